@@ -1,0 +1,135 @@
+"""Which lab number is whose: several checkouts run labs on one machine, each in its own /24.
+
+A claim is a file under /run that says which checkout holds the number. It outlives the program
+that made it, as the lab does. A claim whose lab never came to be, or whose checkout was deleted,
+is taken away again by the next one who looks. /run is empty after a reboot, and so are all claims.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Interface
+from pathlib import Path
+
+from tests.lab.command import LabError, run
+from tests.lab.names import COUNT, Names
+from tests.lab.process import Process
+from tests.lab.state import number_of
+
+RUN = Path("/run/smtp-auth-lab")
+
+# A booted host needs about nine inotify instances, and the kernel grants root 128: further hosts
+# hang in their boot.
+_INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+_INOTIFY_ENOUGH = 4096
+
+
+class Claims:
+    """The claims of this machine.
+
+    + folder: where they are kept
+    """
+
+    def __init__(self, folder: Path = RUN) -> None:
+        self._folder = folder
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self._folder / "lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _file(self, number: int) -> Path:
+        return self._folder / f"claim-{number}"
+
+    def _held(self) -> dict[int, dict[str, object]]:
+        held = {}
+        for path in self._folder.glob("claim-*"):
+            try:
+                claim = json.loads(path.read_text())
+            except ValueError:
+                claim = {}
+            held[int(path.name.removeprefix("claim-"))] = claim
+        return held
+
+    def take(self, root: Path, clear: Callable[[int], None]) -> int:
+        """Claim a number for the lab of a checkout.
+
+        + root: the checkout
+        + clear: removes all that an abandoned lab of a number left behind
+        """
+        with self._locked():
+            for number, claim in self._held().items():
+                if self._abandoned(number, claim):
+                    clear(number)
+                    self._drop(number)
+            held = self._held()
+            used = _networks_in_use()
+            for number in range(COUNT):
+                names = Names(number)
+                if number in held or any(names.network.overlaps(i.network) for i in used):
+                    continue
+                owner = Process.of(os.getpid())
+                _write(
+                    self._file(number),
+                    json.dumps({"root": str(root), "pid": owner.pid, "start": owner.start}),
+                )
+                self._raise_limit()
+                return number
+        raise LabError("every network of 198.18.0.0/15 is taken on this machine")
+
+    def of(self, root: Path) -> list[int]:
+        """The numbers that a checkout holds."""
+        return sorted(n for n, claim in self._held().items() if claim.get("root") == str(root))
+
+    def release(self, number: int) -> None:
+        """Give a number back; the last one puts the machine's settings back, too."""
+        with self._locked():
+            self._drop(number)
+            if not self._held():
+                self._restore_limit()
+
+    def _drop(self, number: int) -> None:
+        self._file(number).unlink(missing_ok=True)
+
+    def _abandoned(self, number: int, claim: dict[str, object]) -> bool:
+        root, pid, start = claim.get("root"), claim.get("pid"), claim.get("start")
+        if not (isinstance(root, str) and isinstance(pid, int) and isinstance(start, int)):
+            return True
+        # Between a claim and the lab's first note of it, the program that claims is alive.
+        return number_of(Path(root)) != number and not Process(pid, start).alive()
+
+    def _raise_limit(self) -> None:
+        before = int(_INOTIFY.read_text())
+        kept = self._folder / "inotify"
+        if before < _INOTIFY_ENOUGH:
+            if not kept.exists():
+                _write(kept, str(before))
+            _INOTIFY.write_text(str(_INOTIFY_ENOUGH))
+
+    def _restore_limit(self) -> None:
+        kept = self._folder / "inotify"
+        if kept.exists():
+            # Somebody else's later setting is not ours to undo.
+            if int(_INOTIFY.read_text()) == _INOTIFY_ENOUGH:
+                _INOTIFY.write_text(kept.read_text())
+            kept.unlink()
+
+
+def _write(path: Path, text: str) -> None:
+    new = path.with_name(f".{path.name}.new")
+    new.write_text(text)
+    new.replace(path)
+
+
+def _networks_in_use() -> list[IPv4Interface]:
+    rows = json.loads(run("ip", "-json", "-4", "address").stdout)
+    return [
+        IPv4Interface(f"{address['local']}/{address['prefixlen']}")
+        for row in rows
+        for address in row.get("addr_info", [])
+        if "local" in address
+    ]

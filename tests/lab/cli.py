@@ -1,0 +1,143 @@
+"""The lab on the command line: `python3 -m tests.lab up | down | status | shell`."""
+
+import argparse
+import json
+import os
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.lab.command import LabError, environment, require_machine
+from tests.lab.fleet import DEFAULT_FLEET, HostSpec
+from tests.lab.lab import Lab
+from tests.lab.state import boot_id, read
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_printing = threading.Lock()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what the command line says; the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.do(options))
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("lab: interrupted; `down` removes what there is", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python3 -m tests.lab",
+        description="Really booted Debian mail hosts on this machine.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    up = commands.add_parser("up", help="boot hosts; those that are up are left alone")
+    up.add_argument("hosts", nargs="*", metavar="HOST", help="hosts of the fleet; all by default")
+    up.set_defaults(do=_up)
+
+    down = commands.add_parser("down", help="remove everything, also after a crash")
+    down.set_defaults(do=_down)
+
+    status = commands.add_parser("status", help="what is up")
+    status.add_argument("--json", action="store_true", help="for programs")
+    status.set_defaults(do=_status)
+
+    shell = commands.add_parser("shell", help="a root shell, or one command, inside a host")
+    shell.add_argument("host", metavar="HOST")
+    shell.add_argument("command", nargs=argparse.REMAINDER, metavar="COMMAND")
+    shell.set_defaults(do=_shell)
+    return parser
+
+
+def _line(subject: str, text: str, seconds: float | None = None) -> None:
+    end = "" if seconds is None else f"  {seconds:5.1f} s"
+    with _printing:
+        print(f"{subject:<18}  {text:<36}{end}".rstrip(), flush=True)
+
+
+def _up(options: argparse.Namespace) -> int:
+    lab = Lab(ROOT, tell=_line)
+    lab.up(_chosen(options.hosts))
+    _line("lab", f"{len(lab.hosts)} hosts up; ssh -F {_shown(lab.ssh_config)} HOST")
+    return 0
+
+
+def _chosen(names: Sequence[str]) -> Sequence[HostSpec]:
+    if not names:
+        return DEFAULT_FLEET
+    fleet = {spec.name: spec for spec in DEFAULT_FLEET}
+    for name in names:
+        if name not in fleet:
+            raise LabError(f"no such host in the fleet: {name} ({', '.join(fleet)})")
+    return [fleet[name] for name in dict.fromkeys(names)]
+
+
+def _shown(path: Path) -> Path:
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
+
+
+def _down(_options: argparse.Namespace) -> int:
+    Lab(ROOT, tell=_line).down()
+    return 0
+
+
+def _status(options: argparse.Namespace) -> int:
+    rows = _rows()
+    if options.json:
+        print(json.dumps(rows, indent=2))
+    elif not rows:
+        _line("lab", "down")
+    else:
+        for row in rows:
+            line = f"{row['state']:<12}{row['release']:<10}{row['address']}"
+            _line(row["name"], line)
+    return 0
+
+
+def _rows() -> list[dict[str, Any]]:
+    """One row a host: what it is, where, and whether it is up, off, unfinished or stale."""
+    state = read(ROOT)
+    if state is None:
+        return []
+    rows = []
+    for name, host in state.hosts.items():
+        if state.boot != boot_id():
+            word = "stale"
+        elif not host.ready:
+            word = "unfinished"
+        else:
+            word = "up" if host.process is not None and host.process.alive() else "off"
+        rows.append(
+            {
+                "name": name,
+                "release": host.spec.release,
+                "domain": host.spec.domain,
+                "group": host.spec.group,
+                "address": state.names.address(host.index),
+                "user": host.spec.user,
+                "state": word,
+            }
+        )
+    return rows
+
+
+def _shell(options: argparse.Namespace) -> int:
+    require_machine()
+    hosts = Lab.load(ROOT).hosts
+    if options.host not in hosts:
+        raise LabError(f"no such host is up: {options.host} ({', '.join(hosts)})")
+    # As with ssh, the words of a command are one line for the shell on the other side.
+    words = options.command[1:] if options.command[:1] == ["--"] else options.command
+    inside = ["/bin/sh", "-c", " ".join(words)] if words else ["/bin/bash", "--login"]
+    terminal = [f"TERM={os.environ['TERM']}"] if "TERM" in os.environ else []
+    argv = [*hosts[options.host].enter(), *terminal, *inside]
+    os.execvpe(argv[0], argv, environment())

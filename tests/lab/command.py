@@ -1,0 +1,106 @@
+"""Programs of the controller machine: which the lab needs, and one way to run them."""
+
+import os
+import platform
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# Each program that the lab runs, and the Debian package that brings it.
+PROGRAMS = {
+    "ip": "iproute2",
+    "mmdebstrap": "mmdebstrap",
+    "mount": "mount",
+    "nsenter": "util-linux",
+    "openssl": "openssl",
+    "pebble": "pebble",
+    "pebble-challtestsrv": "pebble",
+    "rsync": "rsync",
+    "ssh-keygen": "openssh-client",
+    "systemd-nspawn": "systemd-container",
+    "tc": "iproute2",
+}
+
+
+class LabError(Exception):
+    """Something the lab cannot do; its text is one sentence for the person at the keyboard."""
+
+
+def require_machine() -> None:
+    """Stop with one sentence where this machine cannot carry a lab."""
+    if platform.system() != "Linux":
+        raise LabError("the lab boots Linux hosts: it needs a Linux machine")
+    if os.geteuid() != 0:
+        raise LabError("the lab makes network namespaces and mounts: run it as root")
+    missing = sorted(
+        {
+            package
+            for program, package in PROGRAMS.items()
+            if not shutil.which(program, path=_path())
+        }
+    )
+    if missing:
+        words = " ".join(missing)
+        raise LabError(f"the lab needs more Debian packages here: apt-get install {words}")
+
+
+def _path() -> str:
+    # A root shell made by plain `su` has no sbin in its PATH.
+    return os.environ.get("PATH", "") + ":" + SYSTEM_PATH
+
+
+def environment() -> dict[str, str]:
+    """The controller's own environment, with messages in English and every program in reach."""
+    return os.environ | {"PATH": _path(), "LC_ALL": "C.UTF-8"}
+
+
+def run(
+    *argv: str | Path,
+    stdin: str | None = None,
+    check: bool = True,
+    timeout: float = 120,
+) -> subprocess.CompletedProcess[str]:
+    """Run a program of the controller and capture what it says.
+
+    + stdin: what it reads; nothing by default
+    + check: whether an exit status other than 0 is a LabError
+    + timeout: seconds after which it is killed
+    """
+    words = [str(word) for word in argv]
+    try:
+        done = subprocess.run(
+            words,
+            input=stdin if stdin is not None else "",
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            timeout=timeout,
+            env=environment(),
+        )
+    except subprocess.TimeoutExpired:
+        raise LabError(f"no end after {timeout:g} s: {' '.join(words)}") from None
+    if check and done.returncode != 0:
+        raise LabError(failure(words, done))
+    return done
+
+
+def failure(words: Sequence[str], done: subprocess.CompletedProcess[str]) -> str:
+    """The sentence for a command that failed, with what it said itself."""
+    said = (done.stderr.strip() or done.stdout.strip() or "no message")[-2000:]
+    return f"exit status {done.returncode} from {' '.join(words)}: {said}"
+
+
+def wait_until(condition: Callable[[], bool], what: str, timeout: float = 30) -> None:
+    """Poll until the condition holds; a LabError that says what was awaited after `timeout` s."""
+    deadline = time.monotonic() + timeout
+    pause = 0.005
+    while not condition():
+        if time.monotonic() > deadline:
+            raise LabError(f"not within {timeout:g} s: {what}")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)

@@ -1,0 +1,457 @@
+"""One host of a lab: how it is made, booted, spoken to, put back and taken down."""
+
+import os
+import shlex
+import signal
+import socket
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tests.lab import mounts, network
+from tests.lab.command import SYSTEM_PATH, LabError, environment, failure, run, wait_until
+from tests.lab.process import Cgroup, Process, is_init_of_namespace
+from tests.lab.services import Services, directory
+from tests.lab.snapshot import Snapshots, matters
+from tests.lab.state import HostState, LabState
+
+STOCK = "stock"
+
+# What an administrator's root shell starts with.
+_ROOT_ENVIRONMENT = {
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "LOGNAME": "root",
+    "PATH": SYSTEM_PATH,
+    "SHELL": "/bin/bash",
+    "USER": "root",
+}
+
+# Entries of /run and /tmp that the host itself makes as it goes on.
+_OWN_RUNTIME = frozenset(
+    {"agetty.reload", "log", "mount", "nologin", "sudo", "systemd", "user", "utmp"}
+)
+
+_GREETINGS = ((22, b"SSH-"), (25, b"220 "), (143, b"* OK"))
+
+
+class LabHost:
+    """A booted Debian mail host.
+
+    + state: what is recorded of it
+    + lab: what is recorded of the lab
+    + record: writes the lab's state down; called after each change of this host's
+    """
+
+    def __init__(
+        self, state: HostState, lab: LabState, services: Services, record: Callable[[], None]
+    ) -> None:
+        self._state = state
+        self._lab = lab
+        self._services = services
+        self._record = record
+        self._cgroup = Cgroup(lab.names.cgroup(self.name))
+        self._snapshots = Snapshots(self.root, self.folder / "states")
+
+    @property
+    def name(self) -> str:
+        """The host's full name."""
+        return self._state.spec.name
+
+    @property
+    def release(self) -> str:
+        """The Debian release's code name."""
+        return self._state.spec.release
+
+    @property
+    def domain(self) -> str:
+        """The mail domain; also the name of the certificate lineage."""
+        return self._state.spec.domain
+
+    @property
+    def group(self) -> str:
+        """The inventory group."""
+        return self._state.spec.group
+
+    @property
+    def address(self) -> str:
+        """The host's IPv4 address, reachable from the controller."""
+        return self._lab.names.address(self._state.index)
+
+    @property
+    def user(self) -> str:
+        """The mailbox user."""
+        return self._state.spec.user
+
+    @property
+    def password(self) -> str:
+        """The mailbox user's password."""
+        return self._state.password
+
+    @property
+    def ready(self) -> bool:
+        """Whether the host was made to the end."""
+        return self._state.ready
+
+    @property
+    def folder(self) -> Path:
+        """Where the controller keeps what belongs to this host."""
+        return self._lab.host_folder(self.name)
+
+    @property
+    def root(self) -> Path:
+        """The host's root file system, for reading and writing its files from the controller.
+
+        /run, /tmp, /proc and /dev of the running host are not in it.
+        """
+        return self.folder / "root"
+
+    # -- making and removing ----------------------------------------------------------------------
+
+    def create(self, image: Path, keys: str, trusted: Sequence[str]) -> None:
+        """Make the host's files and network, not yet booted.
+
+        + image: the base image
+        + keys: who may log in as root, as in authorized_keys
+        + trusted: certificates in PEM that the host's programs trust
+        """
+        mounts.make(self._lab.names, image, self.folder)
+        network.make_host(self._lab.names, self.name, self._state.index)
+        self._services.add_name(self.name, self.address)
+        self._identify()
+        self._trust(trusted)
+        self._configure_postfix()
+        self._write("root/.ssh/authorized_keys", keys, mode=0o600)
+        (self.root / "root/.ssh").chmod(0o700)
+        run("ssh-keygen", "-q", "-A", "-f", self.root)
+        self._add_user()
+        self._write(
+            "etc/letsencrypt/cli.ini",
+            (self.root / "etc/letsencrypt/cli.ini").read_text()
+            + f"\n# The lab's authority.\nserver = {directory(self._lab.names)}\n",
+        )
+
+    def remove(self) -> None:
+        """Take the host away, in whatever state it is."""
+        self._cgroup.kill()
+        names = self._lab.names
+        mounts.remove(names, below=self.folder)
+        network.remove_host(names, self.name, self._state.index)
+        for leftover in leftovers(names.machine(self._state.index)):
+            leftover.rmdir()
+        run("rm", "-rf", "--one-file-system", self.folder)
+
+    def host_keys(self) -> list[str]:
+        """The public keys of the host's ssh server: `ssh-ed25519 AAAA…`."""
+        return [
+            " ".join(key.read_text().split()[:2])
+            for key in sorted((self.root / "etc/ssh").glob("ssh_host_*_key.pub"))
+        ]
+
+    def _write(self, path: str, text: str, mode: int = 0o644) -> None:
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.unlink(missing_ok=True)
+        target.write_text(text)
+        target.chmod(mode)
+
+    def _identify(self) -> None:
+        short = self.name.partition(".")[0]
+        self._write("etc/hostname", f"{self.name}\n")
+        self._write("etc/mailname", f"{self.domain}\n")
+        # Without its own name here Dovecot's reload takes ten seconds.
+        self._write(
+            "etc/hosts",
+            "127.0.0.1\tlocalhost\n"
+            f"{self.address}\t{self.name} {short}\n"
+            "::1\t\tlocalhost ip6-localhost ip6-loopback\n"
+            "ff02::1\t\tip6-allnodes\n"
+            "ff02::2\t\tip6-allrouters\n",
+        )
+        # Postfix copies it for its chrooted daemons when it starts.
+        self._write("etc/resolv.conf", f"nameserver {self._lab.names.gateway}\n")
+        self._write("etc/machine-id", os.urandom(16).hex() + "\n", mode=0o444)
+
+    def _trust(self, certificates: Sequence[str]) -> None:
+        # What update-ca-certificates does, which takes seconds; it would find all as it makes it.
+        bundle = self.root / "etc/ssl/certs/ca-certificates.crt"
+        for number, pem in enumerate(certificates, 1):
+            source = f"usr/local/share/ca-certificates/lab-{number}.crt"
+            self._write(source, pem)
+            digest = run("openssl", "x509", "-noout", "-subject_hash", stdin=pem).stdout.strip()
+            link = self.root / f"etc/ssl/certs/lab-{number}.pem"
+            link.symlink_to(f"/{source}")
+            (link.parent / f"{digest}.0").symlink_to(link.name)
+        bundle.write_text(bundle.read_text() + "".join(certificates))
+
+    def _configure_postfix(self) -> None:
+        # The image's package asked a machine without these names; a real install knows them.
+        parent = self.name.partition(".")[2]
+        places = ["$myhostname", self.domain, self.name, f"localhost.{parent}", "localhost"]
+        values = {"myhostname": self.name, "mydestination": ", ".join(dict.fromkeys(places))}
+        path = self.root / "etc/postfix/main.cf"
+        lines = path.read_text().splitlines()
+        for number, line in enumerate(lines):
+            key = line.partition("=")[0].rstrip()
+            if key in values:
+                lines[number] = f"{key} = {values.pop(key)}"
+        if values:
+            raise LabError(f"{self.name}: the stock main.cf sets no {' and no '.join(values)}")
+        path.write_text("\n".join(lines) + "\n")
+
+    def _add_user(self) -> None:
+        run("chroot", self.root, "useradd", "--create-home", "--shell", "/bin/bash", self.user)
+        run("chroot", self.root, "chpasswd", stdin=f"{self.user}:{self.password}\n")
+
+    # -- power ------------------------------------------------------------------------------------
+
+    def running(self) -> bool:
+        """Whether the host is switched on."""
+        process = self._state.process
+        return process is not None and process.alive()
+
+    def power_on(self) -> None:
+        """Boot the host; returns as soon as it is started (see `wait_ready`)."""
+        if self.running():
+            return
+        # What a crash left of it would share its cgroup.
+        self._cgroup.kill()
+        names = self._lab.names
+        started = self._cgroup.start(
+            [
+                *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
+                *("--console=pipe", "--link-journal=no", "--timezone=off", "--resolv-conf=off"),
+                f"--machine={names.machine(self._state.index)}",
+                f"--network-namespace-path=/run/netns/{names.netns(self.name)}",
+                f"--directory={self.root}",
+            ],
+            self.folder / "console.log",
+            env={},
+        )
+        self._state.process = Process.of(started.pid)
+        self._record()
+
+    def power_off(self) -> None:
+        """Shut the host down in order, and wait until it is off."""
+        if self._state.process is not None:
+            # nspawn hands it on as a request for an orderly shutdown.
+            self._state.process.signal(signal.SIGTERM)
+            wait_until(lambda: not self.running(), f"{self.name} switched off", timeout=100)
+        self._off()
+
+    def kill(self) -> None:
+        """Crash the host: every process of it is gone at once."""
+        self._off()
+
+    def _off(self) -> None:
+        self._cgroup.kill()
+        self._state.process = None
+        self._record()
+
+    def reboot(self) -> None:
+        """Reboot the host and wait until it serves again."""
+        before = self.leader()
+        self.run("systemctl reboot", check=False)
+        wait_until(
+            lambda: (now := self._find_leader()) is not None and now != before,
+            f"{self.name} rebooting",
+            timeout=100,
+        )
+        self.wait_ready()
+
+    def leader(self) -> Process:
+        """The host's systemd."""
+        leader = self._find_leader()
+        if leader is None:
+            raise LabError(f"{self.name} is switched off")
+        return leader
+
+    def _find_leader(self) -> Process | None:
+        if self._state.process is None:
+            return None
+        for pid in self._state.process.children():
+            if is_init_of_namespace(pid):
+                return Process.of(pid)
+        return None
+
+    def wait_ready(self, timeout: float = 90) -> None:
+        """Wait until sshd, Postfix and Dovecot greet and the boot is over."""
+        wait_until(
+            lambda: self._find_leader() is not None or not self.running(),
+            f"{self.name} starting",
+            timeout,
+        )
+        for port, greeting in _GREETINGS:
+
+            def greets(port: int = port, greeting: bytes = greeting) -> bool:
+                if not self.running():
+                    said = (self.folder / "console.log").read_text(errors="replace")[-2000:]
+                    raise LabError(f"{self.name} switched itself off: {said}")
+                return self._greeting(port).startswith(greeting)
+
+            wait_until(greets, f"the greeting of {self.name} on port {port}", timeout)
+        wait_until(
+            lambda: (
+                self.run("systemctl is-system-running", check=False).stdout.strip()
+                in {"running", "degraded"}
+            ),
+            f"the end of the boot of {self.name}",
+            timeout,
+        )
+
+    def _greeting(self, port: int) -> bytes:
+        try:
+            with socket.create_connection((self.address, port), timeout=5) as connection:
+                return connection.recv(200)
+        except OSError:
+            return b""
+
+    # -- commands ---------------------------------------------------------------------------------
+
+    def enter(self) -> list[str]:
+        """The command line before a command that is to run inside the host, as root."""
+        variables = [f"{key}={value}" for key, value in _ROOT_ENVIRONMENT.items()]
+        return [
+            *("nsenter", f"--target={self.leader().pid}", "--all", "--root", "--wdns=/root"),
+            *("--", "/usr/bin/env", "--ignore-environment", *variables),
+        ]
+
+    def run(
+        self,
+        command: str,
+        stdin: str | None = None,
+        check: bool = True,
+        timeout: float = 60,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a shell command inside the host, as a root login would.
+
+        + command: for /bin/sh
+        + stdin: what it reads; nothing by default
+        + check: whether an exit status other than 0 is a LabError
+        + timeout: seconds after which the command is killed
+        """
+        # The command's own group, so that a time-out ends all of it and not only the way in.
+        with subprocess.Popen(
+            [*self.enter(), "/bin/sh", "-c", command],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env=environment(),
+            start_new_session=True,
+        ) as process:
+            try:
+                out, err = process.communicate(stdin, timeout=timeout)
+            except BaseException as error:
+                os.killpg(process.pid, signal.SIGKILL)
+                if isinstance(error, subprocess.TimeoutExpired):
+                    raise LabError(f"{self.name}: no end after {timeout:g} s: {command}") from None
+                raise
+        done = subprocess.CompletedProcess(command, process.returncode, out, err)
+        if check and done.returncode != 0:
+            raise LabError(f"{self.name}: {failure([command], done)}")
+        return done
+
+    # -- certificates -----------------------------------------------------------------------------
+
+    def issue_certificate(self, names: Sequence[str] = (), cert_name: str | None = None) -> None:
+        """Obtain a certificate lineage from the lab's authority with certbot.
+
+        + names: the names it covers, which lead to this host from now on; the host's own if none
+        + cert_name: the lineage's name; the mail domain if none
+        """
+        covered = list(names) or [self.name]
+        for name in covered:
+            self._services.add_name(name, self.address)
+        words = ["certbot", "certonly", "--standalone", "--non-interactive", "--agree-tos"]
+        words += ["--register-unsafely-without-email", "--cert-name", cert_name or self.domain]
+        words += [word for name in covered for word in ("-d", name)]
+        self.run(shlex.join(words), timeout=120)
+
+    def renew(self) -> None:
+        """Renew all lineages now, as certbot's timer would when they are near their end."""
+        # Without a terminal certbot waits minutes before it asks the authority.
+        self.run("certbot renew --force-renewal --no-random-sleep-on-renew", timeout=180)
+
+    # -- states -----------------------------------------------------------------------------------
+
+    def save(self, name: str) -> None:
+        """Keep the host's present state under a name."""
+        self._snapshots.save(name)
+        (self.folder / "runtime").mkdir(exist_ok=True)
+        (self.folder / "runtime" / name).write_text("\n".join(sorted(self._runtime())))
+
+    def saved(self) -> list[str]:
+        """The names of the states that can be restored."""
+        return self._snapshots.names()
+
+    def restore(self, name: str) -> None:
+        """Make the host what it was when the state of this name was kept, and serving.
+
+        Works on a host that is switched off, too: it is booted.
+        """
+        if not self._snapshots.has(name):
+            raise LabError(f"{self.name} has no state named {name}: {', '.join(self.saved())}")
+        if not self.running():
+            self._snapshots.put_back(name)
+            self.power_on()
+            self.wait_ready()
+            return
+        changed = self._snapshots.differences(name)
+        restart = any(matters(path) for path in changed) or not self._serves()
+        units = [Path(path).name for path in changed if path.startswith("etc/systemd/system/")]
+        if restart:
+            self.run("systemctl stop 'postfix*' dovecot.service dovecot.socket", check=False)
+        # A timer or service that came with the change goes with it.
+        for unit in units:
+            if unit.endswith((".service", ".timer", ".path", ".socket")):
+                self.run(f"systemctl stop {shlex.quote(unit)}", check=False)
+        if changed:
+            self._snapshots.put_back(name)
+        self._clear_runtime(name)
+        if restart:
+            self._start_services(reload_units=bool(units))
+
+    def reset(self) -> None:
+        """Make the host what it was when the lab had just made it."""
+        self.restore(STOCK)
+
+    def _serves(self) -> bool:
+        return all(self._greeting(port).startswith(greeting) for port, greeting in _GREETINGS)
+
+    def _start_services(self, reload_units: bool) -> None:
+        # Sockets of others in Postfix's private folder (Dovecot's listener) are not its to remove.
+        self.run(
+            "find /var/spool/postfix/private /var/spool/postfix/public -mindepth 1 -delete\n"
+            + ("systemctl daemon-reload\n" if reload_units else "")
+            # Frequent restarts, as a test makes them, count as a service that fails to start.
+            + "systemctl reset-failed 'postfix*' 'dovecot*' 2>/dev/null\n"
+            "systemctl start dovecot postfix ssh",
+        )
+        self.wait_ready()
+
+    def _runtime(self) -> set[str]:
+        base = Path(f"/proc/{self.leader().pid}/root")
+        return {
+            f"{folder}/{entry.name}"
+            for folder in ("run", "tmp")
+            for entry in (base / folder).iterdir()
+            if entry.name not in _OWN_RUNTIME and not entry.name.startswith((".", "systemd-"))
+        }
+
+    def _clear_runtime(self, name: str) -> None:
+        kept = set((self.folder / "runtime" / name).read_text().splitlines())
+        surplus = sorted(self._runtime() - kept)
+        if surplus:
+            self.run("rm -rf -- " + shlex.join(f"/{path}" for path in surplus))
+
+
+def leftovers(prefix: str) -> list[Path]:
+    """Folders that systemd-nspawn leaves when a host of this name is killed."""
+    return [
+        path
+        for kind in ("propagate", "unix-export")
+        for path in Path("/run/systemd/nspawn", kind).glob("*")
+        if path.name == prefix
+    ]

@@ -1,0 +1,135 @@
+"""The hosts' base images: one root file system per Debian release, made once and then only read.
+
+An image is what `mmdebstrap` makes of the packages below, as a stock install would be, less the
+manual pages. It is kept outside the checkout and shared by all labs, and is made anew when its
+recipe here changes. A host writes to an overlay above it (see `host`), never to the image.
+"""
+
+import fcntl
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.lab.command import LabError, wait_until
+from tests.lab.process import Cgroup
+
+# What a host has installed: a mail host with a Let's Encrypt certificate, and what an
+# administrator may find there (fish is for programs that must not rely on a POSIX login shell).
+PACKAGES = (
+    "ca-certificates",
+    "certbot",
+    "dbus",
+    "dovecot-imapd",
+    "fish",
+    "iproute2",
+    "openssh-server",
+    "openssl",
+    "postfix",
+    "procps",
+    "python3",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+)
+
+# Postfix's package writes main.cf from these answers; each host replaces the placeholder names.
+PLACEHOLDER = "placeholder.invalid"
+_ANSWERS = (
+    r"postfix postfix/main_mailer_type select Internet Site\n"
+    rf"postfix postfix/mailname string {PLACEHOLDER}\n"
+)
+
+# Work that a host would begin by itself at a random time, reaching for package servers.
+_NO_TIMERS = ("apt-daily", "apt-daily-upgrade", "dpkg-db-backup", "e2scrub_all", "fstrim", "man-db")
+
+_RECIPE = (
+    "--mode=root",
+    "--variant=minbase",
+    "--format=directory",
+    "--quiet",
+    f"--include={','.join(PACKAGES)}",
+    "--dpkgopt=force-unsafe-io",
+    "--dpkgopt=path-exclude=/usr/share/man/*",
+    "--dpkgopt=path-exclude=/usr/share/doc/*",
+    "--dpkgopt=path-exclude=/usr/share/locale/*",
+    f"--essential-hook=printf '{_ANSWERS}' | chroot \"$1\" debconf-set-selections",
+    # Every host has keys of its own.
+    '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*',
+    *(
+        f'--customize-hook=rm -f "$1"/etc/systemd/system/timers.target.wants/{name}.timer'
+        for name in _NO_TIMERS
+    ),
+)
+
+_LOCK_WAIT = 900.0
+_BUILD_TIME = 900.0
+
+
+def cache() -> Path:
+    """The folder of all images."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "smtp-auth-lab"
+
+
+def path(release: str) -> Path:
+    """Where the image of a release is, once it is made."""
+    digest = hashlib.sha256("\0".join((release, *_RECIPE)).encode()).hexdigest()[:16]
+    return cache() / f"{release}-{digest}"
+
+
+def ensure(release: str, cgroup: Cgroup) -> Path:
+    """Make the image of a release unless it is there; return its path.
+
+    + cgroup: where the build runs, so that taking down the lab ends it too
+    """
+    image = path(release)
+    if image.is_dir():
+        return image
+    cache().mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _locked(release) as lock:
+        if not image.is_dir():
+            _build(release, image, cgroup, lock)
+            _remove_unused(release, keep=image)
+    return image
+
+
+@contextmanager
+def _locked(release: str) -> Iterator[int]:
+    with (cache() / f"{release}.lock").open("w") as file:
+
+        def acquired() -> bool:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+
+        wait_until(acquired, f"the end of another lab's build of {release}", _LOCK_WAIT)
+        yield file.fileno()
+
+
+def _build(release: str, image: Path, cgroup: Cgroup, lock: int) -> None:
+    # Only the last step gives the image its name: an interrupted build is never taken for one.
+    partial = image.with_name(f"{release}.partial")
+    log = image.with_name(f"{release}.log")
+    shutil.rmtree(partial, ignore_errors=True)
+    log.unlink(missing_ok=True)
+    # A build that outlives this program keeps the lock, and nobody else writes to its folder.
+    build = cgroup.start(
+        ["mmdebstrap", *_RECIPE, release, str(partial)], log, env={}, inherit=[lock]
+    )
+    wait_until(lambda: build.poll() is not None, f"the image of {release}", _BUILD_TIME)
+    if build.returncode != 0:
+        said = log.read_text(errors="replace").strip()[-2000:]
+        raise LabError(f"mmdebstrap made no image of {release}: {said}")
+    partial.rename(image)
+
+
+def _remove_unused(release: str, keep: Path) -> None:
+    mounts = Path("/proc/self/mountinfo").read_text()
+    for old in cache().glob(f"{release}-*"):
+        if old != keep and f"lowerdir={old}" not in mounts:
+            shutil.rmtree(old)

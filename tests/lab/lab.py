@@ -1,0 +1,307 @@
+"""The lab as a whole: up, down, and everything in between that can be cut short."""
+
+import fcntl
+import os
+import secrets
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.lab import image, mounts, network
+from tests.lab.access import write_access
+from tests.lab.claim import Claims
+from tests.lab.command import LabError, require_machine, run
+from tests.lab.fleet import DEFAULT_FLEET, HostSpec
+from tests.lab.host import STOCK, LabHost, leftovers
+from tests.lab.link import Link
+from tests.lab.names import FIRST_HOST, LAST_HOST, Names
+from tests.lab.process import Cgroup
+from tests.lab.services import Services
+from tests.lab.state import FOLDER, HostState, LabState, boot_id, read
+
+# Hosts made at the same time: more than the cores, since a boot waits as much as it works.
+_SIDE_BY_SIDE = 6
+
+Tell = Callable[[str, str, float], None]
+
+
+def _silent(_what: str, _done: str, _seconds: float) -> None:
+    pass
+
+
+class Lab:
+    """The lab of one checkout.
+
+    As a context manager it is up inside, and taken down at the end:
+
+        with Lab(root) as lab:
+            lab.hosts["mail1.example.jp"].run("postconf mail_version")
+
+    + root: the checkout, which gets a folder `.lab`
+    + tell: told of each step done: its subject, what was done, and the seconds it took
+    """
+
+    def __init__(self, root: Path, tell: Tell = _silent) -> None:
+        self.root = root.resolve()
+        self._tell = tell
+        self._claims = Claims()
+        self._write_lock = threading.Lock()
+        self._state: LabState | None = None
+        self._hosts: dict[str, LabHost] = {}
+
+    @classmethod
+    def load(cls, root: Path) -> "Lab":
+        """The running lab of a checkout; LabError where none runs."""
+        lab = cls(root)
+        state = lab._live()
+        if state is None:
+            raise LabError(f"no lab runs in {lab.root}: python3 -m tests.lab up")
+        lab._adopt(state)
+        return lab
+
+    def __enter__(self) -> "Lab":
+        self.up()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.down()
+
+    @property
+    def folder(self) -> Path:
+        """`.lab` in the checkout."""
+        return self.root / FOLDER
+
+    @property
+    def hosts(self) -> dict[str, LabHost]:
+        """The hosts by name, in the order in which they were asked for."""
+        return dict(self._hosts)
+
+    @property
+    def ssh_config(self) -> Path:
+        """The configuration for `ssh -F` and for pyinfra's `ssh_config_file`."""
+        return self.folder / "ssh_config"
+
+    @property
+    def ca(self) -> Path:
+        """The root certificate that a client of the hosts must trust."""
+        return self.folder / "ca.pem"
+
+    @property
+    def gateway(self) -> str:
+        """The controller's own address in the lab's network."""
+        return self._require().names.gateway
+
+    def link(self, host: str) -> Link:
+        """The cable between a host and the rest of the lab."""
+        state = self._require()
+        return Link(state, host, self._record)
+
+    # -- up ---------------------------------------------------------------------------------------
+
+    def up(self, hosts: Sequence[HostSpec] = DEFAULT_FLEET) -> None:
+        """Boot these hosts; those that are up already are left as they are.
+
+        What an interrupted run left behind is removed first.
+        """
+        require_machine()
+        self.root.mkdir(parents=True, exist_ok=True)
+        mounts.require_plain(self.root)
+        with self._exclusive():
+            state = self._live()
+            if state is None:
+                self._clean()
+                state = self._begin()
+            self._adopt(state)
+            self._drop_unfinished()
+            wanted = [spec for spec in hosts if self._to_make(spec)]
+            images = self._images({spec.release for spec in wanted})
+            made = [self._plan(spec) for spec in wanted]
+            self._record()
+            self._each(made, lambda host: self._make(host, images[host.release]))
+            self._each(
+                [self._hosts[spec.name] for spec in hosts if not self._hosts[spec.name].running()],
+                self._switch_on,
+            )
+            self._write_access()
+
+    def _begin(self) -> LabState:
+        started = time.monotonic()
+        number = self._claims.take(self.root, clear=lambda n: remove_all(Names(n)))
+        state = LabState(self.root, number)
+        state.write()
+        network.make_bridge(state.names)
+        services = Services(state.names, state.folder / "services")
+        state.services["dns"] = services.start_dns()
+        state.write()
+        state.services["acme"] = services.start_acme()
+        state.write()
+        (state.folder / "ca.pem").write_text(services.issuing_root())
+        run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "lab", "-f", state.folder / "key")
+        self._tell("network", f"{state.names.network}, DNS and ACME", time.monotonic() - started)
+        return state
+
+    def _images(self, releases: Iterable[str]) -> dict[str, Path]:
+        state = self._require()
+
+        def one(release: str) -> tuple[str, Path]:
+            started = time.monotonic()
+            there = image.path(release).is_dir()
+            made = image.ensure(release, Cgroup(state.names.cgroup(f"image-{release}")))
+            if not there:
+                self._tell(release, "image made", time.monotonic() - started)
+            return release, made
+
+        with ThreadPoolExecutor() as pool:
+            return dict(pool.map(one, sorted(releases)))
+
+    def _to_make(self, spec: HostSpec) -> bool:
+        known = self._require().hosts.get(spec.name)
+        if known is not None and known.spec != spec:
+            raise LabError(f"{spec.name} is up with another release, domain or user: down first")
+        return known is None
+
+    def _plan(self, spec: HostSpec) -> LabHost:
+        state = self._require()
+        used = {host.index for host in state.hosts.values()}
+        free = next((i for i in range(FIRST_HOST, LAST_HOST + 1) if i not in used), None)
+        if free is None:
+            raise LabError("the lab's network has no address left for another host")
+        # One password for the whole lab: whoever tests a client types it once.
+        password = next((host.password for host in state.hosts.values()), secrets.token_urlsafe(15))
+        host = HostState(spec, password, free)
+        state.hosts[spec.name] = host
+        self._hosts[spec.name] = self._host(host)
+        return self._hosts[spec.name]
+
+    def _make(self, host: LabHost, base: Path) -> None:
+        state = self._require()
+        started = time.monotonic()
+        keys = (self.folder / "key.pub").read_text()
+        api = (self.folder / "services" / "api.pem").read_text()
+        host.create(base, keys, [api, self.ca.read_text()])
+        host.power_on()
+        host.wait_ready()
+        host.issue_certificate()
+        host.save(STOCK)
+        state.hosts[host.name].ready = True
+        self._record()
+        self._tell(host.name, f"{host.release} at {host.address}", time.monotonic() - started)
+
+    def _switch_on(self, host: LabHost) -> None:
+        started = time.monotonic()
+        host.power_on()
+        host.wait_ready()
+        self._tell(host.name, "switched on again", time.monotonic() - started)
+
+    def _each(self, hosts: Sequence[LabHost], work: Callable[[LabHost], None]) -> None:
+        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+            # The first failure is raised, after the others have come to their end.
+            for _ in pool.map(work, hosts):
+                pass
+
+    def _drop_unfinished(self) -> None:
+        state = self._require()
+        for name, host in list(state.hosts.items()):
+            if not host.ready:
+                self._hosts.pop(name).remove()
+                del state.hosts[name]
+        self._record()
+
+    def remove(self, name: str) -> None:
+        """Take one host out of the running lab."""
+        with self._exclusive():
+            self._hosts.pop(name).remove()
+            del self._require().hosts[name]
+            self._record()
+            self._write_access()
+
+    # -- down -------------------------------------------------------------------------------------
+
+    def down(self) -> None:
+        """Remove everything that the lab of this checkout ever made, however it ended."""
+        require_machine()
+        if not self.root.is_dir():
+            return
+        with self._exclusive():
+            started = time.monotonic()
+            there = self.folder.exists() or bool(self._claims.of(self.root))
+            self._clean()
+            self._state = None
+            self._hosts = {}
+            if there:
+                self._tell("lab", "removed", time.monotonic() - started)
+
+    def _clean(self) -> None:
+        numbers = set(self._claims.of(self.root))
+        for number in numbers:
+            remove_all(Names(number))
+        if self.folder.exists():
+            run("rm", "-rf", "--one-file-system", self.folder)
+        # Last: while the claim stands, nobody else takes the number.
+        for number in numbers:
+            self._claims.release(number)
+
+    # -- state ------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _exclusive(self) -> Iterator[None]:
+        """One program at a time changes the lab of a checkout."""
+        # The checkout itself is the lock: it is there before the lab's folder and after it.
+        handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
+
+    def _live(self) -> LabState | None:
+        """The recorded lab if it runs: of this boot, claimed, and with its services alive."""
+        try:
+            state = read(self.root)
+        except LabError:
+            return None
+        if state is None or state.boot != boot_id():
+            return None
+        if state.number not in self._claims.of(self.root):
+            return None
+        alive = {name for name, process in state.services.items() if process.alive()}
+        return state if {"dns", "acme"} <= alive and self.ca_is_there() else None
+
+    def ca_is_there(self) -> bool:
+        """Whether the lab came as far as having its authority's root certificate and its key."""
+        return self.ca.is_file() and (self.folder / "key.pub").is_file()
+
+    def _adopt(self, state: LabState) -> None:
+        self._state = state
+        self._hosts = {name: self._host(host) for name, host in state.hosts.items()}
+
+    def _host(self, host: HostState) -> LabHost:
+        state = self._require()
+        services = Services(state.names, state.folder / "services")
+        return LabHost(host, state, services, self._record)
+
+    def _require(self) -> LabState:
+        if self._state is None:
+            raise LabError("the lab is not up")
+        return self._state
+
+    def _record(self) -> None:
+        with self._write_lock:
+            self._require().write()
+
+    def _write_access(self) -> None:
+        write_access(self.folder, self._hosts.values())
+
+
+def remove_all(names: Names) -> None:
+    """Remove everything that bears a lab's number, in an order that leaves nothing in use."""
+    Cgroup(names.bridge).kill()
+    mounts.remove(names)
+    network.remove_all(names)
+    for index in range(FIRST_HOST, LAST_HOST + 1):
+        for leftover in leftovers(names.machine(index)):
+            shutil.rmtree(leftover)

@@ -1,0 +1,49 @@
+"""A host's root: an overlay over its image, mounted where the controller can reach into it."""
+
+import contextlib
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from tests.lab.command import LabError, run, wait_until
+from tests.lab.names import Names
+
+
+def require_plain(folder: Path) -> None:
+    """Stop where hosts cannot live: an overlay cannot have its upper part on an overlay."""
+    kind = run("stat", "--file-system", "--format=%T", folder).stdout.strip()
+    if kind in {"overlayfs", "nfs"}:
+        raise LabError(f"{folder} is on {kind}, where hosts cannot keep files: move it")
+
+
+def make(names: Names, image: Path, folder: Path) -> Path:
+    """Mount a host's root below its folder and return the mount."""
+    root = folder / "root"
+    for part in ("upper", "work", "root"):
+        (folder / part).mkdir(parents=True, exist_ok=True)
+    options = f"lowerdir={image},upperdir={folder / 'upper'},workdir={folder / 'work'}"
+    # The lab's name as the source tells whose mount this is, even when the folder is gone.
+    run("mount", "-t", "overlay", "-o", options, names.bridge, root)
+    return root
+
+
+def remove(names: Names, below: Path | None = None) -> None:
+    """Unmount the lab's mounts: all of them, or those below a folder."""
+    for mount in _mounts(names):
+        if below is None or mount.is_relative_to(below):
+            # A killed host's own mounts are let go a moment after its last process.
+            wait_until(partial(_unmounted, mount), f"the end of the mount {mount}")
+
+
+def _unmounted(mount: Path) -> bool:
+    return run("umount", mount, check=False).returncode == 0 or not mount.is_mount()
+
+
+def _mounts(names: Names) -> Iterator[Path]:
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        before, _, after = line.partition(" - ")
+        kind, source, _ = after.split(" ", 2)
+        if kind == "overlay" and source == names.bridge:
+            with contextlib.suppress(IndexError):
+                # Blanks in a path stand there as octal numbers.
+                yield Path(before.split()[4].encode().decode("unicode_escape"))

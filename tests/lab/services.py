@@ -1,0 +1,147 @@
+"""What a fleet finds on the network: a DNS server, and an ACME authority in place of Let's Encrypt.
+
+Both are test programs of the Let's Encrypt project (Debian's `pebble`), and both listen on the
+bridge's own address. The authority makes a new root for each lab; hosts trust it as a real host
+trusts Let's Encrypt's, through the system's certificates.
+"""
+
+import json
+import ssl
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tests.lab.command import run, wait_until
+from tests.lab.names import Names
+from tests.lab.process import Cgroup, Process
+
+_ACME_PORT = 14000
+_ACME_MANAGEMENT_PORT = 15000
+_DNS_MANAGEMENT_PORT = 8055
+
+# Like Let's Encrypt's: long enough that no `certbot renew` by timer finds anything to do.
+_VALIDITY = 90 * 24 * 3600
+
+# The programs are asked directly, whatever proxy the controller has for the world outside.
+_DIRECT = urllib.request.ProxyHandler({})
+
+
+def directory(names: Names) -> str:
+    """The address that certbot is given as its server."""
+    return f"https://{names.gateway}:{_ACME_PORT}/dir"
+
+
+class Services:
+    """The lab's DNS server and ACME authority.
+
+    + names: the lab's names
+    + folder: where they keep certificates and logs
+    """
+
+    def __init__(self, names: Names, folder: Path) -> None:
+        self._names = names
+        self._folder = folder
+        self._cgroup = Cgroup(names.cgroup("services"))
+
+    @property
+    def api_certificate(self) -> Path:
+        """What a client needs to trust to speak to the authority at all."""
+        return self._folder / "api.pem"
+
+    def start_dns(self) -> Process:
+        """Start the DNS server: it knows the hosts, and answers at once that it knows no others."""
+        self._folder.mkdir(exist_ok=True)
+        address = self._names.gateway
+        started = self._cgroup.start(
+            [
+                "pebble-challtestsrv",
+                *("-dns01", f"{address}:53"),
+                *("-management", f"{address}:{_DNS_MANAGEMENT_PORT}"),
+                *("-defaultIPv4", "", "-defaultIPv6", ""),
+                *("-http01", "", "-https01", "", "-tlsalpn01", ""),
+            ],
+            self._folder / "dns.log",
+            env={},
+        )
+        # Any answer will do, an error status too.
+        wait_until(lambda: self._answers(self._dns("")), "an answer of the DNS server")
+        return Process.of(started.pid)
+
+    def start_acme(self) -> Process:
+        """Start the ACME authority; the DNS server must run."""
+        self._make_api_certificate()
+        config = self._folder / "pebble.json"
+        config.write_text(
+            json.dumps(
+                {
+                    "pebble": {
+                        "listenAddress": f"{self._names.gateway}:{_ACME_PORT}",
+                        "managementListenAddress": (
+                            f"{self._names.gateway}:{_ACME_MANAGEMENT_PORT}"
+                        ),
+                        "certificate": str(self.api_certificate),
+                        "privateKey": str(self._folder / "api.key"),
+                        "httpPort": 80,
+                        "tlsPort": 443,
+                        "ocspResponderURL": "",
+                        "externalAccountBindingRequired": False,
+                        "certificateValidityPeriod": _VALIDITY,
+                    }
+                }
+            )
+        )
+        started = self._cgroup.start(
+            ["pebble", "-config", str(config), "-dnsserver", f"{self._names.gateway}:53"],
+            self._folder / "acme.log",
+            # Pebble is made to be difficult; the lab wants an authority that behaves the same way
+            # each time: no refused nonces, no waiting, each order validated anew.
+            env={
+                "PEBBLE_WFE_NONCEREJECT": "0",
+                "PEBBLE_VA_NOSLEEP": "1",
+                "PEBBLE_AUTHZREUSE": "0",
+            },
+        )
+        wait_until(lambda: self._answers(self._acme("roots/0")), "an answer of the ACME authority")
+        return Process.of(started.pid)
+
+    def issuing_root(self) -> str:
+        """The root certificate below which the hosts' certificates are, in PEM."""
+        return self._fetch(self._acme("roots/0"))
+
+    def add_name(self, name: str, address: str) -> None:
+        """Let a name have an address in the lab's DNS, instead of any that it had."""
+        for what, more in (("clear-a", {}), ("add-a", {"addresses": [address]})):
+            self._fetch(self._dns(what), json.dumps({"host": f"{name}."} | more))
+
+    def _make_api_certificate(self) -> None:
+        run(
+            *("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"),
+            *("-nodes", "-days", "3650", "-subj", "/CN=Lab ACME API"),
+            *("-addext", f"subjectAltName=IP:{self._names.gateway}"),
+            *("-keyout", self._folder / "api.key", "-out", self.api_certificate),
+        )
+
+    def _dns(self, path: str) -> str:
+        return f"http://{self._names.gateway}:{_DNS_MANAGEMENT_PORT}/{path}"
+
+    def _acme(self, path: str) -> str:
+        return f"https://{self._names.gateway}:{_ACME_MANAGEMENT_PORT}/{path}"
+
+    def _fetch(self, url: str, body: str | None = None) -> str:
+        handlers: list[urllib.request.BaseHandler] = [_DIRECT]
+        if url.startswith("https:"):
+            context = ssl.create_default_context(cafile=str(self.api_certificate))
+            handlers.append(urllib.request.HTTPSHandler(context=context))
+        data = None if body is None else body.encode()
+        with urllib.request.build_opener(*handlers).open(url, data=data, timeout=10) as answer:
+            text: str = answer.read().decode()
+        return text
+
+    def _answers(self, url: str) -> bool:
+        try:
+            self._fetch(url)
+        except urllib.error.HTTPError:
+            return True
+        except OSError:
+            return False
+        return True

@@ -1,0 +1,109 @@
+"""A host's named states: its files as they were, and a fast way back to them.
+
+A state is a copy of those parts of the host's file system that an administrator, a deploy or a
+mail can change. Going back compares contents, not times: what did not change keeps its inode, and
+what did gets the old content, time, mode and owner. The daemons are restarted only where something
+that they read has changed, or where they do not run.
+"""
+
+import shutil
+from pathlib import Path
+
+from tests.lab.command import run
+
+# What is kept. Beside these a host has only what its packages brought, and what lives in memory.
+_TREES = ("etc", "home", "opt", "root", "srv", "usr/local", "var")
+
+_LEFT_ALONE = (
+    # Sockets and pid files of the running Postfix; a restart makes them anew.
+    "/var/spool/postfix/private",
+    "/var/spool/postfix/public",
+    "/var/spool/postfix/pid",
+    # The host's own bookkeeping, which goes on.
+    "/var/cache",
+    "/var/lib/apt",
+    "/var/lib/dpkg",
+    "/var/lib/systemd",
+    "/var/log/journal",
+    "/var/log/wtmp",
+    "/var/log/lastlog",
+    "/var/log/btmp",
+    "/var/tmp/systemd-private-*",
+    "/etc/machine-id",
+    "/etc/.pwd.lock",
+)
+
+# Changes here leave what the daemons do as it is.
+_UNREAD = (
+    "var/log/",
+    "var/mail/",
+    "home/",
+    "root/",
+    "var/backups/",
+    "var/tmp/",
+    "var/lib/letsencrypt/",
+)
+
+
+def _rsync(source: Path, target: Path, *more: str) -> list[str]:
+    trees = [f"{source}/./{tree}" for tree in _TREES if (source / tree).is_dir()]
+    excludes = [f"--exclude={path}" for path in _LEFT_ALONE]
+    done = run(
+        *("rsync", "-aHAX", "--relative", "--numeric-ids", "--delete", *excludes, *more),
+        *("--out-format=%i %n", *trees, f"{target}/"),
+    )
+    return done.stdout.splitlines()
+
+
+class Snapshots:
+    """The saved states of one host.
+
+    + root: the host's root file system, as mounted on the controller
+    + folder: where the states are kept
+    """
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self._root = root
+        self._folder = folder
+
+    def names(self) -> list[str]:
+        """The states that there are."""
+        if not self._folder.is_dir():
+            return []
+        return sorted(p.name for p in self._folder.iterdir() if not p.name.startswith("."))
+
+    def save(self, name: str) -> None:
+        """Keep the present state under a name, instead of any older one of that name."""
+        # A copy that was interrupted never bears a state's name.
+        partial = self._folder / f".{name}"
+        self.forget(f".{name}")
+        partial.mkdir(parents=True)
+        _rsync(self._root, partial, "--no-specials")
+        self.forget(name)
+        partial.rename(self._folder / name)
+
+    def forget(self, name: str) -> None:
+        """Remove a state."""
+        if (self._folder / name).exists():
+            shutil.rmtree(self._folder / name)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a state of this name."""
+        return (self._folder / name).is_dir()
+
+    def differences(self, name: str) -> list[str]:
+        """The paths in which the host differs from a state, relative to its root."""
+        lines = _rsync(self._folder / name, self._root, "--checksum", "--dry-run")
+        return [
+            line.partition(" ")[2].strip() if line[0] != "*" else line.split(None, 1)[1].strip()
+            for line in lines
+        ]
+
+    def put_back(self, name: str) -> None:
+        """Make the host's files what they were."""
+        _rsync(self._folder / name, self._root, "--checksum")
+
+
+def matters(path: str) -> bool:
+    """Whether a daemon may behave differently since this path changed."""
+    return not path.endswith("/") and not path.startswith(_UNREAD)
