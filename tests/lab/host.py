@@ -27,6 +27,26 @@ _ROOT_ENVIRONMENT = {
     "USER": "root",
 }
 
+# Called as a service's process (--keep-unit), systemd-nspawn leaves a host's reboot to the service
+# manager: it ends with status 133 and expects to be started again. Each boot gets a cgroup of its
+# own, since a cgroup that has children with controllers accepts no process itself.
+_KEEPER = """
+trees=
+while [ "$1" != -- ]; do trees="$trees $1"; shift; done
+shift
+boot=0
+while
+    boot=$((boot + 1))
+    (
+        for tree in $trees; do
+            mkdir "$tree/boot-$boot" && sh -c 'echo $PPID' >"$tree/boot-$boot/cgroup.procs"
+        done
+        exec "$@"
+    )
+    [ $? -eq 133 ]
+do :; done
+"""
+
 # Entries of /run and /tmp that the host itself makes as it goes on.
 _OWN_RUNTIME = frozenset(
     {"agetty.reload", "log", "mount", "nologin", "sudo", "systemd", "user", "utmp"}
@@ -219,6 +239,7 @@ class LabHost:
         names = self._lab.names
         started = self._cgroup.start(
             [
+                *("/bin/sh", "-c", _KEEPER, "keeper", *map(str, self._cgroup.paths()), "--"),
                 *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
                 *("--console=pipe", "--link-journal=no", "--timezone=off", "--resolv-conf=off"),
                 f"--machine={names.machine(self._state.index)}",
@@ -233,9 +254,10 @@ class LabHost:
 
     def power_off(self) -> None:
         """Shut the host down in order, and wait until it is off."""
-        if self._state.process is not None:
-            # nspawn hands it on as a request for an orderly shutdown.
-            self._state.process.signal(signal.SIGTERM)
+        if self.running():
+            for nspawn in self._nspawn():
+                # nspawn hands it on as a request for an orderly shutdown.
+                nspawn.signal(signal.SIGTERM)
             wait_until(lambda: not self.running(), f"{self.name} switched off", timeout=100)
         self._off()
 
@@ -267,12 +289,14 @@ class LabHost:
         return leader
 
     def _find_leader(self) -> Process | None:
-        if self._state.process is None:
-            return None
-        for pid in self._state.process.children():
-            if is_init_of_namespace(pid):
-                return Process.of(pid)
+        for nspawn in self._nspawn():
+            for child in nspawn.children():
+                if is_init_of_namespace(child.pid):
+                    return child
         return None
+
+    def _nspawn(self) -> list[Process]:
+        return [] if self._state.process is None else self._state.process.children()
 
     def wait_ready(self, timeout: float = 90) -> None:
         """Wait until sshd, Postfix and Dovecot greet and the boot is over."""

@@ -51,12 +51,16 @@ class Process:
             finally:
                 os.close(handle)
 
-    def children(self) -> list[int]:
-        """The pids of its children."""
+    def children(self) -> "list[Process]":
+        """Its children that run."""
+        if not self.alive():
+            return []
         try:
-            return [int(p) for p in _proc(self.pid, f"task/{self.pid}/children").split()]
+            pids = [int(pid) for pid in _proc(self.pid, f"task/{self.pid}/children").split()]
         except OSError:
             return []
+        starts = {pid: _start_time(pid) for pid in pids}
+        return [Process(pid, start) for pid, start in starts.items() if start is not None]
 
 
 def _proc(pid: int, name: str) -> str:
@@ -111,7 +115,8 @@ class Cgroup:
 
     name: str
 
-    def _paths(self) -> list[Path]:
+    def paths(self) -> list[Path]:
+        """Where the group is in each hierarchy."""
         return [tree / self.name for tree in hierarchies()]
 
     def start(
@@ -119,7 +124,7 @@ class Cgroup:
     ) -> "subprocess.Popen[bytes]":
         """Start a program in this group, detached from the terminal, its output in a file."""
         files = []
-        for path in self._paths():
+        for path in self.paths():
             path.mkdir(parents=True, exist_ok=True)
             files.append(str(path / "cgroup.procs"))
         # The shell moves itself before it becomes the program: nothing is started outside.
@@ -137,17 +142,17 @@ class Cgroup:
 
     def kill(self) -> None:
         """Kill every process of the group, wait until none is left, remove the group."""
-        unified = self._paths()[0]
+        unified = self.paths()[0]
         if unified.is_dir():
             (unified / "cgroup.kill").write_text("1")
             wait_until(lambda: not self.populated(), f"the end of the processes in {unified}")
-        for path in self._paths():
+        for path in self.paths():
             wait_until(partial(_remove, path), f"the removal of {path}")
 
     def populated(self) -> bool:
         """Whether a process of the group is left."""
         try:
-            return "populated 1" in (self._paths()[0] / "cgroup.events").read_text()
+            return "populated 1" in (self.paths()[0] / "cgroup.events").read_text()
         except OSError:
             return False
 

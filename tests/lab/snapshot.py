@@ -19,6 +19,15 @@ _LEFT_ALONE = (
     "/var/spool/postfix/private",
     "/var/spool/postfix/public",
     "/var/spool/postfix/pid",
+    # What Postfix and Dovecot renew themselves when they start, in the chroot above all.
+    "/var/lib/dovecot/instances",
+    "/var/lib/postfix/master.lock",
+    "/var/lib/postfix/prng_exch",
+    "/var/lib/postfix/*_scache.*",
+    "/var/spool/postfix/dev",
+    "/var/spool/postfix/etc",
+    "/var/spool/postfix/lib",
+    "/var/spool/postfix/usr",
     # The host's own bookkeeping, which goes on.
     "/var/cache",
     "/var/lib/apt",
