@@ -1,0 +1,30 @@
+"""Authenticated, encrypted submission on port 465 (RFC 8314): the guide, from top to bottom.
+
+pyinfra inventory.py deploy.py --dry --diff     shows what would change
+pyinfra inventory.py deploy.py                  changes it
+"""
+
+from operations import (
+    certbot_hook,
+    dovecot_auth_listener,
+    postfix_activation,
+    postfix_sasl,
+    postfix_tls,
+    submissions_service,
+)
+from operations.readiness import ready
+
+if ready():
+    postfix_tls.certificate(name="SMTP TLS: Postfix uses the domain's certificate")
+
+    certbot_hook.reload_services(name="Certificate rotation: certbot's hook reloads Postfix")
+
+    # Before Postfix: an smtpd that offers AUTH and finds no listener dies, on port 25 too.
+    dovecot_auth_listener.listener(name="SMTP AUTH: Dovecot listens in Postfix's spool")
+
+    postfix_sasl.sasl(name="SMTP AUTH: Postfix asks Dovecot")
+
+    submissions_service.service(name="Submissions: the service on port 465")
+
+    # What the steps above have prepared goes live at once, or not at all.
+    postfix_activation.activate(name="Postfix: check, swap, reload and prove")

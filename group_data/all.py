@@ -1,0 +1,43 @@
+"""Every data key with its default. Override any of them in a group's file beside this one
+(group_data/GROUP.py), or on a host in inventory.py: pyinfra's own way."""
+
+# mail_domain is required: the mail domain and the name of its Let's Encrypt lineage. Set it in the
+# file of a domain's group, as group_data/example_jp.py does.
+
+# The name that mail programs connect to; the certificate must cover it. None: the name that the
+# inventory gives the host.
+mail_hostname = None
+
+# Further domains on the same host, each with a lineage of its own, served by SNI.
+additional_domains: list[str] = []
+
+# The directory that holds the lineages.
+letsencrypt_live = "/etc/letsencrypt/live"
+
+# TLS on port 25: "none", "may" (offered) or "encrypt" (demanded, which cuts off servers without TLS).
+smtpd_tls_security_level = "may"
+
+# Whether logins are offered on port 25 too, as in the guide. False keeps them on port 465 alone.
+smtp_auth_on_port_25 = True
+
+# The oldest TLS version where TLS is mandatory, above all on port 465: "TLSv1.2" or "TLSv1.3".
+# A floor: a host that is stricter already stays so.
+tls_minimum_version = "TLSv1.2"
+
+# Who may connect, greet, send and relay on port 465: lists of Postfix restrictions, for example
+# ["permit_sasl_authenticated", "reject"]. None keeps what the host defines; where it defines none,
+# a safe one is written: clients and relaying must be authenticated, the other two stay empty.
+mua_client_restrictions = None
+mua_helo_restrictions = None
+mua_sender_restrictions = None
+mua_relay_restrictions = None
+
+# Further -o options for the submissions service, {"smtpd_milters": "inet:127.0.0.1:8891"} for
+# example; they win over the guide's. None as a value removes an option.
+submissions_options: dict[str, str | None] = {}
+
+# Which senders a login may use. Not supported yet: leave it None.
+sender_ownership = None
+
+# The units that certbot's deploy hook reloads after a renewal.
+certbot_reload_services = ["postfix"]

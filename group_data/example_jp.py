@@ -1,0 +1,3 @@
+"""The hosts of example.jp."""
+
+mail_domain = "example.jp"

@@ -1,0 +1,3 @@
+"""The hosts of example.net."""
+
+mail_domain = "example.net"

@@ -1,0 +1,66 @@
+"""Edits of main.cf: set a parameter, or comment it out (postconf(5), "SYNTAX OF main.cf")."""
+
+import re
+from dataclasses import dataclass
+
+from postfix.logical_lines import ended, line_end, logical_lines, split_lines
+
+
+def set_parameter(content: str, name: str, value: str) -> str:
+    """Give a parameter a value.
+
+    The last definition, which is the one that counts, is replaced where it stands and keeps its
+    spelling of " = "; without one, a line is appended.
+
+    + content: the whole file
+    + value: on one line; an empty one defines the parameter as empty
+    """
+    lines = split_lines(content)
+    definitions = [found for found in _definitions(lines) if found.name == name]
+    if not definitions:
+        line = f"{name} = {value}".rstrip() + line_end(content)
+        return ended(content) + line
+    last = definitions[-1]
+    first = lines[last.lines[0]]
+    end = first[len(first.rstrip("\r\n")) :]
+    lines[last.lines[0]] = (last.prefix + value).rstrip() + end
+    for index in last.lines[1:]:
+        lines[index] = ""
+    return "".join(lines)
+
+
+def comment_out(content: str, name: str) -> str:
+    """Put "#" in front of every line that defines a parameter."""
+    lines = split_lines(content)
+    for definition in _definitions(lines):
+        if definition.name == name:
+            for index in definition.lines:
+                lines[index] = "#" + lines[index]
+    return "".join(lines)
+
+
+def defined_parameters(content: str) -> dict[str, str]:
+    """Name to value of everything that the file defines, white space folded, the last one winning."""
+    return {found.name: found.value for found in _definitions(split_lines(content))}
+
+
+@dataclass(frozen=True)
+class _Definition:
+    name: str
+    value: str
+    prefix: str
+    lines: list[int]
+
+
+_NAME = re.compile(r"\s*([^\s=#]+)[^\S\n]*=[^\S\n]*")
+
+
+def _definitions(lines: list[str]) -> list[_Definition]:
+    found = []
+    for indices in logical_lines(lines):
+        text = "".join(lines[index] for index in indices)
+        match = _NAME.match(text)
+        if match:
+            value = " ".join(text[match.end() :].split())
+            found.append(_Definition(match[1], value, match[0].rstrip("\r"), indices))
+    return found

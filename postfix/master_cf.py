@@ -1,0 +1,163 @@
+"""Edits of master.cf: the services that listen on a port, and their -o options (master(5))."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from postfix.logical_lines import ended, line_end, logical_lines, split_lines
+
+# Port 465's names in /etc/services, today's and those of its past.
+SUBMISSIONS_NAMES = ("submissions", "465", "smtps", "ssmtp", "urd")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One `-o name=value` of a service; the span is that of both its words in the file."""
+
+    name: str
+    value: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Service:
+    """One entry of master.cf; `end` is the offset behind its last line."""
+
+    name: str
+    type: str
+    command: str
+    options: tuple[Option, ...]
+    end: int
+
+    @property
+    def effective_options(self) -> dict[str, str]:
+        """Name to value, the last of several winning as in Postfix."""
+        return {option.name: option.value for option in self.options}
+
+
+def services(content: str) -> list[Service]:
+    """Every service of the file, in its order. Raises `ValueError` that quotes a broken line."""
+    lines = split_lines(content)
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line))
+    return [_service(lines, offsets, indices) for indices in logical_lines(lines)]
+
+
+def submissions_services(content: str) -> list[Service]:
+    """The services that listen on port 465, whatever they are called and whatever they bind to."""
+    return [
+        service
+        for service in services(content)
+        if service.type == "inet" and service.name.rpartition(":")[2] in SUBMISSIONS_NAMES
+    ]
+
+
+def set_options(content: str, options: Mapping[str, str | None]) -> str:
+    """Give the submissions service its options; what else it has stays.
+
+    An option's value is replaced where it stands, one that it lacks goes on a line of its own at
+    the end, and one whose value is `None` is removed. A file without the service gets it, below
+    Debian's commented one where that is.
+    """
+    found = submissions_services(content)
+    if not found:
+        return _add_service(content, options)
+    # From the last one up, so that the offsets of those above stay right.
+    for service in reversed(found):
+        content = _edit_service(content, service, options)
+    return content
+
+
+def option_words(name: str, value: str) -> str:
+    """`-o name=value` as master.cf wants it: in braces where the value holds white space."""
+    return f"-o {{ {name} = {value} }}" if re.search(r"\s", value) else f"-o {name}={value}"
+
+
+_COLUMNS = 8
+
+
+def _service(lines: list[str], offsets: list[int], indices: list[int]) -> Service:
+    words: list[tuple[str, int, int]] = []
+    for index in indices:
+        words += _words(lines[index], offsets[index])
+    words = _join_braces(words)
+    if len(words) < _COLUMNS:
+        raise ValueError(f"not a service: {lines[indices[0]].strip()!r}")
+    options = []
+    rest = iter(words[_COLUMNS:])
+    for text, start, end in rest:
+        if text == "-o":
+            text, _, end = next(rest, ("", start, end))
+        elif text.startswith("-o"):
+            text = text[2:]
+        else:
+            continue
+        if text.startswith("{") and text.endswith("}"):
+            text = text[1:-1].strip()
+        name, _, value = text.partition("=")
+        options.append(Option(name.strip(), " ".join(value.split()), start, end))
+    last = indices[-1]
+    return Service(words[0][0], words[1][0], words[7][0], tuple(options), offsets[last + 1])
+
+
+def _words(line: str, offset: int) -> list[tuple[str, int, int]]:
+    return [(m[0], offset + m.start(), offset + m.end()) for m in re.finditer(r"\S+", line)]
+
+
+def _join_braces(words: Sequence[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    """Words between braces are one word (Postfix's mystrtokq)."""
+    joined: list[tuple[str, int, int]] = []
+    depth = 0
+    for text, start, end in words:
+        if depth > 0:
+            before, first, _ = joined.pop()
+            joined.append((f"{before} {text}", first, end))
+        else:
+            joined.append((text, start, end))
+        depth = max(0, depth + text.count("{") - text.count("}"))
+    return joined
+
+
+def _add_service(content: str, options: Mapping[str, str | None]) -> str:
+    end = line_end(content)
+    stanza = f"submissions inet n       -       y       -       -       smtpd{end}"
+    stanza += "".join(
+        f"  {option_words(name, value)}{end}" for name, value in options.items() if value is not None
+    )
+    content = ended(content)
+    commented = re.search(r"^#submissions\s+inet\s.*\n(?:#[ \t]+\S.*\n)*", content, re.MULTILINE)
+    place = commented.end() if commented else len(content)
+    return content[:place] + stanza + content[place:]
+
+
+def _edit_service(content: str, service: Service, options: Mapping[str, str | None]) -> str:
+    present = service.effective_options
+    edits: list[tuple[int, int, str]] = []
+    added = ""
+    for name, value in options.items():
+        if value is None:
+            edits += [_removal(content, o) for o in service.options if o.name == name]
+        elif name not in present:
+            added += f"  {option_words(name, value)}{line_end(content)}"
+        elif present[name] != value:
+            last = [option for option in service.options if option.name == name][-1]
+            edits.append((last.start, last.end, option_words(name, value)))
+    body = content[: service.end]
+    for start, end, text in sorted(edits, reverse=True):
+        body = body[:start] + text + body[end:]
+    return (ended(body) if added else body) + added + content[service.end :]
+
+
+def _removal(content: str, option: Option) -> tuple[int, int, str]:
+    """Remove an option, and its line with it where nothing else stands there."""
+    start = content.rfind("\n", 0, option.start) + 1
+    newline = content.find("\n", option.end)
+    end = len(content) if newline < 0 else newline + 1
+    if not content[start : option.start].strip() and not content[option.end : end].strip():
+        return start, end, ""
+    start = option.start
+    while content[start - 1] in " \t":
+        start -= 1
+    return start, option.end, ""

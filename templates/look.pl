@@ -1,0 +1,185 @@
+# Prints what the operations need to know about a mail host, a "key TAB value" a line, with every
+# byte outside printable ASCII and every "%" as %XX. Reads only. Its arguments are key=value words:
+# live=DIR, domain=NAME (repeated), dropin=NAME, parameter=NAME (repeated).
+use strict;
+use warnings;
+use Cwd ();
+
+my (%one, %many);
+for (@ARGV) {
+    my ($key, $value) = split /=/, $_, 2;
+    $one{$key} = $value;
+    push @{ $many{$key} }, $value;
+}
+$ENV{LC_ALL} = "C";
+$ENV{PATH} = join ":", grep { defined && length } $ENV{PATH}, "/usr/sbin", "/usr/bin", "/sbin", "/bin";
+my $own_start = start_ticks($$);
+chomp(my $now = output("date", "+%s.%N"));
+
+sub say_value {
+    my ($key, $value) = @_;
+    $value =~ s/([^ -\$&-~])/sprintf "%%%02X", ord $1/ge;
+    print "$key\t$value\n";
+}
+
+sub found {
+    my ($command) = @_;
+    return grep { -x "$_/$command" } split /:/, $ENV{PATH};
+}
+
+# A command's standard output; its standard error is of no interest here.
+sub output {
+    my @command = @_;
+    my $pid = open my $pipe, "-|";
+    return "" unless defined $pid;
+    if (!$pid) {
+        open STDERR, ">", "/dev/null";
+        exec { $command[0] } @command or exit 127;
+    }
+    local $/;
+    my $text = <$pipe>;
+    close $pipe;
+    return defined $text ? $text : "";
+}
+
+sub content {
+    my ($path) = @_;
+    open my $file, "<:raw", $path or return;
+    local $/;
+    my $text = <$file>;
+    return defined $text ? $text : "";
+}
+
+sub owner { my $name = getpwuid $_[0]; return defined $name ? $name : $_[0] }
+sub group { my $name = getgrgid $_[0]; return defined $name ? $name : $_[0] }
+
+# When the paths last came to be what they are: for a link, the link or what it leads to. Asks
+# stat(1), because the fractions of a second are not to be had with what Debian's perl-base holds.
+sub say_changed {
+    my ($key, @paths) = @_;
+    my @times = map { split /\n/, output("stat", @$_, "--format=%.9Z", "--", @paths) } [], ["-L"];
+    my ($last) = sort { $b <=> $a } @times or return;
+    say_value("$key.changed", $last);
+}
+
+sub say_file {
+    my ($key, $path) = @_;
+    say_value("file.$key.path", $path);
+    return unless -e $path || -l $path;
+    my @stat = stat $path;
+    my $real = Cwd::abs_path($path);
+    my $text = content($path);
+    return unless @stat && defined $real && defined $text;
+    say_value("file.$key.real_path", $real);
+    say_value("file.$key.mode", sprintf "%04o", $stat[2] & 07777);
+    say_value("file.$key.user", owner($stat[4]));
+    say_value("file.$key.group", group($stat[5]));
+    say_changed("file.$key", $path);
+    say_value("file.$key.content", $text);
+    (my $directory = $real) =~ s{/[^/]*$}{};
+    leftovers($directory);
+}
+
+# What a run that died halfway left beside the files.
+my %looked;
+sub leftovers {
+    my ($directory) = @_;
+    return if $looked{$directory}++;
+    opendir my $handle, $directory or return;
+    say_value("leftover", "$directory/$_") for sort grep { /^\..*\.smtp-auth-(new|old|none)~$/ } readdir $handle;
+}
+
+# Field 22 of /proc/PID/stat, hundredths of a second since boot.
+sub start_ticks {
+    my ($pid) = @_;
+    my $text = content("/proc/$pid/stat") or return;
+    $text =~ s/.*\) //s;
+    return (split / /, $text)[19];
+}
+
+# When a process started, in seconds since 1970: its age is counted against this very process.
+sub started {
+    my $ticks = start_ticks($_[0]);
+    return defined $ticks ? $now - ($own_start - $ticks) / 100 : undef;
+}
+
+sub pid_from {
+    my $text = content($_[0]);
+    return unless defined $text && $text =~ /(\d+)/ && -e "/proc/$1/stat";
+    return $1;
+}
+
+say_value("uid", $>);
+for my $command (qw(postconf doveconf systemctl openssl flock certbot)) {
+    say_value("command", $command) if found($command);
+}
+
+my %postfix = (config_directory => "/etc/postfix", queue_directory => "/var/spool/postfix");
+if (found("postconf")) {
+    for my $line (split /\n/, output("postconf", "-x", @{ $many{parameter} || [] })) {
+        my ($name, $value) = $line =~ /^(\w+) =\s*(.*)$/ or next;
+        $postfix{$name} = $value;
+        say_value("parameter.$name", $value);
+    }
+}
+say_file("main_cf", "$postfix{config_directory}/main.cf");
+say_file("master_cf", "$postfix{config_directory}/master.cf");
+
+my $dovecot = "/etc/dovecot";
+if (found("doveconf")) {
+    my $text = output("doveconf", "-n");
+    if ($text =~ /^# ([\d.]+)\S* .*?: (\S+)\/[^\/\s]+$/m) {
+        say_value("dovecot_version", $1);
+        $dovecot = $2;
+    }
+    say_value("dovecot_auth", $1) if $text =~ /^(service auth \{\n.*?^\}\n)/ms;
+}
+leftovers("$dovecot/conf.d");
+say_file("dropin", "$dovecot/conf.d/$one{dropin}");
+(my $letsencrypt = $one{live}) =~ s{/[^/]*$}{};
+leftovers("$letsencrypt/renewal-hooks/deploy");
+say_file("hook", "$letsencrypt/renewal-hooks/deploy/reload_services.sh");
+
+my $socket = "$postfix{queue_directory}/private/auth";
+if (-S $socket) {
+    my @stat = stat $socket;
+    say_value("socket.mode", sprintf "%04o", $stat[2] & 07777);
+    say_value("socket.user", owner($stat[4]));
+    say_value("socket.group", group($stat[5]));
+}
+
+if (opendir my $handle, $one{live}) {
+    say_value("lineage", $_) for sort grep { -e "$one{live}/$_/fullchain.pem" } grep { !/^\./ } readdir $handle;
+}
+for my $domain (@{ $many{domain} || [] }) {
+    my ($chain, $key) = map { "$one{live}/$domain/$_.pem" } qw(fullchain privkey);
+    say_value("certificate.$domain.directory", "$one{live}/$domain");
+    my $text = content($chain);
+    next unless defined $text;
+    say_value("certificate.$domain.chain", $text);
+    say_value("certificate.$domain.key", -e $key ? output("openssl", "pkey", "-pubout", "-passin", "pass:", "-in", $key) : "");
+    say_changed("certificate.$domain", $chain, $key);
+}
+
+# A reload of Postfix starts its queue manager anew: that process is as old as the last reload.
+if (my $master = pid_from("$postfix{queue_directory}/pid/master.pid")) {
+    my $reloaded = started($master);
+    for my $child (split / /, content("/proc/$master/task/$master/children") || "") {
+        my $name = content("/proc/$child/comm");
+        $reloaded = started($child) if defined $name && $name eq "qmgr\n";
+    }
+    say_value("postfix_reloaded", $reloaded) if defined $reloaded;
+}
+say_value("dovecot_running", 1) if pid_from("/run/dovecot/master.pid");
+
+# TCP sockets in state LISTEN (0A).
+my %listening;
+for my $table ("/proc/net/tcp", "/proc/net/tcp6") {
+    for (split /\n/, content($table) || "") {
+        $listening{ hex $1 }++ if /^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) \S+ 0A /;
+    }
+}
+for my $port (25, 465) {
+    say_value("listening", $port) if $listening{$port};
+}
+say_value("complete", 1);

@@ -1,0 +1,136 @@
+# Proves a service with a real connection; says why on standard error where it does not serve.
+#   socket PATH                        Dovecot's auth socket answers with VERSION
+#   smtp PORT [NAME CHAIN AUTH]        a greeting and EHLO; with NAME through TLS at once, where the
+#                                      certificate is the first of CHAIN (unless empty), AUTH is
+#                                      offered (unless AUTH is empty) and MAIL FROM is not deferred
+use strict;
+use warnings;
+use IO::Socket::UNIX;
+use IO::Socket::INET;
+use IO::Select;
+use IPC::Open2;
+
+shift @ARGV if @ARGV && $ARGV[0] eq "--";
+my ($what, @rest) = @ARGV;
+my $received = "";
+$SIG{PIPE} = "IGNORE";
+$SIG{ALRM} = sub { failed("no answer in time") };
+alarm 60;
+
+if ($what eq "socket") { prove_socket(@rest) } else { prove_smtp(@rest) }
+exit 0;
+
+sub failed {
+    my ($why) = @_;
+    my ($last) = $received =~ /([^\r\n]{0,200})\s*\z/;
+    my $where = $what eq "socket" ? $rest[0] : "port $rest[0]";
+    print STDERR "$where: $why", length $last && $what ne "socket" ? " (last line: $last)" : "", "\n";
+    exit 1;
+}
+
+# Reads on until PATTERN is in what came; the match's last group.
+sub expect {
+    my ($from, $pattern, $why) = @_;
+    until ($received =~ $pattern) {
+        my $count = sysread $from, $received, 65536, length $received;
+        failed($why) unless $count;
+    }
+    my $found = defined $1 ? $1 : "";
+    return $found;
+}
+
+sub prove_socket {
+    my ($path) = @_;
+    my $socket = IO::Socket::UNIX->new(Peer => $path) or failed("cannot connect: $!");
+    expect($socket, qr/^VERSION\t/m, "Dovecot does not answer");
+}
+
+sub prove_smtp {
+    my ($port, $name, $chain, $auth) = @_;
+    my $address = address($port);
+    if (!defined $name) {
+        my $socket = connected($address, $port);
+        expect($socket, qr/^220[ -].*\n/m, "no greeting");
+        command($socket, $socket, "EHLO localhost", qr/^250 /m, "EHLO is refused");
+        return;
+    }
+    close connected($address, $port);
+    open STDERR_KEPT, ">&", \*STDERR;
+    open STDERR, ">", "/dev/null";
+    my @client = ("openssl", "s_client", "-connect", "$address:$port", "-servername", $name, "-ign_eof", "-crlf");
+    my $pid = open2(my $from, my $to, @client);
+    open STDERR, ">&", \*STDERR_KEPT;
+    expect($from, qr/^220[ -].*\n/m, "no greeting through TLS");
+    served($chain) if length $chain;
+    $received = "";
+    command($from, $to, "EHLO localhost", qr/^250 .*\n/m, "EHLO is refused");
+    failed("AUTH is not offered") if length $auth && $received !~ /^250[ -]AUTH /m;
+    command($from, $to, "MAIL FROM:<>", qr/^\d{3} .*\n/m, "MAIL FROM is not answered");
+    failed("mail is deferred") if $received =~ /^4\d\d /m;
+    syswrite $to, "QUIT\n";
+    close $to;
+    waitpid $pid, 0;
+}
+
+sub command {
+    my ($from, $to, $text, $pattern, $why) = @_;
+    $received = "";
+    syswrite $to, $text . ($from == $to ? "\r\n" : "\n");
+    expect($from, qr/$pattern|^[45]\d\d .*\n/m, $why);
+    failed($why) if $received !~ $pattern;
+}
+
+# The certificate that openssl shows is the leaf of the chain on the disk.
+sub served {
+    my ($path) = @_;
+    open my $file, "<", $path or failed("cannot read $path: $!");
+    local $/;
+    my ($wanted, $shown) = map { certificate($_) } scalar <$file>, $received;
+    failed("another certificate is served than the one in $path") if $wanted ne $shown;
+}
+
+sub certificate {
+    my ($base64) = $_[0] =~ /-----BEGIN CERTIFICATE-----(.*?)-----END/s;
+    $base64 = "" unless defined $base64;
+    $base64 =~ s/\s//g;
+    return $base64;
+}
+
+# Where the port is bound on this host: loopback if it can be had.
+sub address {
+    my ($port) = @_;
+    my @bound;
+    for my $attempt (1 .. 50) {
+        @bound = (listeners("/proc/net/tcp", $port), listeners("/proc/net/tcp6", $port));
+        last if @bound;
+        select undef, undef, undef, 0.1;
+    }
+    failed("nothing listens") unless @bound;
+    for my $hex (@bound) {
+        return "127.0.0.1" if $hex =~ /^(00000000|0100007F)$/;
+    }
+    for my $hex (@bound) {
+        return join ".", reverse map { hex } $hex =~ /../g if length $hex == 8;
+    }
+    return "[::1]" if $bound[0] =~ /^0{24}0[01]0{6}$/ || $bound[0] =~ /^0{32}$/;
+    my $bytes = join "", map { join "", reverse /../g } $bound[0] =~ /.{8}/g;
+    return "[" . join(":", $bytes =~ /.{4}/g) . "]";
+}
+
+sub listeners {
+    my ($table, $port) = @_;
+    my $wanted = sprintf "%04X", $port;
+    open my $file, "<", $table or return;
+    return map { /^\s*\d+: ([0-9A-F]+):$wanted \S+ 0A / ? $1 : () } <$file>;
+}
+
+sub connected {
+    my ($address, $port) = @_;
+    my $class = "IO::Socket::INET";
+    if ($address =~ s/^\[(.*)\]$/$1/) {
+        require IO::Socket::IP;
+        $class = "IO::Socket::IP";
+    }
+    my $socket = $class->new(PeerAddr => $address, PeerPort => $port, Timeout => 20) or failed("cannot connect: $!");
+    return $socket;
+}
