@@ -20,6 +20,7 @@ PROGRAMS = {
     "pebble": "pebble",
     "pebble-challtestsrv": "pebble",
     "rsync": "rsync",
+    "setpriv": "util-linux",
     "ssh-keygen": "openssh-client",
     "systemd-nspawn": "systemd-container",
     "tc": "iproute2",
@@ -73,7 +74,8 @@ def run(
     words = [str(word) for word in argv]
     try:
         done = subprocess.run(
-            words,
+            # A helper that outlived a killed `up` would go on making what `down` has just removed.
+            ["setpriv", "--pdeathsig", "KILL", "--", *words],
             input=stdin if stdin is not None else "",
             capture_output=True,
             text=True,

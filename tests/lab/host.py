@@ -412,6 +412,10 @@ class LabHost:
         """The names of the states that can be restored."""
         return self._snapshots.names()
 
+    def forget(self, name: str) -> None:
+        """Give up a state."""
+        self._snapshots.forget(name)
+
     def restore(self, name: str) -> None:
         """Make the host what it was when the state of this name was kept, and serving.
 
@@ -425,7 +429,7 @@ class LabHost:
             self.wait_ready()
             return
         changed = self._snapshots.differences(name)
-        restart = any(matters(path) for path in changed) or not self._serves()
+        restart = any(matters(path) for path in changed) or not self.serves()
         units = [Path(path).name for path in changed if path.startswith("etc/systemd/system/")]
         if restart:
             # Dovecot 2.3 takes a second to stop: it may while the rest goes on.
@@ -444,7 +448,8 @@ class LabHost:
         """Make the host what it was when the lab had just made it."""
         self.restore(STOCK)
 
-    def _serves(self) -> bool:
+    def serves(self) -> bool:
+        """Whether sshd, Postfix and Dovecot greet right now."""
         return all(self._greeting(port).startswith(greeting) for port, greeting in _GREETINGS)
 
     def _start_services(self, reload_units: bool) -> None:

@@ -91,6 +91,11 @@ class Lab:
         return self.folder / "ca.pem"
 
     @property
+    def number(self) -> int:
+        """The lab's number on this machine, from which the names of its things follow."""
+        return self._require().number
+
+    @property
     def gateway(self) -> str:
         """The controller's own address in the lab's network."""
         return self._require().names.gateway
@@ -99,6 +104,10 @@ class Lab:
         """The cable between a host and the rest of the lab."""
         state = self._require()
         return Link(state, host, self._record)
+
+    def is_up(self) -> bool:
+        """Whether this checkout's lab runs, with whatever hosts."""
+        return self._live() is not None
 
     # -- up ---------------------------------------------------------------------------------------
 
@@ -269,11 +278,11 @@ class Lab:
         if state.number not in self._claims.of(self.root):
             return None
         alive = {name for name, process in state.services.items() if process.alive()}
-        return state if {"dns", "acme"} <= alive and self.ca_is_there() else None
+        return state if {"dns", "acme"} <= alive and self._has_keys() else None
 
-    def ca_is_there(self) -> bool:
-        """Whether the lab came as far as having its authority's root certificate and its key."""
-        return self.ca.is_file() and (self.folder / "key.pub").is_file()
+    def _has_keys(self) -> bool:
+        # The last that is made before the first host.
+        return (self.folder / "key.pub").is_file()
 
     def _adopt(self, state: LabState) -> None:
         self._state = state

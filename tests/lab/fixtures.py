@@ -1,0 +1,33 @@
+"""The lab for pytest: whoever needs real hosts asks for the fixture `lab`."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.command import LabError
+from tests.lab.lab import Lab
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The lab of this checkout with the default fleet, booted unless it runs already.
+
+    It is taken down at the end only if it was booted for these tests. A machine that cannot carry
+    it is a failure: a test that did not look has not passed.
+    """
+    lab = Lab(ROOT)
+    was_up = lab.is_up()
+    try:
+        lab.up()
+    except LabError as error:
+        if not was_up:
+            with contextlib.suppress(LabError):
+                lab.down()
+        pytest.fail(f"the lab cannot be booted: {error}", pytrace=False)
+    yield lab
+    if not was_up:
+        lab.down()

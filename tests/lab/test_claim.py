@@ -1,0 +1,91 @@
+"""Claims: each lab gets a number of its own, and abandoned numbers come back."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.lab import claim
+from tests.lab.claim import Claims
+from tests.lab.process import Process
+from tests.lab.state import LabState
+
+
+@pytest.fixture
+def claims(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Claims:
+    """The claims of a machine with no lab on it, and with a small inotify limit."""
+    limit = tmp_path / "max_user_instances"
+    limit.write_text("128\n")
+    monkeypatch.setattr(claim, "_INOTIFY", limit)
+    monkeypatch.setattr(claim, "_networks_in_use", list)
+    return Claims(tmp_path / "run")
+
+
+def never(number: int) -> None:
+    """Nothing must be cleared."""
+    raise AssertionError(f"cleared {number}")
+
+
+def checkout(folder: Path) -> Path:
+    """A checkout without a lab."""
+    folder.mkdir()
+    return folder
+
+
+def test_two_checkouts_get_two_numbers(claims: Claims, tmp_path: Path) -> None:
+    one, two = checkout(tmp_path / "one"), checkout(tmp_path / "two")
+    assert claims.take(one, never) == 0
+    assert claims.take(two, never) == 1
+    assert claims.of(one) == [0]
+    assert claims.of(two) == [1]
+
+
+def test_a_released_number_is_free_again(claims: Claims, tmp_path: Path) -> None:
+    one, two = checkout(tmp_path / "one"), checkout(tmp_path / "two")
+    claims.release(claims.take(one, never))
+    assert claims.take(two, never) == 0
+
+
+def test_the_inotify_limit_is_raised_while_there_is_a_lab(claims: Claims, tmp_path: Path) -> None:
+    limit = tmp_path / "max_user_instances"
+    first = claims.take(checkout(tmp_path / "one"), never)
+    second = claims.take(checkout(tmp_path / "two"), never)
+    assert int(limit.read_text()) > 1000
+    claims.release(first)
+    assert int(limit.read_text()) > 1000
+    claims.release(second)
+    assert int(limit.read_text()) == 128
+
+
+def abandon(tmp_path: Path, root: Path) -> None:
+    """Make the claim 0 one of a program that is gone."""
+    gone = Process(os.getpid(), 1)
+    text = json.dumps({"root": str(root), "pid": gone.pid, "start": gone.start})
+    (tmp_path / "run" / "claim-0").write_text(text)
+
+
+def test_an_abandoned_number_is_cleared_and_taken(claims: Claims, tmp_path: Path) -> None:
+    one, two = checkout(tmp_path / "one"), checkout(tmp_path / "two")
+    claims.take(one, never)
+    abandon(tmp_path, one)
+    cleared: list[int] = []
+    assert claims.take(two, cleared.append) == 0
+    assert cleared == [0]
+
+
+def test_a_running_lab_keeps_its_number_after_its_program_ended(
+    claims: Claims, tmp_path: Path
+) -> None:
+    one, two = checkout(tmp_path / "one"), checkout(tmp_path / "two")
+    LabState(one, claims.take(one, never)).write()
+    abandon(tmp_path, one)
+    assert claims.take(two, never) == 1
+
+
+def test_an_unreadable_claim_is_abandoned(claims: Claims, tmp_path: Path) -> None:
+    claims.take(checkout(tmp_path / "one"), never)
+    (tmp_path / "run" / "claim-0").write_text("{")
+    cleared: list[int] = []
+    assert claims.take(checkout(tmp_path / "two"), cleared.append) == 0
+    assert cleared == [0]

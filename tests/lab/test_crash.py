@@ -1,0 +1,134 @@
+"""`up` may be killed at any moment: `down` finds everything, and so does the next `up`."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.lab.claim import Claims
+from tests.lab.command import run, wait_until
+from tests.lab.fixtures import ROOT
+from tests.lab.fleet import HostSpec
+from tests.lab.lab import Lab
+from tests.lab.names import Names
+from tests.lab.process import Cgroup
+from tests.lab.state import number_of, read
+
+pytestmark = pytest.mark.lab
+
+SPECS = (
+    HostSpec("one.crash.test", "bookworm", "crash.test"),
+    HostSpec("two.crash.test", "trixie", "crash.test"),
+)
+UP = f"""
+import pathlib, sys
+from tests.lab import HostSpec, Lab
+Lab(pathlib.Path(sys.argv[1])).up({SPECS!r})
+"""
+
+
+def claimed(root: Path) -> bool:
+    return bool(Claims().of(root))
+
+
+def recorded(root: Path) -> bool:
+    return number_of(root) is not None
+
+
+def networked(root: Path) -> bool:
+    number = number_of(root)
+    return number is not None and any(Path("/run/netns").glob(f"mlab{number}-*"))
+
+
+def mounted(root: Path) -> bool:
+    return any((root / ".lab/hosts").glob("*/root/etc/hostname"))
+
+
+def started(root: Path) -> bool:
+    state = read(root)
+    return state is not None and any(host.process for host in state.hosts.values())
+
+
+def certified(root: Path) -> bool:
+    return any((root / ".lab/hosts").glob("*/root/etc/letsencrypt/live/crash.test/cert.pem"))
+
+
+def saving(root: Path) -> bool:
+    return any((root / ".lab/hosts").glob("*/states/.stock"))
+
+
+MOMENTS = (claimed, recorded, networked, mounted, started, certified, saving)
+
+
+@pytest.fixture
+def killed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Path, int]]:
+    """A checkout whose `up` was killed at a moment, and the number that it had claimed."""
+    moment: Callable[[Path], bool] = request.param
+    process = subprocess.Popen([sys.executable, "-c", UP, str(tmp_path)], cwd=ROOT)
+    try:
+        wait_until(lambda: moment(tmp_path) or process.poll() is not None, "the moment", 60)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        yield tmp_path, Claims().of(tmp_path)[0]
+    finally:
+        process.kill()
+        process.wait()
+        Lab(tmp_path).down()
+
+
+def traces(number: int, root: Path) -> list[str]:
+    """Whatever on this machine bears a lab's number or its folder."""
+    names = Names(number)
+    found = [line for line in run("ip", "-brief", "link").stdout.split() if is_of(line, names)]
+    found += [str(path) for path in Path("/run/netns").glob(f"{names.bridge}-*")]
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    found += [line for line in mounts if f" {names.bridge} " in line or str(root) in line]
+    found += [str(path) for path in Cgroup(names.bridge).paths() if path.exists()]
+    found += [str(p) for p in Path("/run/systemd/nspawn").glob(f"*/{names.bridge}-*")]
+    found += [str(path) for path in root.glob(".lab")]
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = path.read_text(errors="replace")
+        except OSError:
+            continue
+        if f"{names.bridge}-" in command or str(root) in command or names.gateway in command:
+            found.append(command)
+    return found
+
+
+def is_of(word: str, names: Names) -> bool:
+    return word == names.bridge or word.startswith((f"{names.bridge}h", f"{names.bridge}t"))
+
+
+@pytest.mark.parametrize("killed", MOMENTS, indirect=True, ids=lambda moment: moment.__name__)
+def test_down_removes_what_a_killed_up_left(killed: tuple[Path, int]) -> None:
+    root, number = killed
+    assert number_of(root) is not None or claimed(root)
+    Lab(root).down()
+    assert traces(number, root) == []
+    assert Claims().of(root) == []
+
+
+@pytest.mark.parametrize("killed", [certified], indirect=True)
+def test_up_goes_on_where_a_killed_one_ended(killed: tuple[Path, int]) -> None:
+    root, number = killed
+    lab = Lab(root)
+    lab.up(SPECS)
+    assert all(lab.hosts[spec.name].serves() for spec in SPECS)
+    assert lab.number == number
+    lab.down()
+    assert traces(number, root) == []
+
+
+@pytest.mark.parametrize("killed", [started], indirect=True)
+def test_up_begins_anew_when_its_record_is_lost(killed: tuple[Path, int]) -> None:
+    root, number = killed
+    (root / ".lab/lab.json").write_text("{")
+    lab = Lab(root)
+    lab.up(SPECS[:1])
+    assert [host.name for host in lab.hosts.values() if host.serves()] == [SPECS[0].name]
+    lab.down()
+    assert traces(number, root) == []
