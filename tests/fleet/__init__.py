@@ -1,0 +1,1 @@
+"""Whole deploys on the lab's hosts."""

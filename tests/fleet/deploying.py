@@ -1,0 +1,96 @@
+"""Runs the program on the lab's hosts as its user would, with data of the test's own."""
+
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.lab.host import LabHost
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_TIMEOUT = 300
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run of pyinfra printed, without colours, and its exit status."""
+
+    status: int
+    output: str
+
+    def lines_of(self, host: LabHost) -> list[str]:
+        """What it said about one host, its name cut off."""
+        prefix = re.compile(rf"\s*\[{re.escape(host.name)}\] ?(.*)")
+        return [match[1].strip() for line in self.output.splitlines() if (match := prefix.match(line))]
+
+    def changed(self, host: LabHost) -> int:
+        """How many operations reported a change on the host."""
+        return self.lines_of(host).count("Success")
+
+    def difference(self, host: LabHost) -> list[str]:
+        """The `-old`/`+new` lines of a run with `--diff`."""
+        return [line for line in self.lines_of(host) if line[:1] in ("+", "-")]
+
+
+def deploy(
+    hosts: Iterable[LabHost],
+    *options: str,
+    data: Mapping[str, Any] | None = None,
+    per_host: Mapping[str, Mapping[str, Any]] | None = None,
+    stdin: str = "",
+) -> Run:
+    """Run `pyinfra inventory deploy.py` against these hosts, and nothing else.
+
+    + options: further options; without any it applies without asking (`-y`)
+    + data: data keys for every host, over those of group_data/
+    + per_host: data keys by host name, over `data`
+    + stdin: what is typed; needed where the run asks
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        inventory = Path(folder) / "inventory.py"
+        inventory.write_text(_inventory(hosts, data or {}, per_host or {}))
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / "pyinfra"), inventory, "deploy.py", *(options or ("-y",))],
+            cwd=ROOT,
+            input=stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=_TIMEOUT,
+            check=False,
+        )
+    return Run(done.returncode, re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", done.stdout))
+
+
+def succeed(run: Run) -> Run:
+    """The run, which must have ended well; its output is shown where it did not."""
+    assert run.status == 0, run.output
+    return run
+
+
+def _inventory(
+    hosts: Iterable[LabHost], data: Mapping[str, Any], per_host: Mapping[str, Mapping[str, Any]]
+) -> str:
+    lab = {"ssh_config_file": str(ROOT / ".lab" / "ssh_config")}
+    groups: dict[str, list[tuple[str, dict[str, Any]]]] = {}
+    for host in hosts:
+        own = {**lab, **data, **per_host.get(host.name, {})}
+        groups.setdefault(host.group, []).append((host.name, own))
+    return "".join(f"{group} = {members!r}\n" for group, members in groups.items())
+
+
+def fingerprint(host: LabHost, *paths: str) -> dict[str, tuple[object, ...]]:
+    """Path to inode, mtime, mode, owner and bytes of the host's files."""
+    found: dict[str, tuple[object, ...]] = {}
+    for path in paths:
+        file = host.root / path.lstrip("/")
+        stat = file.stat()
+        found[path] = (stat.st_ino, stat.st_mtime_ns, stat.st_mode, stat.st_uid, stat.st_gid, file.read_bytes())
+    return found
+
+

@@ -1,0 +1,89 @@
+"""A mail program for the lab: it talks to a host by its name, wherever the lab keeps that host."""
+
+import contextlib
+import smtplib
+import socket
+import ssl
+from collections.abc import Iterator
+from email.message import EmailMessage
+from pathlib import Path
+
+from tests.lab.command import wait_until
+from tests.lab.host import LabHost
+
+SUBMISSIONS = 465
+SMTP = 25
+
+_TIMEOUT = 30.0
+
+
+class _Submissions(smtplib.SMTP_SSL):
+    """Implicit TLS (RFC 8314) to a host's address, verified against its name."""
+
+    def __init__(self, host: LabHost, context: ssl.SSLContext) -> None:
+        self._address = host.address
+        super().__init__(host.name, SUBMISSIONS, timeout=_TIMEOUT, context=context)
+
+    def _get_socket(self, host: str, port: int, timeout: float | None) -> ssl.SSLSocket:  # type: ignore[override]
+        connection = socket.create_connection((self._address, port), timeout)
+        return self.context.wrap_socket(connection, server_hostname=host)
+
+
+@contextlib.contextmanager
+def submissions(host: LabHost, ca: Path) -> Iterator[smtplib.SMTP_SSL]:
+    """A conversation on port 465, not yet logged in. Raises what `ssl` and `smtplib` raise.
+
+    + ca: the certificates in PEM that are trusted
+    """
+    client = _Submissions(host, ssl.create_default_context(cafile=str(ca)))
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+@contextlib.contextmanager
+def smtp(host: LabHost) -> Iterator[smtplib.SMTP]:
+    """A conversation on port 25."""
+    client = smtplib.SMTP(host.address, SMTP, timeout=_TIMEOUT)
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def message(host: LabHost, subject: str, recipient: str = "") -> EmailMessage:
+    """A message from the host's user, to that user unless said otherwise."""
+    mail = EmailMessage()
+    address = f"{host.user}@{host.domain}"
+    mail["From"], mail["To"], mail["Subject"] = address, recipient or address, subject
+    mail.set_content(f"{subject}\n")
+    return mail
+
+
+def send(host: LabHost, ca: Path, subject: str) -> None:
+    """Log in on port 465 as the host's user and send a message to that same user."""
+    with submissions(host, ca) as client:
+        client.login(host.user, host.password)
+        client.send_message(message(host, subject))
+        client.quit()
+
+
+def delivered(host: LabHost, subject: str) -> str:
+    """Wait until the message is in the mailbox; its headers. Raises LabError where it never comes."""
+    wait_until(lambda: bool(_messages(host, subject)), f"{subject!r} in {host.name}'s mailbox", timeout=30)
+    return _messages(host, subject)[0]
+
+
+def count(host: LabHost, subject: str) -> int:
+    """How many messages of that subject the mailbox holds."""
+    return len(_messages(host, subject))
+
+
+def _messages(host: LabHost, subject: str) -> list[str]:
+    mailbox = host.root / "var/mail" / host.user
+    if not mailbox.exists():
+        return []
+    messages = ("\n" + mailbox.read_text(errors="replace")).split("\nFrom ")[1:]
+    heads = [one.partition("\n\n")[0] for one in messages]
+    return [head for head in heads if f"\nSubject: {subject}\n" in head + "\n"]
