@@ -27,7 +27,7 @@ sub found {
     return grep { -x "$_/$command" } split /:/, $ENV{PATH};
 }
 
-# A command's standard output; its standard error is of no interest here.
+# A command's standard output, nothing where it fails; its standard error is of no interest here.
 sub output {
     my @command = @_;
     my $pid = open my $pipe, "-|";
@@ -39,7 +39,7 @@ sub output {
     local $/;
     my $text = <$pipe>;
     close $pipe;
-    return defined $text ? $text : "";
+    return defined $text && $? == 0 ? $text : "";
 }
 
 sub content {

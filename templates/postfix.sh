@@ -19,10 +19,17 @@ check() {
     fi
     said=$(postfix -c "$stage_directory" check 2>&1) || { printf '%s\n' "$said"; return 1; }
     [ -n "$said" ] || return 0
-    # Warnings about what is live already are not this change's.
-    before=$(postfix check 2>&1)
-    new_warnings=$(printf '%s\n' "$said" | grep -E 'warning|error|fatal' | grep -vxF -e "$before" -e ' ' || :)
-    [ -z "$new_warnings" ] || { printf '%s\n' "$new_warnings"; return 1; }
+    # What Postfix says of the live configuration already is not this change's doing.
+    postfix check 2>&1 | complaints >"$stage_directory/complaints"
+    complaint=$(printf '%s\n' "$said" | complaints | grep -vxF -f "$stage_directory/complaints") || return 0
+    printf '%s\n' "$complaint"
+    return 1
+}
+
+# Warnings without what differs between the live configuration and a staged copy of it.
+complaints() {
+    grep -E 'warning|error|fatal' |
+        sed -e "s|$stage_directory|$config_directory|g" -e 's/, line [0-9]*:/:/' | sort -u
 }
 
 queue_manager() {
