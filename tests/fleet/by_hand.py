@@ -39,7 +39,7 @@ smtpd_tls_mandatory_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1
 MESSY_MAIN_CF = """
 # --- moved here from the old server, 2014 (jk) ---
 smtpd_sasl_type = cyrus
-smtpd_tls_ciphers = medium   
+smtpd_tls_ciphers = medium\t
 mynetworks = 127.0.0.0/8
     [::1]/128
 # the branch office
@@ -100,8 +100,6 @@ def make_messy(host: LabHost) -> None:
     hook.write_text(MESSY_HOOK)
     hook.chmod(0o644)
     host.run("systemctl reload dovecot && systemctl reload postfix")
-
-
 
 
 def _uncomment_listener(host: LabHost, settings: str) -> None:

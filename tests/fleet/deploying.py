@@ -90,7 +90,6 @@ def fingerprint(host: LabHost, *paths: str) -> dict[str, tuple[object, ...]]:
     for path in paths:
         file = host.root / path.lstrip("/")
         stat = file.stat()
-        found[path] = (stat.st_ino, stat.st_mtime_ns, stat.st_mode, stat.st_uid, stat.st_gid, file.read_bytes())
+        owner = stat.st_uid, stat.st_gid
+        found[path] = (stat.st_ino, stat.st_mtime_ns, stat.st_mode, *owner, file.read_bytes())
     return found
-
-

@@ -38,11 +38,7 @@ def require_machine() -> None:
     if os.geteuid() != 0:
         raise LabError("the lab makes network namespaces and mounts: run it as root")
     missing = sorted(
-        {
-            package
-            for program, package in PROGRAMS.items()
-            if not shutil.which(program, path=_path())
-        }
+        {package for program, package in PROGRAMS.items() if not shutil.which(program, path=_path())}
     )
     if missing:
         words = " ".join(missing)

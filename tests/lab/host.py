@@ -48,9 +48,7 @@ do :; done
 """
 
 # Entries of /run and /tmp that the host itself makes as it goes on.
-_OWN_RUNTIME = frozenset(
-    {"agetty.reload", "log", "mount", "nologin", "sudo", "systemd", "user", "utmp"}
-)
+_OWN_RUNTIME = frozenset({"agetty.reload", "log", "mount", "nologin", "sudo", "systemd", "user", "utmp"})
 
 _DOVECOT = "dovecot.service dovecot.socket"
 
@@ -318,8 +316,7 @@ class LabHost:
             wait_until(greets, f"the greeting of {self.name} on port {port}", timeout)
         wait_until(
             lambda: (
-                self.run("systemctl is-system-running", check=False).stdout.strip()
-                in {"running", "degraded"}
+                self.run("systemctl is-system-running", check=False).stdout.strip() in {"running", "degraded"}
             ),
             f"the end of the boot of {self.name}",
             timeout,

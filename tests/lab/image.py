@@ -118,9 +118,7 @@ def _build(release: str, image: Path, cgroup: Cgroup, lock: int) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     log.unlink(missing_ok=True)
     # A build that outlives this program keeps the lock, and nobody else writes to its folder.
-    build = cgroup.start(
-        ["mmdebstrap", *_RECIPE, release, str(partial)], log, env={}, inherit=[lock]
-    )
+    build = cgroup.start(["mmdebstrap", *_RECIPE, release, str(partial)], log, env={}, inherit=[lock])
     wait_until(lambda: build.poll() is not None, f"the image of {release}", _BUILD_TIME)
     if build.returncode != 0:
         said = log.read_text(errors="replace").strip()[-2000:]

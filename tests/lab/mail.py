@@ -24,7 +24,7 @@ class _Submissions(smtplib.SMTP_SSL):
         self._address = host.address
         super().__init__(host.name, SUBMISSIONS, timeout=_TIMEOUT, context=context)
 
-    def _get_socket(self, host: str, port: int, timeout: float | None) -> ssl.SSLSocket:  # type: ignore[override]
+    def _get_socket(self, host: str, port: int, timeout: float | None) -> ssl.SSLSocket:
         connection = socket.create_connection((self._address, port), timeout)
         return self.context.wrap_socket(connection, server_hostname=host)
 

@@ -82,9 +82,7 @@ def is_init_of_namespace(pid: int) -> bool:
         status = _proc(pid, "status")
     except OSError:
         return False
-    numbers = next(
-        (line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")), []
-    )
+    numbers = next((line.split()[1:] for line in status.splitlines() if line.startswith("NSpid:")), [])
     return len(numbers) > 1 and numbers[-1] == "1" and _start_time(pid) is not None
 
 

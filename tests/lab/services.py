@@ -76,9 +76,7 @@ class Services:
                 {
                     "pebble": {
                         "listenAddress": f"{self._names.gateway}:{_ACME_PORT}",
-                        "managementListenAddress": (
-                            f"{self._names.gateway}:{_ACME_MANAGEMENT_PORT}"
-                        ),
+                        "managementListenAddress": (f"{self._names.gateway}:{_ACME_MANAGEMENT_PORT}"),
                         "certificate": str(self.api_certificate),
                         "privateKey": str(self._folder / "api.key"),
                         "httpPort": 80,

@@ -74,9 +74,7 @@ def test_an_abandoned_number_is_cleared_and_taken(claims: Claims, tmp_path: Path
     assert cleared == [0]
 
 
-def test_a_running_lab_keeps_its_number_after_its_program_ended(
-    claims: Claims, tmp_path: Path
-) -> None:
+def test_a_running_lab_keeps_its_number_after_its_program_ended(claims: Claims, tmp_path: Path) -> None:
     one, two = checkout(tmp_path / "one"), checkout(tmp_path / "two")
     LabState(one, claims.take(one, never)).write()
     abandon(tmp_path, one)

@@ -69,17 +69,13 @@ def test_openssh_reaches_a_host_by_name(lab: Lab, host: LabHost) -> None:
 
 
 @every_host
-def test_the_certificate_covers_the_host_and_is_trusted_below_the_labs_root(
-    lab: Lab, host: LabHost
-) -> None:
+def test_the_certificate_covers_the_host_and_is_trusted_below_the_labs_root(lab: Lab, host: LabHost) -> None:
     trusted = ssl.create_default_context(cafile=str(lab.ca))
     live = Path("etc/letsencrypt/live", host.domain)
     chain = (host.root / live / "fullchain.pem").read_text()
     assert chain.count("BEGIN CERTIFICATE") == 2
     assert trusted.cert_store_stats()["x509_ca"] == 1
-    host.run(
-        f"cd /{live} && openssl verify -untrusted chain.pem -verify_hostname {host.name} cert.pem"
-    )
+    host.run(f"cd /{live} && openssl verify -untrusted chain.pem -verify_hostname {host.name} cert.pem")
 
 
 @one_a_release

@@ -1,0 +1,46 @@
+# Thin on purpose: each target is a command that can be typed as well.
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/
+
+.PHONY: demo test check verify bench lab-up lab-down lock
+
+demo: requirements
+	$(RUN)python -m tests.lab.demo
+
+test: requirements check
+	$(RUN)pytest tests
+
+check: $(VENV)/.installed
+	$(RUN)ruff check .
+	$(RUN)ruff format --check .
+	$(RUN)mypy .
+
+verify: $(VENV)/.installed
+	$(RUN)pytest tests/verify
+
+lab-up: requirements
+	$(RUN)python -m tests.lab up
+
+lab-down:
+	$(PYTHON) -m tests.lab down
+
+# The lab's Debian packages, and the Python packages at the versions of the lock.
+.PHONY: requirements
+requirements: lab-requirements $(VENV)/.installed
+
+.PHONY: lab-requirements
+lab-requirements:
+	@tests/lab/install-requirements
+
+$(VENV)/.installed: requirements.txt
+	@test -x $(RUN)python || $(PYTHON) -m venv $(VENV) || { \
+	    echo "python3-venv is missing: apt-get install python3-venv" >&2; exit 1; }
+	$(RUN)pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	@touch $@
+
+# Pin every dependency of requirements.in, with hashes and without an index address.
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    --quiet requirements.in --output-file requirements.txt

@@ -1,0 +1,118 @@
+"""`make demo`: a lab fleet from stock hosts to mail on port 465, told step by step."""
+
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from tests.lab import mail
+from tests.lab.command import LabError
+from tests.lab.fleet import DEFAULT_FLEET
+from tests.lab.host import LabHost
+from tests.lab.lab import Lab
+
+ROOT = Path(__file__).resolve().parents[2]
+
+_SHOWN = "mail2.example.jp"
+
+
+def main() -> int:
+    """Run the demo; the exit status."""
+    try:
+        return _demo()
+    except LabError as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+
+
+def _demo() -> int:
+    lab = Lab(ROOT, tell=_line)
+    _step("Boot the lab: Debian 12 and Debian 13 hosts in two domains")
+    lab.up()
+    hosts = [lab.hosts[spec.name] for spec in DEFAULT_FLEET]
+    for host in hosts:
+        _timed(host.name, "as its packages left it", host.reset)
+
+    _step("Preview: pyinfra inventory.py deploy.py --dry --diff")
+    preview = _pyinfra("--dry", "--diff")
+    for host in hosts:
+        lines = _about(preview, host)
+        _line(host.name, f"{sum(line[:1] in '+-' for line in lines)} lines would change")
+    print(f"\nThe whole of it for {_SHOWN}:")
+    print("\n".join(f"    {line}" for line in _about(preview, lab.hosts[_SHOWN])))
+
+    _step("Apply: pyinfra inventory.py deploy.py -y")
+    started = time.monotonic()
+    applied = _pyinfra("-y")
+    print(applied[applied.index("--> Results:") :].partition("--> Disconnecting")[0].rstrip())
+    _line("all hosts", "deployed, each proved by a login offer on port 465", time.monotonic() - started)
+
+    _step("Send a message through port 465 of every host, logged in, over verified TLS")
+    for host in hosts:
+        _timed(host.name, f"sent by {host.user}, delivered", partial(_send, lab, host))
+
+    _step("Again: what is as it should be is left alone")
+    again = _pyinfra("-y")
+    for host in hosts:
+        _line(host.name, f"{again.count(f'[{host.name}] Success')} operations changed something")
+
+    _step("Settings for a mail program")
+    print(f"    {'Server':<20}  {'Port':<5}  {'Security':<8}  User name")
+    for host in hosts:
+        print(f"    {host.name:<20}  465    SSL/TLS   {host.user}")
+    print(
+        "\n    The user name is the mailbox user's login, without a domain; the password is in .lab/lab.json."
+    )
+    print(f"    The lab's certificate authority: {lab.ca.relative_to(ROOT)}")
+    print("    A shell on a host: python3 -m tests.lab shell HOST; take the lab down: make lab-down")
+    return 0
+
+
+def _send(lab: Lab, host: LabHost) -> None:
+    subject = f"demo {uuid.uuid4()}"
+    mail.send(host, lab.ca, subject)
+    mail.delivered(host, subject)
+
+
+def _pyinfra(*options: str) -> str:
+    pyinfra = str(Path(sys.executable).parent / "pyinfra")
+    done = subprocess.run(
+        [pyinfra, "inventory.py", "deploy.py", *options],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise LabError(f"pyinfra ended with status {done.returncode}:\n{done.stdout}")
+    return done.stdout
+
+
+def _about(output: str, host: LabHost) -> list[str]:
+    prefix = f"    [{host.name}]"
+    lines = [line[len(prefix) :].strip() for line in output.splitlines() if line.startswith(prefix)]
+    return [line for line in lines if line and not line.startswith(("Connected", "Ready"))]
+
+
+def _timed(subject: str, text: str, work: Callable[[], None]) -> None:
+    started = time.monotonic()
+    work()
+    _line(subject, text, time.monotonic() - started)
+
+
+def _step(title: str) -> None:
+    print(f"\n{title}\n", flush=True)
+
+
+def _line(subject: str, text: str, seconds: float | None = None) -> None:
+    end = "" if seconds is None else f"{seconds:6.1f} s"
+    print(f"    {subject:<18}  {text:<52}{end}".rstrip(), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
