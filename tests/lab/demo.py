@@ -63,9 +63,7 @@ def _demo() -> int:
     print(f"    {'Server':<20}  {'Port':<5}  {'Security':<8}  User name")
     for host in hosts:
         print(f"    {host.name:<20}  465    SSL/TLS   {host.user}")
-    print(
-        "\n    The user name is the mailbox user's login, without a domain; the password is in .lab/lab.json."
-    )
+    print("\n    The user name has no domain; the password is in .lab/lab.json.")
     print(f"    The lab's certificate authority: {lab.ca.relative_to(ROOT)}")
     print("    A shell on a host: python3 -m tests.lab shell HOST; take the lab down: make lab-down")
     return 0

@@ -30,12 +30,13 @@ class _Submissions(smtplib.SMTP_SSL):
 
 
 @contextlib.contextmanager
-def submissions(host: LabHost, ca: Path) -> Iterator[smtplib.SMTP_SSL]:
+def submissions(host: LabHost, ca: Path, context: ssl.SSLContext | None = None) -> Iterator[smtplib.SMTP_SSL]:
     """A conversation on port 465, not yet logged in. Raises what `ssl` and `smtplib` raise.
 
     + ca: the certificates in PEM that are trusted
+    + context: how TLS is spoken, where the default for these certificates does not do
     """
-    client = _Submissions(host, ssl.create_default_context(cafile=str(ca)))
+    client = _Submissions(host, context or ssl.create_default_context(cafile=str(ca)))
     try:
         yield client
     finally:
