@@ -23,7 +23,6 @@ PROGRAMS = {
     "setpriv": "util-linux",
     "ssh-keygen": "openssh-client",
     "systemd-nspawn": "systemd-container",
-    "tc": "iproute2",
 }
 
 
