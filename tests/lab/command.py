@@ -23,6 +23,7 @@ PROGRAMS = {
     "setpriv": "util-linux",
     "ssh-keygen": "openssh-client",
     "systemd-nspawn": "systemd-container",
+    "unshare": "util-linux",
 }
 
 

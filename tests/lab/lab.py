@@ -3,7 +3,6 @@
 import fcntl
 import os
 import secrets
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -333,4 +332,4 @@ def remove_all(names: Names) -> None:
     network.remove_all(names)
     for index in range(FIRST_HOST, LAST_HOST + 1):
         for leftover in leftovers(names.machine(index)):
-            shutil.rmtree(leftover)
+            leftover.rmdir()

@@ -39,7 +39,17 @@ def test_missing_programs_are_named_by_package(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    there = {"ip", "nsenter", "setpriv", "mount", "openssl", "ssh-keygen", "rsync", "mmdebstrap"}
+    there = {
+        "unshare",
+        "ip",
+        "nsenter",
+        "setpriv",
+        "mount",
+        "openssl",
+        "ssh-keygen",
+        "rsync",
+        "mmdebstrap",
+    }
     monkeypatch.setattr(shutil, "which", lambda name, **_: name if name in there else None)
     assert main(["up"]) == 1
     assert complaint(capsys).endswith("apt-get install pebble systemd-container\n")
