@@ -85,6 +85,10 @@ class Claims:
         """The numbers that a checkout holds."""
         return sorted(n for n, claim in self._held().items() if claim.get("root") == str(root))
 
+    def is_free(self, number: int) -> bool:
+        """Whether nobody holds a number."""
+        return number not in self._held()
+
     def release(self, number: int) -> None:
         """Give a number back; the last one puts the machine's settings back, too."""
         with self._locked():

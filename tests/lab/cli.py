@@ -28,8 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("lab: interrupted; `down` removes what there is", file=sys.stderr)
-        return 130
+        print("lab: interrupted; `down` removes what there is", file=sys.stderr, flush=True)
+        # Not by the usual way out, which waits for hosts that are being made.
+        os._exit(130)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -97,9 +98,9 @@ def _status(options: argparse.Namespace) -> int:
     elif not rows:
         _line("lab", "down")
     else:
+        width = max(len(row["name"]) for row in rows)
         for row in rows:
-            line = f"{row['state']:<12}{row['release']:<10}{row['address']}"
-            _line(row["name"], line)
+            print(f"{row['name']:<{width}}  {row['state']:<10}  {row['release']:<8}  {row['address']}")
     return 0
 
 

@@ -23,7 +23,7 @@ PROGRAMS = {
     "setpriv": "util-linux",
     "ssh-keygen": "openssh-client",
     "systemd-nspawn": "systemd-container",
-    "tc": "iproute2",
+    "unshare": "util-linux",
 }
 
 

@@ -8,12 +8,11 @@ recipe here changes. A host writes to an overlay above it (see `host`), never to
 import fcntl
 import hashlib
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.lab.command import LabError, wait_until
+from tests.lab.command import LabError, run, wait_until
 from tests.lab.process import Cgroup
 
 # What a host has installed: a mail host with a Let's Encrypt certificate, and what an
@@ -115,10 +114,15 @@ def _build(release: str, image: Path, cgroup: Cgroup, lock: int) -> None:
     # Only the last step gives the image its name: an interrupted build is never taken for one.
     partial = image.with_name(f"{release}.partial")
     log = image.with_name(f"{release}.log")
-    shutil.rmtree(partial, ignore_errors=True)
+    _remove(partial)
     log.unlink(missing_ok=True)
     # A build that outlives this program keeps the lock, and nobody else writes to its folder.
-    build = cgroup.start(["mmdebstrap", *_RECIPE, release, str(partial)], log, env={}, inherit=[lock])
+    # In a mount namespace of its own: what mmdebstrap mounts in the image (the machine's own /sys
+    # and /dev/shm among it) goes when it is killed, and nobody else ever sees it.
+    private = ("unshare", "--mount", "--propagation=private")
+    build = cgroup.start(
+        [*private, "mmdebstrap", *_RECIPE, release, str(partial)], log, env={}, inherit=[lock]
+    )
     wait_until(lambda: build.poll() is not None, f"the image of {release}", _BUILD_TIME)
     if build.returncode != 0:
         said = log.read_text(errors="replace").strip()[-2000:]
@@ -130,4 +134,9 @@ def _remove_unused(release: str, keep: Path) -> None:
     mounts = Path("/proc/self/mountinfo").read_text()
     for old in cache().glob(f"{release}-*"):
         if old != keep and f"lowerdir={old}" not in mounts:
-            shutil.rmtree(old)
+            _remove(old)
+
+
+def _remove(folder: Path) -> None:
+    # A mount below it would be somebody else's files.
+    run("rm", "-rf", "--one-file-system", folder, timeout=300)

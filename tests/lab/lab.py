@@ -3,13 +3,13 @@
 import fcntl
 import os
 import secrets
-import shutil
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from tests.lab import image, mounts, network
 from tests.lab.access import write_access
@@ -21,16 +21,35 @@ from tests.lab.link import Link
 from tests.lab.names import FIRST_HOST, LAST_HOST, Names
 from tests.lab.process import Cgroup
 from tests.lab.services import Services
-from tests.lab.state import FOLDER, HostState, LabState, boot_id, read
+from tests.lab.state import FOLDER, HostState, LabState, boot_id, number_of, read
 
 # Hosts made at the same time: more than the cores, since a boot waits as much as it works.
 _SIDE_BY_SIDE = 6
 
-Tell = Callable[[str, str, float], None]
+_In = TypeVar("_In")
+_Out = TypeVar("_Out")
+
+Tell = Callable[[str, str, float | None], None]
 
 
-def _silent(_what: str, _done: str, _seconds: float) -> None:
+def _silent(_subject: str, _text: str, _seconds: float | None) -> None:
     pass
+
+
+def _side_by_side(work: Callable[[_In], _Out], items: Iterable[_In]) -> list[_Out]:
+    """The work's results; the first failure is raised when the others have come to their end."""
+    pool = ThreadPoolExecutor(_SIDE_BY_SIDE)
+    try:
+        results = list(pool.map(work, items))
+    except Exception:
+        pool.shutdown()
+        raise
+    except BaseException:
+        # The person at the keyboard does not want to wait for what is going on.
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
+    return results
 
 
 class Lab:
@@ -42,7 +61,7 @@ class Lab:
             lab.hosts["mail1.example.jp"].run("postconf mail_version")
 
     + root: the checkout, which gets a folder `.lab`
-    + tell: told of each step done: its subject, what was done, and the seconds it took
+    + tell: told of each step: its subject, what is done, and the seconds it took if it is over
     """
 
     def __init__(self, root: Path, tell: Tell = _silent) -> None:
@@ -130,11 +149,9 @@ class Lab:
             images = self._images({spec.release for spec in wanted})
             made = [self._plan(spec) for spec in wanted]
             self._record()
-            self._each(made, lambda host: self._make(host, images[host.release]))
-            self._each(
-                [self._hosts[spec.name] for spec in hosts if not self._hosts[spec.name].running()],
-                self._switch_on,
-            )
+            _side_by_side(lambda host: self._make(host, images[host.release]), made)
+            asked = [self._hosts[spec.name] for spec in hosts]
+            _side_by_side(self._switch_on, [host for host in asked if not host.running()])
             self._write_access()
 
     def _begin(self) -> LabState:
@@ -159,13 +176,14 @@ class Lab:
         def one(release: str) -> tuple[str, Path]:
             started = time.monotonic()
             there = image.path(release).is_dir()
+            if not there:
+                self._tell(release, "making the image, for the first time", None)
             made = image.ensure(release, Cgroup(state.names.cgroup(f"image-{release}")))
             if not there:
                 self._tell(release, "image made", time.monotonic() - started)
             return release, made
 
-        with ThreadPoolExecutor() as pool:
-            return dict(pool.map(one, sorted(releases)))
+        return dict(_side_by_side(one, sorted(releases)))
 
     def _to_make(self, spec: HostSpec) -> bool:
         known = self._require().hosts.get(spec.name)
@@ -206,27 +224,24 @@ class Lab:
         host.wait_ready()
         self._tell(host.name, "switched on again", time.monotonic() - started)
 
-    def _each(self, hosts: Sequence[LabHost], work: Callable[[LabHost], None]) -> None:
-        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            # The first failure is raised, after the others have come to their end.
-            for _ in pool.map(work, hosts):
-                pass
-
     def _drop_unfinished(self) -> None:
         state = self._require()
         for name, host in list(state.hosts.items()):
             if not host.ready:
-                self._hosts.pop(name).remove()
-                del state.hosts[name]
+                self._take_out(name)
         self._record()
 
     def remove(self, name: str) -> None:
         """Take one host out of the running lab."""
         with self._exclusive():
-            self._hosts.pop(name).remove()
-            del self._require().hosts[name]
+            self._take_out(name)
             self._record()
             self._write_access()
+
+    def _take_out(self, name: str) -> None:
+        self.link(name).unplug()
+        self._hosts.pop(name).remove()
+        del self._require().hosts[name]
 
     # -- down -------------------------------------------------------------------------------------
 
@@ -246,6 +261,10 @@ class Lab:
 
     def _clean(self) -> None:
         numbers = set(self._claims.of(self.root))
+        recorded = number_of(self.root)
+        if recorded is not None and self._claims.is_free(recorded):
+            # Somebody emptied /run: the number is still ours as long as nobody else took it.
+            numbers.add(recorded)
         for number in numbers:
             remove_all(Names(number))
         if self.folder.exists():
@@ -313,4 +332,4 @@ def remove_all(names: Names) -> None:
     network.remove_all(names)
     for index in range(FIRST_HOST, LAST_HOST + 1):
         for leftover in leftovers(names.machine(index)):
-            shutil.rmtree(leftover)
+            leftover.rmdir()

@@ -1,8 +1,12 @@
-"""The cable between a host and the lab's bridge, which can be cut."""
+"""The cable between a host and the lab's bridge, which can be cut and slowed down."""
 
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from tests.lab.command import run
+from tests.lab import wire
+from tests.lab.command import run, wait_until
+from tests.lab.process import Cgroup, Process
 from tests.lab.state import LabState
 
 
@@ -17,16 +21,39 @@ class Link:
     def __init__(self, state: LabState, host: str, record: Callable[[], None]) -> None:
         self._state = state
         self._record = record
-        self._index = state.hosts[host].index
-
-    @property
-    def _cable(self) -> str:
-        return self._state.names.veth(self._index)
+        index = state.hosts[host].index
+        self._cable = state.names.veth(index)
+        self._tap = state.names.tap(index)
+        self._service = f"wire {host}"
+        self._cgroup = Cgroup(state.names.cgroup(f"wire-{index}"))
+        self._log = state.host_folder(host) / "wire.log"
 
     def cut(self) -> None:
-        """Cut the cable: packets vanish in both directions, as seen from the controller, too."""
+        """Cut the cable: nothing reaches the host any more, and nothing comes from it."""
         run("ip", "link", "set", self._cable, "down")
 
     def restore(self) -> None:
-        """Make the cable whole again."""
+        """Make the cable whole and fast again."""
         run("ip", "link", "set", self._cable, "up")
+        self.delay(0)
+
+    def delay(self, milliseconds: float) -> None:
+        """Make every round trip to the host take this much longer; 0 for none."""
+        self.unplug()
+        bridge = self._state.names.bridge
+        if milliseconds > 0:
+            run("ip", "link", "set", self._cable, "nomaster")
+            words = [sys.executable, wire.__file__, self._cable, self._tap, f"{milliseconds:g}"]
+            started = self._cgroup.start(words, self._log, env={})
+            self._state.services[self._service] = Process.of(started.pid)
+            tap = Path("/sys/class/net", self._tap)
+            wait_until(tap.exists, f"the slow cable of {self._cable}")
+            run("ip", "link", "set", self._tap, "master", bridge, "up")
+        else:
+            run("ip", "link", "set", self._cable, "master", bridge)
+        self._record()
+
+    def unplug(self) -> None:
+        """End the program that slows the cable down, if there is one."""
+        self._cgroup.kill()
+        self._state.services.pop(self._service, None)

@@ -31,8 +31,15 @@ def remove(names: Names, below: Path | None = None) -> None:
     """Unmount the lab's mounts: all of them, or those below a folder."""
     for mount in _mounts(names):
         if below is None or mount.is_relative_to(below):
+            _drop_lock(mount)
             # A killed host's own mounts are let go a moment after its last process.
             wait_until(partial(_unmounted, mount), f"the end of the mount {mount}")
+
+
+def _drop_lock(mount: Path) -> None:
+    # A killed systemd-nspawn leaves its lock on the root behind, named after the folder's inode.
+    root = mount.stat()
+    Path(f"/run/systemd/nspawn/locks/inode-{root.st_dev}:{root.st_ino}").unlink(missing_ok=True)
 
 
 def _unmounted(mount: Path) -> bool:
