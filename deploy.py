@@ -9,6 +9,7 @@ from operations import (
     dovecot_auth_listener,
     postfix_activation,
     postfix_sasl,
+    postfix_sni,
     postfix_tls,
     submissions_service,
 )
@@ -16,6 +17,8 @@ from operations.readiness import ready
 
 if ready():
     postfix_tls.certificate(name="SMTP TLS: Postfix uses the domain's certificate")
+
+    postfix_sni.domains(name="SMTP TLS: each further domain has a certificate of its own")
 
     certbot_hook.reload_services(name="Certificate rotation: certbot's hook reloads Postfix")
 

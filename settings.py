@@ -149,8 +149,6 @@ def _domains(value: object) -> tuple[str, ...]:
     names = tuple(_domain_name(item) for item in _list(value, "a list of domain names"))
     if len(set(names)) != len(names):
         raise ValueError("names a domain twice")
-    if names:
-        raise ValueError("further domains are not served yet; leave it []")
     return names
 
 

@@ -15,6 +15,7 @@ from settings import Settings
 LOOK = (Path(__file__).parent.parent / "templates" / "look.pl").read_text()
 
 DROPIN = "99-postfix-smtp-auth.conf"
+SNI = "smtp_auth_sni"
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class Look:
 
     + parameters: effective values of the parameters that were asked for; one that this Postfix does
       not know is missing
+    + sni: our lookup table for tls_server_sni_maps
     + listener: the auth listener in Postfix's spool in Dovecot's effective configuration
     + socket: the same, as it is on the disk
     + postfix_reloaded: when Postfix last read its configuration, in seconds since 1970; `None`
@@ -77,6 +79,7 @@ class Look:
     parameters: dict[str, str]
     main_cf: File
     master_cf: File
+    sni: File
     dovecot_version: str | None
     listener: Socket | None
     socket: Socket | None
@@ -102,7 +105,7 @@ class Look:
     @property
     def files(self) -> tuple[File, ...]:
         """The files that a deploy may write."""
-        return (self.main_cf, self.master_cf, self.dropin, self.hook)
+        return (self.main_cf, self.master_cf, self.sni, self.dropin, self.hook)
 
 
 class MailHost(FactBase[Look | None]):
@@ -117,7 +120,7 @@ class MailHost(FactBase[Look | None]):
     """
 
     def command(self, settings: Settings, parameters: Iterable[str]) -> StringCommand:
-        words = [f"live={settings.letsencrypt_live}", f"dropin={DROPIN}"]
+        words = [f"live={settings.letsencrypt_live}", f"dropin={DROPIN}", f"sni={SNI}"]
         words += [f"domain={domain}" for domain in settings.domains]
         words += [f"parameter={name}" for name in (*_ALWAYS, *parameters)]
         return StringCommand("perl", "-", *map(shlex.quote, words))
@@ -148,6 +151,7 @@ def parse(output: Iterable[str]) -> Look | None:
         parameters=parameters,
         main_cf=_file(values, "main_cf"),
         master_cf=_file(values, "master_cf"),
+        sni=_file(values, "sni"),
         dovecot_version=values.get("dovecot_version"),
         listener=_listener(values.get("dovecot_auth", ""), f"{queue_directory}/private/auth"),
         socket=_socket(values),

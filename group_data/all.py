@@ -8,7 +8,8 @@
 # inventory gives the host.
 mail_hostname = None
 
-# Further domains on the same host, each with a lineage of its own, served by SNI.
+# Further domains on the same host, each the name of a lineage of its own: a client that asks for any
+# name that one of them covers gets that one's certificate (SNI), on port 465 and on port 25.
 additional_domains: list[str] = []
 
 # The directory that holds the lineages.

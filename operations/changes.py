@@ -25,7 +25,7 @@ from settings import Settings
 class Change:
     """One pass over one host.
 
-    + main_cf, master_cf: the contents as they are to become; at first as they are
+    + main_cf, master_cf, sni: the contents as they are to become; at first as they are
     + postconf: the lines that `postconf` has to print for what becomes of them
     """
 
@@ -35,6 +35,7 @@ class Change:
     executing: bool
     main_cf: str
     master_cf: str
+    sni: str | None
     postconf: list[str] = field(default_factory=list)
 
 
@@ -113,7 +114,7 @@ def _look(settings: Settings, parameters: tuple[str, ...], executing: bool) -> C
     if look is None:
         return None
     main_cf, master_cf = look.main_cf.content or "", look.master_cf.content or ""
-    return Change(settings, parameters, look, executing, main_cf, master_cf)
+    return Change(settings, parameters, look, executing, main_cf, master_cf, look.sni.content)
 
 
 def _refuse(state: State, host: Host, reason: str) -> bool:

@@ -7,6 +7,7 @@ from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
 from facts.mail_host import Look
+from operations import postfix_sni
 from operations.activation import Replacement, activation, prove_script
 from operations.changes import Change, current, show
 from postfix.master_cf import submissions_services
@@ -22,8 +23,8 @@ def activate() -> Generator[PyinfraCommand, None, None]:
 
     Postfix is also reloaded where it runs an older configuration or certificate than the one on the
     disk, whoever changed it. The proof is a TLS connection to port 465 that shows the certificate and
-    offers AUTH, and a greeting on port 25 where that was served before. Without it the old files
-    come back.
+    offers AUTH, another one for each further domain, and a greeting on port 25 where that was served
+    before. Without it the old files come back.
 
     **Example:**
 
@@ -35,10 +36,15 @@ def activate() -> Generator[PyinfraCommand, None, None]:
     if change is None:
         return
     look = change.look
+    # The table comes first: main.cf refers to it.
     replacements = [
-        Replacement(file, content)
-        for file, content in ((look.main_cf, change.main_cf), (look.master_cf, change.master_cf))
-        if file.content != content
+        Replacement(file, content, mode)
+        for file, content, mode in (
+            (look.sni, change.sni, postfix_sni.MODE),
+            (look.main_cf, change.main_cf, ""),
+            (look.master_cf, change.master_cf, ""),
+        )
+        if content is not None and file.content != content
     ]
     reasons = pending(look)
     if not replacements and not reasons:
@@ -51,7 +57,7 @@ def activate() -> Generator[PyinfraCommand, None, None]:
         "postfix.sh",
         service="Postfix",
         lock=look.main_cf.real_path.rpartition("/")[0],
-        managed=[look.main_cf, look.master_cf],
+        managed=[look.sni, look.main_cf, look.master_cf],
         replacements=replacements,
         variables=_variables(change),
     )
@@ -63,11 +69,15 @@ def pending(look: Look) -> list[str]:
         return []
     reasons = []
     last = look.postfix_reloaded + _CLOCK_TOLERANCE
-    for file in (look.main_cf, look.master_cf):
+    by_name = postfix_sni.in_use(look)
+    for file in (look.main_cf, look.master_cf, *([look.sni] if by_name else [])):
         if file.changed > last:
             reasons.append(f"{file.path} is newer than what runs")
     for domain, lineage in look.certificates.items():
-        served = look.parameters["smtpd_tls_cert_file"] == f"{lineage.directory}/fullchain.pem"
+        chain = f"{lineage.directory}/fullchain.pem"
+        served = chain == look.parameters["smtpd_tls_cert_file"] or (
+            by_name and chain in (look.sni.content or "")
+        )
         if served and lineage.changed > last:
             reasons.append(f"the certificate of {domain} is newer than what runs")
     directories = {file.real_path.rpartition("/")[0] for file in (look.main_cf, look.master_cf)}
@@ -93,7 +103,17 @@ def _variables(change: Change) -> dict[str, str]:
         "services": " ".join(f"{service.name}/inet" for service in services),
         "mail_hostname": settings.mail_hostname,
         "chain": "" if own_certificate else f"{lineage.directory}/fullchain.pem",
+        "by_name": "\n".join(_by_name(change)),
         "auth": "" if look.parameters.get("smtpd_sasl_exceptions_networks") else "yes",
         "ports": " ".join(str(port) for port in sorted(look.listening)),
         "prove_perl": prove_script(),
     }
+
+
+def _by_name(change: Change) -> list[str]:
+    """`NAME CHAIN` of each further domain: a name that a client may ask for, and what it is to get."""
+    names: dict[str, str] = {}
+    for name, lineage in postfix_sni.served(change.settings, change.look).items():
+        names.setdefault(lineage.directory, name.replace("*", "mail", 1))
+    default = change.look.certificates[change.settings.mail_domain].directory
+    return [f"{name} {chain}/fullchain.pem" for chain, name in names.items() if chain != default]

@@ -3,17 +3,13 @@
 What is wrong fails that host alone, in the plan, with one sentence that says what to do.
 """
 
-import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 from pyinfra import host, logger, state
 from pyinfra.context import ctx_host
 
-from facts.mail_host import Lineage, Look
-from operations import postfix_sasl, postfix_tls, submissions_service
+from facts.mail_host import Look
+from operations import certificates, postfix_sasl, postfix_sni, postfix_tls, submissions_service
 from operations.changes import begin
 from postfix.master_cf import submissions_services
 from settings import Settings, SettingsError, settings_from_data
@@ -32,6 +28,8 @@ def ready() -> bool:
     look = begin(settings, parameters(settings))
     if look is None:
         return False
+    for warning in certificates.warnings(settings, look):
+        host.log_styled(warning, fg="yellow", log_func=logger.warning)
     found = list(obstacles(settings, look))
     return _failed(found) if found else True
 
@@ -39,7 +37,7 @@ def ready() -> bool:
 def parameters(settings: Settings) -> tuple[str, ...]:
     """The Postfix parameters that the operations ask about."""
     options = submissions_service.all_options(settings)
-    names = (*postfix_tls.PARAMETERS, *postfix_sasl.PARAMETERS, *options)
+    names = (*postfix_tls.PARAMETERS, *postfix_sni.PARAMETERS, *postfix_sasl.PARAMETERS, *options)
     return tuple(dict.fromkeys((*names, "smtpd_sasl_exceptions_networks")))
 
 
@@ -58,7 +56,7 @@ def obstacles(settings: Settings, look: Look) -> Iterator[str]:
         if command not in look.commands:
             yield f"the program {command} is missing: install the package that brings it"
     yield from _service_obstacles(look)
-    yield from _certificate_obstacles(settings, look)
+    yield from certificates.obstacles(settings, look)
 
 
 def _service_obstacles(look: Look) -> Iterator[str]:
@@ -84,64 +82,6 @@ def _service_obstacles(look: Look) -> Iterator[str]:
             )
     if 465 in look.listening and not services:
         yield "port 465 is held by another program than Postfix (ss -ltnp shows which): stop that first"
-
-
-def _certificate_obstacles(settings: Settings, look: Look) -> Iterator[str]:
-    domain = settings.mail_domain
-    lineage = look.certificates[domain]
-    if lineage.chain is None:
-        others = ", ".join(look.lineages)
-        yield (
-            f"no certificate for {domain} in {lineage.directory}"
-            + (f" (there is {others})" if others else "")
-            + f": run certbot certonly --cert-name {domain} -d {settings.mail_hostname} on the host"
-        )
-        return
-    try:
-        certificate = _leaf(lineage)
-    except ValueError:
-        yield f"{lineage.directory}/fullchain.pem is not a certificate in PEM: renew it with certbot"
-        return
-    if not lineage.key:
-        yield f"{lineage.directory}/privkey.pem is missing or cannot be read without a passphrase"
-    elif _public_key(lineage) != _der(certificate.public_key()):
-        yield (
-            f"{lineage.directory}: privkey.pem does not belong to fullchain.pem: "
-            f"renew it with certbot renew --force-renewal --cert-name {domain}"
-        )
-    if not _covers(certificate, settings.mail_hostname):
-        yield (
-            f"the certificate in {lineage.directory} does not cover {settings.mail_hostname}: "
-            "issue it for that name too, or set mail_hostname to a name that it covers"
-        )
-    if certificate.not_valid_after_utc < datetime.now(UTC):
-        yield (
-            f"the certificate in {lineage.directory} expired on {certificate.not_valid_after_utc:%Y-%m-%d}: "
-            f"renew it with certbot renew --cert-name {domain}"
-        )
-
-
-def _leaf(lineage: Lineage) -> x509.Certificate:
-    return x509.load_pem_x509_certificate((lineage.chain or "").encode("latin-1"))
-
-
-def _public_key(lineage: Lineage) -> bytes:
-    return _der(load_pem_public_key(lineage.key.encode("ascii")))
-
-
-def _der(key: object) -> bytes:
-    der: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
-    return der
-
-
-def _covers(certificate: x509.Certificate, name: str) -> bool:
-    """Whether one of the certificate's DNS names is this one, wildcards included (RFC 6125)."""
-    try:
-        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
-    except x509.ExtensionNotFound:
-        return False
-    names = {covered.lower() for covered in extension.value.get_values_for_type(x509.DNSName)}
-    return name in names or re.sub(r"^[^.]+", "*", name) in names
 
 
 def _failed(reasons: list[str]) -> bool:

@@ -1,6 +1,6 @@
 # Prints what the operations need to know about a mail host, a "key TAB value" a line, with every
 # byte outside printable ASCII and every "%" as %XX. Reads only. Its arguments are key=value words:
-# live=DIR, domain=NAME (repeated), dropin=NAME, parameter=NAME (repeated).
+# live=DIR, domain=NAME (repeated), dropin=NAME, sni=NAME, parameter=NAME (repeated).
 use strict;
 use warnings;
 use Cwd ();
@@ -124,6 +124,7 @@ if (found("postconf")) {
 }
 say_file("main_cf", "$postfix{config_directory}/main.cf");
 say_file("master_cf", "$postfix{config_directory}/master.cf");
+say_file("sni", "$postfix{config_directory}/$one{sni}");
 
 my $dovecot = "/etc/dovecot";
 if (found("doveconf")) {

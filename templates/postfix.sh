@@ -1,6 +1,7 @@
 # Postfix's part of a change: `activate.sh` calls these. Set in front: config_directory,
 # queue_directory, main_cf, master_cf, wanted (lines as `postconf` prints them), parameters and
-# services (words), mail_hostname, chain, auth, prove_perl, ports.
+# services (words), mail_hostname, chain, by_name (lines: a further name and its chain), auth,
+# prove_perl, ports.
 check() {
     rm -rf -- "$stage_directory"
     mkdir -m 0700 "$stage_directory" || return
@@ -64,7 +65,10 @@ prove() {
     for port in $ports; do
         [ "$port" = 465 ] || converse "$port" || return 1
     done
-    converse 465 "$mail_hostname" "$chain" "$auth"
+    converse 465 "$mail_hostname" "$chain" "$auth" || return 1
+    [ -z "$by_name" ] || printf '%s\n' "$by_name" | while read -r name its_chain; do
+        converse 465 "$name" "$its_chain" "$auth" || exit 1
+    done
 }
 
 prove_old() {

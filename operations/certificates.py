@@ -1,0 +1,137 @@
+"""The certificates that a host has: whether they can be served, and what will be wrong with them soon.
+
+What cannot be served is an obstacle, which fails the host in the plan: no certificate for a domain, one
+that does not belong to its key, has expired, or does not cover `mail_hostname`. What is served today
+and not for long is a warning: one that ends within ten days (Let's Encrypt's are renewed thirty days
+before their end, so that its renewal has failed for long).
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+from facts.mail_host import Lineage, Look
+from settings import Settings
+
+SOON = timedelta(days=10)
+
+
+def obstacles(settings: Settings, look: Look) -> Iterator[str]:
+    """Why the host's certificates cannot be served; nothing where they can."""
+    if settings.additional_domains and "tls_server_sni_maps" not in look.parameters:
+        yield (
+            f"additional_domains: Postfix {look.postfix_version} has no SNI (3.4 and later have): "
+            "upgrade it, or leave additional_domains []"
+        )
+    for domain in settings.domains:
+        yield from _obstacles(settings, look, domain)
+
+
+def warnings(settings: Settings, look: Look) -> Iterator[str]:
+    """What will be wrong soon."""
+    for domain in settings.domains:
+        lineage = look.certificates[domain]
+        certificate = _leaf(lineage)
+        if certificate is None:
+            continue
+        left = certificate.not_valid_after_utc - datetime.now(UTC)
+        if timedelta(0) <= left < SOON:
+            yield (
+                f"the certificate in {lineage.directory} ends on {certificate.not_valid_after_utc:%Y-%m-%d}"
+                f" and was not renewed: {_renewal(look, domain)}"
+            )
+
+
+def names(lineage: Lineage) -> list[str]:
+    """The DNS names that a lineage's certificate covers, in its order and in lower case."""
+    certificate = _leaf(lineage)
+    if certificate is None:
+        return []
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return []
+    return [name.lower() for name in extension.value.get_values_for_type(x509.DNSName)]
+
+
+def _obstacles(settings: Settings, look: Look, domain: str) -> Iterator[str]:
+    lineage = look.certificates[domain]
+    if lineage.chain is None:
+        yield f"no certificate for {domain} in {lineage.directory}{_instead(settings, look, domain)}"
+        return
+    certificate = _leaf(lineage)
+    if certificate is None:
+        yield f"{lineage.directory}/fullchain.pem is not a certificate in PEM: {_renewal(look, domain)}"
+        return
+    if not lineage.key:
+        yield f"{lineage.directory}/privkey.pem is missing or cannot be read without a passphrase"
+    elif _public_key(lineage) != _der(certificate.public_key()):
+        yield (
+            f"{lineage.directory}: privkey.pem does not belong to fullchain.pem: "
+            f"{_renewal(look, domain, '--force-renewal ')}"
+        )
+    if certificate.not_valid_after_utc < datetime.now(UTC):
+        yield (
+            f"the certificate in {lineage.directory} expired on {certificate.not_valid_after_utc:%Y-%m-%d}: "
+            f"{_renewal(look, domain)}"
+        )
+    if domain == settings.mail_domain and not _covers(lineage, settings.mail_hostname):
+        yield (
+            f"the certificate in {lineage.directory} does not cover {settings.mail_hostname}: "
+            "issue it for that name too, or set mail_hostname to a name that it covers"
+        )
+    if not names(lineage):
+        yield f"the certificate in {lineage.directory} covers no DNS name: issue it for the domain's names"
+
+
+def _instead(settings: Settings, look: Look, domain: str) -> str:
+    """What there is instead of a lineage, and the command that makes the one that is wanted."""
+    name = settings.mail_hostname if domain == settings.mail_domain else f"mail.{domain}"
+    command = f"certbot certonly --cert-name {domain} -d {name}"
+    renamed = _renamed(look, domain)
+    if renamed:
+        return (
+            f"; certbot calls it {renamed[-1]}: run {command} on the host (with a -d for each of its "
+            f"names), then certbot delete --cert-name {renamed[-1]}"
+        )
+    others = f" (there is {', '.join(look.lineages)})" if look.lineages else ""
+    return f"{others}: run {command} on the host"
+
+
+def _renewal(look: Look, domain: str, options: str = "") -> str:
+    """How a lineage is renewed, and which one is perhaps renewed instead of it."""
+    if "certbot" not in look.commands:
+        return "renew it with the client that obtained it"
+    command = f"renew it with certbot renew {options}--cert-name {domain}"
+    renamed = _renamed(look, domain)
+    return f"{command} (there is {', '.join(renamed)} too, which nothing here uses)" if renamed else command
+
+
+def _renamed(look: Look, domain: str) -> list[str]:
+    """The lineages that certbot made beside that of a domain: example.jp-0001 and on."""
+    return [name for name in look.lineages if re.fullmatch(rf"{re.escape(domain)}-\d{{4,}}", name)]
+
+
+def _leaf(lineage: Lineage) -> x509.Certificate | None:
+    try:
+        return x509.load_pem_x509_certificate((lineage.chain or "").encode("latin-1"))
+    except ValueError:
+        return None
+
+
+def _public_key(lineage: Lineage) -> bytes:
+    return _der(load_pem_public_key(lineage.key.encode("ascii")))
+
+
+def _der(key: object) -> bytes:
+    der: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
+    return der
+
+
+def _covers(lineage: Lineage, name: str) -> bool:
+    """Whether one of the certificate's DNS names is this one, wildcards included (RFC 6125)."""
+    covered = names(lineage)
+    return name in covered or re.sub(r"^[^.]+", "*", name) in covered
