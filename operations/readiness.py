@@ -9,7 +9,7 @@ from pyinfra import host, logger, state
 from pyinfra.context import ctx_host
 
 from facts.mail_host import Look
-from operations import certificates, postfix_sasl, postfix_sni, postfix_tls, submissions_service
+from operations import certbot_hook, certificates, postfix_sasl, postfix_sni, postfix_tls, submissions_service
 from operations.changes import begin
 from postfix.master_cf import submissions_services
 from settings import Settings, SettingsError, settings_from_data
@@ -28,7 +28,7 @@ def ready() -> bool:
     look = begin(settings, parameters(settings))
     if look is None:
         return False
-    for warning in certificates.warnings(settings, look):
+    for warning in (*certificates.warnings(settings, look), *certbot_hook.warnings(settings, look)):
         host.log_styled(warning, fg="yellow", log_func=logger.warning)
     found = list(obstacles(settings, look))
     return _failed(found) if found else True
@@ -57,6 +57,7 @@ def obstacles(settings: Settings, look: Look) -> Iterator[str]:
             yield f"the program {command} is missing: install the package that brings it"
     yield from _service_obstacles(look)
     yield from certificates.obstacles(settings, look)
+    yield from certbot_hook.obstacles(settings, look)
 
 
 def _service_obstacles(look: Look) -> Iterator[str]:

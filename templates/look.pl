@@ -12,7 +12,7 @@ for (@ARGV) {
     push @{ $many{$key} }, $value;
 }
 $ENV{LC_ALL} = "C";
-$ENV{PATH} = join ":", grep { defined && length } $ENV{PATH}, "/usr/sbin", "/usr/bin", "/sbin", "/bin";
+$ENV{PATH} = join ":", grep { defined && length } $ENV{PATH}, "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/snap/bin";
 my $own_start = start_ticks($$);
 chomp(my $now = output("date", "+%s.%N"));
 
