@@ -1,0 +1,273 @@
+"""certbot's deploy hook: what it becomes beside an owner's lines, and what it does when it runs."""
+
+import os
+import runpy
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from facts.mail_host import File
+from operations.certbot_hook import desired_content, desired_mode
+from settings import Settings, settings_from_data
+
+BY_HAND = "#!/bin/sh\nsystemctl reload postfix\n"
+
+
+def settings(**data: Any) -> Settings:
+    """A host's settings, those of group_data/all.py but for these."""
+    defaults = runpy.run_path(str(Path(__file__).parents[2] / "group_data" / "all.py"))
+    values = {key: value for key, value in defaults.items() if not key.startswith("__")}
+    return settings_from_data("mail.example.jp", {**values, "mail_domain": "example.jp", **data})
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run of a hook did: its status, standard error, and the arguments of each `systemctl`."""
+
+    status: int
+    said: str
+    reloads: list[str]
+
+
+class Machine:
+    """A folder with lineages and a `systemctl` that only notes how it was called."""
+
+    def __init__(self, folder: Path) -> None:
+        self.live = folder / "live"
+        self.calls = folder / "calls"
+        self._hook = folder / "reload_services.sh"
+        self._programs = folder / "bin"
+        self._programs.mkdir()
+        self.failing("none")
+
+    def failing(self, unit: str) -> None:
+        """From now on the reload of this unit fails."""
+        program = self._programs / "systemctl"
+        program.write_text(f'#!/bin/sh\necho "$*" >>{self.calls}\n[ "$2" != {unit} ]\n')
+        program.chmod(0o755)
+
+    def add(self, name: str, pair: Path) -> Path:
+        """A lineage with the key and certificate of this folder."""
+        return Path(shutil.copytree(pair, self.live / name))
+
+    def settings(self, **data: Any) -> Settings:
+        return settings(letsencrypt_live=str(self.live), **data)
+
+    def run(self, content: str, renewed: Path | None) -> Ran:
+        """Run a hook as certbot does, through a shell."""
+        self._hook.write_bytes(content.encode("latin-1"))
+        self._hook.chmod(0o755)
+        self.calls.unlink(missing_ok=True)
+        variables = {} if renewed is None else {"RENEWED_LINEAGE": str(renewed)}
+        path = f"{self._programs}:{os.environ['PATH']}"
+        done = subprocess.run(
+            str(self._hook),
+            shell=True,
+            env={"PATH": path, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        calls = self.calls.read_text().splitlines() if self.calls.exists() else []
+        return Ran(done.returncode, done.stderr, calls)
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three folders with a key and its certificate, of both key types."""
+    folders = [tmp_path_factory.mktemp("pair") for _ in range(3)]
+    kinds = (["rsa:2048"], *[["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]] * 2)
+    for folder, kind in zip(folders, kinds, strict=True):
+        files = ["-keyout", str(folder / "privkey.pem"), "-out", str(folder / "fullchain.pem")]
+        words = ["openssl", "req", "-x509", "-nodes", "-subj", "/CN=x", "-newkey", *kind, *files]
+        subprocess.run(words, check=True, capture_output=True)
+    return folders
+
+
+@pytest.fixture
+def machine(tmp_path: Path, pairs: list[Path]) -> Machine:
+    """A machine with the lineages of two domains, and one that no mail program asks for."""
+    made = Machine(tmp_path)
+    for name, pair in zip(("example.jp", "example.net", "www.example.jp"), pairs, strict=True):
+        made.add(name, pair)
+    return made
+
+
+# -- what it becomes -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        BY_HAND,
+        "#!/bin/sh -e\nsystemctl restart postfix.service\n",
+        "#!/usr/bin/env bash\nsystemctl reload nginx postfix",
+        "#!/bin/bash\n# ours\nservice postfix reload >/dev/null\nexit 0\n",
+        "#!/bin/sh\n/etc/init.d/postfix reload\n",
+        "#!/bin/sh\nsystemctl try-reload-or-restart 'postfix'\n",
+        '#!/bin/sh\n[ "$RENEWED_LINEAGE" = /x ] || exit 0\npostfix reload\n',
+        "#!/usr/bin/python3\nimport os\nos.system('systemctl reload postfix')\n",
+    ],
+)
+@pytest.mark.parametrize("domains", [[], ["example.net"]])
+def test_a_hook_that_reloads_postfix_stays_as_it_is(content: str, domains: list[str]) -> None:
+    assert desired_content(settings(additional_domains=domains), content) == content
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "#systemctl reload postfix",
+        "systemctl reload postfix-policyd",
+        "systemctl reload my-postfix",
+        "systemctl status postfix",
+        "echo systemctl; reload=postfix",
+        "service postfix status",
+    ],
+)
+def test_a_line_that_only_looks_like_a_reload_is_not_taken_for_one(line: str) -> None:
+    content = desired_content(settings(), f"#!/bin/sh\n{line}\n")
+    assert content.startswith(f"#!/bin/sh\n{line}\n# BEGIN smtp-auth")
+    assert "systemctl reload postfix ||" in content
+
+
+@pytest.mark.parametrize(
+    ("content", "mended"),
+    [
+        ("systemctl reload postfix\n", BY_HAND),
+        ("#!/bin/sh\r\nsystemctl reload postfix\r\n", BY_HAND),
+        ("systemctl reload postfix\r\n", BY_HAND),
+        ("\xef\xbb\xbf#!/bin/sh\nsystemctl reload postfix\n", BY_HAND),
+    ],
+)
+def test_what_keeps_a_hook_from_running_is_mended(content: str, mended: str) -> None:
+    assert desired_content(settings(), content) == mended
+
+
+@pytest.mark.parametrize(
+    ("mode", "wanted"), [("", "0755"), ("0644", "0755"), ("0640", "0750"), ("0600", "0700"), ("0750", "0750")]
+)
+def test_the_run_bit_goes_where_the_hook_may_be_read(mode: str, wanted: str) -> None:
+    assert desired_mode(File("hook", "", mode=mode)) == wanted
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        "#!/bin/sh\nlogger renewed\n",
+        "#!/bin/bash\nset -eu\nshopt -s nullglob\nfor f in /etc/x/*; do logger $f; done",
+        "#!/bin/sh\nif true; then\n  logger x\nfi\n\n# the end\n",
+        "#!/bin/sh\nlogger x && \\\n  exit 0\n",
+        "#!/bin/sh\n[ -e /etc/x ] || exit 0\n",
+    ],
+)
+def test_what_is_missing_comes_behind_the_owners_lines(own: str) -> None:
+    content = desired_content(settings(), own)
+    assert content.startswith(own)
+    assert content[len(own) :].lstrip("\n").startswith("# BEGIN smtp-auth")
+    assert content.endswith("# END smtp-auth\n")
+
+
+@pytest.mark.parametrize(
+    "last", ["exit 0\n", "exit\n", "exec logger renewed\n", "logger x; exit 0\n", "exit 0"]
+)
+def test_what_is_missing_comes_before_a_last_exit(last: str) -> None:
+    content = desired_content(settings(), f"#!/bin/sh\nlogger y\n{last}\n\n")
+    before, block, after = content.partition("# BEGIN smtp-auth")
+    assert (before, bool(block)) == ("#!/bin/sh\nlogger y\n", True)
+    assert after.endswith(f"# END smtp-auth\n{last}\n\n")
+
+
+@pytest.mark.parametrize("own", [None, "", "logger x\r\n", "#!/bin/sh\nlogger x\nexit 0", BY_HAND])
+def test_a_second_time_changes_nothing(own: str | None) -> None:
+    wanted = settings(additional_domains=["example.net"], certbot_reload_services=["postfix", "nginx"])
+    once = desired_content(wanted, own)
+    assert desired_content(wanted, once) == once
+
+
+def test_a_unit_that_is_no_longer_asked_for_leaves_only_our_lines() -> None:
+    own = "#!/bin/sh\nsystemctl reload nginx\n"
+    more = desired_content(settings(certbot_reload_services=["postfix", "dovecot"]), own)
+    less = desired_content(settings(), more)
+    assert less == desired_content(settings(), own)
+    assert "dovecot" not in less
+
+
+# -- what it does ----------------------------------------------------------------------------------
+
+
+def test_it_reloads_for_a_lineage_that_this_host_serves(machine: Machine) -> None:
+    hook = desired_content(machine.settings(additional_domains=["example.net"]), None)
+    for name in ("example.jp", "example.net"):
+        assert machine.run(hook, machine.live / name) == Ran(0, "", ["reload postfix"])
+
+
+def test_it_leaves_postfix_alone_for_another_lineage(machine: Machine) -> None:
+    hook = desired_content(machine.settings(), None)
+    assert machine.run(hook, machine.live / "www.example.jp") == Ran(0, "", [])
+
+
+def test_called_by_hand_it_reloads(machine: Machine) -> None:
+    assert machine.run(desired_content(machine.settings(), None), None).reloads == ["reload postfix"]
+
+
+def test_other_units_are_reloaded_for_any_lineage(machine: Machine) -> None:
+    hook = desired_content(machine.settings(certbot_reload_services=["postfix", "nginx"]), None)
+    assert machine.run(hook, machine.live / "www.example.jp").reloads == ["reload nginx"]
+
+
+@pytest.mark.parametrize("failing", ["postfix", "dovecot", "nginx"])
+def test_one_units_failure_is_told_and_the_others_are_reloaded(machine: Machine, failing: str) -> None:
+    units = ["dovecot", "postfix", "nginx"]
+    hook = desired_content(machine.settings(certbot_reload_services=units), None)
+    machine.failing(failing)
+    ran = machine.run(hook, machine.live / "example.jp")
+    assert ran.status != 0
+    assert f"systemctl reload {failing} failed" in ran.said
+    assert sorted(ran.reloads) == sorted(f"reload {unit}" for unit in units)
+
+
+@pytest.mark.parametrize("name", ["example.jp", "example.net"])
+def test_it_does_not_reload_onto_a_key_of_another_certificate(machine: Machine, name: str) -> None:
+    hook = desired_content(machine.settings(additional_domains=["example.net"]), None)
+    shutil.copy(machine.live / "www.example.jp" / "privkey.pem", machine.live / name)
+    ran = machine.run(hook, machine.live / "example.jp")
+    assert ran.status != 0
+    assert f"{machine.live / name} do not belong together" in ran.said
+    assert ran.reloads == []
+
+
+def test_without_a_default_certificate_it_does_not_reload(machine: Machine) -> None:
+    hook = desired_content(machine.settings(), None)
+    (machine.live / "example.jp" / "fullchain.pem").unlink()
+    ran = machine.run(hook, machine.live / "example.jp")
+    assert (ran.status != 0, ran.reloads) == (True, [])
+
+
+def test_a_further_domain_that_is_gone_keeps_no_renewal_from_being_served(machine: Machine) -> None:
+    hook = desired_content(machine.settings(additional_domains=["example.net"]), None)
+    shutil.rmtree(machine.live / "example.net")
+    ran = machine.run(hook, machine.live / "example.jp")
+    assert (ran.status != 0, ran.reloads) == (True, ["reload postfix"])
+    assert f"no certificate in {machine.live / 'example.net'}" in ran.said
+
+
+@pytest.mark.parametrize("shell", ["/bin/sh", "/bin/sh -eu", "/bin/bash", "/bin/bash -eu"])
+@pytest.mark.parametrize(("own", "status"), [("true", 0), ("false", 1), ("(exit 3)", 3)])
+def test_the_owners_status_stays(machine: Machine, shell: str, own: str, status: int) -> None:
+    alone = machine.run(f"#!{shell}\n{own}\n", machine.live / "example.jp")
+    hook = desired_content(machine.settings(), f"#!{shell}\n{own}\n")
+    ran = machine.run(hook, machine.live / "example.jp")
+    assert alone.status == ran.status == status
+    stops = status and "-e" in shell
+    assert ran.reloads == ([] if stops else ["reload postfix"])
+
+
+def test_a_failure_is_not_hidden_by_the_owners_last_exit(machine: Machine) -> None:
+    machine.failing("postfix")
+    hook = desired_content(machine.settings(), "#!/bin/sh\ncomplain() { :; }\nfailed=9\nexit 0\n")
+    assert machine.run(hook, machine.live / "example.jp").status == 1
