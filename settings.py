@@ -8,7 +8,10 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
+
+from pyinfra.api.connectors import get_execution_connectors
 
 from postfix.restrictions import RESTRICTIONS
 
@@ -98,18 +101,30 @@ def settings_from_data(host: str, data: Mapping[str, Any]) -> Settings:
 
 _MISSING = object()
 
-# Keys that pyinfra's connectors read from a host's data, next to ours.
-_CONNECTOR_KEY = re.compile(r"(ssh|docker|chroot|vagrant|terraform|local|podman)_[a-z_]+|_.*")
-
 
 def _unknown_keys(host: str, data: Mapping[str, Any]) -> Iterator[Problem]:
-    known = [field.name for field in fields(Settings)]
-    for key, value in data.items():
-        if key in known or _CONNECTOR_KEY.fullmatch(key):
+    known = {field.name for field in fields(Settings)} | _connector_keys()
+    for key in data:
+        # What is no text comes as its source text, and so does what a terminal would obey.
+        name = key if isinstance(key, str) and key.isprintable() else repr(key)
+        # pyinfra's global arguments (`_sudo`) and an administrator's own helpers begin with "_".
+        if name in known or name.startswith("_"):
             continue
-        near = get_close_matches(key, known, n=1, cutoff=0.6)
-        guess = f"did you mean {near[0]}?" if near else "group_data/all.py lists the keys"
-        yield Problem(host, key, value, f"unknown key; {guess}")
+        near = get_close_matches(name, known, n=1)
+        guess = (
+            f"did you mean {near[0]}?" if near else "see group_data/all.py; begin one of your own with '_'"
+        )
+        # Its value may be a password under a misspelt name.
+        yield Problem(host, name, _MISSING, f"unknown key; {guess}")
+
+
+@cache
+def _connector_keys() -> frozenset[str]:
+    """What pyinfra's connectors read from a host's data, next to our keys: `ssh_user` and the like."""
+    connectors = get_execution_connectors().values()
+    declared = {key for connector in connectors for key in connector.data_cls.__annotations__}
+    # Set by the inventory connectors @dockerssh and @podmanssh.
+    return frozenset(declared | {"docker_image", "docker_container_id"})
 
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
@@ -234,7 +249,8 @@ def _options(value: object) -> dict[str, str | None]:
             )
         if not _balanced(text):
             raise ValueError(f"{name}: its braces do not pair")
-    return dict(value)
+    # White space folded, as it is when an option of master.cf is read.
+    return {name: text and " ".join(text.split()) for name, text in value.items()}
 
 
 def _balanced(text: str) -> bool:
@@ -250,10 +266,11 @@ _UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]*")
 
 
 def _units(value: object) -> tuple[str, ...]:
-    units = _list(value, "a list of systemd units such as ['postfix']")
-    for unit in units:
+    listed = _list(value, "a list of systemd units such as ['postfix']")
+    for unit in listed:
         if not isinstance(unit, str) or not _UNIT.fullmatch(unit):
             raise ValueError(f"{unit!r} is not the name of a systemd unit")
+    units = [unit.removesuffix(".service") for unit in listed]
     if len(set(units)) != len(units):
         raise ValueError("names a unit twice")
     if "postfix" not in units:

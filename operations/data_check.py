@@ -1,0 +1,65 @@
+"""Every host's data is checked before a connection is made, and all that is wrong is listed at once.
+
+pyinfra reads config.py before the inventory, and deploy.py when it has connected already. In between it
+initialises its state with the inventory: that is where the check takes its place.
+"""
+
+import click
+from pyinfra import logger
+from pyinfra.api import Config, Host, Inventory, State
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.output import format_text
+from pyinfra.context import ctx_state
+
+from settings import SettingsError, settings_from_data
+
+
+def check_before_connecting() -> None:
+    """Let a run with a deploy leave out the hosts whose data is not usable. For config.py.
+
+    They count as failed, and so the run's exit status is 1; the others go on. Where none is left, the
+    run ends. What is not a deploy (`fact`, `exec`, `debug-inventory`) asks nothing of the data.
+    """
+    state = ctx_state.get()
+    initialise = state.init
+
+    def initialise_and_check(inventory: Inventory, config: Config | None, **options: object) -> None:
+        initialise(inventory, config, **options)
+        if _runs_a_deploy():
+            _leave_out_bad_hosts(state)
+
+    state.init = initialise_and_check
+
+
+def problems_of(host: Host) -> list[str]:
+    """Everything that is wrong with one host's data, a sentence each."""
+    try:
+        settings_from_data(host.name, host.data.dict())
+    except SettingsError as error:
+        return [str(problem) for problem in error.problems]
+    return []
+
+
+def _runs_a_deploy() -> bool:
+    """Whether the command line names deploy files, which is how pyinfra itself tells."""
+    context = click.get_current_context(silent=True)
+    words = context.params.get("operations", ()) if context else ()
+    return any(word.endswith(".py") for word in words[:1])
+
+
+def _leave_out_bad_hosts(state: State) -> None:
+    chosen = [host for host in state.inventory if state.is_host_in_limit(host)]
+    problems = {host: problems_of(host) for host in chosen}
+    bad = {host for host in chosen if problems[host]}
+    if not bad:
+        return
+    lines = [line for host in chosen for line in problems[host]]
+    for line in lines:
+        logger.error(format_text(line, "red"))
+    logger.error(
+        f"{len(lines)} problems in the data of {len(bad)} hosts of {len(chosen)}: these are left out"
+    )
+    state.failed_hosts |= bad
+    state.limit_hosts = [host for host in chosen if host not in bad]
+    if not state.limit_hosts:
+        raise PyinfraError("no host is left")

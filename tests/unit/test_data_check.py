@@ -1,0 +1,110 @@
+"""All problems of all hosts are listed before any connection is made, and only bad hosts are left out."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Nobody listens on this port: a connection that is tried shows as an error of its own.
+GOOD: dict[str, Any] = {"ssh_hostname": "127.0.0.1", "ssh_port": 1, "mail_domain": "example.jp"}
+
+
+def run(folder: Path, hosts: dict[str, dict[str, Any]], *words: str) -> tuple[int, str, str]:
+    """Exit status, standard output and standard error of pyinfra over an inventory of these hosts."""
+    return run_groups(folder, {"fleet": hosts}, *words)
+
+
+def run_groups(folder: Path, groups: dict[str, dict[str, Any]], *words: str) -> tuple[int, str, str]:
+    """The same, over an inventory of these groups."""
+    inventory = folder / "inventory.py"
+    inventory.write_text("".join(f"{name} = {list(hosts.items())!r}\n" for name, hosts in groups.items()))
+    program = Path(sys.executable).parent / "pyinfra"
+    done = subprocess.run(
+        [program, inventory, *words], cwd=ROOT, input="\n" * 9, capture_output=True, text=True, check=False
+    )
+    plain = re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", done.stderr)
+    return done.returncode, done.stdout, plain
+
+
+def tried(said: str) -> set[str]:
+    """The hosts that a connection was tried to."""
+    return set(re.findall(r"\[(\S+)\]\s+Could not connect", said))
+
+
+BAD = {
+    "mail1.example.jp": {**GOOD, "mail_domain": "../jp", "smtp_auth_on_port_25": "yes"},
+    "mail2.example.jp": GOOD,
+    "mail3": {**GOOD, "ssh_pasword": "hunter2"},
+}
+PROBLEMS = [
+    "mail1.example.jp: mail_domain = '../jp': give a domain name such as example.jp",
+    "mail1.example.jp: smtp_auth_on_port_25 = 'yes': give True or False",
+    "mail3: ssh_pasword: unknown key; did you mean ssh_password?",
+    "mail3: mail_hostname = 'mail3': give the full name that mail programs connect to,"
+    " such as mail.example.jp",
+]
+
+
+@pytest.mark.parametrize("options", [("--dry", "--diff"), ("-y",), ("--dry", "--json")])
+def test_every_problem_comes_before_the_first_connection(tmp_path: Path, options: tuple[str, ...]) -> None:
+    status, _, said = run(tmp_path, BAD, "deploy.py", *options)
+    before, _, after = said.partition("Connecting to hosts")
+    *listed, total = [line.strip() for line in before.splitlines() if ": " in line]
+    assert listed == PROBLEMS
+    assert total.startswith("4 problems in the data of 2 hosts of 3")
+    assert tried(after) == {"mail2.example.jp"}
+    assert "hunter2" not in said
+    assert status == 1
+
+
+def test_only_the_chosen_hosts_are_checked(tmp_path: Path) -> None:
+    _, _, said = run(tmp_path, BAD, "deploy.py", "--dry", "--limit", "mail2.example.jp")
+    assert "problem" not in said
+    assert tried(said) == {"mail2.example.jp"}
+
+
+def test_the_excluded_hosts_are_not_checked(tmp_path: Path) -> None:
+    _, _, said = run(tmp_path, BAD, "deploy.py", "--dry", "--exclude", "mail3")
+    assert [line.strip() for line in said.splitlines() if line.strip() in PROBLEMS] == PROBLEMS[:2]
+
+
+def test_without_a_good_host_nothing_is_connected_to(tmp_path: Path) -> None:
+    status, _, said = run(tmp_path, {"mail3": BAD["mail3"]}, "deploy.py", "-y")
+    assert "no host is left" in said
+    assert "Connecting to hosts" not in said
+    assert status == 1
+
+
+@pytest.mark.parametrize("words", [("exec", "--", "true"), ("fact", "server.Hostname")])
+def test_what_is_no_deploy_asks_nothing_of_the_data(tmp_path: Path, words: tuple[str, ...]) -> None:
+    _, _, said = run(tmp_path, BAD, *words)
+    assert "problem" not in said
+    assert tried(said) == set(BAD)
+
+
+def test_the_inventory_can_be_debugged_whatever_its_data(tmp_path: Path) -> None:
+    status, out, said = run(tmp_path, BAD, "debug-inventory", "--json")
+    assert status == 0
+    assert "problem" not in said
+    assert set(BAD) <= set(json.dumps(json.loads(out)).split('"'))
+
+
+def test_data_of_the_command_line_is_checked_too(tmp_path: Path) -> None:
+    _, _, said = run(tmp_path, {"mail2.example.jp": GOOD}, "deploy.py", "--dry", "--data", "mail_domain=x")
+    assert "mail2.example.jp: mail_domain = 'x': give a domain name" in said
+    assert not tried(said)
+
+
+def test_a_groups_data_is_that_of_its_own_hosts(tmp_path: Path) -> None:
+    (tmp_path / "group_data").mkdir()
+    (tmp_path / "group_data" / "web.py").write_text("nginx_port = 80\n")
+    groups = {"mail": {"mail2.example.jp": GOOD}, "web": {"web1.example.jp": GOOD}}
+    _, _, said = run_groups(tmp_path, groups, "deploy.py", "--dry")
+    assert "web1.example.jp: nginx_port: unknown key" in said
+    assert "mail2.example.jp: " not in said

@@ -1,0 +1,257 @@
+"""What the data keys accept, and that each refusal says what to do."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from settings import Problem, Settings, SettingsError, settings_from_data
+
+HOST = "mail1.example.jp"
+
+DEFAULTS: dict[str, Any] = {
+    "mail_domain": "example.jp",
+    "mail_hostname": None,
+    "additional_domains": [],
+    "letsencrypt_live": "/etc/letsencrypt/live",
+    "smtpd_tls_security_level": "may",
+    "smtp_auth_on_port_25": True,
+    "tls_minimum_version": "TLSv1.2",
+    "mua_client_restrictions": None,
+    "mua_helo_restrictions": None,
+    "mua_sender_restrictions": None,
+    "mua_relay_restrictions": None,
+    "submissions_options": {},
+    "sender_ownership": None,
+    "certbot_reload_services": ["postfix"],
+}
+RESTRICTION_KEYS = [key for key in DEFAULTS if key.startswith("mua_")]
+
+# What no text of any key may hold: line ends, white space, and what shells and Postfix obey.
+POISON = [
+    "\n", "\r", "\t", "\0", "\x1b", " ", "$", "$(id)", "`id`", ";", "|", "&", "#", "{", "}", "'", '"',
+    "\\", "a\nb", "a b", "a;b", "a$b", "a`b`", "a{b", "../x", "/../x", "x/..", " x", "x ", "x\n",
+    "-o x=y", "x\n -o y=z", "x\nsmtpd_relay_restrictions = permit", "{x", "x}", "$x", "é\n",
+]  # fmt: skip
+WRONG_TYPES = [0, 1, 1.5, b"x", object(), {1}, {"a": 1}, [None], [[]], [0], True]
+
+
+def accepted(**data: Any) -> Settings:
+    return settings_from_data(HOST, {**DEFAULTS, **data})
+
+
+def refused(**data: object) -> list[Problem]:
+    with pytest.raises(SettingsError) as caught:
+        accepted(**data)
+    return caught.value.problems
+
+
+def test_the_defaults_and_a_domain_are_enough() -> None:
+    found = accepted()
+    assert (found.mail_domain, found.mail_hostname) == ("example.jp", HOST)
+    assert found.domains == ("example.jp",)
+
+
+def test_the_defaults_are_those_of_group_data() -> None:
+    values: dict[str, Any] = {}
+    with open("group_data/all.py") as file:  # noqa: PTH123
+        exec(file.read(), values)
+    written = {key: value for key, value in values.items() if key in DEFAULTS}
+    assert written == {key: value for key, value in DEFAULTS.items() if key != "mail_domain"}
+
+
+@pytest.mark.parametrize("key", [key for key in DEFAULTS if key != "mail_hostname"])
+def test_a_missing_key_says_where_it_belongs(key: str) -> None:
+    data = {name: value for name, value in DEFAULTS.items() if name != key}
+    with pytest.raises(SettingsError, match=rf"^{HOST}: {key}: required; .*group_data/"):
+        settings_from_data(HOST, data)
+
+
+@pytest.mark.parametrize("value", [*POISON, ""])
+@pytest.mark.parametrize(
+    "key",
+    ["mail_domain", "mail_hostname", "letsencrypt_live", "smtpd_tls_security_level", "tls_minimum_version"],
+)
+def test_a_text_key_takes_no_poison(key: str, value: str) -> None:
+    [problem] = refused(**{key: value})
+    assert (problem.host, problem.key, problem.value) == (HOST, key, value)
+    assert repr(value) in str(problem)
+    assert "\n" not in str(problem)
+
+
+@pytest.mark.parametrize("value", POISON)
+@pytest.mark.parametrize("key", ["additional_domains", "certbot_reload_services", *RESTRICTION_KEYS])
+def test_a_list_key_takes_no_poison(key: str, value: str) -> None:
+    assert [problem.key for problem in refused(**{key: [value]})] == [key]
+
+
+# A relative path names a map that Postfix reads, if it is there: nothing is written by it.
+@pytest.mark.parametrize("value", [text for text in [*POISON, ""] if ".." not in text])
+@pytest.mark.parametrize("key", RESTRICTION_KEYS)
+def test_an_argument_of_a_restriction_takes_no_poison(key: str, value: str) -> None:
+    assert [problem.key for problem in refused(**{key: [f"check_client_access {value}"]})] == [key]
+
+
+HARMLESS_IN_OPTIONS = {"a b", "-o x=y", "../x", "/../x", "x/..", "$", "$x", "a$b", "$(id)"}
+
+
+@pytest.mark.parametrize("value", [text for text in POISON if text not in HARMLESS_IN_OPTIONS])
+def test_an_option_takes_no_poison(value: str) -> None:
+    assert [p.key for p in refused(submissions_options={"smtpd_milters": value})] == ["submissions_options"]
+
+
+@pytest.mark.parametrize("name", [*POISON, "", "Smtpd", "a=b", "a-b", 1, None])
+def test_an_option_has_the_name_of_a_parameter(name: object) -> None:
+    assert [p.key for p in refused(submissions_options={name: "x"})] == ["submissions_options"]
+
+
+@pytest.mark.parametrize("key", DEFAULTS)
+@pytest.mark.parametrize("value", WRONG_TYPES)
+def test_a_value_of_another_type_is_refused(key: str, value: object) -> None:
+    if key == "smtp_auth_on_port_25" and value is True:
+        assert accepted(**{key: value})
+    else:
+        assert [problem.key for problem in refused(**{key: value})] == [key]
+
+
+@pytest.mark.parametrize("key", [key for key, value in DEFAULTS.items() if value is not None])
+def test_none_is_refused_where_it_means_nothing(key: str) -> None:
+    assert [problem.key for problem in refused(**{key: None})] == [key]
+
+
+def test_all_problems_are_reported_at_once() -> None:
+    problems = refused(mail_domain="x", smtp_auth_on_port_25="yes", mua_client_restrictions=["permitt"])
+    assert [problem.key for problem in problems] == [
+        "mail_domain",
+        "smtp_auth_on_port_25",
+        "mua_client_restrictions",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "label"),
+    [
+        ("Example.JP", "example.jp"),
+        ("例え.jp", "xn--r8jz45g.jp"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("xn--bcher-kva.example", "xn--bcher-kva.example"),
+    ],
+)
+def test_a_domain_becomes_its_a_label(value: str, label: str) -> None:
+    assert accepted(mail_domain=value).mail_domain == label
+
+
+NO_DOMAINS = ["jp", "1.2.3.4", "-a.jp", "a-.jp", "a..jp", ".jp", "a.jp.", "a_b.jp", "a" * 64 + ".jp"]
+NO_DOMAINS += ["a." * 127 + "jp", "mail@example.jp", "*.example.jp", "\u200d.jp"]
+
+
+@pytest.mark.parametrize("value", NO_DOMAINS)
+def test_what_is_no_domain_is_refused(value: str) -> None:
+    [problem] = refused(mail_domain=value)
+    assert "example.jp" in problem.accepted
+
+
+def test_the_host_name_of_the_inventory_has_to_be_full() -> None:
+    with pytest.raises(SettingsError, match=r"^mail1: mail_hostname = 'mail1': give the full name"):
+        settings_from_data("mail1", DEFAULTS)
+    found = settings_from_data("mail1", {**DEFAULTS, "mail_hostname": "mail.example.jp"})
+    assert found.mail_hostname == "mail.example.jp"
+
+
+@pytest.mark.parametrize("path", ["etc", "/", "/etc/", "//etc", "/a/./b", "/a/../b", "/..", "/a b"])
+def test_a_directory_is_absolute_and_plain(path: str) -> None:
+    assert [problem.key for problem in refused(letsencrypt_live=path)] == ["letsencrypt_live"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("certbot_reload_services", ["postfix", "postfix"]),
+        ("certbot_reload_services", ["postfix", "postfix.service"]),
+        ("additional_domains", ["example.org", "example.org"]),
+        ("additional_domains", ["bücher.example", "xn--bcher-kva.example"]),
+    ],
+)
+def test_nothing_is_named_twice(key: str, value: list[str]) -> None:
+    [problem] = refused(**{key: value})
+    assert "twice" in problem.accepted
+
+
+def test_certbot_has_to_reload_postfix() -> None:
+    [problem] = refused(certbot_reload_services=["dovecot"])
+    assert "'postfix'" in problem.accepted
+    assert accepted(certbot_reload_services=["postfix.service", "dovecot"]).certbot_reload_services == (
+        "postfix",
+        "dovecot",
+    )
+
+
+@pytest.mark.parametrize(
+    ("restriction", "hint"),
+    [
+        ("permit_sasl_authenticatd", "did you mean permit_sasl_authenticated?"),
+        ("no_such_thing", "see postconf(5)"),
+        ("permit, reject", "did you mean"),
+        ("reject permit", "takes 0 argument"),
+        ("check_client_access", "takes 1 argument"),
+        ("check_client_access  hash:/etc/x", "takes 1 argument"),
+        ("check_client_access $x", "is not a map"),
+    ],
+)
+def test_an_unknown_restriction_names_the_nearest(restriction: str, hint: str) -> None:
+    [problem] = refused(mua_sender_restrictions=[restriction])
+    assert hint in problem.accepted
+
+
+def test_restrictions_keep_their_order_and_arguments() -> None:
+    wanted = ["check_sasl_access hash:/etc/postfix/blocked", "permit_sasl_authenticated", "reject"]
+    assert accepted(mua_relay_restrictions=wanted).mua_relay_restrictions == tuple(wanted)
+    assert accepted(mua_helo_restrictions=[]).mua_helo_restrictions == ()
+
+
+def test_an_options_white_space_is_folded_as_postfix_reads_it() -> None:
+    options = accepted(submissions_options={"smtpd_milters": "inet:a:1,  inet:b:2", "syslog_name": None})
+    assert options.submissions_options == {"smtpd_milters": "inet:a:1, inet:b:2", "syslog_name": None}
+
+
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("mail_domian", "did you mean mail_domain?"),
+        ("ssh_usr", "did you mean ssh_user?"),
+        ("mua_client_restriction", "did you mean mua_client_restrictions?"),
+        ("nginx_port", "see group_data/all.py"),
+        (7, "see group_data/all.py"),
+    ],
+)
+def test_an_unknown_key_names_the_nearest_and_not_its_value(key: object, hint: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings_from_data(HOST, {**DEFAULTS, key: "hunter2"})  # type: ignore[dict-item]
+    assert hint in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_keys_of_pyinfra_are_accepted() -> None:
+    assert accepted(ssh_user="admin", ssh_config_file="x", docker_image="y", _sudo=True, _own="z")
+
+
+TEXT = st.text(max_size=40)
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.binary(max_size=5) | TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXT, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.dictionaries(st.sampled_from([*DEFAULTS, "other"]) | TEXT, ANYTHING, max_size=6))
+def test_whatever_the_data_is_the_answer_is_settings_or_problems(data: dict[str, Any]) -> None:
+    problems: list[Problem] = []
+    found: Settings | None = None
+    try:
+        found = settings_from_data(HOST, {**DEFAULTS, **data})
+    except SettingsError as error:
+        problems = error.problems
+    assert isinstance(found, Settings) != bool(problems)
+    assert all(str(problem).isprintable() for problem in problems)
