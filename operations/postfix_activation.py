@@ -106,6 +106,7 @@ def _variables(change: Change) -> dict[str, str]:
         "by_name": "\n".join(_by_name(change)),
         "auth": "" if look.parameters.get("smtpd_sasl_exceptions_networks") else "yes",
         "ports": " ".join(str(port) for port in sorted(look.listening)),
+        "wrapped": "yes" if _wrapped(look) else "",
         "prove_perl": prove_script(),
     }
 
@@ -117,3 +118,12 @@ def _by_name(change: Change) -> list[str]:
         names.setdefault(lineage.directory, name.replace("*", "mail", 1))
     default = change.look.certificates[change.settings.mail_domain].directory
     return [f"{name} {chain}/fullchain.pem" for chain, name in names.items() if chain != default]
+
+
+def _wrapped(look: Look) -> bool:
+    """Whether port 465 speaks TLS from the first byte, before the change."""
+    default = look.parameters["smtpd_tls_wrappermode"]
+    return any(
+        service.effective_options.get("smtpd_tls_wrappermode", default) == "yes"
+        for service in submissions_services(look.master_cf.content or "")
+    )

@@ -1,110 +1,149 @@
 # A change of configuration files as a transaction, for any service: lock, stage, check, keep,
-# swap, reload, prove; or put back. A service's own script, behind this one, defines `check`,
-# `reload_service`, `prove` and `prove_old`, and calls `stage` and `activate`.
+# swap, reload, prove; or put back. A service's own script, behind this one, defines
 #
-# Beside a file NAME there may be:
+#   check            whether the service takes the files that `coming` names; says why not
+#   reload_service   lets the service read its files anew, or starts it where it does not run
+#   prove            whether it serves with the new files; says why not
+#   bring_back       as reload_service, after the old files are back
+#   prove_old        whether it serves as it did before
+#
+# and calls `lock`, `manage`, `stage` and `activate`, in this order. It may be killed at any command:
+# the next run finds out from the files alone how far this one came. Beside a file NAME there may be
+#
 #   .NAME.smtp-auth-new~       the new version, until it is swapped in
 #   .NAME.smtp-auth-old-SHA~   the version before, until the one with digest SHA is proved
 #   .NAME.smtp-auth-none-SHA~  the same, where there was no file
 #   NAME.previous~             the version before the last change that was proved
+#
 # The "~" at the end keeps certbot from running them and Dovecot from reading them.
 set -u
 umask 022
 export LC_ALL=C PATH="$PATH:/usr/sbin:/usr/bin:/sbin:/bin"
 newline='
 '
-stage_directory=/run/smtp-auth-stage
-holder=/run/smtp-auth-holder
-staged=
+stage_directory=${stage_directory:-/run/smtp-auth-stage}
+holder=$stage_directory/holder
 managed=
+staged=
 
 # A lost connection must not stop a change halfway.
 trap '' HUP PIPE
 
 say() { printf '%s\n' "$*" >&2 || :; }
 
-fail() {
-    discard
+die() {
     say "$*"
     exit 1
 }
 
-discard() {
-    each_staged remove_new
+# fail REASON: ends the change, which must not have touched anything or have put it back.
+fail() {
     rm -rf -- "$stage_directory"
-    rm -f -- "$holder"
+    # After the stage: as long as one of these is there, the next run knows that it has to clean up.
+    each_staged remove_new
+    die "$*"
 }
 
-remove_new() { rm -f -- "$(beside "$1" new)"; }
-
-# The lock is on a directory that is always there: nothing to clean up, and a crash releases it.
+# lock DIRECTORY: a directory that is always there needs no cleaning up, and a crash releases the
+# lock: whatever outlives this script must not inherit descriptor 9.
 lock() {
-    exec 9<"$1" || fail "cannot open $1"
-    if ! flock -n 9; then
-        say "another deploy is at work on this host: $(cat "$holder" 2>/dev/null)"
-        say "nothing was changed; run again when it has ended"
-        exit 1
-    fi
-    printf 'process %s, from %s, since %s\n' "$$" "${SSH_CONNECTION%% *}" "$(date)" >"$holder"
+    exec 9<"$1"
+    flock -n 9 || die "another deploy is at work on this host$(held_by); nothing was changed, run again when it has ended"
+    rm -rf -- "$stage_directory"
+    mkdir -m 0700 -- "$stage_directory" || die "cannot make $stage_directory; nothing was changed"
+    origin=${SSH_CONNECTION:-} who=${SUDO_USER:-root}
+    printf 'process %s of %s from %s since %s' "$$" "$who" "${origin%% *}" "$(date)" >"$holder"
 }
+
+held_by() { [ ! -s "$holder" ] || printf ' (%s)' "$(cat "$holder")"; }
 
 beside() { printf '%s/.%s.smtp-auth-%s~' "${1%/*}" "${1##*/}" "$2"; }
 
+# The SHA-256 of a file; empty where there is none.
 digest() {
     [ -e "$1" ] || return 0
     # shellcheck disable=SC2046
     set -- $(sha256sum <"$1")
-    printf '%s' "$1"
+    printf '%s' "${1:-unreadable}"
 }
 
-each_staged() { each "$staged" "$1"; }
-
-each() {
-    rest=$1
+# each_managed COMMAND…: runs COMMAND… PATH for every file of the service.
+each_managed() {
+    rest=$managed
     while [ -n "$rest" ]; do
-        "$2" "${rest%%"$newline"*}"
+        path=${rest%%"$newline"*}
         rest=${rest#*"$newline"}
+        "$@" "$path"
     done
 }
 
-# manage PATH: PATH belongs to this service; what a run that died left beside it is sorted out.
-manage() {
-    managed="$managed$1$newline"
-    rm -f -- "$(beside "$1" new)"
-    current=$(digest "$1")
-    for kept in "${1%/*}/.${1##*/}.smtp-auth-"old-*~ "${1%/*}/.${1##*/}.smtp-auth-"none-*~; do
-        [ -e "$kept" ] || continue
-        case $kept in
-        *"-$current~") ;;
-        *-none-*) rm -f -- "$kept" ;;
-        *) if [ "$kept" -ef "$1" ]; then rm -f -- "$kept"; else mv -fT -- "$kept" "$1.previous~"; fi ;;
-        esac
+# each_staged COMMAND: runs COMMAND PATH SEEN for every file that gets a new version.
+each_staged() {
+    rest=$staged
+    while [ -n "$rest" ]; do
+        line=${rest%%"$newline"*}
+        rest=${rest#*"$newline"}
+        "$1" "${line#* }" "${line%% *}"
     done
 }
 
-# What is to be put back at PATH if the version there does not prove itself; empty where nothing is.
+remove_new() { rm -f -- "$(beside "$1" new)"; }
+
+# What was kept of PATH; empty where nothing was.
 kept_for() {
     for kept in "${1%/*}/.${1##*/}.smtp-auth-"old-*~ "${1%/*}/.${1##*/}.smtp-auth-"none-*~; do
         [ ! -e "$kept" ] || printf '%s' "$kept"
     done
 }
 
+# manage PATH: PATH belongs to this service; what a run that died left beside it is sorted out.
+manage() {
+    managed="$managed$1$newline"
+    remove_new "$1"
+    is_unproved "$1" || sort_out "$1"
+}
+
+# Whether PATH is the version that was swapped in, and not proved yet.
+is_unproved() {
+    case $(kept_for "$1") in
+    *"-$(digest "$1")~") ;;
+    *) return 1 ;;
+    esac
+}
+
+# Ends the keeping of PATH, which stays as it is: it was never swapped, was proved or was edited since.
+sort_out() {
+    kept=$(kept_for "$1")
+    case $kept in
+    '') ;;
+    *.smtp-auth-none-*) rm -f -- "$kept" ;;
+    *) if [ "$kept" -ef "$1" ]; then rm -f -- "$kept"; else mv -fT -- "$kept" "$1.previous~"; fi ;;
+    esac
+}
+
 # stage PATH SEEN DIGEST MODE: standard input, in base64, becomes PATH's new version. SEEN is the
 # digest of what the plan saw there (empty: no file), DIGEST that of the new version; MODE is empty
 # where the file keeps its own.
 stage() {
-    [ "$(digest "$1")" = "$2" ] ||
-        fail "$1 was changed since the plan: nothing was done to it; run again to take that into account"
+    unchanged "$1" "$2" || fail "$(changed "$1")"
+    staged="$staged$2 $1$newline"
     new=$(beside "$1" new)
     if [ -e "$1" ]; then
-        cp -a -- "$1" "$new" || fail "cannot write beside $1: nothing was changed"
+        cp -a -- "$1" "$new" || fail "cannot write beside $1; nothing was changed"
     fi
-    base64 -d >"$new" || { rm -f -- "$new"; fail "cannot write beside $1: nothing was changed"; }
-    [ -z "$4" ] || chmod "$4" "$new"
-    [ "$(digest "$new")" = "$3" ] || { rm -f -- "$new"; fail "$1 arrived incomplete: nothing was changed"; }
-    sync -- "$new"
-    staged="$staged$1$newline"
+    base64 -d >"$new" || fail "cannot write beside $1; nothing was changed"
+    if [ -n "$4" ]; then
+        chmod -- "$4" "$new" || fail "cannot write beside $1; nothing was changed"
+    fi
+    # Postfix waits until a file is two seconds old before it trusts that it is whole. This one is.
+    touch -d '3 seconds ago' -- "$new"
+    sync -- "$new" || fail "cannot write beside $1; nothing was changed"
+    [ "$(digest "$new")" = "$3" ] || fail "$1 arrived incomplete; nothing was changed"
 }
+
+unchanged() { [ ! -L "$1" ] && [ "$(digest "$1")" = "$2" ]; }
+
+changed() { printf '%s was changed since the plan; nothing was done, run again to take that into account' "$1"; }
 
 # The version of PATH that is about to be: staged, or as it is.
 coming() {
@@ -112,87 +151,95 @@ coming() {
     if [ -e "$new" ]; then printf '%s' "$new"; else printf '%s' "$1"; fi
 }
 
+# activate: what is staged goes live, or what was before comes back.
+activate() {
+    started=$(date +%s.%N)
+    reason=$(check 2>&1) || fail "$service refuses the new configuration; nothing was changed:$newline$reason"
+    each_staged keep
+    not_swapped=
+    each_staged swap
+    [ -z "$not_swapped" ] || undo "$not_swapped"
+    if reason=$(reload_service 2>&1 && prove 2>&1); then
+        # The keeping ends last: as long as anything is kept, the next run goes on from here.
+        rm -rf -- "$stage_directory"
+        each_managed sort_out
+        return
+    fi
+    log=$(log_lines)
+    undo "$service does not serve with this configuration:$newline$reason${log:+$newline$log}"
+}
+
+# keep PATH: the present version gets a second name. After a run that died, what it kept stays.
 keep() {
     new_digest=$(digest "$(beside "$1" new)")
-    old=$(beside "$1" "old-$new_digest")
     kept=$(kept_for "$1")
-    if [ -n "$kept" ]; then
-        case $kept in *-none-*) old=$(beside "$1" "none-$new_digest") ;; esac
-        mv -fT -- "$kept" "$old"
+    case $kept in
+    *.smtp-auth-none-*) name=none-$new_digest ;;
+    '') if [ -e "$1" ]; then name=old-$new_digest; else name=none-$new_digest; fi ;;
+    *) name=old-$new_digest ;;
+    esac
+    name=$(beside "$1" "$name")
+    if [ "$kept" = "$name" ]; then
+        return
+    elif [ -n "$kept" ]; then
+        mv -fT -- "$kept" "$name"
     elif [ -e "$1" ]; then
-        ln -T -- "$1" "$old"
+        ln -T -- "$1" "$name"
     else
-        : >"$(beside "$1" "none-$new_digest")"
+        # Not ":", whose failure would end this shell.
+        printf '' >"$name"
     fi || {
-        each_staged unkeep
-        fail "cannot keep the present version of $1 (is it immutable?): nothing was changed"
+        each_managed leave
+        fail "cannot keep the present version of $1 (is it immutable, or the disk full?); nothing was changed"
     }
 }
 
-unkeep() {
-    kept=$(kept_for "$1")
-    case $kept in
-    '') ;;
-    *-none-*) rm -f -- "$kept" ;;
-    *) [ ! "$kept" -ef "$1" ] || rm -f -- "$kept" ;;
-    esac
+leave() { is_unproved "$1" || sort_out "$1"; }
+
+# The first file that is not swapped ends it: those behind it stay as they are.
+swap() {
+    [ -z "$not_swapped" ] || return
+    if ! unchanged "$1" "$2"; then
+        not_swapped=$(changed "$1")
+    elif ! mv -fT -- "$(beside "$1" new)" "$1"; then
+        not_swapped="cannot replace $1; nothing was changed"
+    else
+        sync -- "${1%/*}"
+    fi
 }
 
-swap() {
-    mv -fT -- "$(beside "$1" new)" "$1" && sync -- "${1%/*}" || swap_failed=$1
+# undo REASON: what was swapped, by this run or by one that died, goes back, and the old is proved.
+undo() {
+    restored=
+    each_managed put_back
+    if [ -z "$restored" ]; then
+        fail "$1"
+    elif again=$(bring_back 2>&1 && prove_old 2>&1); then
+        fail "$1${newline}The old configuration is back and serves."
+    fi
+    fail "$1${newline}The old configuration is back but does not serve either:$newline$again"
 }
 
 put_back() {
-    kept=$(kept_for "$1")
-    case $kept in
-    '') ;;
-    *-none-*) rm -f -- "$1" "$kept" ;;
-    *) if [ "$kept" -ef "$1" ]; then rm -f -- "$kept"; else mv -fT -- "$kept" "$1"; fi ;;
-    esac
-}
-
-settle() {
-    kept=$(kept_for "$1")
-    case $kept in
-    '') ;;
-    *-none-*) rm -f -- "$kept" ;;
-    *) mv -fT -- "$kept" "$1.previous~" ;;
-    esac
-}
-
-# activate: what is staged goes live, or what was before comes back.
-activate() {
-    started=$(date +%s)
-    swap_failed=
-    reason=$(check 2>&1) || fail "$service refuses the new configuration; nothing was changed:$newline$reason"
-    each_staged keep
-    each_staged swap
-    if [ -z "$swap_failed" ] && reason=$(reload_service 2>&1 && prove 2>&1); then
-        each "$managed" settle
-        discard
+    if ! is_unproved "$1"; then
+        # Not swapped, or edited meanwhile: an edit is never overwritten.
+        sort_out "$1"
         return
     fi
-    [ -z "$swap_failed" ] || reason="cannot replace $swap_failed"
-    log=$(log_lines "$started")
-    restored=
-    each "$managed" note_restored
-    each "$managed" put_back
-    if [ -z "$restored" ]; then
-        fail "$service does not serve:$newline$reason${log:+$newline$log}"
-    fi
-    if again=$(reload_service 2>&1 && prove_old 2>&1); then
-        fail "$service does not serve with the new configuration; the old one is back and serves:$newline$reason${log:+$newline$log}"
-    fi
-    fail "$service does not serve with the new configuration; the old one is back but does not serve either:$newline$reason$newline$again${log:+$newline$log}"
+    kept=$(kept_for "$1")
+    case $kept in
+    *.smtp-auth-none-*) rm -f -- "$1" "$kept" ;;
+    *) mv -fT -- "$kept" "$1" ;;
+    esac
+    restored=yes
 }
 
-note_restored() { [ -z "$(kept_for "$1")" ] || restored=yes; }
-
-# What the service's programs complained about since SECONDS.
+# What the service's programs complained about since the change began.
 log_lines() {
-    journalctl --quiet --no-pager --output=short --since="@$1" 2>/dev/null |
-        grep -E ' (postfix|dovecot)[^ ]*: ' | grep -E 'fatal|panic|error|warning|throttl' | tail -n 12
+    journal | grep -E ' (postfix|dovecot)[^ ]*: ' | grep -E 'fatal|panic|error|warning|throttl' | tail -n 12
 }
+
+journal() { journalctl --quiet --no-pager --output=short --since="@$started" 2>/dev/null; }
 
 # wait_until COMMAND…: poll for at most twenty seconds.
 wait_until() {
@@ -204,9 +251,10 @@ wait_until() {
     done
 }
 
+# running NAME PIDFILE: whether the process that the file names is alive and still that program.
 running() {
-    [ -r "$1" ] || return 1
-    read -r pid <"$1" || :
-    # shellcheck disable=SC2086
-    [ -n "$pid" ] && [ -e "/proc/"$pid ]
+    pid= name=
+    read -r pid 2>/dev/null <"$2"
+    read -r name 2>/dev/null <"/proc/${pid:-0}/comm"
+    [ "$name" = "$1" ]
 }

@@ -11,5 +11,6 @@ check() {
 }
 
 reload_service() { :; }
+bring_back() { :; }
 prove() { [ -x "$hook" ]; }
 prove_old() { :; }

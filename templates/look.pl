@@ -86,7 +86,7 @@ sub leftovers {
     my ($directory) = @_;
     return if $looked{$directory}++;
     opendir my $handle, $directory or return;
-    say_value("leftover", "$directory/$_") for sort grep { /^\..*\.smtp-auth-(new|old|none)~$/ } readdir $handle;
+    say_value("leftover", "$directory/$_") for sort grep { /^\..*\.smtp-auth-(new|(old|none)-[0-9a-f]*)~$/ } readdir $handle;
 }
 
 # Field 22 of /proc/PID/stat, hundredths of a second since boot.

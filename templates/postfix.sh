@@ -1,19 +1,16 @@
 # Postfix's part of a change: `activate.sh` calls these. Set in front: config_directory,
 # queue_directory, main_cf, master_cf, wanted (lines as `postconf` prints them), parameters and
 # services (words), mail_hostname, chain, by_name (lines: a further name and its chain), auth,
-# prove_perl, ports.
+# prove_perl; ports: those of 25 and 465 that were served before; wrapped: not empty where 465 spoke
+# TLS from the first byte.
 check() {
-    rm -rf -- "$stage_directory"
-    mkdir -m 0700 "$stage_directory" || return
-    cp -- "$(coming "$main_cf")" "$stage_directory/main.cf" || return
-    cp -- "$(coming "$master_cf")" "$stage_directory/master.cf" || return
-    # Postfix does not trust a file that is younger than two seconds: it waits.
-    touch -d '1 minute ago' "$stage_directory"/*.cf
+    cp -p -- "$(coming "$main_cf")" "$stage_directory/main.cf" || return
+    cp -p -- "$(coming "$master_cf")" "$stage_directory/master.cf" || return
     # shellcheck disable=SC2086
     {
         postconf -c "$stage_directory" -x $parameters
         [ -z "$services" ] || postconf -c "$stage_directory" -P $services
-    } >"$stage_directory/got" 2>"$stage_directory/warnings"
+    } >"$stage_directory/got" 2>/dev/null
     if misread=$(printf '%s\n' "$wanted" | grep -vxF -f "$stage_directory/got"); then
         printf 'Postfix reads it in another way than meant; these are missing:\n%s\n' "$misread"
         return 1
@@ -34,10 +31,11 @@ complaints() {
 }
 
 queue_manager() {
-    read -r master <"$queue_directory/pid/master.pid" || return 0
+    read -r master 2>/dev/null <"$queue_directory/pid/master.pid" || return 0
+    children=
     # shellcheck disable=SC2086
-    read -r children <"/proc/"$master"/task/"$master"/children" || :
-    for child in ${children:-}; do
+    read -r children 2>/dev/null <"/proc/"$master"/task/"$master"/children" || :
+    for child in $children; do
         name=
         read -r name 2>/dev/null <"/proc/$child/comm"
         [ "$name" != qmgr ] || { printf '%s' "$child"; return; }
@@ -52,32 +50,50 @@ queue_manager_is_new() {
 # A reload starts the queue manager anew. The command's own status proves nothing on Debian 12,
 # where postfix.service only passes the reload on.
 reload_service() {
+    verb=reload
+    # Not "start": Debian 12's postfix.service counts as active after its daemon has died.
+    running master "$queue_directory/pid/master.pid" || verb=restart
+    by_systemd "$verb"
+}
+
+by_systemd() {
     queue_manager_before=$(queue_manager)
-    if running "$queue_directory/pid/master.pid"; then
-        systemctl reload postfix 9<&- || { echo "systemctl reload postfix failed"; return 1; }
+    systemctl "$1" postfix 9<&- || { echo "systemctl $1 postfix failed"; return 1; }
+    wait_until queue_manager_is_new || { echo "Postfix did not take the $1"; return 1; }
+}
+
+# master holds a service back for a minute after its smtpd died at the start, and a reload does not
+# end that.
+bring_back() {
+    if journal | grep -qF 'smtpd: bad command startup -- throttling'; then
+        by_systemd restart
     else
-        systemctl start postfix 9<&- || { echo "systemctl start postfix failed"; return 1; }
+        reload_service || by_systemd restart
     fi
-    wait_until queue_manager_is_new || { echo "Postfix did not take the reload"; return 1; }
 }
 
 prove() {
     for port in $ports; do
-        [ "$port" = 465 ] || converse "$port" || return 1
+        [ "$port" = 465 ] || converse "$port" || return
     done
-    converse 465 "$mail_hostname" "$chain" "$auth" || return 1
+    converse 465 "$mail_hostname" "$chain" "$auth" || return
     [ -z "$by_name" ] || printf '%s\n' "$by_name" | while read -r name its_chain; do
         converse 465 "$name" "$its_chain" "$auth" || exit 1
     done
 }
 
-prove_old() {
+prove_old() { serves_as_before || { by_systemd restart && serves_as_before; }; }
+
+serves_as_before() {
+    # The new version's end is no news of the old one.
+    started=$(date +%s.%N)
     for port in $ports; do
-        converse "$port" && continue
-        # master holds a service back for a minute after smtpd died: only a restart ends that.
-        systemctl restart postfix 9<&-
-        converse "$port" || return 1
+        if [ "$port" = 465 ] && [ -n "$wrapped" ]; then
+            converse 465 "$mail_hostname" "" "" || return
+        else
+            converse "$port" || return
+        fi
     done
 }
 
-converse() { perl -e "$prove_perl" -- smtp "$@" </dev/null 9<&-; }
+converse() { perl -e "$prove_perl" -- smtp "$started" "$@" </dev/null 9<&-; }

@@ -1,8 +1,9 @@
 # Proves a service with a real connection; says why on standard error where it does not serve.
-#   socket PATH                        Dovecot's auth socket answers with VERSION
-#   smtp PORT [NAME CHAIN AUTH]        a greeting and EHLO; with NAME through TLS at once, where the
-#                                      certificate is the first of CHAIN (unless empty), AUTH is
-#                                      offered (unless AUTH is empty) and MAIL FROM is not deferred
+#   socket PATH                         Dovecot's auth socket answers with VERSION
+#   smtp SINCE PORT [NAME CHAIN AUTH]   a greeting and EHLO; with NAME through TLS at once, where the
+#                                       certificate is the first of CHAIN (unless empty), AUTH is
+#                                       offered (unless AUTH is empty) and mail would not be deferred.
+#                                       SINCE is when the change began, in seconds since 1970.
 use strict;
 use warnings;
 use IO::Socket::UNIX;
@@ -13,9 +14,11 @@ use IPC::Open2;
 shift @ARGV if @ARGV && $ARGV[0] eq "--";
 my ($what, @rest) = @ARGV;
 my $received = "";
+my $client;
 $SIG{PIPE} = "IGNORE";
 $SIG{ALRM} = sub { failed("no answer in time") };
-alarm 60;
+# master starts an smtpd that died a minute later again.
+alarm 90;
 
 if ($what eq "socket") { prove_socket(@rest) } else { prove_smtp(@rest) }
 exit 0;
@@ -23,7 +26,8 @@ exit 0;
 sub failed {
     my ($why) = @_;
     my ($last) = $received =~ /([^\r\n]{0,200})\s*\z/;
-    my $where = $what eq "socket" ? $rest[0] : "port $rest[0]";
+    my $where = $what eq "socket" ? $rest[0] : "port $rest[1]";
+    kill "TERM", $client if $client;
     print STDERR "$where: $why", length $last && $what ne "socket" ? " (last line: $last)" : "", "\n";
     exit 1;
 }
@@ -31,12 +35,21 @@ sub failed {
 # Reads on until PATTERN is in what came; the match's last group.
 sub expect {
     my ($from, $pattern, $why) = @_;
+    my $waiting = IO::Select->new($from);
     until ($received =~ $pattern) {
+        until ($waiting->can_read(2)) {
+            failed("smtpd dies at its start") if smtpd_died();
+        }
         my $count = sysread $from, $received, 65536, length $received;
         failed($why) unless $count;
     }
     my $found = defined $1 ? $1 : "";
     return $found;
+}
+
+# A connection to a service whose smtpd died is neither served nor refused until master tries again.
+sub smtpd_died {
+    return $what eq "smtp" && `journalctl --quiet --since=\@$rest[0] 2>&1` =~ /smtpd: bad command startup -- throttling/;
 }
 
 sub prove_socket {
@@ -46,7 +59,7 @@ sub prove_socket {
 }
 
 sub prove_smtp {
-    my ($port, $name, $chain, $auth) = @_;
+    my ($since, $port, $name, $chain, $auth) = @_;
     my $address = address($port);
     if (!defined $name) {
         my $socket = connected($address, $port);
@@ -54,11 +67,10 @@ sub prove_smtp {
         command($socket, $socket, "EHLO localhost", qr/^250 /m, "EHLO is refused");
         return;
     }
-    close connected($address, $port);
     open STDERR_KEPT, ">&", \*STDERR;
     open STDERR, ">", "/dev/null";
-    my @client = ("openssl", "s_client", "-connect", "$address:$port", "-servername", $name, "-ign_eof", "-crlf");
-    my $pid = open2(my $from, my $to, @client);
+    my @command = ("openssl", "s_client", "-connect", "$address:$port", "-servername", $name, "-ign_eof", "-crlf");
+    $client = open2(my $from, my $to, @command);
     open STDERR, ">&", \*STDERR_KEPT;
     expect($from, qr/^220[ -].*\n/m, "no greeting through TLS");
     served($chain) if length $chain;
@@ -67,9 +79,13 @@ sub prove_smtp {
     failed("AUTH is not offered") if length $auth && $received !~ /^250[ -]AUTH /m;
     command($from, $to, "MAIL FROM:<>", qr/^\d{3} .*\n/m, "MAIL FROM is not answered");
     failed("mail is deferred") if $received =~ /^4\d\d /m;
+    # Nobody may send here without a login; what must not come is a failure of the mail system itself
+    # (X.3.X in RFC 3463), such as a map or policy service that a restriction names and that is not there.
+    command($from, $to, "RCPT TO:<postmaster>", qr/^\d{3} .*\n/m, "RCPT TO is not answered");
+    failed("mail is deferred") if $received =~ /^4\d\d 4\.3\.|^421 /m;
     syswrite $to, "QUIT\n";
     close $to;
-    waitpid $pid, 0;
+    waitpid $client, 0;
 }
 
 sub command {
