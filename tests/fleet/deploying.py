@@ -4,7 +4,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,20 +52,39 @@ def deploy(
     + per_host: data keys by host name, over `data`
     + stdin: what is typed; needed where the run asks
     """
+    with started(hosts, *options, data=data, per_host=per_host) as process:
+        return ended(process, stdin)
+
+
+@contextmanager
+def started(
+    hosts: Iterable[LabHost],
+    *options: str,
+    data: Mapping[str, Any] | None = None,
+    per_host: Mapping[str, Mapping[str, Any]] | None = None,
+) -> Iterator[subprocess.Popen[str]]:
+    """The same as a process that has just been started, killed at the end if it still runs."""
     with tempfile.TemporaryDirectory() as folder:
         inventory = Path(folder) / "inventory.py"
         inventory.write_text(_inventory(hosts, data or {}, per_host or {}))
-        done = subprocess.run(
+        with subprocess.Popen(
             [str(Path(sys.executable).parent / "pyinfra"), inventory, "deploy.py", *(options or ("-y",))],
             cwd=ROOT,
-            input=stdin,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            timeout=_TIMEOUT,
-            check=False,
-        )
-    return Run(done.returncode, re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", done.stdout))
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
+
+
+def ended(process: subprocess.Popen[str], stdin: str = "") -> Run:
+    """What a started run came to."""
+    output, _ = process.communicate(stdin, timeout=_TIMEOUT)
+    return Run(process.returncode, re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", output))
 
 
 def succeed(run: Run) -> Run:
