@@ -24,6 +24,11 @@ class Option:
     argument: int
     end: int
 
+    @property
+    def joined(self) -> bool:
+        """Whether it is written `-oname=value`, which smtpd understands but postconf(1) does not."""
+        return self.argument == self.start
+
 
 @dataclass(frozen=True)
 class Service:
@@ -157,8 +162,7 @@ def _edit_service(content: str, service: Service, options: Mapping[str, str | No
             added += f"  {option_words(name, value)}{line_end(content)}"
         elif present[name] != value:
             last = [option for option in service.options if option.name == name][-1]
-            joined = last.argument == last.start
-            text = option_words(name, value) if joined else _argument(name, value)
+            text = option_words(name, value) if last.joined else _argument(name, value)
             edits.append((last.argument, last.end, text))
     body = content[: service.end]
     for start, end, text in sorted(edits, reverse=True):
