@@ -7,7 +7,9 @@ check() {
     # its version setting first.
     {
         grep -m 1 '^dovecot_config_version' "$dovecot_directory/dovecot.conf"
-        printf '!include %s\n' "$dovecot_directory/dovecot.conf" "$(coming "$dropin")"
+        printf '!include %s\n' "$dovecot_directory/dovecot.conf"
+        new=$(coming "$dropin")
+        [ ! -e "$new" ] || printf '!include %s\n' "$new"
     } >"$stage_directory/dovecot.conf"
     doveconf -c "$stage_directory/dovecot.conf" -n >/dev/null
 }
