@@ -248,18 +248,19 @@ def _options(value: object) -> dict[str, str | None]:
                 "backslashes or white space at its ends, or None to remove the option"
             )
         if not _balanced(text):
-            raise ValueError(f"{name}: its braces do not pair")
+            raise ValueError(f"{name}: its braces or parentheses do not pair")
     # White space folded, as it is when an option of master.cf is read.
     return {name: text and " ".join(text.split()) for name, text in value.items()}
 
 
 def _balanced(text: str) -> bool:
-    depth = 0
+    opened = []
     for character in text:
-        depth += {"{": 1, "}": -1}.get(character, 0)
-        if depth < 0:
+        if character in "({":
+            opened.append({"(": ")", "{": "}"}[character])
+        elif character in ")}" and (not opened or opened.pop() != character):
             return False
-    return depth == 0
+    return not opened
 
 
 _UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]*")

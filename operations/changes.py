@@ -7,9 +7,9 @@ the first operation that asks. Operations of the same service edit the same text
 the last one hands it to the host as a whole.
 """
 
-import difflib
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from weakref import WeakKeyDictionary
 
 from pyinfra import host, logger, state
@@ -18,6 +18,7 @@ from pyinfra.api.output import format_text
 from pyinfra.context import ctx_host
 
 from facts.mail_host import LOOK, Look, MailHost
+from postfix.logical_lines import split_lines
 from settings import Settings
 
 
@@ -89,10 +90,13 @@ def staged() -> FunctionCommand:
 
 def show_difference(path: str, before: str | None, after: str) -> None:
     """Log the lines that go and come, where the run shows differences (`--diff`), once."""
-    lines = [
-        line for line in difflib.ndiff((before or "").splitlines(), after.splitlines()) if line[0] in "+-"
-    ]
-    show([path, *(f"{line[0]}{_visible(line[2:])}" for line in lines)])
+    old, new = split_lines(before or ""), split_lines(after)
+    lines = [path]
+    for _, start, end, new_start, new_end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if old[start:end] != new[new_start:new_end]:
+            lines += [f"-{_visible(line)}" for line in old[start:end]]
+            lines += [f"+{_visible(line)}" for line in new[new_start:new_end]]
+    show(lines)
 
 
 def show(lines: Iterable[str]) -> None:
@@ -127,5 +131,7 @@ def _staged(state: State, host: Host) -> bool:
 
 
 def _visible(line: str) -> str:
-    """Without anything that a terminal would obey."""
-    return line.encode("unicode_escape").decode("ascii").replace("\\\\", "\\").replace("\\t", "\t")
+    """Without anything that a terminal would obey; a carriage return or a missing line end shows."""
+    text = line.removesuffix("\n").encode("unicode_escape").decode("ascii")
+    text = text.replace("\\\\", "\\").replace("\\t", "\t")
+    return text if line.endswith("\n") else f"{text} (no line end)"

@@ -67,10 +67,11 @@ def service() -> Generator[PyinfraCommand, None, None]:
     stage_parameters(change, desired_restrictions(change.settings, defined_parameters(change.main_cf)))
     change.master_cf = set_options(change.master_cf, options)
     for found in submissions_services(change.master_cf):
+        joined = {option.name for option in found.options if option.joined}
         change.postconf += [
             f"{found.name}/inet/{name} = {value}".rstrip()
             for name, value in options.items()
-            if value is not None
+            if value is not None and name not in joined
         ]
     if (change.main_cf, change.master_cf) == before:
         host.noop("the submissions service is as wanted")

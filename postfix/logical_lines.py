@@ -1,6 +1,15 @@
 """Logical lines, as main.cf and master.cf share them (postconf(5), master(5))."""
 
+import re
 from collections.abc import Iterator
+
+# Postfix's own. Python's takes bytes of UTF-8 letters for white space, too.
+WHITE = " \t\n\v\f\r"
+
+
+def fold(text: str) -> str:
+    """The text with each run of white space as one space, and none at its ends."""
+    return " ".join(re.findall(r"\S+", text, re.ASCII))
 
 
 def split_lines(content: str) -> list[str]:
@@ -17,9 +26,9 @@ def logical_lines(lines: list[str]) -> Iterator[list[int]]:
     """
     current: list[int] = []
     for index, line in enumerate(lines):
-        if not line.strip() or line.lstrip().startswith("#"):
+        if line.lstrip(WHITE)[:1] in ("", "#"):
             continue
-        if line[0].isspace() and current:
+        if line[0] in WHITE and current:
             current.append(index)
             continue
         if current:
@@ -30,8 +39,8 @@ def logical_lines(lines: list[str]) -> Iterator[list[int]]:
 
 
 def line_end(content: str) -> str:
-    """The line end that a new line of this file gets: CRLF where its last line has one."""
-    return "\r\n" if content.endswith("\r\n") else "\n"
+    """The line end that a new line of this file gets: that of the last line which has one."""
+    return "\r\n" if content[: content.rfind("\n") + 1].endswith("\r\n") else "\n"
 
 
 def ended(content: str) -> str:

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from postfix.logical_lines import ended, line_end, logical_lines, split_lines
+from postfix.logical_lines import WHITE, ended, fold, line_end, logical_lines, split_lines
 
 
 def set_parameter(content: str, name: str, value: str) -> str:
@@ -23,7 +23,7 @@ def set_parameter(content: str, name: str, value: str) -> str:
     last = definitions[-1]
     first = lines[last.lines[0]]
     end = first[len(first.rstrip("\r\n")) :]
-    lines[last.lines[0]] = (last.prefix + value).rstrip() + end
+    lines[last.lines[0]] = (last.prefix + value).rstrip(WHITE) + end
     for index in last.lines[1:]:
         lines[index] = ""
     return "".join(lines)
@@ -52,7 +52,8 @@ class _Definition:
     lines: list[int]
 
 
-_NAME = re.compile(r"\s*([^\s=#]+)[^\S\n]*=[^\S\n]*")
+# The name may have a line of its own; the value may begin on the next.
+_NAME = re.compile(r"\s*([^\s=#]+)\s*=[^\S\n]*", re.ASCII)
 
 
 def _definitions(lines: list[str]) -> list[_Definition]:
@@ -61,6 +62,5 @@ def _definitions(lines: list[str]) -> list[_Definition]:
         text = "".join(lines[index] for index in indices)
         match = _NAME.match(text)
         if match:
-            value = " ".join(text[match.end() :].split())
-            found.append(_Definition(match[1], value, match[0].rstrip("\r"), indices))
+            found.append(_Definition(match[1], fold(text[match.end() :]), match[0].rstrip("\r"), indices))
     return found

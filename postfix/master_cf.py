@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from postfix.logical_lines import ended, line_end, logical_lines, split_lines
+from postfix.logical_lines import WHITE, ended, fold, line_end, logical_lines, split_lines
 
 # Port 465's names in /etc/services, today's and those of its past.
 SUBMISSIONS_NAMES = ("submissions", "465", "smtps", "ssmtp", "urd")
@@ -12,22 +12,33 @@ SUBMISSIONS_NAMES = ("submissions", "465", "smtps", "ssmtp", "urd")
 
 @dataclass(frozen=True)
 class Option:
-    """One `-o name=value` of a service; the span is that of both its words in the file."""
+    """One `-o name=value` of a service.
+
+    + start, end: where both its words begin and end in the file
+    + argument: where the second one begins; that of the first where they are one (`-oname=value`)
+    """
 
     name: str
     value: str
     start: int
+    argument: int
     end: int
+
+    @property
+    def joined(self) -> bool:
+        """Whether it is written `-oname=value`, which smtpd understands but postconf(1) does not."""
+        return self.argument == self.start
 
 
 @dataclass(frozen=True)
 class Service:
-    """One entry of master.cf; `end` is the offset behind its last line."""
+    """One entry of master.cf; `start` and `end` are the offsets of its first line and behind its last."""
 
     name: str
     type: str
     command: str
     options: tuple[Option, ...]
+    start: int
     end: int
 
     @property
@@ -72,7 +83,11 @@ def set_options(content: str, options: Mapping[str, str | None]) -> str:
 
 def option_words(name: str, value: str) -> str:
     """`-o name=value` as master.cf wants it: in braces where the value holds white space."""
-    return f"-o {{ {name} = {value} }}" if re.search(r"\s", value) else f"-o {name}={value}"
+    return f"-o {_argument(name, value)}"
+
+
+def _argument(name: str, value: str) -> str:
+    return f"{{ {name} = {value} }}" if " " in value else f"{name}={value}"
 
 
 _COLUMNS = 8
@@ -84,26 +99,27 @@ def _service(lines: list[str], offsets: list[int], indices: list[int]) -> Servic
         words += _words(lines[index], offsets[index])
     words = _join_braces(words)
     if len(words) < _COLUMNS:
-        raise ValueError(f"not a service: {lines[indices[0]].strip()!r}")
+        raise ValueError(f"not a service: {lines[indices[0]].strip(WHITE)!r}")
     options = []
     rest = iter(words[_COLUMNS:])
     for text, start, end in rest:
+        argument = start
         if text == "-o":
-            text, _, end = next(rest, ("", start, end))
+            text, argument, end = next(rest, ("", start, end))
         elif text.startswith("-o"):
             text = text[2:]
         else:
             continue
         if text.startswith("{") and text.endswith("}"):
-            text = text[1:-1].strip()
+            text = text[1:-1]
         name, _, value = text.partition("=")
-        options.append(Option(name.strip(), " ".join(value.split()), start, end))
-    last = indices[-1]
-    return Service(words[0][0], words[1][0], words[7][0], tuple(options), offsets[last + 1])
+        options.append(Option(name.strip(WHITE), fold(value), start, argument, end))
+    name, kind, command = (words[column][0] for column in (0, 1, _COLUMNS - 1))
+    return Service(name, kind, command, tuple(options), offsets[indices[0]], offsets[indices[-1] + 1])
 
 
 def _words(line: str, offset: int) -> list[tuple[str, int, int]]:
-    return [(m[0], offset + m.start(), offset + m.end()) for m in re.finditer(r"\S+", line)]
+    return [(m[0], offset + m.start(), offset + m.end()) for m in re.finditer(r"\S+", line, re.ASCII)]
 
 
 def _join_braces(words: Sequence[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
@@ -116,7 +132,8 @@ def _join_braces(words: Sequence[tuple[str, int, int]]) -> list[tuple[str, int, 
             joined.append((f"{before} {text}", first, end))
         else:
             joined.append((text, start, end))
-        depth = max(0, depth + text.count("{") - text.count("}"))
+        for character in text:
+            depth = max(0, depth + {"{": 1, "}": -1}.get(character, 0))
     return joined
 
 
@@ -129,6 +146,8 @@ def _add_service(content: str, options: Mapping[str, str | None]) -> str:
     content = ended(content)
     commented = re.search(r"^#submissions\s+inet\s.*\n(?:#[ \t]+\S.*\n)*", content, re.MULTILINE)
     place = commented.end() if commented else len(content)
+    # Comments do not end a service: what is below them may still be options of the one above.
+    place = next((service.end for service in services(content) if service.start < place < service.end), place)
     return content[:place] + stanza + content[place:]
 
 
@@ -143,7 +162,8 @@ def _edit_service(content: str, service: Service, options: Mapping[str, str | No
             added += f"  {option_words(name, value)}{line_end(content)}"
         elif present[name] != value:
             last = [option for option in service.options if option.name == name][-1]
-            edits.append((last.start, last.end, option_words(name, value)))
+            text = option_words(name, value) if last.joined else _argument(name, value)
+            edits.append((last.argument, last.end, text))
     body = content[: service.end]
     for start, end, text in sorted(edits, reverse=True):
         body = body[:start] + text + body[end:]
@@ -157,7 +177,4 @@ def _removal(content: str, option: Option) -> tuple[int, int, str]:
     end = len(content) if newline < 0 else newline + 1
     if not content[start : option.start].strip() and not content[option.end : end].strip():
         return start, end, ""
-    start = option.start
-    while content[start - 1] in " \t":
-        start -= 1
-    return start, option.end, ""
+    return len(content[: option.start].rstrip(" \t")), option.end, ""

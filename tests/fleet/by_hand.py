@@ -66,7 +66,7 @@ def follow_the_guide(host: LabHost, extra: str = "") -> None:
     + extra: further lines for main.cf
     """
     lineage = f"/etc/letsencrypt/live/{host.domain}"
-    _uncomment_listener(host, "    mode = 0600\n    user = postfix\n    group = postfix\n")
+    uncomment_listener(host, "    mode = 0600\n    user = postfix\n    group = postfix\n")
     main = host.root / "etc/postfix/main.cf"
     lines = []
     for line in main.read_text().splitlines():
@@ -95,14 +95,15 @@ def make_messy(host: LabHost) -> None:
         main.write(MESSY_MAIN_CF)
     with (host.root / "etc/postfix/master.cf").open("a") as services:
         services.write(MESSY_STANZA)
-    _uncomment_listener(host, "    mode = 0666\n")
+    uncomment_listener(host, "    mode = 0666\n")
     hook = host.root / "etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
     hook.write_text(MESSY_HOOK)
     hook.chmod(0o644)
     host.run("systemctl reload dovecot && systemctl reload postfix")
 
 
-def _uncomment_listener(host: LabHost, settings: str) -> None:
+def uncomment_listener(host: LabHost, settings: str) -> None:
+    """Uncomment Dovecot's stock block, with these settings in it; no reload."""
     master = host.root / "etc/dovecot/conf.d/10-master.conf"
     text = master.read_text()
     commented = "  #unix_listener /var/spool/postfix/private/auth {\n  #  mode = 0666\n  #}\n"

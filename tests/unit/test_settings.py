@@ -7,25 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from settings import Problem, Settings, SettingsError, settings_from_data
+from tests.unit.scenarios import DEFAULTS, HOST, wanted
 
-HOST = "mail1.example.jp"
-
-DEFAULTS: dict[str, Any] = {
-    "mail_domain": "example.jp",
-    "mail_hostname": None,
-    "additional_domains": [],
-    "letsencrypt_live": "/etc/letsencrypt/live",
-    "smtpd_tls_security_level": "may",
-    "smtp_auth_on_port_25": True,
-    "tls_minimum_version": "TLSv1.2",
-    "mua_client_restrictions": None,
-    "mua_helo_restrictions": None,
-    "mua_sender_restrictions": None,
-    "mua_relay_restrictions": None,
-    "submissions_options": {},
-    "sender_ownership": None,
-    "certbot_reload_services": ["postfix"],
-}
 RESTRICTION_KEYS = [key for key in DEFAULTS if key.startswith("mua_")]
 
 # What no text of any key may hold: line ends, white space, and what shells and Postfix obey.
@@ -37,18 +20,14 @@ POISON = [
 WRONG_TYPES = [0, 1, 1.5, b"x", object(), {1}, {"a": 1}, [None], [[]], [0], True]
 
 
-def accepted(**data: Any) -> Settings:
-    return settings_from_data(HOST, {**DEFAULTS, **data})
-
-
 def refused(**data: object) -> list[Problem]:
     with pytest.raises(SettingsError) as caught:
-        accepted(**data)
+        wanted(**data)
     return caught.value.problems
 
 
 def test_the_defaults_and_a_domain_are_enough() -> None:
-    found = accepted()
+    found = wanted()
     assert (found.mail_domain, found.mail_hostname) == ("example.jp", HOST)
     assert found.domains == ("example.jp",)
 
@@ -110,7 +89,7 @@ def test_an_option_has_the_name_of_a_parameter(name: object) -> None:
 @pytest.mark.parametrize("value", WRONG_TYPES)
 def test_a_value_of_another_type_is_refused(key: str, value: object) -> None:
     if key == "smtp_auth_on_port_25" and value is True:
-        assert accepted(**{key: value})
+        assert wanted(**{key: value})
     else:
         assert [problem.key for problem in refused(**{key: value})] == [key]
 
@@ -139,7 +118,7 @@ def test_all_problems_are_reported_at_once() -> None:
     ],
 )
 def test_a_domain_becomes_its_a_label(value: str, label: str) -> None:
-    assert accepted(mail_domain=value).mail_domain == label
+    assert wanted(mail_domain=value).mail_domain == label
 
 
 NO_DOMAINS = ["jp", "1.2.3.4", "-a.jp", "a-.jp", "a..jp", ".jp", "a.jp.", "a_b.jp", "a" * 64 + ".jp"]
@@ -181,7 +160,7 @@ def test_nothing_is_named_twice(key: str, value: list[str]) -> None:
 def test_certbot_has_to_reload_postfix() -> None:
     [problem] = refused(certbot_reload_services=["dovecot"])
     assert "'postfix'" in problem.accepted
-    assert accepted(certbot_reload_services=["postfix.service", "dovecot"]).certbot_reload_services == (
+    assert wanted(certbot_reload_services=["postfix.service", "dovecot"]).certbot_reload_services == (
         "postfix",
         "dovecot",
     )
@@ -205,13 +184,19 @@ def test_an_unknown_restriction_names_the_nearest(restriction: str, hint: str) -
 
 
 def test_restrictions_keep_their_order_and_arguments() -> None:
-    wanted = ["check_sasl_access hash:/etc/postfix/blocked", "permit_sasl_authenticated", "reject"]
-    assert accepted(mua_relay_restrictions=wanted).mua_relay_restrictions == tuple(wanted)
-    assert accepted(mua_helo_restrictions=[]).mua_helo_restrictions == ()
+    restrictions = ["check_sasl_access hash:/etc/postfix/blocked", "permit_sasl_authenticated", "reject"]
+    assert wanted(mua_relay_restrictions=restrictions).mua_relay_restrictions == tuple(restrictions)
+    assert wanted(mua_helo_restrictions=[]).mua_helo_restrictions == ()
+
+
+@pytest.mark.parametrize("value", ["}{", "{", "a}", "(", "$(x", "${x)", "({)}"])
+def test_an_options_braces_and_parentheses_have_to_pair(value: str) -> None:
+    [problem] = refused(submissions_options={"syslog_name": value})
+    assert "do not pair" in problem.accepted
 
 
 def test_an_options_white_space_is_folded_as_postfix_reads_it() -> None:
-    options = accepted(submissions_options={"smtpd_milters": "inet:a:1,  inet:b:2", "syslog_name": None})
+    options = wanted(submissions_options={"smtpd_milters": "inet:a:1,  inet:b:2", "syslog_name": None})
     assert options.submissions_options == {"smtpd_milters": "inet:a:1, inet:b:2", "syslog_name": None}
 
 
@@ -232,8 +217,8 @@ def test_an_unknown_key_names_the_nearest_and_not_its_value(key: object, hint: s
     assert "hunter2" not in str(caught.value)
 
 
-def test_keys_of_pyinfra_are_accepted() -> None:
-    assert accepted(ssh_user="admin", ssh_config_file="x", docker_image="y", _sudo=True, _own="z")
+def test_keys_of_pyinfra_are_wanted() -> None:
+    assert wanted(ssh_user="admin", ssh_config_file="x", docker_image="y", _sudo=True, _own="z")
 
 
 TEXT = st.text(max_size=40)

@@ -1,0 +1,68 @@
+"""Data that tries to break out of its place, as far as the validation lets it pass."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from postfix.restrictions import RESTRICTIONS
+from settings import Settings, SettingsError
+from tests.unit.scenarios import DEFAULTS, wanted
+
+_PIECES = [
+    *"aZ09_./:,@=+*?!%<>$()[]{}-",
+    *(" ", "  ", "\n", "\r\n", "\t", "\0", "#", ";", "|", "&", "'", '"', "\\", "`", "\xe9", "\u4f8b"),
+    *("-o ", "smtpd_relay_restrictions", "permit", "$(id)", "${x}", "${x?{a}:{b}}", "$mynetworks", "../"),
+    *("\nsmtpd_relay_restrictions = permit", "\n465 inet n - n - - smtpd", "\n  -o x=y", "hash:/etc/x"),
+    *("inline:{a=b}", " }", "{ ", "{}", "END", "$mua_client_restrictions", "example.jp", "/etc/x"),
+]
+# Most pieces are refused wherever they stand: short texts of a few harmless ones get through often.
+text = st.lists(st.sampled_from(_PIECES), max_size=4).map("".join) | st.lists(
+    st.sampled_from(["a", "1", ".", "/", ":", ",", " ", "=", "$a", "{b}", "-", "x.jp", "[", "]", "*", "-o"]),
+    min_size=1,
+    max_size=6,
+).map("".join)
+
+_restriction = st.builds(" ".join, st.tuples(st.sampled_from(sorted(RESTRICTIONS)), text)) | st.sampled_from(
+    sorted(RESTRICTIONS)
+)
+_parameter = st.sampled_from(
+    ["smtpd_milters", "syslog_name", "smtpd_banner", "smtpd_helo_required", "smtpd_tls_wrappermode"]
+)
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "mail_domain": text | text.map(lambda label: f"{label}.jp"),
+    "mail_hostname": text | text.map(lambda label: f"{label}.jp"),
+    "additional_domains": st.lists(text | text.map(lambda label: f"{label}.example"), max_size=2),
+    "letsencrypt_live": text | text.map(lambda path: f"/{path}"),
+    "mua_client_restrictions": st.lists(_restriction | text, max_size=2),
+    "mua_helo_restrictions": st.lists(_restriction, max_size=3),
+    "mua_sender_restrictions": st.lists(_restriction, max_size=3),
+    "mua_relay_restrictions": st.lists(_restriction, max_size=3),
+    "submissions_options": st.dictionaries(_parameter | text, st.none() | text, max_size=2),
+    "certbot_reload_services": st.lists(text, max_size=2).map(lambda units: ["postfix", *units]),
+}
+
+
+class Tally:
+    """How many values were tried, and how many of them passed."""
+
+    def __init__(self) -> None:
+        self.tried = 0
+        self.passed = 0
+
+
+@st.composite
+def passing(draw: st.DrawFn, tally: Tally) -> Settings:
+    """Settings of such values as pass the validation; the default in place of one that does not."""
+    data: dict[str, Any] = {}
+    for key, values in VALUES.items():
+        value = draw(values)
+        tally.tried += 1
+        try:
+            # Beside those before it: a further domain has to be another one than the first.
+            wanted(**data, **{key: value})
+        except SettingsError:
+            data[key] = DEFAULTS[key]
+        else:
+            tally.passed += 1
+            data[key] = value
+    return wanted(**data)
