@@ -67,7 +67,7 @@ def _journal(host: LabHost, options: str) -> list[str]:
 
 def _last_pid(host: LabHost) -> int:
     """The number that a process of the host was given last; a booted host is far from the largest."""
-    return int(host.run("read -r pid </proc/sys/kernel/ns_last_pid; echo $pid").stdout)
+    return int(host.run("cat /proc/sys/kernel/ns_last_pid").stdout)
 
 
 def _traffic(interface: str) -> tuple[int, int]:
