@@ -1,7 +1,13 @@
 """pyinfra's own configuration for this deploy."""
 
-from operations.data_check import check_before_connecting
+import sys
+from pathlib import Path
+from types import ModuleType
 
 REQUIRE_PYINFRA_VERSION = "==3.10.0"
 
-check_before_connecting()
+# pyinfra asks inspect.stack() for the line that calls an operation, once an operation and host. That
+# goes through every loaded module, two milliseconds each time, for a file that belongs to none, as
+# the deploy file does: let it be a module's.
+_deploy = sys.modules.setdefault("deploy", ModuleType("deploy"))
+_deploy.__file__ = str(Path(__file__).with_name("deploy.py"))
