@@ -71,7 +71,7 @@ sub status { return @_ ? split /\n/, output("stat", "--format=%n %i %.9Z", @_) :
 
 sub say_watched {
     say_value("watched", $_) for @watched;
-    my @seen = status("-L", "--", @watched);
+    my @seen = status("-L", "--", grep { -e } @watched);
     my ($newest, %times) = 0;
     for (@seen, status("--", grep { -l } map { @$_[1 .. $#$_] } @changed)) {
         my ($path, $time) = /^(.*) \d+ ([\d.]+)$/ or next;
