@@ -72,6 +72,9 @@ class Look:
     + postfix_reloaded: when Postfix last read its configuration, in seconds since 1970; `None`
       where it does not run
     + leftovers: files of a change that died halfway
+    + watched: the paths that all of this depends on
+    + seen: what `Seen` says of them while nothing of this has changed; empty where something was
+      changing while the look was taken
     """
 
     uid: int
@@ -91,6 +94,8 @@ class Look:
     dovecot_running: bool
     listening: frozenset[int]
     leftovers: tuple[str, ...]
+    watched: tuple[str, ...]
+    seen: tuple[str, ...]
 
     @property
     def queue_directory(self) -> str:
@@ -129,6 +134,24 @@ class MailHost(FactBase[Look | None]):
         return parse(output)
 
 
+class Seen(FactBase[list[str]]):
+    """
+    Returns the inode and the time of change of each path, a line a path that there is.
+
+    + watched: the paths, from a `Look`
+
+    One process on the host, a twentieth of what a `Look` costs it.
+    """
+
+    def command(self, watched: Iterable[str]) -> StringCommand:
+        stat = ("stat", "-L", shlex.quote("--format=%n %i %.9Z"), "--", *map(shlex.quote, watched))
+        # It fails where one of the paths is missing.
+        return StringCommand(*stat, "2>/dev/null", "||", "true")
+
+    def process(self, output: list[str]) -> list[str]:
+        return output
+
+
 _ALWAYS = ("mail_version", "config_directory", "queue_directory")
 
 
@@ -163,6 +186,8 @@ def parse(output: Iterable[str]) -> Look | None:
         dovecot_running="dovecot_running" in values,
         listening=frozenset(int(port) for port in lists.get("listening", ())),
         leftovers=tuple(lists.get("leftover", ())),
+        watched=tuple(lists.get("watched", ())),
+        seen=tuple(lists.get("seen", ())),
     )
 
 

@@ -2,9 +2,10 @@
 how a difference is shown.
 
 pyinfra runs every operation twice, while it plans and while it executes. Each of the two passes has
-a `Change` of its own, made from a fresh look: the plan's by `begin` in deploy.py, the execution's by
-the first operation that asks. Operations of the same service edit the same text one after another;
-the last one hands it to the host as a whole.
+a `Change` of its own, made from a look: the plan's by `begin` in deploy.py, the execution's by the
+first operation that asks, from the same look where nothing was touched since, else from a new one.
+Operations of the same service edit the same text one after another; the last one hands it to the
+host as a whole.
 """
 
 from collections.abc import Generator, Iterable
@@ -17,7 +18,7 @@ from pyinfra.api import FunctionCommand, Host, State
 from pyinfra.api.output import format_text
 from pyinfra.context import ctx_host
 
-from facts.mail_host import LOOK, Look, MailHost
+from facts.mail_host import LOOK, Look, MailHost, Seen
 from postfix.logical_lines import split_lines
 from settings import Settings
 
@@ -60,7 +61,7 @@ def current() -> Generator[FunctionCommand, None, Change | None]:
     change = _changes[ctx_host.get()]
     if not state.is_executing or change.executing:
         return change
-    fresh = _look(change.settings, change.parameters, executing=True)
+    fresh = _confirmed(change) or _look(change.settings, change.parameters, executing=True)
     if fresh is None:
         return None
     edited = [
@@ -115,8 +116,18 @@ _changes: WeakKeyDictionary[Host, Change] = WeakKeyDictionary()
 
 def _look(settings: Settings, parameters: tuple[str, ...], executing: bool) -> Change | None:
     look = host.get_fact(MailHost, settings=settings, parameters=parameters, _stdin=LOOK)
-    if look is None:
+    return None if look is None else _change(settings, parameters, look, executing)
+
+
+def _confirmed(planned: Change) -> Change | None:
+    """The execution's `Change` on the plan's look, where nothing that it saw was touched since."""
+    look = planned.look
+    if not look.seen or host.get_fact(Seen, watched=look.watched) != list(look.seen):
         return None
+    return _change(planned.settings, planned.parameters, look, executing=True)
+
+
+def _change(settings: Settings, parameters: tuple[str, ...], look: Look, executing: bool) -> Change:
     main_cf, master_cf = look.main_cf.content or "", look.master_cf.content or ""
     return Change(settings, parameters, look, executing, main_cf, master_cf, look.sni.content)
 

@@ -53,18 +53,45 @@ sub content {
 sub owner { my $name = getpwuid $_[0]; return defined $name ? $name : $_[0] }
 sub group { my $name = getgrgid $_[0]; return defined $name ? $name : $_[0] }
 
-# When the paths last came to be what they are: for a link, the link or what it leads to. Asks
-# stat(1), because the fractions of a second are not to be had with what Debian's perl-base holds.
+# Everything that this look depends on is watched: at its end one stat(1) tells of all of it, so that a
+# later stat(1) can tell whether a new look would see anything else. Also the source of the times of
+# change, because their fractions are not to be had with what Debian's perl-base holds.
+my (@watched, %watched, @changed);
+sub watch { push @watched, grep { !$watched{$_}++ } @_ }
+
+# When the paths last came to be what they are: for a link, the link or what it leads to.
 sub say_changed {
     my ($key, @paths) = @_;
-    my @times = map { split /\n/, output("stat", @$_, "--format=%.9Z", "--", @paths) } [], ["-L"];
-    my ($last) = sort { $b <=> $a } @times or return;
-    say_value("$key.changed", $last);
+    watch(@paths);
+    push @changed, [$key, @paths];
+}
+
+# A line a path that there is: "NAME INODE TIME".
+sub status { return @_ ? split /\n/, output("stat", "--format=%n %i %.9Z", @_) : () }
+
+sub say_watched {
+    say_value("watched", $_) for @watched;
+    my @seen = status("-L", "--", grep { -e } @watched);
+    my ($newest, %times) = 0;
+    for (@seen, status("--", grep { -l } map { @$_[1 .. $#$_] } @changed)) {
+        my ($path, $time) = /^(.*) \d+ ([\d.]+)$/ or next;
+        push @{ $times{$path} }, $time;
+        $newest = $time if $time > $newest;
+    }
+    # What changed since this look began may have been read before: then there is nothing to go by.
+    # Files bear the time of the last tick of the clock.
+    if ($newest < $now - 0.02) { say_value("seen", $_) for @seen }
+    for (@changed) {
+        my ($key, @paths) = @$_;
+        my ($last) = sort { $b <=> $a } map { @{ $times{$_} || [] } } @paths;
+        say_value("$key.changed", $last) if defined $last;
+    }
 }
 
 sub say_file {
     my ($key, $path) = @_;
     say_value("file.$key.path", $path);
+    watch($path);
     return unless -e $path || -l $path;
     my @stat = stat $path;
     my $real = Cwd::abs_path($path);
@@ -85,6 +112,7 @@ my %looked;
 sub leftovers {
     my ($directory) = @_;
     return if $looked{$directory}++;
+    watch($directory);
     opendir my $handle, $directory or return;
     say_value("leftover", "$directory/$_") for sort grep { /^\..*\.smtp-auth-(new|(old|none)-[0-9a-f]*)~$/ } readdir $handle;
 }
@@ -135,6 +163,7 @@ if (found("doveconf")) {
     }
     say_value("dovecot_auth", $1) if $text =~ /^(service auth \{\n.*?^\}\n)/ms;
 }
+watch(glob "$dovecot/*.conf $dovecot/conf.d/*");
 leftovers("$dovecot/conf.d");
 say_file("dropin", "$dovecot/conf.d/$one{dropin}");
 (my $letsencrypt = $one{live}) =~ s{/[^/]*$}{};
@@ -142,6 +171,7 @@ leftovers("$letsencrypt/renewal-hooks/deploy");
 say_file("hook", "$letsencrypt/renewal-hooks/deploy/reload_services.sh");
 
 my $socket = "$postfix{queue_directory}/private/auth";
+watch($socket);
 if (-S $socket) {
     my @stat = stat $socket;
     say_value("socket.mode", sprintf "%04o", $stat[2] & 07777);
@@ -149,6 +179,7 @@ if (-S $socket) {
     say_value("socket.group", group($stat[5]));
 }
 
+watch($one{live});
 if (opendir my $handle, $one{live}) {
     say_value("lineage", $_) for sort grep { -e "$one{live}/$_/fullchain.pem" } grep { !/^\./ } readdir $handle;
 }
@@ -183,4 +214,5 @@ for my $table ("/proc/net/tcp", "/proc/net/tcp6") {
 for my $port (25, 465) {
     say_value("listening", $port) if $listening{$port};
 }
+say_watched();
 say_value("complete", 1);

@@ -1,0 +1,251 @@
+"""`python3 -m bench`."""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import startup
+from bench.counts import counted
+from bench.fleet import DEPLOYED, ROOT, SCRATCH, Fleet, boot
+from bench.measure import Run, RunError, run
+from bench.peers import ANSIBLE, PEERS, Peer, environment
+from bench.plot import plot
+from bench.same_state import differences, effective_state
+from bench.table import table
+from bench.works import FIRST, LEVELS, NOTHING, ONE, WORKS, Work, prepare
+from tests.lab import Lab, LabError
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A fleet and the works measured on it.
+
+    + hosts: how many
+    + delay: milliseconds added to each round trip
+    """
+
+    hosts: int
+    delay: float
+    works: tuple[Work, ...]
+
+
+# Four hosts do everything; the others show how the time grows with hosts and with distance.
+PLAN = (
+    Scenario(4, 0, tuple(WORKS.values())),
+    Scenario(1, 0, (NOTHING, FIRST)),
+    Scenario(16, 0, (NOTHING,)),
+    Scenario(4, 50, (NOTHING, FIRST)),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what the command line asks for; the exit status."""
+    options = _parser().parse_args(arguments)
+    plan = list(_chosen(options))
+    SCRATCH.mkdir(exist_ok=True)
+    lab = Lab(SCRATCH, tell=lambda what, done, seconds: _say(f"{what:<20} {done}  {seconds:.1f} s"))
+    try:
+        boot(lab, max(scenario.hosts for scenario in plan))
+        results = Bench(lab, options.runs, options.peers).measure(plan)
+    except (LabError, RunError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 1
+    finally:
+        if not options.keep:
+            lab.down()
+    _write(results, options.out)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python3 -m bench",
+        description="Measures this deploy beside Ansible, Mitogen and plain ssh on booted lab hosts.",
+    )
+    parser.add_argument("--hosts", type=int, action="append", help="only this many hosts (repeatable)")
+    parser.add_argument("--delay", type=float, action="append", help="only with this delay, in ms")
+    parser.add_argument("--work", action="append", choices=WORKS, help="only this work (repeatable)")
+    parser.add_argument(
+        "--peer", dest="peers", action="append", choices=PEERS, help="only this peer (repeatable)"
+    )
+    parser.add_argument("--runs", type=int, default=5, help="counted runs of each (5)")
+    parser.add_argument("--keep", action="store_true", help="leave the lab up for the next time")
+    parser.add_argument("--out", type=Path, default=ROOT / "docs", help="where the results go (docs/)")
+    return parser
+
+
+def _chosen(options: argparse.Namespace) -> Iterator[Scenario]:
+    for scenario in PLAN:
+        if options.hosts and scenario.hosts not in options.hosts:
+            continue
+        if options.delay and scenario.delay not in options.delay:
+            continue
+        works = tuple(w for w in scenario.works if not options.work or w.name in options.work)
+        if works:
+            yield Scenario(scenario.hosts, scenario.delay, works)
+
+
+def _say(text: str) -> None:
+    print(f"{datetime.now():%H:%M:%S}  {text}", flush=True)
+
+
+class Bench:
+    """Measures peers on the hosts of a lab.
+
+    + runs: counted runs, behind one that warms up
+    + names: the peers' names; all of them if none
+    """
+
+    def __init__(self, lab: Lab, runs: int, names: Sequence[str] | None) -> None:
+        self._lab = lab
+        self._runs = runs
+        self._peers = [peer for peer in PEERS.values() if not names or peer.name in names]
+        self._level = LEVELS[-1]
+        self._reference: dict[str, dict[str, str]] = {}
+
+    def measure(self, plan: Sequence[Scenario]) -> dict[str, Any]:
+        """Everything that the plan asks for, as it goes into the JSON file."""
+        result: dict[str, Any] = {"machine": _machine(), "runs": self._runs}
+        result["imports"] = dict(zip(("pyinfra", "ours"), startup.imports(self._runs), strict=True))
+        result["measured"] = []
+        for scenario in plan:
+            fleet = Fleet(self._lab, scenario.hosts, scenario.delay)
+            self._deploy(fleet)
+            for work in scenario.works:
+                result["measured"] += self._work(fleet, work)
+        result["load_at_end"] = os.getloadavg()
+        return result
+
+    def _deploy(self, fleet: Fleet) -> None:
+        """Make the state in which no peer finds anything to do: what the playbook leaves behind.
+
+        The playbook is the most particular: it wants its own marks in master.cf.
+        """
+        if all(DEPLOYED in host.saved() for host in fleet.hosts):
+            return
+        prepare(FIRST, fleet, first=True)
+        self._run(ANSIBLE, FIRST, fleet, sample_memory=False)
+        fleet.save(DEPLOYED)
+
+    def _work(self, fleet: Fleet, work: Work) -> list[dict[str, Any]]:
+        peers = [peer for peer in self._peers if work in peer.works]
+        self._level = LEVELS[-1]
+        runs: dict[str, list[Run]] = {peer.name: [] for peer in peers}
+        first = True
+        for number in range(self._runs + 1):
+            # In turn, and each round begins with another: none is always behind the slowest.
+            turn = number % len(peers) if peers else 0
+            for peer in peers[turn:] + peers[:turn]:
+                prepare(work, fleet, first)
+                first = False
+                done = self._run(peer, work, fleet, sample_memory=False)
+                word = "warm-up" if number == 0 else f"run {number}"
+                where = f"{fleet.count} hosts +{fleet.delay:g} ms"
+                _say(f"{where:<16} {work.name:<8} {peer.name:<8} {word:<8} {done.seconds:7.2f} s")
+                if number > 0:
+                    runs[peer.name].append(done)
+        return [
+            {
+                "hosts": fleet.count,
+                "delay_ms": fleet.delay,
+                "work": work.name,
+                "peer": peer.name,
+                "seconds": [taken.seconds for taken in runs[peer.name]],
+                "cpu_seconds": [taken.cpu for taken in runs[peer.name]],
+                **self._count(peer, work, fleet),
+            }
+            for peer in peers
+        ]
+
+    def _count(self, peer: Peer, work: Work, fleet: Fleet) -> dict[str, Any]:
+        """One more run, watched: what it does to each host, and the controller's memory."""
+        prepare(work, fleet, first=False)
+        with ExitStack() as stack:
+            counts = {
+                host.name: stack.enter_context(counted(host, fleet.interface(host))) for host in fleet.hosts
+            }
+            done = self._run(peer, work, fleet, sample_memory=True)
+        return {"memory_bytes": done.memory, "counts": {n: asdict(c) for n, c in counts.items()}}
+
+    def _run(self, peer: Peer, work: Work, fleet: Fleet, sample_memory: bool) -> Run:
+        if work is ONE:
+            self._level = LEVELS[1 - LEVELS.index(self._level)]
+        level = self._level if work is ONE else LEVELS[-1]
+        command = peer.command(work, fleet, level)
+        done = run(command.argv, environment(command), sample_memory)
+        changed = peer.changed(done.output)
+        if work is NOTHING and changed:
+            raise RunError(f"{peer.name} changed hosts on which nothing is to do:\n{done.output}")
+        if work in (FIRST, ONE):
+            if not changed:
+                raise RunError(f"{peer.name} changed nothing:\n{done.output}")
+            self._same_state(peer, fleet, level)
+        return done
+
+    def _same_state(self, peer: Peer, fleet: Fleet, level: str) -> None:
+        """Stop where a peer leaves a host in another effective state than the others do."""
+        for host in fleet.hosts:
+            found = effective_state(host)
+            wanted = self._reference.setdefault(f"{host.name} {level}", found)
+            lines = differences(wanted, found)
+            if lines:
+                text = "\n".join(lines)
+                raise RunError(f"{peer.name} leaves {host.name} in another state:\n{text}")
+
+
+def _machine() -> dict[str, Any]:
+    """What was measured where, and with which versions."""
+    model = [
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    ]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "cores": os.cpu_count(),
+        "processor": model[0] if model else platform.machine(),
+        "memory_gib": round(memory / 2**30),
+        "kernel": platform.release(),
+        "load_at_start": os.getloadavg(),
+        "python": platform.python_version(),
+        "versions": _versions(),
+        "commit": _first_line("git", "rev-parse", "--short", "HEAD"),
+    }
+
+
+def _versions() -> dict[str, str]:
+    ours = Path(sys.executable).parent / "python"
+    theirs = ROOT / ".venv-bench" / "bin" / "python"
+    program = "from importlib.metadata import version; print(version({!r}))"
+    wanted = ((ours, "pyinfra"), (theirs, "ansible-core"), (theirs, "mitogen"))
+    found = {name: _first_line(str(python), "-c", program.format(name)) for python, name in wanted}
+    openssh = subprocess.run(["ssh", "-V"], stderr=subprocess.PIPE, text=True, check=True).stderr
+    return {**found, "OpenSSH": openssh.split(",")[0].removeprefix("OpenSSH_")}
+
+
+def _first_line(*argv: str) -> str:
+    done = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout.split("\n")[0]
+
+
+def _write(results: dict[str, Any], folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "benchmark.json").write_text(json.dumps(results, indent=1) + "\n")
+    text = table(results)
+    (folder / "benchmark.md").write_text(text)
+    (folder / "benchmark.svg").write_text(plot(results))
+    print(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""The hosts that are measured: a lab of the bench's own, beside the checkout's."""
+
+import json
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from tests.lab import HostSpec, Lab, LabHost
+
+ROOT = Path(__file__).resolve().parents[1]
+SCRATCH = ROOT / ".bench"
+DOMAIN = "example.jp"
+
+# The guide's release first: a fleet of one is Debian 13.
+_RELEASES = ("trixie", "bookworm")
+
+# The states that the hosts go back to between runs.
+STOCK, DEPLOYED = "bench-stock", "bench-deployed"
+
+# Makes sshd say when it starts a session: an SSH channel with a command.
+_SSHD = ("etc/ssh/sshd_config.d/bench.conf", "LogLevel VERBOSE\n")
+
+
+class Fleet:
+    """Some hosts of the bench's lab, and the files by which each peer finds them.
+
+    + count: how many hosts, the releases in turn
+    + delay: milliseconds added to each round trip
+    """
+
+    def __init__(self, lab: Lab, count: int, delay: float) -> None:
+        self.count = count
+        self.delay = delay
+        self._lab = lab
+        self.hosts: list[LabHost] = [lab.hosts[spec.name] for spec in specs(count)]
+        self.folder = SCRATCH / f"fleet-{count}"
+        self.folder.mkdir(exist_ok=True)
+        self._write_inventories()
+        for host in self.hosts:
+            lab.link(host.name).delay(delay)
+
+    @property
+    def ssh_config(self) -> Path:
+        """For every peer's ssh."""
+        return self._lab.ssh_config
+
+    @property
+    def pyinfra_inventory(self) -> Path:
+        """The hosts for pyinfra."""
+        return self.folder / "inventory.py"
+
+    @property
+    def ansible_inventory(self) -> Path:
+        """The hosts for Ansible."""
+        return self.folder / "hosts.ini"
+
+    def interface(self, host: LabHost) -> str:
+        """The controller's end of a host's cable."""
+        recorded = json.loads((self._lab.folder / "lab.json").read_text())
+        return str(recorded["hosts"][host.name]["interface"])
+
+    def restore(self, state: str) -> None:
+        """Put every host back."""
+        self.each(lambda host: host.restore(state))
+
+    def save(self, state: str) -> None:
+        """Keep what every host is now."""
+        self.each(lambda host: host.save(state))
+
+    def each(self, work: Callable[[LabHost], object]) -> None:
+        """Do something to every host, a few at a time; the first failure is raised."""
+        with ThreadPoolExecutor(4) as pool:
+            for _ in pool.map(work, self.hosts):
+                pass
+
+    def _write_inventories(self) -> None:
+        data = {"mail_domain": DOMAIN, "ssh_config_file": str(self.ssh_config)}
+        names = [host.name for host in self.hosts]
+        self.pyinfra_inventory.write_text(f"bench = ({names!r}, {data!r})\n")
+        lines = [f"{name} mail_domain={DOMAIN}\n" for name in names]
+        self.ansible_inventory.write_text("".join(lines))
+
+
+def specs(count: int) -> list[HostSpec]:
+    """What the hosts shall be: `mail1.example.jp` and on, the releases in turn."""
+    return [
+        HostSpec(f"mail{number}.{DOMAIN}", _RELEASES[(number - 1) % len(_RELEASES)], DOMAIN)
+        for number in range(1, count + 1)
+    ]
+
+
+def boot(lab: Lab, count: int) -> Sequence[LabHost]:
+    """Boot so many hosts, made ready to be counted, and keep their first state."""
+    lab.up(specs(count))
+    hosts = [lab.hosts[spec.name] for spec in specs(count)]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in pool.map(_make_countable, hosts):
+            pass
+    return hosts
+
+
+def _make_countable(host: LabHost) -> None:
+    if STOCK in host.saved():
+        return
+    path, text = _SSHD
+    (host.root / path).write_text(text)
+    host.run("systemctl reload ssh")
+    host.save(STOCK)

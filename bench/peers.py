@@ -1,0 +1,115 @@
+"""Who does the work: this deploy, Ansible, Ansible with Mitogen, a shell script, and bare ssh.
+
+Every peer talks to the same hosts through the same ssh configuration, with as many connections at
+once as there are hosts, and starts without an open connection.
+"""
+
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bench.fleet import DOMAIN, ROOT, SCRATCH, Fleet
+from bench.works import DRY, FIRST, NOTHING, ONE, VERIFY, Work
+
+_HERE = Path(__file__).parent
+ANSIBLE_VENV = ROOT / ".venv-bench"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A program with its arguments, and what it needs in its environment besides ours."""
+
+    argv: list[str]
+    env: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Peer:
+    """One way to do the work.
+
+    + name: on the command line and in the results
+    + title: for people
+    + works: what it can do
+    + command: how it is called for a work, with the wanted value of `smtpd_tls_security_level`
+    + changed: whether its output tells of a change on any host
+    """
+
+    name: str
+    title: str
+    works: tuple[Work, ...]
+    command: Callable[[Work, Fleet, str], Command]
+    changed: Callable[[str], bool]
+
+
+def _pyinfra(work: Work, fleet: Fleet, level: str) -> Command:
+    programs = Path(sys.executable).parent
+    if work is VERIFY:
+        tests = [str(programs / "pytest"), "-q", "-p", "no:cacheprovider", "tests/verify"]
+        return Command([*tests, f"--inventory={fleet.pyinfra_inventory}"])
+    argv = [str(programs / "pyinfra"), str(fleet.pyinfra_inventory), "deploy.py"]
+    argv += ["--data", f"smtpd_tls_security_level={level}"]
+    return Command([*argv, *(["--dry", "--diff"] if work is DRY else ["-y"])])
+
+
+def _pyinfra_changed(output: str) -> bool:
+    # The last column but two of the results: hosts on which the operations did something.
+    total = re.search(r"Grand total\s+(\d+)\s+(\S+)\s+(\S+)\s+(\S+)", output)
+    return total is None or total[2] != "-"
+
+
+def _ansible(work: Work, fleet: Fleet, level: str) -> Command:
+    argv = [str(ANSIBLE_VENV / "bin" / "ansible-playbook"), str(_HERE / "ansible" / "playbook.yml")]
+    argv += ["--inventory", str(fleet.ansible_inventory), "--forks", str(fleet.count)]
+    argv += ["--extra-vars", f"security_level={level}"]
+    if work is DRY:
+        argv += ["--check", "--diff"]
+    options = f"-F {fleet.ssh_config} -o ControlMaster=auto -o ControlPersist=60s"
+    env = {
+        "ANSIBLE_CONFIG": str(_HERE / "ansible" / "ansible.cfg"),
+        "ANSIBLE_SSH_ARGS": options,
+        # Short: a socket's path has at most 107 letters.
+        "ANSIBLE_SSH_CONTROL_PATH_DIR": str(SCRATCH / "c"),
+    }
+    return Command(argv, env)
+
+
+def _mitogen(work: Work, fleet: Fleet, level: str) -> Command:
+    plain = _ansible(work, fleet, level)
+    plugins = next(ANSIBLE_VENV.glob("lib/python3*/site-packages/ansible_mitogen/plugins/strategy"))
+    more = {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": str(plugins)}
+    return Command(plain.argv, {**plain.env, **more, "ANSIBLE_DEPRECATION_WARNINGS": "False"})
+
+
+def _ansible_changed(output: str) -> bool:
+    counts = re.findall(r"ok=\d+ +changed=(\d+)", output)
+    return not counts or any(count != "0" for count in counts)
+
+
+def _shell(script: str) -> Callable[[Work, Fleet, str], Command]:
+    def command(work: Work, fleet: Fleet, level: str) -> Command:
+        folder = _HERE / "shell"
+        argv = ["sh", str(folder / "each.sh"), str(fleet.ssh_config), str(folder / script)]
+        return Command([*argv, *(f"{host.name}={DOMAIN}" for host in fleet.hosts)], {"ARGUMENTS": level})
+
+    return command
+
+
+def _shell_changed(output: str) -> bool:
+    return "] changed " in output
+
+
+OURS = Peer("pyinfra", "this deploy", (NOTHING, DRY, FIRST, ONE, VERIFY), _pyinfra, _pyinfra_changed)
+ANSIBLE = Peer("ansible", "Ansible", (NOTHING, DRY, FIRST, ONE), _ansible, _ansible_changed)
+MITOGEN = Peer("mitogen", "Ansible with Mitogen", (NOTHING, DRY, FIRST, ONE), _mitogen, _ansible_changed)
+SCRIPT = Peer("script", "shell script", (NOTHING, FIRST, ONE), _shell("submissions.sh"), _shell_changed)
+FLOOR = Peer("ssh", "bare ssh, reading", (NOTHING,), _shell("read.sh"), _shell_changed)
+
+PEERS = {peer.name: peer for peer in (OURS, ANSIBLE, MITOGEN, SCRIPT, FLOOR)}
+
+
+def environment(command: Command) -> dict[str, str]:
+    """The whole environment in which a command runs."""
+    return {**os.environ, "LC_ALL": "C.UTF-8", **command.env}

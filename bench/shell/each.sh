@@ -1,0 +1,14 @@
+# each.sh SSH_CONFIG SCRIPT HOST=DOMAIN...: run a script on every host at once, over plain ssh.
+# The script's arguments are the host's domain and the words of $ARGUMENTS. Exit status 1 where any
+# host fails.
+config=$1 script=$2
+shift 2
+pids=
+for pair; do
+    host=${pair%%=*}
+    # shellcheck disable=SC2029,SC2086
+    ssh -F "$config" "$host" sh -s -- "${pair#*=}" ${ARGUMENTS:-} <"$script" | sed "s/^/[$host] /" &
+    pids="$pids $!"
+done
+for pid in $pids; do wait "$pid" || failed=1; done
+exit "${failed:-0}"
