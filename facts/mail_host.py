@@ -113,21 +113,36 @@ class Look:
         return (self.main_cf, self.master_cf, self.sni, self.dropin, self.hook)
 
 
+@dataclass(frozen=True)
+class Question:
+    """What a look is about; in pyinfra's messages it is one word, not a page.
+
+    + settings: they say where the host's certificates are
+    + parameters: the Postfix parameters whose effective values are wanted
+    """
+
+    settings: Settings
+    parameters: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.settings.mail_domain
+
+
 class MailHost(FactBase[Look | None]):
     """
     Returns a `Look`: versions, effective parameters, configuration files, certificates and what runs.
 
-    + settings: the host's `Settings`, which say where its certificates are
-    + parameters: the Postfix parameters whose effective values are wanted
+    + question: the `Question`
 
     The script reads only, and of a private key only its public half leaves the host. Ask with
     `_stdin=LOOK`: on standard input it needs no quoting, whatever the login shell.
     """
 
-    def command(self, settings: Settings, parameters: Iterable[str]) -> StringCommand:
+    def command(self, question: Question) -> StringCommand:
+        settings = question.settings
         words = [f"live={settings.letsencrypt_live}", f"dropin={DROPIN}", f"sni={SNI}"]
         words += [f"domain={domain}" for domain in settings.domains]
-        words += [f"parameter={name}" for name in (*_ALWAYS, *parameters)]
+        words += [f"parameter={name}" for name in (*_ALWAYS, *question.parameters)]
         return StringCommand("perl", "-", *map(shlex.quote, words))
 
     def process(self, output: list[str]) -> Look | None:

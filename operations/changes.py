@@ -18,7 +18,7 @@ from pyinfra.api import FunctionCommand, Host, State
 from pyinfra.api.output import format_text
 from pyinfra.context import ctx_host
 
-from facts.mail_host import LOOK, Look, MailHost, Seen
+from facts.mail_host import LOOK, Look, MailHost, Question, Seen
 from postfix.logical_lines import split_lines
 from settings import Settings
 
@@ -115,7 +115,7 @@ _changes: WeakKeyDictionary[Host, Change] = WeakKeyDictionary()
 
 
 def _look(settings: Settings, parameters: tuple[str, ...], executing: bool) -> Change | None:
-    look = host.get_fact(MailHost, settings=settings, parameters=parameters, _stdin=LOOK)
+    look = host.get_fact(MailHost, question=Question(settings, parameters), _stdin=LOOK)
     return None if look is None else _change(settings, parameters, look, executing)
 
 

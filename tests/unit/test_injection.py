@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facts.mail_host import DROPIN, SNI, MailHost
+from facts.mail_host import DROPIN, SNI, MailHost, Question
 from operations import (
     certbot_hook,
     dovecot_auth_listener,
@@ -75,7 +75,7 @@ def test_the_files_hold_what_was_meant_and_nothing_more(version: str, found: Set
 @lenient(200)
 @given(passing(TALLY))
 def test_the_looks_command_has_the_words_that_were_meant(found: Settings) -> None:
-    command = MailHost().command(found, parameters(found))
+    command = MailHost().command(Question(found, parameters(found)))
     words = shlex.split(str(command))
     assert words[:3] == ["perl", "-", f"live={found.letsencrypt_live}"]
     ours = [word for word in words[3:] if not word.startswith("parameter=")]
