@@ -3,7 +3,7 @@
 What is wrong fails that host alone, in the plan, with one sentence that says what to do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pyinfra import host, logger, state
 from pyinfra.context import ctx_host
@@ -11,7 +11,7 @@ from pyinfra.context import ctx_host
 from facts.mail_host import Look
 from operations import certbot_hook, certificates, postfix_sasl, postfix_sni, postfix_tls, submissions_service
 from operations.changes import begin
-from postfix.master_cf import submissions_services
+from postfix.master_cf import Service, submissions_services
 from settings import Settings, SettingsError, settings_from_data
 
 
@@ -38,7 +38,7 @@ def parameters(settings: Settings) -> tuple[str, ...]:
     """The Postfix parameters that the operations ask about."""
     options = submissions_service.all_options(settings)
     names = (*postfix_tls.PARAMETERS, *postfix_sni.PARAMETERS, *postfix_sasl.PARAMETERS, *options)
-    return tuple(dict.fromkeys((*names, "smtpd_sasl_exceptions_networks")))
+    return tuple(dict.fromkeys((*names, "smtpd_sasl_exceptions_networks", "inet_interfaces")))
 
 
 def obstacles(settings: Settings, look: Look) -> Iterator[str]:
@@ -81,8 +81,31 @@ def _service_obstacles(look: Look) -> Iterator[str]:
                 f"port 465 is held by {service.name}/inet, which runs {service.command} and not smtpd: "
                 f"move it to another port in {look.master_cf.path}"
             )
+    yield from _reach_obstacles(look, services)
     if 465 in look.listening and not services:
         yield "port 465 is held by another program than Postfix (ss -ltnp shows which): stop that first"
+
+
+_LOOPBACK = {"127.0.0.1", "[::1]", "localhost"}
+
+
+def _reach_obstacles(look: Look, services: Sequence[Service]) -> Iterator[str]:
+    """Why no mail program elsewhere could connect, although the service is as wanted."""
+    addresses = {service.name.rpartition(":")[0] for service in services} or {""}
+    if addresses <= _LOOPBACK:
+        names = ", ".join(service.name for service in services)
+        yield (
+            f"port 465 is bound to loopback ({names} in {look.master_cf.path}): call that service "
+            "submissions, and mail programs reach it"
+        )
+    elif "" in addresses and set(look.parameters["inet_interfaces"].replace(",", " ").split()) <= {
+        "loopback-only",
+        *_LOOPBACK,
+    }:
+        yield (
+            f"Postfix listens on loopback alone (inet_interfaces = {look.parameters['inet_interfaces']}): "
+            "set inet_interfaces to all, and mail programs reach it"
+        )
 
 
 def _failed(reasons: list[str]) -> bool:
