@@ -70,11 +70,18 @@ def listener() -> Generator[PyinfraCommand, None, None]:
 
 def desired_dropin(look: Look) -> str | None:
     """The drop-in's content; `None` where Dovecot is configured as wanted without writing it."""
-    if look.listener == WANTED:
-        return None
+    content = _content(look)
+    return None if look.listener == WANTED or content == look.dropin.content else content
+
+
+def overruled(look: Look) -> bool:
+    """Whether Dovecot reads the drop-in and still gives the listener other permissions."""
+    return look.listener != WANTED and look.dropin.content == _content(look)
+
+
+def _content(look: Look) -> str:
     socket = f"{look.queue_directory}/private/auth"
-    content = _templates.get_template("dovecot_listener.conf.j2").render(socket=socket)
-    return None if content == look.dropin.content else content
+    return _templates.get_template("dovecot_listener.conf.j2").render(socket=socket)
 
 
 def pending(look: Look) -> list[str]:

@@ -9,7 +9,15 @@ from pyinfra import host, logger, state
 from pyinfra.context import ctx_host
 
 from facts.mail_host import Look
-from operations import certbot_hook, certificates, postfix_sasl, postfix_sni, postfix_tls, submissions_service
+from operations import (
+    certbot_hook,
+    certificates,
+    dovecot_auth_listener,
+    postfix_sasl,
+    postfix_sni,
+    postfix_tls,
+    submissions_service,
+)
 from operations.changes import begin
 from postfix.master_cf import Service, submissions_services
 from settings import Settings, SettingsError, settings_from_data
@@ -67,6 +75,11 @@ def _service_obstacles(look: Look) -> Iterator[str]:
         yield "Dovecot's configuration has an error: doveconf -n on the host names it"
     elif not look.dovecot_running:
         yield "Dovecot is not running: start it (systemctl start dovecot), for a change proves itself live"
+    elif dovecot_auth_listener.overruled(look):
+        yield (
+            f"something that Dovecot reads after {look.dropin.path} overrules it: doveconf -n shows the "
+            f"listener {look.queue_directory}/private/auth as it is; it must not be set elsewhere"
+        )
     for file in (look.main_cf, look.master_cf):
         if file.content is None:
             yield f"{file.path} is missing or cannot be read: restore it"
