@@ -4,8 +4,10 @@
 # prove_perl; ports: those of 25 and 465 that were served before; wrapped: not empty where 465 spoke
 # TLS from the first byte.
 check() {
-    cp -p -- "$(coming "$main_cf")" "$stage_directory/main.cf" || return
-    cp -p -- "$(coming "$master_cf")" "$stage_directory/master.cf" || return
+    # With their times, for Postfix does not trust a new file, but without their owners, of which it
+    # would complain anew where the live ones are links.
+    cp --preserve=timestamps -- "$(coming "$main_cf")" "$stage_directory/main.cf" || return
+    cp --preserve=timestamps -- "$(coming "$master_cf")" "$stage_directory/master.cf" || return
     # shellcheck disable=SC2086
     {
         postconf -c "$stage_directory" -x $parameters
