@@ -63,9 +63,29 @@ def obstacles(settings: Settings, look: Look) -> Iterator[str]:
     for command in ("openssl", "flock"):
         if command not in look.commands:
             yield f"the program {command} is missing: install the package that brings it"
+    unreadable = list(_configuration_obstacles(look))
+    if unreadable:
+        yield from unreadable
+        return
     yield from _service_obstacles(look)
+    yield from _port_obstacles(look)
     yield from certificates.obstacles(settings, look)
     yield from certbot_hook.obstacles(settings, look)
+
+
+def _configuration_obstacles(look: Look) -> Iterator[str]:
+    """Why Postfix's own programs cannot read its configuration; the rest of a look rests on that."""
+    for file in (look.main_cf, look.master_cf):
+        if file.content is None:
+            yield f"{file.path} is missing or cannot be read: restore it"
+            return
+    try:
+        submissions_services(look.master_cf.content or "")
+    except ValueError as error:
+        yield f"{look.master_cf.path} has a broken line, mend it first: {error}"
+        return
+    if "queue_directory" not in look.parameters:
+        yield "Postfix's configuration has an error: postconf -n on the host names it"
 
 
 def _service_obstacles(look: Look) -> Iterator[str]:
@@ -80,14 +100,10 @@ def _service_obstacles(look: Look) -> Iterator[str]:
             f"something that Dovecot reads after {look.dropin.path} overrules it: doveconf -n shows the "
             f"listener {look.queue_directory}/private/auth as it is; it must not be set elsewhere"
         )
-    for file in (look.main_cf, look.master_cf):
-        if file.content is None:
-            yield f"{file.path} is missing or cannot be read: restore it"
-    try:
-        services = submissions_services(look.master_cf.content or "")
-    except ValueError as error:
-        yield f"{look.master_cf.path} has a broken line, mend it first: {error}"
-        return
+
+
+def _port_obstacles(look: Look) -> Iterator[str]:
+    services = submissions_services(look.master_cf.content or "")
     for service in services:
         if service.command != "smtpd":
             yield (

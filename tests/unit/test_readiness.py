@@ -77,6 +77,12 @@ def test_a_file_that_is_gone_is_named(name: str) -> None:
     assert_said(replace(look, **{name: file}), [f"{file.path} is missing"])
 
 
+def test_a_configuration_that_postconf_cannot_read_is_named_first() -> None:
+    look = replace(stock("3.10.5"), parameters={}, postfix_reloaded=None)
+    assert_said(look, ["Postfix's configuration has an error: postconf -n"])
+    assert_said(with_master_cf(look, "broken\n"), ["master.cf has a broken line"])
+
+
 def test_the_certificates_obstacles_come_too() -> None:
     look = stock("3.10.5")
     [lineage] = look.certificates.values()
