@@ -113,3 +113,12 @@ def fingerprint(host: LabHost, *paths: str) -> dict[str, tuple[object, ...]]:
         owner = stat.st_uid, stat.st_gid
         found[path] = (stat.st_ino, stat.st_mtime_ns, stat.st_mode, *owner, file.read_bytes())
     return found
+
+
+def tree(host: LabHost) -> str:
+    """Everything below /etc and where a change would leave something: inode, owner, mode and times."""
+    places = "/etc /root /usr/local /var/lib/dovecot /var/lib/postfix /var/spool/postfix/private"
+    return host.run(
+        f"find {places} -printf '%p %i %m %u %g %s %T@ %C@\\n' | sort; ls /run | grep smtp-auth; ls -a /tmp",
+        check=False,
+    ).stdout

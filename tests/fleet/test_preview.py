@@ -15,7 +15,7 @@ import pytest
 
 from tests.fleet import by_hand
 from tests.fleet.conftest import FLEET
-from tests.fleet.deploying import Run, deploy, succeed
+from tests.fleet.deploying import Run, deploy, succeed, tree
 from tests.lab.host import LabHost
 from tests.lab.lab import Lab
 
@@ -268,12 +268,3 @@ def announced(preview: Run, host: LabHost) -> tuple[Changes, list[str]]:
             net[raw] += 1 if sign == "+" else -1
     shown = {path: (-net, +net) for path, net in found.items() if -net or +net}
     return shown, reloads
-
-
-def tree(host: LabHost) -> str:
-    """Everything below /etc and where a change would leave something: inode, owner, mode and times."""
-    places = "/etc /root /usr/local /var/lib/dovecot /var/lib/postfix /var/spool/postfix/private"
-    return host.run(
-        f"find {places} -printf '%p %i %m %u %g %s %T@ %C@\\n' | sort; ls /run | grep smtp-auth; ls -a /tmp",
-        check=False,
-    ).stdout
