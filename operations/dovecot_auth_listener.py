@@ -63,6 +63,7 @@ def listener() -> Generator[PyinfraCommand, None, None]:
             "dropin": look.dropin.real_path,
             "socket": f"{look.queue_directory}/private/auth",
             "owner": f"{WANTED.mode.lstrip('0')} {WANTED.user} {WANTED.group}",
+            "had_socket": "yes" if look.socket else "",
             "prove_perl": prove_script(),
         },
     )

@@ -236,7 +236,8 @@ put_back() {
 
 # What the service's programs complained about since the change began.
 log_lines() {
-    journal | grep -E ' (postfix|dovecot)[^ ]*: ' | grep -E 'fatal|panic|error|warning|throttl' | tail -n 12
+    journal | grep -E ' (postfix|dovecot)[^ ]*: ' | grep -Ei 'fatal|panic|error|warning|throttl' |
+        tail -n 12 | cut -c 1-300
 }
 
 journal() { journalctl --quiet --no-pager --output=short --since="@$started" 2>/dev/null; }

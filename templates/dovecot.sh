@@ -1,5 +1,6 @@
 # Dovecot's part of a change: `activate.sh` calls these. Set in front: dovecot_directory, dropin,
-# socket, owner ("mode user group" of the socket, as meant), prove_perl.
+# socket, owner ("mode user group" of the socket, as meant), had_socket (not empty where there was one
+# before), prove_perl.
 check() {
     coming=$(coming "$dropin")
     # The live configuration with the new file behind it; nothing of it is copied. Dovecot 2.4 wants
@@ -21,15 +22,22 @@ reload_service() {
 bring_back() { reload_service || systemctl restart dovecot 9<&-; }
 
 prove() {
-    wait_until socket_is_right || {
+    wait_until over
+    socket_is_right || {
         echo "the socket $socket is not there with $owner: $(stat -c '%a %U %G' "$socket" 2>&1)"
         return 1
     }
-    perl -e "$prove_perl" -- socket "$socket" </dev/null 9<&-
+    socket_answers
 }
+
+# A Dovecot that did not survive the reload will not make it any more.
+over() { socket_is_right || ! running dovecot /run/dovecot/master.pid; }
 
 socket_is_right() { [ "$(stat -c '%a %U %G' "$socket" 2>/dev/null)" = "$owner" ]; }
 
-prove_old() { wait_until running dovecot /run/dovecot/master.pid && socket_answers; }
+prove_old() {
+    wait_until running dovecot /run/dovecot/master.pid || { echo "Dovecot does not run"; return 1; }
+    [ -z "$had_socket" ] || socket_answers
+}
 
-socket_answers() { [ ! -e "$socket" ] || perl -e "$prove_perl" -- socket "$socket" </dev/null 9<&-; }
+socket_answers() { perl -e "$prove_perl" -- socket "$socket" </dev/null 9<&-; }

@@ -61,7 +61,13 @@ reload_service() {
 by_systemd() {
     queue_manager_before=$(queue_manager)
     systemctl "$1" postfix 9<&- || { echo "systemctl $1 postfix failed"; return 1; }
-    wait_until queue_manager_is_new || { echo "Postfix did not take the $1"; return 1; }
+    wait_until over "$1"
+    queue_manager_is_new || { echo "Postfix did not take the $1"; return 1; }
+}
+
+# A reload that master did not survive is over, too.
+over() {
+    queue_manager_is_new || { [ "$1" = reload ] && ! running master "$queue_directory/pid/master.pid"; }
 }
 
 # master holds a service back for a minute after its smtpd died at the start, and a reload does not

@@ -1,0 +1,418 @@
+"""One fault a run, at every point of a deploy: the host serves as before, and the next deploy mends it.
+
+Two starting states, stock and already deployed with another domain and other options pending; a host
+pair of each Debian release. The scripts that the program sends are recorded from a run without fault.
+Then each is killed at each command it calls; where two of these points leave the same things behind
+(files, leftovers, what runs), the deploy that follows is run after one of them.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.fleet.conftest import FLEET
+from tests.fleet.deploying import deploy, started, succeed
+from tests.fleet.faults import FAIL, KILL, PAUSE, Faults
+from tests.lab import mail
+from tests.lab.host import LabHost
+from tests.lab.lab import Lab
+
+pytestmark = pytest.mark.lab
+
+Data = dict[str, Any]
+
+FURTHER = "mail.example.org"
+
+# What is pending where a host was deployed to already: another certificate, parameters, options.
+PENDING: Data = {
+    "mail_domain": FURTHER,
+    "smtp_auth_on_port_25": False,
+    "mua_helo_restrictions": ["permit_mynetworks", "reject_invalid_helo_hostname"],
+    "submissions_options": {"smtpd_client_connection_count_limit": "20"},
+}
+
+STARTS: dict[str, Data] = {"stock": {}, "deployed": PENDING}
+
+HOOK = "etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
+DROPIN = "etc/dovecot/conf.d/99-postfix-smtp-auth.conf"
+FILES = ("etc/postfix/main.cf", "etc/postfix/master.cf", DROPIN, HOOK)
+
+Files = dict[str, tuple[bytes, int, int, int] | None]
+
+
+@dataclass
+class Bench:
+    """One host in the matrix.
+
+    + faults: its stand-ins
+    + scripts: what a run without fault sends, in its order
+    + states: the lab's name of the state before each script, and behind the last
+    + before, after: the files at the start, and after a run without fault
+    """
+
+    host: LabHost
+    ca: Path
+    faults: Faults
+    data: Data
+    worked: bool
+    scripts: list[str] = field(default_factory=list)
+    before: Files = field(default_factory=dict)
+    after: Files = field(default_factory=dict)
+    runs_before: str = ""
+
+    def state(self, script: int) -> str:
+        """The name of the saved state in which this script is the next."""
+        return f"fault-{script}"
+
+    def inside(self) -> Path:
+        """The host's file system as the host sees it, mounts included."""
+        return Path(f"/proc/{self.host.leader().pid}/root")
+
+    def files(self) -> Files:
+        """Path to content, mode and owner; None where there is no such file."""
+        found: Files = {}
+        for path in FILES:
+            file = self.inside() / path
+            if file.exists():
+                stat = file.stat()
+                found[path] = (file.read_bytes(), stat.st_mode, stat.st_uid, stat.st_gid)
+            else:
+                found[path] = None
+        return found
+
+    def leftovers(self) -> list[str]:
+        """What a change has left beside the files and in /run, without digests in the names."""
+        inside = self.inside()
+        paths = [
+            *(path for name in FILES for path in (inside / name).parent.glob(".*.smtp-auth-*")),
+            *inside.glob("run/smtp-auth-*"),
+        ]
+        return sorted({re.sub("[0-9a-f]{64}", "SHA", str(path.relative_to(inside))) for path in paths})
+
+    def runs(self) -> str:
+        """Which processes run: a reload of Postfix makes a new queue manager."""
+        said = self.host.run(
+            "pgrep -x qmgr; cat /run/dovecot/master.pid; stat -c %i /var/spool/postfix/private/auth",
+            check=False,
+        )
+        return said.stdout
+
+    def left(self) -> tuple[object, ...]:
+        """All that the next deploy can meet, in words that are the same on each host of a release."""
+        now = self.files()
+        words = tuple(
+            "old" if now[path] == self.before[path] else "new" if now[path] == self.after[path] else "?"
+            for path in FILES
+        )
+        return (*words, *self.leftovers(), "as before" if self.runs() == self.runs_before else "reloaded")
+
+    def restore(self, script: int) -> None:
+        """Make the host what it was before a script."""
+        _unmount(self.host)
+        self.host.restore(self.state(script))
+        self.runs_before = self.runs()
+
+    def check(self) -> None:
+        """Mail flows as it did, and each file is the old or the new one to the byte."""
+        with mail.smtp(self.host) as client:
+            client.ehlo("elsewhere.test")
+            client.mail("someone@elsewhere.test")
+            assert client.rcpt(f"{self.host.user}@{self.host.domain}")[0] == 250
+        if self.worked:
+            with mail.submissions(self.host, self.ca) as login:
+                login.login(self.host.user, self.host.password)
+        now = self.files()
+        for path in FILES:
+            assert now[path] in (self.before[path], self.after[path]), f"{path} is neither old nor new"
+
+    def check_end(self) -> None:
+        """The host is what a run without fault makes of it."""
+        assert self.files() == self.after
+        assert self.leftovers() == []
+        with mail.submissions(self.host, self.ca) as login:
+            login.login(self.host.user, self.host.password)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault: what it is, the script before which the host stands, and how it is brought about."""
+
+    name: str
+    script: int
+    inject: Callable[[Bench], None]
+
+
+def _in_threads(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(work, items))
+
+
+@contextmanager
+def _benches(lab: Lab, start: str) -> Iterator[dict[str, list[Bench]]]:
+    """The hosts by release, their scripts recorded and their states saved."""
+    wanted = STARTS[start]
+    hosts = [lab.hosts[name] for name in FLEET]
+    _in_threads(lambda host: host.reset(), hosts)
+    if start == "deployed":
+        _in_threads(lambda host: host.issue_certificate([host.name], FURTHER), hosts)
+        succeed(deploy(hosts))
+    with ExitStack() as stack:
+        benches = [
+            Bench(host, lab.ca, stack.enter_context(Faults(host)), wanted, start == "deployed")
+            for host in hosts
+        ]
+        for host in hosts:
+            stack.callback(_put_away, host)
+        _in_threads(_save_first, benches)
+        with ExitStack() as recording:
+            for bench in benches:
+                recording.enter_context(bench.faults.recording())
+            succeed(deploy(hosts, data=wanted))
+        _in_threads(_save_rest, benches)
+        yield {
+            release: [bench for bench in benches if bench.host.release == release]
+            for release in sorted({host.release for host in hosts})
+        }
+
+
+def _unmount(host: LabHost) -> None:
+    host.run("! mountpoint -q /etc/postfix || umount /etc/postfix")
+
+
+def _put_away(host: LabHost) -> None:
+    if host.running():
+        _unmount(host)
+    host.reset()
+    for state in host.saved():
+        if state.startswith("fault-"):
+            host.forget(state)
+
+
+def _save_first(bench: Bench) -> None:
+    bench.host.save(bench.state(0))
+    bench.before = bench.files()
+
+
+def _save_rest(bench: Bench) -> None:
+    bench.after = bench.files()
+    bench.scripts = bench.faults.recorded()
+    bench.restore(0)
+    for number, script in enumerate(bench.scripts[:-1], 1):
+        done = bench.faults.run(script)
+        assert done.returncode == 0, done.stderr
+        bench.host.save(bench.state(number))
+
+
+# -- killed at each command ---------------------------------------------------------------------------
+
+
+def _kill_at(script: int, number: int, bench: Bench) -> None:
+    bench.faults.arm(number, KILL)
+    bench.faults.run(bench.scripts[script])
+    bench.faults.disarm()
+
+
+def _sweep(bench: Bench, first: int, step: int) -> tuple[int, dict[tuple[object, ...], Case]]:
+    """Kill each script at every command, or at every `step`th; how many points, and a case for each
+    of the different things left behind."""
+    points = 0
+    different: dict[tuple[object, ...], Case] = {}
+    for script in range(len(bench.scripts)):
+        number = first
+        bench.restore(script)
+        at_start = bench.left()
+        while True:
+            bench.faults.arm(number, KILL)
+            done = bench.faults.run(bench.scripts[script])
+            if bench.faults.calls() < number:
+                assert done.returncode == 0, done.stderr
+                break
+            assert done.returncode != 0
+            bench.faults.disarm()
+            points += 1
+            bench.check()
+            left = bench.left()
+            case = Case(
+                f"script {script + 1} killed at command {number}", script, partial(_kill_at, script, number)
+            )
+            different.setdefault((script, *left), case)
+            if left != at_start:
+                bench.restore(script)
+            number += step
+        bench.faults.disarm()
+    return points, different
+
+
+# -- the controller, the connection, the service, the disk, the power ------------------------------------
+
+
+def _interrupted(command: str, number: int, how: str, bench: Bench) -> None:
+    """End the program, or its connection, while a command on the host stands still; let that go on."""
+    faults = bench.faults
+    with faults.in_ssh(), started([bench.host], data=bench.data) as process:
+        faults.arm(number, PAUSE, command)
+        pid = faults.wait_paused()
+        if how == "controller":
+            process.kill()
+        else:
+            faults.cut_connection(pid)
+        process.communicate(timeout=120)
+        assert process.returncode != 0
+        faults.go_on()
+        faults.wait_unlocked()
+    faults.disarm()
+
+
+def _reload_fails(script: int, action: str, bench: Bench) -> None:
+    bench.faults.arm(1, action, "systemctl")
+    done = bench.faults.run(bench.scripts[script])
+    bench.faults.disarm()
+    assert done.returncode == 1
+    assert "The old configuration is back and serves" in done.stderr, done.stderr
+    assert bench.leftovers() == []
+
+
+def _disk_full(script: int, pages: int, bench: Bench) -> None:
+    bench.host.run(
+        f"""
+        cp -a /etc/postfix /tmp/postfix
+        mount -t tmpfs -o size=1m,mode=755 tmpfs /etc/postfix
+        cp -a /tmp/postfix/. /etc/postfix
+        rm -r /tmp/postfix
+        cat /dev/zero >/etc/postfix/fill 2>/dev/null
+        truncate -s -{pages * 4096} /etc/postfix/fill
+        """
+    )
+    bench.runs_before = bench.runs()
+    done = bench.faults.run(bench.scripts[script])
+    assert done.returncode == 1, done.stderr
+    assert "nothing was changed" in done.stderr, done.stderr
+    assert bench.leftovers() == []
+    bench.host.run("rm /etc/postfix/fill")
+
+
+def _stage_full(script: int, bench: Bench) -> None:
+    bench.host.run("mount -o remount,size=$(df --output=used -k /run | tail -n 1 | tr -d ' ')k /run")
+    done = bench.faults.run(bench.scripts[script])
+    bench.host.run("mount -o remount,size=20% /run")
+    assert done.returncode == 1, done.stderr
+    assert "nothing was changed" in done.stderr, done.stderr
+    assert bench.leftovers() == []
+
+
+def _power_cut(script: int, bench: Bench) -> None:
+    """The host goes down between swap and reload."""
+    bench.faults.arm(1, PAUSE, "systemctl")
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(bench.faults.run, bench.scripts[script])
+        bench.faults.wait_paused()
+        bench.host.kill()
+        running.result()
+    bench.host.power_on()
+    bench.host.wait_ready()
+    bench.faults.disarm()
+
+
+def _other_cases(bench: Bench) -> Iterator[Case]:
+    """The faults besides those of the sweep, for a host with these scripts."""
+    count = len(bench.scripts)
+    reloading = [number for number, script in enumerate(bench.scripts) if "systemctl" in script]
+    last = count - 1
+    for how in ("controller", "connection"):
+        for number in (1, 2):
+            yield Case(f"{how} gone in look {number}", 0, partial(_interrupted, "perl", number, how))
+        for number in range(1, count + 1):
+            yield Case(f"{how} gone in script {number}", 0, partial(_interrupted, "flock", number, how))
+    for number in range(1, len(reloading) + 1):
+        yield Case(
+            f"connection gone in reload {number}", 0, partial(_interrupted, "systemctl", number, "connection")
+        )
+    for script in reloading:
+        unit = "dovecot" if "dovecot" in bench.scripts[script][:200] else "postfix"
+        yield Case(f"{unit}: the reload fails", script, partial(_reload_fails, script, FAIL))
+        stop = f"systemctl stop {unit}; exit 0"
+        yield Case(f"{unit} does not come back", script, partial(_reload_fails, script, stop))
+        yield Case(f"{unit}: power cut before the reload", script, partial(_power_cut, script))
+    for pages in (0, 1, 2):
+        yield Case(f"disk full but for {pages} pages", last, partial(_disk_full, last, pages))
+    yield Case("stage full", last, partial(_stage_full, last))
+
+
+# -- the matrix --------------------------------------------------------------------------------------------
+
+
+def _inject(pair: tuple[Bench, Case]) -> None:
+    bench, case = pair
+    try:
+        bench.restore(case.script)
+        case.inject(bench)
+        bench.check()
+    except Exception as error:
+        raise AssertionError(f"{bench.host.name}: {case.name}: {error}") from error
+
+
+def _survive(pairs: Sequence[tuple[Bench, Case]], data: Data) -> None:
+    """Bring the faults about, one a host; then a plain deploy makes all good, and one more has nothing
+    to do."""
+    _in_threads(_inject, pairs)
+    hosts = [bench.host for bench, _ in pairs]
+    names = {bench.host.name: case.name for bench, case in pairs}
+    again = deploy(hosts, data=data)
+    assert again.status == 0, f"{names}\n{again.output}"
+    for bench, case in pairs:
+        try:
+            bench.check_end()
+        except AssertionError as error:
+            raise AssertionError(f"{bench.host.name}: {case.name}: {error}") from error
+    preview = succeed(deploy(hosts, "--dry", data=data)).output
+    rows = re.findall(
+        r"^    \S.*\s(\S+)\s+(\S+)\s*$", preview.partition("Detected changes:")[2], re.MULTILINE
+    )
+    assert rows[1:], preview
+    assert all(row == ("-", "-") for row in rows[1:]), f"{names}\n{preview}"
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_a_fault_at_any_point_is_survived(lab: Lab, start: str, request: pytest.FixtureRequest) -> None:
+    with _benches(lab, start) as by_release:
+        benches = [bench for pair in by_release.values() for bench in pair]
+        swept = _in_threads(
+            lambda bench: _sweep(bench, 1 + by_release[bench.host.release].index(bench), 2), benches
+        )
+        points: dict[str, int] = {}
+        cases: dict[str, list[Case]] = {}
+        for release, pair in by_release.items():
+            found = [swept[benches.index(bench)] for bench in pair]
+            points[release] = sum(number for number, _ in found)
+            different = {left: case for _, some in reversed(found) for left, case in some.items()}
+            others = list(_other_cases(pair[0]))
+            assert points[release] > 40
+            cases[release] = [*different.values(), *others]
+            points[release] += len(others)
+        print()
+        pending = {release: list(some) for release, some in cases.items()}
+        while any(pending.values()):
+            _survive(
+                [
+                    (bench, pending[release].pop())
+                    for release, pair in by_release.items()
+                    for bench in pair
+                    if pending[release]
+                ],
+                STARTS[start],
+            )
+    report = request.config.pluginmanager.get_plugin("terminalreporter")
+    assert report is not None
+    report.ensure_newline()
+    for release in points:
+        report.write_line(
+            f"faults from {start} on {release}: {points[release]} points tried and survived, "
+            f"{len(cases[release])} different states mended by the next deploy"
+        )
