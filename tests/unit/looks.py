@@ -37,6 +37,7 @@ def look(
     parameters: dict[str, str] | None = None,
     files: dict[str, str] | None = None,
     reloaded: float | None = None,
+    stale_tables: Iterable[str] = (),
 ) -> Look:
     """What the look at a host would return.
 
@@ -50,6 +51,7 @@ def look(
     lines += [(f"file.{key}.path", path) for key, path in _PATHS.items()]
     lines += [(f"file.{key}.content", content) for key, content in (files or {}).items()]
     lines += [("lineage", name) for name in there]
+    lines += [("stale_table", name) for name in stale_tables]
     lines += [("postfix_reloaded", str(reloaded))] if reloaded is not None else []
     for one in lineages:
         key = f"certificate.{one.directory.rpartition('/')[2]}"

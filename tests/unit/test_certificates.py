@@ -136,3 +136,9 @@ def test_a_postfix_without_sni_cannot_serve_further_domains() -> None:
     (found,) = certificates.obstacles(settings(additional_domains=["example.net"]), seen)
     assert "Postfix 3.10.5 has no SNI" in found
     assert list(certificates.obstacles(MAIL, seen)) == []
+
+
+def test_an_owners_table_of_older_copies_is_warned_of() -> None:
+    seen = look([lineage("example.jp", ["mail.example.jp"])], stale_tables=["hash:/etc/postfix/sni"])
+    (found,) = certificates.warnings(MAIL, seen)
+    assert "postmap -F hash:/etc/postfix/sni" in found
