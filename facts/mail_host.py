@@ -67,6 +67,7 @@ class Look:
     + parameters: effective values of the parameters that were asked for; one that this Postfix does
       not know is missing
     + sni: our lookup table for tls_server_sni_maps
+    + stale_tables: an owner's tables of tls_server_sni_maps that hold copies of older certificates
     + listener: the auth listener in Postfix's spool in Dovecot's effective configuration
     + socket: the same, as it is on the disk
     + postfix_reloaded: when Postfix last read its configuration, in seconds since 1970; `None`
@@ -83,6 +84,7 @@ class Look:
     main_cf: File
     master_cf: File
     sni: File
+    stale_tables: tuple[str, ...]
     dovecot_version: str | None
     listener: Socket | None
     socket: Socket | None
@@ -190,6 +192,7 @@ def parse(output: Iterable[str]) -> Look | None:
         main_cf=_file(values, "main_cf"),
         master_cf=_file(values, "master_cf"),
         sni=_file(values, "sni"),
+        stale_tables=tuple(lists.get("stale_table", ())),
         dovecot_version=values.get("dovecot_version"),
         listener=_listener(values.get("dovecot_auth", ""), f"{queue_directory}/private/auth"),
         socket=_socket(values),

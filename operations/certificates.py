@@ -31,7 +31,12 @@ def obstacles(settings: Settings, look: Look) -> Iterator[str]:
 
 
 def warnings(settings: Settings, look: Look) -> Iterator[str]:
-    """What will be wrong soon."""
+    """What will be wrong soon, or is with certificates that are not ours to change."""
+    for table in look.stale_tables:
+        yield (
+            f"tls_server_sni_maps: {table} holds copies of older certificates than those on the disk: "
+            f"run postmap -F {table} on the host, or list its domains in additional_domains, without copies"
+        )
     for domain in settings.domains:
         lineage = look.certificates[domain]
         certificate = _leaf(lineage)

@@ -154,6 +154,16 @@ say_file("main_cf", "$postfix{config_directory}/main.cf");
 say_file("master_cf", "$postfix{config_directory}/master.cf");
 say_file("sni", "$postfix{config_directory}/$one{sni}");
 
+# An indexed table of an owner's holds copies of the files that its source names (postmap -F).
+my %suffix = (hash => "db", btree => "db", lmdb => "lmdb", cdb => "cdb");
+my $tables = $postfix{tls_server_sni_maps} || "";
+while ($tables =~ m{\b(hash|btree|lmdb|cdb):(/[^\s,{}]+)}g) {
+    my ($table, $source, $made) = ("$1:$2", content($2), (stat "$2.$suffix{$1}")[9]);
+    next unless defined $source && defined $made;
+    my @files = map { split " " } $source =~ /^[^#\s]\S*\s+(.*)/mg;
+    say_value("stale_table", $table) if grep { (stat)[9] && (stat _)[9] > $made } @files;
+}
+
 my $dovecot = "/etc/dovecot";
 if (found("doveconf")) {
     my $text = output("doveconf", "-n");

@@ -1,7 +1,6 @@
 """certbot's deploy hook: what it becomes beside an owner's lines, and what it does when it runs."""
 
 import os
-import runpy
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -11,17 +10,11 @@ from typing import Any
 import pytest
 
 from facts.mail_host import File
-from operations.certbot_hook import desired_content, desired_mode
-from settings import Settings, settings_from_data
+from operations.certbot_hook import desired_content, desired_mode, obstacles, warnings
+from settings import Settings
+from tests.unit.looks import look, settings
 
 BY_HAND = "#!/bin/sh\nsystemctl reload postfix\n"
-
-
-def settings(**data: Any) -> Settings:
-    """A host's settings, those of group_data/all.py but for these."""
-    defaults = runpy.run_path(str(Path(__file__).parents[2] / "group_data" / "all.py"))
-    values = {key: value for key, value in defaults.items() if not key.startswith("__")}
-    return settings_from_data("mail.example.jp", {**values, "mail_domain": "example.jp", **data})
 
 
 @dataclass(frozen=True)
@@ -195,6 +188,30 @@ def test_a_unit_that_is_no_longer_asked_for_leaves_only_our_lines() -> None:
     less = desired_content(settings(), more)
     assert less == desired_content(settings(), own)
     assert "dovecot" not in less
+
+
+@pytest.mark.parametrize("first", ["#!/usr/bin/python3", "#!/usr/bin/env fish", "#!/usr/bin/perl -w"])
+def test_a_hook_in_another_language_is_its_owners_to_complete(first: str) -> None:
+    content = f"{first}\n# systemctl reload postfix\nrun('systemctl', 'reload', 'nginx')\n"
+    assert desired_content(settings(), content) == content
+    (found,) = obstacles(settings(), look(files={"hook": content}))
+    assert first in found
+    assert "does not reload postfix" in found
+    complete = content + "run('systemctl', 'reload', 'postfix')\n"
+    assert list(obstacles(settings(), look(files={"hook": complete}))) == []
+
+
+@pytest.mark.parametrize("content", [None, "logger x\n", "#!/bin/sh\nlogger x\n", "#!/usr/bin/env bash\n"])
+def test_a_shell_hook_is_no_obstacle(content: str | None) -> None:
+    seen = look(files={"hook": content} if content is not None else {})
+    assert list(obstacles(settings(), seen)) == []
+
+
+def test_without_certbot_the_plan_says_what_its_client_has_to_run() -> None:
+    units = settings(certbot_reload_services=["postfix", "dovecot"])
+    (found,) = warnings(units, look(commands=()))
+    assert "systemctl reload postfix; systemctl reload dovecot" in found
+    assert list(warnings(units, look())) == []
 
 
 # -- what it does ----------------------------------------------------------------------------------

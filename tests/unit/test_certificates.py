@@ -1,0 +1,144 @@
+"""What of a host's certificates stops a deploy, what is warned of, and which names they cover."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from facts.mail_host import Lineage, Look
+from operations import certificates
+from tests.unit.looks import LIVE, look, settings
+
+BEGIN = "-----BEGIN CERTIFICATE-----"
+KEY = ec.generate_private_key(ec.SECP256R1())
+
+
+def lineage(name: str, covers: Sequence[str], days: float = 60, key: str | None = None) -> Lineage:
+    """A lineage whose certificate ends that many days from now."""
+    subject = x509.Name([])
+    now = datetime.now(UTC)
+    builder = (
+        x509.CertificateBuilder(subject, subject, KEY.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=90))
+        .not_valid_after(now + timedelta(days=days))
+    )
+    if covers:
+        listed = x509.SubjectAlternativeName([x509.DNSName(name) for name in covers])
+        builder = builder.add_extension(listed, critical=False)
+    chain = builder.sign(KEY, SHA256()).public_bytes(Encoding.PEM).decode("ascii")
+    own = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+    return Lineage(f"{LIVE}/{name}", chain, own if key is None else key)
+
+
+MAIL = settings()
+
+
+def obstacle(seen: Look) -> str:
+    """The only obstacle."""
+    found = list(certificates.obstacles(MAIL, seen))
+    assert len(found) == 1, found
+    return found[0]
+
+
+@pytest.mark.parametrize("covers", ["mail.example.jp", "*.example.jp", "MAIL.Example.JP"])
+def test_a_certificate_that_covers_the_hostname_is_no_obstacle(covers: str) -> None:
+    assert list(certificates.obstacles(MAIL, look([lineage("example.jp", [covers])]))) == []
+
+
+@pytest.mark.parametrize(
+    "covers", [["example.jp"], ["imap.example.jp"], ["*.mail.example.jp"], ["*.jp"], ["xmail.example.jp"]]
+)
+def test_a_certificate_of_other_names_is_an_obstacle(covers: list[str]) -> None:
+    assert "does not cover mail.example.jp" in obstacle(look([lineage("example.jp", covers)]))
+
+
+def test_a_certificate_without_names_is_an_obstacle() -> None:
+    found = list(certificates.obstacles(MAIL, look([lineage("example.jp", [])])))
+    assert any("covers no DNS name" in one for one in found)
+
+
+@pytest.mark.parametrize(
+    ("days", "refused", "warned"),
+    [(-0.1, True, False), (0.1, False, True), (9.9, False, True), (10.1, False, False), (60, False, False)],
+)
+def test_the_end_of_a_certificate(days: float, refused: bool, warned: bool) -> None:
+    seen = look([lineage("example.jp", ["mail.example.jp"], days)])
+    assert bool(list(certificates.obstacles(MAIL, seen))) == refused
+    found = list(certificates.warnings(MAIL, seen))
+    assert bool(found) == warned
+    assert all("certbot renew --cert-name example.jp" in one for one in found)
+
+
+def test_without_certbot_no_certbot_command_is_advised() -> None:
+    seen = look([lineage("example.jp", ["mail.example.jp"], days=-1)], commands=())
+    assert "renew it with the client that obtained it" in obstacle(seen)
+
+
+def test_a_key_of_another_certificate_is_an_obstacle() -> None:
+    other = ec.generate_private_key(ec.SECP256R1()).public_key()
+    pem = other.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
+    found = obstacle(look([lineage("example.jp", ["mail.example.jp"], key=pem)]))
+    assert "does not belong to fullchain.pem" in found
+    assert "certbot renew --force-renewal --cert-name example.jp" in found
+
+
+def test_an_unreadable_key_is_an_obstacle() -> None:
+    found = obstacle(look([lineage("example.jp", ["mail.example.jp"], key="")]))
+    assert f"{LIVE}/example.jp/privkey.pem is missing or cannot be read" in found
+
+
+@pytest.mark.parametrize("chain", ["", "not PEM", f"{BEGIN}\nAAAA\n{BEGIN.replace('BEGIN', 'END')}\n"])
+def test_a_broken_chain_is_an_obstacle(chain: str) -> None:
+    assert "is not a certificate in PEM" in obstacle(look([Lineage(f"{LIVE}/example.jp", chain, "")]))
+
+
+def test_a_missing_lineage_is_an_obstacle_that_names_what_there_is() -> None:
+    found = obstacle(look([Lineage(f"{LIVE}/example.jp")], there=["example.org"]))
+    assert "(there is example.org)" in found
+    assert "certbot certonly --cert-name example.jp -d mail.example.jp" in found
+
+
+@pytest.mark.parametrize(
+    ("there", "named"), [("example.jp-0001", True), ("example.jp-0012", True), ("example.jp-test", False)]
+)
+def test_a_renamed_lineage_is_named_with_the_way_back(there: str, named: bool) -> None:
+    found = obstacle(look([Lineage(f"{LIVE}/example.jp")], there=[there]))
+    assert "certbot certonly --cert-name example.jp -d mail.example.jp" in found
+    assert (f"certbot delete --cert-name {there}" in found) == named
+
+
+def test_an_expired_lineage_beside_a_renamed_one_names_that() -> None:
+    seen = look([lineage("example.jp", ["mail.example.jp"], days=-1)], there=["example.jp-0001"])
+    assert "there is example.jp-0001 too" in obstacle(seen)
+
+
+def test_every_further_domain_is_looked_at_by_itself() -> None:
+    both = settings(additional_domains=["example.net", "example.org"])
+    seen = look(
+        [
+            lineage("example.jp", ["mail.example.jp"]),
+            lineage("example.net", ["smtp.example.net"], days=-1),
+            Lineage(f"{LIVE}/example.org"),
+        ]
+    )
+    expired, missing = certificates.obstacles(both, seen)
+    assert f"the certificate in {LIVE}/example.net expired" in expired
+    assert "certbot certonly --cert-name example.org -d mail.example.org" in missing
+
+
+def test_a_postfix_without_sni_cannot_serve_further_domains() -> None:
+    seen = look([lineage("example.jp", ["mail.example.jp"]), lineage("example.net", ["x.example.net"])])
+    del seen.parameters["tls_server_sni_maps"]
+    (found,) = certificates.obstacles(settings(additional_domains=["example.net"]), seen)
+    assert "Postfix 3.10.5 has no SNI" in found
+    assert list(certificates.obstacles(MAIL, seen)) == []
+
+
+def test_an_owners_table_of_older_copies_is_warned_of() -> None:
+    seen = look([lineage("example.jp", ["mail.example.jp"])], stale_tables=["hash:/etc/postfix/sni"])
+    (found,) = certificates.warnings(MAIL, seen)
+    assert "postmap -F hash:/etc/postfix/sni" in found

@@ -1,0 +1,63 @@
+"""Which certificate a client gets for a name: the table, and its place among an owner's."""
+
+import pytest
+
+from facts.mail_host import Look
+from operations import postfix_sni
+from tests.unit.looks import LIVE, look, settings
+from tests.unit.test_certificates import lineage
+
+OURS = "texthash:/etc/postfix/smtp_auth_sni"
+
+ONE = settings()
+TWO = settings(additional_domains=["example.net"])
+
+
+def seen(present: str = "", **files: str) -> Look:
+    """A host with two lineages, of which the second covers a name of the first's too."""
+    lineages = [
+        lineage("example.jp", ["mail.example.jp", "*.example.jp"]),
+        lineage("example.net", ["smtp.example.net", "mail.example.jp"]),
+    ]
+    return look(lineages, parameters={"tls_server_sni_maps": present}, files=files)
+
+
+def test_each_name_leads_to_the_first_lineage_that_covers_it() -> None:
+    table = postfix_sni.desired_table(TWO, seen())
+    assert table is not None
+    first, second = (
+        f"{LIVE}/{d}/privkey.pem {LIVE}/{d}/fullchain.pem" for d in ("example.jp", "example.net")
+    )
+    assert table.splitlines()[1:] == [
+        f"mail.example.jp {first}",
+        f".example.jp {first}",
+        f"smtp.example.net {second}",
+    ]
+
+
+@pytest.mark.parametrize("there", [{}, {"sni": "of before\n"}])
+def test_with_one_domain_the_table_stays_as_it_is(there: dict[str, str]) -> None:
+    assert postfix_sni.desired_table(ONE, seen(**there)) == there.get("sni")
+
+
+@pytest.mark.parametrize(
+    "owners",
+    [
+        "",
+        "hash:/etc/postfix/sni",
+        "inline:{ {a.example = /k /c}, {b.example = /k /c} }",
+        "texthash:/etc/postfix/smtp_auth_sni_2",
+    ],
+)
+def test_an_owners_tables_stay_behind_ours_and_survive_it(owners: str) -> None:
+    with_ours = ", ".join(filter(None, [OURS, owners]))
+    assert postfix_sni.desired(TWO, seen(owners)) == {"tls_server_sni_maps": with_ours}
+    assert postfix_sni.desired(TWO, seen(with_ours)) == {}
+    assert postfix_sni.desired(ONE, seen(with_ours)) == {"tls_server_sni_maps": owners or None}
+    assert postfix_sni.desired(ONE, seen(owners)) == {}
+
+
+@pytest.mark.parametrize("present", [f"hash:/etc/postfix/sni {OURS}", f"hash:/etc/postfix/sni,{OURS}", OURS])
+def test_where_our_table_stands_is_its_owners_choice(present: str) -> None:
+    assert postfix_sni.in_use(seen(present))
+    assert postfix_sni.desired(TWO, seen(present)) == {}
