@@ -16,6 +16,7 @@ b = process_time()
 from operations import (
     certbot_hook, dovecot_auth_listener, postfix_activation, postfix_sasl, postfix_tls, submissions_service
 )
+from operations.data_check import check_before_connecting
 from operations.readiness import ready
 print(b - a, process_time() - b)
 """
