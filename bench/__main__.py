@@ -170,9 +170,7 @@ class Bench:
         """One more run, watched: what it does to each host, and the controller's memory."""
         prepare(work, fleet, first=False)
         with ExitStack() as stack:
-            counts = {
-                host.name: stack.enter_context(counted(host, fleet.interface(host))) for host in fleet.hosts
-            }
+            counts = {host.name: stack.enter_context(counted(fleet.lab, host)) for host in fleet.hosts}
             done = self._run(peer, work, fleet, sample_memory=True)
         return {"memory_bytes": done.memory, "counts": {n: asdict(c) for n, c in counts.items()}}
 
@@ -181,7 +179,7 @@ class Bench:
             self._level = LEVELS[1 - LEVELS.index(self._level)]
         level = self._level if work is ONE else LEVELS[-1]
         command = peer.command(work, fleet, level)
-        done = run(command.argv, environment(command), sample_memory)
+        done = run(command.argv, environment(command.env), sample_memory)
         changed = peer.changed(done.output)
         if work is NOTHING and changed:
             raise RunError(f"{peer.name} changed hosts on which nothing is to do:\n{done.output}")

@@ -1,12 +1,13 @@
 """What a run does to a host: SSH channels, bytes, processes, reloads. Counted, not timed."""
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab import LabHost
+from tests.lab import Lab, LabHost
 
 # What sshd (at LogLevel VERBOSE), Postfix's master and Dovecot's master write into the journal.
 _SESSION = re.compile(r"^Starting session: ")
@@ -37,12 +38,24 @@ class Counts:
     dovecot_reloads: int = 0
 
 
+# Makes sshd say when it starts a session: an SSH channel with a command.
+_SSHD = ("etc/ssh/sshd_config.d/count.conf", "LogLevel VERBOSE\n")
+
+
+def make_countable(host: LabHost) -> None:
+    """Let the host's sshd log its sessions, until the host is put back to an earlier state."""
+    path, text = _SSHD
+    (host.root / path).write_text(text)
+    host.run("systemctl reload ssh")
+
+
 @contextmanager
-def counted(host: LabHost, interface: str) -> Iterator[Counts]:
+def counted(lab: Lab, host: LabHost) -> Iterator[Counts]:
     """Count what happens on a host while the block runs; the result is complete behind it.
 
-    + interface: the controller's end of the host's cable
+    The host must be countable.
     """
+    interface = _interface(lab, host)
     counts = Counts()
     cursor = _journal(host, "--lines=0 --show-cursor")[-1].partition("cursor: ")[2]
     # Looking starts processes itself: always as many.
@@ -58,6 +71,12 @@ def counted(host: LabHost, interface: str) -> Iterator[Counts]:
     counts.connections = sum(bool(_CONNECTION.match(line)) for line in lines)
     counts.postfix_reloads = sum(bool(_RELOADS["Postfix"].match(line)) for line in lines)
     counts.dovecot_reloads = sum(bool(_RELOADS["Dovecot"].match(line)) for line in lines)
+
+
+def _interface(lab: Lab, host: LabHost) -> str:
+    """The controller's end of the host's cable."""
+    recorded = json.loads((lab.folder / "lab.json").read_text())
+    return str(recorded["hosts"][host.name]["interface"])
 
 
 def _journal(host: LabHost, options: str) -> list[str]:

@@ -1,10 +1,10 @@
 """The hosts that are measured: a lab of the bench's own, beside the checkout's."""
 
-import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from bench.counts import make_countable
 from tests.lab import HostSpec, Lab, LabHost
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,9 +17,6 @@ _RELEASES = ("trixie", "bookworm")
 # The states that the hosts go back to between runs.
 STOCK, DEPLOYED = "bench-stock", "bench-deployed"
 
-# Makes sshd say when it starts a session: an SSH channel with a command.
-_SSHD = ("etc/ssh/sshd_config.d/bench.conf", "LogLevel VERBOSE\n")
-
 
 class Fleet:
     """Some hosts of the bench's lab, and the files by which each peer finds them.
@@ -31,7 +28,7 @@ class Fleet:
     def __init__(self, lab: Lab, count: int, delay: float) -> None:
         self.count = count
         self.delay = delay
-        self._lab = lab
+        self.lab = lab
         self.hosts: list[LabHost] = [lab.hosts[spec.name] for spec in specs(count)]
         self.folder = SCRATCH / f"fleet-{count}"
         self.folder.mkdir(exist_ok=True)
@@ -42,7 +39,7 @@ class Fleet:
     @property
     def ssh_config(self) -> Path:
         """For every peer's ssh."""
-        return self._lab.ssh_config
+        return self.lab.ssh_config
 
     @property
     def pyinfra_inventory(self) -> Path:
@@ -53,11 +50,6 @@ class Fleet:
     def ansible_inventory(self) -> Path:
         """The hosts for Ansible."""
         return self.folder / "hosts.ini"
-
-    def interface(self, host: LabHost) -> str:
-        """The controller's end of a host's cable."""
-        recorded = json.loads((self._lab.folder / "lab.json").read_text())
-        return str(recorded["hosts"][host.name]["interface"])
 
     def restore(self, state: str) -> None:
         """Put every host back."""
@@ -94,15 +86,13 @@ def boot(lab: Lab, count: int) -> Sequence[LabHost]:
     lab.up(specs(count))
     hosts = [lab.hosts[spec.name] for spec in specs(count)]
     with ThreadPoolExecutor(4) as pool:
-        for _ in pool.map(_make_countable, hosts):
+        for _ in pool.map(_prepare, hosts):
             pass
     return hosts
 
 
-def _make_countable(host: LabHost) -> None:
+def _prepare(host: LabHost) -> None:
     if STOCK in host.saved():
         return
-    path, text = _SSHD
-    (host.root / path).write_text(text)
-    host.run("systemctl reload ssh")
+    make_countable(host)
     host.save(STOCK)

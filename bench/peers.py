@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from bench.fleet import DOMAIN, ROOT, SCRATCH, Fleet
 from bench.works import DRY, FIRST, NOTHING, ONE, VERIFY, Work
@@ -48,7 +49,8 @@ def _pyinfra(work: Work, fleet: Fleet, level: str) -> Command:
     programs = Path(sys.executable).parent
     if work is VERIFY:
         tests = [str(programs / "pytest"), "-q", "-p", "no:cacheprovider", "tests/verify"]
-        return Command([*tests, f"--inventory={fleet.pyinfra_inventory}"])
+        tests += ["--inventory", str(fleet.pyinfra_inventory)]
+        return Command([*tests, "--data", f"verify_ca_file={fleet.lab.ca}"])
     argv = [str(programs / "pyinfra"), str(fleet.pyinfra_inventory), "deploy.py"]
     argv += ["--data", f"smtpd_tls_security_level={level}"]
     return Command([*argv, *(["--dry", "--diff"] if work is DRY else ["-y"])])
@@ -110,6 +112,8 @@ FLOOR = Peer("ssh", "bare ssh, reading", (NOTHING,), _shell("read.sh"), _shell_c
 PEERS = {peer.name: peer for peer in (OURS, ANSIBLE, MITOGEN, SCRIPT, FLOOR)}
 
 
-def environment(command: Command) -> dict[str, str]:
-    """The whole environment in which a command runs."""
-    return {**os.environ, "LC_ALL": "C.UTF-8", **command.env}
+def environment(more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
+    """The whole environment in which a program is measured, with what it needs besides."""
+    # Whoever measures may have told Python not to keep what it compiles; an administrator has not.
+    own = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+    return {**own, "LC_ALL": "C.UTF-8", **more}

@@ -11,7 +11,7 @@ _VIEWS = {
     "submissions": "postconf -P | sort",
     "Dovecot": "doveconf -n | grep -v '^#'",
     "listener": "stat -c '%F %a %U %G' /var/spool/postfix/private/auth",
-    "hook": f"stat -c %a {_HOOK}; cat {_HOOK}",
+    "hook": f"stat -c %a {_HOOK}; sh -n {_HOOK} && grep -ow 'systemctl reload postfix' {_HOOK}",
     "port 465": "ss -Hltn 'sport = :465' | wc -l",
 }
 
