@@ -10,7 +10,13 @@ from typing import Any
 
 def _lab() -> dict[str, Any]:
     # A new dictionary for each group: pyinfra merges the group's data into it.
-    return {"ssh_config_file": str(Path(__file__).parent / ".lab" / "ssh_config")}
+    lab = Path(__file__).parent / ".lab"
+    return {
+        "ssh_config_file": str(lab / "ssh_config"),
+        # The lab's own authority; its names are in no public DNS.
+        "verify_ca_file": str(lab / "ca.pem"),
+        "verify_addresses": "ssh",
+    }
 
 
 example_jp = (["mail1.example.jp", "mail2.example.jp"], _lab())

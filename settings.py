@@ -101,9 +101,12 @@ def settings_from_data(host: str, data: Mapping[str, Any]) -> Settings:
 
 _MISSING = object()
 
+# What tests/verify reads, and checks, of a host's data.
+VERIFICATION_KEYS = frozenset({"verify_ca_file", "verify_addresses", "verify_days_left"})
+
 
 def _unknown_keys(host: str, data: Mapping[str, Any]) -> Iterator[Problem]:
-    known = {field.name for field in fields(Settings)} | _connector_keys()
+    known = {field.name for field in fields(Settings)} | VERIFICATION_KEYS | _connector_keys()
     for key in data:
         # What is no text comes as its source text, and so does what a terminal would obey.
         name = key if isinstance(key, str) and key.isprintable() else repr(key)

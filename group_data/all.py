@@ -42,3 +42,14 @@ sender_ownership = None
 
 # The units that certbot's deploy hook reloads after a renewal.
 certbot_reload_services = ["postfix"]
+
+# What `pytest tests/verify` expects. The file with the certificates that clients trust, in PEM; None:
+# the system's store.
+verify_ca_file = None
+
+# Where it connects to from outside: "dns", every address that mail_hostname has in DNS, or "ssh", the
+# one that SSH uses, before DNS leads to a host.
+verify_addresses = "dns"
+
+# How many days a certificate must still be valid.
+verify_days_left = 10

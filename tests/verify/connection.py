@@ -1,0 +1,73 @@
+"""testinfra over pyinfra's own connection to a host.
+
+So a host is reached for its verification exactly as for its deploy: the same SSH configuration,
+keys, jump hosts and sudo, and nothing to set up twice.
+"""
+
+from typing import Any
+
+import testinfra.host
+from pyinfra.api import Host, StringCommand
+from pyinfra.api.arguments import ConnectorArguments, pop_global_arguments
+from pyinfra.api.exceptions import ConnectError
+from testinfra.backend.base import BaseBackend, CommandResult
+
+from tests.verify.target import Target, Unseen
+
+# Seconds after which a command on a host counts as hanging.
+TIMEOUT = 120
+
+# Of a command's arguments, those that this module gives itself.
+_OWN_ARGUMENTS = {"_stdin", "_timeout", "_success_exit_codes"}
+
+
+def connection_error(target: Target) -> str:
+    """Why the host is not reached over SSH; empty where it is."""
+    try:
+        target.host.connect(show_errors=False, raise_exceptions=True)
+    except ConnectError as error:
+        return str(error)
+    return ""
+
+
+def connected(target: Target) -> "Connection":
+    """The connection; `Unseen` where there is none."""
+    if target.see(connection_error):
+        raise Unseen("the host is not reached over SSH")
+    return Connection(target.host)
+
+
+def on(target: Target) -> testinfra.host.Host:
+    """testinfra's host."""
+    connection = connected(target)
+    host = testinfra.host.Host(connection)
+    connection.set_host(host)
+    return host
+
+
+class Connection(BaseBackend):  # type: ignore[misc]
+    """A backend of testinfra."""
+
+    NAME = "pyinfra"
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host.name)
+        self._pyinfra = host
+
+    def run(self, command: str, *args: str, **_kwargs: Any) -> CommandResult:
+        """What testinfra asks for, with `%s` quoted in."""
+        return self.execute(self.quote(command, *args))
+
+    def execute(self, command: str, stdin: str | None = None) -> CommandResult:
+        """Run a shell command as the host's data says: as root, by sudo, …"""
+        given = dict(pop_global_arguments(self._pyinfra.state, self._pyinfra, {})[0])
+        names = ConnectorArguments.__annotations__.keys() - _OWN_ARGUMENTS
+        arguments: Any = {name: given[name] for name in names}
+        # pyinfra says only whether a command failed: its status comes behind what it prints.
+        line = StringCommand(f"( {command}\n); printf '\\n%s' $?")
+        _, output = self._pyinfra.run_shell_command(line, _stdin=stdin, _timeout=TIMEOUT, **arguments)
+        *lines, status = output.stdout_lines or [""]
+        if not status.isdigit():
+            raise ConnectionError(f"the connection broke off: {output.stderr or 'no answer'}")
+        errors = "".join(f"{line}\n" for line in output.stderr_lines)
+        return self.result(int(status), self.encode(command), "\n".join(lines), errors)

@@ -1,0 +1,131 @@
+"""An SMTP conversation, step by step, with a bound on every wait (RFC 5321)."""
+
+import contextlib
+import re
+import socket
+import ssl
+from dataclasses import dataclass
+
+# Seconds for one step. smtpd looks its client up in DNS first, which takes long with a dead resolver.
+TIMEOUT = 60
+
+IMPLICIT_TLS = 465
+RELAY = 25
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A server's reply; `lines` are its texts without the code."""
+
+    code: int
+    lines: tuple[str, ...]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the server does, or would go on to do, what it was asked."""
+        return 200 <= self.code < 400
+
+    @property
+    def refused(self) -> bool:
+        """Whether it says no, for now or for good."""
+        return self.code >= 400
+
+    def __str__(self) -> str:
+        return f"{self.code} {' / '.join(self.lines)}"
+
+
+class BrokenOff(Exception):
+    """The server ended the conversation, or said what is no SMTP."""
+
+
+def dial(address: str, port: int) -> socket.socket:
+    """A TCP connection. Raises OSError."""
+    return socket.create_connection((address, port), TIMEOUT)
+
+
+class Conversation:
+    """One conversation over a connection, which it closes at its end.
+
+    + connection: just opened, so that the greeting comes next
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._received = b""
+
+    def __enter__(self) -> "Conversation":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+    def reply(self, timeout: float = TIMEOUT) -> Reply:
+        """The next reply. Raises `BrokenOff`, and TimeoutError where none comes."""
+        self._connection.settimeout(timeout)
+        lines = []
+        while True:
+            line = self._line()
+            match = re.fullmatch(r"(\d{3})([ -]?)(.*)", line)
+            if not match:
+                raise BrokenOff(f"not a reply of SMTP: {line[:80]!r}")
+            lines.append(match[3])
+            if match[2] != "-":
+                return Reply(int(match[1]), tuple(lines))
+
+    def send(self, data: bytes) -> None:
+        """Send bytes as they are. Raises `BrokenOff`."""
+        try:
+            self._connection.sendall(data)
+        except OSError as error:
+            raise BrokenOff(f"the server closed the connection ({error})") from None
+
+    def command(self, line: str) -> Reply:
+        """Send a command and read its reply."""
+        self.send(f"{line}\r\n".encode())
+        return self.reply()
+
+    @property
+    def own_address(self) -> str:
+        """The client's end of the connection."""
+        return str(self._connection.getsockname()[0])
+
+    def hello(self) -> Reply:
+        """EHLO, with the own address for a name, which no server may hold against a client."""
+        own = self.own_address
+        return self.command(f"EHLO [{f'IPv6:{own}' if ':' in own else own}]")
+
+    def start_tls(self, context: ssl.SSLContext, name: str) -> ssl.SSLSocket:
+        """Go on inside TLS after STARTTLS was accepted. Raises ssl.SSLError and OSError."""
+        secured = context.wrap_socket(self._connection, server_hostname=name)
+        self._connection = secured
+        self._received = b""
+        return secured
+
+    def quit(self) -> None:
+        """Take leave politely where the server still listens."""
+        with contextlib.suppress(BrokenOff, OSError):
+            self.command("QUIT")
+
+    def _line(self) -> str:
+        while b"\n" not in self._received:
+            try:
+                data = self._connection.recv(65536)
+            except TimeoutError:
+                raise
+            except OSError as error:
+                raise BrokenOff(f"the server broke the connection off ({error})") from None
+            if not data:
+                raise BrokenOff("the server closed the connection")
+            self._received += data
+        line, _, self._received = self._received.partition(b"\n")
+        return line.rstrip(b"\r").decode("utf-8", "replace")
+
+
+def extension(hello: Reply, keyword: str) -> list[str] | None:
+    """The words behind a keyword of the EHLO reply; `None` where it is not offered."""
+    for line in hello.lines[1:]:
+        # Postfix's broken_sasl_auth_clients adds a line in the old form, "AUTH=PLAIN".
+        found, *words = re.split(r"[ =]+", line.strip())
+        if found.upper() == keyword:
+            return words
+    return None

@@ -1,0 +1,81 @@
+"""The hosts to verify, out of the inventory and data that pyinfra deploys with.
+
+pyinfra's own functions read them, so that `--inventory`, `--limit` and `--data` mean here what they
+mean there. Importing its command line makes the standard library's sockets cooperative (gevent):
+threads are then light, and all hosts are looked at side by side over pyinfra's own connections.
+"""
+
+import logging
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pyinfra.api import Config, Host, State
+from pyinfra.context import ctx_state
+from pyinfra_cli.cli import _apply_inventory_limit, _set_override_data
+from pyinfra_cli.inventory import make_inventory
+
+from settings import Settings, SettingsError, settings_from_data
+from tests.verify.target import Expectations, Mailbox, Target
+
+
+class FleetError(Exception):
+    """The inventory, or what was asked of it, is of no use."""
+
+
+def targets(
+    inventory: Path, limits: Iterable[str], data: Iterable[str], mailbox: Mailbox | None
+) -> list[Target]:
+    """The hosts, in the inventory's order.
+
+    + inventory: pyinfra's inventory file; group_data/ is read beside it and in the present directory
+    + limits: names, patterns or groups, as pyinfra's --limit takes them; none: every host
+    + data: KEY=VALUE words, as pyinfra's --data takes them
+
+    Raises `FleetError` where no host is left or a key of verification is wrong.
+    """
+    if not inventory.is_file():
+        raise FleetError(f"no such inventory: {inventory}")
+    # What pyinfra has to say of a host is said by that host's checks.
+    logging.getLogger("pyinfra").setLevel(logging.CRITICAL)
+    state = State()
+    ctx_state.set(state)
+    override = _set_override_data(list(data), None, None, None, None, None)
+    hosts = make_inventory(str(inventory), override_data=override, cwd=str(Path.cwd()))
+    wanted = _apply_inventory_limit(hosts, list(limits))
+    state.init(hosts, Config(), initial_limit=wanted)
+    chosen = [host for host in hosts if wanted is None or host in wanted]
+    if not chosen:
+        asked = f" matches {', '.join(limits)}" if limits else ""
+        raise FleetError(f"{inventory}: no host{asked}")
+    return [_target(host, mailbox) for host in chosen]
+
+
+def _target(host: Host, mailbox: Mailbox | None) -> Target:
+    data = host.data.dict()
+    settings: Settings | SettingsError
+    try:
+        settings = settings_from_data(host.name, data)
+    except SettingsError as error:
+        settings = error
+    return Target(host, settings, _expectations(host.name, data), mailbox)
+
+
+def _expectations(host: str, data: Mapping[str, Any]) -> Expectations:
+    def wrong(key: str, accepted: str) -> FleetError:
+        return FleetError(f"{host}: {key} = {data[key]!r}: {accepted}")
+
+    known = {f"verify_{name}" for name in Expectations.__annotations__}
+    for key in data:
+        if key.startswith("verify_") and key not in known:
+            raise wrong(key, f"unknown key; there are {', '.join(sorted(known))}")
+    ca_file = data.get("verify_ca_file")
+    if ca_file is not None and not (isinstance(ca_file, str) and Path(ca_file).is_file()):
+        raise wrong("verify_ca_file", "give None or the path of a file with certificates in PEM")
+    addresses = data.get("verify_addresses", "dns")
+    if addresses not in ("dns", "ssh"):
+        raise wrong("verify_addresses", 'give "dns" or "ssh"')
+    days_left = data.get("verify_days_left", 10)
+    if not isinstance(days_left, int) or isinstance(days_left, bool) or days_left < 0:
+        raise wrong("verify_days_left", "give a number of days")
+    return Expectations(ca_file, addresses, days_left)

@@ -1,0 +1,230 @@
+"""What is seen on a host, over pyinfra's connection. Each observer looks at one thing and only reads."""
+
+import re
+from dataclasses import dataclass
+
+from cryptography import x509
+
+from facts.mail_host import LOOK, Look, MailHost, parse
+from operations.activation import prove_script
+from operations.readiness import parameters
+from tests.verify.connection import connected, on
+from tests.verify.target import Target, Unseen
+
+
+def look(target: Target) -> Look:
+    """The very look that a deploy takes at the host."""
+    command = MailHost().command(target.settings, parameters(target.settings))
+    result = connected(target).execute(str(command), stdin=LOOK)
+    found = parse(result.stdout.splitlines())
+    if found is None:
+        raise ConnectionError(f"the look at the host came to no end: {result.stderr.strip()}")
+    return found
+
+
+# -- services -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A systemd unit."""
+
+    name: str
+    enabled: bool
+    running: bool
+
+
+def postfix_units(target: Target) -> tuple[Unit, ...]:
+    """`postfix.service`, and the unit that the daemon is really in: another one on Debian 12."""
+    return _units(target, "postfix", f"{target.see(look).queue_directory}/pid/master.pid")
+
+
+def dovecot_units(target: Target) -> tuple[Unit, ...]:
+    """The same of Dovecot."""
+    return _units(target, "dovecot", "/run/dovecot/master.pid")
+
+
+def _units(target: Target, name: str, pid_file: str) -> tuple[Unit, ...]:
+    host = on(target)
+    cgroups = host.run('read -r pid <%s && cat "/proc/"$pid"/cgroup"', pid_file).stdout
+    real = re.findall(r"/([^/\n]+\.service)$", cgroups, re.MULTILINE)
+    services = {unit: host.service(unit) for unit in dict.fromkeys((f"{name}.service", *real))}
+    if not real:
+        return (Unit(f"{name}.service", enabled=services[f"{name}.service"].is_enabled, running=False),)
+    return tuple(
+        Unit(unit, enabled=service.is_enabled, running=service.is_running)
+        for unit, service in services.items()
+    )
+
+
+def owners_465(target: Target) -> tuple[str, ...]:
+    """The programs that listen on port 465, as `ss` tells them: `master (pid 347)`."""
+    result = on(target).run("ss -Hltnp 'sport = :465'")
+    found = re.findall(r'\("([^"]+)",pid=(\d+)', result.stdout)
+    return tuple(dict.fromkeys(f"{program} (pid {pid})" for program, pid in found))
+
+
+def master_pid(target: Target) -> str:
+    """The process of Postfix's master."""
+    path = f"{target.see(look).queue_directory}/pid/master.pid"
+    return str(on(target).file(path).content_string).strip()
+
+
+def complaints(target: Target) -> dict[str, str]:
+    """Command to what it prints although nothing is wrong with a good configuration."""
+    host = on(target)
+    return {
+        command: host.run(f"{command} 2>&1 >/dev/null").stdout.strip()
+        for command in ("postconf", "postconf -M", "postfix check")
+    }
+
+
+def troubles(target: Target) -> tuple[str, ...]:
+    """What Postfix logged since its last reload that stops mail."""
+    since = target.see(look).postfix_reloaded
+    if since is None:
+        raise Unseen("Postfix does not run")
+    result = on(target).run(
+        "journalctl --quiet --no-pager --output=cat --unit='postfix*' --since=%s "
+        "--grep='(fatal|panic): |throttling' --lines=5 | tr -cd '[:print:]\\n'",
+        f"@{int(since)}",
+    )
+    return tuple(result.stdout.splitlines())
+
+
+# -- configuration ------------------------------------------------------------------------------------
+
+
+def release_defaults(target: Target) -> dict[str, str]:
+    """What Postfix's release itself says of what it forbids."""
+    names = ("smtpd_forbid_unauth_pipelining", "smtpd_forbid_bare_newline")
+    result = on(target).run(f"postconf -d {' '.join(names)} 2>/dev/null")
+    return dict(re.findall(r"^(\w+) = (.*)$", result.stdout, re.MULTILINE))
+
+
+def forbids_bare_newlines(target: Target) -> bool:
+    """Whether the host is set to take no message that ends in bare newlines."""
+    result = on(target).run("postconf -hx smtpd_forbid_bare_newline 2>/dev/null")
+    return result.stdout.strip() not in ("", "no")
+
+
+def disk_chains(target: Target) -> dict[str, list[x509.Certificate]]:
+    """Domain to the chain in its lineage on the host."""
+    found = {}
+    for domain, lineage in target.see(look).certificates.items():
+        if lineage.chain is None:
+            raise Unseen(f"{lineage.directory} holds no certificate")
+        try:
+            found[domain] = x509.load_pem_x509_certificates(lineage.chain.encode("latin-1"))
+        except ValueError:
+            raise Unseen(f"{lineage.directory}/fullchain.pem is no certificate in PEM") from None
+    return found
+
+
+# -- files --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Hook:
+    """What the host itself says of certbot's deploy hook.
+
+    + interpreter: the program of its first line, and whether it can be run
+    + parse_error: what the interpreter says of the script without running it
+    + call_error: what a call says that concerns none of the host's lineages; empty where it ends well
+    + reloads: unit to whether systemd could reload it
+    """
+
+    executable: bool
+    interpreter: str
+    interpreter_runs: bool
+    parse_error: str
+    call_error: str
+    reloads: dict[str, bool]
+
+
+def hook(target: Target) -> Hook:
+    """The hook, as far as it can be tried without reloading anything.
+
+    It is called only where it holds nothing but our own lines for Postfix, which do nothing for a
+    lineage that is not the host's; an owner's lines might do things. Whether its reloads can succeed is
+    asked of systemd.
+    """
+    host, file = on(target), target.see(look).hook
+    if file.content is None:
+        raise Unseen(f"{file.path} is missing")
+    words = file.content.partition("\n")[0].removeprefix("#!").split() or [""]
+    runs = host.run("test -x %s", words[0]).succeeded
+    # Only shells can be asked to read a script and do nothing.
+    shell = words[0].rpartition("/")[2] in ("sh", "bash", "dash", "ksh")
+    parsed = host.run("%s -n %s 2>&1", words[0], file.real_path) if runs and shell else None
+    reloads = {}
+    for unit in target.settings.certbot_reload_services:
+        shown = host.run("systemctl show --property=CanReload,ActiveState %s", unit).stdout
+        reloads[unit] = {"CanReload=yes", "ActiveState=active"} <= set(shown.splitlines())
+    idle = target.settings.certbot_reload_services == ("postfix",) and not _owners_lines(file.content)
+    called = (
+        host.run("RENEWED_LINEAGE=/nonexistent RENEWED_DOMAINS= %s 2>&1", file.real_path) if idle else None
+    )
+    return Hook(
+        executable=bool(int(file.mode, 8) & 0o100),
+        interpreter=words[0],
+        interpreter_runs=runs,
+        parse_error=parsed.stdout.strip() if parsed is not None and parsed.failed else "",
+        call_error=called.stdout.strip() or "no reason given" if called is not None and called.failed else "",
+        reloads=reloads,
+    )
+
+
+def _owners_lines(hook: str) -> list[str]:
+    """The lines of a hook that are neither comments nor ours."""
+    lines, ours = [], False
+    for line in hook.splitlines():
+        ours = ours or line.startswith("# BEGIN smtp-auth")
+        if not ours and line.strip() and not line.startswith("#"):
+            lines.append(line)
+        ours = ours and not line.startswith("# END smtp-auth")
+    return lines
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who may do what with a file or directory, as stat(1) tells it."""
+
+    path: str
+    mode: int
+    user: str
+    group: str
+
+
+def key_owners(target: Target) -> dict[str, tuple[Owner, ...]]:
+    """Private key to itself and every directory above it, links resolved."""
+    host, found = on(target), {}
+    for lineage in target.see(look).certificates.values():
+        key = f"{lineage.directory}/privkey.pem"
+        result = host.run(
+            "path=$(readlink -e %s) && while :; do stat -c '%%a %%U %%G %%n' -- \"$path\"; "
+            '[ "$path" != / ] || break; path=$(dirname -- "$path"); done',
+            key,
+        )
+        owners = [line.split(" ", 3) for line in result.stdout.splitlines()]
+        found[key] = tuple(Owner(path, int(mode, 8), user, group) for mode, user, group, path in owners)
+    return found
+
+
+def readers(owners: tuple[Owner, ...]) -> tuple[str, ...]:
+    """Who beside root can read a file: it itself first in `owners`, then the directories above it."""
+    file, *directories = owners
+    found = [] if file.user == "root" else [f"user {file.user}"]
+    for who, read, enter in ((f"group {file.group}", 0o040, 0o011), ("everybody", 0o004, 0o001)):
+        if file.group == "root" and who.startswith("group"):
+            continue
+        if file.mode & read and all(directory.mode & enter for directory in directories):
+            found.append(who)
+    return tuple(found)
+
+
+def listener_proof(target: Target) -> str:
+    """Why Dovecot does not answer on its listener; empty where it does. The deploy's own proof."""
+    socket = f"{target.see(look).queue_directory}/private/auth"
+    result = on(target).run("perl -e %s -- socket %s", prove_script(), socket)
+    return "" if result.succeeded else result.stderr.strip() or "no reason given"

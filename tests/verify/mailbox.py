@@ -1,0 +1,135 @@
+"""What is seen by a user who logs in on port 465 and sends a message to itself (--mailbox)."""
+
+import base64
+import hmac
+import secrets
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import formatdate
+
+from tests.verify.connection import on
+from tests.verify.conversation import IMPLICIT_TLS, BrokenOff, Conversation, Reply, dial, extension
+from tests.verify.outside import connections_465
+from tests.verify.target import Mailbox, Target, Unseen
+
+# Seconds in which a message that was accepted is in the mailbox.
+_DELIVERY = 60
+
+
+def logins(target: Target) -> dict[str, str]:
+    """Mechanism that is offered to the reply to the login; empty where there was none to be seen."""
+    mailbox, found = target.mailbox, {}
+    with _submissions(target) as conversation:
+        conversation.reply()
+        offered = extension(conversation.hello(), "AUTH") or []
+    for mechanism in offered:
+        if mechanism in _MECHANISMS:
+            with _submissions(target) as conversation:
+                conversation.reply()
+                conversation.hello()
+                found[mechanism] = str(_login(conversation, mechanism, mailbox))
+    return found
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message that was submitted.
+
+    + client: the address that the server saw
+    """
+
+    reply: Reply
+    message_id: str
+    client: str
+
+
+def sent(target: Target) -> Sent:
+    """Log in, and send a message to the mailbox itself."""
+    mailbox, settings = target.mailbox, target.settings
+    address = mailbox.address(settings.mail_domain)
+    message_id = f"<verify-{secrets.token_hex(12)}@{settings.mail_hostname}>"
+    with _submissions(target) as conversation:
+        conversation.reply()
+        offered = extension(conversation.hello(), "AUTH") or []
+        mechanism = next((name for name in _MECHANISMS if name in offered), "PLAIN")
+        commands = (f"MAIL FROM:<{address}>", f"RCPT TO:<{address}>", "DATA")
+        reply = _login(conversation, mechanism, mailbox)
+        for command in commands:
+            if reply.accepted:
+                reply = conversation.command(command)
+        if reply.accepted:
+            lines = [f"From: <{address}>", f"To: <{address}>", "Subject: Verification of submission"]
+            lines += [f"Date: {formatdate()}", f"Message-ID: {message_id}", "", "It works.", ".", ""]
+            conversation.send("\r\n".join(lines).encode())
+            reply = conversation.reply()
+        return Sent(reply, message_id, conversation.own_address)
+
+
+def received(target: Target) -> str:
+    """The Received headers of the message, out of the mailbox."""
+    message = target.see(sent)
+    if message.reply.refused:
+        raise Unseen("no message was accepted")
+    host, mailbox = on(target), target.mailbox
+    deadline = time.monotonic() + _DELIVERY
+    while time.monotonic() < deadline:
+        result = host.run(
+            "doveadm fetch -u %s hdr.received mailbox INBOX header message-id %s",
+            mailbox.login,
+            message.message_id,
+        )
+        if result.succeeded and "by " in result.stdout:
+            return str(result.stdout)
+        time.sleep(0.5)
+    raise BrokenOff(f"the message is not in the mailbox: {result.stderr.strip() or 'nothing found'}")
+
+
+@contextmanager
+def _submissions(target: Target) -> Iterator[Conversation]:
+    """A conversation with a server that has shown who it is: the password goes to nobody else."""
+    answering = [a for a, error in target.see(connections_465).items() if error is None]
+    if not answering:
+        raise Unseen("port 465 is not reached")
+    context = ssl.create_default_context(cafile=target.expectations.ca_file)
+    name = target.settings.mail_hostname
+    with dial(answering[0], IMPLICIT_TLS) as connection:
+        try:
+            secured = context.wrap_socket(connection, server_hostname=name)
+        except ssl.SSLCertVerificationError:
+            raise Unseen("the certificate does not verify: no password is sent") from None
+        with Conversation(secured) as conversation:
+            yield conversation
+            conversation.quit()
+
+
+def _login(conversation: Conversation, mechanism: str, mailbox: Mailbox) -> Reply:
+    """The last reply to a login (RFC 4954)."""
+    reply = conversation.command(f"AUTH {mechanism}")
+    for answer in _MECHANISMS[mechanism](mailbox, reply) if reply.code == 334 else ():
+        reply = conversation.command(base64.b64encode(answer).decode())
+        if reply.code != 334:
+            break
+    return reply
+
+
+def _plain(mailbox: Mailbox, _challenge: Reply) -> tuple[bytes, ...]:
+    """RFC 4616."""
+    return (f"\0{mailbox.login}\0{mailbox.password}".encode(),)
+
+
+def _login_mechanism(mailbox: Mailbox, _challenge: Reply) -> tuple[bytes, ...]:
+    """Written down nowhere but in a draft; every server asks for these two in this order."""
+    return mailbox.login.encode(), mailbox.password.encode()
+
+
+def _cram_md5(mailbox: Mailbox, challenge: Reply) -> tuple[bytes, ...]:
+    """RFC 2195."""
+    nonce = base64.b64decode(challenge.lines[0])
+    digest = hmac.new(mailbox.password.encode(), nonce, "md5").hexdigest()
+    return (f"{mailbox.login} {digest}".encode(),)
+
+
+_MECHANISMS = {"PLAIN": _plain, "LOGIN": _login_mechanism, "CRAM-MD5": _cram_md5}

@@ -1,0 +1,388 @@
+"""What is seen of a host from outside, through real conversations. Each observer looks at one thing.
+
+Whatever is the same on every address is looked at on the first one that answers.
+"""
+
+import base64
+import secrets
+import ssl
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from operations import postfix_sni
+from tests.verify.addresses import addresses
+from tests.verify.conversation import (
+    IMPLICIT_TLS,
+    RELAY,
+    BrokenOff,
+    Conversation,
+    Reply,
+    dial,
+)
+from tests.verify.inside import forbids_bare_newlines, look
+from tests.verify.target import Target, Unseen
+
+# A name that no certificate covers (RFC 6761).
+WRONG_NAME = "wrong-name.invalid"
+
+_TLS_VERSIONS = {
+    "TLSv1": ssl.TLSVersion.TLSv1,
+    "TLSv1.1": ssl.TLSVersion.TLSv1_1,
+    "TLSv1.2": ssl.TLSVersion.TLSv1_2,
+    "TLSv1.3": ssl.TLSVersion.TLSv1_3,
+}
+
+# Seconds in which a server that takes a bare-newline end of a message would have said so.
+_SILENCE = 3
+
+# OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH.
+_HOSTNAME_MISMATCH = 62
+
+
+# -- connections --------------------------------------------------------------------------------------
+
+
+def _connections(target: Target, port: int) -> dict[str, OSError | None]:
+    found: dict[str, OSError | None] = {}
+    for address in target.see(addresses):
+        try:
+            dial(address, port).close()
+            found[address] = None
+        except OSError as error:
+            found[address] = error
+    return found
+
+
+def connections_465(target: Target) -> dict[str, OSError | None]:
+    """Address to the error with which connecting to port 465 fails."""
+    return _connections(target, IMPLICIT_TLS)
+
+
+def connections_25(target: Target) -> dict[str, OSError | None]:
+    """The same on port 25."""
+    return _connections(target, RELAY)
+
+
+def _answering(target: Target, port: int) -> tuple[str, ...]:
+    found = target.see(connections_465 if port == IMPLICIT_TLS else connections_25)
+    answering = tuple(address for address, error in found.items() if error is None)
+    if not answering:
+        raise Unseen(f"port {port} is not reached")
+    return answering
+
+
+# -- TLS ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Session:
+    """How a conversation begins: the handshake, then greeting and EHLO.
+
+    + chain: what the server sent, its own certificate first
+    + plain, hello: the replies to EHLO before STARTTLS (port 25 alone) and inside TLS
+    """
+
+    version: str
+    chain: tuple[x509.Certificate, ...]
+    greeting: Reply
+    plain: Reply | None
+    hello: Reply
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The server's own."""
+        return self.chain[0]
+
+
+def sessions_465(target: Target) -> dict[str, Session]:
+    """Address to session on port 465."""
+    return {address: _session(target, address) for address in _answering(target, IMPLICIT_TLS)}
+
+
+def _session(target: Target, address: str) -> Session:
+    with _submissions(target, address) as (secured, conversation):
+        greeting, hello = conversation.reply(), conversation.hello()
+        conversation.quit()
+        return Session(secured.version() or "", _chain(secured), greeting, None, hello)
+
+
+def plain_25(target: Target) -> tuple[Reply, Reply]:
+    """Greeting and EHLO on port 25, before any TLS."""
+    with Conversation(dial(_answering(target, RELAY)[0], RELAY)) as conversation:
+        greeting, hello = conversation.reply(), conversation.hello()
+        conversation.quit()
+        return greeting, hello
+
+
+def sessions_25(target: Target) -> dict[str, Session]:
+    """Address to session on port 25, with STARTTLS."""
+    if target.settings.smtpd_tls_security_level == "none":
+        raise Unseen("TLS is switched off on port 25 (smtpd_tls_security_level)")
+    found = {}
+    for address in _answering(target, RELAY):
+        with Conversation(dial(address, RELAY)) as conversation:
+            greeting, plain = conversation.reply(), conversation.hello()
+            started = conversation.command("STARTTLS")
+            if started.refused:
+                raise BrokenOff(f"port 25 refuses STARTTLS: {started}")
+            secured = conversation.start_tls(_any_certificate(), target.settings.mail_hostname)
+            hello = conversation.hello()
+            found[address] = Session(secured.version() or "", _chain(secured), greeting, plain, hello)
+            conversation.quit()
+    return found
+
+
+def untrusted(target: Target) -> dict[str, str]:
+    """Address to why the chain does not verify against the store; empty where it does."""
+    context = ssl.create_default_context(cafile=target.expectations.ca_file)
+    context.check_hostname = False
+    found = {}
+    for address in _answering(target, IMPLICIT_TLS):
+        error = _verification(context, address, target.settings.mail_hostname)
+        found[address] = error.verify_message if error else ""
+    return found
+
+
+def covered(target: Target) -> dict[str, bool]:
+    """Whether the certificate covers `mail_hostname` and `WRONG_NAME`, as a client compares them."""
+    address, session = next(iter(target.see(sessions_465).items()))
+    # Trusted for its own sake, so that only the name is in question, whoever issued it.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(cadata=_der(session.certificate))
+    found = {}
+    for name in (target.settings.mail_hostname, WRONG_NAME):
+        error = _verification(context, address, name)
+        found[name] = error is None or error.verify_code != _HOSTNAME_MISMATCH
+    return found
+
+
+def old_versions(target: Target) -> dict[str, str]:
+    """TLS version below the host's floor to how port 465 refused it; empty where it was accepted."""
+    versions = list(_TLS_VERSIONS)
+    below = versions[: versions.index(target.settings.tls_minimum_version)]
+    address = _answering(target, IMPLICIT_TLS)[0]
+    return {version: _refusal(target, address, version) for version in below}
+
+
+def plain_text_answer(target: Target) -> bytes:
+    """What port 465 says to EHLO without TLS."""
+    with dial(_answering(target, IMPLICIT_TLS)[0], IMPLICIT_TLS) as connection:
+        connection.sendall(b"EHLO plain.invalid\r\n")
+        try:
+            return connection.recv(1024)
+        except ConnectionResetError:
+            return b""
+
+
+def certificates_by_name(target: Target) -> dict[str, x509.Certificate]:
+    """Name to the certificate that port 465 shows for it (SNI), for every name that the host serves."""
+    address = _answering(target, IMPLICIT_TLS)[0]
+    return {
+        name: _shown(address, name.replace("*", "mail", 1))
+        for name in postfix_sni.served(target.settings, target.see(look))
+    }
+
+
+def _shown(address: str, name: str) -> x509.Certificate:
+    with (
+        dial(address, IMPLICIT_TLS) as connection,
+        _any_certificate().wrap_socket(connection, server_hostname=name) as secured,
+    ):
+        return _chain(secured)[0]
+
+
+def _any_certificate() -> ssl.SSLContext:
+    """For looking: what is wrong with a certificate is for the checks to say."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+@contextmanager
+def _submissions(target: Target, address: str = "") -> Iterator[tuple[ssl.SSLSocket, Conversation]]:
+    address = address or _answering(target, IMPLICIT_TLS)[0]
+    with dial(address, IMPLICIT_TLS) as connection:
+        name = target.settings.mail_hostname
+        with _any_certificate().wrap_socket(connection, server_hostname=name) as secured:
+            yield secured, Conversation(secured)
+
+
+def _chain(secured: ssl.SSLSocket) -> tuple[x509.Certificate, ...]:
+    """What the server sent. Public from Python 3.13 on, and there before."""
+    if hasattr(secured, "get_unverified_chain"):
+        sent = secured.get_unverified_chain()
+    else:
+        sent = [part.public_bytes(2) for part in secured._sslobj.get_unverified_chain()]  # type: ignore[attr-defined]
+    return tuple(x509.load_der_x509_certificate(part) for part in sent)
+
+
+def _der(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(Encoding.DER)
+
+
+def _verification(context: ssl.SSLContext, address: str, name: str) -> ssl.SSLCertVerificationError | None:
+    with dial(address, IMPLICIT_TLS) as connection:
+        try:
+            context.wrap_socket(connection, server_hostname=name).close()
+        except ssl.SSLCertVerificationError as error:
+            return error
+    return None
+
+
+def _refusal(target: Target, address: str, version: str) -> str:
+    context = _any_certificate()
+    # Below TLS 1.2 OpenSSL speaks only where its security level is 0.
+    context.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        # That they are deprecated is why they are tried.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = _TLS_VERSIONS[version]
+    with dial(address, IMPLICIT_TLS) as connection:
+        try:
+            context.wrap_socket(connection, server_hostname=target.settings.mail_hostname).close()
+        except ssl.SSLError as error:
+            if "NO_PROTOCOLS" in (error.reason or ""):
+                raise Unseen(f"the OpenSSL of this machine cannot speak {version}") from None
+            return str(error.reason)
+        except OSError as error:
+            return str(error)
+    return ""
+
+
+# -- logins -------------------------------------------------------------------------------------------
+
+
+def wrong_logins(target: Target) -> list[str]:
+    """The replies to two logins of nobody, one after the other."""
+    with _submissions(target) as (_, conversation):
+        conversation.reply()
+        conversation.hello()
+        # Nobody's name, so that no real account is locked; and always the same words, for Dovecot
+        # lets an address that tries many different ones wait longer and longer.
+        response = base64.b64encode(b"\0nobody-verifies\0not-a-password").decode()
+        replies = [str(conversation.command(f"AUTH PLAIN {response}")) for _attempt in range(2)]
+        conversation.quit()
+        return replies
+
+
+# -- relaying -----------------------------------------------------------------------------------------
+
+
+def relaying_465(target: Target) -> dict[str, Reply]:
+    """Way to the reply of port 465 to somebody who has not logged in."""
+
+    @contextmanager
+    def session() -> Iterator[Conversation]:
+        with _submissions(target) as (_, conversation):
+            yield conversation
+
+    return _relaying(target, session)
+
+
+def relaying_25(target: Target) -> dict[str, Reply]:
+    """Way to the reply of port 25."""
+    address = _answering(target, RELAY)[0]
+    return _relaying(target, lambda: Conversation(dial(address, RELAY)))
+
+
+def _ways(target: Target) -> dict[str, tuple[str, str]]:
+    """Every way to sender and recipient, the recipient always one elsewhere in the end."""
+    domain = target.settings.mail_domain
+    own, elsewhere = f"postmaster@{domain}", _elsewhere(target)
+    foreign = f"verify@{elsewhere}"
+    return {
+        "a foreign sender": (foreign, foreign),
+        "the empty sender": ("", foreign),
+        "a sender of the host's domain": (own, foreign),
+        "the percent hack": (own, f"verify%{elsewhere}@{domain}"),
+        "the percent hack without a domain": (own, f"verify%{elsewhere}"),
+        "a bang path": (own, f"{elsewhere}!verify"),
+        "a bang path in the local part": (own, f"{elsewhere}!verify@{domain}"),
+        "a quoted address as local part": (own, f'"verify@{elsewhere}"@{domain}'),
+        "a quoted address": (own, f'"verify@{elsewhere}"'),
+        "a source route": (own, f"@{domain}:{foreign}"),
+    }
+
+
+def _elsewhere(target: Target) -> str:
+    """A domain of nobody's (RFC 2606) that is not the host's own."""
+    own = (*target.settings.domains, target.settings.mail_hostname)
+    reserved = ("example.com", "example.org", "example.net")
+    return next(d for d in reserved if not any(name == d or name.endswith(f".{d}") for name in own))
+
+
+def _relaying(
+    target: Target, session: Callable[[], AbstractContextManager[Conversation]]
+) -> dict[str, Reply]:
+    replies = {}
+    for way, (sender, recipient) in _ways(target).items():
+        # Each way by itself: servers end a conversation that has seen too many errors.
+        with session() as conversation:
+            conversation.reply()
+            conversation.hello()
+            reply = conversation.command(f"MAIL FROM:<{sender}>")
+            if reply.accepted:
+                reply = conversation.command(f"RCPT TO:<{recipient}>")
+            replies[way] = reply
+            conversation.quit()
+    return replies
+
+
+def users_465(target: Target) -> tuple[str, str]:
+    """The replies of port 465 to VRFY of a user that every host has, and of one that none has."""
+    domain = target.settings.mail_domain
+    replies = []
+    for user in ("postmaster", f"nobody-{secrets.token_hex(4)}"):
+        with _submissions(target) as (_, conversation):
+            conversation.reply()
+            conversation.hello()
+            reply = conversation.command(f"VRFY {user}@{domain}")
+            conversation.quit()
+            replies.append(str(reply).replace(user, "USER"))
+    return replies[0], replies[1]
+
+
+# -- smuggling ----------------------------------------------------------------------------------------
+
+
+def pipelining_25(target: Target) -> str:
+    """What port 25 says to a client that does not wait for the answer to EHLO."""
+    with Conversation(dial(_answering(target, RELAY)[0], RELAY)) as conversation:
+        conversation.reply()
+        conversation.send(b"EHLO pipelining.invalid\r\nNOOP\r\nNOOP\r\n")
+        replies = []
+        try:
+            for _reply in range(3):
+                replies.append(conversation.reply())
+        except BrokenOff:
+            pass
+        return " | ".join(str(reply) for reply in replies if reply.refused)
+
+
+def bare_newline_25(target: Target) -> str:
+    """What port 25 says to a message that ends in bare newlines; empty where it goes on waiting.
+
+    The connection is cut before the message has its real end, so that none is delivered.
+    """
+    if not target.see(forbids_bare_newlines):
+        raise Unseen("this release of Postfix takes bare newlines unless it is told otherwise")
+    domain = target.settings.mail_domain
+    with Conversation(dial(_answering(target, RELAY)[0], RELAY)) as conversation:
+        conversation.reply()
+        conversation.hello()
+        for command in (f"MAIL FROM:<postmaster@{domain}>", f"RCPT TO:<postmaster@{domain}>", "DATA"):
+            reply = conversation.command(command)
+            if reply.refused:
+                raise Unseen(f"port 25 takes no message for postmaster@{domain}: {reply}")
+        conversation.send(b"Subject: bare newline\r\n\r\nverification\n.\n")
+        try:
+            return str(conversation.reply(timeout=_SILENCE))
+        except TimeoutError:
+            return ""

@@ -1,0 +1,108 @@
+"""One host that is verified: what it shall be, and what was seen of it so far."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, TypeVar
+
+from pyinfra.api import Host
+
+from settings import Settings, SettingsError
+
+Seen = TypeVar("Seen")
+
+
+class Unseen(Exception):
+    """Something could not be looked at, for a reason that a check of its own reports."""
+
+
+@dataclass(frozen=True)
+class Expectations:
+    """The data keys that concern verification alone; group_data/all.py describes them."""
+
+    ca_file: str | None
+    addresses: str
+    days_left: int
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """Whom to log in as. The password shows in no representation."""
+
+    login: str
+    _password: str
+
+    @property
+    def password(self) -> str:
+        """The password."""
+        return self._password
+
+    def address(self, domain: str) -> str:
+        """The mail address: the login itself, or the login at the host's mail domain."""
+        return self.login if "@" in self.login else f"{self.login}@{domain}"
+
+    def __repr__(self) -> str:
+        return f"Mailbox({self.login!r})"
+
+
+class Target:
+    """One host of the inventory.
+
+    + host: pyinfra's host, which knows how to connect
+    + settings: what a deploy makes of it, or what is wrong with its data
+    + mailbox: whom to log in as, if anybody
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        settings: Settings | SettingsError,
+        expectations: Expectations,
+        mailbox: Mailbox | None,
+    ) -> None:
+        self.host = host
+        self.expectations = expectations
+        self._settings = settings
+        self._mailbox = mailbox
+        self._lock = Lock()
+        self._seen: dict[Callable[[Target], Any], Future[Any]] = {}
+
+    @property
+    def name(self) -> str:
+        """The inventory's name of it."""
+        return self.host.name
+
+    @property
+    def invalid(self) -> SettingsError | None:
+        """What is wrong with its data."""
+        return self._settings if isinstance(self._settings, SettingsError) else None
+
+    @property
+    def settings(self) -> Settings:
+        """What a deploy makes of it."""
+        if isinstance(self._settings, SettingsError):
+            raise Unseen("the host's data is not valid")
+        return self._settings
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """Whom to log in as."""
+        if self._mailbox is None:
+            raise Unseen("no --mailbox is given")
+        return self._mailbox
+
+    def see(self, observer: "Callable[[Target], Seen]") -> Seen:
+        """What the observer finds; it looks once, whoever asks and however often.
+
+        Raises what the observer raised: `Unseen` where a check of its own reports the reason.
+        """
+        with self._lock:
+            first = observer not in self._seen
+            found: Future[Seen] = self._seen.setdefault(observer, Future())
+        if first:
+            try:
+                found.set_result(observer(self))
+            except Exception as error:
+                found.set_exception(error)
+        return found.result()

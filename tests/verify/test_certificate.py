@@ -1,0 +1,125 @@
+"""The certificate that clients see is the host's own, current, complete, and trusted."""
+
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from operations import postfix_sni
+from tests.verify.conftest import See
+from tests.verify.inside import disk_chains, key_owners, look, readers
+from tests.verify.outside import (
+    WRONG_NAME,
+    Session,
+    certificates_by_name,
+    covered,
+    sessions_25,
+    sessions_465,
+    untrusted,
+)
+from tests.verify.target import Target
+
+_RELOAD = "Postfix still holds another one: systemctl reload postfix, and see that certbot's hook does it"
+
+
+def test_the_chain_verifies(see: See) -> None:
+    failed = {address: reason for address, reason in see(untrusted).items() if reason}
+    assert not failed, (
+        f"clients refuse the certificate: {failed}; renew it (certbot renew), or give the authority's "
+        "own certificate with verify_ca_file"
+    )
+
+
+def test_the_name_is_covered(see: See, target: Target) -> None:
+    name = target.settings.mail_hostname
+    assert see(covered)[name], f"the certificate does not cover {name}: issue it for that name too"
+
+
+def test_a_wrong_name_is_not_covered(see: See) -> None:
+    assert not see(covered)[WRONG_NAME], f"the certificate covers {WRONG_NAME}: it is no host's certificate"
+
+
+def test_the_certificate_has_days_left(see: See, target: Target) -> None:
+    wanted = target.expectations.days_left
+    shown = {address: session.certificate for address, session in see(sessions_465).items()}
+    for where, certificate in {**shown, **see(certificates_by_name)}.items():
+        end = certificate.not_valid_after_utc
+        left = (end - datetime.now(UTC)).days
+        assert left >= wanted, (
+            f"{where}: the certificate ends on {end:%Y-%m-%d}, in {left} days, and {wanted} are wanted: "
+            "does certbot's timer run? certbot renew on the host says why not"
+        )
+
+
+def test_the_intermediates_are_sent(see: See) -> None:
+    for address, session in see(sessions_465).items():
+        chain = session.chain
+        alone = len(chain) == 1 and see(untrusted)[address]
+        assert not alone, f"{address}: the certificate comes alone: serve fullchain.pem, not cert.pem"
+        for issued, issuer in pairwise(chain):
+            assert issued.issuer == issuer.subject, (
+                f"{address}: {_name(issuer)} is sent where the issuer of {_name(issued)} belongs: "
+                "serve certbot's fullchain.pem as it is"
+            )
+
+
+def test_port_465_serves_the_certificate_on_the_disk(see: See, target: Target) -> None:
+    _served_as_on_disk(see(sessions_465), see(disk_chains)[target.settings.mail_domain][0])
+
+
+def test_port_25_serves_the_certificate_on_the_disk(see: See, target: Target) -> None:
+    _served_as_on_disk(see(sessions_25), see(disk_chains)[target.settings.mail_domain][0])
+
+
+def test_each_name_gets_the_certificate_of_its_domain(see: See, target: Target) -> None:
+    wanted = postfix_sni.served(target.settings, see(look))
+    for name, shown in see(certificates_by_name).items():
+        on_disk = next(
+            see(disk_chains)[domain][0]
+            for domain, lineage in see(look).certificates.items()
+            if lineage is wanted[name]
+        )
+        assert _digest(shown) == _digest(on_disk), (
+            f"{name} gets the certificate of {_name(shown)}, not the one in {wanted[name].directory}: "
+            f"{_RELOAD}"
+        )
+
+
+def test_key_and_certificate_belong_together(see: See) -> None:
+    for domain, lineage in see(look).certificates.items():
+        assert lineage.key, f"{lineage.directory}/privkey.pem is missing or cannot be read: renew it"
+        certificate = see(disk_chains)[domain][0]
+        assert load_pem_public_key(lineage.key.encode()) == certificate.public_key(), (
+            f"{lineage.directory}: privkey.pem does not belong to fullchain.pem: "
+            f"certbot renew --force-renewal --cert-name {domain}"
+        )
+
+
+def test_the_key_is_readable_by_root_alone(see: See) -> None:
+    for key, owners in see(key_owners).items():
+        assert owners, f"{key} is missing"
+        others = readers(owners)
+        assert not others, f"{owners[0].path} can be read by {', '.join(others)}: chmod 600, chown root:root"
+
+
+def _served_as_on_disk(sessions: dict[str, Session], wanted: x509.Certificate) -> None:
+    for address, session in sessions.items():
+        assert _digest(session.certificate) == _digest(wanted), (
+            f"{address} serves the certificate of {session.certificate.not_valid_before_utc:%Y-%m-%d %H:%M} "
+            f"for {_name(session.certificate)}, on the disk is the one of "
+            f"{wanted.not_valid_before_utc:%Y-%m-%d %H:%M} for {_name(wanted)}; {_RELOAD}"
+        )
+
+
+def _digest(certificate: x509.Certificate) -> str:
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def _name(certificate: x509.Certificate) -> str:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return certificate.subject.rfc4514_string()
+    return ", ".join(names.get_values_for_type(x509.DNSName))

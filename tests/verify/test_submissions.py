@@ -1,0 +1,87 @@
+"""Port 465 as mail programs meet it, and logins on port 25 (RFC 8314, RFC 4954)."""
+
+from tests.verify.conftest import See
+from tests.verify.conversation import extension
+from tests.verify.outside import (
+    old_versions,
+    plain_25,
+    plain_text_answer,
+    sessions_25,
+    sessions_465,
+    wrong_logins,
+)
+from tests.verify.target import Target
+
+_VERSIONS = ("TLSv1.2", "TLSv1.3")
+
+
+def test_port_465_greets_inside_tls(see: See) -> None:
+    for address, session in see(sessions_465).items():
+        for reply in (session.greeting, session.hello):
+            assert reply.accepted, (
+                f"{address}: {reply}: the log of Postfix says why (journalctl -u 'postfix*')"
+            )
+
+
+def test_port_465_speaks_tls_at_the_floor_or_above(see: See, target: Target) -> None:
+    floor = target.settings.tls_minimum_version
+    for address, session in see(sessions_465).items():
+        assert session.version in _VERSIONS[_VERSIONS.index(floor) :], (
+            f"{address} agrees to {session.version}, below {floor}: smtpd_tls_mandatory_protocols"
+        )
+
+
+def test_port_465_refuses_older_tls(see: See) -> None:
+    accepted = [version for version, refusal in see(old_versions).items() if not refusal]
+    assert not accepted, (
+        f"{', '.join(accepted)} is accepted: set smtpd_tls_mandatory_protocols (deploy again), "
+        "and look for an -o smtpd_tls_mandatory_protocols in master.cf"
+    )
+
+
+def test_port_465_refuses_plain_text(see: See) -> None:
+    answer = see(plain_text_answer)
+    assert not answer[:1].isdigit(), (
+        f"it answers {answer[:60]!r} without TLS: smtpd_tls_wrappermode=yes is missing in master.cf"
+    )
+
+
+def test_port_465_offers_logins(see: See) -> None:
+    for address, session in see(sessions_465).items():
+        offered = extension(session.hello, "AUTH")
+        assert offered, (
+            f"{address} offers no AUTH: smtpd_sasl_auth_enable=yes is missing in master.cf, or "
+            "smtpd_sasl_exceptions_networks holds this machine"
+        )
+        assert "PLAIN" in offered, (
+            f"{address} offers {' '.join(offered)} and not PLAIN, which mail programs use"
+        )
+
+
+def test_port_25_greets(see: See) -> None:
+    for reply in see(plain_25):
+        assert reply.accepted, f"{reply}: the log of Postfix says why (journalctl -u 'postfix*')"
+
+
+def test_port_25_offers_no_login_before_starttls(see: See) -> None:
+    _, hello = see(plain_25)
+    assert extension(hello, "AUTH") is None, (
+        "a password would go in plain text: set smtpd_tls_auth_only = yes"
+    )
+
+
+def test_port_25_offers_logins_inside_tls_only_where_wanted(see: See, target: Target) -> None:
+    wanted = target.settings.smtp_auth_on_port_25
+    for address, session in see(sessions_25).items():
+        offered = extension(session.hello, "AUTH") is not None
+        assert offered == wanted, (
+            f"{address} {'offers' if offered else 'does not offer'} AUTH, and smtp_auth_on_port_25 is "
+            f"{wanted}: set smtpd_sasl_auth_enable = {'yes' if wanted else 'no'} (deploy again)"
+        )
+
+
+def test_a_wrong_password_is_refused_twice(see: See) -> None:
+    for attempt, reply in enumerate(see(wrong_logins), 1):
+        assert reply.startswith("535 "), (
+            f"attempt {attempt} is answered with {reply}: see Dovecot's passdb and its log"
+        )
