@@ -10,8 +10,10 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
 from facts.mail_host import Lineage, Look
-from facts.x509 import Certificate, first_certificate, public_key
 from settings import Settings
 
 SOON = timedelta(days=10)
@@ -40,10 +42,10 @@ def warnings(settings: Settings, look: Look) -> Iterator[str]:
         certificate = _leaf(lineage)
         if certificate is None:
             continue
-        left = certificate.not_after - datetime.now(UTC)
+        left = certificate.not_valid_after_utc - datetime.now(UTC)
         if timedelta(0) <= left < SOON:
             yield (
-                f"the certificate in {lineage.directory} ends on {certificate.not_after:%Y-%m-%d}"
+                f"the certificate in {lineage.directory} ends on {certificate.not_valid_after_utc:%Y-%m-%d}"
                 f" and was not renewed: {_renewal(look, domain)}"
             )
 
@@ -51,7 +53,13 @@ def warnings(settings: Settings, look: Look) -> Iterator[str]:
 def names(lineage: Lineage) -> list[str]:
     """The DNS names that a lineage's certificate covers, in its order and in lower case."""
     certificate = _leaf(lineage)
-    return [] if certificate is None else [name.lower() for name in certificate.dns_names]
+    if certificate is None:
+        return []
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return []
+    return [name.lower() for name in extension.value.get_values_for_type(x509.DNSName)]
 
 
 def _obstacles(settings: Settings, look: Look, domain: str) -> Iterator[str]:
@@ -65,14 +73,14 @@ def _obstacles(settings: Settings, look: Look, domain: str) -> Iterator[str]:
         return
     if not lineage.key:
         yield f"{lineage.directory}/privkey.pem is missing or cannot be read without a passphrase"
-    elif public_key(lineage.key) != certificate.public_key:
+    elif _public_key(lineage) != _der(certificate.public_key()):
         yield (
             f"{lineage.directory}: privkey.pem does not belong to fullchain.pem: "
             f"{_renewal(look, domain, '--force-renewal ')}"
         )
-    if certificate.not_after < datetime.now(UTC):
+    if certificate.not_valid_after_utc < datetime.now(UTC):
         yield (
-            f"the certificate in {lineage.directory} expired on {certificate.not_after:%Y-%m-%d}: "
+            f"the certificate in {lineage.directory} expired on {certificate.not_valid_after_utc:%Y-%m-%d}: "
             f"{_renewal(look, domain)}"
         )
     if domain == settings.mail_domain and not _covers(lineage, settings.mail_hostname):
@@ -112,11 +120,20 @@ def _renamed(look: Look, domain: str) -> list[str]:
     return [name for name in look.lineages if re.fullmatch(rf"{re.escape(domain)}-\d{{4,}}", name)]
 
 
-def _leaf(lineage: Lineage) -> Certificate | None:
+def _leaf(lineage: Lineage) -> x509.Certificate | None:
     try:
-        return first_certificate(lineage.chain or "")
+        return x509.load_pem_x509_certificate((lineage.chain or "").encode("latin-1"))
     except ValueError:
         return None
+
+
+def _public_key(lineage: Lineage) -> bytes:
+    return _der(load_pem_public_key(lineage.key.encode("ascii")))
+
+
+def _der(key: object) -> bytes:
+    der: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
+    return der
 
 
 def _covers(lineage: Lineage, name: str) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from facts.mail_host import LOOK, Look, MailHost, parse
+from facts.mail_host import LOOK, Look, MailHost, Question, parse
 from operations.activation import prove_script
 from operations.readiness import parameters
 from tests.verify.connection import connected, on
@@ -14,7 +14,7 @@ from tests.verify.target import Target, Unseen
 
 def look(target: Target) -> Look:
     """The very look that a deploy takes at the host."""
-    command = MailHost().command(target.settings, parameters(target.settings))
+    command = MailHost().command(Question(target.settings, parameters(target.settings)))
     result = connected(target).execute(str(command), stdin=LOOK)
     found = parse(result.stdout.splitlines())
     if found is None:
