@@ -44,11 +44,15 @@ done
 
 @dataclass
 class Written:
-    """The files that the operations made of a case's files."""
+    """The files that the operations made of a case's files, and what they were to say.
+
+    + parameters, options: name to value; `None` for what is not to be there
+    """
 
     main_cf: str
     master_cf: str
-    settings: Settings
+    parameters: dict[str, str | None]
+    options: dict[str, str | None]
 
 
 def cases(version: str, tally: Tally) -> list[Written]:
@@ -68,7 +72,13 @@ def cases(version: str, tally: Tally) -> list[Written]:
         plan = Plan(look, found)
         for operation in OPERATIONS:
             plan.do(operation)
-        made.append(Written(plan.change.main_cf, plan.change.master_cf, found))
+        parameters = {
+            **postfix_tls.desired(found, look),
+            **postfix_sni.desired(found, look),
+            **submissions_service.desired_restrictions(found, defined_parameters(main)),
+        }
+        options = submissions_service.desired_options(found, look)
+        made.append(Written(plan.change.main_cf, plan.change.master_cf, parameters, options))
 
     make()
     return made
@@ -115,7 +125,10 @@ def assert_parameters(case: Written, lines: list[str]) -> None:
     meant = defined_parameters(case.main_cf)
     # postconf leaves out a mua_* that nothing refers to; everything else is a parameter of Postfix.
     assert {name: value for name, value in meant.items() if name in read} == read, case
-    assert all(name.startswith("mua_") for name in meant.keys() - read.keys()), case
+    unread = meant.keys() - read.keys()
+    assert all(name.startswith("mua_") for name in unread), case
+    for name, value in case.parameters.items():
+        assert name in unread or read.get(name) == value, case
 
 
 def assert_services(case: Written, lines: list[str]) -> None:
@@ -137,3 +150,9 @@ def assert_options(case: Written, lines: list[str]) -> None:
     assert {pair for pair in read if pair[0].rpartition("/")[0] not in misread} == {
         pair for pair in meant if pair[0].rpartition("/")[0] not in misread
     }, case
+    for one in submissions_services(case.master_cf):
+        for name, value in case.options.items():
+            said = [pair[1] for pair in read if pair[0] == f"{one.name}/{one.type}/{name}"]
+            assert f"{one.name}/{one.type}" in misread or (
+                value in said if value is not None else not said
+            ), case

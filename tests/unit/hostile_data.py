@@ -30,6 +30,12 @@ _words = st.lists(
 ).map(" ".join)
 _domain = st.sampled_from(["example.org", "b\xfccher.example", "a b.example", "*.example", "x/y.example"])
 
+_path = st.lists(
+    st.sampled_from(["a", "b c", "x.jp", "..", "a=b", "@", "a,b", "$x", "'", "\xa0", "-rf"]),
+    min_size=1,
+    max_size=2,
+).map(lambda parts: "/" + "/".join(parts))
+
 _restriction = st.builds(" ".join, st.tuples(st.sampled_from(sorted(RESTRICTIONS)), text)) | st.sampled_from(
     sorted(RESTRICTIONS)
 )
@@ -40,7 +46,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "mail_domain": text | text.map(lambda label: f"{label}.jp"),
     "mail_hostname": text | text.map(lambda label: f"{label}.jp"),
     "additional_domains": st.lists(_domain | text, max_size=2),
-    "letsencrypt_live": text | st.tuples(text, text).map(lambda parts: "/{}/{}".format(*parts)),
+    "letsencrypt_live": text | _path,
     "mua_client_restrictions": st.lists(_restriction | text, max_size=2),
     "mua_helo_restrictions": st.lists(_restriction, max_size=3),
     "mua_sender_restrictions": st.lists(_restriction, max_size=3),
