@@ -22,6 +22,20 @@ text = st.lists(st.sampled_from(_PIECES), max_size=4).map("".join) | st.lists(
     max_size=6,
 ).map("".join)
 
+# What may pass, and does so in part of the cases: the words of a value, the names of domains.
+_words = st.lists(
+    st.sampled_from(["a", "b,", "{x y}", "$z", "=", "-o", "inet:h:1", "[::1]", "\xa0"]),
+    min_size=1,
+    max_size=4,
+).map(" ".join)
+_domain = st.sampled_from(["example.org", "b\xfccher.example", "a b.example", "*.example", "x/y.example"])
+
+_path = st.lists(
+    st.sampled_from(["a", "b c", "x.jp", "..", "a=b", "@", "a,b", "$x", "'", "\xa0", "-rf"]),
+    min_size=1,
+    max_size=2,
+).map(lambda parts: "/" + "/".join(parts))
+
 _restriction = st.builds(" ".join, st.tuples(st.sampled_from(sorted(RESTRICTIONS)), text)) | st.sampled_from(
     sorted(RESTRICTIONS)
 )
@@ -31,13 +45,14 @@ _parameter = st.sampled_from(
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "mail_domain": text | text.map(lambda label: f"{label}.jp"),
     "mail_hostname": text | text.map(lambda label: f"{label}.jp"),
-    "additional_domains": st.lists(text | text.map(lambda label: f"{label}.example"), max_size=2),
-    "letsencrypt_live": text | text.map(lambda path: f"/{path}"),
+    "additional_domains": st.lists(_domain | text, max_size=2),
+    "letsencrypt_live": text | _path,
     "mua_client_restrictions": st.lists(_restriction | text, max_size=2),
     "mua_helo_restrictions": st.lists(_restriction, max_size=3),
     "mua_sender_restrictions": st.lists(_restriction, max_size=3),
     "mua_relay_restrictions": st.lists(_restriction, max_size=3),
-    "submissions_options": st.dictionaries(_parameter | text, st.none() | text, max_size=2),
+    "submissions_options": st.dictionaries(_parameter, st.none() | _words | text, max_size=2)
+    | st.dictionaries(text, text, max_size=1),
     "certbot_reload_services": st.lists(text, max_size=2).map(lambda units: ["postfix", *units]),
 }
 

@@ -1,6 +1,6 @@
 """Looks at mail hosts, settings, and what the operations make of them, without a host.
 
-The facts below `hosts/` were taken from booted hosts: `postconf -x`, `doveconf -n` and the stock files
+The facts below `recorded/` were taken from booted hosts: `postconf -x`, `doveconf -n` and the stock files
 of Debian 12 (Postfix 3.7, Dovecot 2.3) and 13 (3.10, 2.4). Postfix 3.8, as Ubuntu 24.04 has it, knows
 the same parameters as 3.7 as far as they matter here.
 """
@@ -25,7 +25,7 @@ from operations.changes import Change
 from postfix.main_cf import defined_parameters
 from settings import Settings, settings_from_data
 
-HOSTS = Path(__file__).parent / "hosts"
+RECORDED = Path(__file__).parent / "recorded"
 
 # Postfix's version, the recorded host that knows the same, and Dovecot's version.
 RELEASES = {"3.7.11": "bookworm", "3.8.6": "bookworm", "3.10.5": "trixie"}
@@ -66,7 +66,7 @@ def stock(version: str) -> Look:
 
 def look_lines(version: str) -> Iterator[str]:
     """What the script of the look prints on a stock host."""
-    folder = HOSTS / RELEASES[version]
+    folder = RECORDED / RELEASES[version]
     values = {"uid": "0", "postfix_reloaded": "1000.5", "dovecot_running": "1", "listening": "25"}
     yield from (_line(key, value) for key, value in values.items())
     for command in ("postconf", "doveconf", "systemctl", "openssl", "flock", "certbot"):
