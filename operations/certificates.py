@@ -86,7 +86,8 @@ def _obstacles(settings: Settings, look: Look, domain: str) -> Iterator[str]:
     if domain == settings.mail_domain and not _covers(lineage, settings.mail_hostname):
         yield (
             f"the certificate in {lineage.directory} does not cover {settings.mail_hostname}: "
-            "issue it for that name too, or set mail_hostname to a name that it covers"
+            f"{_wider(look, domain, [*names(lineage), settings.mail_hostname])}, "
+            "or set mail_hostname to a name that it covers"
         )
     if not names(lineage):
         yield f"the certificate in {lineage.directory} covers no DNS name: issue it for the domain's names"
@@ -104,6 +105,15 @@ def _instead(settings: Settings, look: Look, domain: str) -> str:
         )
     others = f" (there is {', '.join(look.lineages)})" if look.lineages else ""
     return f"{others}: run {command} on the host"
+
+
+def _wider(look: Look, domain: str, wanted: list[str]) -> str:
+    """How a lineage gets further names. Without --cert-name certbot would make another lineage."""
+    if "certbot" not in look.commands:
+        return "issue it for that name too"
+    return (
+        f"run certbot certonly --cert-name {domain} {' '.join(f'-d {name}' for name in wanted)} on the host"
+    )
 
 
 def _renewal(look: Look, domain: str, options: str = "") -> str:

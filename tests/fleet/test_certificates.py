@@ -112,6 +112,7 @@ def test_no_private_key_leaves_its_lineage(several: list[LabHost]) -> None:
     for host in several:
         assert host.run("grep -rlE 'PRIVATE KEY' /etc/postfix", check=False).stdout == ""
         assert host.run("stat -c '%a %U' /etc/postfix/smtp_auth_sni").stdout == "600 root\n"
+        assert host.run("postfix check").stderr == ""
 
 
 def test_postfix_logs_no_name_of_ours_as_unknown(several: list[LabHost]) -> None:

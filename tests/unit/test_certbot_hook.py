@@ -154,7 +154,8 @@ def test_the_run_bit_goes_where_the_hook_may_be_read(mode: str, wanted: str) -> 
         "#!/bin/sh\nlogger renewed\n",
         "#!/bin/bash\nset -eu\nshopt -s nullglob\nfor f in /etc/x/*; do logger $f; done",
         "#!/bin/sh\nif true; then\n  logger x\nfi\n\n# the end\n",
-        "#!/bin/sh\nlogger x && \\\n  exit 0\n",
+        "#!/bin/sh\nlogger x && \\\nexit 0\n",
+        "#!/bin/sh\nif true; then\n  exit 0\nfi\n",
         "#!/bin/sh\n[ -e /etc/x ] || exit 0\n",
     ],
 )
@@ -214,6 +215,12 @@ def test_without_certbot_the_plan_says_what_its_client_has_to_run() -> None:
     assert list(warnings(units, look())) == []
 
 
+def test_our_lines_go_once_the_owners_do_the_same() -> None:
+    ours = desired_content(settings(), None)
+    theirs = ours.replace("#!/bin/sh\n", BY_HAND)
+    assert desired_content(settings(), theirs) == BY_HAND
+
+
 # -- what it does ----------------------------------------------------------------------------------
 
 
@@ -238,9 +245,12 @@ def test_other_units_are_reloaded_for_any_lineage(machine: Machine) -> None:
 
 
 @pytest.mark.parametrize("failing", ["postfix", "dovecot", "nginx"])
-def test_one_units_failure_is_told_and_the_others_are_reloaded(machine: Machine, failing: str) -> None:
+@pytest.mark.parametrize("own", [None, "#!/bin/sh -eu\n", "#!/bin/bash\nset -eu\n"])
+def test_one_units_failure_is_told_and_the_others_are_reloaded(
+    machine: Machine, failing: str, own: str | None
+) -> None:
     units = ["dovecot", "postfix", "nginx"]
-    hook = desired_content(machine.settings(certbot_reload_services=units), None)
+    hook = desired_content(machine.settings(certbot_reload_services=units), own)
     machine.failing(failing)
     ran = machine.run(hook, machine.live / "example.jp")
     assert ran.status != 0

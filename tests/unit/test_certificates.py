@@ -56,6 +56,13 @@ def test_a_certificate_of_other_names_is_an_obstacle(covers: list[str]) -> None:
     assert "does not cover mail.example.jp" in obstacle(look([lineage("example.jp", covers)]))
 
 
+def test_the_command_that_adds_a_name_keeps_those_that_there_are() -> None:
+    found = obstacle(look([lineage("example.jp", ["example.jp", "imap.example.jp"])]))
+    assert (
+        "certbot certonly --cert-name example.jp -d example.jp -d imap.example.jp -d mail.example.jp" in found
+    )
+
+
 def test_a_certificate_without_names_is_an_obstacle() -> None:
     found = list(certificates.obstacles(MAIL, look([lineage("example.jp", [])])))
     assert any("covers no DNS name" in one for one in found)

@@ -1,9 +1,11 @@
 """Which certificate a client gets for a name: the table, and its place among an owner's."""
 
+from dataclasses import replace
+
 import pytest
 
 from facts.mail_host import Look
-from operations import postfix_sni
+from operations import postfix_activation, postfix_sni
 from tests.unit.looks import LIVE, look, settings
 from tests.unit.test_certificates import lineage
 
@@ -61,3 +63,28 @@ def test_an_owners_tables_stay_behind_ours_and_survive_it(owners: str) -> None:
 def test_where_our_table_stands_is_its_owners_choice(present: str) -> None:
     assert postfix_sni.in_use(seen(present))
     assert postfix_sni.desired(TWO, seen(present)) == {}
+
+
+@pytest.mark.parametrize(
+    ("present", "changed", "reasons"),
+    [
+        (OURS, 1001.0, ["the certificate of example.net is newer than what runs"]),
+        (OURS, 999.0, []),
+        # Not served, not reloaded for.
+        ("", 1001.0, []),
+    ],
+)
+def test_a_further_certificate_that_is_newer_than_what_runs_is_a_reason_to_reload(
+    present: str, changed: float, reasons: list[str]
+) -> None:
+    further = replace(lineage("example.net", ["smtp.example.net"]), changed=changed)
+    chain = f"{LIVE}/example.jp/fullchain.pem"
+    lineages = [lineage("example.jp", ["mail.example.jp"]), further]
+    table = postfix_sni.desired_table(TWO, look(lineages)) or ""
+    host = look(
+        lineages,
+        parameters={"tls_server_sni_maps": present, "smtpd_tls_cert_file": chain},
+        files={"sni": table},
+        reloaded=1000.0,
+    )
+    assert postfix_activation.pending(host) == reasons
