@@ -112,10 +112,10 @@ class Results:
         if self._json.exists():
             self._data = json.loads(self._json.read_text())
 
-    def describe(self, machine: dict[str, Any], imports: tuple[list[float], list[float]]) -> None:
+    def describe(self, machine: dict[str, Any], imports: dict[str, list[float]]) -> None:
         """Where it is measured, and what starting costs there."""
         self._data["machine"] = machine
-        self._data["imports"] = dict(zip(("pyinfra", "ours"), imports, strict=True))
+        self._data["imports"] = imports
 
     def add(self, rows: list[dict[str, Any]]) -> None:
         """Keep the rows of one work on one fleet."""
