@@ -20,6 +20,9 @@ check: $(VENV)/.installed
 verify: $(VENV)/.installed
 	$(RUN)pytest tests/verify
 
+bench: requirements
+	$(RUN)python -m bench
+
 lab-up: requirements
 	$(RUN)python -m tests.lab up
 
