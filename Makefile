@@ -20,7 +20,7 @@ check: $(VENV)/.installed
 verify: $(VENV)/.installed
 	$(RUN)pytest tests/verify
 
-bench: requirements
+bench: requirements .venv-bench/.installed
 	$(RUN)python -m bench
 
 lab-up: requirements
@@ -38,12 +38,15 @@ lab-requirements:
 	@tests/lab/install-requirements
 
 $(VENV)/.installed: requirements.txt
-	@test -x $(RUN)python || $(PYTHON) -m venv $(VENV) || { \
+.venv-bench/.installed: bench/requirements.txt
+$(VENV)/.installed .venv-bench/.installed:
+	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D) || { \
 	    echo "python3-venv is missing: apt-get install python3-venv" >&2; exit 1; }
-	$(RUN)pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
-# Pin every dependency of requirements.in, with hashes and without an index address.
+# Pin every dependency of both requirements.in, with hashes and without an index address (needs uv).
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	    --quiet requirements.in --output-file requirements.txt
+	for folder in . bench; do (cd $$folder && \
+	    uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	        --quiet requirements.in --output-file requirements.txt) || exit 1; done
