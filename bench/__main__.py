@@ -17,7 +17,7 @@ from bench import startup
 from bench.counts import counted
 from bench.fleet import DEPLOYED, ROOT, SCRATCH, Fleet, boot
 from bench.measure import Run, RunError, run
-from bench.peers import ANSIBLE, PEERS, Peer, environment
+from bench.peers import MITOGEN, PEERS, Peer, environment
 from bench.plot import plot
 from bench.same_state import differences, effective_state
 from bench.table import table
@@ -55,14 +55,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     lab = Lab(SCRATCH, tell=lambda what, done, seconds: _say(f"{what:<20} {done}  {seconds:.1f} s"))
     try:
         boot(lab, max(scenario.hosts for scenario in plan))
-        results = Bench(lab, options.runs, options.peers).measure(plan)
+        Bench(lab, options.runs, options.peers, Results(options.out)).measure(plan)
     except (LabError, RunError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
     finally:
         if not options.keep:
             lab.down()
-    _write(results, options.out)
     return 0
 
 
@@ -98,32 +97,71 @@ def _say(text: str) -> None:
     print(f"{datetime.now():%H:%M:%S}  {text}", flush=True)
 
 
+class Results:
+    """What was measured, kept in a folder as JSON, table and plot after each work.
+
+    A work that is measured again replaces its earlier rows, all peers of it together.
+
+    + folder: with benchmark.json, benchmark.md and benchmark.svg
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._json = folder / "benchmark.json"
+        self._data: dict[str, Any] = {"measured": []}
+        if self._json.exists():
+            self._data = json.loads(self._json.read_text())
+
+    def describe(self, machine: dict[str, Any], imports: dict[str, list[float]]) -> None:
+        """Where it is measured, and what starting costs there."""
+        self._data["machine"] = machine
+        self._data["imports"] = imports
+
+    def add(self, rows: list[dict[str, Any]]) -> None:
+        """Keep the rows of one work on one fleet."""
+        keys = {_place(row) for row in rows}
+        kept = [row for row in self._data["measured"] if _place(row) not in keys]
+        self._data["measured"] = sorted(kept + rows, key=_place)
+        self._folder.mkdir(exist_ok=True)
+        self._json.write_text(json.dumps(self._data, indent=1) + "\n")
+        text = table(self._data)
+        (self._folder / "benchmark.md").write_text(text)
+        (self._folder / "benchmark.svg").write_text(plot(self._data))
+        print(text)
+
+
+def _place(row: dict[str, Any]) -> tuple[int, float, int]:
+    """Where a row stands: by works, then by fleet."""
+    return list(WORKS).index(row["work"]), row["delay_ms"], row["hosts"]
+
+
 class Bench:
     """Measures peers on the hosts of a lab.
 
     + runs: counted runs, behind one that warms up
     + names: the peers' names; all of them if none
+    + results: where everything that was measured goes
     """
 
-    def __init__(self, lab: Lab, runs: int, names: Sequence[str] | None) -> None:
+    def __init__(self, lab: Lab, runs: int, names: Sequence[str] | None, results: Results) -> None:
         self._lab = lab
         self._runs = runs
+        self._results = results
         self._peers = [peer for peer in PEERS.values() if not names or peer.name in names]
         self._level = LEVELS[-1]
         self._reference: dict[str, dict[str, str]] = {}
 
-    def measure(self, plan: Sequence[Scenario]) -> dict[str, Any]:
-        """Everything that the plan asks for, as it goes into the JSON file."""
-        result: dict[str, Any] = {"machine": _machine(), "runs": self._runs}
-        result["imports"] = dict(zip(("pyinfra", "ours"), startup.imports(self._runs), strict=True))
-        result["measured"] = []
+    def measure(self, plan: Sequence[Scenario]) -> None:
+        """Everything that the plan asks for."""
+        self._results.describe(_machine(), startup.imports(self._runs))
         for scenario in plan:
             fleet = Fleet(self._lab, scenario.hosts, scenario.delay)
             self._deploy(fleet)
             for work in scenario.works:
-                result["measured"] += self._work(fleet, work)
-        result["load_at_end"] = os.getloadavg()
-        return result
+                started, load = datetime.now(UTC), os.getloadavg()[0]
+                rows = self._work(fleet, work)
+                origin = {"started": f"{started:%Y-%m-%d %H:%M} UTC", "load": [load, os.getloadavg()[0]]}
+                self._results.add([{**row, **origin} for row in rows])
 
     def _deploy(self, fleet: Fleet) -> None:
         """Make the state in which no peer finds anything to do: what the playbook leaves behind.
@@ -133,7 +171,7 @@ class Bench:
         if all(DEPLOYED in host.saved() for host in fleet.hosts):
             return
         prepare(FIRST, fleet, first=True)
-        self._run(ANSIBLE, FIRST, fleet, sample_memory=False)
+        self._run(MITOGEN, FIRST, fleet, sample_memory=False)
         fleet.save(DEPLOYED)
 
     def _work(self, fleet: Fleet, work: Work) -> list[dict[str, Any]]:
@@ -209,12 +247,10 @@ def _machine() -> dict[str, Any]:
     ]
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
-        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "cores": os.cpu_count(),
         "processor": model[0] if model else platform.machine(),
         "memory_gib": round(memory / 2**30),
         "kernel": platform.release(),
-        "load_at_start": os.getloadavg(),
         "python": platform.python_version(),
         "versions": _versions(),
         "commit": _first_line("git", "rev-parse", "--short", "HEAD"),
@@ -234,15 +270,6 @@ def _versions() -> dict[str, str]:
 def _first_line(*argv: str) -> str:
     done = subprocess.run(argv, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout.split("\n")[0]
-
-
-def _write(results: dict[str, Any], folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    (folder / "benchmark.json").write_text(json.dumps(results, indent=1) + "\n")
-    text = table(results)
-    (folder / "benchmark.md").write_text(text)
-    (folder / "benchmark.svg").write_text(plot(results))
-    print(text)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,8 @@ def plot(results: dict[str, Any]) -> str:
         parts += _group(y, _title(hosts, delay, work), peers)
         y += len(peers) * _BAR + _GAP
     machine = results["machine"]
-    foot = f"Seconds, median; the thin line is the spread. {machine['cores']} cores, {machine['date']}."
+    date = max(row["started"] for row in results["measured"])
+    foot = f"Seconds, median; the thin line is the spread. {machine['cores']} cores, {date}."
     parts.append(_text(16, y + 8, foot, size=11, colour="#6e7781"))
     height = y + 20
     return "\n".join(

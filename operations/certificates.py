@@ -9,12 +9,17 @@ before their end, so that its renewal has failed for long).
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from facts.mail_host import Lineage, Look
 from settings import Settings
+
+# It takes longer to load than all our modules: the functions that use it load it, which is while the
+# hosts are being looked at.
+if TYPE_CHECKING:
+    from cryptography import x509
 
 SOON = timedelta(days=10)
 
@@ -55,6 +60,8 @@ def names(lineage: Lineage) -> list[str]:
     certificate = _leaf(lineage)
     if certificate is None:
         return []
+    from cryptography import x509
+
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
@@ -130,7 +137,9 @@ def _renamed(look: Look, domain: str) -> list[str]:
     return [name for name in look.lineages if re.fullmatch(rf"{re.escape(domain)}-\d{{4,}}", name)]
 
 
-def _leaf(lineage: Lineage) -> x509.Certificate | None:
+def _leaf(lineage: Lineage) -> "x509.Certificate | None":
+    from cryptography import x509
+
     try:
         return x509.load_pem_x509_certificate((lineage.chain or "").encode("latin-1"))
     except ValueError:
