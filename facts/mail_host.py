@@ -72,6 +72,8 @@ class Look:
     + socket: the same, as it is on the disk
     + postfix_reloaded: when Postfix last read its configuration, in seconds since 1970; `None`
       where it does not run
+    + listening: which of the ports 25 and 465 any program listens on; `postfix_listening`: those of
+      them that Postfix holds
     + leftovers: files of a change that died halfway
     + watched: the paths that all of this depends on
     + seen: what `Seen` says of them while nothing of this has changed; empty where something was
@@ -98,6 +100,7 @@ class Look:
     leftovers: tuple[str, ...]
     watched: tuple[str, ...]
     seen: tuple[str, ...]
+    postfix_listening: frozenset[int] = frozenset()
 
     @property
     def queue_directory(self) -> str:
@@ -206,6 +209,7 @@ def parse(output: Iterable[str]) -> Look | None:
         leftovers=tuple(lists.get("leftover", ())),
         watched=tuple(lists.get("watched", ())),
         seen=tuple(lists.get("seen", ())),
+        postfix_listening=frozenset(int(port) for port in lists.get("postfix_listening", ())),
     )
 
 

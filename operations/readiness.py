@@ -111,7 +111,8 @@ def _port_obstacles(look: Look) -> Iterator[str]:
                 f"move it to another port in {look.master_cf.path}"
             )
     yield from _reach_obstacles(look, services)
-    if 465 in look.listening and not services:
+    # Postfix itself may still hold it, where the service was taken out and no reload came since.
+    if 465 in look.listening - look.postfix_listening and not services:
         yield "port 465 is held by another program than Postfix (ss -ltnp shows which): stop that first"
 
 

@@ -204,7 +204,8 @@ for my $domain (@{ $many{domain} || [] }) {
 }
 
 # A reload of Postfix starts its queue manager anew: that process is as old as the last reload.
-if (my $master = pid_from("$postfix{queue_directory}/pid/master.pid")) {
+my $master = pid_from("$postfix{queue_directory}/pid/master.pid");
+if ($master) {
     my $reloaded = started($master);
     for my $child (split / /, content("/proc/$master/task/$master/children") || "") {
         my $name = content("/proc/$child/comm");
@@ -214,15 +215,24 @@ if (my $master = pid_from("$postfix{queue_directory}/pid/master.pid")) {
 }
 say_value("dovecot_running", 1) if pid_from("/run/dovecot/master.pid");
 
-# TCP sockets in state LISTEN (0A).
-my %listening;
+# TCP sockets in state LISTEN (0A), and which of them Postfix holds.
+my (%listening, %port);
 for my $table ("/proc/net/tcp", "/proc/net/tcp6") {
     for (split /\n/, content($table) || "") {
-        $listening{ hex $1 }++ if /^\s*\d+: [0-9A-F]+:([0-9A-F]{4}) \S+ 0A /;
+        my @columns = split;
+        next unless @columns > 9 && $columns[3] eq "0A" && $columns[1] =~ /:([0-9A-F]{4})$/;
+        $listening{ hex $1 }++;
+        $port{"socket:[$columns[9]]"} = hex $1;
     }
 }
 for my $port (25, 465) {
     say_value("listening", $port) if $listening{$port};
+}
+if (defined $master && opendir my $handle, "/proc/$master/fd") {
+    my %held = map { $_ => 1 } grep { defined } map { $port{ readlink "/proc/$master/fd/$_" || "" } } readdir $handle;
+    for my $port (25, 465) {
+        say_value("postfix_listening", $port) if $held{$port};
+    }
 }
 say_watched();
 say_value("complete", 1);

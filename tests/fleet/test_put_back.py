@@ -3,12 +3,14 @@ says why."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from tests.fleet.conftest import FLEET, RELEASES
 from tests.fleet.deploying import Run, deploy, fingerprint, succeed
+from tests.fleet.faults import KILL, Faults
 from tests.lab import mail
 from tests.lab.host import LabHost
 from tests.lab.lab import Lab
@@ -120,6 +122,25 @@ def test_one_hosts_bad_configuration_does_not_keep_the_others_from_theirs(lab: L
     _is_back(run, bad, reason, log)
     assert "smtpd_client_connection_count_limit=20" in (good.root / "etc/postfix/master.cf").read_text()
     _serves(lab, good, logs_in=True)
+
+
+def test_a_put_back_that_is_killed_before_its_reload_is_mended(lab: Lab, stock: list[LabHost]) -> None:
+    # Then Postfix still holds port 465, for a service that is in no file any more.
+    bad, _, _ = BAD["a milter that is not there"]
+    with ExitStack() as stack:
+        for host in stock:
+            faults = stack.enter_context(Faults(host))
+            stack.enter_context(faults.in_ssh())
+            # Dovecot's reload, Postfix's, and that of the put-back.
+            faults.arm(3, KILL, "systemctl")
+        assert deploy(stock, data=bad).status != 0
+    for host in stock:
+        assert "submissions" not in host.run("postconf -M").stdout
+        assert ":465 " in host.run("ss -ltn").stdout
+    succeed(deploy(stock))
+    for host in stock:
+        _serves(lab, host, logs_in=True)
+        assert host.run("find /etc /run -name '*smtp-auth-*~' -o -name smtp-auth-stage").stdout == ""
 
 
 def test_an_auth_socket_that_is_never_right_is_put_back(lab: Lab, stock: list[LabHost]) -> None:
