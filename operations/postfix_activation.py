@@ -105,7 +105,7 @@ def _variables(change: Change) -> dict[str, str]:
         "chain": "" if own_certificate else f"{lineage.directory}/fullchain.pem",
         "by_name": "\n".join(_by_name(change)),
         "auth": "" if look.parameters.get("smtpd_sasl_exceptions_networks") else "yes",
-        "ports": " ".join(str(port) for port in sorted(look.listening)),
+        "ports": " ".join(str(port) for port in sorted(_served_ports(look))),
         "wrapped": "yes" if _wrapped(look) else "",
         "prove_perl": prove_script(),
     }
@@ -118,6 +118,12 @@ def _by_name(change: Change) -> list[str]:
         names.setdefault(lineage.directory, name.replace("*", "mail", 1))
     default = change.look.certificates[change.settings.mail_domain].directory
     return [f"{name} {chain}/fullchain.pem" for chain, name in names.items() if chain != default]
+
+
+def _served_ports(look: Look) -> frozenset[int]:
+    """Which of the ports 25 and 465 the present files serve; what runs may be older than these."""
+    services = submissions_services(look.master_cf.content or "")
+    return look.listening if services else look.listening - {465}
 
 
 def _wrapped(look: Look) -> bool:

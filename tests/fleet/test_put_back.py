@@ -137,6 +137,9 @@ def test_a_put_back_that_is_killed_before_its_reload_is_mended(lab: Lab, stock: 
     for host in stock:
         assert "submissions" not in host.run("postconf -M").stdout
         assert ":465 " in host.run("ss -ltn").stdout
+    again = deploy(stock, data=bad)
+    for host in stock:
+        assert "The old configuration is back and serves." in "\n".join(again.lines_of(host)), again.output
     succeed(deploy(stock))
     for host in stock:
         _serves(lab, host, logs_in=True)
