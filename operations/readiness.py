@@ -1,6 +1,8 @@
 """Whether a host can be deployed to at all: data, prerequisites, certificate. Changes nothing.
 
-What is wrong fails that host alone, in the plan, with one sentence that says what to do.
+What is wrong fails that host alone, in the plan, with one sentence that says what to do. A service that
+does not run is among it, and stays stopped: a change proves itself on the running service, and whoever
+stopped it may have had a reason.
 """
 
 from collections.abc import Iterator, Sequence

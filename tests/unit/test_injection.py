@@ -41,7 +41,7 @@ def lenient(examples: int) -> settings:
     return settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@lenient(300)
+@lenient(150)
 @given(st.sampled_from(sorted(RELEASES)), passing(TALLY))
 def test_the_files_hold_what_was_meant_and_nothing_more(version: str, found: Settings) -> None:
     look = with_lineages(LOOKS[version], found)
@@ -72,7 +72,7 @@ def test_the_files_hold_what_was_meant_and_nothing_more(version: str, found: Set
     assert all(len(line) == 3 for line in table)
 
 
-@lenient(200)
+@lenient(100)
 @given(passing(TALLY))
 def test_the_looks_command_has_the_words_that_were_meant(found: Settings) -> None:
     command = MailHost().command(Question(found, parameters(found)))
