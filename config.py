@@ -1,5 +1,6 @@
 """pyinfra's own configuration for this deploy."""
 
+import gc
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -15,3 +16,7 @@ check_before_connecting()
 # the deploy file does: let it be a module's.
 _deploy = sys.modules.setdefault("deploy", ModuleType("deploy"))
 _deploy.__file__ = str(Path(__file__).with_name("deploy.py"))
+
+# What is loaded stays until the end: looking through all of it for garbage, once on the way and several
+# times at the end, took a quarter of a run's processor time.
+gc.freeze()

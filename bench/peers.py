@@ -50,7 +50,7 @@ def _pyinfra(work: Work, fleet: Fleet, level: str) -> Command:
     if work is VERIFY:
         tests = [str(programs / "pytest"), "-q", "-p", "no:cacheprovider", "tests/verify"]
         tests += ["--inventory", str(fleet.pyinfra_inventory)]
-        return Command([*tests, "--data", f"verify_ca_file={fleet.lab.ca}"])
+        return Command([*tests, "--data", "verify_addresses=ssh", "--data", f"verify_ca_file={fleet.lab.ca}"])
     argv = [str(programs / "pyinfra"), str(fleet.pyinfra_inventory), "deploy.py"]
     argv += ["--data", f"smtpd_tls_security_level={level}"]
     return Command([*argv, *(["--dry", "--diff"] if work is DRY else ["-y"])])
