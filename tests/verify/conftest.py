@@ -135,20 +135,29 @@ def _try_look(target: Target, observer: Callable[[Target], Any]) -> None:
 def see(target: Target) -> See:
     """What an observer found on the check's host: `see(observer)`.
 
-    Where it could not look, the check is skipped with the reason, which another check reports.
+    Raises `Unseen` where it could not look.
     """
 
     def found(observer: Callable[[Target], Any]) -> Any:
+        if observer is not silence and target.see(silence):
+            raise Unseen("the host is down")
         try:
-            if observer is not silence and target.see(silence):
-                pytest.skip("the host is down")
             return target.see(observer)
-        except Unseen as reason:
-            return pytest.skip(str(reason))
+        except Unseen:
+            raise
         except Exception as error:
             return pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)
 
     return found
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, object, object]:
+    """A check that could not look is skipped with the reason, which another check reports."""
+    try:
+        return (yield)
+    except Unseen as reason:
+        return pytest.skip(str(reason))
 
 
 @pytest.hookimpl(wrapper=True)

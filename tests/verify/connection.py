@@ -4,6 +4,7 @@ So a host is reached for its verification exactly as for its deploy: the same SS
 keys, jump hosts and sudo, and nothing to set up twice.
 """
 
+from threading import BoundedSemaphore
 from typing import Any
 
 import testinfra.host
@@ -16,6 +17,9 @@ from tests.verify.target import Target, Unseen
 
 # Seconds after which a command on a host counts as hanging.
 TIMEOUT = 120
+
+# Commands at the same time over one connection; sshd's MaxSessions is 10.
+_CHANNELS = 4
 
 # Of a command's arguments, those that this module gives itself.
 _OWN_ARGUMENTS = {"_stdin", "_timeout", "_success_exit_codes"}
@@ -39,7 +43,7 @@ def connected(target: Target) -> "Connection":
 
 def on(target: Target) -> testinfra.host.Host:
     """testinfra's host."""
-    connection = connected(target)
+    connection = target.see(connected)
     host = testinfra.host.Host(connection)
     connection.set_host(host)
     return host
@@ -53,6 +57,7 @@ class Connection(BaseBackend):  # type: ignore[misc]
     def __init__(self, host: Host) -> None:
         super().__init__(host.name)
         self._pyinfra = host
+        self._channels = BoundedSemaphore(_CHANNELS)
 
     def run(self, command: str, *args: str, **_kwargs: Any) -> CommandResult:
         """What testinfra asks for, with `%s` quoted in."""
@@ -65,7 +70,8 @@ class Connection(BaseBackend):  # type: ignore[misc]
         arguments: Any = {name: given[name] for name in names}
         # pyinfra says only whether a command failed: its status comes behind what it prints.
         line = StringCommand(f"( {command}\n); printf '\\n%s' $?")
-        _, output = self._pyinfra.run_shell_command(line, _stdin=stdin, _timeout=TIMEOUT, **arguments)
+        with self._channels:
+            _, output = self._pyinfra.run_shell_command(line, _stdin=stdin, _timeout=TIMEOUT, **arguments)
         *lines, status = output.stdout_lines or [""]
         if not status.isdigit():
             raise ConnectionError(f"the connection broke off: {output.stderr or 'no answer'}")

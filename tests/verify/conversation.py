@@ -7,7 +7,10 @@ import ssl
 from dataclasses import dataclass
 
 # Seconds for one step. smtpd looks its client up in DNS first, which takes long with a dead resolver.
-TIMEOUT = 60
+TIMEOUT = 30
+
+# Seconds for a TCP connection to come about.
+CONNECT_TIMEOUT = 10
 
 IMPLICIT_TLS = 465
 RELAY = 25
@@ -40,7 +43,9 @@ class BrokenOff(Exception):
 
 def dial(address: str, port: int) -> socket.socket:
     """A TCP connection. Raises OSError."""
-    return socket.create_connection((address, port), TIMEOUT)
+    connection = socket.create_connection((address, port), CONNECT_TIMEOUT)
+    connection.settimeout(TIMEOUT)
+    return connection
 
 
 class Conversation:

@@ -15,7 +15,7 @@ from tests.verify.target import Target, Unseen
 def look(target: Target) -> Look:
     """The very look that a deploy takes at the host."""
     command = MailHost().command(Question(target.settings, parameters(target.settings)))
-    result = connected(target).execute(str(command), stdin=LOOK)
+    result = target.see(connected).execute(str(command), stdin=LOOK)
     found = parse(result.stdout.splitlines())
     if found is None:
         raise ConnectionError(f"the look at the host came to no end: {result.stderr.strip()}")

@@ -12,7 +12,7 @@ from email.utils import formatdate
 
 from tests.verify.connection import on
 from tests.verify.conversation import IMPLICIT_TLS, BrokenOff, Conversation, Reply, dial, extension
-from tests.verify.outside import connections_465
+from tests.verify.outside import sessions_465
 from tests.verify.target import Mailbox, Target, Unseen
 
 # Seconds in which a message that was accepted is in the mailbox.
@@ -20,15 +20,15 @@ _DELIVERY = 60
 
 
 def logins(target: Target) -> dict[str, str]:
-    """Mechanism that is offered to the reply to the login; empty where there was none to be seen."""
+    """Mechanism that is offered to the reply to a login with it."""
     mailbox, found = target.mailbox, {}
     with _submissions(target) as conversation:
-        conversation.reply()
         offered = extension(conversation.hello(), "AUTH") or []
+    if not offered:
+        raise Unseen("no login is offered")
     for mechanism in offered:
         if mechanism in _MECHANISMS:
             with _submissions(target) as conversation:
-                conversation.reply()
                 conversation.hello()
                 found[mechanism] = str(_login(conversation, mechanism, mailbox))
     return found
@@ -51,12 +51,13 @@ def sent(target: Target) -> Sent:
     mailbox, settings = target.mailbox, target.settings
     address = mailbox.address(settings.mail_domain)
     message_id = f"<verify-{secrets.token_hex(12)}@{settings.mail_hostname}>"
+    accepted = [mechanism for mechanism, reply in target.see(logins).items() if reply.startswith("235 ")]
+    if not accepted:
+        raise Unseen("no login succeeds")
     with _submissions(target) as conversation:
-        conversation.reply()
-        offered = extension(conversation.hello(), "AUTH") or []
-        mechanism = next((name for name in _MECHANISMS if name in offered), "PLAIN")
+        conversation.hello()
         commands = (f"MAIL FROM:<{address}>", f"RCPT TO:<{address}>", "DATA")
-        reply = _login(conversation, mechanism, mailbox)
+        reply = _login(conversation, accepted[0], mailbox)
         for command in commands:
             if reply.accepted:
                 reply = conversation.command(command)
@@ -90,17 +91,16 @@ def received(target: Target) -> str:
 @contextmanager
 def _submissions(target: Target) -> Iterator[Conversation]:
     """A conversation with a server that has shown who it is: the password goes to nobody else."""
-    answering = [a for a, error in target.see(connections_465).items() if error is None]
-    if not answering:
-        raise Unseen("port 465 is not reached")
+    address = next(iter(target.see(sessions_465)))
     context = ssl.create_default_context(cafile=target.expectations.ca_file)
     name = target.settings.mail_hostname
-    with dial(answering[0], IMPLICIT_TLS) as connection:
+    with dial(address, IMPLICIT_TLS) as connection:
         try:
             secured = context.wrap_socket(connection, server_hostname=name)
         except ssl.SSLCertVerificationError:
             raise Unseen("the certificate does not verify: no password is sent") from None
         with Conversation(secured) as conversation:
+            conversation.reply()
             yield conversation
             conversation.quit()
 

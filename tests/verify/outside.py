@@ -81,16 +81,14 @@ def _answering(target: Target, port: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Session:
-    """How a conversation begins: the handshake, then greeting and EHLO.
+    """How a conversation begins inside TLS.
 
     + chain: what the server sent, its own certificate first
-    + plain, hello: the replies to EHLO before STARTTLS (port 25 alone) and inside TLS
+    + hello: the reply to EHLO
     """
 
     version: str
     chain: tuple[x509.Certificate, ...]
-    greeting: Reply
-    plain: Reply | None
     hello: Reply
 
     @property
@@ -99,24 +97,60 @@ class Session:
         return self.chain[0]
 
 
+def attempts_465(target: Target) -> dict[str, Session | str]:
+    """Address to session on port 465, or to what went wrong with it."""
+    return {address: _attempt(target, address) for address in _answering(target, IMPLICIT_TLS)}
+
+
 def sessions_465(target: Target) -> dict[str, Session]:
-    """Address to session on port 465."""
-    return {address: _session(target, address) for address in _answering(target, IMPLICIT_TLS)}
+    """Address to session on port 465, where one came about."""
+    attempts = target.see(attempts_465)
+    found = {address: one for address, one in attempts.items() if isinstance(one, Session)}
+    if not found:
+        raise Unseen("port 465 gives no session")
+    return found
 
 
-def _session(target: Target, address: str) -> Session:
-    with _submissions(target, address) as (secured, conversation):
-        greeting, hello = conversation.reply(), conversation.hello()
-        conversation.quit()
-        return Session(secured.version() or "", _chain(secured), greeting, None, hello)
+def _attempt(target: Target, address: str) -> Session | str:
+    try:
+        with _secured(target, address) as secured, Conversation(secured) as conversation:
+            greeting, hello = conversation.reply(), conversation.hello()
+            version, chain = secured.version() or "", _chain(secured)
+            conversation.quit()
+    except (OSError, BrokenOff) as error:
+        return f"{type(error).__name__}: {error}"
+    if greeting.refused or hello.refused:
+        return str(greeting if greeting.refused else hello)
+    return Session(version, chain, hello)
 
 
-def plain_25(target: Target) -> tuple[Reply, Reply]:
-    """Greeting and EHLO on port 25, before any TLS."""
-    with Conversation(dial(_answering(target, RELAY)[0], RELAY)) as conversation:
-        greeting, hello = conversation.reply(), conversation.hello()
-        conversation.quit()
-        return greeting, hello
+def attempt_25(target: Target) -> Reply | str:
+    """The reply to EHLO on port 25 before any TLS, or what went wrong."""
+    try:
+        with Conversation(dial(_answering(target, RELAY)[0], RELAY)) as conversation:
+            greeting = conversation.reply()
+            hello = conversation.hello() if greeting.accepted else greeting
+            conversation.quit()
+    except (OSError, BrokenOff) as error:
+        return f"{type(error).__name__}: {error}"
+    return hello if hello.accepted else str(hello)
+
+
+def hello_25(target: Target) -> Reply:
+    """The reply to EHLO on port 25 before any TLS."""
+    reply = target.see(attempt_25)
+    if not isinstance(reply, Reply):
+        raise Unseen("port 25 does not greet")
+    return reply
+
+
+@contextmanager
+def _relay(target: Target, address: str = "") -> Iterator[Conversation]:
+    """A conversation on port 25, where that greets."""
+    target.see(hello_25)
+    with Conversation(dial(address or _answering(target, RELAY)[0], RELAY)) as conversation:
+        conversation.reply()
+        yield conversation
 
 
 def sessions_25(target: Target) -> dict[str, Session]:
@@ -125,14 +159,14 @@ def sessions_25(target: Target) -> dict[str, Session]:
         raise Unseen("TLS is switched off on port 25 (smtpd_tls_security_level)")
     found = {}
     for address in _answering(target, RELAY):
-        with Conversation(dial(address, RELAY)) as conversation:
-            greeting, plain = conversation.reply(), conversation.hello()
+        with _relay(target, address) as conversation:
+            conversation.hello()
             started = conversation.command("STARTTLS")
             if started.refused:
                 raise BrokenOff(f"port 25 refuses STARTTLS: {started}")
             secured = conversation.start_tls(_any_certificate(), target.settings.mail_hostname)
             hello = conversation.hello()
-            found[address] = Session(secured.version() or "", _chain(secured), greeting, plain, hello)
+            found[address] = Session(secured.version() or "", _chain(secured), hello)
             conversation.quit()
     return found
 
@@ -142,7 +176,7 @@ def untrusted(target: Target) -> dict[str, str]:
     context = ssl.create_default_context(cafile=target.expectations.ca_file)
     context.check_hostname = False
     found = {}
-    for address in _answering(target, IMPLICIT_TLS):
+    for address in target.see(sessions_465):
         error = _verification(context, address, target.settings.mail_hostname)
         found[address] = error.verify_message if error else ""
     return found
@@ -150,13 +184,13 @@ def untrusted(target: Target) -> dict[str, str]:
 
 def covered(target: Target) -> dict[str, bool]:
     """Whether the certificate covers `mail_hostname` and `WRONG_NAME`, as a client compares them."""
-    address, session = next(iter(target.see(sessions_465).items()))
-    # Trusted for its own sake, so that only the name is in question, whoever issued it.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.load_verify_locations(cadata=_der(session.certificate))
+    address = _serving(target)
     found = {}
     for name in (target.settings.mail_hostname, WRONG_NAME):
+        # Trusted for its own sake, so that only the name is in question, whoever issued it.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.load_verify_locations(cadata=_shown(address, name).public_bytes(Encoding.DER))
         error = _verification(context, address, name)
         found[name] = error is None or error.verify_code != _HOSTNAME_MISMATCH
     return found
@@ -166,7 +200,7 @@ def old_versions(target: Target) -> dict[str, str]:
     """TLS version below the host's floor to how port 465 refused it; empty where it was accepted."""
     versions = list(_TLS_VERSIONS)
     below = versions[: versions.index(target.settings.tls_minimum_version)]
-    address = _answering(target, IMPLICIT_TLS)[0]
+    address = _serving(target)
     return {version: _refusal(target, address, version) for version in below}
 
 
@@ -178,11 +212,13 @@ def plain_text_answer(target: Target) -> bytes:
             return connection.recv(1024)
         except ConnectionResetError:
             return b""
+        except TimeoutError:
+            raise Unseen("port 465 does not answer in time") from None
 
 
 def certificates_by_name(target: Target) -> dict[str, x509.Certificate]:
     """Name to the certificate that port 465 shows for it (SNI), for every name that the host serves."""
-    address = _answering(target, IMPLICIT_TLS)[0]
+    address = _serving(target)
     return {
         name: _shown(address, name.replace("*", "mail", 1))
         for name in postfix_sni.served(target.settings, target.see(look))
@@ -205,13 +241,27 @@ def _any_certificate() -> ssl.SSLContext:
     return context
 
 
+def _serving(target: Target) -> str:
+    """The first address whose port 465 gives a session."""
+    return next(iter(target.see(sessions_465)))
+
+
 @contextmanager
-def _submissions(target: Target, address: str = "") -> Iterator[tuple[ssl.SSLSocket, Conversation]]:
-    address = address or _answering(target, IMPLICIT_TLS)[0]
-    with dial(address, IMPLICIT_TLS) as connection:
-        name = target.settings.mail_hostname
-        with _any_certificate().wrap_socket(connection, server_hostname=name) as secured:
-            yield secured, Conversation(secured)
+def _secured(target: Target, address: str) -> Iterator[ssl.SSLSocket]:
+    name = target.settings.mail_hostname
+    with (
+        dial(address, IMPLICIT_TLS) as connection,
+        _any_certificate().wrap_socket(connection, server_hostname=name) as secured,
+    ):
+        yield secured
+
+
+@contextmanager
+def _submissions(target: Target) -> Iterator[Conversation]:
+    """A conversation on port 465, where that gives a session."""
+    with _secured(target, _serving(target)) as secured, Conversation(secured) as conversation:
+        conversation.reply()
+        yield conversation
 
 
 def _chain(secured: ssl.SSLSocket) -> tuple[x509.Certificate, ...]:
@@ -221,10 +271,6 @@ def _chain(secured: ssl.SSLSocket) -> tuple[x509.Certificate, ...]:
     else:
         sent = [part.public_bytes(2) for part in secured._sslobj.get_unverified_chain()]  # type: ignore[attr-defined]
     return tuple(x509.load_der_x509_certificate(part) for part in sent)
-
-
-def _der(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(Encoding.DER)
 
 
 def _verification(context: ssl.SSLContext, address: str, name: str) -> ssl.SSLCertVerificationError | None:
@@ -261,8 +307,7 @@ def _refusal(target: Target, address: str, version: str) -> str:
 
 def wrong_logins(target: Target) -> list[str]:
     """The replies to two logins of nobody, one after the other."""
-    with _submissions(target) as (_, conversation):
-        conversation.reply()
+    with _submissions(target) as conversation:
         conversation.hello()
         # Nobody's name, so that no real account is locked; and always the same words, for Dovecot
         # lets an address that tries many different ones wait longer and longer.
@@ -277,19 +322,12 @@ def wrong_logins(target: Target) -> list[str]:
 
 def relaying_465(target: Target) -> dict[str, Reply]:
     """Way to the reply of port 465 to somebody who has not logged in."""
-
-    @contextmanager
-    def session() -> Iterator[Conversation]:
-        with _submissions(target) as (_, conversation):
-            yield conversation
-
-    return _relaying(target, session)
+    return _relaying(target, lambda: _submissions(target))
 
 
 def relaying_25(target: Target) -> dict[str, Reply]:
     """Way to the reply of port 25."""
-    address = _answering(target, RELAY)[0]
-    return _relaying(target, lambda: Conversation(dial(address, RELAY)))
+    return _relaying(target, lambda: _relay(target))
 
 
 def _ways(target: Target) -> dict[str, tuple[str, str]]:
@@ -325,7 +363,6 @@ def _relaying(
     for way, (sender, recipient) in _ways(target).items():
         # Each way by itself: servers end a conversation that has seen too many errors.
         with session() as conversation:
-            conversation.reply()
             conversation.hello()
             reply = conversation.command(f"MAIL FROM:<{sender}>")
             if reply.accepted:
@@ -340,8 +377,7 @@ def users_465(target: Target) -> tuple[str, str]:
     domain = target.settings.mail_domain
     replies = []
     for user in ("postmaster", f"nobody-{secrets.token_hex(4)}"):
-        with _submissions(target) as (_, conversation):
-            conversation.reply()
+        with _submissions(target) as conversation:
             conversation.hello()
             reply = conversation.command(f"VRFY {user}@{domain}")
             conversation.quit()
@@ -354,8 +390,7 @@ def users_465(target: Target) -> tuple[str, str]:
 
 def pipelining_25(target: Target) -> str:
     """What port 25 says to a client that does not wait for the answer to EHLO."""
-    with Conversation(dial(_answering(target, RELAY)[0], RELAY)) as conversation:
-        conversation.reply()
+    with _relay(target) as conversation:
         conversation.send(b"EHLO pipelining.invalid\r\nNOOP\r\nNOOP\r\n")
         replies = []
         try:
@@ -374,8 +409,7 @@ def bare_newline_25(target: Target) -> str:
     if not target.see(forbids_bare_newlines):
         raise Unseen("this release of Postfix takes bare newlines unless it is told otherwise")
     domain = target.settings.mail_domain
-    with Conversation(dial(_answering(target, RELAY)[0], RELAY)) as conversation:
-        conversation.reply()
+    with _relay(target) as conversation:
         conversation.hello()
         for command in (f"MAIL FROM:<postmaster@{domain}>", f"RCPT TO:<postmaster@{domain}>", "DATA"):
             reply = conversation.command(command)

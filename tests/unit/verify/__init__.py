@@ -1,0 +1,1 @@
+"""The parts of tests/verify that need no host."""
