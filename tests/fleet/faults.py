@@ -79,9 +79,14 @@ class Faults:
 
         + action: shell code; when it ends without `exit`, the real command runs
         """
-        self.host.run(f"rm -rf {_FOLDER}/calls {_FOLDER}/paused {_FOLDER}/go; mkdir {_FOLDER}/calls")
+        # What is left of a script whose controller is gone may be counting a call at this very moment.
+        wait_until(self._forget_calls, f"{self.host.name}: no call is being counted")
         (self._folder / "action").write_text(action + "\n")
         (self._folder / "at").write_text(f"{command} {number}\n")
+
+    def _forget_calls(self) -> bool:
+        forget = f"cd {_FOLDER} && rm -rf calls paused go 2>/dev/null && mkdir calls"
+        return self.host.run(forget, check=False).returncode == 0
 
     def disarm(self) -> None:
         """Let every command do what it always does."""
