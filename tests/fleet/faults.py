@@ -79,14 +79,9 @@ class Faults:
 
         + action: shell code; when it ends without `exit`, the real command runs
         """
-        # What is left of a script whose controller is gone may be counting a call at this very moment.
-        wait_until(self._forget_calls, f"{self.host.name}: no call is being counted")
+        self.host.run(f"rm -rf {_FOLDER}/calls {_FOLDER}/paused {_FOLDER}/go; mkdir {_FOLDER}/calls")
         (self._folder / "action").write_text(action + "\n")
         (self._folder / "at").write_text(f"{command} {number}\n")
-
-    def _forget_calls(self) -> bool:
-        forget = f"cd {_FOLDER} && rm -rf calls paused go 2>/dev/null && mkdir calls"
-        return self.host.run(forget, check=False).returncode == 0
 
     def disarm(self) -> None:
         """Let every command do what it always does."""
@@ -166,6 +161,14 @@ class Faults:
             """
         )
 
-    def wait_unlocked(self) -> None:
-        """Wait until no deploy is at work on the host any more."""
-        self.host.run("flock /etc/postfix true", timeout=120)
+    def session(self, process: int) -> int:
+        """The session of a process of the host: all that came by ssh in one command is in one."""
+        return int(self.host.run(f"ps -o sid= -p {process}").stdout)
+
+    def wait_ended(self, session: int) -> None:
+        """Wait until nothing of a session is at work on the host any more."""
+        wait_until(
+            lambda: self.host.run(f"pgrep -s {session}", check=False).returncode != 0,
+            f"the end of what goes on without a controller on {self.host.name}",
+            timeout=120,
+        )

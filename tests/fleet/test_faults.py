@@ -256,6 +256,7 @@ def _interrupted(command: str, number: int, how: str, bench: Bench) -> None:
     with faults.in_ssh(), started([bench.host], data=bench.data) as process:
         faults.arm(number, PAUSE, command)
         pid = faults.wait_paused()
+        session = faults.session(pid)
         if how == "controller":
             process.kill()
         else:
@@ -263,7 +264,7 @@ def _interrupted(command: str, number: int, how: str, bench: Bench) -> None:
         process.communicate(timeout=120)
         assert process.returncode != 0
         faults.go_on()
-        faults.wait_unlocked()
+        faults.wait_ended(session)
     faults.disarm()
 
 
