@@ -113,6 +113,11 @@ class Look:
         return self.parameters["mail_version"]
 
     @property
+    def lock(self) -> str:
+        """The directory that a change of this host locks: Postfix's, whatever the service."""
+        return self.main_cf.real_path.rpartition("/")[0]
+
+    @property
     def files(self) -> tuple[File, ...]:
         """The files that a deploy may write."""
         return (self.main_cf, self.master_cf, self.sni, self.dropin, self.hook)

@@ -13,11 +13,20 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pyinfra.api import StringCommand
 
 from facts.mail_host import File
 
 _TEMPLATES = Path(__file__).parent.parent / "templates"
+
+_environment = Environment(
+    loader=FileSystemLoader(_TEMPLATES),
+    undefined=StrictUndefined,
+    keep_trailing_newline=True,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,11 @@ def prove_script() -> str:
 def template(name: str) -> str:
     """A file of templates/."""
     return (_TEMPLATES / name).read_text()
+
+
+def render(name: str, **values: object) -> str:
+    """A file of templates/ with its placeholders filled in."""
+    return _environment.get_template(name).render(**values)
 
 
 def _stage(replacement: Replacement) -> str:

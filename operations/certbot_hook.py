@@ -3,28 +3,18 @@
 import re
 import shlex
 from collections.abc import Generator, Iterator, Sequence
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
 from facts.mail_host import File, Look
-from operations.activation import Replacement, activation
+from operations.activation import Replacement, activation, render
 from operations.changes import current, show, show_difference
 from settings import Settings
 
 # Shells that read what we write (POSIX).
 _SHELLS = ("sh", "dash", "bash", "ash", "busybox", "ksh", "mksh", "zsh")
-
-_templates = Environment(
-    loader=FileSystemLoader(Path(__file__).parent.parent / "templates"),
-    undefined=StrictUndefined,
-    keep_trailing_newline=True,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
 
 
 @operation()
@@ -69,7 +59,7 @@ def reload_services() -> Generator[PyinfraCommand, None, None]:
     yield activation(
         "certbot_hook.sh",
         service="certbot's deploy hook",
-        lock=look.main_cf.real_path.rpartition("/")[0],
+        lock=look.lock,
         managed=[hook],
         replacements=[Replacement(hook, content, mode)],
         variables={"hook": hook.real_path, "shell": _shell(content)},
@@ -142,8 +132,10 @@ def _certbot(look: Look) -> bool:
 def _block(settings: Settings, units: Sequence[str]) -> str:
     others = [unit for unit in units if _bare(unit) != "postfix"]
     lineages = [f"{settings.letsencrypt_live}/{domain}" for domain in settings.domains]
-    text: str = _templates.get_template("certbot_hook_block.sh.j2").render(
-        lineages=map(shlex.quote, lineages) if len(others) < len(units) else [], units=others
+    text: str = render(
+        "certbot_hook_block.sh.j2",
+        lineages=map(shlex.quote, lineages) if len(others) < len(units) else [],
+        units=others,
     )
     return text
 

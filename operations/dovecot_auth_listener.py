@@ -1,24 +1,16 @@
 """SMTP AUTH, Dovecot side: the auth listener in Postfix's spool."""
 
 from collections.abc import Generator
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
 from facts.mail_host import Look, Socket
-from operations.activation import Replacement, activation, prove_script
+from operations.activation import Replacement, activation, prove_script, render
 from operations.changes import current, show, show_difference
 
 WANTED = Socket(mode="0600", user="postfix", group="postfix")
-
-_templates = Environment(
-    loader=FileSystemLoader(Path(__file__).parent.parent / "templates"),
-    undefined=StrictUndefined,
-    keep_trailing_newline=True,
-)
 
 
 @operation()
@@ -55,7 +47,7 @@ def listener() -> Generator[PyinfraCommand, None, None]:
     yield activation(
         "dovecot.sh",
         service="Dovecot",
-        lock=look.main_cf.real_path.rpartition("/")[0],
+        lock=look.lock,
         managed=[look.dropin],
         replacements=replacements,
         variables={
@@ -82,7 +74,7 @@ def overruled(look: Look) -> bool:
 
 def _content(look: Look) -> str:
     socket = f"{look.queue_directory}/private/auth"
-    return _templates.get_template("dovecot_listener.conf.j2").render(socket=socket)
+    return render("dovecot_listener.conf.j2", socket=socket)
 
 
 def pending(look: Look) -> list[str]:

@@ -56,7 +56,7 @@ def activate() -> Generator[PyinfraCommand, None, None]:
     yield activation(
         "postfix.sh",
         service="Postfix",
-        lock=look.main_cf.real_path.rpartition("/")[0],
+        lock=look.lock,
         managed=[look.sni, look.main_cf, look.master_cf],
         replacements=replacements,
         variables=_variables(change),
