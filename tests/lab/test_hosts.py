@@ -163,6 +163,15 @@ def test_a_named_state_comes_back_from_another_one(host: LabHost) -> None:
 
 
 @one_a_release
+def test_a_host_can_be_put_back_many_times_at_once(host: LabHost) -> None:
+    # systemd refuses the sixth start within ten seconds.
+    for _ in range(8):
+        host.run("postconf -e maximal_queue_lifetime=1d")
+        host.reset()
+    assert host.serves()
+
+
+@one_a_release
 def test_a_host_can_be_rebooted_switched_off_and_crashed(host: LabHost) -> None:
     boot = "cat /proc/sys/kernel/random/uuid >/run/mark"
     host.run(boot)
