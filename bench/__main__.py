@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import platform
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -20,7 +21,7 @@ from bench.measure import Run, RunError, run
 from bench.peers import MITOGEN, PEERS, Peer, environment
 from bench.plot import plot
 from bench.same_state import differences, effective_state
-from bench.table import table
+from bench.table import summary, table
 from bench.works import FIRST, LEVELS, NOTHING, ONE, WORKS, Work, prepare
 from tests.lab import Lab, LabError
 
@@ -38,12 +39,9 @@ class Scenario:
     works: tuple[Work, ...]
 
 
-# Four hosts do everything; the others show how the time grows with hosts and with distance.
-PLAN = (
-    Scenario(4, 0, tuple(WORKS.values())),
-    Scenario(1, 0, (NOTHING, FIRST)),
-    Scenario(16, 0, (NOTHING,)),
-    Scenario(4, 50, (NOTHING, FIRST)),
+# How the time grows with hosts, and with distance.
+PLAN = tuple(
+    Scenario(hosts, delay, tuple(WORKS.values())) for hosts, delay in ((4, 0), (1, 0), (4, 50), (16, 0))
 )
 
 
@@ -98,11 +96,12 @@ def _say(text: str) -> None:
 
 
 class Results:
-    """What was measured, kept in a folder as JSON, table and plot after each work.
+    """What was measured, kept in a folder as JSON, tables and plot after each work.
 
     A work that is measured again replaces its earlier rows, all peers of it together.
 
-    + folder: with benchmark.json, benchmark.md and benchmark.svg
+    + folder: with benchmark.json, benchmark.md and benchmark.svg; a README.md beside the folder gets the
+      first table between its two marks
     """
 
     def __init__(self, folder: Path) -> None:
@@ -127,7 +126,17 @@ class Results:
         text = table(self._data)
         (self._folder / "benchmark.md").write_text(text)
         (self._folder / "benchmark.svg").write_text(plot(self._data))
+        readme = self._folder.parent / "README.md"
+        if readme.exists():
+            readme.write_text(between_marks(readme.read_text(), summary(self._data)))
         print(text)
+
+
+def between_marks(page: str, text: str) -> str:
+    """The page with other text between its marks; a page without them as it is."""
+    return re.sub(
+        r"(?<=<!-- benchmark -->\n).*(?=<!-- end of benchmark -->\n)", lambda _: text, page, flags=re.DOTALL
+    )
 
 
 def _place(row: dict[str, Any]) -> tuple[int, float, int]:

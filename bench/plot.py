@@ -1,4 +1,4 @@
-"""The results as a picture: bars of time by work and peer, in SVG."""
+"""The results as a picture in SVG: a row a work, a column a fleet, and in each field a bar a peer."""
 
 import statistics
 from typing import Any
@@ -15,31 +15,42 @@ _COLOURS = {
     "ssh": "#afb8c1",
 }
 
-_WIDTH, _LABEL, _BAR, _GAP, _TOP = 760, 230, 14, 16, 44
-_ROOM = _WIDTH - _LABEL - 70
+_GREY = "#6e7781"
+# Lengths in pixels: the rows' titles, a column with its bars and with what stands behind the longest of
+# them, a bar, and what separates rows.
+_LABEL, _COLUMN, _BARS, _BAR, _GAP = 130, 175, 120, 13, 14
+_TOP = 64
+
+Field = dict[str, list[float]]
 
 
 def plot(results: dict[str, Any]) -> str:
-    """An SVG of one group of bars a work and fleet, each group on a scale of its own."""
-    groups: dict[tuple[int, float, str], dict[str, list[float]]] = {}
+    """An SVG; each field has a scale of its own."""
+    fields: dict[tuple[str, tuple[int, float]], Field] = {}
     for row in results["measured"]:
-        key = row["hosts"], row["delay_ms"], row["work"]
-        groups.setdefault(key, {})[row["peer"]] = row["seconds"]
-    parts, y = [], _TOP
-    for (hosts, delay, work), peers in groups.items():
-        parts += _group(y, _title(hosts, delay, work), peers)
-        y += len(peers) * _BAR + _GAP
+        place = row["work"], (row["hosts"], row["delay_ms"])
+        fields.setdefault(place, {})[row["peer"]] = row["seconds"]
+    works = [name for name in WORKS if any(work == name for work, _ in fields)]
+    fleets = sorted({fleet for _, fleet in fields}, key=lambda fleet: (fleet[1], fleet[0]))
+    parts = _legend()
+    parts += [_text(_left(column), _TOP - 14, _title(*fleet)) for column, fleet in enumerate(fleets)]
+    y = _TOP
+    for work in works:
+        parts.append(_text(16, y + 11, WORKS[work].title))
+        row_fields = [fields.get((work, fleet), {}) for fleet in fleets]
+        for column, field in enumerate(row_fields):
+            parts += _bars(_left(column), y, field)
+        y += max(map(len, row_fields)) * _BAR + _GAP
     machine = results["machine"]
     date = max(row["started"] for row in results["measured"])
     foot = f"Seconds, median; the thin line is the spread. {machine['cores']} cores, {date}."
-    parts.append(_text(16, y + 8, foot, size=11, colour="#6e7781"))
-    height = y + 20
+    parts.append(_text(16, y + 6, foot, size=11, colour=_GREY))
+    width, height = _left(len(fleets)), y + 18
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" '
-            f'width="{_WIDTH}" height="{height}" font-family="sans-serif">',
-            f'<rect width="{_WIDTH}" height="{height}" fill="#ffffff"/>',
-            *_legend(),
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+            f'width="{width}" height="{height}" font-family="sans-serif">',
+            f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
             *parts,
             "</svg>",
             "",
@@ -47,9 +58,13 @@ def plot(results: dict[str, Any]) -> str:
     )
 
 
-def _title(hosts: int, delay: float, work: str) -> str:
+def _left(column: int) -> int:
+    return _LABEL + column * _COLUMN
+
+
+def _title(hosts: int, delay: float) -> str:
     fleet = f"{hosts} host{'s' if hosts > 1 else ''}"
-    return f"{WORKS[work].title}, {fleet}{f', +{delay:g} ms' if delay else ''}"
+    return f"{fleet}{f', +{delay:g} ms' if delay else ''}"
 
 
 def _legend() -> list[str]:
@@ -61,17 +76,17 @@ def _legend() -> list[str]:
     return parts
 
 
-def _group(y: int, title: str, peers: dict[str, list[float]]) -> list[str]:
-    scale = _ROOM / max(max(seconds) for seconds in peers.values())
-    parts = [_text(16, y + 11, title)]
-    for number, (name, seconds) in enumerate(peers.items()):
+def _bars(left: int, y: int, field: Field) -> list[str]:
+    parts = []
+    scale = _BARS / max((max(seconds) for seconds in field.values()), default=1)
+    for number, (name, seconds) in enumerate(field.items()):
         top, middle = y + number * _BAR, statistics.median(seconds)
-        first, last = _LABEL + min(seconds) * scale, _LABEL + max(seconds) * scale
+        first, last = left + min(seconds) * scale, left + max(seconds) * scale
         parts += [
-            f'<rect x="{_LABEL}" y="{top + 1}" width="{middle * scale:.1f}" height="{_BAR - 3}" '
+            f'<rect x="{left}" y="{top + 1}" width="{middle * scale:.1f}" height="{_BAR - 3}" '
             f'fill="{_COLOURS[name]}"/>',
-            f'<line x1="{first:.1f}" y1="{top + 6.5}" x2="{last:.1f}" y2="{top + 6.5}" stroke="#24292f"/>',
-            _text(last + 5, top + 11, f"{middle:.2f}", size=11),
+            f'<line x1="{first:.1f}" y1="{top + 6}" x2="{last:.1f}" y2="{top + 6}" stroke="#24292f"/>',
+            _text(last + 5, top + 10, f"{middle:.2f}", size=11),
         ]
     return parts
 

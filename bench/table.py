@@ -1,13 +1,15 @@
 """The results as a page of aligned tables, for people and for the repository."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from bench.peers import OURS, PEERS
-from bench.works import WORKS
+from bench.works import NOTHING, WORKS
 
 Row = dict[str, Any]
+
+_TIMED = ("seconds", "cpu_seconds")
 
 
 def table(results: dict[str, Any]) -> str:
@@ -21,10 +23,18 @@ def table(results: dict[str, Any]) -> str:
             "",
             "## Time",
             "",
-            "Seconds from start to end: median (smallest to largest). Behind it how many times that",
-            "takes of what this deploy takes.",
+            "Seconds from start to end: median (smallest to largest), and how many times what this deploy",
+            "takes. The dry run is that of a first deploy, with its differences; the parameter is changed on",
+            "each host.",
             "",
-            *_aligned(_times(rows)),
+            *_aligned(_times(rows, _spread)),
+            "",
+            "## Growth",
+            "",
+            "With nothing to do: the time on the largest fleet beside that on one host, and the controller's",
+            "processor time for each further host.",
+            "",
+            *_aligned(_growth(rows)),
             "",
             "## Cost",
             "",
@@ -36,6 +46,21 @@ def table(results: dict[str, Any]) -> str:
             "## Start",
             "",
             *_imports(results["imports"]),
+            "",
+        ]
+    )
+
+
+def summary(results: dict[str, Any]) -> str:
+    """The page's first table without spreads, and where it was measured: for the README."""
+    machine = results["machine"]
+    rows: list[Row] = results["measured"]
+    date = max(row["started"] for row in rows)[:10]
+    return "\n".join(
+        [
+            f"Seconds, median, and how many times what this deploy takes; {machine['cores']} cores, {date}.",
+            "",
+            *_aligned(_times(rows, lambda seconds: "")),
             "",
         ]
     )
@@ -58,7 +83,7 @@ def _origin(results: dict[str, Any]) -> list[str]:
     ]
 
 
-def _times(rows: list[Row]) -> list[list[str]]:
+def _times(rows: list[Row], behind: Callable[[list[float]], str]) -> list[list[str]]:
     lines = [["work", "hosts", *(peer.title for peer in PEERS.values())]]
     for hosts, delay, work in _distinct((r["hosts"], r["delay_ms"], r["work"]) for r in rows):
         found = {
@@ -67,18 +92,37 @@ def _times(rows: list[Row]) -> list[list[str]]:
             if (r["hosts"], r["delay_ms"], r["work"]) == (hosts, delay, work)
         }
         ours = statistics.median(found[OURS.name]) if OURS.name in found else None
-        cells = [_time(found.get(peer), None if peer == OURS.name else ours) for peer in PEERS]
-        far = f" +{delay:g} ms" if delay else ""
-        lines.append([WORKS[work].title, f"{hosts}{far}", *cells])
+        cells = []
+        for peer in PEERS:
+            seconds = found.get(peer)
+            middle = statistics.median(seconds) if seconds else 0
+            times = f" {middle / ours:.1f}x" if ours and peer != OURS.name else ""
+            cells.append(f"{middle:.2f}{behind(seconds)}{times}" if seconds else "-")
+        lines.append([WORKS[work].title, _fleet(hosts, delay), *cells])
     return lines
 
 
-def _time(seconds: list[float] | None, ours: float | None) -> str:
-    if not seconds:
-        return "-"
-    middle = statistics.median(seconds)
-    times = f" {middle / ours:.1f}x" if ours else ""
-    return f"{middle:.2f} ({min(seconds):.2f} to {max(seconds):.2f}){times}"
+def _spread(seconds: list[float]) -> str:
+    return f" ({min(seconds):.2f} to {max(seconds):.2f})"
+
+
+def _fleet(hosts: int, delay: float) -> str:
+    return f"{hosts}{f' +{delay:g} ms' if delay else ''}"
+
+
+def _growth(rows: list[Row]) -> list[list[str]]:
+    lines = [["peer", "hosts", "times the time of one", "ms a further host"]]
+    for name, peer in PEERS.items():
+        found = {
+            r["hosts"]: r for r in rows if (r["peer"], r["work"], r["delay_ms"]) == (name, NOTHING.name, 0)
+        }
+        if len(found) > 1 and 1 in found:
+            most = max(found)
+            few, many = ({key: statistics.median(found[n][key]) for key in _TIMED} for n in (1, most))
+            further = (many["cpu_seconds"] - few["cpu_seconds"]) / (most - 1) * 1000
+            times = many["seconds"] / few["seconds"]
+            lines.append([peer.title, f"{most}", f"{times:.1f}", f"{further:.0f}"])
+    return lines
 
 
 def _costs(rows: list[Row]) -> list[list[str]]:
@@ -89,7 +133,6 @@ def _costs(rows: list[Row]) -> list[list[str]]:
         ]
     ]
     for row in rows:
-        far = f" +{row['delay_ms']:g} ms" if row["delay_ms"] else ""
         cpu = statistics.median(row["cpu_seconds"])
         hosts = list(row["counts"].values())
 
@@ -99,7 +142,7 @@ def _costs(rows: list[Row]) -> list[list[str]]:
         lines.append(
             [
                 WORKS[row["work"]].title,
-                f"{row['hosts']}{far}",
+                _fleet(row["hosts"], row["delay_ms"]),
                 PEERS[row["peer"]].title,
                 f"{cpu:.2f}",
                 f"{cpu / row['hosts']:.3f}",

@@ -22,9 +22,9 @@ class Work:
 
 
 NOTHING = Work("nothing", "nothing to do", DEPLOYED, changes=False)
-DRY = Work("dry", "dry run of the first deploy", STOCK, changes=False)
+DRY = Work("dry", "dry run", STOCK, changes=False)
 FIRST = Work("first", "first deploy", STOCK, changes=True)
-ONE = Work("one", "one parameter changed", DEPLOYED, changes=False)
+ONE = Work("one", "one parameter", DEPLOYED, changes=False)
 VERIFY = Work("verify", "verification", DEPLOYED, changes=False)
 
 WORKS = {work.name: work for work in (NOTHING, DRY, FIRST, ONE, VERIFY)}

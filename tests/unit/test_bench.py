@@ -1,9 +1,15 @@
-"""What the benchmark takes for a change, and for a difference between hosts."""
+"""What the benchmark takes for a change and for a difference between hosts, and what it makes of figures."""
+
+from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
+from bench.__main__ import between_marks
 from bench.peers import ANSIBLE, OURS, SCRIPT, Peer
+from bench.plot import plot
 from bench.same_state import differences
+from bench.table import summary, table
 
 _PYINFRA = "    Grand total          28      {}       -       {}\n"
 _ANSIBLE = "mail1.example.jp : ok=10   changed={}    unreachable=0    failed=0\n"
@@ -33,3 +39,73 @@ def test_hosts_differ_by_the_lines_that_only_one_has() -> None:
     assert differences(wanted, dict(wanted)) == []
     found = {"main.cf": "b = 2\na = 2\n", "port 465": "1\n"}
     assert differences(wanted, found) == ["main.cf: -a = 1", "main.cf: +a = 2"]
+
+
+def _row(peer: str, hosts: int, seconds: list[float], cpu: float) -> dict[str, Any]:
+    counted = (
+        "connections",
+        "channels",
+        "sent",
+        "received",
+        "processes",
+        "postfix_reloads",
+        "dovecot_reloads",
+    )
+    return {
+        "work": "nothing",
+        "peer": peer,
+        "hosts": hosts,
+        "delay_ms": 0.0,
+        "seconds": seconds,
+        "cpu_seconds": [cpu] * len(seconds),
+        "memory_bytes": 2**20,
+        "counts": {"mail1.example.jp": dict.fromkeys(counted, 2)},
+        "started": "2026-01-02 03:04 UTC",
+        "load": [0.5, 1.5],
+    }
+
+
+_RESULTS = {
+    "machine": {
+        **{"cores": 2, "processor": "some", "memory_gib": 4, "kernel": "6", "python": "3"},
+        "versions": {"pyinfra": "3"},
+    },
+    "imports": {"pyinfra": [0.3], "ours": [0.03], "cryptography.x509": [0.01]},
+    "measured": [
+        *(_row("pyinfra", 1, [0.4, 0.5, 0.9], 0.2), _row("ansible", 1, [5.0, 4.0, 6.0], 1.0)),
+        *(_row("pyinfra", 16, [1.0, 1.0, 1.0], 0.5), _row("ansible", 16, [20.0, 20.0, 20.0], 16.0)),
+    ],
+}
+
+
+def _cells(page: str, first: str) -> list[list[str]]:
+    lines = [line for line in page.splitlines() if line.startswith(f"| {first} ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_a_time_is_the_median_with_its_spread_and_how_many_times_ours_it_is() -> None:
+    one, sixteen, *_ = _cells(table(_RESULTS), "nothing to do")
+    assert one == ["nothing to do", "1", "0.50 (0.40 to 0.90)", "5.00 (4.00 to 6.00) 10.0x", "-", "-", "-"]
+    assert sixteen[3] == "20.00 (20.00 to 20.00) 20.0x"
+    assert [row[2:4] for row in _cells(summary(_RESULTS), "nothing to do")] == [
+        ["0.50", "5.00 10.0x"],
+        ["1.00", "20.00 20.0x"],
+    ]
+
+
+def test_growth_is_the_time_beside_one_hosts_and_the_processor_time_of_each_further_host() -> None:
+    assert _cells(table(_RESULTS), "this deploy") == [["this deploy", "16", "2.0", "20"]]
+    assert _cells(table(_RESULTS), "Ansible") == [["Ansible", "16", "4.0", "1000"]]
+
+
+def test_the_plot_has_a_bar_a_peer_as_long_as_its_median() -> None:
+    root = ElementTree.fromstring(plot(_RESULTS))
+    bars = [bar for bar in root.iterfind(".//{*}rect") if bar.get("height") == "10"]
+    widths = [float(bar.get("width", 0)) for bar in bars]
+    assert widths == pytest.approx([10, 100, 6, 120])
+
+
+def test_only_what_is_between_the_marks_of_a_page_is_replaced() -> None:
+    page = "a\n<!-- benchmark -->\nold\n<!-- end of benchmark -->\nb\n"
+    assert between_marks(page, "new\n") == page.replace("old", "new")
+    assert between_marks("a\n", "new\n") == "a\n"
