@@ -3,12 +3,19 @@
 # host fails.
 config=$1 script=$2
 shift 2
+# Not through a pipe to one filter for all: ssh makes what it writes to non-blocking, for whoever shares it.
+said=$(mktemp -d) || exit
+trap 'rm -r -- "$said"' EXIT
 pids=
 for pair; do
     host=${pair%%=*}
     # shellcheck disable=SC2029,SC2086
-    ssh -F "$config" "$host" sh -s -- "${pair#*=}" ${ARGUMENTS:-} <"$script" | sed "s/^/[$host] /" &
+    ssh -F "$config" "$host" sh -s -- "${pair#*=}" ${ARGUMENTS:-} <"$script" >"$said/$host" 2>&1 &
     pids="$pids $!"
 done
 for pid in $pids; do wait "$pid" || failed=1; done
+for pair; do
+    host=${pair%%=*}
+    sed "s/^/[$host] /" "$said/$host"
+done
 exit "${failed:-0}"
