@@ -1,5 +1,8 @@
 """What the tests on real hosts share."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from tests.fleet.deploying import Run, deploy, succeed
@@ -9,6 +12,23 @@ from tests.lab.lab import Lab
 # One host of each Debian release.
 RELEASES = ("mail1.example.jp", "mail2.example.jp")
 FLEET = (*RELEASES, "mail1.example.net", "mail2.example.net")
+
+_MEASURED = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def measured(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Keeps a line for the end of the run: what a test that passed has found out in figures."""
+    return pytestconfig.stash.setdefault(_MEASURED, []).append
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """These lines."""
+    lines = config.stash.get(_MEASURED, [])
+    if lines:
+        terminalreporter.section("measured")
+    for line in lines:
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture

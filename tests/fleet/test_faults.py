@@ -387,7 +387,7 @@ def _mend(pairs: Sequence[tuple[Bench, Case]], data: Data) -> None:
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_a_fault_at_any_point_is_survived(lab: Lab, start: str, request: pytest.FixtureRequest) -> None:
+def test_a_fault_at_any_point_is_survived(lab: Lab, start: str, measured: Callable[[str], None]) -> None:
     with _benches(lab, start) as by_release:
         shared = [
             (bench, share, len(pair)) for pair in by_release.values() for share, bench in enumerate(pair)
@@ -409,13 +409,10 @@ def test_a_fault_at_any_point_is_survived(lab: Lab, start: str, request: pytest.
                 ],
                 STARTS[start],
             )
-    report = request.config.pluginmanager.get_plugin("terminalreporter")
-    assert report is not None
-    report.ensure_newline()
     for release, some in points.items():
         # As many as there are when nothing is left out by mistake.
         assert len(some) > 60
-        report.write_line(
-            f"{release}, from {start}: {len(some)} faults tried, {len(some)} survived; "
-            f"they left {len(different[release])} different states, each mended by the next deploy"
+        measured(
+            f"faults from {start:<8} on {release:<8}: {len(some):>3} tried, {len(some):>3} survived; "
+            f"the next deploy mended the {len(different[release])} different states they left"
         )

@@ -3,6 +3,7 @@
 import threading
 import uuid
 from collections import Counter
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,14 +65,19 @@ def reloading(stock: list[LabHost]) -> list[LabHost]:
     return stock
 
 
-def test_ten_renewals_cost_no_connection_no_login_and_no_message(lab: Lab, reloading: list[LabHost]) -> None:
+def test_ten_renewals_cost_no_connection_no_login_and_no_message(
+    lab: Lab, reloading: list[LabHost], measured: Callable[[str], None]
+) -> None:
     with ThreadPoolExecutor() as pool:
         traffic = list(pool.map(lambda host: _renew_under_load(host, lab.ca), reloading))
     for host, sent in zip(reloading, traffic, strict=True):
-        print(f"{host.name}: {RENEWALS} renewals, {len(sent.accepted)} messages accepted")
         assert sent.failures == []
         assert len(sent.accepted) >= LEAST
         assert _delivered(host) == Counter(sent.accepted)
+        measured(
+            f"load on {host.release}: {RENEWALS} renewals, no failure, "
+            f"{len(sent.accepted)} messages accepted and each delivered once"
+        )
 
 
 def _renew_under_load(host: LabHost, ca: Path) -> Traffic:
