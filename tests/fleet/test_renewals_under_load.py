@@ -75,7 +75,7 @@ def test_ten_renewals_cost_no_connection_no_login_and_no_message(
         assert len(sent.accepted) >= LEAST
         assert _delivered(host) == Counter(sent.accepted)
         measured(
-            f"load on {host.release}: {RENEWALS} renewals, no failure, "
+            f"load on {host.release:<8}: {RENEWALS} renewals, no failure, "
             f"{len(sent.accepted)} messages accepted and each delivered once"
         )
 
