@@ -9,8 +9,6 @@ from bench.works import NOTHING, WORKS
 
 Row = dict[str, Any]
 
-_TIMED = ("seconds", "cpu_seconds")
-
 
 def table(results: dict[str, Any]) -> str:
     """The whole page in Markdown."""
@@ -92,14 +90,17 @@ def _times(rows: list[Row], behind: Callable[[list[float]], str]) -> list[list[s
             if (r["hosts"], r["delay_ms"], r["work"]) == (hosts, delay, work)
         }
         ours = statistics.median(found[OURS.name]) if OURS.name in found else None
-        cells = []
-        for peer in PEERS:
-            seconds = found.get(peer)
-            middle = statistics.median(seconds) if seconds else 0
-            times = f" {middle / ours:.1f}x" if ours and peer != OURS.name else ""
-            cells.append(f"{middle:.2f}{behind(seconds)}{times}" if seconds else "-")
+        cells = [_time(found.get(peer), None if peer == OURS.name else ours, behind) for peer in PEERS]
         lines.append([WORKS[work].title, _fleet(hosts, delay), *cells])
     return lines
+
+
+def _time(seconds: list[float] | None, ours: float | None, behind: Callable[[list[float]], str]) -> str:
+    if not seconds:
+        return "-"
+    middle = statistics.median(seconds)
+    times = f" {middle / ours:.1f}x" if ours else ""
+    return f"{middle:.2f}{behind(seconds)}{times}"
 
 
 def _spread(seconds: list[float]) -> str:
@@ -118,9 +119,12 @@ def _growth(rows: list[Row]) -> list[list[str]]:
         }
         if len(found) > 1 and 1 in found:
             most = max(found)
-            few, many = ({key: statistics.median(found[n][key]) for key in _TIMED} for n in (1, most))
-            further = (many["cpu_seconds"] - few["cpu_seconds"]) / (most - 1) * 1000
-            times = many["seconds"] / few["seconds"]
+            seconds, cpu = (
+                {hosts: statistics.median(found[hosts][key]) for hosts in (1, most)}
+                for key in ("seconds", "cpu_seconds")
+            )
+            times = seconds[most] / seconds[1]
+            further = (cpu[most] - cpu[1]) / (most - 1) * 1000
             lines.append([peer.title, f"{most}", f"{times:.1f}", f"{further:.0f}"])
     return lines
 
