@@ -97,10 +97,10 @@ class Look:
     postfix_reloaded: float | None
     dovecot_running: bool
     listening: frozenset[int]
+    postfix_listening: frozenset[int]
     leftovers: tuple[str, ...]
     watched: tuple[str, ...]
     seen: tuple[str, ...]
-    postfix_listening: frozenset[int] = frozenset()
 
     @property
     def queue_directory(self) -> str:
@@ -211,10 +211,10 @@ def parse(output: Iterable[str]) -> Look | None:
         postfix_reloaded=float(reloaded) if reloaded else None,
         dovecot_running="dovecot_running" in values,
         listening=frozenset(int(port) for port in lists.get("listening", ())),
+        postfix_listening=frozenset(int(port) for port in lists.get("postfix_listening", ())),
         leftovers=tuple(lists.get("leftover", ())),
         watched=tuple(lists.get("watched", ())),
         seen=tuple(lists.get("seen", ())),
-        postfix_listening=frozenset(int(port) for port in lists.get("postfix_listening", ())),
     )
 
 

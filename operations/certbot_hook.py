@@ -132,12 +132,11 @@ def _certbot(look: Look) -> bool:
 def _block(settings: Settings, units: Sequence[str]) -> str:
     others = [unit for unit in units if _bare(unit) != "postfix"]
     lineages = [f"{settings.letsencrypt_live}/{domain}" for domain in settings.domains]
-    text: str = render(
+    return render(
         "certbot_hook_block.sh.j2",
         lineages=map(shlex.quote, lineages) if len(others) < len(units) else [],
         units=others,
     )
-    return text
 
 
 def _shell(content: str) -> str:
