@@ -4,17 +4,21 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.lab.host import LabHost
 
 ROOT = Path(__file__).resolve().parents[2]
 
 _TIMEOUT = 300
+
+Thing = TypeVar("Thing")
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def started(
     """The same as a process that has just been started, killed at the end if it still runs."""
     with tempfile.TemporaryDirectory() as folder:
         inventory = Path(folder) / "inventory.py"
-        inventory.write_text(_inventory(hosts, data or {}, per_host or {}))
+        inventory.write_text(inventory_of(hosts, data or {}, per_host or {}))
         with subprocess.Popen(
             [str(Path(sys.executable).parent / "pyinfra"), inventory, "deploy.py", *(options or ("-y",))],
             cwd=ROOT,
@@ -87,15 +91,22 @@ def ended(process: subprocess.Popen[str], stdin: str = "") -> Run:
     return Run(process.returncode, re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", output))
 
 
+def side_by_side(work: Callable[[Thing], Found], things: Iterable[Thing]) -> list[Found]:
+    """Do something to each of some things at once; what came of it, in their order."""
+    with ThreadPoolExecutor() as pool:
+        return list(pool.map(work, things))
+
+
 def succeed(run: Run) -> Run:
     """The run, which must have ended well; its output is shown where it did not."""
     assert run.status == 0, run.output
     return run
 
 
-def _inventory(
+def inventory_of(
     hosts: Iterable[LabHost], data: Mapping[str, Any], per_host: Mapping[str, Mapping[str, Any]]
 ) -> str:
+    """The text of an inventory with these hosts, their groups and their data, as for `deploy`."""
     lab = {"ssh_config_file": str(ROOT / ".lab" / "ssh_config")}
     groups: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for host in hosts:

@@ -8,7 +8,7 @@ runs): the deploy that mends it is tried once for each of these.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from tests.fleet.conftest import FLEET
-from tests.fleet.deploying import deploy, started, succeed
+from tests.fleet.deploying import deploy, side_by_side, started, succeed
 from tests.fleet.faults import FAIL, KILL, PAUSE, Faults
 from tests.lab import mail
 from tests.lab.host import LabHost
@@ -149,19 +149,14 @@ class Case:
     inject: Callable[[Bench], None]
 
 
-def _in_threads(work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
-    with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(work, items))
-
-
 @contextmanager
 def _benches(lab: Lab, start: str) -> Iterator[dict[str, list[Bench]]]:
     """The hosts by release, their scripts recorded and their states saved."""
     wanted = STARTS[start]
     hosts = [lab.hosts[name] for name in FLEET]
-    _in_threads(lambda host: host.reset(), hosts)
+    side_by_side(lambda host: host.reset(), hosts)
     if start == "deployed":
-        _in_threads(lambda host: host.issue_certificate([host.name], FURTHER), hosts)
+        side_by_side(lambda host: host.issue_certificate([host.name], FURTHER), hosts)
         succeed(deploy(hosts))
     with ExitStack() as stack:
         benches = [
@@ -170,12 +165,12 @@ def _benches(lab: Lab, start: str) -> Iterator[dict[str, list[Bench]]]:
         ]
         for host in hosts:
             stack.callback(_put_away, host)
-        _in_threads(_save_first, benches)
+        side_by_side(_save_first, benches)
         with ExitStack() as recording:
             for bench in benches:
                 recording.enter_context(bench.faults.recording())
             succeed(deploy(hosts, data=wanted))
-        _in_threads(_save_rest, benches)
+        side_by_side(_save_rest, benches)
         yield {
             release: [bench for bench in benches if bench.host.release == release]
             for release in sorted({host.release for host in hosts})
@@ -372,7 +367,7 @@ def _all_faults(bench: Bench, share: int, shares: int) -> list[tuple[Left, Case]
 def _mend(pairs: Sequence[tuple[Bench, Case]], data: Data) -> None:
     """Bring the faults about, one a host; then a plain deploy makes all good, and one more has nothing
     to do."""
-    _in_threads(lambda pair: _inject(*pair), pairs)
+    side_by_side(lambda pair: _inject(*pair), pairs)
     hosts = [bench.host for bench, _ in pairs]
     names = {bench.host.name: case.name for bench, case in pairs}
     again = deploy(hosts, data=data)
@@ -392,7 +387,7 @@ def test_a_fault_at_any_point_is_survived(lab: Lab, start: str, measured: Callab
         shared = [
             (bench, share, len(pair)) for pair in by_release.values() for share, bench in enumerate(pair)
         ]
-        found = _in_threads(lambda one: (one[0].host.release, _all_faults(*one)), shared)
+        found = side_by_side(lambda one: (one[0].host.release, _all_faults(*one)), shared)
         points = {
             release: [point for its, points in found if its == release for point in points]
             for release in by_release

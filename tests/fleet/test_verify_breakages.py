@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,13 +15,25 @@ import pytest
 
 from tests.fleet.authority import Authority
 from tests.fleet.conftest import FLEET
-from tests.fleet.deploying import ROOT, deploy, succeed
+from tests.fleet.deploying import ROOT, deploy, inventory_of, side_by_side, succeed
 from tests.lab.host import LabHost
 from tests.lab.lab import Lab
 
 HOOK = "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
 RELOAD = "systemctl reload postfix"
 SLOW = "a wrong password is refused twice"
+
+# What a certificate for no name of the host, by nobody's authority, fails.
+STRANGE_CERTIFICATE = frozenset(
+    {
+        "the chain verifies",
+        "the name is covered",
+        "the intermediates are sent",
+        "port 465 serves the certificate on the disk",
+        "port 25 serves the certificate on the disk",
+        "each name gets the certificate of its domain",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -175,15 +186,7 @@ BREAKAGES = (
         "another certificate configured",
         "postconf -e smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem "
         f"smtpd_tls_key_file=/etc/ssl/private/ssl-cert-snakeoil.key && {RELOAD}",
-        {
-            "the chain verifies",
-            "the name is covered",
-            "the intermediates are sent",
-            "port 465 serves the certificate on the disk",
-            "port 25 serves the certificate on the disk",
-            "each name gets the certificate of its domain",
-            "tls parameters are as deployed",
-        },
+        {*STRANGE_CERTIFICATE, "tls parameters are as deployed"},
         alone=True,
     ),
     Breakage(
@@ -191,15 +194,7 @@ BREAKAGES = (
         "printf '%s /etc/ssl/private/ssl-cert-snakeoil.key /etc/ssl/certs/ssl-cert-snakeoil.pem\\n' "
         "$(hostname) >/etc/postfix/smtp_auth_sni && "
         f"postconf -e tls_server_sni_maps=texthash:/etc/postfix/smtp_auth_sni && {RELOAD}",
-        {
-            "the chain verifies",
-            "the name is covered",
-            "the intermediates are sent",
-            "port 465 serves the certificate on the disk",
-            "port 25 serves the certificate on the disk",
-            "each name gets the certificate of its domain",
-            "the certificates by name are as deployed",
-        },
+        {*STRANGE_CERTIFICATE, "the certificates by name are as deployed"},
         alone=True,
     ),
     Breakage(
@@ -395,11 +390,7 @@ def verify(
     + data: data keys by host name, over the deployed ones
     """
     inventory, result = folder / "inventory.py", folder / "result.json"
-    groups: dict[str, list[tuple[str, dict[str, Any]]]] = {}
-    for host in hosts:
-        lab = {"ssh_config_file": str(ROOT / ".lab" / "ssh_config"), "verify_addresses": "ssh"}
-        groups.setdefault(host.group, []).append((host.name, {**lab, **data.get(host.name, {})}))
-    inventory.write_text("".join(f"{group} = {members!r}\n" for group, members in groups.items()))
+    inventory.write_text(inventory_of(hosts, {"verify_addresses": "ssh"}, data))
     words = ["tests/verify", f"--inventory={inventory}", f"--json={result}", f"--mailbox={hosts[0].user}"]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *words, *options],
@@ -421,11 +412,11 @@ def verify(
 def fleet(lab: Lab) -> Iterator[list[LabHost]]:
     """The default fleet, deployed to, and put back to that before each round."""
     hosts = [lab.hosts[name] for name in FLEET]
-    _side_by_side(hosts, LabHost.reset)
+    side_by_side(LabHost.reset, hosts)
     succeed(deploy(hosts))
-    _side_by_side(hosts, lambda host: host.save("deployed"))
+    side_by_side(lambda host: host.save("deployed"), hosts)
     yield hosts
-    _side_by_side(hosts, LabHost.reset)
+    side_by_side(LabHost.reset, hosts)
 
 
 @pytest.fixture(scope="module")
@@ -454,7 +445,7 @@ def broken(
             for scenario, pair in zip(scenarios[start : start + len(pairs)], pairs, strict=False)
             for host in pair
         ]
-        _side_by_side(here, lambda one: _break(one[1], one[0], authority))
+        side_by_side(lambda one: _break(one[1], one[0], authority), here)
         data: dict[str, dict[str, Any]] = {}
         for scenario, host in here:
             data[host.name] = {"verify_ca_file": str(trusted)}
@@ -516,11 +507,6 @@ def _break(host: LabHost, scenario: Sequence[Breakage], authority: Authority) ->
         for name, content in files.items():
             (host.root / live.lstrip("/") / name).write_text(content)
         host.run(breakage.command.replace("LIVE", live), timeout=120)
-
-
-def _side_by_side(things: list[Any], work: Callable[[Any], object]) -> None:
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(work, things))
 
 
 # By the tests below.
