@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/
 .PHONY: demo test check verify bench lab-up lab-down lock
 
 demo: requirements
-	$(RUN)python -m tests.lab.demo
+	$(RUN)python -m lab.demo
 
 test: requirements check
 	$(RUN)pytest tests
@@ -24,10 +24,10 @@ bench: requirements .venv-bench/.installed
 	$(RUN)python -m bench
 
 lab-up: requirements
-	$(RUN)python -m tests.lab up
+	$(RUN)python -m lab up
 
 lab-down:
-	$(PYTHON) -m tests.lab down
+	$(PYTHON) -m lab down
 
 # The lab's Debian packages, and the Python packages at the versions of the lock.
 .PHONY: requirements
@@ -35,7 +35,7 @@ requirements: lab-requirements $(VENV)/.installed
 
 .PHONY: lab-requirements
 lab-requirements:
-	@tests/lab/install-requirements
+	@lab/install-requirements
 
 $(VENV)/.installed: requirements.txt
 .venv-bench/.installed: bench/requirements.txt

@@ -23,7 +23,7 @@ from bench.plot import plot
 from bench.same_state import differences, effective_state
 from bench.table import summary, table
 from bench.works import FIRST, LEVELS, NOTHING, ONE, WORKS, Work, prepare
-from tests.lab import Lab, LabError
+from lab import Lab, LabError
 
 
 @dataclass(frozen=True)

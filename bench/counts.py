@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab import Lab, LabHost
+from lab import Lab, LabHost
 
 # What sshd (at LogLevel VERBOSE), Postfix's master and Dovecot's master write into the journal.
 _SESSION = re.compile(r"^Starting session: ")

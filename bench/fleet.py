@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from bench.counts import make_countable
-from tests.lab import HostSpec, Lab, LabHost
+from lab import HostSpec, Lab, LabHost
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRATCH = ROOT / ".bench"

@@ -1,6 +1,6 @@
 """Whether all peers leave the hosts alike: what Postfix, Dovecot and certbot make of their files."""
 
-from tests.lab import LabHost
+from lab import LabHost
 
 _HOOK = "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
 

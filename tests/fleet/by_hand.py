@@ -1,6 +1,6 @@
 """Hosts as administrators leave them: the guide followed by hand, and ten years of edits."""
 
-from tests.lab.host import LabHost
+from lab.host import LabHost
 
 GUIDE_STANZA = """submissions inet n       -       y       -       -       smtpd
   -o syslog_name=postfix/submissions

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 
+from lab.fixtures import lab
+from lab.host import LabHost
+from lab.lab import Lab
 from tests.fleet.deploying import Run, deploy, succeed
-from tests.lab.host import LabHost
-from tests.lab.lab import Lab
+
+__all__ = ["lab"]
 
 # One host of each Debian release.
 RELEASES = ("mail1.example.jp", "mail2.example.jp")

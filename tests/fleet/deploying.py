@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tests.lab.host import LabHost
+from lab.host import LabHost
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.lab.command import SYSTEM_PATH, environment, wait_until
-from tests.lab.host import LabHost
+from lab.command import SYSTEM_PATH, environment, wait_until
+from lab.host import LabHost
 
 # Left alone when a host is put back, so that a test takes it away itself.
 _FOLDER = "/var/cache/faults"

@@ -12,11 +12,11 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from lab.host import LabHost
+from lab.lab import Lab
 from tests.fleet.conftest import RELEASES
 from tests.fleet.deploying import Run, deploy, fingerprint, succeed
 from tests.fleet.tls import SMTP, SUBMISSIONS, on_disk, served
-from tests.lab.host import LabHost
-from tests.lab.lab import Lab
 
 DOMAINS = "several domains"
 HOOK = "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"

@@ -6,11 +6,11 @@ from functools import partial
 
 import pytest
 
+from lab.command import wait_until
+from lab.host import LabHost
+from lab.lab import Lab
 from tests.fleet.deploying import Run, deploy, ended, started, succeed
 from tests.fleet.faults import KILL, PAUSE, Faults
-from tests.lab.command import wait_until
-from tests.lab.host import LabHost
-from tests.lab.lab import Lab
 
 pytestmark = pytest.mark.lab
 

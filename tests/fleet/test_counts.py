@@ -9,8 +9,8 @@ from contextlib import ExitStack
 import pytest
 
 from bench.counts import Counts, counted, make_countable
+from lab import Lab, LabHost
 from tests.fleet.deploying import deploy, ended, started, succeed
-from tests.lab import Lab, LabHost
 
 # What the look, its confirmation and sshd itself start; Debian 13's sshd splits up further.
 _PROCESSES = {"bookworm": 16, "trixie": 18}

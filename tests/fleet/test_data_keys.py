@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from lab import mail
+from lab.host import LabHost
+from lab.lab import Lab
 from tests.fleet.conftest import RELEASES
 from tests.fleet.deploying import Run, deploy, succeed
-from tests.lab import mail
-from tests.lab.host import LabHost
-from tests.lab.lab import Lab
 
 STORE = "etc/ssl/acme"
 

@@ -18,12 +18,12 @@ from typing import Any
 
 import pytest
 
+from lab import mail
+from lab.host import LabHost
+from lab.lab import Lab
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import deploy, side_by_side, started, succeed
 from tests.fleet.faults import FAIL, KILL, PAUSE, Faults
-from tests.lab import mail
-from tests.lab.host import LabHost
-from tests.lab.lab import Lab
 
 pytestmark = pytest.mark.lab
 

@@ -7,11 +7,11 @@ import uuid
 
 import pytest
 
+from lab import mail
+from lab.host import LabHost
+from lab.lab import Lab
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import Run, deploy, fingerprint, succeed
-from tests.lab import mail
-from tests.lab.host import LabHost
-from tests.lab.lab import Lab
 
 ELSEWHERE = "someone@elsewhere.example"
 

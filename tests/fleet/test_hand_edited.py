@@ -2,11 +2,11 @@
 
 import uuid
 
+from lab import mail
+from lab.host import LabHost
+from lab.lab import Lab
 from tests.fleet import by_hand
 from tests.fleet.deploying import deploy, fingerprint, succeed
-from tests.lab import mail
-from tests.lab.host import LabHost
-from tests.lab.lab import Lab
 
 MAIN_CF = "/etc/postfix/main.cf"
 MASTER_CF = "/etc/postfix/master.cf"

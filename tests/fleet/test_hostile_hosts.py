@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from lab import mail
+from lab.command import run
+from lab.host import LabHost
+from lab.lab import Lab
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import deploy, fingerprint, succeed, tree
-from tests.lab import mail
-from tests.lab.command import run
-from tests.lab.host import LabHost
-from tests.lab.lab import Lab
 
 MAIN_CF = "/etc/postfix/main.cf"
 MASTER_CF = "/etc/postfix/master.cf"

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
+from lab.host import LabHost
 from operations import postfix_sasl, postfix_sni, postfix_tls, submissions_service
 from postfix.logical_lines import fold
 from postfix.main_cf import defined_parameters
 from postfix.master_cf import services, submissions_services
 from settings import Settings
-from tests.lab.host import LabHost
 from tests.unit import scenarios
 from tests.unit.config_files import main_cf, master_cf
 from tests.unit.hostile_data import Tally, passing

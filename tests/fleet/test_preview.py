@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from lab.host import LabHost
+from lab.lab import Lab
 from tests.fleet import by_hand
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import Run, deploy, succeed, tree
-from tests.lab.host import LabHost
-from tests.lab.lab import Lab
 
 MAIN_CF = "etc/postfix/main.cf"
 MASTER_CF = "etc/postfix/master.cf"

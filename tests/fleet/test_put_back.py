@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
+from lab import mail
+from lab.host import LabHost
+from lab.lab import Lab
 from tests.fleet.conftest import FLEET, RELEASES
 from tests.fleet.deploying import Run, deploy, fingerprint, succeed
 from tests.fleet.faults import KILL, Faults
-from tests.lab import mail
-from tests.lab.host import LabHost
-from tests.lab.lab import Lab
 
 pytestmark = pytest.mark.lab
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from lab import mail
+from lab.command import wait_until
+from lab.host import LabHost
+from lab.lab import Lab
 from tests.fleet.deploying import deploy, succeed
 from tests.fleet.tls import SUBMISSIONS, on_disk, served
-from tests.lab import mail
-from tests.lab.command import wait_until
-from tests.lab.host import LabHost
-from tests.lab.lab import Lab
 
 RENEWALS = 10
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
+from lab.host import LabHost
+from lab.lab import Lab
 from tests.fleet.authority import Authority
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import ROOT, deploy, inventory_of, side_by_side, succeed
-from tests.lab.host import LabHost
-from tests.lab.lab import Lab
 
 HOOK = "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
 RELOAD = "systemctl reload postfix"

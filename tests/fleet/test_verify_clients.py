@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from lab import mail
+from lab.host import LabHost
+from lab.lab import Lab
 from tests.fleet.conftest import RELEASES
 from tests.fleet.deploying import Run, deploy, succeed
-from tests.lab import mail
-from tests.lab.host import LabHost
-from tests.lab.lab import Lab
 
 # What testssl.sh grades above LOW, and why that is nothing to mend on the host.
 ACCEPTED = {

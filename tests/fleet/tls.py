@@ -4,7 +4,7 @@ import smtplib
 import socket
 import ssl
 
-from tests.lab.host import LabHost
+from lab.host import LabHost
 
 SUBMISSIONS, SMTP = 465, 25
 

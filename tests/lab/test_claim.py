@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import claim
-from tests.lab.claim import Claims
-from tests.lab.process import Process
-from tests.lab.state import LabState
+from lab import claim
+from lab.claim import Claims
+from lab.process import Process
+from lab.state import LabState
 
 
 @pytest.fixture

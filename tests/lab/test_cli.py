@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import cli
-from tests.lab.cli import main
-from tests.lab.fleet import HostSpec
-from tests.lab.process import Process
-from tests.lab.state import HostState, LabState
+from lab import cli
+from lab.cli import main
+from lab.fleet import HostSpec
+from lab.process import Process
+from lab.state import HostState, LabState
 
 
 def complaint(capsys: pytest.CaptureFixture[str]) -> str:

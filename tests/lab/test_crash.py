@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.claim import Claims
-from tests.lab.command import run, wait_until
-from tests.lab.fixtures import ROOT
-from tests.lab.fleet import HostSpec
-from tests.lab.lab import Lab
-from tests.lab.names import Names
-from tests.lab.process import Cgroup
-from tests.lab.state import number_of, read
+from lab.claim import Claims
+from lab.command import run, wait_until
+from lab.fixtures import ROOT
+from lab.fleet import HostSpec
+from lab.lab import Lab
+from lab.names import Names
+from lab.process import Cgroup
+from lab.state import number_of, read
 
 pytestmark = pytest.mark.lab
 
@@ -25,7 +25,7 @@ SPECS = (
 )
 UP = f"""
 import pathlib, sys
-from tests.lab import HostSpec, Lab
+from lab import HostSpec, Lab
 Lab(pathlib.Path(sys.argv[1])).up({SPECS!r})
 """
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import image
-from tests.lab.command import LabError
-from tests.lab.fixtures import ROOT
-from tests.lab.fleet import DEFAULT_FLEET
-from tests.lab.host import LabHost
-from tests.lab.lab import Lab
+from lab import image
+from lab.command import LabError
+from lab.fixtures import ROOT
+from lab.fleet import DEFAULT_FLEET
+from lab.host import LabHost
+from lab.lab import Lab
 
 pytestmark = pytest.mark.lab
 

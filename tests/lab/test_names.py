@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.lab.command import PROGRAMS, LabError
-from tests.lab.fixtures import ROOT
-from tests.lab.fleet import DEFAULT_FLEET, HostSpec
-from tests.lab.names import COUNT, LAST_HOST, Names
+from lab.command import PROGRAMS, LabError
+from lab.fixtures import ROOT
+from lab.fleet import DEFAULT_FLEET, HostSpec
+from lab.names import COUNT, LAST_HOST, Names
 
 
 def test_labs_have_networks_of_their_own() -> None:
@@ -43,6 +43,6 @@ def test_a_host_needs_a_known_release() -> None:
 
 
 def test_every_program_comes_with_a_listed_package() -> None:
-    lines = (ROOT / "tests/lab/packages.txt").read_text().splitlines()
+    lines = (ROOT / "lab/packages.txt").read_text().splitlines()
     listed = {line.split("#")[0].strip() for line in lines} - {""}
     assert set(PROGRAMS.values()) <= listed

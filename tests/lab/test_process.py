@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.command import wait_until
-from tests.lab.process import Cgroup, Process
+from lab.command import wait_until
+from lab.process import Cgroup, Process
 
 
 def test_a_pid_with_another_start_time_is_not_signalled() -> None:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.command import LabError
-from tests.lab.fleet import HostSpec
-from tests.lab.process import Process
-from tests.lab.state import HostState, LabState, number_of, read
+from lab.command import LabError
+from lab.fleet import HostSpec
+from lab.process import Process
+from lab.state import HostState, LabState, number_of, read
 
 
 def some_state(root: Path) -> LabState:

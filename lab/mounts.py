@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from tests.lab.command import LabError, run, wait_until
-from tests.lab.names import Names
+from lab.command import LabError, run, wait_until
+from lab.names import Names
 
 
 def require_plain(folder: Path) -> None:

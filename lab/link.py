@@ -4,10 +4,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.lab import wire
-from tests.lab.command import run, wait_until
-from tests.lab.process import Cgroup, Process
-from tests.lab.state import LabState
+from lab import wire
+from lab.command import run, wait_until
+from lab.process import Cgroup, Process
+from lab.state import LabState
 
 
 class Link:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from email.message import EmailMessage
 from pathlib import Path
 
-from tests.lab.command import wait_until
-from tests.lab.host import LabHost
+from lab.command import wait_until
+from lab.host import LabHost
 
 SUBMISSIONS = 465
 SMTP = 25

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.lab.host import LabHost
+from lab.host import LabHost
 
 
 def write_access(folder: Path, hosts: Iterable[LabHost]) -> None:

@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from ipaddress import IPv4Interface
 from pathlib import Path
 
-from tests.lab.command import LabError, run
-from tests.lab.names import COUNT, Names
-from tests.lab.process import Process
-from tests.lab.state import number_of
+from lab.command import LabError, run
+from lab.names import COUNT, Names
+from lab.process import Process
+from lab.state import number_of
 
 RUN = Path("/run/smtp-auth-lab")
 

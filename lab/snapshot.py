@@ -9,7 +9,7 @@ that they read has changed, or where they do not run.
 import shutil
 from pathlib import Path
 
-from tests.lab.command import run
+from lab.command import run
 
 # What is kept. Beside these a host has only what its packages brought, and what lives in memory.
 _TREES = ("etc", "home", "opt", "root", "srv", "usr/local", "var")

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from tests.lab.command import LabError, environment, wait_until
+from lab.command import LabError, environment, wait_until
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from tests.lab.command import run, wait_until
-from tests.lab.names import Names
-from tests.lab.process import Cgroup, Process
+from lab.command import run, wait_until
+from lab.names import Names
+from lab.process import Cgroup, Process
 
 _ACME_PORT = 14000
 _ACME_MANAGEMENT_PORT = 15000

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from tests.lab.command import LabError
+from lab.command import LabError
 
 RELEASES = ("bookworm", "trixie")
 

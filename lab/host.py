@@ -8,12 +8,12 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.lab import mounts, network
-from tests.lab.command import SYSTEM_PATH, LabError, environment, failure, run, wait_until
-from tests.lab.process import Cgroup, Process, is_init_of_namespace
-from tests.lab.services import Services, directory
-from tests.lab.snapshot import Snapshots, matters
-from tests.lab.state import HostState, LabState
+from lab import mounts, network
+from lab.command import SYSTEM_PATH, LabError, environment, failure, run, wait_until
+from lab.process import Cgroup, Process, is_init_of_namespace
+from lab.services import Services, directory
+from lab.snapshot import Snapshots, matters
+from lab.state import HostState, LabState
 
 STOCK = "stock"
 

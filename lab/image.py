@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.lab.command import LabError, run, wait_until
-from tests.lab.process import Cgroup
+from lab.command import LabError, run, wait_until
+from lab.process import Cgroup
 
 # What a host has installed: a mail host with a Let's Encrypt certificate, and what an
 # administrator may find there (fish is for programs that must not rely on a POSIX login shell).

@@ -9,13 +9,13 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from tests.lab import mail
-from tests.lab.command import LabError
-from tests.lab.fleet import DEFAULT_FLEET
-from tests.lab.host import LabHost
-from tests.lab.lab import Lab
+from lab import mail
+from lab.command import LabError
+from lab.fleet import DEFAULT_FLEET
+from lab.host import LabHost
+from lab.lab import Lab
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 _SHOWN = "mail2.example.jp"
 
@@ -69,7 +69,7 @@ def _demo() -> int:
         print(f"    {host.name:<20}  465    SSL/TLS   {host.user}")
     print("\n    The user name has no domain; the password is in .lab/lab.json.")
     print(f"    The lab's certificate authority: {lab.ca.relative_to(ROOT)}")
-    print("    A shell on a host: python3 -m tests.lab shell HOST; take the lab down: make lab-down")
+    print("    A shell on a host: python3 -m lab shell HOST; take the lab down: make lab-down")
     return 0
 
 

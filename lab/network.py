@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from tests.lab.command import run
-from tests.lab.names import Names
+from lab.command import run
+from lab.names import Names
 
 _NETNS = Path("/run/netns")
 

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.lab.command import LabError
-from tests.lab.fleet import HostSpec
-from tests.lab.names import Names
-from tests.lab.process import Process
+from lab.command import LabError
+from lab.fleet import HostSpec
+from lab.names import Names
+from lab.process import Process
 
 FOLDER = ".lab"
 

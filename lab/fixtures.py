@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.command import LabError
-from tests.lab.lab import Lab
+from lab.command import LabError
+from lab.lab import Lab
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session")

@@ -11,17 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from tests.lab import image, mounts, network
-from tests.lab.access import write_access
-from tests.lab.claim import Claims
-from tests.lab.command import LabError, require_machine, run
-from tests.lab.fleet import DEFAULT_FLEET, HostSpec
-from tests.lab.host import STOCK, LabHost, leftovers
-from tests.lab.link import Link
-from tests.lab.names import FIRST_HOST, LAST_HOST, Names
-from tests.lab.process import Cgroup
-from tests.lab.services import Services
-from tests.lab.state import FOLDER, HostState, LabState, boot_id, number_of, read
+from lab import image, mounts, network
+from lab.access import write_access
+from lab.claim import Claims
+from lab.command import LabError, require_machine, run
+from lab.fleet import DEFAULT_FLEET, HostSpec
+from lab.host import STOCK, LabHost, leftovers
+from lab.link import Link
+from lab.names import FIRST_HOST, LAST_HOST, Names
+from lab.process import Cgroup
+from lab.services import Services
+from lab.state import FOLDER, HostState, LabState, boot_id, number_of, read
 
 # Hosts made at the same time: more than the cores, since a boot waits as much as it works.
 _SIDE_BY_SIDE = 6
@@ -78,7 +78,7 @@ class Lab:
         lab = cls(root)
         state = lab._live()
         if state is None:
-            raise LabError(f"no lab runs in {lab.root}: python3 -m tests.lab up")
+            raise LabError(f"no lab runs in {lab.root}: python3 -m lab up")
         lab._adopt(state)
         return lab
 

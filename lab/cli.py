@@ -1,4 +1,4 @@
-"""The lab on the command line: `python3 -m tests.lab up | down | status | shell`."""
+"""The lab on the command line: `python3 -m lab up | down | status | shell`."""
 
 import argparse
 import json
@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.lab.command import LabError, environment, require_machine
-from tests.lab.fleet import DEFAULT_FLEET, HostSpec
-from tests.lab.lab import Lab
-from tests.lab.state import boot_id, read
+from lab.command import LabError, environment, require_machine
+from lab.fleet import DEFAULT_FLEET, HostSpec
+from lab.lab import Lab
+from lab.state import boot_id, read
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 
 _printing = threading.Lock()
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python3 -m tests.lab",
+        prog="python3 -m lab",
         description="Really booted Debian mail hosts on this machine.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

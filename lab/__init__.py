@@ -1,0 +1,12 @@
+"""The lab: really booted Debian mail hosts on this one machine, for the tests and the demo.
+
+`Lab` is the fleet, `LabHost` one host of it, `HostSpec` what a host shall be. On the command line
+`python3 -m lab --help` tells the rest.
+"""
+
+from lab.command import LabError
+from lab.fleet import DEFAULT_FLEET, HostSpec
+from lab.host import LabHost
+from lab.lab import Lab
+
+__all__ = ["DEFAULT_FLEET", "HostSpec", "Lab", "LabError", "LabHost"]
