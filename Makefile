@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/
 
-.PHONY: demo test check verify bench lab-up lab-down lock
+.PHONY: demo test check verify bench lab-up lab-down lock group-data
 
 demo: requirements
 	$(RUN)python -m lab.demo
@@ -16,6 +16,12 @@ check: $(VENV)/.installed
 	$(RUN)ruff check .
 	$(RUN)ruff format --check .
 	$(RUN)mypy .
+	$(RUN)python -m tests.lint_on_host
+
+# group_data/all.py, out of the definitions in settings.py.
+group-data: $(VENV)/.installed
+	$(RUN)python settings.py >group_data/all.py.new
+	mv group_data/all.py.new group_data/all.py
 
 verify: $(VENV)/.installed
 	$(RUN)pytest tests/verify

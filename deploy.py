@@ -4,30 +4,31 @@ pyinfra inventory.py deploy.py --dry --diff     shows what would change
 pyinfra inventory.py deploy.py                  changes it
 """
 
+from deploys import live
+from deploys.host import ready
 from operations import (
+    STEPS,
     certbot_hook,
     dovecot_auth_listener,
-    postfix_activation,
     postfix_sasl,
     postfix_sni,
     postfix_tls,
     submissions_service,
 )
-from operations.readiness import ready
 
-if ready():
+if ready(STEPS):
     postfix_tls.certificate(name="SMTP TLS: Postfix uses the domain's certificate")
 
-    postfix_sni.domains(name="SMTP TLS: each further domain has a certificate of its own")
+    postfix_sni.domains(name="Further domains: each has a certificate of its own")
 
     certbot_hook.reload_services(name="Certificate rotation: certbot's hook reloads Postfix")
 
     # Before Postfix: an smtpd that offers AUTH and finds no listener dies, on port 25 too.
-    dovecot_auth_listener.listener(name="SMTP AUTH: Dovecot listens in Postfix's spool")
+    dovecot_auth_listener.listener(name="SMTP AUTH, Dovecot: it listens in Postfix's spool")
 
-    postfix_sasl.sasl(name="SMTP AUTH: Postfix asks Dovecot")
+    postfix_sasl.sasl(name="SMTP AUTH, Postfix: it asks Dovecot")
 
     submissions_service.service(name="Submissions: the service on port 465")
 
-    # What the steps above have prepared goes live at once, or not at all.
-    postfix_activation.activate(name="Postfix: check, swap, reload and prove")
+    # The edits of main.cf and master.cf go live together.
+    live.postfix(name="Postfix: check, swap, reload and prove")

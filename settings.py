@@ -1,51 +1,134 @@
-"""The data keys of a host as one validated, frozen model.
+"""The data keys: each with what it means, what it accepts and its default, in one place.
 
-`group_data/all.py` documents every key and holds its default; this module says what each accepts.
-Nothing here talks to a host: what is wrong is known before a connection is made.
+A host's data becomes one validated, frozen model. Nothing here talks to a host: what is wrong is known
+before a connection is made. `group_data/all.py` is made from this module (`make group-data`).
 """
 
-import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from functools import cache
+from textwrap import wrap
 from typing import Any
 
-from pyinfra.api.connectors import get_execution_connectors
-
-from postfix.restrictions import RESTRICTIONS
-
-SECURITY_LEVELS = ("none", "may", "encrypt")
-TLS_VERSIONS = ("TLSv1.2", "TLSv1.3")
+import accepted_values as accepted
 
 
-@dataclass(frozen=True)
+class _Missing:
+    def __repr__(self) -> str:
+        return "required"
+
+
+_REQUIRED = _Missing()
+
+_HINT = "group_data/all.py holds its default: is that file beside deploy.py?"
+
+_HINT = "group_data/all.py holds its default: is that file beside deploy.py?"
+
+
+def _key(
+    accepts: Callable[[Any], object], meaning: str, *, default: object = _REQUIRED, hint: str = _HINT
+) -> Any:
+    """A data key: a check out of `accepted_values`, what people read of it, its default.
+
+    + hint: where it is set, for a host whose data lacks it
+    """
+    return field(metadata={"accepts": accepts, "meaning": meaning, "default": default, "hint": hint})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What one host shall become.
+    """What one host shall become: the data keys, checked.
 
-    The attributes are the data keys that `group_data/all.py` describes, with `None` of
-    `mail_hostname` resolved to the inventory host's name and every domain name as its A-label.
+    Two of them are resolved: `mail_hostname` is never `None`, and every domain name is an A-label.
     """
 
-    mail_domain: str
-    mail_hostname: str
-    additional_domains: tuple[str, ...]
-    letsencrypt_live: str
-    smtpd_tls_security_level: str
-    smtp_auth_on_port_25: bool
-    tls_minimum_version: str
-    mua_client_restrictions: tuple[str, ...] | None
-    mua_helo_restrictions: tuple[str, ...] | None
-    mua_sender_restrictions: tuple[str, ...] | None
-    mua_relay_restrictions: tuple[str, ...] | None
-    submissions_options: Mapping[str, str | None]
-    sender_ownership: None
-    certbot_reload_services: tuple[str, ...]
+    mail_domain: str = _key(
+        accepted.domain_name,
+        "mail_domain is required: the mail domain and the name of its Let's Encrypt lineage. Set it in the "
+        "file of a domain's group, as group_data/example_jp.py does.",
+        hint="set it in group_data/ or on the host, e.g. 'example.jp'",
+    )
+    mail_hostname: str = _key(
+        accepted.host_name,
+        "The name that mail programs connect to; the certificate must cover it. None: the name that the "
+        "inventory gives the host.",
+        default=None,
+    )
+    additional_domains: tuple[str, ...] = _key(
+        accepted.domain_names,
+        "Further domains on the same host, each the name of a lineage of its own: a client that asks for "
+        "any name that one of them covers gets that one's certificate (SNI), on port 465 and on port 25.",
+        default=[],
+    )
+    letsencrypt_live: str = _key(
+        accepted.directory, "The directory that holds the lineages.", default="/etc/letsencrypt/live"
+    )
+    smtpd_tls_security_level: str = _key(
+        accepted.one_of("none", "may", "encrypt"),
+        'TLS on port 25: "none", "may" (offered) or "encrypt" (demanded, which cuts off servers without '
+        "TLS).",
+        default="may",
+    )
+    smtp_auth_on_port_25: bool = _key(
+        accepted.boolean,
+        "Whether logins are offered on port 25 too, as in the guide. False keeps them on port 465 alone.",
+        default=True,
+    )
+    tls_minimum_version: str = _key(
+        accepted.one_of("TLSv1.2", "TLSv1.3"),
+        'The oldest TLS version where TLS is mandatory, above all on port 465: "TLSv1.2" or "TLSv1.3". A '
+        "floor: a host that is stricter already stays so.",
+        default="TLSv1.2",
+    )
+    mua_client_restrictions: tuple[str, ...] | None = _key(
+        accepted.restrictions,
+        "Who may connect, greet, send and relay on port 465: lists of Postfix restrictions, for example "
+        '["permit_sasl_authenticated", "reject"]. None keeps what the host defines; where it defines none, '
+        "a safe one is written: clients and relaying must be authenticated, the other two stay empty.",
+        default=None,
+    )
+    mua_helo_restrictions: tuple[str, ...] | None = _key(accepted.restrictions, "", default=None)
+    mua_sender_restrictions: tuple[str, ...] | None = _key(accepted.restrictions, "", default=None)
+    mua_relay_restrictions: tuple[str, ...] | None = _key(accepted.restrictions, "", default=None)
+    submissions_options: Mapping[str, str | None] = _key(
+        accepted.options,
+        'Further -o options for the submissions service, {"smtpd_milters": "inet:127.0.0.1:8891"} for '
+        "example; they win over the guide's. None as a value removes an option.",
+        default={},
+    )
+    sender_ownership: None = _key(
+        accepted.sender_ownership,
+        "Which senders a login may use. Not supported yet: leave it None.",
+        default=None,
+    )
+    certbot_reload_services: tuple[str, ...] = _key(
+        accepted.units, "The units that certbot's deploy hook reloads after a renewal.", default=["postfix"]
+    )
+    verify_ca_file: str | None = _key(
+        accepted.certificates_file,
+        "What `pytest tests/verify` expects. The file with the certificates that clients trust, in PEM; "
+        "None: the system's store.",
+        default=None,
+    )
+    verify_addresses: str = _key(
+        accepted.one_of("dns", "ssh"),
+        'Where it connects to from outside: "dns", every address that mail_hostname has in DNS, or "ssh", '
+        "the one that SSH uses, before DNS leads to a host.",
+        default="dns",
+    )
+    verify_days_left: int = _key(
+        accepted.days, "How many days a certificate must still be valid.", default=10
+    )
 
     @property
     def domains(self) -> tuple[str, ...]:
         """Every domain whose lineage the host serves, the default one first."""
         return (self.mail_domain, *self.additional_domains)
+
+    def lineage(self, domain: str) -> str:
+        """The directory of a domain's lineage, which holds `fullchain.pem` and `privkey.pem`."""
+        return f"{self.letsencrypt_live}/{domain}"
 
 
 @dataclass(frozen=True)
@@ -58,8 +141,9 @@ class Problem:
     accepted: str
 
     def __str__(self) -> str:
-        shown = "" if self.value is _MISSING else f" = {self.value!r}"
-        return f"{self.host}: {self.key}{shown}: {self.accepted}"
+        # repr() leaves nothing in it that a terminal would obey.
+        given = "" if self.value is _REQUIRED else f" = {self.value!r}"
+        return f"{self.host}: {self.key}{given}: {self.accepted}"
 
 
 class SettingsError(ValueError):
@@ -80,17 +164,17 @@ def settings_from_data(host: str, data: Mapping[str, Any]) -> Settings:
     """
     problems = list(_unknown_keys(host, data))
     values: dict[str, Any] = {}
-    for key, check in _CHECKS.items():
-        value = data.get(key, _MISSING)
-        if key == "mail_hostname" and value in (None, _MISSING):
+    for key in fields(Settings):
+        value = data.get(key.name, _REQUIRED)
+        if key.name == "mail_hostname" and value in (None, _REQUIRED):
             value = host
-        if value is _MISSING:
-            problems.append(Problem(host, key, _MISSING, f"required; {_HINTS[key]}"))
+        if value is _REQUIRED:
+            problems.append(Problem(host, key.name, _REQUIRED, f"required; {key.metadata['hint']}"))
             continue
         try:
-            values[key] = check(value)
+            values[key.name] = key.metadata["accepts"](value)
         except ValueError as error:
-            problems.append(Problem(host, key, value, str(error)))
+            problems.append(Problem(host, key.name, value, str(error)))
     if not problems and values["mail_domain"] in values["additional_domains"]:
         reason = "is the mail_domain already; list only further domains"
         problems.append(Problem(host, "additional_domains", values["mail_domain"], reason))
@@ -99,16 +183,33 @@ def settings_from_data(host: str, data: Mapping[str, Any]) -> Settings:
     return Settings(**values)
 
 
-_MISSING = object()
+def group_data() -> str:
+    """The text of `group_data/all.py`: every key with its meaning and its default."""
+    parts = [
+        '"""Every data key with its default. Override any of them in a group\'s file beside this one\n'
+        "(group_data/GROUP.py), or on a host in inventory.py: pyinfra's own way.\n\n"
+        'Made from settings.py by `make group-data`."""\n'
+    ]
+    for key in fields(Settings):
+        if key.metadata["meaning"]:
+            parts.append("\n" + "".join(f"# {line}\n" for line in wrap(key.metadata["meaning"], 100)))
+        parts.append(_default_line(key))
+    return "".join(parts)
 
-# What tests/verify reads, and checks, of a host's data.
-VERIFICATION_KEYS = frozenset({"verify_ca_file", "verify_addresses", "verify_days_left"})
+
+def _default_line(key: Field[Any]) -> str:
+    default = key.metadata["default"]
+    if default is _REQUIRED:
+        return ""
+    # A type checker cannot tell what an empty list or dictionary may hold.
+    kinds = {"[]": ": list[str]", "{}": ": dict[str, str | None]"}
+    text = f'"{default}"' if isinstance(default, str) else repr(default).replace("'", '"')
+    return f"{key.name}{kinds.get(text, '')} = {text}\n"
 
 
 def _unknown_keys(host: str, data: Mapping[str, Any]) -> Iterator[Problem]:
-    known = {field.name for field in fields(Settings)} | VERIFICATION_KEYS | _connector_keys()
+    known = {key.name for key in fields(Settings)} | _connector_keys()
     for key in data:
-        # What is no text comes as its source text, and so does what a terminal would obey.
         name = key if isinstance(key, str) and key.isprintable() else repr(key)
         # pyinfra's global arguments (`_sudo`) and an administrator's own helpers begin with "_".
         if name in known or name.startswith("_"):
@@ -118,193 +219,20 @@ def _unknown_keys(host: str, data: Mapping[str, Any]) -> Iterator[Problem]:
             f"did you mean {near[0]}?" if near else "see group_data/all.py; begin one of your own with '_'"
         )
         # Its value may be a password under a misspelt name.
-        yield Problem(host, name, _MISSING, f"unknown key; {guess}")
+        yield Problem(host, name, _REQUIRED, f"unknown key; {guess}")
 
 
 @cache
 def _connector_keys() -> frozenset[str]:
     """What pyinfra's connectors read from a host's data, next to our keys: `ssh_user` and the like."""
+    # Only here: a plan is made without pyinfra.
+    from pyinfra.api.connectors import get_execution_connectors
+
     connectors = get_execution_connectors().values()
     declared = {key for connector in connectors for key in connector.data_cls.__annotations__}
     # Set by the inventory connectors @dockerssh and @podmanssh.
     return frozenset(declared | {"docker_image", "docker_container_id"})
 
 
-_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
-
-
-def _domain_name(value: object) -> str:
-    """A DNS name of at least two labels, as its A-label (RFC 5890)."""
-    hint = "give a domain name such as example.jp"
-    if not isinstance(value, str) or not value:
-        raise ValueError(hint)
-    name = value.lower()
-    if not name.isascii():
-        import idna  # only here: its tables cost more to load than all our other modules
-
-        try:
-            name = idna.encode(value, uts46=True).decode("ascii")
-        except idna.IDNAError as error:
-            raise ValueError(f"not a valid internationalised name ({error}); {hint}") from None
-    labels = name.split(".")
-    if len(labels) < 2 or len(name) > 253 or not all(map(_LABEL.fullmatch, labels)):
-        raise ValueError(hint)
-    if labels[-1].isdigit():
-        raise ValueError(f"an address is not a name; {hint}")
-    return name
-
-
-def _host_name(value: object) -> str:
-    try:
-        return _domain_name(value)
-    except ValueError:
-        raise ValueError(
-            "give the full name that mail programs connect to, such as mail.example.jp"
-        ) from None
-
-
-def _domains(value: object) -> tuple[str, ...]:
-    names = tuple(_domain_name(item) for item in _list(value, "a list of domain names"))
-    if len(set(names)) != len(names):
-        raise ValueError("names a domain twice")
-    return names
-
-
-_PATH = re.compile(r"(/[A-Za-z0-9_@+.,=-]+)+")
-
-
-def _directory(value: object) -> str:
-    if (
-        not isinstance(value, str)
-        or not _PATH.fullmatch(value)
-        or any(part in (".", "..") for part in value.split("/"))
-    ):
-        raise ValueError("give an absolute path without white space, '.' or '..'")
-    return value
-
-
-def _one_of(*accepted: str) -> Callable[[object], str]:
-    def check(value: object) -> str:
-        if not isinstance(value, str) or value not in accepted:
-            raise ValueError(f"give one of {', '.join(accepted)}")
-        return value
-
-    return check
-
-
-def _boolean(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("give True or False")
-    return value
-
-
-def _list(value: object, what: str) -> list[Any]:
-    if not isinstance(value, (list, tuple)):
-        raise ValueError(f"give {what}")
-    return list(value)
-
-
-# A map or an argument of a restriction: no white space, comma or brace, which end an element of a
-# Postfix list, no '$', which would expand, and nothing outside printable ASCII.
-_ARGUMENT = re.compile(r"[A-Za-z0-9_./:@=+*?\[\]-]+")
-
-
-def _restrictions(value: object) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    return tuple(_restriction(item) for item in _list(value, "None or a list of restrictions"))
-
-
-def _restriction(item: object) -> str:
-    if not isinstance(item, str) or not item:
-        raise ValueError("each restriction is a text such as 'permit_sasl_authenticated'")
-    name, *arguments = item.split(" ")
-    if name not in RESTRICTIONS:
-        near = get_close_matches(name, RESTRICTIONS, n=1)
-        guess = f"; did you mean {near[0]}?" if near else "; see postconf(5)"
-        raise ValueError(f"{name!r} is not a restriction of Postfix{guess}")
-    wanted = RESTRICTIONS[name]
-    if len(arguments) not in wanted:
-        counts = " or ".join(str(count) for count in wanted)
-        raise ValueError(f"{name} takes {counts} argument(s), separated by one space")
-    for argument in arguments:
-        if not _ARGUMENT.fullmatch(argument):
-            raise ValueError(f"{argument!r} is not a map or argument that Postfix can read")
-    return item
-
-
-_PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
-_VALUE = re.compile(r"[A-Za-z0-9_ ./:,@=+*?!%<>$(){}\[\]-]*")
-
-
-def _options(value: object) -> dict[str, str | None]:
-    if not isinstance(value, dict):
-        raise ValueError("give a dictionary of parameter name to value (None removes it)")
-    for name, text in value.items():
-        if not isinstance(name, str) or not _PARAMETER.fullmatch(name):
-            raise ValueError(f"{name!r} is not a parameter name of Postfix")
-        if text is None:
-            continue
-        if not isinstance(text, str) or not _VALUE.fullmatch(text) or text != text.strip():
-            raise ValueError(
-                f"{name}: give a text on one line, without quotes, ';', '|', '&', '#', "
-                "backslashes or white space at its ends, or None to remove the option"
-            )
-        if not _balanced(text):
-            raise ValueError(f"{name}: its braces or parentheses do not pair")
-    # White space folded, as it is when an option of master.cf is read.
-    return {name: text and " ".join(text.split()) for name, text in value.items()}
-
-
-def _balanced(text: str) -> bool:
-    opened = []
-    for character in text:
-        if character in "({":
-            opened.append({"(": ")", "{": "}"}[character])
-        elif character in ")}" and (not opened or opened.pop() != character):
-            return False
-    return not opened
-
-
-_UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]*")
-
-
-def _units(value: object) -> tuple[str, ...]:
-    listed = _list(value, "a list of systemd units such as ['postfix']")
-    for unit in listed:
-        if not isinstance(unit, str) or not _UNIT.fullmatch(unit):
-            raise ValueError(f"{unit!r} is not the name of a systemd unit")
-    units = [unit.removesuffix(".service") for unit in listed]
-    if len(set(units)) != len(units):
-        raise ValueError("names a unit twice")
-    if "postfix" not in units:
-        raise ValueError("must contain 'postfix', which holds the certificate of port 465")
-    return tuple(units)
-
-
-def _sender_ownership(value: object) -> None:
-    if value is not None:
-        raise ValueError("not supported yet; leave it None")
-
-
-_CHECKS: dict[str, Callable[[Any], object]] = {
-    "mail_domain": _domain_name,
-    "mail_hostname": _host_name,
-    "additional_domains": _domains,
-    "letsencrypt_live": _directory,
-    "smtpd_tls_security_level": _one_of(*SECURITY_LEVELS),
-    "smtp_auth_on_port_25": _boolean,
-    "tls_minimum_version": _one_of(*TLS_VERSIONS),
-    "mua_client_restrictions": _restrictions,
-    "mua_helo_restrictions": _restrictions,
-    "mua_sender_restrictions": _restrictions,
-    "mua_relay_restrictions": _restrictions,
-    "submissions_options": _options,
-    "sender_ownership": _sender_ownership,
-    "certbot_reload_services": _units,
-}
-
-_HINTS = {
-    **dict.fromkeys(_CHECKS, "group_data/all.py holds its default: is that file beside deploy.py?"),
-    "mail_domain": "set it in group_data/ or on the host, e.g. 'example.jp'",
-}
+if __name__ == "__main__":
+    print(group_data(), end="")

@@ -19,11 +19,9 @@ from pyinfra.context import ctx_state
 b = process_time()
 with ctx_state.use(State()):
     import config
-from operations import (
-    certbot_hook, dovecot_auth_listener, postfix_activation, postfix_sasl, postfix_sni, postfix_tls,
-    submissions_service
-)
-from operations.readiness import ready
+from deploys import live
+from deploys.host import ready
+import operations
 c = process_time()
 import cryptography.x509
 print(b - a, c - b, process_time() - c)

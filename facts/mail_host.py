@@ -1,126 +1,14 @@
-"""What a mail host looks like now, read in one remote command."""
+"""The facts about a mail host: a look at it, and whether a look would still see the same."""
 
-import hashlib
-import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import unquote_to_bytes
 
 from pyinfra.api import FactBase, StringCommand
+from pyinfra.api.exceptions import FactProcessError
 
+from facts.look import Look, ManagedFile, parse
 from settings import Settings
-
-LOOK = (Path(__file__).parent.parent / "templates" / "look.pl").read_text()
-
-DROPIN = "99-postfix-smtp-auth.conf"
-SNI = "smtp_auth_sni"
-
-
-@dataclass(frozen=True)
-class File:
-    """A configuration file; `content` is `None` where there is no such file.
-
-    `real_path` is behind any links; `changed` is the ctime in seconds since 1970.
-    """
-
-    path: str
-    content: str | None = None
-    real_path: str = ""
-    mode: str = ""
-    user: str = ""
-    group: str = ""
-    changed: float = 0.0
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the content in hexadecimal; empty where there is no such file."""
-        if self.content is None:
-            return ""
-        return hashlib.sha256(self.content.encode("latin-1")).hexdigest()
-
-
-@dataclass(frozen=True)
-class Socket:
-    """Who may use a UNIX socket: in Dovecot's configuration, or as it is on the disk."""
-
-    mode: str
-    user: str
-    group: str
-
-
-@dataclass(frozen=True)
-class Lineage:
-    """A Let's Encrypt lineage: its chain in PEM, and the public half of its private key in PEM."""
-
-    directory: str
-    chain: str | None = None
-    key: str = ""
-    changed: float = 0.0
-
-
-@dataclass(frozen=True)
-class Look:
-    """One look at a host. Values are Postfix's and Dovecot's own, unless said otherwise.
-
-    + parameters: effective values of the parameters that were asked for; one that this Postfix does
-      not know is missing
-    + sni: our lookup table for tls_server_sni_maps
-    + stale_tables: an owner's tables of tls_server_sni_maps that hold copies of older certificates
-    + listener: the auth listener in Postfix's spool in Dovecot's effective configuration
-    + socket: the same, as it is on the disk
-    + postfix_reloaded: when Postfix last read its configuration, in seconds since 1970; `None`
-      where it does not run
-    + listening: which of the ports 25 and 465 any program listens on; `postfix_listening`: those of
-      them that Postfix holds
-    + leftovers: files of a change that died halfway
-    + watched: the paths that all of this depends on
-    + seen: what `Seen` says of them while nothing of this has changed; empty where something was
-      changing while the look was taken
-    """
-
-    uid: int
-    commands: frozenset[str]
-    parameters: dict[str, str]
-    main_cf: File
-    master_cf: File
-    sni: File
-    stale_tables: tuple[str, ...]
-    dovecot_version: str | None
-    listener: Socket | None
-    socket: Socket | None
-    dropin: File
-    hook: File
-    lineages: tuple[str, ...]
-    certificates: dict[str, Lineage]
-    postfix_reloaded: float | None
-    dovecot_running: bool
-    listening: frozenset[int]
-    postfix_listening: frozenset[int]
-    leftovers: tuple[str, ...]
-    watched: tuple[str, ...]
-    seen: tuple[str, ...]
-
-    @property
-    def queue_directory(self) -> str:
-        """Postfix's spool, which also holds Dovecot's auth socket."""
-        return self.parameters["queue_directory"]
-
-    @property
-    def postfix_version(self) -> str:
-        """Such as `3.10.5`."""
-        return self.parameters["mail_version"]
-
-    @property
-    def lock(self) -> str:
-        """The directory that a change of this host locks: Postfix's, whatever the service."""
-        return self.main_cf.real_path.rpartition("/")[0]
-
-    @property
-    def files(self) -> tuple[File, ...]:
-        """The files that a deploy may write."""
-        return (self.main_cf, self.master_cf, self.sni, self.dropin, self.hook)
 
 
 @dataclass(frozen=True)
@@ -129,10 +17,12 @@ class Question:
 
     + settings: they say where the host's certificates are
     + parameters: the Postfix parameters whose effective values are wanted
+    + files: the files that any step may write
     """
 
     settings: Settings
     parameters: tuple[str, ...]
+    files: tuple[ManagedFile, ...]
 
     def __str__(self) -> str:
         return self.settings.mail_domain
@@ -144,24 +34,29 @@ class MailHost(FactBase[Look | None]):
 
     + question: the `Question`
 
-    The script reads only, and of a private key only its public half leaves the host. Ask with
-    `_stdin=LOOK`: on standard input it needs no quoting, whatever the login shell.
+    Ask with the program `look.pl` of `on_host` as `_stdin`: on standard input it needs no quoting,
+    whatever the login shell. It reads only, and of a private key only its public half leaves the host.
     """
 
     def command(self, question: Question) -> StringCommand:
         settings = question.settings
-        words = [f"live={settings.letsencrypt_live}", f"dropin={DROPIN}", f"sni={SNI}"]
-        words += [f"domain={domain}" for domain in settings.domains]
-        words += [f"parameter={name}" for name in (*_ALWAYS, *question.parameters)]
+        words = [f"live={settings.letsencrypt_live}"]
+        words += [f"file={file.key}={file.place}={file.name}" for file in question.files]
+        words += [f"certificate={domain}={settings.lineage(domain)}" for domain in settings.domains]
+        words += [f"parameter={name}" for name in question.parameters]
         return StringCommand("perl", "-", *map(shlex.quote, words))
 
     def process(self, output: list[str]) -> Look | None:
-        return parse(output)
+        try:
+            return parse(output)
+        except Exception as error:
+            # pyinfra takes only this one for the trouble of one host; any other ends the run for all.
+            raise FactProcessError(f"the look at this host cannot be read: {error!r}") from None
 
 
 class Seen(FactBase[list[str]]):
     """
-    Returns the inode and the time of change of each path, a line a path that there is.
+    Returns the inode and the time of change of each path, one line per existing path.
 
     + watched: the paths, from a `Look`
 
@@ -175,86 +70,3 @@ class Seen(FactBase[list[str]]):
 
     def process(self, output: list[str]) -> list[str]:
         return output
-
-
-_ALWAYS = ("mail_version", "config_directory", "queue_directory")
-
-
-def parse(output: Iterable[str]) -> Look | None:
-    """Turn the script's lines into a `Look`; `None` where it did not reach its end."""
-    values: dict[str, str] = {}
-    lists: dict[str, list[str]] = {}
-    for line in output:
-        key, _, text = line.partition("\t")
-        values[key] = unquote_to_bytes(text).decode("latin-1")
-        lists.setdefault(key, []).append(values[key])
-    if "complete" not in values:
-        return None
-    parameters = _under("parameter.", values)
-    queue_directory = parameters.get("queue_directory", "")
-    reloaded = values.get("postfix_reloaded")
-    return Look(
-        uid=int(values["uid"]),
-        commands=frozenset(lists.get("command", ())),
-        parameters=parameters,
-        main_cf=_file(values, "main_cf"),
-        master_cf=_file(values, "master_cf"),
-        sni=_file(values, "sni"),
-        stale_tables=tuple(lists.get("stale_table", ())),
-        dovecot_version=values.get("dovecot_version"),
-        listener=_listener(values.get("dovecot_auth", ""), f"{queue_directory}/private/auth"),
-        socket=_socket(values),
-        dropin=_file(values, "dropin"),
-        hook=_file(values, "hook"),
-        lineages=tuple(lists.get("lineage", ())),
-        certificates=_certificates(values),
-        postfix_reloaded=float(reloaded) if reloaded else None,
-        dovecot_running="dovecot_running" in values,
-        listening=frozenset(int(port) for port in lists.get("listening", ())),
-        postfix_listening=frozenset(int(port) for port in lists.get("postfix_listening", ())),
-        leftovers=tuple(lists.get("leftover", ())),
-        watched=tuple(lists.get("watched", ())),
-        seen=tuple(lists.get("seen", ())),
-    )
-
-
-def _under(prefix: str, values: dict[str, str]) -> dict[str, str]:
-    return {key.removeprefix(prefix): v for key, v in values.items() if key.startswith(prefix)}
-
-
-def _file(values: dict[str, str], key: str) -> File:
-    found = _under(f"file.{key}.", values)
-    return File(
-        path=found["path"],
-        content=found.get("content"),
-        real_path=found.get("real_path", found["path"]),
-        mode=found.get("mode", ""),
-        user=found.get("user", ""),
-        group=found.get("group", ""),
-        changed=float(found.get("changed", 0)),
-    )
-
-
-def _socket(values: dict[str, str]) -> Socket | None:
-    found = _under("socket.", values)
-    return Socket(**found) if found else None
-
-
-def _certificates(values: dict[str, str]) -> dict[str, Lineage]:
-    certificates = {}
-    for key, directory in values.items():
-        match = re.fullmatch(r"certificate\.(.+)\.directory", key)
-        if match:
-            found = _under(f"certificate.{match[1]}.", values)
-            chain, changed = found.get("chain"), float(found.get("changed", 0))
-            certificates[match[1]] = Lineage(directory, chain, found.get("key", ""), changed)
-    return certificates
-
-
-def _listener(auth: str, path: str) -> Socket | None:
-    """The listener's block in the output of `doveconf -n`, which leaves out a setting at its default."""
-    block = re.search(rf"unix_listener {re.escape(path)} \{{\n(.*?)\}}", auth, re.DOTALL)
-    if not block:
-        return None
-    found = dict(re.findall(r"(\w+) = *(\S*)", block[1]))
-    return Socket(found.get("mode", "0600"), found.get("user", ""), found.get("group", ""))

@@ -1,5 +1,7 @@
 """Every data key with its default. Override any of them in a group's file beside this one
-(group_data/GROUP.py), or on a host in inventory.py: pyinfra's own way."""
+(group_data/GROUP.py), or on a host in inventory.py: pyinfra's own way.
+
+Made from settings.py by `make group-data`."""
 
 # mail_domain is required: the mail domain and the name of its Let's Encrypt lineage. Set it in the
 # file of a domain's group, as group_data/example_jp.py does.
@@ -21,13 +23,13 @@ smtpd_tls_security_level = "may"
 # Whether logins are offered on port 25 too, as in the guide. False keeps them on port 465 alone.
 smtp_auth_on_port_25 = True
 
-# The oldest TLS version where TLS is mandatory, above all on port 465: "TLSv1.2" or "TLSv1.3".
-# A floor: a host that is stricter already stays so.
+# The oldest TLS version where TLS is mandatory, above all on port 465: "TLSv1.2" or "TLSv1.3". A
+# floor: a host that is stricter already stays so.
 tls_minimum_version = "TLSv1.2"
 
 # Who may connect, greet, send and relay on port 465: lists of Postfix restrictions, for example
-# ["permit_sasl_authenticated", "reject"]. None keeps what the host defines; where it defines none,
-# a safe one is written: clients and relaying must be authenticated, the other two stay empty.
+# ["permit_sasl_authenticated", "reject"]. None keeps what the host defines; where it defines none, a
+# safe one is written: clients and relaying must be authenticated, the other two stay empty.
 mua_client_restrictions = None
 mua_helo_restrictions = None
 mua_sender_restrictions = None

@@ -1,0 +1,23 @@
+"""The steps of the guide, in its order: one module per step.
+
+This list is the only one. deploy.py calls each step's operation, in the same order.
+"""
+
+from operations import (
+    certbot_hook,
+    dovecot_auth_listener,
+    postfix_sasl,
+    postfix_sni,
+    postfix_tls,
+    submissions_service,
+)
+from plan.step import Step
+
+STEPS: tuple[Step, ...] = (
+    postfix_tls.STEP,
+    postfix_sni.STEP,
+    certbot_hook.STEP,
+    dovecot_auth_listener.STEP,
+    postfix_sasl.STEP,
+    submissions_service.STEP,
+)

@@ -4,17 +4,18 @@ import re
 import shlex
 from collections.abc import Generator, Iterator, Sequence
 
-from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
-from facts.mail_host import File, Look
-from operations.activation import Replacement, activation, render
-from operations.changes import current, show, show_difference
+from deploys.operation import take_part
+from facts.look import File, Look, ManagedFile
+from plan.draft import Draft
+from plan.shebang import shell_of
+from plan.step import Step
+from plan.template import render
 from settings import Settings
 
-# Shells that read what we write (POSIX).
-_SHELLS = ("sh", "dash", "bash", "ash", "busybox", "ksh", "mksh", "zsh")
+HOOK = ManagedFile("hook", "certbot", "reload_services.sh")
 
 
 @operation()
@@ -22,76 +23,60 @@ def reload_services() -> Generator[PyinfraCommand, None, None]:
     """
     Let `renewal-hooks/deploy/reload_services.sh` reload the units of `certbot_reload_services`.
 
-    A hook that reloads them already stays as it is. Otherwise lines of ours, between BEGIN and END,
-    come behind those of the owner's, but before a last `exit`, and reload what the owner's do not:
-    Postfix for the lineages that it serves and while each key belongs to its certificate, the
-    other units for any lineage. One unit's failure does not keep the next from being reloaded; it is
-    reported on standard error and gives the hook a failing status, both of which certbot logs.
+    A hook that reloads them already stays as it is. Otherwise our lines, between BEGIN and END, are
+    added behind the owner's, in front of a last `exit`. They reload what the owner's lines do not:
+    Postfix if the renewed lineage is one that it serves and every key belongs to its certificate; the
+    other units after any renewal. If one unit fails, the next is reloaded all the same; the failure
+    goes to standard error and makes the hook's exit status 1, and certbot logs both.
 
-    What keeps a hook from being run is mended: no `#!` line, no run bit, CRLF line ends. Where there
-    is no certbot there is nothing to hook into.
+    A missing `#!` line, a missing run bit and CRLF line ends are repaired, because certbot or the
+    kernel would not run the hook. On a host without certbot nothing is written.
 
     **Example:**
 
     .. code:: python
 
-        certbot_hook.reload_services(name="certbot reloads Postfix after a renewal")
+        certbot_hook.reload_services(name="Certificate rotation: certbot's hook reloads Postfix")
     """
-    change = yield from current()
-    if change is None:
-        return
-    look = change.look
-    hook = look.hook
-    if not _certbot(look):
-        host.noop("certbot is not installed")
-        return
-    content = desired_content(change.settings, hook.content)
-    mode = desired_mode(hook)
-    leftovers = any("/renewal-hooks/" in path for path in look.leftovers)
-    if (content, mode) == (hook.content, hook.mode) and not leftovers:
-        host.noop("the deploy hook reloads what it should")
-        return
-    if hook.content and "\r" in hook.content and "\r" not in content:
-        show([hook.path, "-CRLF line ends, which make a shell look for other commands", "+LF line ends"])
-    show_difference(hook.path, hook.content, content)
-    if mode != hook.mode:
-        show([*([f"-mode {hook.mode}"] if hook.mode else []), f"+mode {mode}"])
-    yield activation(
-        "certbot_hook.sh",
-        service="certbot's deploy hook",
-        lock=look.lock,
-        managed=[hook],
-        replacements=[Replacement(hook, content, mode)],
-        variables={"hook": hook.real_path, "shell": _shell(content)},
-    )
+    yield from take_part(STEP, live=HOOK.service)
 
 
-def obstacles(settings: Settings, look: Look) -> Iterator[str]:
-    """Why the hook cannot be written; nothing where it can."""
-    content = look.hook.content or ""
-    if not _certbot(look) or not content.startswith("#!") or _shell(content):
+def edit(draft: Draft) -> None:
+    """Give the hook its lines and its mode, on a host with certbot."""
+    if not _certbot(draft.look):
+        return
+    hook = draft.look.files[HOOK.key]
+    content = desired_content(draft.settings, hook.content)
+    if "\r" in (hook.content or "") and "\r" not in content:
+        draft.note(f"{hook.path}: CRLF line ends become LF, for a shell would look for other commands")
+    draft.write(HOOK, content, mode=desired_mode(hook))
+
+
+def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
+    hook = look.files[HOOK.key]
+    content = hook.content or ""
+    if not _certbot(look) or not content.startswith("#!") or shell_of(content):
         return
     first = content.partition("\n")[0].strip()
     for unit in settings.certbot_reload_services:
         if not re.search(rf"^[^#\n]*\b(?:reload|restart)\b.*\b{_unit(unit)}\b", content, re.MULTILINE):
             yield (
-                f"{look.hook.path} begins with {first}, which is no shell, and does not reload {unit}: "
+                f"{hook.path} begins with {first}, which is no shell, and does not reload {unit}: "
                 f"let it run `systemctl reload {unit}`, or rename it (certbot runs all of its directory)"
             )
 
 
-def warnings(settings: Settings, look: Look) -> Iterator[str]:
-    """What has to be done by hand."""
+def _warnings(settings: Settings, look: Look) -> Iterator[str]:
     if not _certbot(look):
         commands = "; ".join(f"systemctl reload {unit}" for unit in settings.certbot_reload_services)
         yield (
             "certbot is not installed, so no deploy hook is written: let the client that renews "
-            f"{settings.letsencrypt_live}/{settings.mail_domain} run this after each renewal: {commands}"
+            f"{settings.lineage(settings.mail_domain)} run this after each renewal: {commands}"
         )
 
 
 def desired_content(settings: Settings, content: str | None) -> str:
-    """The hook with a first line and a reload of every unit; as it is where it has them."""
+    """The hook with a `#!` line and a reload of every unit; unchanged if it has both."""
     content = content or ""
     first = content.partition("\n")[0]
     if first.endswith("\r"):
@@ -100,7 +85,7 @@ def desired_content(settings: Settings, content: str | None) -> str:
     content = content.removeprefix("\xef\xbb\xbf")
     if not content.startswith("#!"):
         content = f"#!/bin/sh\n{content}"
-    if not _shell(content):
+    if not shell_of(content):
         return content
     own = _BLOCK.sub("", content)
     missing = [unit for unit in settings.certbot_reload_services if not _reloads(own, unit)]
@@ -115,7 +100,7 @@ def desired_content(settings: Settings, content: str | None) -> str:
 
 
 def desired_mode(hook: File) -> str:
-    """The hook's mode with the run bit where it may be read; 0755 for a new one."""
+    """The hook's mode, executable for everybody who may read it; 0755 for a new hook."""
     if not hook.mode:
         return "0755"
     mode = int(hook.mode, 8)
@@ -131,7 +116,7 @@ def _certbot(look: Look) -> bool:
 
 def _block(settings: Settings, units: Sequence[str]) -> str:
     others = [unit for unit in units if _bare(unit) != "postfix"]
-    lineages = [f"{settings.letsencrypt_live}/{domain}" for domain in settings.domains]
+    lineages = [settings.lineage(domain) for domain in settings.domains]
     return render(
         "certbot_hook_block.sh.j2",
         lineages=map(shlex.quote, lineages) if len(others) < len(units) else [],
@@ -139,17 +124,8 @@ def _block(settings: Settings, units: Sequence[str]) -> str:
     )
 
 
-def _shell(content: str) -> str:
-    """The POSIX shell that a script's `#!` line calls, such as `/usr/bin/env bash`; empty for others."""
-    words = content.partition("\n")[0].removeprefix("#!").split()
-    words = [word for word in words if not word.startswith("-")]
-    names = [word.rpartition("/")[2] for word in words]
-    name = names[1] if names[:1] == ["env"] and len(names) > 1 else "".join(names[:1])
-    return " ".join(words) if name in _SHELLS else ""
-
-
 def _last_exit(content: str) -> int:
-    """The offset of the script's last line where that leaves it for good, else that of its end."""
+    """The offset of the last line if that line always ends the script, else of the script's end."""
     last = None
     for match in re.finditer(r"^(?!\s*(?:#|$)).*\n", content, re.MULTILINE):
         before, last = last, match
@@ -178,3 +154,13 @@ def _reloads(content: str, unit: str) -> bool:
         *([r"(?<![\w.-])postfix\s+reload\b"] if _bare(unit) == "postfix" else []),
     )
     return any(re.search(rf"^[^#\n]*{way}", content, re.MULTILINE) for way in ways)
+
+
+STEP = Step(
+    name="Certificate rotation",
+    nothing_to_do="the deploy hook needs no change",
+    edit=edit,
+    files=(HOOK,),
+    obstacles=_obstacles,
+    warnings=_warnings,
+)

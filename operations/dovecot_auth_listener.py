@@ -1,14 +1,18 @@
 """SMTP AUTH, Dovecot side: the auth listener in Postfix's spool."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
-from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
-from facts.mail_host import Look, Socket
-from operations.activation import Replacement, activation, prove_script, render
-from operations.changes import current, show, show_difference
+from deploys.operation import take_part
+from facts.look import Look, ManagedFile, Socket
+from plan.draft import Draft
+from plan.step import Step
+from plan.template import render
+from settings import Settings
+
+DROPIN = ManagedFile("dropin", "dovecot", "99-postfix-smtp-auth.conf")
 
 WANTED = Socket(mode="0600", user="postfix", group="postfix")
 
@@ -18,70 +22,50 @@ def listener() -> Generator[PyinfraCommand, None, None]:
     """
     Give `service auth` a listener at `private/auth` in Postfix's queue directory, for Postfix alone.
 
-    Written as a drop-in behind Dovecot's stock files, into which it merges on 2.3 and 2.4 alike and
-    which package upgrades leave alone. Where Dovecot's effective configuration has it already,
-    uncommented by hand in 10-master.conf for example, nothing is written. Dovecot is reloaded where
-    the socket is not what its configuration says.
+    It is a drop-in that Dovecot reads after its stock files: it merges with them on 2.3 and 2.4, and
+    package upgrades do not touch it. If Dovecot's effective configuration has the listener already,
+    for example uncommented by hand in 10-master.conf, nothing is written. Dovecot is reloaded if
+    the socket differs from its configuration.
 
     **Example:**
 
     .. code:: python
 
-        dovecot_auth_listener.listener(name="Dovecot's auth listener for Postfix")
+        dovecot_auth_listener.listener(name="SMTP AUTH, Dovecot: it listens in Postfix's spool")
     """
-    change = yield from current()
-    if change is None:
-        return
-    look = change.look
-    content = desired_dropin(look)
-    reasons = pending(look)
-    if content is None and not reasons:
-        host.noop("Dovecot listens in Postfix's spool for Postfix alone")
-        return
-    replacements = []
-    if content is not None:
-        show_difference(look.dropin.path, look.dropin.content, content)
-        replacements.append(Replacement(look.dropin, content, "0644"))
-        reasons = [*reasons, "its configuration changes"]
-    show([f"+reload Dovecot: {'; '.join(reasons)}"])
-    yield activation(
-        "dovecot.sh",
-        service="Dovecot",
-        lock=look.lock,
-        managed=[look.dropin],
-        replacements=replacements,
-        variables={
-            "dovecot_directory": look.dropin.path.rpartition("/conf.d/")[0],
-            "dropin": look.dropin.real_path,
-            "socket": f"{look.queue_directory}/private/auth",
-            "owner": f"{WANTED.mode.lstrip('0')} {WANTED.user} {WANTED.group}",
-            "had_socket": "yes" if look.socket else "",
-            "prove_perl": prove_script(),
-        },
-    )
+    yield from take_part(STEP, live="Dovecot")
 
 
-def desired_dropin(look: Look) -> str | None:
-    """The drop-in's content; `None` where Dovecot is configured as wanted without writing it."""
-    content = _content(look)
-    return None if look.listener == WANTED or content == look.dropin.content else content
+def edit(draft: Draft) -> None:
+    """Write the drop-in unless Dovecot has the listener; reload Dovecot if its socket differs."""
+    look = draft.look
+    if look.listener != WANTED:
+        draft.write(DROPIN, _content(look), mode="0644")
+    elif look.socket != WANTED:
+        draft.reload("Dovecot", "its socket is not yet what its configuration says")
 
 
-def overruled(look: Look) -> bool:
-    """Whether Dovecot reads the drop-in and still gives the listener other permissions."""
-    return look.listener != WANTED and look.dropin.content == _content(look)
+def _obstacles(_settings: Settings, look: Look) -> Iterator[str]:
+    dropin = look.files[DROPIN.key]
+    if look.dovecot_version is None:
+        yield "Dovecot's configuration has an error: doveconf -n on the host names it"
+    elif not look.dovecot_running:
+        yield "Dovecot is not running: start it (systemctl start dovecot), for a change proves itself live"
+    elif look.listener != WANTED and dropin.content == _content(look):
+        yield (
+            f"something that Dovecot reads after {dropin.path} overrules it: doveconf -n shows the "
+            f"listener {look.queue_directory}/private/auth as it is; it must not be set elsewhere"
+        )
 
 
 def _content(look: Look) -> str:
-    socket = f"{look.queue_directory}/private/auth"
-    return render("dovecot_listener.conf.j2", socket=socket)
+    return render("dovecot_listener.conf.j2", socket=f"{look.queue_directory}/private/auth")
 
 
-def pending(look: Look) -> list[str]:
-    """Why Dovecot has to be reloaded although its configuration is as wanted."""
-    reasons = []
-    if look.listener == WANTED and look.socket != WANTED:
-        reasons.append("its socket is not yet what its configuration says")
-    if any("/conf.d/" in path for path in look.leftovers):
-        reasons.append("an earlier change was cut short")
-    return reasons
+STEP = Step(
+    name="SMTP AUTH, Dovecot",
+    nothing_to_do="Dovecot listens in Postfix's spool for Postfix alone",
+    edit=edit,
+    files=(DROPIN,),
+    obstacles=_obstacles,
+)

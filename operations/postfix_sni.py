@@ -1,21 +1,22 @@
-"""Several domains on one host: a client gets the certificate of the name that it asks for (SNI)."""
+"""Further domains: a client gets the certificate of the name that it asks for (SNI)."""
 
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
-from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
-from facts.mail_host import Lineage, Look
-from operations import certificates
-from operations.changes import current, show_difference, staged
-from operations.main_cf import stage_parameters
+from deploys.operation import take_part
+from facts.look import Lineage, Look, ManagedFile
+from plan import certificates
+from plan.draft import Draft
+from plan.plan import outdated
+from plan.step import Step
 from settings import Settings
 
-PARAMETERS = ("tls_server_sni_maps",)
+TABLE = ManagedFile("sni", "postfix", "smtp_auth_sni")
 
-# Of the names only, but nobody else's business either.
+# It holds names only, but these are nobody else's business either.
 MODE = "0600"
 
 
@@ -26,9 +27,9 @@ def domains() -> Generator[PyinfraCommand, None, None]:
 
     `tls_server_sni_maps` gets a table in front of those it has already. Ours is a `texthash:` table:
     it names the files of each lineage, and Postfix reads them itself, as root, whenever one of its
-    processes starts. So there is no second copy of a private key, as an indexed table (`postmap -F`)
-    would be one, and a renewed certificate is served after a reload. A lineage that vanished costs
-    its own names alone: they get the default certificate.
+    processes starts. So there is no second copy of a private key, as in an indexed table
+    (`postmap -F`), and a renewed certificate is served after a reload. Where a lineage has vanished,
+    its own names get the default certificate, and no other name is touched.
 
     The default lineage is listed too, since Postfix logs a name that the table lacks. A client that
     names no domain, or an unknown one, gets the default certificate.
@@ -37,23 +38,35 @@ def domains() -> Generator[PyinfraCommand, None, None]:
 
     .. code:: python
 
-        postfix_sni.domains(name="Certificates of further domains")
+        postfix_sni.domains(name="Further domains: each has a certificate of its own")
     """
-    change = yield from current()
-    if change is None:
+    yield from take_part(STEP)
+
+
+def edit(draft: Draft) -> None:
+    """Write the table and name it in main.cf; without further domains, take its name out."""
+    settings, look = draft.settings, draft.look
+    if settings.additional_domains:
+        draft.write(TABLE, desired_table(settings, look), mode=MODE)
+    draft.set_parameters(desired(settings, look))
+    default = settings.lineage(settings.mail_domain)
+    asked: dict[str, str] = {}
+    for name, lineage in served(settings, look).items():
+        asked.setdefault(lineage.directory, name.replace("*", "mail", 1))
+    for directory, name in asked.items():
+        if directory != default:
+            draft.certificates.setdefault(name, f"{directory}/fullchain.pem")
+    if not in_use(look):
         return
-    settings, look = change.settings, change.look
-    before = change.main_cf, change.sni
-    change.sni = desired_table(settings, look)
-    stage_parameters(change, desired(settings, look))
-    if (change.main_cf, change.sni) == before:
-        host.noop("every domain's certificate is served" if settings.additional_domains else "one domain")
-        return
-    if change.sni != before[1]:
-        show_difference(look.sni.path, look.sni.content, change.sni or "")
-    if change.main_cf != before[0]:
-        show_difference(look.main_cf.path, before[0], change.main_cf)
-    yield staged()
+    table = look.files[TABLE.key]
+    if outdated(look, table.changed):
+        draft.reload("Postfix", f"{table.path} is newer than what runs")
+    for domain, lineage in look.certificates.items():
+        chain = f"{lineage.directory}/fullchain.pem"
+        # The default certificate is served by smtpd_tls_cert_file, too: then that step says it.
+        elsewhere = chain == look.parameters["smtpd_tls_cert_file"]
+        if chain in (table.content or "") and not elsewhere and outdated(look, lineage.changed):
+            draft.reload("Postfix", f"the certificate of {domain} is newer than what runs")
 
 
 def desired(settings: Settings, look: Look) -> dict[str, str | None]:
@@ -71,14 +84,12 @@ def in_use(look: Look) -> bool:
     return _listed(look).search(look.parameters.get("tls_server_sni_maps", "")) is not None
 
 
-def desired_table(settings: Settings, look: Look) -> str | None:
-    """The table's content; as it is, or none, where there is but one domain.
+def desired_table(settings: Settings, look: Look) -> str:
+    """The table's content.
 
     Its lines are `NAME KEY CHAIN`; a wildcard `*.example.jp` is looked up as `.example.jp`
     (postconf(5), tls_server_sni_maps).
     """
-    if not settings.additional_domains:
-        return look.sni.content
     return "# Which certificate a client gets for a name. Managed: changes are lost.\n" + "".join(
         f"{name.removeprefix('*')} {lineage.directory}/privkey.pem {lineage.directory}/fullchain.pem\n"
         for name, lineage in served(settings, look).items()
@@ -94,10 +105,45 @@ def served(settings: Settings, look: Look) -> dict[str, Lineage]:
     return names
 
 
+def _parameters(_settings: Settings) -> tuple[str, ...]:
+    return ("tls_server_sni_maps",)
+
+
+def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
+    if settings.additional_domains and "tls_server_sni_maps" not in look.parameters:
+        yield (
+            f"additional_domains: Postfix {look.postfix_version} has no SNI (3.4 and later have): "
+            "upgrade it, or leave additional_domains []"
+        )
+    for domain in settings.additional_domains:
+        yield from certificates.obstacles(settings, look, domain)
+
+
+def _warnings(settings: Settings, look: Look) -> Iterator[str]:
+    for table in look.stale_tables:
+        yield (
+            f"tls_server_sni_maps: {table} holds copies of older certificates than those on the disk: "
+            f"run postmap -F {table} on the host, or list its domains in additional_domains, without copies"
+        )
+    for domain in settings.additional_domains:
+        yield from certificates.warnings(look, domain)
+
+
 def _table(look: Look) -> str:
-    return f"texthash:{look.sni.path}"
+    return f"texthash:{look.files[TABLE.key].path}"
 
 
 # Not split into words: an owner's `inline:{ … }` holds white space and commas.
 def _listed(look: Look) -> re.Pattern[str]:
     return re.compile(rf"(?:^|[\s,]+){re.escape(_table(look))}(?=$|[\s,])")
+
+
+STEP = Step(
+    name="Further domains",
+    nothing_to_do="every domain's certificate is served",
+    edit=edit,
+    parameters=_parameters,
+    files=(TABLE,),
+    obstacles=_obstacles,
+    warnings=_warnings,
+)

@@ -1,19 +1,20 @@
 """The submissions service on port 465 (master.cf), and the mua_* restrictions it refers to (main.cf)."""
 
-from collections.abc import Generator, Mapping
+import re
+from collections.abc import Generator, Iterator, Mapping
 
-from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
-from facts.mail_host import Look
-from operations.changes import current, show, show_difference, staged
-from operations.main_cf import stage_parameters
+from deploys.operation import take_part
+from facts.look import MASTER_CF, Look
+from plan.draft import Draft
+from plan.step import Step
 from postfix.main_cf import defined_parameters
-from postfix.master_cf import set_options, submissions_services
+from postfix.master_cf import Service, set_options, submissions_services
 from settings import Settings
 
-# The guide's options: RFC 8314's TLS from the first byte, and nothing for the unauthenticated.
+# The guide's options: TLS from the first byte (RFC 8314), and nothing without a login.
 GUIDE_OPTIONS: dict[str, str] = {
     "syslog_name": "postfix/submissions",
     "smtpd_forbid_unauth_pipelining": "no",
@@ -30,7 +31,7 @@ GUIDE_OPTIONS: dict[str, str] = {
     "milter_macro_daemon_name": "ORIGINATING",
 }
 
-# Where a host defines none: an undefined one makes every Postfix command print a warning.
+# Written if a host defines none, because an undefined one makes every Postfix command print a warning.
 SAFE_RESTRICTIONS: dict[str, str] = {
     "mua_client_restrictions": "permit_sasl_authenticated, reject",
     "mua_helo_restrictions": "",
@@ -42,45 +43,47 @@ SAFE_RESTRICTIONS: dict[str, str] = {
 @operation()
 def service() -> Generator[PyinfraCommand, None, None]:
     """
-    Add the submissions service with the guide's options, or give them to the one that is there.
+    Add the submissions service with the guide's options, or give an existing one these options.
 
-    A service that holds port 465 under another name (`smtps`, `465`) is taken as it is; options that
-    it has beyond these, comments and its columns stay. An option that this Postfix does not know is
-    left out: Postfix would silently ignore it.
+    A service that holds port 465 under another name (`smtps`, `465`) keeps its name, its columns, its
+    comments and its other options. An option that this Postfix does not know is not written, because
+    Postfix would ignore it silently.
 
     **Example:**
 
     .. code:: python
 
-        submissions_service.service(name="The submissions service")
+        submissions_service.service(name="Submissions: the service on port 465")
     """
-    change = yield from current()
-    if change is None:
-        return
-    before = change.main_cf, change.master_cf
-    options = desired_options(change.settings, change.look)
-    version = change.look.postfix_version
-    show(
-        f"{name} is not written: Postfix {version} does not know it"
-        for name in unknown_options(change.settings, change.look)
+    yield from take_part(STEP)
+
+
+def edit(draft: Draft) -> None:
+    """Write the service with its options, and the restrictions that these refer to."""
+    settings, look = draft.settings, draft.look
+    options = desired_options(settings, look)
+    for name in unknown_options(settings, look):
+        draft.note(f"{name} is not written: Postfix {look.postfix_version} does not know it")
+    restrictions = desired_restrictions(settings, defined_parameters(draft.main_cf))
+    draft.set_parameters(restrictions, "the submissions service refers to it")
+    before = _effective(look.submissions_services)
+    content = set_options(draft.master_cf, options)
+    services = submissions_services(content)
+    changed = (
+        f"{service.name}/inet/{name}"
+        for service in services
+        for name, value in options.items()
+        if before.get(service.name, {}).get(name) != value
     )
-    stage_parameters(change, desired_restrictions(change.settings, defined_parameters(change.main_cf)))
-    change.master_cf = set_options(change.master_cf, options)
-    for found in submissions_services(change.master_cf):
-        joined = {option.name for option in found.options if option.joined}
-        change.postconf += [
-            f"{found.name}/inet/{name} = {value}".rstrip()
-            for name, value in options.items()
-            if value is not None and name not in joined
-        ]
-    if (change.main_cf, change.master_cf) == before:
-        host.noop("the submissions service is as wanted")
-        return
-    if change.main_cf != before[0]:
-        show_difference(change.look.main_cf.path, before[0], change.main_cf)
-    if change.master_cf != before[1]:
-        show_difference(change.look.master_cf.path, before[1], change.master_cf)
-    yield staged()
+    draft.write(MASTER_CF, content, parameters=tuple(changed))
+    _expect(draft, services, options, restrictions)
+    # A certificate of the administrator's own on the service is theirs to answer for.
+    if any(_OWN_CERTIFICATE & found.keys() for found in _effective(services).values()):
+        draft.certificates[settings.mail_hostname] = ""
+    draft.logins = not look.parameters.get("smtpd_sasl_exceptions_networks")
+
+
+_OWN_CERTIFICATE = {"smtpd_tls_cert_file", "smtpd_tls_chain_files", "smtpd_tls_eccert_file"}
 
 
 def all_options(settings: Settings) -> dict[str, str | None]:
@@ -119,3 +122,85 @@ def desired_restrictions(settings: Settings, defined: Mapping[str, str]) -> dict
 
 def _elements(value: str) -> list[str]:
     return value.replace(",", " ").split()
+
+
+def _effective(services: list[Service]) -> dict[str, dict[str, str]]:
+    """Service name to its options."""
+    return {service.name: service.effective_options for service in services}
+
+
+def _expect(
+    draft: Draft,
+    services: list[Service],
+    options: Mapping[str, str | None],
+    restrictions: Mapping[str, str],
+) -> None:
+    """Say what the host's postconf has to read of the service and of the restrictions it refers to."""
+    referred: set[str] = set()
+    for service in services:
+        # postconf misreads `-oname=value`, which smtpd understands.
+        joined = {option.name for option in service.options if option.joined}
+        for name, value in options.items():
+            if value is not None and name not in joined:
+                draft.expected[f"{service.name}/inet/{name}"] = value
+        for value in service.effective_options.values():
+            referred.update(re.findall(r"\$[({]?(mua_\w+)", value))
+    # postconf knows a parameter of the user's own only where something refers to it.
+    for name in [name for name in SAFE_RESTRICTIONS if name in referred]:
+        value = restrictions.get(name, draft.look.parameters.get(name))
+        if value is not None:
+            draft.expected[name] = value
+
+
+def _parameters(settings: Settings) -> tuple[str, ...]:
+    return (
+        *all_options(settings),
+        *SAFE_RESTRICTIONS,
+        "inet_interfaces",
+        "smtpd_sasl_exceptions_networks",
+    )
+
+
+def _obstacles(_settings: Settings, look: Look) -> Iterator[str]:
+    for service in look.submissions_services:
+        if service.command != "smtpd":
+            yield (
+                f"port 465 is held by {service.name}/inet, which runs {service.command} and not smtpd: "
+                f"move it to another port in {look.master_cf.path}"
+            )
+    yield from _reach_obstacles(look)
+    # Postfix itself may still hold it, where the service was taken out and no reload came since.
+    if 465 in look.listening - look.postfix_listening and not look.submissions_services:
+        yield "port 465 is held by another program than Postfix (ss -ltnp shows which): stop that first"
+
+
+_LOOPBACK = {"127.0.0.1", "[::1]", "localhost"}
+
+
+def _reach_obstacles(look: Look) -> Iterator[str]:
+    """Why no mail program elsewhere could connect, although the service is as wanted."""
+    services = look.submissions_services
+    addresses = {service.name.rpartition(":")[0] for service in services} or {""}
+    if addresses <= _LOOPBACK:
+        names = ", ".join(service.name for service in services)
+        yield (
+            f"port 465 is bound to loopback ({names} in {look.master_cf.path}): call that service "
+            "submissions, and mail programs reach it"
+        )
+    elif "" in addresses and set(look.parameters["inet_interfaces"].replace(",", " ").split()) <= {
+        "loopback-only",
+        *_LOOPBACK,
+    }:
+        yield (
+            f"Postfix listens on loopback alone (inet_interfaces = {look.parameters['inet_interfaces']}): "
+            "set inet_interfaces to all, and mail programs reach it"
+        )
+
+
+STEP = Step(
+    name="Submissions",
+    nothing_to_do="the submissions service is as wanted",
+    edit=edit,
+    parameters=_parameters,
+    obstacles=_obstacles,
+)

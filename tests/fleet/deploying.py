@@ -47,6 +47,7 @@ def deploy(
     *options: str,
     data: Mapping[str, Any] | None = None,
     per_host: Mapping[str, Mapping[str, Any]] | None = None,
+    prelude: str = "",
     stdin: str = "",
 ) -> Run:
     """Run `pyinfra inventory deploy.py` against these hosts, and nothing else.
@@ -54,9 +55,10 @@ def deploy(
     + options: further options; without any it applies without asking (`-y`)
     + data: data keys for every host, over those of group_data/
     + per_host: data keys by host name, over `data`
+    + prelude: Python that runs inside pyinfra before anything else, at the head of the inventory
     + stdin: what is typed; needed where the run asks
     """
-    with started(hosts, *options, data=data, per_host=per_host) as process:
+    with started(hosts, *options, data=data, per_host=per_host, prelude=prelude) as process:
         return ended(process, stdin)
 
 
@@ -66,11 +68,12 @@ def started(
     *options: str,
     data: Mapping[str, Any] | None = None,
     per_host: Mapping[str, Mapping[str, Any]] | None = None,
+    prelude: str = "",
 ) -> Iterator[subprocess.Popen[str]]:
     """The same as a process that has just been started, killed at the end if it still runs."""
     with tempfile.TemporaryDirectory() as folder:
         inventory = Path(folder) / "inventory.py"
-        inventory.write_text(inventory_of(hosts, data or {}, per_host or {}))
+        inventory.write_text(prelude + inventory_of(hosts, data or {}, per_host or {}))
         with subprocess.Popen(
             [str(Path(sys.executable).parent / "pyinfra"), inventory, "deploy.py", *(options or ("-y",))],
             cwd=ROOT,

@@ -10,18 +10,15 @@ import pytest
 from lab import mail
 from lab.host import LabHost
 from lab.lab import Lab
+from operations.postfix_sni import TABLE
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import Run, deploy, fingerprint, succeed
+from tests.unit.scenarios import PATHS
 
 ELSEWHERE = "someone@elsewhere.example"
 
-# What a deploy writes.
-WRITTEN = (
-    "/etc/postfix/main.cf",
-    "/etc/postfix/master.cf",
-    "/etc/dovecot/conf.d/99-postfix-smtp-auth.conf",
-    "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh",
-)
+# What a deploy writes on a host with one domain.
+WRITTEN = tuple(path for key, path in PATHS.items() if key != TABLE.key)
 
 
 @pytest.fixture(params=FLEET)

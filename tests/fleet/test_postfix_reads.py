@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from lab.host import LabHost
-from operations import postfix_sasl, postfix_sni, postfix_tls, submissions_service
+from operations import STEPS, postfix_sni, postfix_tls, submissions_service
 from postfix.logical_lines import fold
 from postfix.main_cf import defined_parameters
 from postfix.master_cf import services, submissions_services
@@ -19,18 +19,11 @@ from settings import Settings
 from tests.unit import scenarios
 from tests.unit.config_files import main_cf, master_cf
 from tests.unit.hostile_data import Tally, passing
-from tests.unit.scenarios import Plan, with_lineages, with_main_cf, with_master_cf
+from tests.unit.scenarios import Part, asked, with_lineages, with_main_cf, with_master_cf
 
 VERSIONS = {"bookworm": "3.7.11", "trixie": "3.10.5"}
 # Many of them come out alike; each is read once.
 EXAMPLES = 200
-OPERATIONS = (
-    postfix_tls.certificate,
-    postfix_sni.domains,
-    postfix_sasl.sasl,
-    submissions_service.service,
-)
-
 # Prints a folder's parameters, services and options, with a line in front of each folder and part.
 READ = r"""
 find /root/cases -name '*.cf' -exec touch -d '1 minute ago' {} +
@@ -70,16 +63,11 @@ def cases(version: str, tally: Tally) -> list[Written]:
     @given(main_cf(), master_cf(), passing(tally))
     def make(main: str, master: str, found: Settings) -> None:
         look = with_lineages(with_master_cf(with_main_cf(scenarios.stock(version), main), master), found)
-        plan = Plan(look, found)
-        for operation in OPERATIONS:
-            plan.do(operation)
-        parameters = {
-            **postfix_tls.desired(found, look),
-            **postfix_sni.desired(found, look),
-            **submissions_service.desired_restrictions(found, defined_parameters(main)),
-        }
+        part = Part(look, found, *STEPS)
+        steps = (postfix_tls.STEP, postfix_sni.STEP, submissions_service.STEP)
+        parameters = asked(look, found, *steps)
         options = submissions_service.desired_options(found, look)
-        written = Written(plan.change.main_cf, plan.change.master_cf, parameters, options)
+        written = Written(part.main_cf, part.master_cf, parameters, options)
         made[written.main_cf, written.master_cf] = written
 
     make()

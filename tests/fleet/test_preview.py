@@ -15,20 +15,18 @@ import pytest
 
 from lab.host import LabHost
 from lab.lab import Lab
+from plan.preview import as_json
 from tests.fleet import by_hand
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import Run, deploy, succeed, tree
+from tests.fleet.planning import plan_at
+from tests.unit.scenarios import PATHS
 
 MAIN_CF = "etc/postfix/main.cf"
 MASTER_CF = "etc/postfix/master.cf"
-DOVECOT_MASTER = "etc/dovecot/conf.d/10-master.conf"
 HOOK = "etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
 DROPIN = "etc/dovecot/conf.d/99-postfix-smtp-auth.conf"
-SNI = "etc/postfix/smtp_auth_sni"
-WRITTEN = (MAIN_CF, MASTER_CF, SNI, DROPIN, HOOK)
-
-# Kept beside a changed file: the version before.
-PREVIOUS = ".previous~"
+WRITTEN = tuple(path.lstrip("/") for path in PATHS.values())
 
 
 @dataclass(frozen=True)
@@ -164,6 +162,7 @@ def test_the_deploy_does_what_the_preview_showed(lab: Lab, names: tuple[str, str
     trees = {host: tree(host) for host in hosts}
 
     preview = succeed(deploy(hosts, "--dry", "--diff", per_host=data))
+    plans = as_json({host.name: plan_at(host, data[host.name]) for host in hosts})["hosts"]
     assert {host: tree(host) for host in hosts} == trees, "the preview touched a host"
 
     run = succeed(deploy(hosts, per_host=data))
@@ -171,6 +170,7 @@ def test_the_deploy_does_what_the_preview_showed(lab: Lab, names: tuple[str, str
         after = seen(host)
         shown, reloads = announced(preview, host)
         assert shown == changes(before[host].files, after.files), f"{host.name}: {preview.output}"
+        assert in_json(plans[host.name]) == (shown, reloads)
         assert {line.partition(":")[0] for line in reloads} == {
             f"reload {service}"
             for service in ("Postfix", "Dovecot")
@@ -208,10 +208,7 @@ def seen(host: LabHost) -> Seen:
     for path in WRITTEN:
         file = host.root / path
         if file.exists():
-            lines = Counter(
-                file.read_bytes().splitlines(keepends=False) if False else _lines(file.read_bytes())
-            )
-            files[f"/{path}"] = (f"{file.stat().st_mode & 0o7777:04o}", lines)
+            files[f"/{path}"] = (f"{file.stat().st_mode & 0o7777:04o}", _lines(file.read_bytes()))
     reloads = {
         "Postfix": host.run("pgrep -x qmgr").stdout,
         "Dovecot": host.run("journalctl -u dovecot | grep -c 'SIGHUP received'", check=False).stdout,
@@ -236,8 +233,7 @@ def changes(
     for path in {*before, *after}:
         (old_mode, old), (new_mode, new) = before.get(path, nothing), after.get(path, nothing)
         gone, come = old - new, new - old
-        # The drop-in and the table are always the same to their readers: their mode is not news.
-        if old_mode != new_mode and path == f"/{HOOK}":
+        if old_mode != new_mode:
             gone += Counter([f"mode {old_mode}".encode()] if old_mode else [])
             come += Counter([f"mode {new_mode}".encode()])
         if gone or come:
@@ -265,5 +261,27 @@ def announced(preview: Run, host: LabHost) -> tuple[Changes, list[str]]:
             )
             net = found.setdefault(path, Counter())
             net[raw] += 1 if sign == "+" else -1
-    shown = {path: (-net, +net) for path, net in found.items() if -net or +net}
-    return shown, reloads
+    return _net(found), reloads
+
+
+def in_json(plan: Mapping[str, Any]) -> tuple[Changes, list[str]]:
+    """What a host's plan in JSON says: net lines by path, and its reloads."""
+    found: dict[str, Counter[bytes]] = {}
+    for edit in plan["edits"]:
+        net = found.setdefault(edit["path"], Counter())
+        for line in edit["lines"]:
+            sign, text = line[0], line[1:]
+            text = text.removesuffix("\n") if text.endswith("\n") else f"{text} (no line end)"
+            # Bytes that are not UTF-8 come escaped.
+            raw = re.sub(rb"\\x(..)", lambda match: bytes.fromhex(match[1].decode()), text.encode())
+            net[raw] += 1 if sign == "+" else -1
+        if edit["mode"]:
+            before, after = edit["mode"]["before"], edit["mode"]["after"]
+            net.update([f"mode {after}".encode()])
+            net.subtract([f"mode {before}".encode()] if before else [])
+    reloads = [f"reload {reload['service']}: {'; '.join(reload['reasons'])}" for reload in plan["reloads"]]
+    return _net(found), reloads
+
+
+def _net(found: Mapping[str, Counter[bytes]]) -> Changes:
+    return {path: (-net, +net) for path, net in found.items() if -net or +net}

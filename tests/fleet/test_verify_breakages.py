@@ -106,7 +106,7 @@ BREAKAGES = (
         "TLS 1.0 switched on",
         "postconf -e 'smtpd_tls_mandatory_protocols = >=TLSv1' 'tls_medium_cipherlist = ALL:@SECLEVEL=0' "
         f"'tls_high_cipherlist = ALL:@SECLEVEL=0' && {RELOAD}",
-        {"port 465 refuses older tls", "tls parameters are as deployed"},
+        {"port 465 refuses older tls", "as deployed: SMTP TLS"},
     ),
     Breakage(
         "a floor that is wanted higher than the host keeps",
@@ -114,7 +114,7 @@ BREAKAGES = (
         {
             "port 465 refuses older tls",
             "port 465 speaks tls at the floor or above",
-            "tls parameters are as deployed",
+            "as deployed: SMTP TLS",
         },
         data={"tls_minimum_version": "TLSv1.3"},
         alone=True,
@@ -122,12 +122,12 @@ BREAKAGES = (
     Breakage(
         "passwords in plain text on port 25",
         f"postconf -e smtpd_tls_auth_only=no && {RELOAD}",
-        {"port 25 offers no login before starttls", "sasl parameters are as deployed"},
+        {"port 25 offers no login before starttls", "as deployed: SMTP AUTH, Postfix"},
     ),
     Breakage(
         "logins on port 25 where none are wanted",
         "true",
-        {"port 25 offers logins inside tls only where wanted", "sasl parameters are as deployed"},
+        {"port 25 offers logins inside tls only where wanted", "as deployed: SMTP AUTH, Postfix"},
         data={"smtp_auth_on_port_25": False},
     ),
     Breakage(
@@ -186,7 +186,7 @@ BREAKAGES = (
         "another certificate configured",
         "postconf -e smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem "
         f"smtpd_tls_key_file=/etc/ssl/private/ssl-cert-snakeoil.key && {RELOAD}",
-        {*STRANGE_CERTIFICATE, "tls parameters are as deployed"},
+        {*STRANGE_CERTIFICATE, "as deployed: SMTP TLS"},
         alone=True,
     ),
     Breakage(
@@ -194,7 +194,7 @@ BREAKAGES = (
         "printf '%s /etc/ssl/private/ssl-cert-snakeoil.key /etc/ssl/certs/ssl-cert-snakeoil.pem\\n' "
         "$(hostname) >/etc/postfix/smtp_auth_sni && "
         f"postconf -e tls_server_sni_maps=texthash:/etc/postfix/smtp_auth_sni && {RELOAD}",
-        {*STRANGE_CERTIFICATE, "the certificates by name are as deployed"},
+        {*STRANGE_CERTIFICATE, "as deployed: Further domains"},
         alone=True,
     ),
     Breakage(
@@ -203,7 +203,7 @@ BREAKAGES = (
         {
             "port 465 greets inside tls",
             "port 465 refuses plain text",
-            "the submissions service is as deployed",
+            "as deployed: Submissions",
         },
         alone=True,
     ),
@@ -212,7 +212,7 @@ BREAKAGES = (
         f"postconf -P submissions/inet/smtpd_sasl_auth_enable=no && {RELOAD}",
         {
             "port 465 offers logins",
-            "the submissions service is as deployed",
+            "as deployed: Submissions",
         },
     ),
     Breakage(
@@ -226,14 +226,14 @@ BREAKAGES = (
         "postconf -e mua_client_restrictions= mua_relay_restrictions=permit_mynetworks,reject && "
         "postconf -P submissions/inet/mynetworks=0.0.0.0/0 "
         f"submissions/inet/smtpd_recipient_restrictions=permit_mynetworks,reject && {RELOAD}",
-        {"port 465 relays nothing without login", "the submissions service is as deployed"},
+        {"port 465 relays nothing without login", "as deployed: Submissions"},
     ),
     Breakage(
         "users given away on port 465",
         "postconf -e mua_client_restrictions= mua_relay_restrictions=reject_unauth_destination && "
         "postconf -P submissions/inet/smtpd_recipient_restrictions=reject_unauth_destination "
         f"submissions/inet/smtpd_reject_unlisted_recipient=yes && {RELOAD}",
-        {"port 465 gives no user away", "the submissions service is as deployed"},
+        {"port 465 gives no user away", "as deployed: Submissions"},
     ),
     Breakage(
         "every password is right",
@@ -262,15 +262,13 @@ BREAKAGES = (
         '[ -z "$(postconf -d smtpd_hide_client_session 2>/dev/null)" ] || '
         f"{{ postconf -P submissions/inet/smtpd_hide_client_session=no && {RELOAD}; }}",
         set(),
-        trixie=frozenset(
-            {"the message does not show the clients address", "the submissions service is as deployed"}
-        ),
+        trixie=frozenset({"the message does not show the clients address", "as deployed: Submissions"}),
         alone=True,
     ),
     Breakage(
         "restrictions that nobody defined",
         f"postconf -X mua_helo_restrictions && {RELOAD}",
-        {"the restrictions are as deployed", "postfix has no complaint"},
+        {"as deployed: Submissions", "postfix has no complaint"},
     ),
     Breakage(
         "a parameter misspelt",
@@ -330,32 +328,58 @@ BREAKAGES = (
             "port 465 greets inside tls",
             "postfix owns port 465",
             "postfix has no complaint",
-            "the submissions service is as deployed",
+            "as deployed: Submissions",
             "nothing stands in the way of a deploy",
         },
         alone=True,
     ),
+    Breakage(
+        "the drop-in thrown away, the socket still there",
+        "rm /etc/dovecot/conf.d/99-postfix-smtp-auth.conf",
+        {"as deployed: SMTP AUTH, Dovecot", "dovecots configuration has the auth listener"},
+        alone=True,
+    ),
+    Breakage(
+        "the listener overruled, the socket still there",
+        "printf 'service auth {\\n  unix_listener /var/spool/postfix/private/auth {\\n"
+        "    mode = 0666\\n  }\\n}\\n' >/etc/dovecot/conf.d/99-x.conf",
+        {"dovecots configuration has the auth listener", "nothing stands in the way of a deploy"},
+        alone=True,
+    ),
     Breakage("ssh stopped", "systemctl stop ssh.socket ssh", {"the host is reached over ssh"}, alone=True),
-    Breakage("a hook that certbot passes over", f"chmod -x {HOOK}", {"certbot can run the hook"}),
+    Breakage(
+        "a hook that certbot passes over",
+        f"chmod -x {HOOK}",
+        {"certbot can run the hook", "as deployed: Certificate rotation"},
+    ),
     Breakage(
         "a hook without a first line",
         f"sed -i 1d {HOOK}",
-        {"certbot can run the hook", "the hook reloads what it should"},
+        {"certbot can run the hook", "as deployed: Certificate rotation"},
     ),
     Breakage("a hook that does not parse", f"echo 'if' >>{HOOK}", {"certbot can run the hook"}),
     Breakage(
         "a hook that reloads nothing",
         f"printf '#!/bin/sh\\n' >{HOOK}",
-        {"the hook reloads what it should"},
+        {"as deployed: Certificate rotation"},
+        # It would overwrite what other breakages do to the hook.
+        alone=True,
     ),
     Breakage(
         "a unit that nobody has",
         "true",
-        {"the hook reloads what it should", "what the hook reloads can be reloaded"},
+        {"as deployed: Certificate rotation", "what the hook reloads can be reloaded"},
         data={"certbot_reload_services": ["postfix", "nobodys"]},
     ),
     Breakage(
         "data that is not valid", "true", {"the data is valid"}, data={"mail_domain": "no domain"}, alone=True
+    ),
+    Breakage(
+        "data of verification that is not valid",
+        "true",
+        {"the data is valid"},
+        data={"verify_days_left": -1},
+        alone=True,
     ),
 )
 

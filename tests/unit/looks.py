@@ -1,32 +1,17 @@
 """Looks at hosts that there are not, and settings for them."""
 
-import runpy
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from facts.mail_host import Lineage, Look, parse
+from facts.look import Lineage, Look, parse
 from settings import Settings, settings_from_data
-
-LIVE = "/etc/letsencrypt/live"
-
-_ROOT = Path(__file__).parents[2]
-
-_PATHS = {
-    "main_cf": "/etc/postfix/main.cf",
-    "master_cf": "/etc/postfix/master.cf",
-    "sni": "/etc/postfix/smtp_auth_sni",
-    "dropin": "/etc/dovecot/conf.d/99-postfix-smtp-auth.conf",
-    "hook": "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh",
-}
+from tests.unit.scenarios import DEFAULTS, PATHS
 
 
 def settings(**data: Any) -> Settings:
-    """The settings of mail.example.jp: those of group_data/all.py but for these."""
-    defaults = runpy.run_path(str(_ROOT / "group_data" / "all.py"))
-    values = {key: value for key, value in defaults.items() if not key.startswith("__")}
-    return settings_from_data("mail.example.jp", {**values, "mail_domain": "example.jp", **data})
+    """The settings of mail.example.jp: the defaults but for these."""
+    return settings_from_data("mail.example.jp", {**DEFAULTS, "mail_domain": "example.jp", **data})
 
 
 def look(
@@ -48,7 +33,7 @@ def look(
     known = {"mail_version": "3.10.5", "queue_directory": "/var/spool/postfix", "tls_server_sni_maps": ""}
     lines = [("uid", "0"), ("complete", "1"), *(("command", command) for command in commands)]
     lines += [(f"parameter.{name}", value) for name, value in (known | (parameters or {})).items()]
-    lines += [(f"file.{key}.path", path) for key, path in _PATHS.items()]
+    lines += [pair for key, path in PATHS.items() for pair in (("file", key), (f"file.{key}.path", path))]
     lines += [(f"file.{key}.content", content) for key, content in (files or {}).items()]
     lines += [("lineage", name) for name in there]
     lines += [("stale_table", name) for name in stale_tables]

@@ -5,23 +5,24 @@ of Debian 12 (Postfix 3.7, Dovecot 2.3) and 13 (3.10, 2.4). Postfix 3.8, as Ubun
 the same parameters as 3.7 as far as they matter here.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from pyinfra.api import Config, Inventory, State, StringCommand
-from pyinfra.context import ctx_config, ctx_host, ctx_state
 
-from facts.mail_host import Lineage, Look, parse
-from operations import changes
-from operations.changes import Change
+from facts.look import MAIN_CF, MASTER_CF, Lineage, Look, ManagedFile, parse
+from operations import STEPS
+from plan.draft import Draft
+from plan.plan import plan_regardless
+from plan.preview import reload_lines, step_lines
+from plan.step import Step, files_managed
 from postfix.main_cf import defined_parameters
 from settings import Settings, settings_from_data
 
@@ -34,21 +35,18 @@ HOST = "mail1.example.jp"
 DOMAIN = "example.jp"
 LIVE = "/etc/letsencrypt/live"
 
+# Where Debian keeps the files that steps write, by key.
+_PLACES = {
+    "postfix": "/etc/postfix",
+    "dovecot": "/etc/dovecot/conf.d",
+    "certbot": "/etc/letsencrypt/renewal-hooks/deploy",
+}
+PATHS = {file.key: f"{_PLACES[file.place]}/{file.name}" for file in files_managed(STEPS)}
+
+# Every data key with its default.
 DEFAULTS: dict[str, Any] = {
+    **{key.name: key.metadata["default"] for key in fields(Settings)},
     "mail_domain": DOMAIN,
-    "mail_hostname": None,
-    "additional_domains": [],
-    "letsencrypt_live": LIVE,
-    "smtpd_tls_security_level": "may",
-    "smtp_auth_on_port_25": True,
-    "tls_minimum_version": "TLSv1.2",
-    "mua_client_restrictions": None,
-    "mua_helo_restrictions": None,
-    "mua_sender_restrictions": None,
-    "mua_relay_restrictions": None,
-    "submissions_options": {},
-    "sender_ownership": None,
-    "certbot_reload_services": ["postfix"],
 }
 
 
@@ -74,16 +72,17 @@ def look_lines(version: str) -> Iterator[str]:
     for line in (folder / "postconf.txt").read_text().splitlines():
         name, _, value = line.partition(" =")
         yield _line(f"parameter.{name}", version if name == "mail_version" else value.strip())
-    for key, name in (("main_cf", "main.cf"), ("master_cf", "master.cf")):
-        yield from _file_lines(key, f"/etc/postfix/{name}", (folder / name).read_bytes())
+    for key, path in PATHS.items():
+        yield _line("file", key)
+        # Stock hosts have none of the others.
+        stock_file = folder / PurePosixPath(path).name
+        content = stock_file.read_bytes() if stock_file.exists() else None
+        yield from _file_lines(key, path, content)
     doveconf = (folder / "doveconf.txt").read_text()
     yield _line("dovecot_version", doveconf.split()[1])
     if "service auth {" in doveconf:
         block = doveconf[doveconf.index("service auth {") :]
         yield _line("dovecot_auth", block[: block.index("\n}\n") + 3])
-    yield _line("file.sni.path", "/etc/postfix/smtp_auth_sni")
-    yield _line("file.dropin.path", "/etc/dovecot/conf.d/99-postfix-smtp-auth.conf")
-    yield _line("file.hook.path", "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh")
     yield _line("lineage", DOMAIN)
     chain, key = issued(HOST)
     yield _line(f"certificate.{DOMAIN}.directory", f"{LIVE}/{DOMAIN}")
@@ -98,7 +97,10 @@ def _line(key: str, value: str | bytes) -> str:
     return f"{key}\t" + "".join(chr(c) if 32 <= c < 127 and c != 37 else f"%{c:02X}" for c in data)
 
 
-def _file_lines(key: str, path: str, content: bytes) -> Iterator[str]:
+def _file_lines(key: str, path: str, content: bytes | None) -> Iterator[str]:
+    if content is None:
+        yield _line(f"file.{key}.path", path)
+        return
     values = {"path": path, "real_path": path, "mode": "0644", "user": "root", "group": "root"}
     yield from (_line(f"file.{key}.{name}", value) for name, value in values.items())
     yield _line(f"file.{key}.changed", "900")
@@ -134,64 +136,86 @@ def with_lineages(look: Look, settings: Settings) -> Look:
     certificates = {}
     for domain in settings.domains:
         name = settings.mail_hostname if domain == settings.mail_domain else f"mail.{domain}"
-        certificates[domain] = Lineage(f"{settings.letsencrypt_live}/{domain}", *issued(name), 900.0)
+        certificates[domain] = Lineage(settings.lineage(domain), *issued(name), 900.0)
     return replace(look, certificates=certificates)
 
 
 def with_main_cf(look: Look, content: str) -> Look:
     """The host with this main.cf; parameters that the file no longer defines keep their value."""
     parameters = {**look.parameters, **defined_parameters(content)}
-    return replace(look, main_cf=replace(look.main_cf, content=content), parameters=parameters)
+    return replace(with_file(look, MAIN_CF, content=content), parameters=parameters)
 
 
 def with_master_cf(look: Look, content: str) -> Look:
     """The host with this master.cf."""
-    return replace(look, master_cf=replace(look.master_cf, content=content))
+    return with_file(look, MASTER_CF, content=content)
 
 
-@dataclass
-class Step:
-    """What an operation said and yielded while it was planned."""
+def with_file(look: Look, file: ManagedFile, **changes: Any) -> Look:
+    """The host with another content or mode of this file."""
+    return replace(look, files={**look.files, file.key: replace(look.files[file.key], **changes)})
 
-    shown: list[str] = field(default_factory=list)
-    noop: str | None = None
-    commands: list[object] = field(default_factory=list)
+
+class Part:
+    """What one step, or several one after another, make of a host."""
+
+    def __init__(self, look: Look, settings: Settings, *steps: Step) -> None:
+        self.plan = plan_regardless(settings, look, steps)
+        self._look = look
+        self._steps = steps
+
+    @property
+    def shown(self) -> list[str]:
+        """The lines of the preview, those of a reload at the end."""
+        lines = [line for step in self._steps for line in step_lines(self.plan, step)]
+        return [*lines, *(line for reload in self.plan.reloads for line in reload_lines(reload))]
 
     @property
     def changes(self) -> list[str]:
-        """The `-old`/`+new` lines."""
-        return [line for line in self.shown if line[:1] in ("+", "-")]
+        """The `-old`/`+new` lines, without reloads."""
+        lines = [line for step in self._steps for line in step_lines(self.plan, step)]
+        return [line for line in lines if line[:1] in ("+", "-")]
 
     @property
-    def scripts(self) -> list[str]:
-        """What goes to the host on standard input."""
-        commands = [command for command in self.commands if isinstance(command, StringCommand)]
-        return [str(command.connector_arguments["_stdin"]) for command in commands]
+    def postconf(self) -> list[str]:
+        """What the host's postconf has to read, as it prints it."""
+        return [f"{name} = {value}".rstrip() for name, value in self.plan.expected]
+
+    @property
+    def main_cf(self) -> str:
+        """main.cf afterwards."""
+        return self.content(MAIN_CF)
+
+    @property
+    def master_cf(self) -> str:
+        """master.cf afterwards."""
+        return self.content(MASTER_CF)
+
+    def content(self, file: ManagedFile) -> str:
+        """A file afterwards; empty where there is none."""
+        before = self._look.files[file.key]
+        coming = {planned.file.path: planned.content for planned in self.plan.files}
+        return coming.get(before.path, before.content or "")
 
 
-class Plan:
-    """Operations planned one after another on one host, as in deploy.py."""
+class Asking(Draft):
+    """A draft that notes which parameters the steps ask for, whether the host has them already or not."""
 
-    def __init__(self, look: Look, settings: Settings) -> None:
-        main_cf, master_cf = look.main_cf.content or "", look.master_cf.content or ""
-        self.change = Change(settings, (), look, False, main_cf, master_cf, look.sni.content)
+    def __init__(self, settings: Settings, look: Look) -> None:
+        super().__init__(settings, look)
+        self.asked: dict[str, str | None] = {}
 
-    def do(self, operation: Callable[..., Any]) -> Step:
-        """Plan one operation to its end."""
-        step = Step()
-        state = _pyinfra()
-        host = state.inventory.get_host(HOST)
-        host.log = lambda line, *_: step.shown.append(line.strip())  # type: ignore[method-assign]
-        host.noop = lambda reason: setattr(step, "noop", reason)  # type: ignore
-        with ctx_state.use(state), ctx_config.use(state.config), ctx_host.use(host):
-            changes._changes[host] = self.change
-            step.commands += list(operation._inner())  # type: ignore[attr-defined]
-        return step
+    def set_parameters(self, wanted: Mapping[str, str | None], reason: str = "") -> None:
+        self.asked.update(wanted)
+        super().set_parameters(wanted, reason)
 
 
-@cache
-def _pyinfra() -> State:
-    return State(Inventory(([HOST], {})), Config(DIFF=True))
+def asked(look: Look, settings: Settings, *steps: Step) -> dict[str, str | None]:
+    """The parameters of main.cf that these steps ask for: name to value, `None` for one to comment out."""
+    draft = Asking(settings, look)
+    for step in steps:
+        step.edit(draft)
+    return draft.asked
 
 
 def lines_of(values: Mapping[str, str]) -> list[str]:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from facts.mail_host import File
-from operations import activation as module
-from operations.activation import Replacement, activation
+from facts.look import File
+from on_host.change import transaction
+from plan.plan import PlannedFile
 
 # What runs is a copy of the files: `reload_service` makes it, and it is no service with "dies" in it.
 SERVICE = """
@@ -84,19 +84,26 @@ class Host:
         known = {name + end for name in (FIRST, SECOND) for end in ("", ".previous~")}
         return self.files().keys() <= known and not (self.folder / "stage").exists()
 
-    def script(self, wanted: Mapping[str, str], seen: Mapping[str, str] | None = None) -> str:
+    def script(
+        self,
+        wanted: Mapping[str, str],
+        seen: Mapping[str, str] | None = None,
+        service_part: str = SERVICE,
+    ) -> str:
         """What the program sends: the files that differ from what was seen get a new version."""
         seen = self.served() if seen is None else seen
         files = {
             name: File(str(self.etc / name), seen.get(name), str(self.etc / name)) for name in (FIRST, SECOND)
         }
-        command = activation(
-            "service.sh",
+        return transaction(
+            service_part,
             service="The service",
             lock=str(self.etc),
             managed=files.values(),
-            replacements=[
-                Replacement(files[name], text) for name, text in wanted.items() if seen.get(name) != text
+            files=[
+                PlannedFile(files[name], "The service", text, "")
+                for name, text in wanted.items()
+                if seen.get(name) != text
             ],
             variables={
                 "first": str(self.etc / FIRST),
@@ -105,7 +112,6 @@ class Host:
                 "stage_directory": str(self.folder / "stage"),
             },
         )
-        return str(command.connector_arguments["_stdin"])
 
     def run(self, script: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run a script as on the host; `calls` is how many commands it started."""
@@ -129,12 +135,6 @@ class Host:
         if self.served() == wanted == self.runs() and self.is_clean():
             return None
         return self.run(self.script(wanted))
-
-
-@pytest.fixture(autouse=True)
-def _service(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = module.template
-    monkeypatch.setattr(module, "template", lambda name: SERVICE if name == "service.sh" else real(name))
 
 
 OLD = {FIRST: "old one\n", SECOND: "old two\n"}
@@ -261,14 +261,10 @@ def test_an_edit_since_the_plan_is_left_as_it_is(host: Host) -> None:
     ["printf 'edited, dies\\n' >\"$FILE\"", 'printf \'edited, dies\\n\' >"$FILE.x"; mv "$FILE.x" "$FILE"'],
 )
 @pytest.mark.parametrize("during", ["check", "reload_service"])
-def test_an_edit_during_the_change_is_never_lost(
-    host: Host, monkeypatch: pytest.MonkeyPatch, edited: str, how: str, during: str
-) -> None:
+def test_an_edit_during_the_change_is_never_lost(host: Host, edited: str, how: str, during: str) -> None:
     service = SERVICE.replace(f"{during}() {{", f"{during}() {{ FILE={str(host.etc / edited)!r}; {how};", 1)
-    real = module.template
-    monkeypatch.setattr(module, "template", lambda name: service if name == "service.sh" else real(name))
     wanted = NEW if during == "check" else DIES
-    done = host.run(host.script(wanted))
+    done = host.run(host.script(wanted, service_part=service))
     other = SECOND if edited == FIRST else FIRST
     assert host.served()[edited] == EDITED
     assert host.served()[other] == OLD[other]

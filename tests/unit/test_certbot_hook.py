@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from facts.mail_host import File
-from operations.certbot_hook import desired_content, desired_mode, obstacles, warnings
+from facts.look import File
+from operations.certbot_hook import STEP, desired_content, desired_mode
 from settings import Settings
 from tests.unit.looks import look, settings
 
@@ -195,24 +195,24 @@ def test_a_unit_that_is_no_longer_asked_for_leaves_only_our_lines() -> None:
 def test_a_hook_in_another_language_is_its_owners_to_complete(first: str) -> None:
     content = f"{first}\n# systemctl reload postfix\nrun('systemctl', 'reload', 'nginx')\n"
     assert desired_content(settings(), content) == content
-    (found,) = obstacles(settings(), look(files={"hook": content}))
+    (found,) = STEP.obstacles(settings(), look(files={"hook": content}))
     assert first in found
     assert "does not reload postfix" in found
     complete = content + "run('systemctl', 'reload', 'postfix')\n"
-    assert list(obstacles(settings(), look(files={"hook": complete}))) == []
+    assert list(STEP.obstacles(settings(), look(files={"hook": complete}))) == []
 
 
 @pytest.mark.parametrize("content", [None, "logger x\n", "#!/bin/sh\nlogger x\n", "#!/usr/bin/env bash\n"])
 def test_a_shell_hook_is_no_obstacle(content: str | None) -> None:
     seen = look(files={"hook": content} if content is not None else {})
-    assert list(obstacles(settings(), seen)) == []
+    assert list(STEP.obstacles(settings(), seen)) == []
 
 
 def test_without_certbot_the_plan_says_what_its_client_has_to_run() -> None:
     units = settings(certbot_reload_services=["postfix", "dovecot"])
-    (found,) = warnings(units, look(commands=()))
+    (found,) = STEP.warnings(units, look(commands=()))
     assert "systemctl reload postfix; systemctl reload dovecot" in found
-    assert list(warnings(units, look())) == []
+    assert list(STEP.warnings(units, look())) == []
 
 
 def test_our_lines_go_once_the_owners_do_the_same() -> None:

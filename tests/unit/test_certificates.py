@@ -9,9 +9,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from facts.mail_host import Lineage, Look
-from operations import certificates
-from tests.unit.looks import LIVE, look, settings
+from facts.look import Lineage, Look
+from operations import postfix_sni, postfix_tls
+from settings import Settings
+from tests.unit.looks import look, settings
+from tests.unit.scenarios import LIVE
 
 BEGIN = "-----BEGIN CERTIFICATE-----"
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -37,16 +39,28 @@ def lineage(name: str, covers: Sequence[str], days: float = 60, key: str | None 
 MAIL = settings()
 
 
+def obstacles(wanted: Settings, seen: Look) -> list[str]:
+    """What the steps on TLS say of the certificates."""
+    steps = (postfix_tls.STEP, postfix_sni.STEP)
+    return [reason for step in steps for reason in step.obstacles(wanted, seen)]
+
+
+def warnings(wanted: Settings, seen: Look) -> list[str]:
+    """What they warn of."""
+    steps = (postfix_tls.STEP, postfix_sni.STEP)
+    return [warning for step in steps for warning in step.warnings(wanted, seen)]
+
+
 def obstacle(seen: Look) -> str:
     """The only obstacle."""
-    found = list(certificates.obstacles(MAIL, seen))
+    found = obstacles(MAIL, seen)
     assert len(found) == 1, found
     return found[0]
 
 
 @pytest.mark.parametrize("covers", ["mail.example.jp", "*.example.jp", "MAIL.Example.JP"])
 def test_a_certificate_that_covers_the_hostname_is_no_obstacle(covers: str) -> None:
-    assert list(certificates.obstacles(MAIL, look([lineage("example.jp", [covers])]))) == []
+    assert obstacles(MAIL, look([lineage("example.jp", [covers])])) == []
 
 
 @pytest.mark.parametrize(
@@ -64,7 +78,7 @@ def test_the_command_that_adds_a_name_keeps_those_that_there_are() -> None:
 
 
 def test_a_certificate_without_names_is_an_obstacle() -> None:
-    found = list(certificates.obstacles(MAIL, look([lineage("example.jp", [])])))
+    found = obstacles(MAIL, look([lineage("example.jp", [])]))
     assert any("covers no DNS name" in one for one in found)
 
 
@@ -74,8 +88,8 @@ def test_a_certificate_without_names_is_an_obstacle() -> None:
 )
 def test_the_end_of_a_certificate(days: float, refused: bool, warned: bool) -> None:
     seen = look([lineage("example.jp", ["mail.example.jp"], days)])
-    assert bool(list(certificates.obstacles(MAIL, seen))) == refused
-    found = list(certificates.warnings(MAIL, seen))
+    assert bool(obstacles(MAIL, seen)) == refused
+    found = warnings(MAIL, seen)
     assert bool(found) == warned
     assert all("certbot renew --cert-name example.jp" in one for one in found)
 
@@ -132,7 +146,7 @@ def test_every_further_domain_is_looked_at_by_itself() -> None:
             Lineage(f"{LIVE}/example.org"),
         ]
     )
-    expired, missing = certificates.obstacles(both, seen)
+    expired, missing = obstacles(both, seen)
     assert f"the certificate in {LIVE}/example.net expired" in expired
     assert "certbot certonly --cert-name example.org -d mail.example.org" in missing
 
@@ -140,12 +154,12 @@ def test_every_further_domain_is_looked_at_by_itself() -> None:
 def test_a_postfix_without_sni_cannot_serve_further_domains() -> None:
     seen = look([lineage("example.jp", ["mail.example.jp"]), lineage("example.net", ["x.example.net"])])
     del seen.parameters["tls_server_sni_maps"]
-    (found,) = certificates.obstacles(settings(additional_domains=["example.net"]), seen)
+    (found,) = obstacles(settings(additional_domains=["example.net"]), seen)
     assert "Postfix 3.10.5 has no SNI" in found
-    assert list(certificates.obstacles(MAIL, seen)) == []
+    assert obstacles(MAIL, seen) == []
 
 
 def test_an_owners_table_of_older_copies_is_warned_of() -> None:
     seen = look([lineage("example.jp", ["mail.example.jp"])], stale_tables=["hash:/etc/postfix/sni"])
-    (found,) = certificates.warnings(MAIL, seen)
+    (found,) = warnings(MAIL, seen)
     assert "postmap -F hash:/etc/postfix/sni" in found

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from facts.mail_host import File, Look, Socket
-from operations import dovecot_auth_listener
-from operations.dovecot_auth_listener import WANTED, desired_dropin, overruled, pending
-from operations.readiness import obstacles
-from tests.unit.scenarios import RELEASES, Plan, stock, wanted
+from facts.look import Look, Socket
+from operations.dovecot_auth_listener import DROPIN as FILE
+from operations.dovecot_auth_listener import STEP, WANTED
+from plan.plan import Reload
+from tests.unit.scenarios import RELEASES, Part, stock, wanted, with_file
 
 DROPIN = """\
 # Postfix asks Dovecot who may send, through this socket in its spool. Managed: changes are lost.
@@ -29,23 +29,19 @@ def served(look: Look) -> Look:
 
 @pytest.mark.parametrize("version", RELEASES)
 def test_a_stock_host_gets_the_drop_in(version: str) -> None:
-    step = Plan(stock(version), wanted()).do(dovecot_auth_listener.listener)
-    assert step.shown == [
+    part = Part(stock(version), wanted(), STEP)
+    assert part.shown == [
         "/etc/dovecot/conf.d/99-postfix-smtp-auth.conf",
         *(f"+{line}" for line in DROPIN.splitlines()),
+        "+mode 0644",
         "+reload Dovecot: its configuration changes",
     ]
-    assert len(step.scripts) == 1
 
 
 @pytest.mark.parametrize("version", RELEASES)
 def test_a_listener_that_is_as_wanted_is_left_alone(version: str) -> None:
-    step = Plan(served(stock(version)), wanted()).do(dovecot_auth_listener.listener)
-    assert (step.noop, step.shown, step.commands) == (
-        "Dovecot listens in Postfix's spool for Postfix alone",
-        [],
-        [],
-    )
+    part = Part(served(stock(version)), wanted(), STEP)
+    assert (part.plan.is_empty, part.shown) == (True, [])
 
 
 @pytest.mark.parametrize(
@@ -60,24 +56,28 @@ def test_a_listener_that_is_as_wanted_is_left_alone(version: str) -> None:
 )
 def test_any_other_listener_is_tightened(found: Socket | None) -> None:
     look = replace(stock("3.7.11"), listener=found)
-    assert desired_dropin(look) == DROPIN
+    assert Part(look, wanted(), STEP).content(FILE) == DROPIN
 
 
 def test_the_socket_is_in_the_hosts_own_spool() -> None:
     look = stock("3.10.5")
     look = replace(look, parameters={**look.parameters, "queue_directory": "/srv/spool"})
-    assert "unix_listener /srv/spool/private/auth {" in (desired_dropin(look) or "")
+    assert "unix_listener /srv/spool/private/auth {" in Part(look, wanted(), STEP).content(FILE)
+
+
+def obstacles(look: Look) -> list[str]:
+    return list(STEP.obstacles(wanted(), look))
 
 
 def test_a_drop_in_that_something_overrules_is_no_success() -> None:
-    look = stock("3.7.11")
-    look = replace(look, listener=Socket("0666", "", ""), dropin=File(look.dropin.path, DROPIN))
-    assert desired_dropin(look) is None
-    assert overruled(look)
-    [said] = obstacles(wanted(), look)
-    assert said.startswith(f"something that Dovecot reads after {look.dropin.path} overrules it")
-    assert not overruled(replace(look, listener=WANTED))
-    assert not overruled(stock("3.7.11"))
+    look = with_file(
+        replace(stock("3.7.11"), listener=Socket("0666", "", "")), FILE, content=DROPIN, mode="0644"
+    )
+    assert Part(look, wanted(), STEP).plan.edits == ()
+    [said] = obstacles(look)
+    assert said.startswith(f"something that Dovecot reads after {look.files[FILE.key].path} overrules it")
+    assert obstacles(replace(look, listener=WANTED)) == []
+    assert obstacles(stock("3.7.11")) == []
 
 
 @pytest.mark.parametrize(
@@ -85,12 +85,13 @@ def test_a_drop_in_that_something_overrules_is_no_success() -> None:
 )
 def test_a_reload_is_due_where_the_socket_is_another_one(socket: Socket | None) -> None:
     look = replace(served(stock("3.7.11")), socket=socket)
-    step = Plan(look, wanted()).do(dovecot_auth_listener.listener)
-    assert step.shown == ["+reload Dovecot: its socket is not yet what its configuration says"]
-    assert len(step.scripts) == 1
+    part = Part(look, wanted(), STEP)
+    assert part.shown == ["+reload Dovecot: its socket is not yet what its configuration says"]
 
 
 def test_what_an_earlier_change_left_is_a_reason() -> None:
     look = replace(served(stock("3.7.11")), leftovers=("/etc/dovecot/conf.d/.x.smtp-auth-new~",))
-    assert pending(look) == ["an earlier change was cut short"]
-    assert pending(replace(look, leftovers=("/etc/postfix/.main.cf.smtp-auth-new~",))) == []
+    plan = Part(look, wanted(), STEP).plan
+    assert plan.reloads == (Reload("Dovecot", ("an earlier change was cut short",), changes=False),)
+    look = replace(look, leftovers=("/etc/postfix/.main.cf.smtp-auth-new~",))
+    assert Part(look, wanted(), STEP).plan.reload_of("Dovecot") is None

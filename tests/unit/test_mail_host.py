@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facts.mail_host import File, Socket, parse
+from facts.look import File, Socket, parse
 from tests.unit.scenarios import RELEASES, look_lines, stock
 
 VERSIONS = {"3.7.11": "2.3.19.1", "3.8.6": "2.3.19.1", "3.10.5": "2.4.1-4"}
@@ -18,10 +18,11 @@ def test_a_stock_host_is_read(version: str) -> None:
     assert look.queue_directory == "/var/spool/postfix"
     assert look.main_cf.mode == "0644"
     assert "smtpd_tls_cert_file" in (look.main_cf.content or "")
-    assert (look.dropin, look.hook) == (
-        File("/etc/dovecot/conf.d/99-postfix-smtp-auth.conf", real_path=look.dropin.path),
-        File("/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh", real_path=look.hook.path),
-    )
+    for key, path in (
+        ("dropin", "/etc/dovecot/conf.d/99-postfix-smtp-auth.conf"),
+        ("hook", "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"),
+    ):
+        assert look.files[key] == File(path, real_path=path)
     assert (look.listener, look.socket) == (None, None)
     assert (look.postfix_reloaded, look.dovecot_running) == (1000.5, True)
     assert look.listening == {25}

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from facts.mail_host import Look
-from operations import postfix_activation, postfix_sni
-from tests.unit.looks import LIVE, look, settings
+from facts.look import Look
+from operations import postfix_sni
+from plan.draft import Draft
+from tests.unit.looks import look, settings
+from tests.unit.scenarios import LIVE
 from tests.unit.test_certificates import lineage
 
 OURS = "texthash:/etc/postfix/smtp_auth_sni"
@@ -26,7 +28,6 @@ def seen(present: str = "", **files: str) -> Look:
 
 def test_each_name_leads_to_the_first_lineage_that_covers_it() -> None:
     table = postfix_sni.desired_table(TWO, seen())
-    assert table is not None
     first, second = (
         f"{LIVE}/{d}/privkey.pem {LIVE}/{d}/fullchain.pem" for d in ("example.jp", "example.net")
     )
@@ -39,7 +40,10 @@ def test_each_name_leads_to_the_first_lineage_that_covers_it() -> None:
 
 @pytest.mark.parametrize("there", [{}, {"sni": "of before\n"}])
 def test_with_one_domain_the_table_stays_as_it_is(there: dict[str, str]) -> None:
-    assert postfix_sni.desired_table(ONE, seen(**there)) == there.get("sni")
+    draft = Draft(ONE, seen(**there))
+    postfix_sni.edit(draft)
+    assert draft.content(postfix_sni.TABLE) == there.get("sni")
+    assert draft.edits == []
 
 
 @pytest.mark.parametrize(
@@ -80,11 +84,13 @@ def test_a_further_certificate_that_is_newer_than_what_runs_is_a_reason_to_reloa
     further = replace(lineage("example.net", ["smtp.example.net"]), changed=changed)
     chain = f"{LIVE}/example.jp/fullchain.pem"
     lineages = [lineage("example.jp", ["mail.example.jp"]), further]
-    table = postfix_sni.desired_table(TWO, look(lineages)) or ""
+    table = postfix_sni.desired_table(TWO, look(lineages))
     host = look(
         lineages,
         parameters={"tls_server_sni_maps": present, "smtpd_tls_cert_file": chain},
         files={"sni": table},
         reloaded=1000.0,
     )
-    assert postfix_activation.pending(host) == reasons
+    draft = Draft(TWO, host)
+    postfix_sni.edit(draft)
+    assert draft.due.get("Postfix", []) == reasons

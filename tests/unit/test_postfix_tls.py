@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from operations import postfix_tls
-from tests.unit.scenarios import LIVE, RELEASES, Plan, stock, wanted, with_main_cf
+from tests.unit.scenarios import LIVE, RELEASES, Part, stock, wanted, with_main_cf
 
 FULLCHAIN = f"{LIVE}/example.jp/fullchain.pem"
 PRIVKEY = f"{LIVE}/example.jp/privkey.pem"
@@ -13,26 +13,23 @@ PRIVKEY = f"{LIVE}/example.jp/privkey.pem"
 
 @pytest.mark.parametrize("version", RELEASES)
 def test_a_stock_host_gets_the_certificate_and_the_floor(version: str) -> None:
-    plan = Plan(stock(version), wanted())
-    step = plan.do(postfix_tls.certificate)
+    part = Part(stock(version), wanted(), postfix_tls.STEP)
     spelling = " = " if version.startswith("3.10") else "="
-    assert set(step.changes) == {
+    assert set(part.changes) == {
         f"-smtpd_tls_cert_file{spelling}/etc/ssl/certs/ssl-cert-snakeoil.pem",
         f"-smtpd_tls_key_file{spelling}/etc/ssl/private/ssl-cert-snakeoil.key",
         f"+smtpd_tls_cert_file{spelling}{FULLCHAIN}",
         f"+smtpd_tls_key_file{spelling}{PRIVKEY}",
         "+smtpd_tls_mandatory_protocols = >=TLSv1.2",
     }
-    assert len(step.commands) == 1
-    assert f"smtpd_tls_cert_file = {FULLCHAIN}" in plan.change.postconf
+    assert f"smtpd_tls_cert_file = {FULLCHAIN}" in part.postconf
 
 
 @pytest.mark.parametrize("version", RELEASES)
 def test_a_second_run_changes_nothing(version: str) -> None:
-    plan = Plan(stock(version), wanted())
-    plan.do(postfix_tls.certificate)
-    step = Plan(with_main_cf(stock(version), plan.change.main_cf), wanted()).do(postfix_tls.certificate)
-    assert (step.noop, step.shown, step.commands) == ("TLS parameters are as wanted", [], [])
+    part = Part(stock(version), wanted(), postfix_tls.STEP)
+    part = Part(with_main_cf(stock(version), part.main_cf), wanted(), postfix_tls.STEP)
+    assert (part.plan.is_empty, part.shown) == (True, [])
 
 
 def test_a_value_that_means_the_same_stays_as_it_is_written() -> None:
@@ -40,16 +37,14 @@ def test_a_value_that_means_the_same_stays_as_it_is_written() -> None:
     written = "smtpd_tls_cert_file = /etc/letsencrypt/live/$mydomain/fullchain.pem\n"
     look = with_main_cf(stock("3.10.5"), written)
     look = replace(look, parameters={**look.parameters, "smtpd_tls_cert_file": FULLCHAIN})
-    plan = Plan(look, wanted())
-    plan.do(postfix_tls.certificate)
-    assert written in plan.change.main_cf
+    part = Part(look, wanted(), postfix_tls.STEP)
+    assert written in part.main_cf
 
 
 @pytest.mark.parametrize("level", ["none", "may", "encrypt"])
 def test_the_level_of_port_25_is_that_of_the_data(level: str) -> None:
-    plan = Plan(stock("3.7.11"), wanted(smtpd_tls_security_level=level))
-    plan.do(postfix_tls.certificate)
-    assert f"\nsmtpd_tls_security_level={level}\n" in plan.change.main_cf
+    part = Part(stock("3.7.11"), wanted(smtpd_tls_security_level=level), postfix_tls.STEP)
+    assert f"\nsmtpd_tls_security_level={level}\n" in part.main_cf
 
 
 @pytest.mark.parametrize(
@@ -71,8 +66,8 @@ def test_the_level_of_port_25_is_that_of_the_data(level: str) -> None:
 )
 def test_the_floor_is_a_floor(present: str, floor: str, line: str | None) -> None:
     look = with_main_cf(stock("3.10.5"), f"smtpd_tls_mandatory_protocols = {present}\n")
-    step = Plan(look, wanted(tls_minimum_version=floor)).do(postfix_tls.certificate)
-    found = [shown for shown in step.changes if shown.startswith("+smtpd_tls_mandatory_protocols")]
+    part = Part(look, wanted(tls_minimum_version=floor), postfix_tls.STEP)
+    found = [shown for shown in part.changes if shown.startswith("+smtpd_tls_mandatory_protocols")]
     assert found == ([f"+smtpd_tls_mandatory_protocols = {line}"] if line else [])
 
 
@@ -87,16 +82,12 @@ def test_the_floor_is_a_floor(present: str, floor: str, line: str | None) -> Non
 def test_the_floor_is_in_the_hosts_syntax(version: str, floor: str, written: str) -> None:
     look = stock("3.7.11")
     look = replace(look, parameters={**look.parameters, "mail_version": version})
-    step = Plan(look, wanted(tls_minimum_version=floor)).do(postfix_tls.certificate)
-    assert f"+smtpd_tls_mandatory_protocols = {written}" in step.changes
+    part = Part(look, wanted(tls_minimum_version=floor), postfix_tls.STEP)
+    assert f"+smtpd_tls_mandatory_protocols = {written}" in part.changes
 
 
 def test_another_certificate_that_would_be_served_is_commented_out() -> None:
     look = stock("3.10.5")
     more = "smtpd_tls_eccert_file = /x\n  # why\nsmtpd_tls_chain_files =\n   /y,\n   /z\n"
-    plan = Plan(with_main_cf(look, (look.main_cf.content or "") + more), wanted())
-    plan.do(postfix_tls.certificate)
-    assert (
-        "#smtpd_tls_eccert_file = /x\n  # why\n#smtpd_tls_chain_files =\n#   /y,\n#   /z\n"
-        in plan.change.main_cf
-    )
+    part = Part(with_main_cf(look, (look.main_cf.content or "") + more), wanted(), postfix_tls.STEP)
+    assert "#smtpd_tls_eccert_file = /x\n  # why\n#smtpd_tls_chain_files =\n#   /y,\n#   /z\n" in part.main_cf

@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 
-from facts.mail_host import Look
-from operations.readiness import obstacles, parameters
-from tests.unit.scenarios import RELEASES, stock, wanted, with_main_cf, with_master_cf
+from facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
+from operations import STEPS
+from plan.plan import plan_of
+from plan.step import parameters_asked
+from tests.unit.scenarios import RELEASES, stock, wanted, with_file, with_main_cf, with_master_cf
 
 ALL = frozenset({"postconf", "doveconf", "systemctl", "openssl", "flock", "certbot"})
 
 
 @pytest.mark.parametrize("version", RELEASES)
 def test_a_stock_host_is_ready(version: str) -> None:
-    assert list(obstacles(wanted(), stock(version))) == []
+    assert plan_of(wanted(), stock(version), STEPS).refusals == ()
 
 
 def without(*commands: str) -> dict[str, Any]:
@@ -70,11 +72,23 @@ def test_a_service_that_nobody_reaches_is_no_result(interfaces: str, sentences: 
     assert_said(with_main_cf(stock("3.7.11"), f"inet_interfaces = {interfaces}\n"), sentences)
 
 
-@pytest.mark.parametrize("name", ["main_cf", "master_cf"])
-def test_a_file_that_is_gone_is_named(name: str) -> None:
+@pytest.mark.parametrize("file", [MAIN_CF, MASTER_CF])
+def test_a_file_that_is_gone_is_named(file: ManagedFile) -> None:
+    look = with_file(stock("3.10.5"), file, content=None)
+    assert_said(look, [f"{look.files[file.key].path} is missing"])
+
+
+@pytest.mark.parametrize("version", ["3.12-20260821", "3.10-RC1", "3.10.5"])
+def test_a_snapshot_is_a_version(version: str) -> None:
     look = stock("3.10.5")
-    file = replace(getattr(look, name), content=None)
-    assert_said(replace(look, **{name: file}), [f"{file.path} is missing"])
+    assert_said(replace(look, parameters={**look.parameters, "mail_version": version}), [])
+
+
+@pytest.mark.parametrize("version", ["", "experimental", "v3.10"])
+def test_a_version_without_a_number_is_named(version: str) -> None:
+    look = stock("3.10.5")
+    look = replace(look, parameters={**look.parameters, "mail_version": version})
+    assert_said(look, [f"calls its version '{version}', which begins with no number.*upgrade it"])
 
 
 def test_a_configuration_that_postconf_cannot_read_is_named_first() -> None:
@@ -91,13 +105,14 @@ def test_the_certificates_obstacles_come_too() -> None:
 
 
 def test_the_look_asks_for_every_parameter_once() -> None:
-    asked = parameters(wanted(submissions_options={"smtpd_milters": "x", "smtpd_tls_wrappermode": "yes"}))
+    options = {"smtpd_milters": "x", "smtpd_tls_wrappermode": "yes"}
+    asked = parameters_asked(STEPS, wanted(submissions_options=options))
     assert len(set(asked)) == len(asked)
     assert {"smtpd_milters", "smtpd_tls_cert_file", "inet_interfaces"} <= set(asked)
 
 
 def assert_said(look: Look, patterns: list[str]) -> None:
-    said = list(obstacles(wanted(), look))
+    said = plan_of(wanted(), look, STEPS).refusals
     assert len(said) == len(patterns), said
     for sentence, pattern in zip(said, patterns, strict=True):
         assert re.search(pattern, sentence), sentence

@@ -1,13 +1,16 @@
 """What the data keys accept, and that each refusal says what to do."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from settings import Problem, Settings, SettingsError, settings_from_data
+from settings import Problem, Settings, SettingsError, group_data, settings_from_data
 from tests.unit.scenarios import DEFAULTS, HOST, wanted
+
+ROOT = Path(__file__).resolve().parents[2]
 
 RESTRICTION_KEYS = [key for key in DEFAULTS if key.startswith("mua_")]
 
@@ -34,8 +37,9 @@ def test_the_defaults_and_a_domain_are_enough() -> None:
 
 def test_the_defaults_are_those_of_group_data() -> None:
     values: dict[str, Any] = {}
-    with open("group_data/all.py") as file:  # noqa: PTH123
-        exec(file.read(), values)
+    text = (ROOT / "group_data" / "all.py").read_text()
+    assert text == group_data(), "run `make group-data`"
+    exec(text, values)
     written = {key: value for key, value in values.items() if key in DEFAULTS}
     assert written == {key: value for key, value in DEFAULTS.items() if key != "mail_domain"}
 
@@ -88,7 +92,8 @@ def test_an_option_has_the_name_of_a_parameter(name: object) -> None:
 @pytest.mark.parametrize("key", DEFAULTS)
 @pytest.mark.parametrize("value", WRONG_TYPES)
 def test_a_value_of_another_type_is_refused(key: str, value: object) -> None:
-    if key == "smtp_auth_on_port_25" and value is True:
+    fits = (key, type(value)) in (("smtp_auth_on_port_25", bool), ("verify_days_left", int))
+    if fits:
         assert wanted(**{key: value})
     else:
         assert [problem.key for problem in refused(**{key: value})] == [key]
@@ -215,6 +220,35 @@ def test_an_unknown_key_names_the_nearest_and_not_its_value(key: object, hint: s
         settings_from_data(HOST, {**DEFAULTS, key: "hunter2"})  # type: ignore[dict-item]
     assert hint in str(caught.value)
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "accepted"),
+    [
+        ("verify_ca_file", "/nowhere/ca.pem", "the path of a file"),
+        ("verify_ca_file", "x" * 300, "the path of a file"),
+        ("verify_addresses", "DNS", "one of dns, ssh"),
+        ("verify_days_left", -1, "a number of days"),
+        ("verify_days_left", True, "a number of days"),
+    ],
+)
+def test_a_key_of_verification_is_checked_as_any_other(key: str, value: object, accepted: str) -> None:
+    [problem] = refused(**{key: value})
+    assert (problem.key, accepted in problem.accepted) == (key, True)
+
+
+def test_the_authorities_file_is_one_of_this_machine(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("")
+    assert wanted(verify_ca_file=str(file)).verify_ca_file == str(file)
+
+
+def test_every_domain_has_its_lineage_below_the_directory() -> None:
+    found = wanted(letsencrypt_live="/srv/live", additional_domains=["example.net"])
+    assert [found.lineage(domain) for domain in found.domains] == [
+        "/srv/live/example.jp",
+        "/srv/live/example.net",
+    ]
 
 
 def test_keys_of_pyinfra_are_wanted() -> None:

@@ -7,7 +7,7 @@ import pytest
 from operations import submissions_service
 from operations.submissions_service import GUIDE_OPTIONS, SAFE_RESTRICTIONS
 from postfix.master_cf import submissions_services
-from tests.unit.scenarios import RELEASES, Plan, lines_of, stock, wanted, with_main_cf, with_master_cf
+from tests.unit.scenarios import RELEASES, Part, lines_of, stock, wanted, with_main_cf, with_master_cf
 
 SASL_ONLY = ["permit_sasl_authenticated", "reject"]
 OWN_STANZA = (
@@ -23,82 +23,93 @@ def written(version: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("version", RELEASES)
 def test_a_stock_host_gets_the_guides_service(version: str) -> None:
-    plan = Plan(stock(version), wanted())
-    step = plan.do(submissions_service.service)
-    assert step.changes == [
+    part = Part(stock(version), wanted(), submissions_service.STEP)
+    assert part.changes == [
         *lines_of(SAFE_RESTRICTIONS),
         "+submissions inet n       -       y       -       -       smtpd",
         *(f"+  -o {name}={value}" for name, value in written(version).items()),
     ]
-    assert step.shown[0] == (
+    assert part.shown[0] == (
         "/etc/postfix/main.cf"
         if version.startswith("3.10")
         else f"smtpd_hide_client_session is not written: Postfix {version} does not know it"
     )
-    assert plan.change.postconf == [
-        f"submissions/inet/{name} = {value}" for name, value in written(version).items()
+    assert part.postconf == [
+        *(f"submissions/inet/{name} = {value}" for name, value in written(version).items()),
+        *(line.removeprefix("+") for line in lines_of(SAFE_RESTRICTIONS)),
     ]
 
 
 @pytest.mark.parametrize("version", RELEASES)
 def test_a_second_run_changes_nothing(version: str) -> None:
     look, settings = stock(version), wanted()
-    plan = Plan(look, settings)
-    plan.do(submissions_service.service)
-    after = with_master_cf(with_main_cf(look, plan.change.main_cf), plan.change.master_cf)
-    step = Plan(after, settings).do(submissions_service.service)
-    assert (step.noop, step.changes, step.commands) == ("the submissions service is as wanted", [], [])
+    part = Part(look, settings, submissions_service.STEP)
+    after = with_master_cf(with_main_cf(look, part.main_cf), part.master_cf)
+    part = Part(after, settings, submissions_service.STEP)
+    assert (part.plan.is_empty, part.changes) == (True, [])
 
 
 def test_an_option_came_with_a_patch_release() -> None:
     look = stock("3.7.11")
     older = {k: v for k, v in look.parameters.items() if k != "smtpd_forbid_unauth_pipelining"}
-    plan = Plan(replace(look, parameters={**older, "mail_version": "3.7.5"}), wanted())
-    step = plan.do(submissions_service.service)
-    assert "smtpd_forbid_unauth_pipelining is not written: Postfix 3.7.5 does not know it" in step.shown
-    assert not any("pipelining" in line for line in plan.change.master_cf.splitlines() if line[0:1] == " ")
+    part = Part(
+        replace(look, parameters={**older, "mail_version": "3.7.5"}), wanted(), submissions_service.STEP
+    )
+    assert "smtpd_forbid_unauth_pipelining is not written: Postfix 3.7.5 does not know it" in part.shown
+    assert not any("pipelining" in line for line in part.master_cf.splitlines() if line[0:1] == " ")
 
 
 @pytest.mark.parametrize("version", RELEASES)
 def test_the_service_that_holds_the_port_keeps_what_it_has(version: str) -> None:
     look = stock(version)
-    plan = Plan(with_master_cf(look, (look.master_cf.content or "") + OWN_STANZA), wanted())
-    step = plan.do(submissions_service.service)
-    [found] = submissions_services(plan.change.master_cf)
+    part = Part(
+        with_master_cf(look, (look.master_cf.content or "") + OWN_STANZA), wanted(), submissions_service.STEP
+    )
+    [found] = submissions_services(part.master_cf)
     assert found.effective_options == {"smtpd_milters": "inet:1", **written(version)}
-    gone = [line for line in step.changes if line.startswith("-")]
+    gone = [line for line in part.changes if line.startswith("-")]
     assert gone == ["-  -o smtpd_sasl_auth_enable=no"]
-    assert "465/inet/smtpd_sasl_auth_enable = yes" in plan.change.postconf
+    assert "465/inet/smtpd_sasl_auth_enable = yes" in part.postconf
 
 
 def test_what_postconf_misreads_is_not_asked_of_it() -> None:
     look = stock("3.10.5")
     stanza = "submissions inet n - y - - smtpd\n  -osmtpd_tls_wrappermode=yes\n"
-    plan = Plan(with_master_cf(look, (look.master_cf.content or "") + stanza), wanted())
-    plan.do(submissions_service.service)
-    assert "  -osmtpd_tls_wrappermode=yes\n" in plan.change.master_cf
-    assert not [line for line in plan.change.postconf if "wrappermode" in line]
+    part = Part(
+        with_master_cf(look, (look.master_cf.content or "") + stanza), wanted(), submissions_service.STEP
+    )
+    assert "  -osmtpd_tls_wrappermode=yes\n" in part.master_cf
+    assert not [line for line in part.postconf if "wrappermode" in line]
 
 
 @pytest.mark.parametrize("version", RELEASES)
 def test_own_options_win_add_and_remove(version: str) -> None:
     options = {"syslog_name": None, "smtpd_sasl_auth_enable": "no", "smtpd_milters": "inet:a:1, inet:b:2"}
-    plan = Plan(stock(version), wanted(submissions_options=options))
-    plan.do(submissions_service.service)
-    [found] = submissions_services(plan.change.master_cf)
+    part = Part(stock(version), wanted(submissions_options=options), submissions_service.STEP)
+    [found] = submissions_services(part.master_cf)
     assert found.effective_options == {
         name: value for name, value in {**written(version), **options}.items() if value is not None
     }
-    assert "  -o { smtpd_milters = inet:a:1, inet:b:2 }\n" in plan.change.master_cf
+    assert "  -o { smtpd_milters = inet:a:1, inet:b:2 }\n" in part.master_cf
+
+
+def test_what_the_host_defines_is_read_again_where_the_service_refers_to_it() -> None:
+    """postconf knows a parameter of the user's own only where something refers to it."""
+    look = with_main_cf(stock("3.10.5"), "mua_helo_restrictions = reject\nmua_client_restrictions = permit\n")
+    options = {"smtpd_client_restrictions": "reject"}
+    part = Part(look, wanted(submissions_options=options), submissions_service.STEP)
+    assert "mua_helo_restrictions = reject" in part.postconf
+    assert not [line for line in part.postconf if line.startswith("mua_client_restrictions")]
 
 
 def test_a_parameter_of_the_hosts_own_is_known() -> None:
     look = stock("3.10.5")
     options = {"own_parameter": "x", "misspelt_parameter": "x"}
-    plan = Plan(with_main_cf(look, "own_parameter =\n"), wanted(submissions_options=options))
-    step = plan.do(submissions_service.service)
-    assert "  -o own_parameter=x\n" in plan.change.master_cf
-    assert "misspelt_parameter is not written: Postfix 3.10.5 does not know it" in step.shown
+    part = Part(
+        with_main_cf(look, "own_parameter =\n"), wanted(submissions_options=options), submissions_service.STEP
+    )
+    assert "  -o own_parameter=x\n" in part.master_cf
+    assert "misspelt_parameter is not written: Postfix 3.10.5 does not know it" in part.shown
 
 
 @pytest.mark.parametrize(
@@ -117,6 +128,6 @@ def test_restrictions_are_kept_unless_asked_for(
     present: str, asked: list[str] | None, line: str | None
 ) -> None:
     look = with_main_cf(stock("3.10.5"), present)
-    step = Plan(look, wanted(mua_sender_restrictions=asked)).do(submissions_service.service)
-    found = [shown for shown in step.changes if shown.startswith("+mua_sender_restrictions")]
+    part = Part(look, wanted(mua_sender_restrictions=asked), submissions_service.STEP)
+    found = [shown for shown in part.changes if shown.startswith("+mua_sender_restrictions")]
     assert found == ([line] if line else [])

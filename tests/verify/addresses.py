@@ -15,7 +15,7 @@ def name_lookup(target: Target) -> tuple[tuple[str, ...], str]:
     With `verify_addresses = "ssh"` it is the one that SSH uses instead of those of `mail_hostname`.
     """
     name = target.settings.mail_hostname
-    if target.expectations.addresses == "ssh":
+    if target.settings.verify_addresses == "ssh":
         name = _ssh_name(target)
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)

@@ -21,6 +21,8 @@ from typing import Any, TypeVar
 
 import pytest
 
+from operations import STEPS
+from plan.step import Step
 from tests.verify.fleet import FleetError, targets
 from tests.verify.reach import silence
 from tests.verify.report import Outcome, table, write_json
@@ -72,9 +74,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every check for every host."""
+    """Every check for every host, and where it goes over the steps, for every step."""
     found = metafunc.config.stash[_TARGETS]
     metafunc.parametrize("target", found, ids=[target.name for target in found], scope="session")
+    if "step" in metafunc.fixturenames:
+        metafunc.parametrize("step", STEPS, ids=[step.name for step in STEPS])
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -167,8 +171,7 @@ def pytest_runtest_makereport(
     """Note each check's outcome."""
     report = yield
     if isinstance(item, pytest.Function) and (report.when == "call" or not report.passed):
-        check = item.originalname.removeprefix("test_").replace("_", " ")
-        outcome = Outcome(_target(item).name, check, report.outcome, _reason(call))
+        outcome = Outcome(_target(item).name, _check(item), report.outcome, _reason(call))
         item.config.stash[_OUTCOMES].append(outcome)
     return report
 
@@ -176,6 +179,13 @@ def pytest_runtest_makereport(
 def _target(item: pytest.Function) -> Target:
     found: Target = item.callspec.params["target"]  # type: ignore[assignment]
     return found
+
+
+def _check(item: pytest.Function) -> str:
+    """A check's name for people: `as deployed: SMTP TLS` for one that goes over the steps."""
+    name = item.originalname.removeprefix("test_").replace("_", " ")
+    step = item.callspec.params.get("step")
+    return f"{name}: {step.name}" if isinstance(step, Step) else name
 
 
 def _reason(call: pytest.CallInfo[None]) -> str:

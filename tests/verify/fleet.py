@@ -6,9 +6,8 @@ threads are then light, and all hosts are looked at side by side over pyinfra's 
 """
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from pyinfra.api import Config, Host, State
 from pyinfra.context import ctx_state
@@ -16,7 +15,7 @@ from pyinfra_cli.cli import _apply_inventory_limit, _set_override_data
 from pyinfra_cli.inventory import make_inventory
 
 from settings import Settings, SettingsError, settings_from_data
-from tests.verify.target import Expectations, Mailbox, Target
+from tests.verify.target import Mailbox, Target
 
 
 class FleetError(Exception):
@@ -32,7 +31,7 @@ def targets(
     + limits: names, patterns or groups, as pyinfra's --limit takes them; none: every host
     + data: KEY=VALUE words, as pyinfra's --data takes them
 
-    Raises `FleetError` where no host is left or a key of verification is wrong.
+    Raises `FleetError` where no host is left.
     """
     if not inventory.is_file():
         raise FleetError(f"no such inventory: {inventory}")
@@ -58,20 +57,4 @@ def _target(host: Host, mailbox: Mailbox | None) -> Target:
         settings = settings_from_data(host.name, data)
     except SettingsError as error:
         settings = error
-    return Target(host, settings, _expectations(host.name, data), mailbox)
-
-
-def _expectations(host: str, data: Mapping[str, Any]) -> Expectations:
-    def wrong(key: str, accepted: str) -> FleetError:
-        return FleetError(f"{host}: {key} = {data[key]!r}: {accepted}")
-
-    ca_file = data.get("verify_ca_file")
-    if ca_file is not None and not (isinstance(ca_file, str) and Path(ca_file).is_file()):
-        raise wrong("verify_ca_file", "give None or the path of a file with certificates in PEM")
-    addresses = data.get("verify_addresses", "dns")
-    if addresses not in ("dns", "ssh"):
-        raise wrong("verify_addresses", 'give "dns" or "ssh"')
-    days_left = data.get("verify_days_left", 10)
-    if not isinstance(days_left, int) or isinstance(days_left, bool) or days_left < 0:
-        raise wrong("verify_days_left", "give a number of days")
-    return Expectations(ca_file, addresses, days_left)
+    return Target(host, settings, mailbox)

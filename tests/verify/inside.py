@@ -5,21 +5,36 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from facts.mail_host import LOOK, Look, MailHost, Question, parse
-from operations.activation import prove_script
-from operations.readiness import parameters
+from facts.look import Look, parse
+from facts.mail_host import MailHost, Question
+from on_host import program
+from operations import STEPS
+from operations.certbot_hook import HOOK
+from plan import readiness
+from plan.plan import Plan, plan_regardless
+from plan.step import files_managed, parameters_asked
 from tests.verify.connection import connected, on
 from tests.verify.target import Target, Unseen
 
 
 def look(target: Target) -> Look:
     """The very look that a deploy takes at the host."""
-    command = MailHost().command(Question(target.settings, parameters(target.settings)))
-    result = target.see(connected).execute(str(command), stdin=LOOK)
+    settings = target.settings
+    question = Question(settings, parameters_asked(STEPS, settings), files_managed(STEPS))
+    command = MailHost().command(question)
+    result = target.see(connected).execute(str(command), stdin=program("look.pl"))
     found = parse(result.stdout.splitlines())
     if found is None:
         raise ConnectionError(f"the look at the host came to no end: {result.stderr.strip()}")
     return found
+
+
+def plan(target: Target) -> Plan:
+    """How the host differs from what the steps want, and which reloads are due."""
+    seen = target.see(look)
+    if any(readiness.unreadable(seen)):
+        raise Unseen("its configuration cannot be read")
+    return plan_regardless(target.settings, seen, STEPS)
 
 
 # -- services -----------------------------------------------------------------------------------------
@@ -149,7 +164,7 @@ def hook(target: Target) -> Hook:
     lineage that is not the host's; an owner's lines might do things. Whether its reloads can succeed is
     asked of systemd.
     """
-    host, file = on(target), target.see(look).hook
+    host, file = on(target), target.see(look).files[HOOK.key]
     if file.content is None:
         raise Unseen(f"{file.path} is missing")
     words = file.content.partition("\n")[0].removeprefix("#!").split() or [""]
@@ -226,5 +241,5 @@ def readers(owners: tuple[Owner, ...]) -> tuple[str, ...]:
 def listener_proof(target: Target) -> str:
     """Why Dovecot does not answer on its listener; empty where it does. The deploy's own proof."""
     socket = f"{target.see(look).queue_directory}/private/auth"
-    result = on(target).run("perl -e %s -- socket %s", prove_script(), socket)
+    result = on(target).run("perl -e %s -- socket %s", program("prove.pl"), socket)
     return "" if result.succeeded else result.stderr.strip() or "no reason given"

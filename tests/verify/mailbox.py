@@ -92,7 +92,7 @@ def received(target: Target) -> str:
 def _submissions(target: Target) -> Iterator[Conversation]:
     """A conversation with a server that has shown who it is: the password goes to nobody else."""
     address = next(iter(target.see(sessions_465)))
-    context = ssl.create_default_context(cafile=target.expectations.ca_file)
+    context = ssl.create_default_context(cafile=target.settings.verify_ca_file)
     name = target.settings.mail_hostname
     with dial(address, IMPLICIT_TLS) as connection:
         try:

@@ -173,7 +173,7 @@ def sessions_25(target: Target) -> dict[str, Session]:
 
 def untrusted(target: Target) -> dict[str, str]:
     """Address to why the chain does not verify against the store; empty where it does."""
-    context = ssl.create_default_context(cafile=target.expectations.ca_file)
+    context = ssl.create_default_context(cafile=target.settings.verify_ca_file)
     context.check_hostname = False
     found = {}
     for address in target.see(sessions_465):

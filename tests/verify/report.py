@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from shown import shown
+
 _MARKS = {"passed": "ok", "failed": "FAIL", "skipped": "-"}
 
 
@@ -59,4 +61,4 @@ def _reasons(outcomes: list[Outcome], kind: str, title: str) -> Iterator[str]:
     for (host, reason), checks in told.items():
         what = checks[0] if len(checks) == 1 else f"{len(checks)} checks"
         yield f"{title}  {host}: {what}"
-        yield from (f"        {line}" for line in reason.splitlines())
+        yield from (f"        {shown(line)}" for line in reason.split("\n"))

@@ -18,15 +18,6 @@ class Unseen(Exception):
 
 
 @dataclass(frozen=True)
-class Expectations:
-    """The data keys that concern verification alone; group_data/all.py describes them."""
-
-    ca_file: str | None
-    addresses: str
-    days_left: int
-
-
-@dataclass(frozen=True)
 class Mailbox:
     """Whom to log in as. The password shows in no representation."""
 
@@ -58,11 +49,9 @@ class Target:
         self,
         host: Host,
         settings: Settings | SettingsError,
-        expectations: Expectations,
         mailbox: Mailbox | None,
     ) -> None:
         self.host = host
-        self.expectations = expectations
         self._settings = settings
         self._mailbox = mailbox
         self._lock = Lock()

@@ -42,7 +42,7 @@ def test_a_wrong_name_is_not_covered(see: See) -> None:
 
 
 def test_the_certificate_has_days_left(see: See, target: Target) -> None:
-    wanted = target.expectations.days_left
+    wanted = target.settings.verify_days_left
     shown = {address: session.certificate for address, session in see(sessions_465).items()}
     for where, certificate in {**shown, **see(certificates_by_name)}.items():
         end = certificate.not_valid_after_utc

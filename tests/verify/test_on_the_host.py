@@ -1,18 +1,10 @@
 """The host itself: what runs, what is configured, and whether the two are the same."""
 
-import difflib
-from collections.abc import Callable, Mapping
-
-from facts.mail_host import Look
-from operations import dovecot_auth_listener, postfix_activation, postfix_sasl, postfix_sni, postfix_tls
-from operations.certbot_hook import desired_content
-from operations.changes import Change
-from operations.main_cf import stage_parameters
-from operations.readiness import obstacles
-from operations.submissions_service import desired_options, desired_restrictions
-from postfix.main_cf import defined_parameters
-from postfix.master_cf import set_options
-from settings import Settings
+from operations import STEPS, dovecot_auth_listener
+from operations.certbot_hook import HOOK
+from plan.plan import Plan, plan_of
+from plan.preview import step_lines
+from plan.step import Step
 from tests.verify.conftest import See
 from tests.verify.inside import (
     Unit,
@@ -23,6 +15,7 @@ from tests.verify.inside import (
     look,
     master_pid,
     owners_465,
+    plan,
     postfix_units,
     troubles,
 )
@@ -58,7 +51,7 @@ def test_postfix_owns_port_465(see: See) -> None:
 
 
 def test_no_reload_is_pending(see: See) -> None:
-    reasons = postfix_activation.pending(see(look)) + dovecot_auth_listener.pending(see(look))
+    reasons = [reason for reload in see(plan).reloads for reason in reload.due]
     assert not reasons, f"{'; '.join(reasons)}: deploy again, or systemctl reload postfix dovecot"
 
 
@@ -70,31 +63,11 @@ def test_the_log_since_the_last_reload_has_no_fatal_error(see: See) -> None:
 # -- what is configured -------------------------------------------------------------------------------
 
 
-def test_tls_parameters_are_as_deployed(see: See, target: Target) -> None:
-    _no_difference(target.settings, see(look), postfix_tls.desired)
-
-
-def test_sasl_parameters_are_as_deployed(see: See, target: Target) -> None:
-    _no_difference(target.settings, see(look), postfix_sasl.desired)
-
-
-def test_the_submissions_service_is_as_deployed(see: See, target: Target) -> None:
-    before = see(look).master_cf.content or ""
-    after = set_options(before, desired_options(target.settings, see(look)))
-    assert after == before, f"master.cf differs:\n{_difference(before, after)}\n{_DEPLOY}"
-
-
-def test_the_certificates_by_name_are_as_deployed(see: See, target: Target) -> None:
-    _no_difference(target.settings, see(look), postfix_sni.desired)
-    before, after = see(look).sni.content, postfix_sni.desired_table(target.settings, see(look))
-    assert after == before, (
-        f"{see(look).sni.path} differs:\n{_difference(before or '', after or '')}\n{_DEPLOY}"
-    )
-
-
-def test_the_restrictions_are_as_deployed(see: See, target: Target) -> None:
-    missing = desired_restrictions(target.settings, defined_parameters(see(look).main_cf.content or ""))
-    assert not missing, f"main.cf lacks {missing}; {_DEPLOY}"
+def test_as_deployed(see: See, step: Step) -> None:
+    """Every step finds on the host what it wants."""
+    edits = see(plan).edits_of(step)
+    lines = "\n".join(step_lines(Plan(edits=edits), step))
+    assert not edits, f"the host is not as a deploy leaves it:\n{lines}\n{_DEPLOY}"
 
 
 def test_postfix_has_no_complaint(see: See) -> None:
@@ -103,11 +76,19 @@ def test_postfix_has_no_complaint(see: See) -> None:
 
 
 def test_nothing_stands_in_the_way_of_a_deploy(see: See, target: Target) -> None:
-    found = list(obstacles(target.settings, see(look)))
+    found = plan_of(target.settings, see(look), STEPS).refusals
     assert not found, "\n".join(found)
 
 
 # -- Dovecot's listener -------------------------------------------------------------------------------
+
+
+def test_dovecots_configuration_has_the_auth_listener(see: See) -> None:
+    found, wanted = see(look).listener, dovecot_auth_listener.WANTED
+    assert found == wanted, (
+        f"doveconf -n says of {see(look).queue_directory}/private/auth {found}, wanted {wanted}: "
+        "deploy again, or take away what overrules it"
+    )
 
 
 def test_the_auth_listener_is_for_postfix_alone(see: See) -> None:
@@ -126,14 +107,8 @@ def test_dovecot_answers_on_the_auth_listener(see: See) -> None:
 # -- certbot's hook -----------------------------------------------------------------------------------
 
 
-def test_the_hook_reloads_what_it_should(see: See, target: Target) -> None:
-    file = see(look).hook
-    wanted = desired_content(target.settings, file.content)
-    assert wanted == file.content, f"{file.path} lacks:\n{_difference(file.content or '', wanted)}\n{_DEPLOY}"
-
-
 def test_certbot_can_run_the_hook(see: See) -> None:
-    path, found = see(look).hook.path, see(hook)
+    path, found = see(look).files[HOOK.key].path, see(hook)
     assert found.executable, f"certbot passes over {path}, which is not executable: chmod +x"
     assert found.interpreter_runs, f"{path} begins with {found.interpreter!r}, which is no program to run it"
     assert not found.parse_error, f"{path} does not parse: {found.parse_error}"
@@ -153,17 +128,3 @@ def _enabled_and_running(units: tuple[Unit, ...]) -> None:
             f"{unit.name} does not run: systemctl start {unit.name}, journalctl -u {unit.name}"
         )
         assert unit.enabled, f"{unit.name} does not start with the host: systemctl enable {unit.name}"
-
-
-def _no_difference(
-    settings: Settings, look: Look, desired: Callable[[Settings, Look], Mapping[str, str | None]]
-) -> None:
-    before = look.main_cf.content or ""
-    change = Change(settings, (), look, False, before, look.master_cf.content or "", look.sni.content)
-    stage_parameters(change, desired(settings, look))
-    assert change.main_cf == before, f"main.cf differs:\n{_difference(before, change.main_cf)}\n{_DEPLOY}"
-
-
-def _difference(before: str, after: str) -> str:
-    lines = difflib.ndiff(before.splitlines(), after.splitlines())
-    return "\n".join(line for line in lines if line[0] in "+-")

@@ -12,6 +12,14 @@ from pyinfra.api.output import format_text
 from pyinfra.context import ctx_state
 
 from settings import SettingsError, settings_from_data
+from shown import shown
+
+_in_place: list[bool] = []
+
+
+def is_in_place() -> bool:
+    """Whether this run checks its data before it connects: config.py was loaded."""
+    return bool(_in_place)
 
 
 def check_before_connecting() -> None:
@@ -29,6 +37,7 @@ def check_before_connecting() -> None:
             _leave_out_bad_hosts(state)
 
     state.init = initialise_and_check
+    _in_place.append(True)
 
 
 def problems_of(host: Host) -> list[str]:
@@ -37,6 +46,8 @@ def problems_of(host: Host) -> list[str]:
         settings_from_data(host.name, host.data.dict())
     except SettingsError as error:
         return [str(problem) for problem in error.problems]
+    except Exception as error:
+        return [f"{host.name}: its data cannot be read: {error!r}"]
     return []
 
 
@@ -55,7 +66,7 @@ def _leave_out_bad_hosts(state: State) -> None:
         return
     lines = [line for host in chosen for line in problems[host]]
     for line in lines:
-        logger.error(format_text(line, "red"))
+        logger.error(format_text(shown(line), "red"))
     logger.error(
         f"{len(lines)} problems in the data of {len(bad)} hosts of {len(chosen)}: these are left out"
     )

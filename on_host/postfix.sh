@@ -35,8 +35,7 @@ complaints() {
 queue_manager() {
     read -r master 2>/dev/null <"$queue_directory/pid/master.pid" || return 0
     children=
-    # shellcheck disable=SC2086
-    read -r children 2>/dev/null <"/proc/"$master"/task/"$master"/children" || :
+    read -r children 2>/dev/null <"/proc/$master/task/$master/children" || :
     for child in $children; do
         name=
         read -r name 2>/dev/null <"/proc/$child/comm"

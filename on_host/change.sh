@@ -254,7 +254,7 @@ wait_until() {
 
 # running NAME PIDFILE: whether the process that the file names is alive and still that program.
 running() {
-    pid= name=
+    pid='' name=''
     read -r pid 2>/dev/null <"$2"
     read -r name 2>/dev/null <"/proc/${pid:-0}/comm"
     [ "$name" = "$1" ]

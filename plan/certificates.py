@@ -1,9 +1,8 @@
 """The certificates that a host has: whether they can be served, and what will be wrong with them soon.
 
-What cannot be served is an obstacle, which fails the host in the plan: no certificate for a domain, one
-that does not belong to its key, has expired, or does not cover `mail_hostname`. What is served today
-and not for long is a warning: one that ends within ten days (Let's Encrypt's are renewed thirty days
-before their end, so that its renewal has failed for long).
+A certificate that cannot be served is an obstacle, which refuses the host: it is missing, does not belong to
+its key, has expired, or does not cover `mail_hostname`. One that ends within ten days is a warning:
+Let's Encrypt's are renewed thirty days before their end, so its renewal has failed for a while.
 """
 
 import re
@@ -13,46 +12,55 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
-from facts.mail_host import Lineage, Look
+from facts.look import Lineage, Look
 from settings import Settings
 
-# It takes longer to load than all our modules: the functions that use it load it, which is while the
-# hosts are being looked at.
+# This library takes longer to load than all our modules. The functions that need it load it, so that it
+# loads while the hosts answer.
 if TYPE_CHECKING:
     from cryptography import x509
 
 SOON = timedelta(days=10)
 
 
-def obstacles(settings: Settings, look: Look) -> Iterator[str]:
-    """Why the host's certificates cannot be served; nothing where they can."""
-    if settings.additional_domains and "tls_server_sni_maps" not in look.parameters:
+def obstacles(settings: Settings, look: Look, domain: str) -> Iterator[str]:
+    """Why a domain's certificate cannot be served; nothing where it can."""
+    lineage = look.certificates[domain]
+    if lineage.chain is None:
+        yield f"no certificate for {domain} in {lineage.directory}{_instead(settings, look, domain)}"
+        return
+    certificate = _leaf(lineage)
+    if certificate is None:
+        yield f"{lineage.directory}/fullchain.pem is not a certificate in PEM: {_renewal(look, domain)}"
+        return
+    yield from _key_obstacles(look, domain, certificate)
+    if certificate.not_valid_after_utc < datetime.now(UTC):
         yield (
-            f"additional_domains: Postfix {look.postfix_version} has no SNI (3.4 and later have): "
-            "upgrade it, or leave additional_domains []"
+            f"the certificate in {lineage.directory} expired on {certificate.not_valid_after_utc:%Y-%m-%d}: "
+            f"{_renewal(look, domain)}"
         )
-    for domain in settings.domains:
-        yield from _obstacles(settings, look, domain)
+    if domain == settings.mail_domain and not _covers(lineage, settings.mail_hostname):
+        yield (
+            f"the certificate in {lineage.directory} does not cover {settings.mail_hostname}: "
+            f"{_wider(look, domain, [*names(lineage), settings.mail_hostname])}, "
+            "or set mail_hostname to a name that it covers"
+        )
+    if not names(lineage):
+        yield f"the certificate in {lineage.directory} covers no DNS name: issue it for the domain's names"
 
 
-def warnings(settings: Settings, look: Look) -> Iterator[str]:
-    """What will be wrong soon, or is with certificates that are not ours to change."""
-    for table in look.stale_tables:
+def warnings(look: Look, domain: str) -> Iterator[str]:
+    """What will be wrong with a domain's certificate soon."""
+    lineage = look.certificates[domain]
+    certificate = _leaf(lineage)
+    if certificate is None:
+        return
+    left = certificate.not_valid_after_utc - datetime.now(UTC)
+    if timedelta(0) <= left < SOON:
         yield (
-            f"tls_server_sni_maps: {table} holds copies of older certificates than those on the disk: "
-            f"run postmap -F {table} on the host, or list its domains in additional_domains, without copies"
+            f"the certificate in {lineage.directory} ends on {certificate.not_valid_after_utc:%Y-%m-%d}"
+            f" and was not renewed: {_renewal(look, domain)}"
         )
-    for domain in settings.domains:
-        lineage = look.certificates[domain]
-        certificate = _leaf(lineage)
-        if certificate is None:
-            continue
-        left = certificate.not_valid_after_utc - datetime.now(UTC)
-        if timedelta(0) <= left < SOON:
-            yield (
-                f"the certificate in {lineage.directory} ends on {certificate.not_valid_after_utc:%Y-%m-%d}"
-                f" and was not renewed: {_renewal(look, domain)}"
-            )
 
 
 def names(lineage: Lineage) -> list[str]:
@@ -69,35 +77,26 @@ def names(lineage: Lineage) -> list[str]:
     return [name.lower() for name in extension.value.get_values_for_type(x509.DNSName)]
 
 
-def _obstacles(settings: Settings, look: Look, domain: str) -> Iterator[str]:
+def _key_obstacles(look: Look, domain: str, certificate: "x509.Certificate") -> Iterator[str]:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
     lineage = look.certificates[domain]
-    if lineage.chain is None:
-        yield f"no certificate for {domain} in {lineage.directory}{_instead(settings, look, domain)}"
-        return
-    certificate = _leaf(lineage)
-    if certificate is None:
-        yield f"{lineage.directory}/fullchain.pem is not a certificate in PEM: {_renewal(look, domain)}"
-        return
     if not lineage.key:
         yield f"{lineage.directory}/privkey.pem is missing or cannot be read without a passphrase"
-    elif _public_key(lineage) != _der(certificate.public_key()):
+        return
+    try:
+        belongs = _public_key(lineage) == _der(certificate.public_key())
+    except (UnsupportedAlgorithm, ValueError) as error:
+        yield (
+            f"{lineage.directory}: whether privkey.pem belongs to fullchain.pem cannot be told "
+            f"({error}): issue the certificate with an RSA or ECDSA key"
+        )
+        return
+    if not belongs:
         yield (
             f"{lineage.directory}: privkey.pem does not belong to fullchain.pem: "
             f"{_renewal(look, domain, '--force-renewal ')}"
         )
-    if certificate.not_valid_after_utc < datetime.now(UTC):
-        yield (
-            f"the certificate in {lineage.directory} expired on {certificate.not_valid_after_utc:%Y-%m-%d}: "
-            f"{_renewal(look, domain)}"
-        )
-    if domain == settings.mail_domain and not _covers(lineage, settings.mail_hostname):
-        yield (
-            f"the certificate in {lineage.directory} does not cover {settings.mail_hostname}: "
-            f"{_wider(look, domain, [*names(lineage), settings.mail_hostname])}, "
-            "or set mail_hostname to a name that it covers"
-        )
-    if not names(lineage):
-        yield f"the certificate in {lineage.directory} covers no DNS name: issue it for the domain's names"
 
 
 def _instead(settings: Settings, look: Look, domain: str) -> str:

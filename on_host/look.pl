@@ -1,6 +1,9 @@
-# Prints what the operations need to know about a mail host, a "key TAB value" a line, with every
-# byte outside printable ASCII and every "%" as %XX. Reads only. Its arguments are key=value words:
-# live=DIR, domain=NAME (repeated), dropin=NAME, sni=NAME, parameter=NAME (repeated).
+# Prints what is known about a mail host, one "key TAB value" per line, with every byte outside printable
+# ASCII and every "%" as %XX. Reads only. Its arguments are key=value words, the last three repeated:
+#   live=DIR                   the directory of the lineages
+#   file=KEY=PLACE=NAME        a file of Postfix's, Dovecot's or certbot's (PLACE: postfix, dovecot, certbot)
+#   certificate=DOMAIN=DIR     a domain and the directory of its lineage
+#   parameter=NAME             a parameter of Postfix
 use strict;
 use warnings;
 use Cwd ();
@@ -90,6 +93,7 @@ sub say_watched {
 
 sub say_file {
     my ($key, $path) = @_;
+    say_value("file", $key);
     say_value("file.$key.path", $path);
     watch($path);
     return unless -e $path || -l $path;
@@ -150,9 +154,6 @@ if (found("postconf")) {
         say_value("parameter.$name", $value);
     }
 }
-say_file("main_cf", "$postfix{config_directory}/main.cf");
-say_file("master_cf", "$postfix{config_directory}/master.cf");
-say_file("sni", "$postfix{config_directory}/$one{sni}");
 
 # An indexed table of an owner's holds copies of the files that its source names (postmap -F).
 my %suffix = (hash => "db", btree => "db", lmdb => "lmdb", cdb => "cdb");
@@ -174,11 +175,17 @@ if (found("doveconf")) {
     say_value("dovecot_auth", $1) if $text =~ /^(service auth \{\n.*?^\}\n)/ms;
 }
 watch(glob "$dovecot/*.conf $dovecot/conf.d/*");
-leftovers("$dovecot/conf.d");
-say_file("dropin", "$dovecot/conf.d/$one{dropin}");
 (my $letsencrypt = $one{live}) =~ s{/[^/]*$}{};
-leftovers("$letsencrypt/renewal-hooks/deploy");
-say_file("hook", "$letsencrypt/renewal-hooks/deploy/reload_services.sh");
+my %place = (
+    postfix => $postfix{config_directory},
+    dovecot => "$dovecot/conf.d",
+    certbot => "$letsencrypt/renewal-hooks/deploy",
+);
+leftovers($place{dovecot}, $place{certbot});
+for my $file (@{ $many{file} || [] }) {
+    my ($key, $place, $name) = split /=/, $file, 3;
+    say_file($key, "$place{$place}/$name");
+}
 
 my $socket = "$postfix{queue_directory}/private/auth";
 watch($socket);
@@ -193,9 +200,10 @@ watch($one{live});
 if (opendir my $handle, $one{live}) {
     say_value("lineage", $_) for sort grep { -e "$one{live}/$_/fullchain.pem" } grep { !/^\./ } readdir $handle;
 }
-for my $domain (@{ $many{domain} || [] }) {
-    my ($chain, $key) = map { "$one{live}/$domain/$_.pem" } qw(fullchain privkey);
-    say_value("certificate.$domain.directory", "$one{live}/$domain");
+for my $certificate (@{ $many{certificate} || [] }) {
+    my ($domain, $directory) = split /=/, $certificate, 2;
+    my ($chain, $key) = map { "$directory/$_.pem" } qw(fullchain privkey);
+    say_value("certificate.$domain.directory", $directory);
     my $text = content($chain);
     next unless defined $text;
     say_value("certificate.$domain.chain", $text);

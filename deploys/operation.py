@@ -1,0 +1,99 @@
+"""What a step's operation does: show its part of the plan, and yield the commands that carry it out.
+
+pyinfra's planning stops at the first command that an operation yields: everything that a preview shows
+has to be logged before that. An exception inside an operation's generator would end the run for every
+host, so that none leaves these functions.
+"""
+
+from collections.abc import Callable, Generator, Iterable
+
+from pyinfra import host, state
+from pyinfra.api import FunctionCommand, Host, State, StringCommand
+from pyinfra.api.command import PyinfraCommand
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.output import format_text
+from pyinfra.context import ctx_host
+
+from deploys.host import Pass, Refused, current
+from deploys.trouble import fail, fault, tell
+from on_host.change import change_script
+from plan.preview import reload_lines, step_lines
+from plan.step import Step
+
+
+def take_part(step: Step, live: str = "") -> Generator[PyinfraCommand, None, None]:
+    """Show what a step changes; its edits go live with a later operation.
+
+    + live: the service whose files this operation itself changes and proves on the host, if any
+    """
+
+    def part(this: Pass) -> list[PyinfraCommand]:
+        _show(step_lines(this.plan, step))
+        if live:
+            return _live(this, live, step.nothing_to_do)
+        if not this.plan.edits_of(step):
+            host.noop(step.nothing_to_do)
+            return []
+        return [FunctionCommand(_staged, (), {})]
+
+    yield from _alone(part)
+
+
+def go_live(service: str, nothing_to_do: str) -> Generator[PyinfraCommand, None, None]:
+    """Change the files of a service on the host as one transaction, reload it and prove it.
+
+    + nothing_to_do: what to say where neither files nor a reload are due
+    """
+    yield from _alone(lambda this: _live(this, service, nothing_to_do))
+
+
+def _live(this: Pass, service: str, nothing_to_do: str) -> list[PyinfraCommand]:
+    if not this.plan.concerns(service):
+        host.noop(nothing_to_do)
+        return []
+    _show(reload_lines(this.plan.reload_of(service)))
+    script = change_script(this.plan, this.settings, this.look, service)
+    return [StringCommand("sh", "-s", _stdin=script)]
+
+
+def _alone(part: Callable[[Pass], list[PyinfraCommand]]) -> Generator[PyinfraCommand, None, None]:
+    """The commands of a part of the plan; whatever goes wrong with it fails this host alone."""
+    if ctx_host.get() in state.failed_hosts:
+        # deploy.py goes on calling operations for a host that failed while it was planned.
+        return
+    try:
+        commands = part(current())
+    except PyinfraError:
+        raise
+    except Refused as reason:
+        commands = _failure(str(reason))
+    except Exception as error:
+        commands = _failure(fault(error))
+    yield from commands
+
+
+def _failure(reason: str) -> list[PyinfraCommand]:
+    """Fail the host: at once while planning, else by a command that fails."""
+    if state.is_executing:
+        return [FunctionCommand(_refuse, (reason,), {})]
+    fail([reason])
+    return []
+
+
+def _show(lines: Iterable[str]) -> None:
+    """Log lines of a preview under `--diff`: while planning, or in a run without planning (`-y`)."""
+    if not state.config.DIFF or (state.is_executing and state.should_check_for_changes()):
+        return
+    colours = {"+": "green", "-": "red"}
+    for line in lines:
+        colour = colours.get(line[:1])
+        host.log("    " + (format_text(line, colour) if colour else line))
+
+
+def _refuse(state: State, host: Host, reason: str) -> bool:
+    tell(reason)
+    return False
+
+
+def _staged(state: State, host: Host) -> bool:
+    return True

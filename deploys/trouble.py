@@ -1,0 +1,42 @@
+"""One host's trouble fails that host alone, with a sentence that names it."""
+
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+
+from pyinfra import host, logger, state
+from pyinfra.context import ctx_host
+
+from shown import shown
+
+_ROOT = Path(__file__).parent.parent
+
+
+def fail(reasons: Iterable[str]) -> None:
+    """Fail the present host while its deploy is planned; the others go on.
+
+    Raises pyinfra's `PyinfraError` where no host is left.
+    """
+    for reason in reasons:
+        tell(reason)
+    state.fail_hosts({ctx_host.get()})
+
+
+def tell(reason: str) -> None:
+    """Log a reason for which the present host fails."""
+    host.log_styled(shown(reason), fg="red", log_func=logger.error)
+
+
+def fault(error: Exception) -> str:
+    """The sentence for an exception that nobody foresaw: what it is, and where in this program."""
+    ours = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_ours(frame.filename)]
+    where = f" ({Path(ours[-1].filename).relative_to(_ROOT)}, line {ours[-1].lineno})" if ours else ""
+    return (
+        f"an error in this program, which fails this host alone: {type(error).__name__}: {error}{where}; "
+        "please report it with this line"
+    )
+
+
+def _is_ours(filename: str) -> bool:
+    path = Path(filename)
+    return path.is_relative_to(_ROOT) and ".venv" not in path.parts

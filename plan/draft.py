@@ -1,0 +1,153 @@
+"""The draft of a host's files, which the steps edit one after another."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+from facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
+from postfix.logical_lines import split_lines
+from postfix.main_cf import comment_out, defined_parameters, set_parameter
+from settings import Settings
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One edit of one file by one step.
+
+    + lines: those that go and come, `-old` and `+new`, with their line ends as in the file
+    + mode: the file's permissions before (empty for a new file) and after, `0644`; `None` where they stay
+    + parameters: the Postfix parameters that it gives a value or takes it from;
+      `submissions/inet/NAME` for an option of a service
+    + reason: why, where the step's name does not say it
+    """
+
+    step: str
+    path: str
+    lines: tuple[str, ...]
+    mode: tuple[str, str] | None = None
+    parameters: tuple[str, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that a step says of the host beside its edits."""
+
+    step: str
+    text: str
+
+
+class Draft:
+    """A host's files as they are to become; at first as they are.
+
+    + settings, look: what the host shall become, and what it is
+    + edits, notes: what the steps did and said so far
+    + expected: what the host's own postconf has to read afterwards: name (`submissions/inet/NAME` for
+      an option of a service) to value
+    + due: service to the reasons for which it is to be reloaded although its files stay
+    + certificates: name that a client may ask port 465 for, to the file with the chain that it has to
+      get; an empty one where the owner answers for the certificate. `mail_hostname` comes first
+    + logins: whether port 465 offers AUTH to a client on the host itself
+    """
+
+    def __init__(self, settings: Settings, look: Look) -> None:
+        self.settings = settings
+        self.look = look
+        self.edits: list[Edit] = []
+        self.notes: list[Note] = []
+        self.expected: dict[str, str] = {}
+        self.due: dict[str, list[str]] = {}
+        self.certificates: dict[str, str] = {}
+        self.logins = True
+        self._step = ""
+        self._contents = {key: file.content for key, file in look.files.items()}
+        self._modes = {key: file.mode for key, file in look.files.items()}
+
+    def begin(self, step: str) -> None:
+        """From now on the edits are this step's."""
+        self._step = step
+
+    def content(self, file: ManagedFile) -> str | None:
+        """A file as it is to become; `None` where there is none."""
+        return self._contents[file.key]
+
+    def mode(self, file: ManagedFile) -> str:
+        """The permissions that it is to have, `0644`; empty where there is no file."""
+        return self._modes[file.key]
+
+    @property
+    def main_cf(self) -> str:
+        """main.cf as it is to become."""
+        return self.content(MAIN_CF) or ""
+
+    @property
+    def master_cf(self) -> str:
+        """master.cf as it is to become."""
+        return self.content(MASTER_CF) or ""
+
+    def write(
+        self,
+        file: ManagedFile,
+        content: str,
+        *,
+        mode: str = "",
+        parameters: tuple[str, ...] = (),
+        reason: str = "",
+    ) -> None:
+        """Give a file a new content; nothing where it has it.
+
+        + mode: its permissions; without one they stay, and a new file gets 0644
+        """
+        before, mode_before = self.content(file), self.mode(file)
+        mode = mode or mode_before or "0644"
+        if content == before and mode == mode_before:
+            return
+        self._contents[file.key], self._modes[file.key] = content, mode
+        lines = changed_lines(before or "", content)
+        modes = (mode_before, mode) if mode != mode_before else None
+        path = self.look.files[file.key].path
+        self.edits.append(Edit(self._step, path, lines, modes, parameters, reason))
+
+    def set_parameters(self, wanted: Mapping[str, str | None], reason: str = "") -> None:
+        """Give parameters of main.cf their values, where the host's effective ones differ.
+
+        + wanted: name to value; `None` where it is to be commented out
+        """
+        defined = defined_parameters(self.main_cf)
+        for name, value in wanted.items():
+            if value is None:
+                self.write(MAIN_CF, comment_out(self.main_cf, name), parameters=(name,), reason=reason)
+                continue
+            if self.look.parameters.get(name, defined.get(name)) != value:
+                content = set_parameter(self.main_cf, name, value)
+                self.write(MAIN_CF, content, parameters=(name,), reason=reason)
+            if name in self.look.parameters:
+                self.expected[name] = value
+
+    def note(self, text: str) -> None:
+        """Say something of the host in the preview."""
+        self.notes.append(Note(self._step, text))
+
+    def reload(self, service: str, reason: str) -> None:
+        """Let a service be reloaded although its files stay as they are."""
+        self.due.setdefault(service, []).append(reason)
+
+
+def changed_lines(before: str, after: str) -> tuple[str, ...]:
+    """The lines that go (`-`) and come (`+`), place by place, with their line ends."""
+    old, new = split_lines(before), split_lines(after)
+    # Most of a file stays: comparing the rest alone keeps this fast on files of any length.
+    same = 0
+    while same < min(len(old), len(new)) and old[same] == new[same]:
+        same += 1
+    end = 0
+    while end < min(len(old), len(new)) - same and old[-1 - end] == new[-1 - end]:
+        end += 1
+    old, new = old[same : len(old) - end], new[same : len(new) - end]
+    lines: list[str] = []
+    matcher = SequenceMatcher(None, old, new, autojunk=False)
+    for tag, start, stop, new_start, new_stop in matcher.get_opcodes():
+        if tag != "equal":
+            lines += [f"-{line}" for line in old[start:stop]]
+            lines += [f"+{line}" for line in new[new_start:new_stop]]
+    return tuple(lines)

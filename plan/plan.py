@@ -1,0 +1,179 @@
+"""The plan of a host as a value, made from settings, a look and the steps."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from facts.look import File, Look, ManagedFile
+from plan import readiness
+from plan.draft import Draft, Edit, Note
+from plan.step import Step, files_managed
+from settings import Settings
+
+# The services that are reloaded, in this order: an smtpd that offers AUTH and finds no listener of
+# Dovecot's dies, on port 25 too.
+RELOADED = ("Dovecot", "Postfix")
+
+# Rounding of process start times; a reload that follows a change takes longer than this (seconds).
+_CLOCK_TOLERANCE = 0.05
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """A file that changes.
+
+    + file: as it is; its `content` is `None` where there is none yet
+    + service: whose file it is
+    + content, mode: as it is to become, `0644`
+    """
+
+    file: File
+    service: str
+    content: str
+    mode: str
+
+
+@dataclass(frozen=True)
+class Reload:
+    """A service that is to be reloaded.
+
+    + due: the reasons for which it would be without any change
+    + changes: whether files of it change
+    """
+
+    service: str
+    due: tuple[str, ...]
+    changes: bool
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Every reason."""
+        return (*self.due, *(["its configuration changes"] if self.changes else []))
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a connection to port 465 has to show afterwards: see `Draft.certificates` and `Draft.logins`."""
+
+    certificates: tuple[tuple[str, str], ...] = ()
+    logins: bool = True
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will happen to one host.
+
+    + refusals: why nothing can, a sentence each; then everything else but the warnings is empty
+    + edits, notes: of the steps, in their order
+    + files: those that change, in the order in which they go live
+    + managed: every file that a change may touch, with whose it is
+    + reloads: in their order
+    + unfinished: the services of which an earlier change was cut short
+    + expected: what the host's own postconf has to read afterwards: name (`submissions/inet/NAME` for
+      an option of a service) and value
+    """
+
+    refusals: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    edits: tuple[Edit, ...] = ()
+    notes: tuple[Note, ...] = ()
+    files: tuple[PlannedFile, ...] = ()
+    managed: tuple[tuple[str, File], ...] = ()
+    reloads: tuple[Reload, ...] = ()
+    unfinished: tuple[str, ...] = ()
+    expected: tuple[tuple[str, str], ...] = ()
+    proof: Proof = Proof()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to do on the host."""
+        return not (self.files or self.reloads or self.unfinished)
+
+    def concerns(self, service: str) -> bool:
+        """Whether there is anything to do for a service."""
+        return (
+            any(file.service == service for file in self.files)
+            or self.reload_of(service) is not None
+            or service in self.unfinished
+        )
+
+    def reload_of(self, service: str) -> Reload | None:
+        """The reload of a service, if one is to be."""
+        return next((reload for reload in self.reloads if reload.service == service), None)
+
+    def edits_of(self, step: Step) -> tuple[Edit, ...]:
+        """What a step does."""
+        return tuple(edit for edit in self.edits if edit.step == step.name)
+
+    def notes_of(self, step: Step) -> tuple[str, ...]:
+        """What a step says beside it."""
+        return tuple(note.text for note in self.notes if note.step == step.name)
+
+
+def plan_of(settings: Settings, look: Look, steps: Sequence[Step]) -> Plan:
+    """What will happen to a host that looks like this.
+
+    A host that cannot be deployed to gets a plan of refusals.
+    """
+    unreadable = tuple(readiness.unreadable(look))
+    if unreadable:
+        return Plan(refusals=unreadable)
+    warnings = tuple(warning for step in steps for warning in step.warnings(settings, look))
+    refusals = [*readiness.stopped(look)]
+    refusals += [reason for step in steps for reason in step.obstacles(settings, look)]
+    if refusals:
+        return Plan(refusals=tuple(refusals), warnings=warnings)
+    return plan_regardless(settings, look, steps, warnings)
+
+
+def plan_regardless(
+    settings: Settings, look: Look, steps: Sequence[Step], warnings: tuple[str, ...] = ()
+) -> Plan:
+    """The same as if nothing stood in the steps' way: how the host differs from what they want."""
+    draft = Draft(settings, look)
+    for file in (look.main_cf, look.master_cf):
+        if outdated(look, file.changed):
+            draft.reload("Postfix", f"{file.path} is newer than what runs")
+    for step in steps:
+        draft.begin(step.name)
+        step.edit(draft)
+    managed = files_managed(steps)
+    files = tuple(_changed(draft, managed))
+    unfinished = tuple(dict.fromkeys(file.service for file in managed if _has_leftovers(look, file)))
+    return Plan(
+        warnings=warnings,
+        edits=tuple(draft.edits),
+        notes=tuple(draft.notes),
+        files=files,
+        managed=tuple((file.service, look.files[file.key]) for file in managed),
+        reloads=tuple(_reloads(draft, files, unfinished)),
+        unfinished=unfinished,
+        expected=tuple(draft.expected.items()),
+        proof=Proof(tuple(draft.certificates.items()), draft.logins),
+    )
+
+
+def outdated(look: Look, changed: float) -> bool:
+    """Whether Postfix runs, and was last reloaded before this time (seconds since 1970)."""
+    return look.postfix_reloaded is not None and changed > look.postfix_reloaded + _CLOCK_TOLERANCE
+
+
+def _changed(draft: Draft, managed: Sequence[ManagedFile]) -> Iterator[PlannedFile]:
+    for key in managed:
+        file, content, mode = draft.look.files[key.key], draft.content(key), draft.mode(key)
+        if content is not None and (content, mode) != (file.content, file.mode):
+            yield PlannedFile(file, key.service, content, mode)
+
+
+def _has_leftovers(look: Look, file: ManagedFile) -> bool:
+    directory = look.files[file.key].real_path.rpartition("/")[0]
+    return any(leftover.rpartition("/")[0] == directory for leftover in look.leftovers)
+
+
+def _reloads(draft: Draft, files: Sequence[PlannedFile], unfinished: Sequence[str]) -> Iterator[Reload]:
+    for service in RELOADED:
+        due = [*draft.due.get(service, ())]
+        if service in unfinished:
+            due.append("an earlier change was cut short")
+        changes = any(file.service == service for file in files)
+        if due or changes:
+            yield Reload(service, tuple(due), changes)

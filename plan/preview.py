@@ -1,0 +1,107 @@
+"""A plan as text for people and as JSON for programs, and a digest by which equal ones are found."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from plan.draft import Edit
+from plan.plan import Plan, Reload
+from plan.step import Step
+from shown import shown
+
+VERSION = 1
+
+
+def step_lines(plan: Plan, step: Step) -> list[str]:
+    """What a step does to the host: notes, and below each path the `-old` and `+new` lines."""
+    return [*map(shown, plan.notes_of(step)), *_edit_lines(plan.edits_of(step))]
+
+
+def reload_lines(reload: Reload | None) -> list[str]:
+    """The line of a reload, if there is one."""
+    return [shown(f"+reload {reload.service}: {'; '.join(reload.reasons)}")] if reload else []
+
+
+def as_json(plans: Mapping[str, Plan]) -> dict[str, Any]:
+    """The plans of a fleet for programs: `{"version": 1, "hosts": {NAME: …}}`.
+
+    Bytes that are not UTF-8 are escaped (`\\xe9`).
+    """
+    return {"version": VERSION, "hosts": {name: _host(plan) for name, plan in plans.items()}}
+
+
+def difference(plan: Plan) -> str:
+    """A digest of what changes on the host, whatever else its files hold.
+
+    Hosts with the same digest lose and gain the same lines of the same files, and are reloaded for the
+    same reasons. SHA-256 in hexadecimal.
+    """
+    what = {
+        "refusals": plan.refusals,
+        "edits": [(edit.path, edit.lines, edit.mode) for edit in plan.edits],
+        "reloads": [(reload.service, reload.reasons) for reload in plan.reloads],
+        "unfinished": plan.unfinished,
+    }
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
+def _edit_lines(edits: tuple[Edit, ...]) -> Iterator[str]:
+    path = ""
+    for edit in edits:
+        if edit.path != path:
+            path = edit.path
+            yield shown(path)
+        yield from map(_line, edit.lines)
+        if edit.mode:
+            yield from ([f"-mode {edit.mode[0]}"] if edit.mode[0] else [])
+            yield f"+mode {edit.mode[1]}"
+
+
+def _line(line: str) -> str:
+    """A line of a file; a carriage return or a missing line end shows."""
+    text = shown(line.removesuffix("\n"))
+    return text if line.endswith("\n") else f"{text} (no line end)"
+
+
+def _host(plan: Plan) -> dict[str, Any]:
+    return {
+        "refusals": [*map(_text, plan.refusals)],
+        "warnings": [*map(_text, plan.warnings)],
+        "notes": [{"step": note.step, "text": _text(note.text)} for note in plan.notes],
+        "edits": [_edit(edit) for edit in plan.edits],
+        "files": [
+            {
+                "path": _text(planned.file.path),
+                "service": planned.service,
+                "sha256": {
+                    "before": planned.file.digest or None,
+                    "after": hashlib.sha256(planned.content.encode("latin-1")).hexdigest(),
+                },
+                "mode": {"before": planned.file.mode or None, "after": planned.mode},
+            }
+            for planned in plan.files
+        ],
+        "reloads": [
+            {"service": reload.service, "reasons": [*map(_text, reload.reasons)]} for reload in plan.reloads
+        ],
+        "unfinished": [*plan.unfinished],
+        "postconf": {name: _text(value) for name, value in plan.expected},
+        "difference": None if plan.is_empty and not plan.refusals else difference(plan),
+    }
+
+
+def _edit(edit: Edit) -> dict[str, Any]:
+    return {
+        "step": edit.step,
+        "path": _text(edit.path),
+        "lines": [_text(line) for line in edit.lines],
+        "mode": {"before": edit.mode[0] or None, "after": edit.mode[1]} if edit.mode else None,
+        "parameters": [*edit.parameters],
+        "reason": edit.reason or edit.step,
+    }
+
+
+def _text(text: str) -> str:
+    """A file's text, which is held as latin-1, as the text that its bytes stand for."""
+    return text.encode("latin-1", "backslashreplace").decode("utf-8", "backslashreplace")

@@ -1,0 +1,52 @@
+"""What every host needs before any step: root, the programs, files that can be read, Postfix running.
+
+A Postfix that does not run stays stopped: a change proves itself on the running service, and whoever
+stopped it may have had a reason.
+"""
+
+from collections.abc import Iterator
+
+from facts.look import Look
+
+
+def unreadable(look: Look) -> Iterator[str]:
+    """Why no step can say anything of this host; nothing where they can."""
+    if look.uid != 0:
+        yield "not root: set ssh_user to 'root', or _sudo to True, for this host"
+        return
+    programs = {"postconf": "Postfix", "doveconf": "Dovecot", "systemctl": "systemd"}
+    for command, program in programs.items():
+        if command not in look.commands:
+            yield f"{program} is not installed ({command} not found): install it, or leave this host out"
+    if programs.keys() - look.commands:
+        return
+    for command in ("openssl", "flock"):
+        if command not in look.commands:
+            yield f"the program {command} is missing: install the package that brings it"
+    yield from _configuration_obstacles(look)
+
+
+def stopped(look: Look) -> Iterator[str]:
+    """That Postfix does not run, where it does not."""
+    if look.postfix_reloaded is None:
+        yield "Postfix is not running: start it (systemctl start postfix), for a change proves itself live"
+
+
+def _configuration_obstacles(look: Look) -> Iterator[str]:
+    """Why Postfix's own programs cannot read its configuration; the rest of a look rests on that."""
+    for file in (look.main_cf, look.master_cf):
+        if file.content is None:
+            yield f"{file.path} is missing or cannot be read: restore it"
+            return
+    try:
+        _ = look.submissions_services
+    except ValueError as error:
+        yield f"{look.master_cf.path} has a broken line, mend it first: {error}"
+        return
+    if "queue_directory" not in look.parameters:
+        yield "Postfix's configuration has an error: postconf -n on the host names it"
+    elif look.postfix_release is None:
+        yield (
+            f"Postfix calls its version {look.postfix_version!r}, which begins with no number: "
+            "what it knows cannot be told; upgrade it, or leave this host out"
+        )

@@ -1,0 +1,57 @@
+"""A step of the guide: one thing that is made of a host, with one contract.
+
+A step is a module of `operations/`, which ends with its `Step` and holds its pyinfra operation;
+`operations/__init__.py` lists the steps in the guide's order. The data check, the look's questions, the
+preview, the deploy and the verification all go over that list.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
+from plan.draft import Draft
+from settings import Settings
+
+
+def _no_parameters(_settings: Settings) -> tuple[str, ...]:
+    return ()
+
+
+def _nothing(_settings: Settings, _look: Look) -> tuple[str, ...]:
+    return ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step.
+
+    + name: what preview, JSON and verification call it
+    + nothing_to_do: what to say of a host that has it
+    + edit: edits the draft, so that the host has it afterwards; nothing where it has it already
+    + parameters: the Postfix parameters whose effective values it asks the look for
+    + files: the files that it may write, beside Postfix's main.cf and master.cf
+    + obstacles: why it cannot be had on a host, a sentence each that says what to do; these refuse the host
+    + warnings: what has to be done by hand, or soon, a sentence each
+    """
+
+    name: str
+    nothing_to_do: str
+    edit: Callable[[Draft], None]
+    parameters: Callable[[Settings], Iterable[str]] = _no_parameters
+    files: tuple[ManagedFile, ...] = ()
+    obstacles: Callable[[Settings, Look], Iterable[str]] = _nothing
+    warnings: Callable[[Settings, Look], Iterable[str]] = _nothing
+
+
+_ALWAYS_ASKED = ("mail_version", "config_directory", "queue_directory")
+
+
+def parameters_asked(steps: Iterable[Step], settings: Settings) -> tuple[str, ...]:
+    """The Postfix parameters that a look has to ask about, each once."""
+    names = (name for step in steps for name in step.parameters(settings))
+    return tuple(dict.fromkeys((*_ALWAYS_ASKED, *names)))
+
+
+def files_managed(steps: Iterable[Step]) -> tuple[ManagedFile, ...]:
+    """The files that the steps may write, a table in front of the main.cf that refers to it."""
+    return (*(file for step in steps for file in step.files), MAIN_CF, MASTER_CF)

@@ -1,0 +1,152 @@
+"""One host's trouble is its own: whatever goes wrong with it, in whatever pass, the others go on."""
+
+import pytest
+
+from lab import mail
+from lab.host import LabHost
+from lab.lab import Lab
+from tests.fleet.conftest import FLEET
+from tests.fleet.deploying import Run, deploy, side_by_side, succeed, tree
+
+pytestmark = pytest.mark.lab
+
+# A program in front of the host's own of that name.
+SHIM = "cat >/usr/local/sbin/{name} <<'END'\n#!/bin/sh\n{script}\nEND\nchmod +x /usr/local/sbin/{name}\n"
+
+# The look reads times from stat(1): a time with two points is no number.
+UNREADABLE = SHIM.format(name="stat", script="/usr/bin/stat \"$@\" | sed 's/\\([0-9]\\)$/\\1.2.3/'")
+
+
+def of_version(version: str) -> str:
+    """A Postfix that calls its version so."""
+    script = f"/usr/sbin/postconf \"$@\" | sed 's/^mail_version = .*/mail_version = {version}/'"
+    return SHIM.format(name="postconf", script=script)
+
+
+# A key on a curve that no authority of the web's issues for, and its certificate.
+UNKNOWN_KEY = """
+cd /etc/letsencrypt/live/$(cat /etc/mailname) && rm privkey.pem fullchain.pem
+openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:SM2 -out privkey.pem
+openssl req -x509 -new -key privkey.pem -subj /CN=x -addext subjectAltName=DNS:$(hostname) -days 60 \\
+    -out fullchain.pem
+"""
+
+
+@pytest.fixture
+def fleet(lab: Lab) -> list[LabHost]:
+    """The whole fleet, stock."""
+    hosts = [lab.hosts[name] for name in FLEET]
+    side_by_side(LabHost.reset, hosts)
+    return hosts
+
+
+def assert_served(lab: Lab, host: LabHost) -> None:
+    with mail.submissions(host, lab.ca) as client:
+        client.login(host.user, host.password)
+
+
+def told(run: Run, host: LabHost, sentence: str) -> bool:
+    return any(sentence in line for line in run.lines_of(host))
+
+
+@pytest.mark.parametrize("options", [("-y",), ("--dry", "--diff")])
+def test_three_odd_hosts_hold_up_no_healthy_one(
+    lab: Lab, fleet: list[LabHost], options: tuple[str, ...]
+) -> None:
+    unreadable, versionless, unknown, healthy = fleet
+    unreadable.run(UNREADABLE)
+    versionless.run(of_version("experimental"))
+    unknown.run(UNKNOWN_KEY)
+    before = {host: tree(host) for host in fleet}
+    run = deploy(fleet, *options, stdin="\n" * 9)
+    assert run.status == 1, run.output
+    assert told(run, unreadable, "the look at this host cannot be read: ValueError"), run.output
+    assert told(run, versionless, "calls its version 'experimental', which begins with no number"), run.output
+    assert told(run, unknown, "whether privkey.pem belongs to fullchain.pem cannot be told"), run.output
+    assert "Traceback" not in run.output
+    assert {host: tree(host) for host in fleet[:3]} == {host: before[host] for host in fleet[:3]}
+    if options == ("-y",):
+        assert_served(lab, healthy)
+    else:
+        assert run.difference(healthy)
+
+
+def test_a_snapshot_of_postfix_is_deployed_to(lab: Lab, stock: list[LabHost]) -> None:
+    for host, version in zip(stock, ("3.12-20260821", "3.10-RC1"), strict=True):
+        host.run(of_version(version))
+    succeed(deploy(stock))
+    for host in stock:
+        assert_served(lab, host)
+
+
+# In pyinfra's process: what NAME of MODULE does for one host, in one pass, is an exception.
+FAULT = """
+import importlib as _importlib
+from pyinfra import state as _state
+from pyinfra.context import ctx_host as _ctx_host
+_module = _importlib.import_module({module!r})
+_real = getattr(_module, {name!r})
+def _broken(*args, **kwargs):
+    if _ctx_host.get().name == {host!r} and (_state.is_executing or not {executing!r}):
+        raise {error}
+    return _real(*args, **kwargs)
+setattr(_module, {name!r}, _broken)
+"""
+
+# Nothing is as it was since the plan: the execution looks anew.
+TOUCHED = """
+import facts.mail_host as _facts
+_facts.Seen.process = lambda self, output: []
+"""
+
+FAULTS = {
+    "look": ("facts.mail_host", "parse", False, ""),
+    "plan": ("deploys.host", "plan_of", False, ""),
+    "second look": ("facts.mail_host", "parse", True, TOUCHED),
+    "second plan": ("deploys.host", "plan_of", True, TOUCHED),
+    "operations": ("deploys.operation", "step_lines", False, ""),
+    "execution": ("deploys.operation", "change_script", True, ""),
+    "data": ("deploys.data_check", "settings_from_data", False, ""),
+}
+
+
+@pytest.mark.parametrize("error", ["KeyError('unforeseen')", "RecursionError('unforeseen')"])
+@pytest.mark.parametrize("where", FAULTS)
+def test_an_error_in_this_program_fails_one_host_alone(
+    lab: Lab, stock: list[LabHost], where: str, error: str
+) -> None:
+    broken, healthy = stock
+    module, name, executing, prelude = FAULTS[where]
+    before = tree(broken)
+    if where == "data":
+        # No host is current yet: the first one's data is asked for first.
+        fault = FAULT.replace("_ctx_host.get().name == {host!r}", "args[0] == {host!r}")
+    else:
+        fault = FAULT
+    fault = fault.format(module=module, name=name, host=broken.name, executing=executing, error=error)
+    run = deploy(stock, prelude=prelude + fault)
+    assert run.status == 1, run.output
+    assert "unforeseen" in "\n".join(line for line in run.output.splitlines() if broken.name in line), (
+        run.output
+    )
+    assert "Traceback" not in run.output
+    assert tree(broken) == before
+    assert_served(lab, healthy)
+
+
+def test_an_error_while_a_preview_is_made_fails_one_host_alone(stock: list[LabHost]) -> None:
+    """deploy.py goes on calling operations for the host that the first one has failed."""
+    broken, healthy = stock
+    fault = FAULT.format(
+        module="deploys.operation",
+        name="step_lines",
+        host=broken.name,
+        executing=False,
+        error="KeyError('x')",
+    )
+    run = deploy(stock, "--dry", "--diff", prelude=fault, stdin="\n" * 9)
+    sentences = [line for line in run.lines_of(broken) if "an error in this program" in line]
+    assert len(sentences) == 1, run.output
+    assert "KeyError: 'x'" in sentences[0]
+    assert "Traceback" not in run.output
+    assert run.difference(healthy)
