@@ -8,6 +8,7 @@ Let's Encrypt's are renewed thirty days before their end, so its renewal has fai
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
@@ -137,10 +138,16 @@ def _renamed(look: Look, domain: str) -> list[str]:
 
 
 def _leaf(lineage: Lineage) -> "x509.Certificate | None":
+    return _first(lineage.chain or "")
+
+
+# A plan asks for the same certificate several times.
+@lru_cache(maxsize=8)
+def _first(chain: str) -> "x509.Certificate | None":
     from cryptography import x509
 
     try:
-        return x509.load_pem_x509_certificate((lineage.chain or "").encode("latin-1"))
+        return x509.load_pem_x509_certificate(chain.encode("latin-1"))
     except ValueError:
         return None
 

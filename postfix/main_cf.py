@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from postfix.logical_lines import WHITE, ended, fold, line_end, logical_lines, split_lines
 
@@ -16,7 +17,7 @@ def set_parameter(content: str, name: str, value: str) -> str:
     + value: on one line; an empty one defines the parameter as empty
     """
     lines = split_lines(content)
-    definitions = [found for found in _definitions(lines) if found.name == name]
+    definitions = [found for found in _definitions(content) if found.name == name]
     if not definitions:
         line = f"{name} = {value}".rstrip() + line_end(content)
         return ended(content) + line
@@ -32,7 +33,7 @@ def set_parameter(content: str, name: str, value: str) -> str:
 def comment_out(content: str, name: str) -> str:
     """Put "#" in front of every line that defines a parameter."""
     lines = split_lines(content)
-    for definition in _definitions(lines):
+    for definition in _definitions(content):
         if definition.name == name:
             for index in definition.lines:
                 lines[index] = "#" + lines[index]
@@ -41,7 +42,7 @@ def comment_out(content: str, name: str) -> str:
 
 def defined_parameters(content: str) -> dict[str, str]:
     """Name to value of everything that the file defines, white space folded, the last one winning."""
-    return {found.name: found.value for found in _definitions(split_lines(content))}
+    return {found.name: found.value for found in _definitions(content)}
 
 
 @dataclass(frozen=True)
@@ -49,18 +50,22 @@ class _Definition:
     name: str
     value: str
     prefix: str
-    lines: list[int]
+    lines: tuple[int, ...]
 
 
 # The name may have a line of its own; the value may begin on the next.
 _NAME = re.compile(r"\s*([^\s=#]+)\s*=[^\S\n]*", re.ASCII)
 
 
-def _definitions(lines: list[str]) -> list[_Definition]:
-    found = []
+# A plan asks the same text several times.
+@lru_cache(maxsize=8)
+def _definitions(content: str) -> tuple[_Definition, ...]:
+    lines, found = split_lines(content), []
     for indices in logical_lines(lines):
         text = "".join(lines[index] for index in indices)
         match = _NAME.match(text)
         if match:
-            found.append(_Definition(match[1], fold(text[match.end() :]), match[0].rstrip("\r"), indices))
-    return found
+            found.append(
+                _Definition(match[1], fold(text[match.end() :]), match[0].rstrip("\r"), tuple(indices))
+            )
+    return tuple(found)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from postfix.logical_lines import WHITE, ended, fold, line_end, logical_lines, split_lines
 
@@ -49,11 +50,7 @@ class Service:
 
 def services(content: str) -> list[Service]:
     """Every service of the file, in its order. Raises `ValueError` that quotes a broken line."""
-    lines = split_lines(content)
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line))
-    return [_service(lines, offsets, indices) for indices in logical_lines(lines)]
+    return list(_parsed(content))
 
 
 def submissions_services(content: str) -> list[Service]:
@@ -91,6 +88,16 @@ def _argument(name: str, value: str) -> str:
 
 
 _COLUMNS = 8
+
+
+# A plan asks the same text several times.
+@lru_cache(maxsize=8)
+def _parsed(content: str) -> tuple[Service, ...]:
+    lines = split_lines(content)
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line))
+    return tuple(_service(lines, offsets, indices) for indices in logical_lines(lines))
 
 
 def _service(lines: list[str], offsets: list[int], indices: list[int]) -> Service:
