@@ -181,7 +181,7 @@ my %place = (
     dovecot => "$dovecot/conf.d",
     certbot => "$letsencrypt/renewal-hooks/deploy",
 );
-leftovers($place{dovecot}, $place{certbot});
+leftovers($_) for @place{qw(dovecot certbot)};
 for my $file (@{ $many{file} || [] }) {
     my ($key, $place, $name) = split /=/, $file, 3;
     say_file($key, "$place{$place}/$name");

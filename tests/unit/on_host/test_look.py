@@ -1,0 +1,597 @@
+"""The look at a host: its output on real hosts becomes the right `Look`, and the program reads a host right.
+
+The program runs here in a folder that stands for a host's file system, with postconf and doveconf that
+print what the real ones printed. What has a fixed place on a host is redirected in it: the directories of
+programs, Dovecot's process file and the two ports, for which the test takes free ones.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import fields
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from facts.look import File, Look, Socket, parse
+from facts.mail_host import MailHost, Question, Seen
+from on_host import program
+from operations import STEPS
+from plan.certificates import names
+from plan.step import files_managed, parameters_asked
+from settings import Settings, settings_from_data
+from tests.unit.on_host import RECORDED, RELEASES, issued
+
+HOSTNAMES = {"bookworm": "mail1.example.jp", "trixie": "mail2.example.jp"}
+POSTFIX = {"bookworm": "3.7.11", "trixie": "3.10.13"}
+DOVECOT = {"bookworm": "2.3.19.1", "trixie": "2.4.1"}
+
+# SHA-256 of the file itself, as `sha256sum` says it.
+MAIN_CF_OF_RECORDED_HOST = {
+    "bookworm": "86ecd83c3398538f3ddddce7252c6e055477ccfb4873fd5cebe870d98d0727d0",
+    "trixie": "74505f1515f4cbfcfa8d3b2a34a8f1f925db06ffc4c98857585165dee5957d28",
+}
+
+COMMANDS = ("postconf", "doveconf", "systemctl", "openssl", "flock", "certbot")
+
+
+def settings(live: str = "/etc/letsencrypt/live", hostname: str = "mail1.example.jp") -> Settings:
+    """The defaults for example.jp."""
+    data = {key.name: key.metadata["default"] for key in fields(Settings)}
+    return settings_from_data(hostname, {**data, "mail_domain": "example.jp", "letsencrypt_live": live})
+
+
+# What real hosts said.
+
+
+@pytest.fixture(params=RELEASES)
+def release(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def recorded_lines(release: str) -> list[str]:
+    """What the look printed at a host of this release, after a deploy."""
+    return (RECORDED / release / "look.txt").read_text().splitlines()
+
+
+@pytest.fixture
+def recorded(release: str) -> Look:
+    look = parse(recorded_lines(release))
+    assert look is not None
+    return look
+
+
+def test_the_versions_of_a_recorded_host_are_read(release: str, recorded: Look) -> None:
+    assert recorded.postfix_version == POSTFIX[release]
+    assert recorded.dovecot_version == DOVECOT[release]
+    assert recorded.uid == 0
+    assert recorded.commands == set(COMMANDS)
+
+
+def test_the_listener_and_the_ports_of_a_recorded_host_are_read(recorded: Look) -> None:
+    assert recorded.listener == recorded.socket == Socket("0600", "postfix", "postfix")
+    assert recorded.listening == recorded.postfix_listening == {25, 465}
+    assert recorded.dovecot_running
+    assert recorded.queue_directory == "/var/spool/postfix"
+    [service] = recorded.submissions_services
+    assert service.name == "submissions"
+    assert service.effective_options["smtpd_tls_wrappermode"] == "yes"
+
+
+def test_the_files_of_a_recorded_host_are_read(release: str, recorded: Look) -> None:
+    assert recorded.main_cf.digest == MAIN_CF_OF_RECORDED_HOST[release]
+    assert recorded.lock == "/etc/postfix"
+    hook = recorded.files["hook"]
+    assert hook.path == "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
+    assert (hook.mode, hook.user, hook.group) == ("0755", "root", "root")
+    assert "systemctl reload postfix" in (hook.content or "")
+    assert recorded.files["sni"] == File("/etc/postfix/smtp_auth_sni", real_path="/etc/postfix/smtp_auth_sni")
+    assert (recorded.leftovers, recorded.stale_tables) == ((), ())
+
+
+def test_the_certificate_of_a_recorded_host_is_read(release: str, recorded: Look) -> None:
+    lineage = recorded.certificates["example.jp"]
+    assert recorded.lineages == ("example.jp",)
+    assert lineage.directory == "/etc/letsencrypt/live/example.jp"
+    assert names(lineage) == [HOSTNAMES[release]]
+    assert lineage.key.startswith("-----BEGIN PUBLIC KEY-----\n")
+    assert 0 < lineage.changed < recorded.main_cf.changed < (recorded.postfix_reloaded or 0)
+
+
+def test_all_that_was_seen_of_a_recorded_host_is_watched(recorded: Look) -> None:
+    seen = [line.rsplit(" ", 2)[0] for line in recorded.seen]
+    there = [path for path in recorded.watched if path != recorded.files["sni"].path]
+    assert seen == there
+    managed = {file.path for file in recorded.files.values()}
+    assert managed | {"/etc/dovecot/conf.d/10-auth.conf", "/var/spool/postfix/private/auth"} <= {
+        *recorded.watched
+    }
+
+
+def test_a_look_that_was_cut_off_is_none(release: str) -> None:
+    lines = recorded_lines(release)
+    for length in range(len(lines)):
+        assert parse(lines[:length]) is None, lines[length]
+    assert parse([*lines[:-1], lines[-1][:-3]]) is None
+
+
+# The program itself.
+
+POSTCONF = r"""#!{perl}
+shift @ARGV;
+my %asked = map {{ $_ => 1 }} @ARGV;
+open my $file, "<", "{answers}";
+while (<$file>) {{ print if /^(\w+) =/ && delete $asked{{$1}} }}
+print STDERR "postconf: warning: $_: unknown parameter\n" for keys %asked;
+"""
+
+
+class Host:
+    """A folder that stands for the file system of a host of this release, where everything runs.
+
+    The test's own process stands for Postfix's master.
+    """
+
+    def __init__(self, folder: Path, release: str, open_until: ExitStack) -> None:
+        self.folder = folder
+        self._open_until = open_until
+        self.postfix = self._directory("etc/postfix")
+        self.dovecot = self._directory("etc/dovecot/conf.d")
+        self.lineage = self._directory("etc/letsencrypt/live/example.jp")
+        self.hooks = self._directory("etc/letsencrypt/renewal-hooks/deploy")
+        self.spool = self._directory("spool")
+        self.commands = self._directory("commands")
+        self.sbin = self._directory("sbin")
+        self._install()
+        recorded = RECORDED / release
+        self._postconf = (recorded / "postconf.txt").read_text()
+        self.set_parameter("config_directory", str(self.postfix))
+        self.set_parameter("queue_directory", str(self.spool))
+        self.set_doveconf((recorded / "doveconf_deployed.txt").read_text())
+        for name in ("main.cf", "master.cf"):
+            shutil.copy(recorded / name, self.postfix)
+        self._write_certificate()
+        self.socket = self._directory("spool/private") / "auth"
+        self._listening(socket.AF_UNIX, self.socket)
+        self.socket.chmod(0o600)
+        self.master_pid = self._directory("spool/pid") / "master.pid"
+        # As Postfix writes it.
+        self.master_pid.write_text(f"{os.getpid():>10}\n")
+        self.dovecot_pid = self._directory("run/dovecot") / "master.pid"
+        self.dovecot_pid.write_text(f"{os.getpid()}\n")
+        self.held = self.free_port()
+        self.others = self._port_of_another_process()
+
+    def _directory(self, path: str) -> Path:
+        (self.folder / path).mkdir(parents=True)
+        return self.folder / path
+
+    def _install(self) -> None:
+        for name in ("sh", "perl", "date", "stat", "openssl"):
+            (self.commands / name).symlink_to(shutil.which(name) or name)
+        # Where an administrator's PATH often does not lead.
+        answers = self.folder / "postconf.txt"
+        self.write_command("postconf", POSTCONF.format(perl=shutil.which("perl"), answers=answers))
+        self.write_command("doveconf", f"#!/bin/sh\nexec {shutil.which('cat')} {self.folder}/doveconf.txt\n")
+        for name in ("systemctl", "flock", "certbot"):
+            self.write_command(name, "#!/bin/sh\nexit 1\n")
+
+    def _write_certificate(self) -> None:
+        chain, key, _ = issued("mail1.example.jp")
+        (self.lineage / "fullchain.pem").write_text(chain)
+        (self.lineage / "privkey.pem").write_text(key)
+
+    def _listening(self, family: int, address: Path | tuple[str, int]) -> socket.socket:
+        listening = self._open_until.enter_context(socket.socket(family))
+        listening.bind(address if isinstance(address, tuple) else str(address))
+        listening.listen()
+        return listening
+
+    def free_port(self) -> int:
+        """A port that the test's own process listens on."""
+        return int(self._listening(socket.AF_INET, ("127.0.0.1", 0)).getsockname()[1])
+
+    def _port_of_another_process(self) -> int:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            self.start(("cat",), pass_fds=[listening.fileno()])
+            return int(listening.getsockname()[1])
+
+    def start(self, command: tuple[str, ...], pass_fds: list[int] | None = None) -> subprocess.Popen[bytes]:
+        """A process that ends with the test."""
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pass_fds=pass_fds or []
+        )
+        self._open_until.enter_context(process)
+        self._open_until.callback(process.kill)
+        return process
+
+    def write_command(self, name: str, text: str) -> None:
+        """Install a program."""
+        path = self.sbin / name
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def set_parameter(self, name: str, value: str) -> None:
+        """Let postconf say another value."""
+        lines = [line for line in self._postconf.splitlines() if not line.startswith(f"{name} =")]
+        self._postconf = "\n".join([*lines, f"{name} = {value}", ""])
+        (self.folder / "postconf.txt").write_text(self._postconf)
+
+    def set_doveconf(self, text: str) -> None:
+        """Let doveconf say this, with the directories of this host."""
+        text = text.replace("/etc/dovecot/dovecot.conf", f"{self.dovecot.parent}/dovecot.conf", 1)
+        text = text.replace("/var/spool/postfix", str(self.spool))
+        (self.folder / "doveconf.txt").write_text(text)
+
+    def output(self) -> str:
+        """What the program prints, called as a deploy calls it."""
+        wanted = settings(str(self.lineage.parent))
+        question = Question(wanted, parameters_asked(STEPS, wanted), files_managed(STEPS))
+        done = subprocess.run(
+            ("sh", "-c", str(MailHost().command(question))),
+            input=self._program(),
+            capture_output=True,
+            text=True,
+            check=False,
+            env={"PATH": str(self.commands)},
+        )
+        # What Perl complains about would be shown to the administrator.
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    def look(self) -> Look:
+        """The look at this host."""
+        look = parse(self.output().splitlines())
+        assert look is not None
+        return look
+
+    def _program(self) -> str:
+        text = program("look.pl")
+        redirected = {
+            '"/usr/sbin", "/usr/bin", "/sbin", "/bin", "/snap/bin"': f'"{self.sbin}"',
+            '"/run/dovecot/master.pid"': f'"{self.dovecot_pid}"',
+            "(25, 465)": f"({self.held}, {self.others})",
+        }
+        for fixed, here in redirected.items():
+            assert fixed in text
+            text = text.replace(fixed, here)
+        return text
+
+
+@pytest.fixture
+def host(tmp_path: Path, release: str) -> Iterator[Host]:
+    with ExitStack() as stack:
+        yield Host(tmp_path, release, stack)
+
+
+def test_what_postconf_and_doveconf_say_is_read(host: Host, release: str) -> None:
+    look = host.look()
+    assert look.postfix_version == POSTFIX[release]
+    assert look.dovecot_version == DOVECOT[release]
+    assert look.listener == Socket("0600", "postfix", "postfix")
+    assert look.parameters["smtpd_tls_cert_file"] == "/etc/ssl/certs/ssl-cert-snakeoil.pem"
+    assert look.parameters["smtpd_tls_chain_files"] == ""
+    assert ("smtpd_hide_client_session" in look.parameters) == (release == "trixie")
+    assert look.commands == set(COMMANDS)
+    assert look.uid == os.geteuid()
+
+
+def test_a_stock_dovecot_has_no_listener(host: Host, release: str) -> None:
+    host.set_doveconf((RECORDED / release / "doveconf.txt").read_text())
+    look = host.look()
+    assert (look.listener, look.dovecot_version) == (None, DOVECOT[release])
+
+
+def test_a_listener_with_other_permissions_is_read(host: Host, release: str) -> None:
+    text = (RECORDED / release / "doveconf_deployed.txt").read_text()
+    host.set_doveconf(text.replace("mode = 0600", "mode = 0666").replace("group = postfix", "group = mail"))
+    assert host.look().listener == Socket("0666", "postfix", "mail")
+
+
+def test_a_configuration_that_postconf_cannot_read_gives_no_parameters(host: Host) -> None:
+    host.write_command("postconf", "#!/bin/sh\necho mail_version = 3.7.11\nexit 1\n")
+    look = host.look()
+    assert look.parameters == {}
+    assert look.main_cf.path == "/etc/postfix/main.cf"
+
+
+def test_a_configuration_that_doveconf_cannot_read_gives_no_version(host: Host) -> None:
+    (host.sbin / "doveconf").write_text("#!/bin/sh\necho doveconf: Fatal >&2\nexit 89\n")
+    look = host.look()
+    assert (look.dovecot_version, look.listener) == (None, None)
+    assert "doveconf" in look.commands
+
+
+def test_programs_that_are_not_there_are_not_listed(host: Host) -> None:
+    for name in ("postconf", "certbot"):
+        (host.sbin / name).unlink()
+    (host.sbin / "flock").chmod(0o644)
+    look = host.look()
+    assert look.commands == {"doveconf", "systemctl", "openssl"}
+    assert look.parameters == {}
+
+
+def test_a_files_owner_mode_and_content_are_read(host: Host, release: str) -> None:
+    path = host.postfix / "main.cf"
+    path.chmod(0o4640)
+    file = host.look().main_cf
+    assert (file.path, file.real_path) == (str(path), str(path))
+    assert (file.mode, file.user, file.group) == ("4640", path.owner(), path.group())
+    assert file.content == (RECORDED / release / "main.cf").read_text()
+    assert file.changed == pytest.approx(path.stat().st_ctime)
+
+
+def test_every_byte_of_a_file_is_read(host: Host) -> None:
+    content = bytes(range(256)) + b"caf\xc3\xa9 caf\xe9 100%41\r\n\t\x00no line end"
+    (host.postfix / "main.cf").write_bytes(content)
+    look = host.look()
+    assert (look.main_cf.content or "").encode("latin-1") == content
+    assert host.output().isascii()
+
+
+def test_an_empty_file_is_not_a_missing_one(host: Host) -> None:
+    (host.postfix / "main.cf").write_text("")
+    (host.postfix / "master.cf").unlink()
+    look = host.look()
+    assert (look.main_cf.content, look.main_cf.mode) == ("", "0644")
+    assert look.master_cf == File(str(host.postfix / "master.cf"), real_path=look.master_cf.path)
+
+
+def test_files_that_are_not_there_have_a_path(host: Host) -> None:
+    files = host.look().files
+    paths = {
+        "sni": host.postfix / "smtp_auth_sni",
+        "hook": host.hooks / "reload_services.sh",
+        "dropin": host.dovecot / "99-postfix-smtp-auth.conf",
+    }
+    for key, path in paths.items():
+        assert files[key] == File(str(path), real_path=str(path))
+
+
+def test_the_owner_and_mode_of_a_linked_file_are_those_of_the_file(host: Host) -> None:
+    link, real = host.postfix / "main.cf", host.folder / "kept elsewhere.cf"
+    link.rename(real)
+    real.chmod(0o640)
+    link.symlink_to(host.folder / "another")
+    (host.folder / "another").symlink_to("kept elsewhere.cf")
+    file = host.look().main_cf
+    assert (file.path, file.real_path, file.mode) == (str(link), str(real), "0640")
+    assert file.content == real.read_text()
+
+
+def test_a_linked_file_changed_when_the_file_or_the_link_did(host: Host) -> None:
+    link, real = host.postfix / "main.cf", host.folder / "main.cf"
+    link.rename(real)
+    link.symlink_to(real)
+    while link.lstat().st_ctime_ns <= real.stat().st_ctime_ns:
+        link.unlink()
+        link.symlink_to(real)
+    assert host.look().main_cf.changed == pytest.approx(link.lstat().st_ctime, abs=1e-5)
+    while real.stat().st_ctime_ns <= link.lstat().st_ctime_ns:
+        real.chmod(0o644)
+    assert host.look().main_cf.changed == pytest.approx(real.stat().st_ctime, abs=1e-5)
+
+
+def test_a_link_to_nothing_is_a_missing_file(host: Host) -> None:
+    (host.postfix / "main.cf").unlink()
+    (host.postfix / "main.cf").symlink_to(host.folder / "nothing")
+    file = host.look().main_cf
+    assert (file.content, file.mode) == (None, "")
+
+
+def test_leftovers_of_a_change_are_found_beside_the_files(host: Host) -> None:
+    elsewhere = host.folder / "elsewhere"
+    elsewhere.mkdir()
+    (host.postfix / "master.cf").rename(elsewhere / "master.cf")
+    (host.postfix / "master.cf").symlink_to(elsewhere / "master.cf")
+    left = [
+        host.postfix / ".main.cf.smtp-auth-new~",
+        host.postfix / f".main.cf.smtp-auth-old-{'a0' * 32}~",
+        elsewhere / ".master.cf.smtp-auth-old-~",
+    ]
+    others = [
+        host.postfix / "main.cf.previous~",
+        host.postfix / "main.cf.smtp-auth-new~",
+        host.postfix / ".main.cf.smtp-auth-old-xyz~",
+        host.postfix / ".main.cf.smtp-auth-new",
+    ]
+    for path in left + others:
+        path.write_text("")
+    assert host.look().leftovers == tuple(str(path) for path in left)
+
+
+def test_leftovers_are_found_where_dovecots_file_is_not_there_yet(host: Host) -> None:
+    left = host.dovecot / ".99-postfix-smtp-auth.conf.smtp-auth-none-0f~"
+    left.write_text("")
+    assert host.look().leftovers == (str(left),)
+
+
+def test_leftovers_are_found_where_the_hook_is_not_there_yet(host: Host) -> None:
+    left = host.hooks / ".reload_services.sh.smtp-auth-none-0f~"
+    left.write_text("")
+    assert host.look().leftovers == (str(left),)
+
+
+def test_the_auth_socket_is_read(host: Host) -> None:
+    look = host.look()
+    assert look.socket == Socket("0600", host.socket.owner(), host.socket.group())
+    host.socket.chmod(0o666)
+    assert host.look().socket == Socket("0666", host.socket.owner(), host.socket.group())
+
+
+@pytest.mark.parametrize("instead", ["nothing", "a file"])
+def test_what_is_no_socket_is_none(host: Host, instead: str) -> None:
+    host.socket.unlink()
+    if instead == "a file":
+        host.socket.write_text("")
+    assert host.look().socket is None
+
+
+def test_a_certificate_and_the_public_half_of_its_key_are_read(host: Host) -> None:
+    chain, _, public = issued("mail1.example.jp")
+    look = host.look()
+    lineage = look.certificates["example.jp"]
+    assert (lineage.directory, lineage.chain, lineage.key) == (str(host.lineage), chain, public)
+    last = max((host.lineage / name).stat().st_ctime for name in ("fullchain.pem", "privkey.pem"))
+    assert lineage.changed == pytest.approx(last, abs=1e-5)
+    assert "PRIVATE" not in unquote(host.output())
+
+
+def test_a_key_that_cannot_be_read_is_empty(host: Host) -> None:
+    path = host.lineage / "privkey.pem"
+    key = load_pem_private_key(path.read_bytes(), None)
+    locked = BestAvailableEncryption(b"secret")
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, locked))
+    assert host.look().certificates["example.jp"].key == ""
+    path.unlink()
+    lineage = host.look().certificates["example.jp"]
+    assert (lineage.key, lineage.chain) == ("", issued("mail1.example.jp")[0])
+
+
+def test_a_certificate_that_is_not_there_is_none(host: Host) -> None:
+    (host.lineage / "fullchain.pem").unlink()
+    look = host.look()
+    assert look.certificates["example.jp"].chain is None
+    assert look.lineages == ()
+
+
+def test_the_lineages_that_hold_a_certificate_are_listed(host: Host) -> None:
+    live = host.lineage.parent
+    for name in ("zwei.example", "empty.example", ".hidden.example"):
+        (live / name).mkdir()
+    (live / "README").write_text("")
+    for name in ("zwei.example", ".hidden.example"):
+        (live / name / "fullchain.pem").write_text("")
+    assert host.look().lineages == ("example.jp", "zwei.example")
+
+
+SUFFIXES = {"hash": "db", "btree": "db", "lmdb": "lmdb", "cdb": "cdb"}
+
+
+def sni_table(host: Host, kind: str, *, age: int) -> str:
+    """An owner's table that names the lineage's files; its index is older than these by `age` seconds."""
+    source = host.folder / f"{kind}{age}"
+    files = [host.lineage / "privkey.pem", host.lineage / "fullchain.pem"]
+    source.write_text(f"# names\nexample.jp {files[0]} {files[1]}\n")
+    index = Path(f"{source}.{SUFFIXES[kind]}")
+    index.write_text("")
+    made = files[1].stat().st_mtime - age
+    os.utime(index, (made, made))
+    return f"{kind}:{source}"
+
+
+def test_an_sni_table_made_before_its_certificate_is_stale(host: Host) -> None:
+    fresh = [sni_table(host, kind, age=-5) for kind in SUFFIXES]
+    stale = [sni_table(host, kind, age=5) for kind in SUFFIXES]
+    unindexed = stale[0].replace("hash:", "texthash:")
+    host.set_parameter("tls_server_sni_maps", ", ".join([unindexed, *fresh, *stale]))
+    assert host.look().stale_tables == tuple(stale)
+
+
+def test_an_sni_table_that_was_never_made_is_not_stale(host: Host) -> None:
+    table = sni_table(host, "hash", age=5)
+    Path(f"{table.removeprefix('hash:')}.db").unlink()
+    host.set_parameter("tls_server_sni_maps", table)
+    assert host.look().stale_tables == ()
+
+
+def test_the_ports_and_who_holds_them_are_read(host: Host) -> None:
+    look = host.look()
+    assert look.listening == {host.held, host.others}
+    assert look.postfix_listening == {host.held}
+
+
+def test_postfix_was_reloaded_when_its_queue_manager_started(host: Host) -> None:
+    before = time.time()
+    host.start((shutil.which("perl") or "perl", "-e", '$0 = "pickup"; $| = 1; print 1; <STDIN>'))
+    manager = host.start((shutil.which("perl") or "perl", "-e", '$0 = "qmgr"; $| = 1; print 1; <STDIN>'))
+    assert manager.stdout is not None
+    manager.stdout.read(1)
+    reloaded = host.look().postfix_reloaded
+    assert reloaded is not None
+    # The kernel counts in hundredths of a second.
+    assert before - 0.02 < reloaded < time.time()
+
+
+def test_postfix_without_a_queue_manager_was_reloaded_when_it_started(host: Host) -> None:
+    ticks = int(Path("/proc/self/stat").read_text().rpartition(") ")[2].split()[19])
+    age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    assert host.look().postfix_reloaded == pytest.approx(time.time() - age, abs=0.1)
+
+
+@pytest.mark.parametrize("instead", ["nothing", "an empty file", "a process that has ended"])
+def test_a_postfix_that_does_not_run_holds_nothing(host: Host, instead: str) -> None:
+    ended = host.start(("true",))
+    ended.wait()
+    text = {"an empty file": "", "a process that has ended": f"{ended.pid}\n"}
+    for path in (host.master_pid, host.dovecot_pid):
+        path.unlink()
+        if instead in text:
+            path.write_text(text[instead])
+    look = host.look()
+    assert look.postfix_reloaded is None
+    assert look.postfix_listening == set()
+    assert look.listening == {host.held, host.others}
+    assert not look.dovecot_running
+
+
+def test_a_dovecot_that_runs_is_seen(host: Host) -> None:
+    assert host.look().dovecot_running
+
+
+def ages(host: Host, seconds: float) -> None:
+    """Let the program take it that the newest file changed that long ago."""
+    watched = [path for path in map(Path, host.look().watched) if path.exists()]
+    newest = max(path.stat().st_ctime for path in watched)
+    (host.commands / "date").unlink()
+    host.write_command("date", f"#!/bin/sh\necho {newest + seconds:.6f}\n")
+
+
+def seen_now(look: Look) -> list[str]:
+    """What the second, cheaper question at the host would get as its answer."""
+    command = str(Seen().command(look.watched))
+    return subprocess.run(
+        ("sh", "-c", command), capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+
+
+def test_a_host_that_nothing_changed_on_is_seen_again_as_it_was(host: Host) -> None:
+    ages(host, 1.0)
+    look = host.look()
+    assert list(look.seen) == seen_now(look) != []
+    assert str(host.postfix / "smtp_auth_sni") in look.watched
+
+
+def test_a_change_of_what_was_looked_at_is_seen(host: Host) -> None:
+    ages(host, 1.0)
+    look = host.look()
+    seen = list(look.seen)
+    for path in (
+        host.postfix / "main.cf",
+        host.postfix / "smtp_auth_sni",
+        host.dovecot / "10-of-the-owner.conf",
+        host.lineage / "fullchain.pem",
+        host.lineage.parent / "new.example",
+        host.hooks / "reload_services.sh",
+    ):
+        path.write_text("changed")
+        before, seen = seen, seen_now(look)
+        assert seen != before, path
+
+
+def test_what_changes_during_a_look_leaves_nothing_to_go_by(host: Host) -> None:
+    ages(host, 0.01)
+    look = host.look()
+    assert look.seen == ()
+    assert look.main_cf.changed > 0

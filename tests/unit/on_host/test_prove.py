@@ -1,0 +1,450 @@
+"""The proof that a service serves: it holds with what Postfix and Dovecot really say, and fails with less.
+
+A server of the test's own repeats the recorded conversations. Where the proof waits for something that never
+comes, it runs with less patience.
+"""
+
+import os
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from tests.unit.on_host import RECORDED, RELEASES, issued
+
+PROVE = Path(__file__).parents[3] / "on_host" / "prove.pl"
+
+NAME = "mail1.example.jp"
+EHLO, MAIL, RCPT = "EHLO localhost", "MAIL FROM:<>", "RCPT TO:<postmaster@localhost>"
+GREETING = ""
+
+# Seconds after which a proof or a server that waits for the other is given up.
+LONGEST = 10
+
+# What a client sent (nothing, before the greeting) to what the server answers. Where an answer is missing,
+# the connection is cut.
+Conversation = Mapping[str, bytes]
+
+
+def conversation(release: str, port: int) -> dict[str, bytes]:
+    """A recorded one."""
+    answers = {GREETING: b""}
+    sent = GREETING
+    for line in (RECORDED / release / f"port_{port}.txt").read_bytes().splitlines(keepends=True):
+        if line.startswith(b"> "):
+            sent = line[2:].decode().strip()
+            answers[sent] = b""
+        else:
+            answers[sent] += line
+    return answers
+
+
+class Server:
+    """Has one conversation with one client.
+
+    + heard: the lines that came, with their ends
+    + asked_for: the name that a client asked for in TLS
+    """
+
+    def __init__(
+        self,
+        answers: Conversation,
+        *,
+        tls: ssl.SSLContext | None = None,
+        address: str = "127.0.0.1",
+        before: Callable[[], object] = lambda: None,
+    ) -> None:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        self._listening = socket.create_server((address, 0), family=family)
+        self.port = self._listening.getsockname()[1]
+        self.heard: list[str] = []
+        self.asked_for: str | None = None
+        self._answers = answers
+        self._tls = tls
+        self._before = before
+        self._thread = threading.Thread(target=self._serve)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Where nobody came, accept() ends with this.
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listening.close()
+
+    def _serve(self) -> None:
+        # A client that gives up is one of the results.
+        with suppress(OSError), self._listening.accept()[0] as raw:
+            raw.settimeout(LONGEST)
+            self._before()
+            if self._tls is None:
+                self._converse(raw)
+                return
+            self._tls.sni_callback = self._note_name
+            with self._tls.wrap_socket(raw, server_side=True) as connection:
+                self._converse(connection)
+
+    def _note_name(self, _connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
+        self.asked_for = name
+
+    def _converse(self, connection: socket.socket) -> None:
+        with connection.makefile("rwb") as stream:
+            sent = GREETING
+            while sent in self._answers:
+                stream.write(self._answers[sent])
+                stream.flush()
+                if sent == "QUIT":
+                    return
+                line = stream.readline().decode("latin-1")
+                self.heard += [line] if line else []
+                # Postfix refuses lines that end in another way.
+                sent = line.removesuffix("\r\n")
+
+
+@pytest.fixture(params=RELEASES)
+def release(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def chain(tmp_path: Path) -> Path:
+    """The chain on the disk, as a deploy names it to the proof."""
+    path = tmp_path / "fullchain.pem"
+    path.write_text(issued(NAME)[0])
+    return path
+
+
+@pytest.fixture
+def tls(tmp_path: Path, chain: Path) -> ssl.SSLContext:
+    """Serves that chain."""
+    key = tmp_path / "privkey.pem"
+    key.write_text(issued(NAME)[1])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain, key)
+    return context
+
+
+def proof(*words: object, program: Path = PROVE, **environment: str) -> str:
+    """What the proof complains about; empty where it holds."""
+    done = subprocess.run(
+        ("perl", str(program), "--", *map(str, words)),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LONGEST,
+        close_fds=False,
+        env={**os.environ, **environment},
+    )
+    assert done.stdout == ""
+    # Perl's own complaints would be more than the one line, or come with another status.
+    assert (done.returncode, len(done.stderr.splitlines())) in ((0, 0), (1, 1)), done.stderr
+    return done.stderr.rstrip("\n")
+
+
+def plain(server: Server) -> str:
+    """The proof of port 25, without the port in front."""
+    return proof("smtp", 0, server.port).removeprefix(f"port {server.port}: ")
+
+
+def secure(server: Server, chain: Path | str, auth: str = "yes") -> str:
+    """The same for port 465."""
+    return proof("smtp", 0, server.port, NAME, chain, auth).removeprefix(f"port {server.port}: ")
+
+
+def impatient(folder: Path) -> Path:
+    """The proof with a second's patience instead of a minute and a half."""
+    text = PROVE.read_text()
+    for patience, less in {
+        "alarm 90": "alarm 1",
+        "can_read(2)": "can_read(0.1)",
+        "1 .. 50": "1 .. 2",
+    }.items():
+        assert patience in text
+        text = text.replace(patience, less)
+    program = folder / "impatient.pl"
+    program.write_text(text)
+    return program
+
+
+def without(answers: Conversation, sent: str) -> Conversation:
+    """The conversation, cut where the client sends this."""
+    return {known: answer for known, answer in answers.items() if known != sent}
+
+
+def crlf(*lines: str) -> bytes:
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+# Port 25, without TLS from the first byte.
+
+
+def test_port_25_as_recorded_serves(release: str) -> None:
+    with Server(conversation(release, 25)) as server:
+        assert plain(server) == ""
+    assert server.heard == [f"{EHLO}\r\n"]
+
+
+def test_a_greeting_of_several_lines_is_one(release: str) -> None:
+    greeting = crlf("220-mail1.example.jp ESMTP", "220 Postfix")
+    with Server({**conversation(release, 25), GREETING: greeting}) as server:
+        assert plain(server) == ""
+    assert server.heard == [f"{EHLO}\r\n"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer", "why"),
+    [
+        (GREETING, "421 4.3.2 All server ports are busy", "no greeting"),
+        (GREETING, "554 5.7.1 No", "no greeting"),
+        (EHLO, "502 5.5.2 Error: command not recognized", "EHLO is refused"),
+        (EHLO, "421 4.3.0 Error: try again later", "EHLO is refused"),
+    ],
+)
+def test_what_port_25_refuses_is_said(release: str, sent: str, answer: str, why: str) -> None:
+    with Server({**conversation(release, 25), sent: crlf(answer)}) as server:
+        assert plain(server) == f"{why} (last line: {answer})"
+
+
+def test_a_connection_to_port_25_that_is_cut_is_no_proof(release: str) -> None:
+    answers = conversation(release, 25)
+    with Server(without(answers, GREETING)) as server:
+        assert plain(server) == "no greeting"
+    with Server(without(answers, EHLO)) as server:
+        assert plain(server) == "EHLO is refused"
+
+
+# Port 465, with TLS from the first byte.
+
+
+def test_port_465_as_recorded_serves(release: str, tls: ssl.SSLContext, chain: Path) -> None:
+    answers = conversation(release, 465)
+    with Server(answers, tls=tls) as server:
+        assert secure(server, chain) == ""
+    assert server.heard == [f"{sent}\r\n" for sent in (EHLO, MAIL, RCPT, "QUIT")]
+    assert server.asked_for == NAME
+    assert answers[RCPT].startswith(b"554 5.7.1 ")
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer", "why"),
+    [
+        (GREETING, "421 4.3.2 All server ports are busy", "no greeting through TLS"),
+        (GREETING, "554 5.7.1 No", "no greeting through TLS"),
+        (EHLO, "502 5.5.2 Error: command not recognized", "EHLO is refused"),
+        (MAIL, "452 4.3.1 Insufficient system storage", "mail is deferred"),
+        (MAIL, "451 4.3.0 <>: Temporary lookup failure", "mail is deferred"),
+        (RCPT, "451 4.3.0 <postmaster@localhost>: Temporary lookup failure", "mail is deferred"),
+        (RCPT, "451 4.3.5 Server configuration problem", "mail is deferred"),
+        (RCPT, "421 4.7.0 mail1.example.jp Error: too many errors", "mail is deferred"),
+    ],
+)
+def test_what_port_465_refuses_is_said(
+    release: str, tls: ssl.SSLContext, chain: Path, sent: str, answer: str, why: str
+) -> None:
+    with Server({**conversation(release, 465), sent: crlf(answer)}, tls=tls) as server:
+        assert secure(server, chain) == f"{why} (last line: {answer})"
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (RCPT, "250 2.1.5 Ok"),
+        (RCPT, "454 4.7.1 <postmaster@localhost>: Relay access denied"),
+        (RCPT, "450 4.2.0 <postmaster@localhost>: Recipient address rejected: Greylisted"),
+        (MAIL, "530 5.7.0 Authentication required"),
+    ],
+)
+def test_a_refusal_for_want_of_a_login_is_no_failure(
+    tls: ssl.SSLContext, chain: Path, sent: str, answer: str
+) -> None:
+    with Server({**conversation("trixie", 465), sent: crlf(answer)}, tls=tls) as server:
+        assert secure(server, chain) == ""
+    assert server.heard[-1] == "QUIT\r\n"
+
+
+@pytest.mark.parametrize(
+    ("sent", "why"),
+    [
+        (GREETING, "no greeting through TLS"),
+        (EHLO, "EHLO is refused"),
+        (MAIL, "MAIL FROM is not answered"),
+        (RCPT, "RCPT TO is not answered"),
+    ],
+)
+def test_a_connection_to_port_465_that_is_cut_is_no_proof(
+    release: str, tls: ssl.SSLContext, chain: Path, sent: str, why: str
+) -> None:
+    with Server(without(conversation(release, 465), sent), tls=tls) as server:
+        assert secure(server, chain).startswith(why)
+    assert server.heard[-1:] == ([f"{sent}\r\n"] if sent else [])
+
+
+def test_a_server_without_tls_gives_no_greeting_through_tls(release: str, chain: Path) -> None:
+    with Server(conversation(release, 25)) as server:
+        assert secure(server, chain).startswith("no greeting through TLS")
+
+
+def test_another_certificate_than_the_one_on_the_disk_is_said(
+    release: str, tls: ssl.SSLContext, chain: Path
+) -> None:
+    chain.write_text(issued("other.example.jp")[0])
+    with Server(conversation(release, 465), tls=tls) as server:
+        why = secure(server, chain)
+    assert why.startswith(f"another certificate is served than the one in {chain}")
+    # For another certificate no more is asked.
+    assert server.heard == []
+
+
+def test_the_first_certificate_of_the_chain_counts(tls: ssl.SSLContext, chain: Path) -> None:
+    leaf, issuer = chain.read_text(), issued("An authority")[0]
+    chain.write_text(leaf + issuer)
+    with Server(conversation("trixie", 465), tls=tls) as server:
+        assert secure(server, chain) == ""
+    chain.write_text(issuer + leaf)
+    with Server(conversation("trixie", 465), tls=tls) as server:
+        assert secure(server, chain).startswith("another certificate is served")
+
+
+def test_a_chain_that_is_not_there_is_said(tls: ssl.SSLContext, tmp_path: Path) -> None:
+    with Server(conversation("trixie", 465), tls=tls) as server:
+        why = secure(server, tmp_path / "nothing.pem")
+    assert why.startswith(f"cannot read {tmp_path}/nothing.pem: No such file or directory")
+
+
+def test_without_a_chain_any_certificate_will_do(tls: ssl.SSLContext) -> None:
+    with Server(conversation("trixie", 465), tls=tls) as server:
+        assert secure(server, "") == ""
+    assert server.heard[-1] == "QUIT\r\n"
+
+
+def test_a_service_without_logins_is_said(release: str, tls: ssl.SSLContext, chain: Path) -> None:
+    answers = conversation(release, 465)
+    bare = {**answers, EHLO: answers[EHLO].replace(b"250-AUTH PLAIN\r\n", b"")}
+    assert bare != answers
+    with Server(bare, tls=tls) as server:
+        assert secure(server, chain) == "AUTH is not offered (last line: 250 CHUNKING)"
+    with Server(bare, tls=tls) as server:
+        assert secure(server, chain, auth="") == ""
+
+
+def test_logins_may_be_the_last_thing_that_is_offered(tls: ssl.SSLContext, chain: Path) -> None:
+    last = {EHLO: crlf("250-mail1.example.jp", "250 AUTH PLAIN")}
+    with Server({**conversation("trixie", 465), **last}, tls=tls) as server:
+        assert secure(server, chain) == ""
+
+
+# Where and whether anything listens.
+
+
+@pytest.mark.parametrize("address", ["127.0.0.2", "0.0.0.0", "::1", "::"])
+def test_a_service_is_found_where_it_listens(tls: ssl.SSLContext, chain: Path, address: str) -> None:
+    if ":" in address and not Path("/proc/net/if_inet6").exists():
+        pytest.skip("this machine has no IPv6")
+    with Server(conversation("trixie", 25), address=address) as server:
+        assert plain(server) == ""
+    with Server(conversation("trixie", 465), tls=tls, address=address) as server:
+        assert secure(server, chain) == ""
+
+
+def test_nothing_that_listens_is_said(tmp_path: Path) -> None:
+    # Bound, so that no other program gets it, but not listening.
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
+        assert proof("smtp", 0, port, program=impatient(tmp_path)) == f"port {port}: nothing listens"
+
+
+def journal(folder: Path, script: str) -> dict[str, str]:
+    """An environment where this stands for journalctl."""
+    command = folder / "journalctl"
+    command.write_text(f"#!/bin/sh\n{script}\n")
+    command.chmod(0o755)
+    return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
+
+
+def test_a_service_that_dies_at_its_start_is_said(tmp_path: Path) -> None:
+    line = "mail1 postfix/master[1]: warning: /usr/lib/postfix/sbin/smtpd: bad command startup -- throttling"
+    environment = journal(tmp_path, f'echo "$*" >"{tmp_path}/asked"; echo "{line}"')
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        why = proof("smtp", "1000.5", port, program=impatient(tmp_path), **environment)
+    assert why == f"port {port}: smtpd dies at its start"
+    assert "--since=@1000.5" in (tmp_path / "asked").read_text().split()
+
+
+def test_a_greeting_that_is_late_is_waited_for(release: str, tmp_path: Path) -> None:
+    waited, waits = os.pipe()
+    os.set_inheritable(waits, True)
+    environment = journal(tmp_path, f"echo no news; echo >/proc/self/fd/{waits}")
+
+    def until_the_proof_waits() -> None:
+        os.read(waited, 1)
+
+    with Server(conversation(release, 25), before=until_the_proof_waits) as server:
+        words = ("smtp", 0, server.port)
+        assert proof(*words, program=impatient(tmp_path), **environment) == ""
+    os.close(waited)
+    os.close(waits)
+
+
+def test_a_service_that_never_answers_is_said(tmp_path: Path) -> None:
+    environment = journal(tmp_path, "exit 1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        why = proof("smtp", 0, port, program=impatient(tmp_path), **environment)
+    assert why == f"port {port}: no answer in time"
+
+
+# Dovecot's socket.
+
+
+def dovecot(path: Path, said: bytes) -> threading.Thread:
+    """Says this to one client of the socket, and closes the connection."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.settimeout(LONGEST)
+    listening.bind(str(path))
+    listening.listen()
+
+    def serve() -> None:
+        with listening, listening.accept()[0] as connection:
+            connection.sendall(said)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    return thread
+
+
+def test_dovecots_handshake_as_recorded_is_an_answer(release: str, tmp_path: Path) -> None:
+    path = tmp_path / "auth"
+    thread = dovecot(path, (RECORDED / release / "auth.txt").read_bytes())
+    assert proof("socket", path) == ""
+    thread.join()
+
+
+@pytest.mark.parametrize("said", [b"", b"* OK ready.\n", b"DONE\n", b"XVERSION\t1\t2\n", b"VERSION 1 2\n"])
+def test_another_answer_than_dovecots_is_said(tmp_path: Path, said: bytes) -> None:
+    path = tmp_path / "auth"
+    thread = dovecot(path, said)
+    assert proof("socket", path) == f"{path}: Dovecot does not answer"
+    thread.join()
+
+
+def test_a_socket_that_nobody_serves_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "auth"
+    assert proof("socket", path) == f"{path}: cannot connect: No such file or directory"
+    with socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(str(path))
+    assert proof("socket", path) == f"{path}: cannot connect: Connection refused"
