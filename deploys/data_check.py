@@ -1,7 +1,7 @@
-"""Every host's data is checked before a connection is made, and all that is wrong is listed at once.
+"""Every host's data is checked before any connection is made, and all problems are listed at once.
 
-pyinfra reads config.py before the inventory, and deploy.py when it has connected already. In between it
-initialises its state with the inventory: that is where the check takes its place.
+pyinfra reads config.py before the inventory, and deploy.py after it has connected. In between it calls
+`state.init` with the inventory. pyinfra offers no other hook there, so the check wraps that method.
 """
 
 import click
@@ -18,15 +18,15 @@ _in_place: list[bool] = []
 
 
 def is_in_place() -> bool:
-    """Whether this run checks its data before it connects: config.py was loaded."""
+    """Whether this run checks the data before it connects, which it does if config.py was loaded."""
     return bool(_in_place)
 
 
 def check_before_connecting() -> None:
-    """Let a run with a deploy leave out the hosts whose data is not usable. For config.py.
+    """Make a run of a deploy leave out the hosts whose data is wrong. config.py calls this.
 
-    They count as failed, and so the run's exit status is 1; the others go on. Where none is left, the
-    run ends. What is not a deploy (`fact`, `exec`, `debug-inventory`) asks nothing of the data.
+    These hosts count as failed, so the run's exit status is 1; the others go on. If none is left, the
+    run ends. Runs without a deploy file (`fact`, `exec`, `debug-inventory`) do not check the data.
     """
     state = ctx_state.get()
     initialise = state.init
@@ -41,7 +41,7 @@ def check_before_connecting() -> None:
 
 
 def problems_of(host: Host) -> list[str]:
-    """Everything that is wrong with one host's data, a sentence each."""
+    """Everything that is wrong with one host's data, one sentence per problem."""
     try:
         settings_from_data(host.name, host.data.dict())
     except SettingsError as error:

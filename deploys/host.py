@@ -1,9 +1,9 @@
 """One host's look and plan in each of the two passes of a run.
 
-pyinfra runs every operation twice: while it plans and while it executes. With `-y` it skips the first of
-the two, but deploy.py itself, and with it `ready`, runs before both. The execution goes by the plan
-that was shown where nothing on the host was touched since; else it looks and plans anew, and fails the
-host where a file was edited.
+pyinfra runs every operation twice: first to plan, then to execute. With `-y` it skips the first, and so
+compares nothing and shows nothing beforehand; but deploy.py itself, and with it `ready`, always runs before
+the execution. If nothing on the host was touched since the plan, the execution uses that plan. Otherwise it
+looks and plans again, and if a file of ours was edited, the host fails and nothing is done.
 """
 
 from collections.abc import Sequence
@@ -32,9 +32,9 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Pass:
-    """One pass over one host.
+    """One of the two passes over one host.
 
-    + executing: whether it is the second one
+    + executing: whether it is the second
     """
 
     steps: tuple[Step, ...]
@@ -45,11 +45,13 @@ class Pass:
 
 
 def ready(steps: Sequence[Step]) -> bool:
-    """Validate the host's data, look at the host, plan, and say whether the operations can go on.
+    """Check the host's data, look at the host, make its plan; whether the operations can go on.
 
-    Fails the host with every reason where they cannot. For deploy.py, in front of the operations.
+    If they cannot, the host fails with every reason. deploy.py calls this before the operations.
 
     + steps: those of the deploy, in their order
+
+    Raises pyinfra's `PyinfraError` if config.py was not loaded, or if no host is left.
     """
     if not is_in_place():
         raise PyinfraError(
@@ -66,9 +68,9 @@ def ready(steps: Sequence[Step]) -> bool:
 
 
 def current() -> Pass:
-    """The present pass, with the plan of the host.
+    """The present pass over the present host.
 
-    Raises `Refused` where the host was touched since the plan and cannot be changed for it.
+    Raises `Refused` if the host cannot be changed any more, for example after an edit since the plan.
     """
     planned = _passes.get(ctx_host.get())
     if planned is None:
@@ -107,7 +109,7 @@ def _planned(steps: tuple[Step, ...]) -> bool:
 
 
 def _execution(planned: Pass) -> Pass:
-    """The second pass: the same plan where nothing that the look saw was touched since."""
+    """The second pass, with the same plan if nothing that the look saw was touched since."""
     steps, settings, look = planned.steps, planned.settings, planned.look
     if look.seen and host.get_fact(Seen, watched=look.watched) == list(look.seen):
         return Pass(steps, settings, look, planned.plan, executing=True)
@@ -127,7 +129,7 @@ def _execution(planned: Pass) -> Pass:
 
 
 def _look(settings: Settings, steps: Sequence[Step]) -> Look | None:
-    """A look at the host; `None` where it failed, which pyinfra has reported then."""
+    """A look at the host; `None` if it failed. Then pyinfra has reported why."""
     question = Question(settings, parameters_asked(steps, settings), files_managed(steps))
     found: Look | None = host.get_fact(MailHost, question=question, _stdin=program("look.pl"))
     return found

@@ -1,8 +1,8 @@
 """What a step's operation does: show its part of the plan, and yield the commands that carry it out.
 
-pyinfra's planning stops at the first command that an operation yields: everything that a preview shows
-has to be logged before that. An exception inside an operation's generator would end the run for every
-host, so that none leaves these functions.
+Two rules of pyinfra shape this module. Its planning stops at the first command that an operation yields, so
+everything that a preview shows must be logged before that. An exception inside an operation's generator
+ends the run for every host, so these functions let none out.
 """
 
 from collections.abc import Callable, Generator, Iterable
@@ -22,9 +22,9 @@ from plan.step import Step
 
 
 def take_part(step: Step, live: str = "") -> Generator[PyinfraCommand, None, None]:
-    """Show what a step changes; its edits go live with a later operation.
+    """Show what a step changes. Its edits go live with a later operation, unless `live` is given.
 
-    + live: the service whose files this operation itself changes and proves on the host, if any
+    + live: a service; this operation then changes its files on the host, reloads and proves it
     """
 
     def part(this: Pass) -> list[PyinfraCommand]:
@@ -42,7 +42,7 @@ def take_part(step: Step, live: str = "") -> Generator[PyinfraCommand, None, Non
 def go_live(service: str, nothing_to_do: str) -> Generator[PyinfraCommand, None, None]:
     """Change the files of a service on the host as one transaction, reload it and prove it.
 
-    + nothing_to_do: what to say where neither files nor a reload are due
+    + nothing_to_do: what to say if neither a change nor a reload is due
     """
     yield from _alone(lambda this: _live(this, service, nothing_to_do))
 
@@ -57,7 +57,7 @@ def _live(this: Pass, service: str, nothing_to_do: str) -> list[PyinfraCommand]:
 
 
 def _alone(part: Callable[[Pass], list[PyinfraCommand]]) -> Generator[PyinfraCommand, None, None]:
-    """The commands of a part of the plan; whatever goes wrong with it fails this host alone."""
+    """The commands of a part of the plan. Whatever goes wrong here fails this host alone."""
     if ctx_host.get() in state.failed_hosts:
         # deploy.py goes on calling operations for a host that failed while it was planned.
         return
@@ -73,7 +73,7 @@ def _alone(part: Callable[[Pass], list[PyinfraCommand]]) -> Generator[PyinfraCom
 
 
 def _failure(reason: str) -> list[PyinfraCommand]:
-    """Fail the host: at once while planning, else by a command that fails."""
+    """Fail the host: at once while pyinfra plans; during the execution by a command that fails."""
     if state.is_executing:
         return [FunctionCommand(_refuse, (reason,), {})]
     fail([reason])
@@ -81,7 +81,7 @@ def _failure(reason: str) -> list[PyinfraCommand]:
 
 
 def _show(lines: Iterable[str]) -> None:
-    """Log lines of a preview under `--diff`: while planning, or in a run without planning (`-y`)."""
+    """Log lines of a preview under `--diff`, once: while pyinfra plans, or with `-y` when it executes."""
     if not state.config.DIFF or (state.is_executing and state.should_check_for_changes()):
         return
     colours = {"+": "green", "-": "red"}

@@ -13,9 +13,9 @@ _ROOT = Path(__file__).parent.parent
 
 
 def fail(reasons: Iterable[str]) -> None:
-    """Fail the present host while its deploy is planned; the others go on.
+    """Fail the present host while pyinfra plans; the others go on.
 
-    Raises pyinfra's `PyinfraError` where no host is left.
+    Raises pyinfra's `PyinfraError` if no host is left.
     """
     for reason in reasons:
         tell(reason)
@@ -28,7 +28,7 @@ def tell(reason: str) -> None:
 
 
 def fault(error: Exception) -> str:
-    """The sentence for an exception that nobody foresaw: what it is, and where in this program."""
+    """The sentence for an exception that nobody foresaw: what it is, and where in this program it arose."""
     ours = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_ours(frame.filename)]
     where = f" ({Path(ours[-1].filename).relative_to(_ROOT)}, line {ours[-1].lineno})" if ours else ""
     return (

@@ -1,8 +1,8 @@
-# The deploy hook's part of a change: `activate.sh` calls these. Set in front: hook, shell (words; empty
-# where the hook is no shell script). There is no daemon to reload; what can be proved is that its
-# shell can read it.
+# The deploy hook's part of a change; change.sh calls these functions. Variables set in front: hook, shell
+# (words; empty if the hook is no shell script). No daemon has to be reloaded; the proof is that the shell
+# can read the hook.
 
-# certbot makes the directory when it first runs, which need not have been yet.
+# certbot makes the directory only when it first runs.
 mkdir -p -- "${hook%/*}"
 
 check() {

@@ -1,14 +1,14 @@
 # A change of configuration files as a transaction, for any service: lock, stage, check, keep,
-# swap, reload, prove; or put back. A service's own script, behind this one, defines
+# swap, reload, prove; or put back. A service's own script follows this one and defines
 #
-#   check            whether the service takes the files that `coming` names; says why not
-#   reload_service   lets the service read its files anew, or starts it where it does not run
+#   check            whether the service accepts the files that `coming` names; says why not
+#   reload_service   makes the service read its files again, or starts it if it does not run
 #   prove            whether it serves with the new files; says why not
 #   bring_back       as reload_service, after the old files are back
 #   prove_old        whether it serves as it did before
 #
-# and calls `lock`, `manage`, `stage` and `activate`, in this order. It may be killed at any command:
-# the next run finds out from the files alone how far this one came. Beside a file NAME there may be
+# and calls `lock`, `manage`, `stage` and `activate`, in this order. It may be killed at any command: the
+# next run sees from the files alone how far this one came. These may stand beside a file NAME:
 #
 #   .NAME.smtp-auth-new~       the new version, until it is swapped in
 #   .NAME.smtp-auth-old-SHA~   the version before, until the one with digest SHA is proved
@@ -36,16 +36,16 @@ die() {
     exit 1
 }
 
-# fail REASON: ends the change, which must not have touched anything or have put it back.
+# fail REASON: ends a change that has touched nothing, or has put everything back.
 fail() {
     rm -rf -- "$stage_directory"
-    # After the stage: as long as one of these is there, the next run knows that it has to clean up.
+    # After the stage: while one of these exists, the next run knows that it must clean up.
     each_staged remove_new
     die "$*"
 }
 
-# lock DIRECTORY: a directory that is always there needs no cleaning up, and a crash releases the
-# lock: whatever outlives this script must not inherit descriptor 9.
+# lock DIRECTORY: an existing directory, so that nothing has to be cleaned up. A crash releases the lock,
+# because no process that outlives this script inherits descriptor 9.
 lock() {
     exec 9<"$1"
     flock -n 9 || die "another deploy is at work on this host$(held_by); nothing was changed, run again when it has ended"
@@ -96,7 +96,7 @@ kept_for() {
     done
 }
 
-# manage PATH: PATH belongs to this service; what a run that died left beside it is sorted out.
+# manage PATH: PATH belongs to this service; cleans up what a run that died left beside it.
 manage() {
     managed="$managed$1$newline"
     remove_new "$1"
@@ -111,7 +111,7 @@ is_unproved() {
     esac
 }
 
-# Ends the keeping of PATH, which stays as it is: it was never swapped, was proved or was edited since.
+# Stops keeping the old version of PATH. PATH itself stays: it was never swapped, is proved, or was edited.
 sort_out() {
     kept=$(kept_for "$1")
     case $kept in
@@ -135,7 +135,7 @@ stage() {
     if [ -n "$4" ]; then
         chmod -- "$4" "$new" || fail "cannot write beside $1; nothing was changed"
     fi
-    # Postfix waits until a file is two seconds old before it trusts that it is whole. This one is.
+    # Postfix waits until a file is two seconds old, in case it is still being written. This one is whole.
     touch -d '3 seconds ago' -- "$new"
     sync -- "$new" || fail "cannot write beside $1; nothing was changed"
     [ "$(digest "$new")" = "$3" ] || fail "$1 arrived incomplete; nothing was changed"
@@ -145,7 +145,7 @@ unchanged() { [ ! -L "$1" ] && [ "$(digest "$1")" = "$2" ]; }
 
 changed() { printf '%s was changed since the plan; nothing was done, run again to take that into account' "$1"; }
 
-# The version of PATH that is about to be: staged, or as it is.
+# The file with PATH's coming version: the staged one, or PATH itself.
 coming() {
     new=$(beside "$1" new)
     if [ -e "$new" ]; then printf '%s' "$new"; else printf '%s' "$1"; fi
@@ -160,7 +160,7 @@ activate() {
     each_staged swap
     [ -z "$not_swapped" ] || undo "$not_swapped"
     if reason=$(reload_service 2>&1 && prove 2>&1); then
-        # The keeping ends last: as long as anything is kept, the next run goes on from here.
+        # This comes last: while an old version is kept, the next run goes on from here.
         rm -rf -- "$stage_directory"
         each_managed sort_out
         return
@@ -169,7 +169,7 @@ activate() {
     undo "$service does not serve with this configuration:$newline$reason${log:+$newline$log}"
 }
 
-# keep PATH: the present version gets a second name. After a run that died, what it kept stays.
+# keep PATH: gives the present version a second name. What a run that died has kept stays instead.
 keep() {
     new_digest=$(digest "$(beside "$1" new)")
     kept=$(kept_for "$1")
@@ -196,7 +196,7 @@ keep() {
 
 leave() { is_unproved "$1" || sort_out "$1"; }
 
-# The first file that is not swapped ends it: those behind it stay as they are.
+# After the first file that cannot be swapped, the files behind it stay as they are.
 swap() {
     [ -z "$not_swapped" ] || return
     if ! unchanged "$1" "$2"; then
@@ -208,7 +208,7 @@ swap() {
     fi
 }
 
-# undo REASON: what was swapped, by this run or by one that died, goes back, and the old is proved.
+# undo REASON: puts back what this run or one that died has swapped, and proves the old version.
 undo() {
     restored=
     each_managed put_back
@@ -222,7 +222,7 @@ undo() {
 
 put_back() {
     if ! is_unproved "$1"; then
-        # Not swapped, or edited meanwhile: an edit is never overwritten.
+        # It was not swapped, or was edited meanwhile. An edit is never overwritten.
         sort_out "$1"
         return
     fi
@@ -234,7 +234,7 @@ put_back() {
     restored=yes
 }
 
-# What the service's programs complained about since the change began.
+# What Postfix and Dovecot have complained about since the change began.
 log_lines() {
     journal | grep -E ' (postfix|dovecot)[^ ]*: ' | grep -Ei 'fatal|panic|error|warning|throttl' |
         tail -n 12 | cut -c 1-300

@@ -1,10 +1,10 @@
-# Dovecot's part of a change: `activate.sh` calls these. Set in front: dovecot_directory, dropin,
-# socket, owner ("mode user group" of the socket, as meant), had_socket (not empty where there was one
-# before), prove_perl.
+# Dovecot's part of a change; change.sh calls these functions. Variables set in front: dovecot_directory,
+# dropin, socket, owner ("mode user group" that the socket must have), had_socket (not empty if the socket
+# existed before), prove_perl.
 check() {
     coming=$(coming "$dropin")
-    # The live configuration with the new file behind it; nothing of it is copied. Dovecot 2.4 wants
-    # its version setting first.
+    # A file that includes the live configuration and then the new file, so that nothing is copied. Dovecot
+    # 2.4 wants its version setting first.
     {
         grep -m 1 '^dovecot_config_version' "$dovecot_directory/dovecot.conf"
         printf '!include %s\n' "$dovecot_directory/dovecot.conf"
@@ -30,7 +30,7 @@ prove() {
     socket_answers
 }
 
-# A Dovecot that did not survive the reload will not make it any more.
+# Stop waiting if Dovecot has died.
 over() { socket_is_right || ! running dovecot /run/dovecot/master.pid; }
 
 socket_is_right() { [ "$(stat -c '%a %U %G' "$socket" 2>/dev/null)" = "$owner" ]; }

@@ -56,20 +56,20 @@ sub content {
 sub owner { my $name = getpwuid $_[0]; return defined $name ? $name : $_[0] }
 sub group { my $name = getgrgid $_[0]; return defined $name ? $name : $_[0] }
 
-# Everything that this look depends on is watched: at its end one stat(1) tells of all of it, so that a
-# later stat(1) can tell whether a new look would see anything else. Also the source of the times of
-# change, because their fractions are not to be had with what Debian's perl-base holds.
+# Everything that this look depends on is watched. At its end one stat(1) prints the state of all of it; if a
+# later stat(1) prints the same, a new look would see the same. The times of change come from there, too,
+# because Debian's perl-base cannot read their fractions.
 my (@watched, %watched, @changed);
 sub watch { push @watched, grep { !$watched{$_}++ } @_ }
 
-# When the paths last came to be what they are: for a link, the link or what it leads to.
+# When the paths last changed; for a link, the later of the link and its target.
 sub say_changed {
     my ($key, @paths) = @_;
     watch(@paths);
     push @changed, [$key, @paths];
 }
 
-# A line a path that there is: "NAME INODE TIME".
+# One line per existing path: "NAME INODE TIME".
 sub status { return @_ ? split /\n/, output("stat", "--format=%n %i %.9Z", @_) : () }
 
 sub say_watched {
@@ -81,8 +81,8 @@ sub say_watched {
         push @{ $times{$path} }, $time;
         $newest = $time if $time > $newest;
     }
-    # What changed since this look began may have been read before: then there is nothing to go by.
-    # Files bear the time of the last tick of the clock.
+    # A file that changed since this look began may have been read before that: then this look cannot be
+    # confirmed later. Files bear the time of the clock's last tick, so 0.02 s are allowed for.
     if ($newest < $now - 0.02) { say_value("seen", $_) for @seen }
     for (@changed) {
         my ($key, @paths) = @$_;
@@ -111,7 +111,7 @@ sub say_file {
     leftovers($directory);
 }
 
-# What a run that died halfway left beside the files.
+# Files that a run left in the directory because it died halfway.
 my %looked;
 sub leftovers {
     my ($directory) = @_;
@@ -129,7 +129,7 @@ sub start_ticks {
     return (split / /, $text)[19];
 }
 
-# When a process started, in seconds since 1970: its age is counted against this very process.
+# When a process started, in seconds since 1970, reckoned from the start of this very process.
 sub started {
     my $ticks = start_ticks($_[0]);
     return defined $ticks ? $now - ($own_start - $ticks) / 100 : undef;
@@ -155,7 +155,7 @@ if (found("postconf")) {
     }
 }
 
-# An indexed table of an owner's holds copies of the files that its source names (postmap -F).
+# An owner's indexed table holds copies of the files that its source names (postmap -F).
 my %suffix = (hash => "db", btree => "db", lmdb => "lmdb", cdb => "cdb");
 my $tables = $postfix{tls_server_sni_maps} || "";
 while ($tables =~ m{\b(hash|btree|lmdb|cdb):(/[^\s,{}]+)}g) {
@@ -211,7 +211,7 @@ for my $certificate (@{ $many{certificate} || [] }) {
     say_changed("certificate.$domain", $chain, $key);
 }
 
-# A reload of Postfix starts its queue manager anew: that process is as old as the last reload.
+# A reload of Postfix restarts its queue manager, so that process is as old as the last reload.
 my $master = pid_from("$postfix{queue_directory}/pid/master.pid");
 if ($master) {
     my $reloaded = started($master);

@@ -1,11 +1,10 @@
-# Postfix's part of a change: `activate.sh` calls these. Set in front: config_directory,
-# queue_directory, main_cf, master_cf, wanted (lines as `postconf` prints them), parameters and
-# services (words), mail_hostname, chain, by_name (lines: a further name and its chain), auth,
-# prove_perl; ports: those of 25 and 465 that were served before; wrapped: not empty where 465 spoke
-# TLS from the first byte.
+# Postfix's part of a change; change.sh calls these functions. Variables set in front: config_directory,
+# queue_directory, main_cf, master_cf, wanted (lines that `postconf` must print), parameters and services
+# (words), mail_hostname, chain, by_name (lines: a further name and its chain), auth, prove_perl, ports
+# (which of 25 and 465 were served before), wrapped (not empty if 465 spoke TLS from the first byte).
 check() {
-    # With their times, for Postfix does not trust a new file, but without their owners, of which it
-    # would complain anew where the live ones are links.
+    # The times are kept, because Postfix waits until a file is two seconds old. The owners are not,
+    # because Postfix would complain of them if the live files are links.
     cp --preserve=timestamps -- "$(coming "$main_cf")" "$stage_directory/main.cf" || return
     cp --preserve=timestamps -- "$(coming "$master_cf")" "$stage_directory/master.cf" || return
     # shellcheck disable=SC2086
@@ -19,14 +18,14 @@ check() {
     fi
     said=$(postfix -c "$stage_directory" check 2>&1) || { printf '%s\n' "$said"; return 1; }
     [ -n "$said" ] || return 0
-    # What Postfix says of the live configuration already is not this change's doing.
+    # A complaint about the live configuration is not caused by this change.
     postfix check 2>&1 | complaints >"$stage_directory/complaints"
     complaint=$(printf '%s\n' "$said" | complaints | grep -vxF -f "$stage_directory/complaints") || return 0
     printf '%s\n' "$complaint"
     return 1
 }
 
-# Warnings without what differs between the live configuration and a staged copy of it.
+# Warnings, without the paths and line numbers in which a staged copy differs from the live files.
 complaints() {
     grep -E 'warning|error|fatal' |
         sed -e "s|$stage_directory|$config_directory|g" -e 's/, line [0-9]*:/:/' | sort -u
@@ -64,13 +63,13 @@ by_systemd() {
     queue_manager_is_new || { echo "Postfix did not take the $1"; return 1; }
 }
 
-# A reload that master did not survive is over, too.
+# The reload is also over if master has died of it.
 over() {
     queue_manager_is_new || { [ "$1" = reload ] && ! running master "$queue_directory/pid/master.pid"; }
 }
 
-# master holds a service back for a minute after its smtpd died at the start, and a reload does not
-# end that.
+# When an smtpd dies at its start, master does not start that service again for a minute. A restart ends
+# this wait, a reload does not.
 bring_back() {
     if journal | grep -qF 'smtpd: bad command startup -- throttling'; then
         by_systemd restart
@@ -92,7 +91,7 @@ prove() {
 prove_old() { serves_as_before || { by_systemd restart && serves_as_before; }; }
 
 serves_as_before() {
-    # The new version's end is no news of the old one.
+    # Log lines from before belong to the new version, which is gone.
     started=$(date +%s.%N)
     for port in $ports; do
         if [ "$port" = 465 ] && [ -n "$wrapped" ]; then

@@ -14,11 +14,11 @@ from settings import Settings
 class Edit:
     """One edit of one file by one step.
 
-    + lines: those that go and come, `-old` and `+new`, with their line ends as in the file
-    + mode: the file's permissions before (empty for a new file) and after, `0644`; `None` where they stay
-    + parameters: the Postfix parameters that it gives a value or takes it from;
-      `submissions/inet/NAME` for an option of a service
-    + reason: why, where the step's name does not say it
+    + lines: the lines that go and come, `-old` and `+new`, with their line ends
+    + mode: the file's permissions before (empty for a new file) and after, `0644`; `None` if they stay
+    + parameters: the Postfix parameters whose values it sets or removes; an option of a service is
+      called `submissions/inet/NAME`
+    + reason: why, if the step's name does not say it
     """
 
     step: str
@@ -38,15 +38,15 @@ class Note:
 
 
 class Draft:
-    """A host's files as they are to become; at first as they are.
+    """A host's files as they will be. At first they are as the look found them.
 
     + settings, look: what the host shall become, and what it is
-    + edits, notes: what the steps did and said so far
-    + expected: what the host's own postconf has to read afterwards: name (`submissions/inet/NAME` for
-      an option of a service) to value
-    + due: service to the reasons for which it is to be reloaded although its files stay
-    + certificates: name that a client may ask port 465 for, to the file with the chain that it has to
-      get; an empty one where the owner answers for the certificate. `mail_hostname` comes first
+    + edits, notes: what the steps have done and said so far
+    + expected: what the host's own postconf must read afterwards, name to value; an option of a service
+      is called `submissions/inet/NAME`
+    + due: service to the reasons why it must be reloaded even if none of its files changes
+    + certificates: a name that a client may ask port 465 for, to the file with the chain that it must
+      get; an empty one if the owner answers for the certificate. `mail_hostname` comes first
     + logins: whether port 465 offers AUTH to a client on the host itself
     """
 
@@ -64,25 +64,25 @@ class Draft:
         self._modes = {key: file.mode for key, file in look.files.items()}
 
     def begin(self, step: str) -> None:
-        """From now on the edits are this step's."""
+        """The edits and notes that follow belong to this step."""
         self._step = step
 
     def content(self, file: ManagedFile) -> str | None:
-        """A file as it is to become; `None` where there is none."""
+        """A file as it will be; `None` if it does not exist."""
         return self._contents[file.key]
 
     def mode(self, file: ManagedFile) -> str:
-        """The permissions that it is to have, `0644`; empty where there is no file."""
+        """Its permissions as they will be, `0644`; empty if it does not exist."""
         return self._modes[file.key]
 
     @property
     def main_cf(self) -> str:
-        """main.cf as it is to become."""
+        """main.cf as it will be."""
         return self.content(MAIN_CF) or ""
 
     @property
     def master_cf(self) -> str:
-        """master.cf as it is to become."""
+        """master.cf as it will be."""
         return self.content(MASTER_CF) or ""
 
     def write(
@@ -94,9 +94,10 @@ class Draft:
         parameters: tuple[str, ...] = (),
         reason: str = "",
     ) -> None:
-        """Give a file a new content; nothing where it has it.
+        """Give a file this content, unless it has it already.
 
         + mode: its permissions; without one they stay, and a new file gets 0644
+        + parameters, reason: see `Edit`
         """
         before, mode_before = self.content(file), self.mode(file)
         mode = mode or mode_before or "0644"
@@ -109,9 +110,9 @@ class Draft:
         self.edits.append(Edit(self._step, path, lines, modes, parameters, reason))
 
     def set_parameters(self, wanted: Mapping[str, str | None], reason: str = "") -> None:
-        """Give parameters of main.cf their values, where the host's effective ones differ.
+        """Give parameters of main.cf their values, if the host's effective values differ.
 
-        + wanted: name to value; `None` where it is to be commented out
+        + wanted: name to value; `None` comments the parameter out
         """
         defined = defined_parameters(self.main_cf)
         for name, value in wanted.items():
@@ -129,7 +130,7 @@ class Draft:
         self.notes.append(Note(self._step, text))
 
     def reload(self, service: str, reason: str) -> None:
-        """Let a service be reloaded although its files stay as they are."""
+        """Reload a service even if none of its files changes."""
         self.due.setdefault(service, []).append(reason)
 
 

@@ -21,9 +21,9 @@ _CLOCK_TOLERANCE = 0.05
 class PlannedFile:
     """A file that changes.
 
-    + file: as it is; its `content` is `None` where there is none yet
+    + file: as the look found it; its `content` is `None` if it does not exist yet
     + service: whose file it is
-    + content, mode: as it is to become, `0644`
+    + content, mode: as they will be; the mode like `0644`
     """
 
     file: File
@@ -34,9 +34,9 @@ class PlannedFile:
 
 @dataclass(frozen=True)
 class Reload:
-    """A service that is to be reloaded.
+    """A service that will be reloaded.
 
-    + due: the reasons for which it would be without any change
+    + due: the reasons that hold even if none of its files changes
     + changes: whether files of it change
     """
 
@@ -52,7 +52,7 @@ class Reload:
 
 @dataclass(frozen=True)
 class Proof:
-    """What a connection to port 465 has to show afterwards: see `Draft.certificates` and `Draft.logins`."""
+    """What a connection to port 465 must show afterwards: see `Draft.certificates` and `Draft.logins`."""
 
     certificates: tuple[tuple[str, str], ...] = ()
     logins: bool = True
@@ -62,14 +62,14 @@ class Proof:
 class Plan:
     """What will happen to one host.
 
-    + refusals: why nothing can, a sentence each; then everything else but the warnings is empty
+    + refusals: why nothing can happen, one sentence per reason; then all else but the warnings is empty
     + edits, notes: of the steps, in their order
-    + files: those that change, in the order in which they go live
-    + managed: every file that a change may touch, with whose it is
-    + reloads: in their order
+    + files: the files that change, in the order in which they go live
+    + managed: every file that a change may touch, with its service
+    + reloads: in the order in which they happen
     + unfinished: the services of which an earlier change was cut short
-    + expected: what the host's own postconf has to read afterwards: name (`submissions/inet/NAME` for
-      an option of a service) and value
+    + expected: what the host's own postconf must read afterwards, pairs of name and value; an option of a
+      service is called `submissions/inet/NAME`
     """
 
     refusals: tuple[str, ...] = ()
@@ -128,7 +128,7 @@ def plan_of(settings: Settings, look: Look, steps: Sequence[Step]) -> Plan:
 def plan_regardless(
     settings: Settings, look: Look, steps: Sequence[Step], warnings: tuple[str, ...] = ()
 ) -> Plan:
-    """The same as if nothing stood in the steps' way: how the host differs from what they want."""
+    """How the host differs from what the steps want, whether or not it can be deployed to."""
     draft = Draft(settings, look)
     for file in (look.main_cf, look.master_cf):
         if outdated(look, file.changed):

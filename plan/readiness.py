@@ -1,7 +1,7 @@
-"""What every host needs before any step: root, the programs, files that can be read, Postfix running.
+"""What every host needs before any step: root, the programs, readable configuration, a running Postfix.
 
-A Postfix that does not run stays stopped: a change proves itself on the running service, and whoever
-stopped it may have had a reason.
+A stopped Postfix stays stopped: whoever stopped it may have had a reason, and a change can prove itself only
+on the running service.
 """
 
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from facts.look import Look
 
 
 def unreadable(look: Look) -> Iterator[str]:
-    """Why no step can say anything of this host; nothing where they can."""
+    """Why no step can be judged on this host; nothing if they can."""
     if look.uid != 0:
         yield "not root: set ssh_user to 'root', or _sudo to True, for this host"
         return
@@ -27,7 +27,7 @@ def unreadable(look: Look) -> Iterator[str]:
 
 
 def stopped(look: Look) -> Iterator[str]:
-    """That Postfix does not run, where it does not."""
+    """That Postfix does not run, if so."""
     if look.postfix_reloaded is None:
         yield "Postfix is not running: start it (systemctl start postfix), for a change proves itself live"
 

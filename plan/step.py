@@ -1,4 +1,4 @@
-"""A step of the guide: one thing that is made of a host, with one contract.
+"""A step of the guide: one thing that a host shall have, with one contract.
 
 A step is a module of `operations/`, which ends with its `Step` and holds its pyinfra operation;
 `operations/__init__.py` lists the steps in the guide's order. The data check, the look's questions, the
@@ -26,12 +26,12 @@ class Step:
     """One step.
 
     + name: what preview, JSON and verification call it
-    + nothing_to_do: what to say of a host that has it
-    + edit: edits the draft, so that the host has it afterwards; nothing where it has it already
-    + parameters: the Postfix parameters whose effective values it asks the look for
+    + nothing_to_do: what to say if the host has it already
+    + edit: edits the draft so that the host has it afterwards; does nothing if it has it already
+    + parameters: the Postfix parameters whose effective values the look must read for it
     + files: the files that it may write, beside Postfix's main.cf and master.cf
-    + obstacles: why it cannot be had on a host, a sentence each that says what to do; these refuse the host
-    + warnings: what has to be done by hand, or soon, a sentence each
+    + obstacles: why a host cannot have it, and what to do, one sentence per reason; they refuse the host
+    + warnings: what somebody has to do by hand, or soon, one sentence per warning
     """
 
     name: str
@@ -47,11 +47,11 @@ _ALWAYS_ASKED = ("mail_version", "config_directory", "queue_directory")
 
 
 def parameters_asked(steps: Iterable[Step], settings: Settings) -> tuple[str, ...]:
-    """The Postfix parameters that a look has to ask about, each once."""
+    """The Postfix parameters that a look must read, each once."""
     names = (name for step in steps for name in step.parameters(settings))
     return tuple(dict.fromkeys((*_ALWAYS_ASKED, *names)))
 
 
 def files_managed(steps: Iterable[Step]) -> tuple[ManagedFile, ...]:
-    """The files that the steps may write, a table in front of the main.cf that refers to it."""
+    """The files that the steps may write; a table stands before the main.cf that refers to it."""
     return (*(file for step in steps for file in step.files), MAIN_CF, MASTER_CF)
