@@ -10,7 +10,7 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from facts.look import Look, parse
@@ -18,7 +18,8 @@ from on_host.change import change_script
 from operations import STEPS
 from operations.certbot_hook import desired_content
 from plan.plan import plan_regardless
-from settings import Settings, settings_from_data
+from settings import Settings
+from tests.unit.scenarios import wanted
 
 ROOT = Path(__file__).parents[1]
 SHELLCHECK = Path(sysconfig.get_path("scripts"), "shellcheck")
@@ -93,19 +94,18 @@ def findings() -> Iterator[str]:
 
 def _example() -> tuple[Settings, Look]:
     """A recorded host and settings that change a file of each service."""
-    data = {key.name: key.metadata["default"] for key in fields(Settings)} | {
-        "mail_domain": "example.jp",
-        "tls_minimum_version": "TLSv1.3",
-        "submissions_options": {"syslog_name": "postfix/smtps"},
-        "certbot_reload_services": ["postfix", "dovecot"],
-    }
+    settings = wanted(
+        tls_minimum_version="TLSv1.3",
+        submissions_options={"syslog_name": "postfix/smtps"},
+        certbot_reload_services=["postfix", "dovecot"],
+    )
     recorded = (ROOT / "tests/unit/recorded/trixie/look.txt").read_text().splitlines()
     # As if there was neither a deploy hook nor a listener yet.
     absent = ("file.hook.content", "file.dropin.content", "dovecot_auth")
     look = parse(line for line in recorded if not line.startswith(absent))
     if look is None:
         raise AssertionError("the recorded look is not complete")
-    return settings_from_data("mail2.example.jp", data), look
+    return settings, look
 
 
 def main() -> int:

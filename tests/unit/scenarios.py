@@ -7,15 +7,8 @@ the same parameters as 3.7 as far as they matter here.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from facts.look import MAIN_CF, MASTER_CF, Lineage, Look, ManagedFile, parse
 from operations import STEPS
@@ -25,10 +18,11 @@ from plan.preview import reload_lines, step_lines
 from plan.step import Step, files_managed
 from postfix.main_cf import defined_parameters
 from settings import Settings, settings_from_data
+from tests.unit.issuing import issued
 
 RECORDED = Path(__file__).parent / "recorded"
 
-# Postfix's version, the recorded host that knows the same, and Dovecot's version.
+# Postfix's version to the recorded host whose Postfix knows the same parameters.
 RELEASES = {"3.7.11": "bookworm", "3.8.6": "bookworm", "3.10.5": "trixie"}
 
 HOST = "mail1.example.jp"
@@ -63,7 +57,7 @@ def stock(version: str) -> Look:
 
 
 def look_lines(version: str) -> Iterator[str]:
-    """What the script of the look prints on a stock host."""
+    """What look.pl prints on a stock host."""
     folder = RECORDED / RELEASES[version]
     values = {"uid": "0", "postfix_reloaded": "1000.5", "dovecot_running": "1", "listening": "25"}
     yield from (_line(key, value) for key, value in values.items())
@@ -74,7 +68,7 @@ def look_lines(version: str) -> Iterator[str]:
         yield _line(f"parameter.{name}", version if name == "mail_version" else value.strip())
     for key, path in PATHS.items():
         yield _line("file", key)
-        # Stock hosts have none of the others.
+        # A stock host has none of the files that were not recorded.
         stock_file = folder / PurePosixPath(path).name
         content = stock_file.read_bytes() if stock_file.exists() else None
         yield from _file_lines(key, path, content)
@@ -84,10 +78,10 @@ def look_lines(version: str) -> Iterator[str]:
         block = doveconf[doveconf.index("service auth {") :]
         yield _line("dovecot_auth", block[: block.index("\n}\n") + 3])
     yield _line("lineage", DOMAIN)
-    chain, key = issued(HOST)
+    found = issued(HOST)
     yield _line(f"certificate.{DOMAIN}.directory", f"{LIVE}/{DOMAIN}")
-    yield _line(f"certificate.{DOMAIN}.chain", chain)
-    yield _line(f"certificate.{DOMAIN}.key", key)
+    yield _line(f"certificate.{DOMAIN}.chain", found.chain)
+    yield _line(f"certificate.{DOMAIN}.key", found.public)
     yield _line(f"certificate.{DOMAIN}.changed", "900")
     yield _line("complete", "1")
 
@@ -107,36 +101,13 @@ def _file_lines(key: str, path: str, content: bytes | None) -> Iterator[str]:
     yield _line(f"file.{key}.content", content)
 
 
-@cache
-def issued(*names: str, days: int = 60) -> tuple[str, str]:
-    """A certificate for these names in PEM, and its public key in PEM.
-
-    + days: from now to its end
-    """
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=90))
-        .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return certificate.public_bytes(Encoding.PEM).decode(), public.decode()
-
-
 def with_lineages(look: Look, settings: Settings) -> Look:
-    """The host with a certificate for each of the domains, where the settings say."""
+    """The host with a certificate for each domain, in the directories that the settings say."""
     certificates = {}
     for domain in settings.domains:
         name = settings.mail_hostname if domain == settings.mail_domain else f"mail.{domain}"
-        certificates[domain] = Lineage(settings.lineage(domain), *issued(name), 900.0)
+        found = issued(name)
+        certificates[domain] = Lineage(settings.lineage(domain), found.chain, found.public, 900.0)
     return replace(look, certificates=certificates)
 
 
@@ -166,7 +137,7 @@ class Part:
 
     @property
     def shown(self) -> list[str]:
-        """The lines of the preview, those of a reload at the end."""
+        """The lines of the preview, with those of the reloads at the end."""
         lines = [line for step in self._steps for line in step_lines(self.plan, step)]
         return [*lines, *(line for reload in self.plan.reloads for line in reload_lines(reload))]
 
@@ -178,7 +149,7 @@ class Part:
 
     @property
     def postconf(self) -> list[str]:
-        """What the host's postconf has to read, as it prints it."""
+        """The lines that the host's postconf must print afterwards."""
         return [f"{name} = {value}".rstrip() for name, value in self.plan.expected]
 
     @property
@@ -192,7 +163,7 @@ class Part:
         return self.content(MASTER_CF)
 
     def content(self, file: ManagedFile) -> str:
-        """A file afterwards; empty where there is none."""
+        """A file afterwards; empty if it does not exist."""
         before = self._look.files[file.key]
         coming = {planned.file.path: planned.content for planned in self.plan.files}
         return coming.get(before.path, before.content or "")

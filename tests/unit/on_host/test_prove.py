@@ -17,7 +17,8 @@ from typing import Self
 
 import pytest
 
-from tests.unit.on_host import RECORDED, RELEASES, issued
+from tests.unit.issuing import issued
+from tests.unit.on_host import RECORDED, RELEASES
 
 PROVE = Path(__file__).parents[3] / "on_host" / "prove.pl"
 
@@ -122,7 +123,7 @@ def release(request: pytest.FixtureRequest) -> str:
 def chain(tmp_path: Path) -> Path:
     """The chain on the disk, as a deploy names it to the proof."""
     path = tmp_path / "fullchain.pem"
-    path.write_text(issued(NAME)[0])
+    path.write_text(issued(NAME).chain)
     return path
 
 
@@ -130,7 +131,7 @@ def chain(tmp_path: Path) -> Path:
 def tls(tmp_path: Path, chain: Path) -> ssl.SSLContext:
     """Serves that chain."""
     key = tmp_path / "privkey.pem"
-    key.write_text(issued(NAME)[1])
+    key.write_text(issued(NAME).private)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(chain, key)
     return context
@@ -300,7 +301,7 @@ def test_a_server_without_tls_gives_no_greeting_through_tls(release: str, chain:
 def test_another_certificate_than_the_one_on_the_disk_is_said(
     release: str, tls: ssl.SSLContext, chain: Path
 ) -> None:
-    chain.write_text(issued("other.example.jp")[0])
+    chain.write_text(issued("other.example.jp").chain)
     with Server(conversation(release, 465), tls=tls) as server:
         why = secure(server, chain)
     assert why.startswith(f"another certificate is served than the one in {chain}")
@@ -309,7 +310,7 @@ def test_another_certificate_than_the_one_on_the_disk_is_said(
 
 
 def test_the_first_certificate_of_the_chain_counts(tls: ssl.SSLContext, chain: Path) -> None:
-    leaf, issuer = chain.read_text(), issued("An authority")[0]
+    leaf, issuer = chain.read_text(), issued("An authority").chain
     chain.write_text(leaf + issuer)
     with Server(conversation("trixie", 465), tls=tls) as server:
         assert secure(server, chain) == ""
@@ -364,6 +365,15 @@ def test_nothing_that_listens_is_said(tmp_path: Path) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
+        assert proof("smtp", 0, port, program=impatient(tmp_path)) == f"port {port}: nothing listens"
+
+
+def test_a_connection_to_a_port_is_no_service_there(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        client = socket.create_connection(("127.0.0.1", port))
+        connection, _ = listening.accept()
+    with client, connection:
         assert proof("smtp", 0, port, program=impatient(tmp_path)) == f"port {port}: nothing listens"
 
 
