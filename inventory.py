@@ -1,7 +1,7 @@
 """The hosts, by group: the lab's fleet (`make demo`). Replace them with yours.
 
-A group's data is in group_data/GROUP.py. Without `ssh_config_file`, pyinfra reads ~/.ssh/config;
-hosts that are not reached as root take {"_sudo": True} (add `ssh_user` where it is needed).
+A group's data is in group_data/GROUP.py. Without `ssh_config_file`, pyinfra reads ~/.ssh/config. Hosts
+that you do not enter as root need {"ssh_user": "admin", "_sudo": True}.
 """
 
 from pathlib import Path
@@ -13,7 +13,7 @@ def _lab() -> dict[str, Any]:
     lab = Path(__file__).parent / ".lab"
     return {
         "ssh_config_file": str(lab / "ssh_config"),
-        # The lab's own authority; its names are in no public DNS.
+        # The lab has its own certificate authority, and no public DNS knows its names.
         "verify_ca_file": str(lab / "ca.pem"),
         "verify_addresses": "ssh",
     }

@@ -1,8 +1,8 @@
-"""The benchmark: this deploy beside what people use today, on the same booted hosts, in one run.
+"""The benchmark: compares this deploy with the tools that people use today, on the same booted hosts.
 
     python3 -m bench            measures everything and writes docs/benchmark.{json,md,svg}
     python3 -m bench --help     tells how to measure a part
 
-The peers are in `ansible/` and `shell/`; `peers` says how each is called, `works` what each has to
-do, `measure` and `counts` what is taken down, `table` and `plot` how it is shown.
+The peers' files are in `ansible/` and `shell/`. `peers` says how each peer is called, `works` what it
+must do; `measure` and `counts` take the figures, `table` and `plot` show them.
 """

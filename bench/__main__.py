@@ -39,14 +39,14 @@ class Scenario:
     works: tuple[Work, ...]
 
 
-# How the time grows with hosts, and with distance.
+# They show how the time grows with the number of hosts, and with their distance.
 PLAN = tuple(
     Scenario(hosts, delay, tuple(WORKS.values())) for hosts, delay in ((4, 0), (1, 0), (4, 50), (16, 0))
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure what the command line asks for; the exit status."""
+    """Measure what the command line asks for; returns the exit status."""
     options = _parser().parse_args(arguments)
     plan = list(_chosen(options))
     SCRATCH.mkdir(exist_ok=True)
@@ -96,9 +96,9 @@ def _say(text: str) -> None:
 
 
 class Results:
-    """What was measured, kept in a folder as JSON, tables and plot after each work.
+    """The results, written to a folder as JSON, tables and plot after each work.
 
-    A work that is measured again replaces its earlier rows, all peers of it together.
+    If a work is measured again on a fleet, its new rows replace the old rows of all peers.
 
     + folder: with benchmark.json, benchmark.md and benchmark.svg; a README.md beside the folder gets the
       first table between its two marks
@@ -112,7 +112,7 @@ class Results:
             self._data = json.loads(self._json.read_text())
 
     def describe(self, machine: dict[str, Any], imports: dict[str, list[float]]) -> None:
-        """Where it is measured, and what starting costs there."""
+        """Note the machine, and what starting costs there."""
         self._data["machine"] = machine
         self._data["imports"] = imports
 
@@ -133,23 +133,23 @@ class Results:
 
 
 def between_marks(page: str, text: str) -> str:
-    """The page with other text between its marks; a page without them as it is."""
+    """The page with this text between its marks; a page without marks stays as it is."""
     return re.sub(
         r"(?<=<!-- benchmark -->\n).*(?=<!-- end of benchmark -->\n)", lambda _: text, page, flags=re.DOTALL
     )
 
 
 def _place(row: dict[str, Any]) -> tuple[int, float, int]:
-    """Where a row stands: by works, then by fleet."""
+    """The sort key of a row: its work, then its fleet."""
     return list(WORKS).index(row["work"]), row["delay_ms"], row["hosts"]
 
 
 class Bench:
     """Measures peers on the hosts of a lab.
 
-    + runs: counted runs, behind one that warms up
-    + names: the peers' names; all of them if none
-    + results: where everything that was measured goes
+    + runs: counted runs, after one that warms up
+    + names: the names of the peers to measure; all peers if empty or `None`
+    + results: gets everything that is measured
     """
 
     def __init__(self, lab: Lab, runs: int, names: Sequence[str] | None, results: Results) -> None:
@@ -173,9 +173,9 @@ class Bench:
                 self._results.add([{**row, **origin} for row in rows])
 
     def _deploy(self, fleet: Fleet) -> None:
-        """Make the state in which no peer finds anything to do: what the playbook leaves behind.
+        """Make and save the state in which no peer has anything to do: the one that the playbook leaves.
 
-        The playbook is the most particular: it wants its own marks in master.cf.
+        The playbook asks for most: only it wants its own marks in master.cf.
         """
         if all(DEPLOYED in host.saved() for host in fleet.hosts):
             return
@@ -189,7 +189,7 @@ class Bench:
         runs: dict[str, list[Run]] = {peer.name: [] for peer in peers}
         first = True
         for number in range(self._runs + 1):
-            # In turn, and each round begins with another: none is always behind the slowest.
+            # The peers take turns, and each round begins with another one: none always follows the slowest.
             turn = number % len(peers) if peers else 0
             for peer in peers[turn:] + peers[:turn]:
                 prepare(work, fleet, first)
@@ -229,7 +229,7 @@ class Bench:
         done = run(command.argv, environment(command.env), sample_memory)
         changed = peer.changed(done.output)
         if work is NOTHING and changed:
-            raise RunError(f"{peer.name} changed hosts on which nothing is to do:\n{done.output}")
+            raise RunError(f"{peer.name} changed hosts that needed no change:\n{done.output}")
         if work in (FIRST, ONE):
             if not changed:
                 raise RunError(f"{peer.name} changed nothing:\n{done.output}")
@@ -237,7 +237,7 @@ class Bench:
         return done
 
     def _same_state(self, peer: Peer, fleet: Fleet, level: str) -> None:
-        """Stop where a peer leaves a host in another effective state than the others do."""
+        """Raise `RunError` if a peer leaves a host in another effective state than the others do."""
         for host in fleet.hosts:
             found = effective_state(host)
             wanted = self._reference.setdefault(f"{host.name} {level}", found)
@@ -248,7 +248,7 @@ class Bench:
 
 
 def _machine() -> dict[str, Any]:
-    """What was measured where, and with which versions."""
+    """The machine, and the versions of the programs."""
     model = [
         line.partition(":")[2].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()

@@ -22,11 +22,11 @@ _RELOADS = {
 class Counts:
     """What happened on one host.
 
-    + connections: SSH connections that were logged in
+    + connections: SSH connections with a successful login
     + channels: SSH channels with a command (RFC 4254, section 6.5)
-    + sent, received: bytes on the cable, from and to the controller, everything included
+    + sent, received: all bytes on the cable, from and to the controller
     + processes: processes and threads started
-    + postfix_reloads, dovecot_reloads: how often each took its configuration anew
+    + postfix_reloads, dovecot_reloads: how often each read its configuration again
     """
 
     connections: int = 0
@@ -38,7 +38,7 @@ class Counts:
     dovecot_reloads: int = 0
 
 
-# Makes sshd say when it starts a session: an SSH channel with a command.
+# Makes sshd log each session that it starts: an SSH channel with a command.
 _SSHD = ("etc/ssh/sshd_config.d/count.conf", "LogLevel VERBOSE\n")
 
 
@@ -51,14 +51,14 @@ def make_countable(host: LabHost) -> None:
 
 @contextmanager
 def counted(lab: Lab, host: LabHost) -> Iterator[Counts]:
-    """Count what happens on a host while the block runs; the result is complete behind it.
+    """Count what happens on a host while the block runs; the counts are complete after the block.
 
-    The host must be countable.
+    The host must be countable (`make_countable`).
     """
     interface = _interface(lab, host)
     counts = Counts()
     cursor = _journal(host, "--lines=0 --show-cursor")[-1].partition("cursor: ")[2]
-    # Looking starts processes itself: always as many.
+    # Reading the last pid starts processes, too: always the same number, which is subtracted.
     own = -_last_pid(host) + _last_pid(host)
     sent, received = _traffic(interface)
     pid = _last_pid(host)
@@ -80,12 +80,12 @@ def _interface(lab: Lab, host: LabHost) -> str:
 
 
 def _journal(host: LabHost, options: str) -> list[str]:
-    # What was logged a moment ago has to be in the journal before it is read.
+    # The newest lines may not be in the journal yet: --sync waits for them.
     return host.run(f"journalctl --sync; journalctl --quiet -o cat {options}").stdout.splitlines()
 
 
 def _last_pid(host: LabHost) -> int:
-    """The number that a process of the host was given last; a booted host is far from the largest."""
+    """The host's newest pid; on a booted host it is far from the largest, where numbers begin again."""
     return int(host.run("cat /proc/sys/kernel/ns_last_pid").stdout)
 
 

@@ -1,4 +1,4 @@
-"""The hosts that are measured: a lab of the bench's own, beside the checkout's."""
+"""The hosts that are measured: the benchmark's own lab, beside the checkout's."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -38,7 +38,7 @@ class Fleet:
 
     @property
     def ssh_config(self) -> Path:
-        """For every peer's ssh."""
+        """The ssh configuration for every peer."""
         return self.lab.ssh_config
 
     @property
@@ -52,11 +52,11 @@ class Fleet:
         return self.folder / "hosts.ini"
 
     def restore(self, state: str) -> None:
-        """Put every host back."""
+        """Put every host back to a saved state."""
         self.each(lambda host: host.restore(state))
 
     def save(self, state: str) -> None:
-        """Keep what every host is now."""
+        """Save the present state of every host."""
         self.each(lambda host: host.save(state))
 
     def each(self, work: Callable[[LabHost], object]) -> None:
@@ -74,7 +74,7 @@ class Fleet:
 
 
 def specs(count: int) -> list[HostSpec]:
-    """What the hosts shall be: `mail1.example.jp` and on, the releases in turn."""
+    """So many hosts, from `mail1.example.jp` on, the releases in turn."""
     return [
         HostSpec(f"mail{number}.{DOMAIN}", _RELEASES[(number - 1) % len(_RELEASES)], DOMAIN)
         for number in range(1, count + 1)
@@ -82,7 +82,7 @@ def specs(count: int) -> list[HostSpec]:
 
 
 def boot(lab: Lab, count: int) -> Sequence[LabHost]:
-    """Boot so many hosts, made ready to be counted, and keep their first state."""
+    """Boot so many hosts, make them countable, and save their first state."""
     lab.up(specs(count))
     hosts = [lab.hosts[spec.name] for spec in specs(count)]
     with ThreadPoolExecutor(4) as pool:

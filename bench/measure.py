@@ -21,16 +21,16 @@ _TIME_LIMIT = 900
 
 
 class RunError(Exception):
-    """A peer did not do what it was called for; the text holds the end of its output."""
+    """A run failed, or did not do its work; the message says how."""
 
 
 @dataclass(frozen=True)
 class Run:
     """What one run took.
 
-    + seconds: from its start to its end, as the administrator waits
-    + cpu: seconds of processor time of the program and of all that it started on the controller
-    + memory: the most that all of these held at once, in bytes (PSS); 0 where it was not sampled
+    + seconds: from start to end, the time that an administrator waits
+    + cpu: processor seconds of the program and of everything that it started on the controller
+    + memory: the peak of all these processes together, in bytes (PSS); 0 if it was not sampled
     """
 
     seconds: float
@@ -42,11 +42,11 @@ class Run:
 def run(argv: list[str], env: dict[str, str], sample_memory: bool) -> Run:
     """Run a program to its end, then end what it left running.
 
-    + sample_memory: also watch its memory, which costs time itself
+    + sample_memory: also watch its memory, which itself takes time
 
-    Raises `RunError` where the program fails.
+    Raises `RunError` if the program fails.
     """
-    # In a process of its own, which has no other children to be mistaken for the program's.
+    # In a new process: all children that it counts are then the program's.
     order = json.dumps({"argv": argv, "env": env, "sample_memory": sample_memory})
     runner = [sys.executable, "-m", "bench.measure"]
     done = subprocess.run(runner, input=order, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
@@ -59,8 +59,8 @@ def run(argv: list[str], env: dict[str, str], sample_memory: bool) -> Run:
 
 
 def _run_here(argv: list[str], env: dict[str, str], sample_memory: bool) -> tuple[int, Run]:
-    # Ansible's ssh connections outlive it (ControlPersist). They become this process's children,
-    # to be ended and accounted for: prctl(2), PR_SET_CHILD_SUBREAPER.
+    # Ansible's ssh connections outlive it (ControlPersist). They become children of this process, which
+    # ends them and counts their processor time: prctl(2), PR_SET_CHILD_SUBREAPER.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -89,7 +89,7 @@ def _run_here(argv: list[str], env: dict[str, str], sample_memory: bool) -> tupl
 
 
 class _Output:
-    """Reads what a process writes; what it leaves behind may hold the pipe open beyond its end."""
+    """Reads what a process writes. Programs that it left running may keep the pipe open after its end."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process

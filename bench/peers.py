@@ -1,7 +1,7 @@
 """Who does the work: this deploy, Ansible, Ansible with Mitogen, a shell script, and bare ssh.
 
 Every peer talks to the same hosts through the same ssh configuration, with as many connections at
-once as there are hosts, and starts without an open connection.
+once as hosts, and starts without an open connection.
 """
 
 import os
@@ -21,7 +21,7 @@ ANSIBLE_VENV = ROOT / ".venv-bench"
 
 @dataclass(frozen=True)
 class Command:
-    """A program with its arguments, and what it needs in its environment besides ours."""
+    """A program with its arguments, and the variables that it needs beside our environment."""
 
     argv: list[str]
     env: Mapping[str, str] = field(default_factory=dict)
@@ -33,9 +33,9 @@ class Peer:
 
     + name: on the command line and in the results
     + title: for people
-    + works: what it can do
+    + works: the works that it can do
     + command: how it is called for a work, with the wanted value of `smtpd_tls_security_level`
-    + changed: whether its output tells of a change on any host
+    + changed: whether its output reports a change on any host
     """
 
     name: str
@@ -57,7 +57,7 @@ def _pyinfra(work: Work, fleet: Fleet, level: str) -> Command:
 
 
 def _pyinfra_changed(output: str) -> bool:
-    # The last column but two of the results: hosts on which the operations did something.
+    # The column "Success": how often an operation changed a host.
     total = re.search(r"Grand total\s+(\d+)\s+(\S+)\s+(\S+)\s+(\S+)", output)
     return total is None or total[2] != "-"
 
@@ -72,7 +72,7 @@ def _ansible(work: Work, fleet: Fleet, level: str) -> Command:
     env = {
         "ANSIBLE_CONFIG": str(_HERE / "ansible" / "ansible.cfg"),
         "ANSIBLE_SSH_ARGS": options,
-        # Short: a socket's path has at most 107 letters.
+        # A short path: that of a socket has at most 107 characters.
         "ANSIBLE_SSH_CONTROL_PATH_DIR": str(SCRATCH / "c"),
     }
     return Command(argv, env)
@@ -113,7 +113,7 @@ PEERS = {peer.name: peer for peer in (OURS, ANSIBLE, MITOGEN, SCRIPT, FLOOR)}
 
 
 def environment(more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:
-    """The whole environment in which a program is measured, with what it needs besides."""
-    # Whoever measures may have told Python not to keep what it compiles; an administrator has not.
+    """The whole environment of a measured program, with the variables that it needs in addition."""
+    # Settings of Python (PYTHONDONTWRITEBYTECODE) could slow it down; an administrator has none.
     own = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     return {**own, "LC_ALL": "C.UTF-8", **more}

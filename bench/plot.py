@@ -1,4 +1,4 @@
-"""The results as a picture in SVG: a row a work, a column a fleet, and in each field a bar a peer."""
+"""The results as an SVG: one row per work, one column per fleet, and in each field one bar per peer."""
 
 import statistics
 from typing import Any
@@ -16,8 +16,8 @@ _COLOURS = {
 }
 
 _GREY = "#6e7781"
-# Lengths in pixels: the rows' titles, a column with its bars and with what stands behind the longest of
-# them, a bar, and what separates rows.
+# Lengths in pixels: the width of the rows' titles, of a column, and of the longest bar with its spread (a
+# figure follows it), the height of a bar, and the space between rows.
 _LABEL, _COLUMN, _BARS, _BAR, _GAP = 130, 175, 120, 13, 14
 _TOP = 64
 
@@ -25,7 +25,7 @@ Field = dict[str, list[float]]
 
 
 def plot(results: dict[str, Any]) -> str:
-    """An SVG; each field has a scale of its own."""
+    """The SVG; each field has its own scale."""
     fields: dict[tuple[str, tuple[int, float]], Field] = {}
     for row in results["measured"]:
         place = row["work"], (row["hosts"], row["delay_ms"])

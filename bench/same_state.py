@@ -1,10 +1,10 @@
-"""Whether all peers leave the hosts alike: what Postfix, Dovecot and certbot make of their files."""
+"""Whether all peers leave the hosts in the same state, as the hosts' own programs read their files."""
 
 from lab import LabHost
 
 _HOOK = "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
 
-# Effective values only: how a peer writes them, in which order and under which comment, is its own.
+# Effective values only: each peer may write them in its own spelling and order, with its own comments.
 _VIEWS = {
     "main.cf": "postconf -n",
     "master.cf": "postconf -M | grep -Ev '^submissions '; postconf -M submissions/inet | cut -d' ' -f1-2",
@@ -17,7 +17,7 @@ _VIEWS = {
 
 
 def effective_state(host: LabHost) -> dict[str, str]:
-    """What the host's programs would answer, by view."""
+    """View to what the host's programs answer."""
     return {view: host.run(command).stdout for view, command in _VIEWS.items()}
 
 

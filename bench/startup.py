@@ -1,13 +1,13 @@
-"""What starting costs: importing pyinfra, our own modules on top of it, and the one library that only we
-use, which is loaded while the hosts are at work."""
+"""What starting costs: the imports of pyinfra, of our own modules after it, and of the one library that
+only we use, which is loaded while the hosts are at work."""
 
 import sys
 
 from bench.measure import run
 from bench.peers import environment
 
-# What the `pyinfra` program imports, then config.py and what deploy.py imports, in the order of a run
-# and timed one behind the other.
+# What the `pyinfra` program imports, then config.py and what deploy.py imports, in the order of a run,
+# each timed by itself.
 _PROGRAM = """
 from time import process_time
 a = process_time()
@@ -29,7 +29,7 @@ print(b - a, c - b, process_time() - c)
 
 
 def imports(runs: int) -> dict[str, list[float]]:
-    """Processor seconds run by run, to import `pyinfra`, `ours`, and `cryptography.x509`."""
+    """Processor seconds of each run, to import `pyinfra`, `ours`, and `cryptography.x509`."""
     taken = []
     for _ in range(runs + 1):
         done = run([sys.executable, "-c", _PROGRAM], environment(), sample_memory=False)

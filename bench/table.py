@@ -21,16 +21,16 @@ def table(results: dict[str, Any]) -> str:
             "",
             "## Time",
             "",
-            "Seconds from start to end: median (smallest to largest), and how many times what this deploy",
-            "takes. The dry run is that of a first deploy, with its differences; the parameter is changed on",
-            "each host.",
+            "Seconds from start to end: median (smallest to largest); 2.0x is twice the time of this deploy.",
+            "The dry run is that of a first deploy, with its differences; the parameter is changed on each",
+            "host.",
             "",
             *_aligned(_times(rows, _spread)),
             "",
             "## Growth",
             "",
-            "With nothing to do: the time on the largest fleet beside that on one host, and the controller's",
-            "processor time for each further host.",
+            "With nothing to do: the time on the largest fleet compared with one host, and the controller's",
+            "processor time per further host.",
             "",
             *_aligned(_growth(rows)),
             "",
@@ -56,7 +56,7 @@ def summary(results: dict[str, Any]) -> str:
     date = max(row["started"] for row in rows)[:10]
     return "\n".join(
         [
-            f"Seconds, median, and how many times what this deploy takes; {machine['cores']} cores, {date}.",
+            f"Median seconds; 2.0x is twice the time of this deploy. {machine['cores']} cores, {date}.",
             "",
             *_aligned(_times(rows, lambda seconds: "")),
             "",
@@ -112,7 +112,7 @@ def _fleet(hosts: int, delay: float) -> str:
 
 
 def _growth(rows: list[Row]) -> list[list[str]]:
-    lines = [["peer", "hosts", "times the time of one", "ms a further host"]]
+    lines = [["peer", "hosts", "times as long as one", "ms per further host"]]
     for name, peer in PEERS.items():
         found = {
             r["hosts"]: r for r in rows if (r["peer"], r["work"], r["delay_ms"]) == (name, NOTHING.name, 0)
@@ -175,7 +175,7 @@ def _distinct(items: Iterable[tuple[int, float, str]]) -> list[tuple[int, float,
 
 
 def _aligned(lines: list[list[str]]) -> list[str]:
-    """A Markdown table that reads as well unrendered."""
+    """A Markdown table, aligned to be easy to read unrendered, too."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
 
     def row(cells: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""What is measured: the works that an administrator has done, and how the hosts are prepared."""
+"""What is measured: the works of an administrator, and how the hosts are prepared for each."""
 
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ class Work:
 
     + name: on the command line and in the results
     + title: for people
-    + state: what the hosts are before it
-    + changes: whether it changes them, so that every run needs the state anew
+    + state: the saved state that the hosts are in before it
+    + changes: whether that state must be restored before each run, because the work changes it
     """
 
     name: str
@@ -29,12 +29,12 @@ VERIFY = Work("verify", "verification", DEPLOYED, changes=False)
 
 WORKS = {work.name: work for work in (NOTHING, DRY, FIRST, ONE, VERIFY)}
 
-# The parameter that `one` changes, to and fro: each run finds the other value there.
+# The two values of the parameter that `one` changes: each run sets the one that the run before did not.
 LEVELS = ("encrypt", "may")
 
 
 def prepare(work: Work, fleet: Fleet, first: bool) -> None:
-    """Bring the hosts to where the work begins.
+    """Bring the hosts to the state in which the work begins.
 
     + first: whether it is the work's first run on this fleet
     """

@@ -1,7 +1,7 @@
 """The lab: really booted Debian mail hosts on this one machine, for the tests and the demo.
 
-`Lab` is the fleet, `LabHost` one host of it, `HostSpec` what a host shall be. On the command line
-`python3 -m lab --help` tells the rest.
+`Lab` is the fleet, `LabHost` one host of it, `HostSpec` what a host shall be. For the command line see
+`python3 -m lab --help`.
 """
 
 from lab.command import LabError

@@ -7,10 +7,10 @@ from lab.host import LabHost
 
 
 def write_access(folder: Path, hosts: Iterable[LabHost]) -> None:
-    """Write both files anew for these hosts."""
+    """Replace both files by new ones for these hosts."""
     known, config = [], ["# Made by the lab; `down` removes it."]
     for host in hosts:
-        # OpenSSH looks for the address, paramiko for either.
+        # OpenSSH looks a host up by its address, paramiko by name or address.
         known += [f"{host.name},{host.address} {key}" for key in host.host_keys()]
         config += [
             "",

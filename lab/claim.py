@@ -1,8 +1,8 @@
 """Which lab number is whose: several checkouts run labs on one machine, each in its own /24.
 
-A claim is a file under /run that says which checkout holds the number. It outlives the program
-that made it, as the lab does. A claim whose lab never came to be, or whose checkout was deleted,
-is taken away again by the next one who looks. /run is empty after a reboot, and so are all claims.
+A claim is a file under /run that says which checkout holds the number. It outlives the program that
+made it, as the lab does. Whoever claims a number next first removes the claims whose lab was never made
+or whose checkout was deleted. After a reboot /run is empty, and no claim is left.
 """
 
 import fcntl
@@ -20,8 +20,8 @@ from lab.state import number_of
 
 RUN = Path("/run/smtp-auth-lab")
 
-# A booted host needs about nine inotify instances, and the kernel grants root 128: further hosts
-# hang in their boot.
+# A booted host needs about nine inotify instances, and the kernel grants root 128 in all: the hosts for
+# which none are left hang in their boot.
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 _INOTIFY_ENOUGH = 4096
 
@@ -90,7 +90,7 @@ class Claims:
         return number not in self._held()
 
     def release(self, number: int) -> None:
-        """Give a number back; the last one puts the machine's settings back, too."""
+        """Give a number back; after the last one, restore the machine's inotify limit, too."""
         with self._locked():
             self._drop(number)
             if not self._held():
@@ -103,7 +103,7 @@ class Claims:
         root, pid, start = claim.get("root"), claim.get("pid"), claim.get("start")
         if not (isinstance(root, str) and isinstance(pid, int) and isinstance(start, int)):
             return True
-        # Between a claim and the lab's first note of it, the program that claims is alive.
+        # Until the lab has recorded its number, the program that claimed it is alive.
         return number_of(Path(root)) != number and not Process(pid, start).alive()
 
     def _raise_limit(self) -> None:
@@ -117,7 +117,7 @@ class Claims:
     def _restore_limit(self) -> None:
         kept = self._folder / "inotify"
         if kept.exists():
-            # Somebody else's later setting is not ours to undo.
+            # A limit that somebody else has set since stays.
             if int(_INOTIFY.read_text()) == _INOTIFY_ENOUGH:
                 _INOTIFY.write_text(kept.read_text())
             kept.unlink()

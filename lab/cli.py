@@ -20,7 +20,7 @@ _printing = threading.Lock()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; the exit status."""
+    """Do what the command line says; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.do(options))
@@ -28,8 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("lab: interrupted; `down` removes what there is", file=sys.stderr, flush=True)
-        # Not by the usual way out, which waits for hosts that are being made.
+        print("lab: interrupted; `down` removes what was made", file=sys.stderr, flush=True)
+        # The usual exit would wait for the hosts that are being made.
         os._exit(130)
 
 
@@ -47,8 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     down = commands.add_parser("down", help="remove everything, also after a crash")
     down.set_defaults(do=_down)
 
-    status = commands.add_parser("status", help="what is up")
-    status.add_argument("--json", action="store_true", help="for programs")
+    status = commands.add_parser("status", help="show the hosts and whether they are up")
+    status.add_argument("--json", action="store_true", help="print JSON, for programs")
     status.set_defaults(do=_status)
 
     shell = commands.add_parser("shell", help="a root shell, or one command, inside a host")
@@ -105,7 +105,7 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _rows() -> list[dict[str, Any]]:
-    """One row a host: what it is, where, and whether it is up, off, unfinished or stale."""
+    """One row per host: what it is, its address, and whether it is up, off, unfinished or stale."""
     state = read(ROOT)
     if state is None:
         return []
@@ -135,8 +135,8 @@ def _shell(options: argparse.Namespace) -> int:
     require_machine()
     hosts = Lab.load(ROOT).hosts
     if options.host not in hosts:
-        raise LabError(f"no such host is up: {options.host} ({', '.join(hosts)})")
-    # As with ssh, the words of a command are one line for the shell on the other side.
+        raise LabError(f"no such host in the lab: {options.host} ({', '.join(hosts)})")
+    # As with ssh, the words of a command are joined to one line for the host's shell.
     words = options.command[1:] if options.command[:1] == ["--"] else options.command
     inside = ["/bin/sh", "-c", " ".join(words)] if words else ["/bin/bash", "--login"]
     terminal = [f"TERM={os.environ['TERM']}"] if "TERM" in os.environ else []

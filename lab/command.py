@@ -1,4 +1,4 @@
-"""Programs of the controller machine: which the lab needs, and one way to run them."""
+"""The programs of the controller that the lab needs, and one way to run them."""
 
 import os
 import platform
@@ -32,7 +32,7 @@ class LabError(Exception):
 
 
 def require_machine() -> None:
-    """Stop with one sentence where this machine cannot carry a lab."""
+    """Raise a `LabError` if this machine cannot carry a lab."""
     if platform.system() != "Linux":
         raise LabError("the lab boots Linux hosts: it needs a Linux machine")
     if os.geteuid() != 0:
@@ -70,7 +70,7 @@ def run(
     words = [str(word) for word in argv]
     try:
         done = subprocess.run(
-            # A helper that outlived a killed `up` would go on making what `down` has just removed.
+            # If `up` is killed, its helpers die too: they would go on making what `down` removes.
             ["setpriv", "--pdeathsig", "KILL", "--", *words],
             input=stdin if stdin is not None else "",
             capture_output=True,
@@ -88,13 +88,13 @@ def run(
 
 
 def failure(words: Sequence[str], done: subprocess.CompletedProcess[str]) -> str:
-    """The sentence for a command that failed, with what it said itself."""
+    """The sentence for a command that failed, with the command's own message."""
     said = (done.stderr.strip() or done.stdout.strip() or "no message")[-2000:]
     return f"exit status {done.returncode} from {' '.join(words)}: {said}"
 
 
 def wait_until(condition: Callable[[], bool], what: str, timeout: float = 30) -> None:
-    """Poll until the condition holds; a LabError that says what was awaited after `timeout` s."""
+    """Poll until the condition holds; after `timeout` seconds raise a `LabError` that names `what`."""
     deadline = time.monotonic() + timeout
     pause = 0.005
     while not condition():

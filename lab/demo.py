@@ -21,7 +21,7 @@ _SHOWN = "mail2.example.jp"
 
 
 def main() -> int:
-    """Run the demo; the exit status."""
+    """Run the demo; returns the exit status."""
     try:
         return _demo()
     except LabError as error:
@@ -42,7 +42,7 @@ def _demo() -> int:
     for host in hosts:
         lines = _about(preview, host)
         _line(host.name, f"{sum(line[:1] in '+-' for line in lines)} lines would change")
-    print(f"\nThe whole of it for {_SHOWN}:")
+    print(f"\nThe whole preview of {_SHOWN}:")
     print("\n".join(f"    {line}" for line in _about(preview, lab.hosts[_SHOWN])))
 
     _step("Apply: pyinfra inventory.py deploy.py -y")
@@ -55,7 +55,7 @@ def _demo() -> int:
     for host in hosts:
         _timed(host.name, f"sent by {host.user}, delivered", partial(_send, lab, host))
 
-    _step("Again: what is as it should be is left alone")
+    _step("Apply again: the hosts are already as they should be, and stay so")
     again = _pyinfra("-y")
     for host in hosts:
         _line(host.name, f"{again.count(f'[{host.name}] Success')} operations changed something")
@@ -84,7 +84,7 @@ def _pyinfra(*options: str) -> str:
 
 
 def _verified(host: LabHost) -> str:
-    # All hosts of a lab have one password; it must not show in the list of processes.
+    # In the environment: a password must not show in the list of processes. All hosts of a lab have one.
     said = _output("pytest", "tests/verify", "--mailbox", host.user, VERIFY_PASSWORD=host.password)
     return said.partition(" hosts and checks ")[2].partition("\n")[2].rstrip()
 

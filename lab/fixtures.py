@@ -1,4 +1,4 @@
-"""The lab for pytest: whoever needs real hosts asks for the fixture `lab`."""
+"""The lab for pytest: a test that needs real hosts asks for the fixture `lab`."""
 
 import contextlib
 from collections.abc import Iterator
@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def lab() -> Iterator[Lab]:
     """The lab of this checkout with the default fleet, booted unless it runs already.
 
-    It is taken down at the end only if it was booted for these tests. A machine that cannot carry
-    it is a failure: a test that did not look has not passed.
+    It is taken down at the end only if it was booted for these tests. On a machine that cannot carry
+    it the tests fail: a test that did not run has not passed.
     """
     lab = Lab(ROOT)
     was_up = lab.is_up()

@@ -27,9 +27,9 @@ _ROOT_ENVIRONMENT = {
     "USER": "root",
 }
 
-# Called as a service's process (--keep-unit), systemd-nspawn leaves a host's reboot to the service
-# manager: it ends with status 133 and expects to be started again. Each boot gets a cgroup of its
-# own, since a cgroup that has children with controllers accepts no process itself.
+# With --keep-unit, systemd-nspawn leaves a host's reboot to its caller: it ends with status 133 and
+# expects to be started again. Each boot gets its own cgroup: that of the last boot has children with
+# controllers, and such a cgroup accepts no process.
 _KEEPER = """
 trees=
 while [ "$1" != -- ]; do trees="$trees $1"; shift; done
@@ -47,7 +47,7 @@ while
 do :; done
 """
 
-# Entries of /run and /tmp that the host itself makes as it goes on.
+# Entries of /run and /tmp that a running host makes by itself.
 _OWN_RUNTIME = frozenset({"agetty.reload", "log", "mount", "nologin", "sudo", "systemd", "user", "utmp"})
 
 _MAIL_UNITS = "'postfix*' 'dovecot*'"
@@ -58,9 +58,9 @@ _GREETINGS = ((22, b"SSH-"), (25, b"220 "), (143, b"* OK"))
 class LabHost:
     """A booted Debian mail host.
 
-    + state: what is recorded of it
-    + lab: what is recorded of the lab
-    + record: writes the lab's state down; called after each change of this host's
+    + state: its recorded state
+    + lab: the recorded state of the lab
+    + record: writes the lab's state to disk; called after each change of this host's state
     """
 
     def __init__(
@@ -129,7 +129,7 @@ class LabHost:
     # -- making and removing ----------------------------------------------------------------------
 
     def create(self, image: Path, keys: str, trusted: Sequence[str]) -> None:
-        """Make the host's files and network, not yet booted.
+        """Make the host's files and network, without booting it.
 
         + image: the base image
         + keys: who may log in as root, as in authorized_keys
@@ -179,7 +179,7 @@ class LabHost:
         short = self.name.partition(".")[0]
         self._write("etc/hostname", f"{self.name}\n")
         self._write("etc/mailname", f"{self.domain}\n")
-        # Without its own name here Dovecot's reload takes ten seconds.
+        # Without the host's own name here, Dovecot's reload takes ten seconds.
         self._write(
             "etc/hosts",
             "127.0.0.1\tlocalhost\n"
@@ -193,7 +193,7 @@ class LabHost:
         self._write("etc/machine-id", os.urandom(16).hex() + "\n", mode=0o444)
 
     def _trust(self, certificates: Sequence[str]) -> None:
-        # What update-ca-certificates does, which takes seconds; it would find all as it makes it.
+        # Makes the same files as update-ca-certificates, which takes seconds.
         bundle = self.root / "etc/ssl/certs/ca-certificates.crt"
         for number, pem in enumerate(certificates, 1):
             source = f"usr/local/share/ca-certificates/lab-{number}.crt"
@@ -205,7 +205,7 @@ class LabHost:
         bundle.write_text(bundle.read_text() + "".join(certificates))
 
     def _configure_postfix(self) -> None:
-        # The image's package asked a machine without these names; a real install knows them.
+        # Postfix was installed in the image, without these names; on a real host its package knows them.
         parent = self.name.partition(".")[2]
         places = ["$myhostname", self.domain, self.name, f"localhost.{parent}", "localhost"]
         values = {"myhostname": self.name, "mydestination": ", ".join(dict.fromkeys(places))}
@@ -231,10 +231,10 @@ class LabHost:
         return process is not None and process.alive()
 
     def power_on(self) -> None:
-        """Boot the host; returns as soon as it is started (see `wait_ready`)."""
+        """Boot the host; returns when the boot has begun (see `wait_ready`)."""
         if self.running():
             return
-        # What a crash left of it would share its cgroup.
+        # Processes that a crash left behind would share its cgroup.
         self._cgroup.kill()
         names = self._lab.names
         started = self._cgroup.start(
@@ -256,7 +256,7 @@ class LabHost:
         """Shut the host down in order, and wait until it is off."""
         if self.running():
             for nspawn in self._nspawn():
-                # nspawn hands it on as a request for an orderly shutdown.
+                # systemd-nspawn passes this on as a request for an orderly shutdown.
                 nspawn.signal(signal.SIGTERM)
             wait_until(lambda: not self.running(), f"{self.name} switched off", timeout=100)
         self._off()
@@ -332,7 +332,7 @@ class LabHost:
     # -- commands ---------------------------------------------------------------------------------
 
     def enter(self) -> list[str]:
-        """The command line before a command that is to run inside the host, as root."""
+        """The words in front of a command that shall run inside the host, as root."""
         variables = [f"{key}={value}" for key, value in _ROOT_ENVIRONMENT.items()]
         return [
             *("nsenter", f"--target={self.leader().pid}", "--all", "--root", "--wdns=/root"),
@@ -353,7 +353,7 @@ class LabHost:
         + check: whether an exit status other than 0 is a LabError
         + timeout: seconds after which the command is killed
         """
-        # The command's own group, so that a time-out ends all of it and not only the way in.
+        # Its own process group: a time-out then kills the command, too, and not only nsenter.
         with subprocess.Popen(
             [*self.enter(), "/bin/sh", "-c", command],
             stdin=subprocess.PIPE,
@@ -381,8 +381,8 @@ class LabHost:
     def issue_certificate(self, names: Sequence[str] = (), cert_name: str | None = None) -> None:
         """Obtain a certificate lineage from the lab's authority with certbot.
 
-        + names: the names it covers, which lead to this host from now on; the host's own if none
-        + cert_name: the lineage's name; the mail domain if none
+        + names: the names it covers, which lead to this host from now on; by default the host's own
+        + cert_name: the lineage's name; by default the mail domain
         """
         covered = list(names) or [self.name]
         for name in covered:
@@ -410,13 +410,13 @@ class LabHost:
         return self._snapshots.names()
 
     def forget(self, name: str) -> None:
-        """Give up a state."""
+        """Remove a state."""
         self._snapshots.forget(name)
 
     def restore(self, name: str) -> None:
-        """Make the host what it was when the state of this name was kept, and serving.
+        """Put the host back to the state of this name, and wait until it serves.
 
-        Works on a host that is switched off, too: it is booted.
+        A host that is switched off is booted.
         """
         if not self._snapshots.has(name):
             raise LabError(f"{self.name} has no state named {name}: {', '.join(self.saved())}")
@@ -430,7 +430,7 @@ class LabHost:
         units = [Path(path).name for path in changed if path.startswith("etc/systemd/system/")]
         if restart:
             self._stop_services()
-        # A timer or service that came with the change goes with it.
+        # Units whose files were added or changed still run: they end before their files are put back.
         for unit in units:
             if unit.endswith((".service", ".timer", ".path", ".socket")):
                 self.run(f"systemctl stop {shlex.quote(unit)}", check=False)
@@ -441,7 +441,7 @@ class LabHost:
             self._start_services(reload_units=bool(units))
 
     def reset(self) -> None:
-        """Make the host what it was when the lab had just made it."""
+        """Put the host back to the state in which the lab made it."""
         self.restore(STOCK)
 
     def serves(self) -> bool:
@@ -449,7 +449,7 @@ class LabHost:
         return all(self._greeting(port).startswith(greeting) for port, greeting in _GREETINGS)
 
     def _stop_services(self) -> None:
-        # Not as they would end by themselves: that takes seconds, and their files are put back anyway.
+        # Killed: an orderly stop takes seconds, and their files are put back anyway.
         self.run(
             f"""
             systemctl stop --no-block {_MAIL_UNITS}
@@ -460,12 +460,12 @@ class LabHost:
         )
 
     def _start_services(self, reload_units: bool) -> None:
-        # Postfix makes its sockets anew, but leaves those of others (Dovecot's listener) there.
+        # Postfix makes its own sockets again, but would leave those of others (Dovecot's listener).
         self.run(
             "find /var/spool/postfix/private /var/spool/postfix/public -mindepth 1 -delete\n"
             + ("systemctl daemon-reload\n" if reload_units else "")
-            # Frequent restarts, as a test makes them, count as a service that fails to start. By their
-            # names: a pattern passes over units that are stopped.
+            # systemd takes the tests' frequent restarts for a service that fails to start. The units are
+            # named one by one: a pattern leaves out units that are stopped.
             + "systemctl reset-failed postfix postfix@- dovecot dovecot.socket 2>/dev/null\n"
             "systemctl start postfix ssh dovecot",
         )

@@ -1,8 +1,8 @@
 """The hosts' base images: one root file system per Debian release, made once and then only read.
 
-An image is what `mmdebstrap` makes of the packages below, as a stock install would be, less the
-manual pages. It is kept outside the checkout and shared by all labs, and is made anew when its
-recipe here changes. A host writes to an overlay above it (see `host`), never to the image.
+An image is what `mmdebstrap` makes of the packages below: a stock install without manual pages, other
+documentation and translations. It is kept outside the checkout, shared by all labs, and made again when
+its recipe here changes. A host writes to an overlay above the image (see `mounts`), never to the image.
 """
 
 import fcntl
@@ -15,8 +15,8 @@ from pathlib import Path
 from lab.command import LabError, run, wait_until
 from lab.process import Cgroup
 
-# What a host has installed: a mail host with a Let's Encrypt certificate, and what an
-# administrator may find there (fish is for programs that must not rely on a POSIX login shell).
+# What a host has installed: a mail host with a Let's Encrypt certificate, and what an administrator may
+# have added (fish: programs must not rely on a POSIX login shell).
 PACKAGES = (
     "ca-certificates",
     "certbot",
@@ -41,7 +41,7 @@ _ANSWERS = (
     rf"postfix postfix/mailname string {PLACEHOLDER}\n"
 )
 
-# Work that a host would begin by itself at a random time, reaching for package servers.
+# Timers whose work would begin at a random time, some of it with requests to package servers.
 _NO_TIMERS = ("apt-daily", "apt-daily-upgrade", "dpkg-db-backup", "e2scrub_all", "fstrim", "man-db")
 
 _RECIPE = (
@@ -80,7 +80,7 @@ def path(release: str) -> Path:
 
 
 def ensure(release: str, cgroup: Cgroup) -> Path:
-    """Make the image of a release unless it is there; return its path.
+    """Make the image of a release unless it exists; return its path.
 
     + cgroup: where the build runs, so that taking down the lab ends it too
     """
@@ -111,14 +111,14 @@ def _locked(release: str) -> Iterator[int]:
 
 
 def _build(release: str, image: Path, cgroup: Cgroup, lock: int) -> None:
-    # Only the last step gives the image its name: an interrupted build is never taken for one.
+    # The image gets its name in the last step: nobody takes an interrupted build for an image.
     partial = image.with_name(f"{release}.partial")
     log = image.with_name(f"{release}.log")
     _remove(partial)
     log.unlink(missing_ok=True)
-    # A build that outlives this program keeps the lock, and nobody else writes to its folder.
-    # In a mount namespace of its own: what mmdebstrap mounts in the image (the machine's own /sys
-    # and /dev/shm among it) goes when it is killed, and nobody else ever sees it.
+    # The build inherits the lock: if it outlives this program, nobody else writes to its folder.
+    # It has its own mount namespace: nobody else sees what mmdebstrap mounts in the image (the machine's
+    # own /sys and /dev/shm among it), and the mounts end with the build, even if it is killed.
     private = ("unshare", "--mount", "--propagation=private")
     build = cgroup.start(
         [*private, "mmdebstrap", *_RECIPE, release, str(partial)], log, env={}, inherit=[lock]
@@ -138,5 +138,5 @@ def _remove_unused(release: str, keep: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    # A mount below it would be somebody else's files.
+    # Files below a mount would be somebody else's.
     run("rm", "-rf", "--one-file-system", folder, timeout=300)

@@ -1,4 +1,4 @@
-"""The lab as a whole: up, down, and everything in between that can be cut short."""
+"""The lab as a whole: up and down, each of which may be cut short at any moment."""
 
 import fcntl
 import os
@@ -37,7 +37,7 @@ def _silent(_subject: str, _text: str, _seconds: float | None) -> None:
 
 
 def _side_by_side(work: Callable[[_In], _Out], items: Iterable[_In]) -> list[_Out]:
-    """The work's results; the first failure is raised when the others have come to their end."""
+    """The work's results; the first failure is raised when all other work has ended."""
     pool = ThreadPoolExecutor(_SIDE_BY_SIDE)
     try:
         results = list(pool.map(work, items))
@@ -45,7 +45,7 @@ def _side_by_side(work: Callable[[_In], _Out], items: Iterable[_In]) -> list[_Ou
         pool.shutdown()
         raise
     except BaseException:
-        # The person at the keyboard does not want to wait for what is going on.
+        # The person who interrupts does not want to wait for the work that still runs.
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
@@ -61,7 +61,7 @@ class Lab:
             lab.hosts["mail1.example.jp"].run("postconf mail_version")
 
     + root: the checkout, which gets a folder `.lab`
-    + tell: told of each step: its subject, what is done, and the seconds it took if it is over
+    + tell: called for each step with its subject, what is done, and the seconds it took, if it is over
     """
 
     def __init__(self, root: Path, tell: Tell = _silent) -> None:
@@ -74,7 +74,7 @@ class Lab:
 
     @classmethod
     def load(cls, root: Path) -> "Lab":
-        """The running lab of a checkout; LabError where none runs."""
+        """The running lab of a checkout. Raises a `LabError` if none runs."""
         lab = cls(root)
         state = lab._live()
         if state is None:
@@ -125,7 +125,7 @@ class Lab:
         return Link(state, host, self._record)
 
     def is_up(self) -> bool:
-        """Whether this checkout's lab runs, with whatever hosts."""
+        """Whether this checkout's lab runs, with any hosts or none."""
         return self._live() is not None
 
     # -- up ---------------------------------------------------------------------------------------
@@ -188,7 +188,7 @@ class Lab:
     def _to_make(self, spec: HostSpec) -> bool:
         known = self._require().hosts.get(spec.name)
         if known is not None and known.spec != spec:
-            raise LabError(f"{spec.name} is up with another release, domain or user: down first")
+            raise LabError(f"{spec.name} is up with another release, domain or user: take the lab down first")
         return known is None
 
     def _plan(self, spec: HostSpec) -> LabHost:
@@ -278,7 +278,7 @@ class Lab:
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
         """One program at a time changes the lab of a checkout."""
-        # The checkout itself is the lock: it is there before the lab's folder and after it.
+        # The lock is on the checkout itself: it exists before the lab's folder and after it.
         handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
@@ -300,7 +300,7 @@ class Lab:
         return state if {"dns", "acme"} <= alive and self._has_keys() else None
 
     def _has_keys(self) -> bool:
-        # The last that is made before the first host.
+        # The key is the last thing that is made before the first host: without it, `up` was cut short.
         return (self.folder / "key.pub").is_file()
 
     def _adopt(self, state: LabState) -> None:
@@ -326,7 +326,7 @@ class Lab:
 
 
 def remove_all(names: Names) -> None:
-    """Remove everything that bears a lab's number, in an order that leaves nothing in use."""
+    """Remove everything that bears a lab's number: processes first, because they use the rest."""
     Cgroup(names.bridge).kill()
     mounts.remove(names)
     network.remove_all(names)

@@ -13,9 +13,9 @@ from lab.state import LabState
 class Link:
     """One host's cable.
 
-    + state: what is recorded of the lab
+    + state: the recorded state of the lab
     + host: the host's name
-    + record: writes the lab's state down
+    + record: writes the lab's state to disk
     """
 
     def __init__(self, state: LabState, host: str, record: Callable[[], None]) -> None:
@@ -54,6 +54,6 @@ class Link:
         self._record()
 
     def unplug(self) -> None:
-        """End the program that slows the cable down, if there is one."""
+        """End the program that slows the cable down, if one runs."""
         self._cgroup.kill()
         self._state.services.pop(self._service, None)

@@ -1,4 +1,4 @@
-"""A mail program for the lab: it talks to a host by its name, wherever the lab keeps that host."""
+"""A mail program for the lab: it connects to a host's lab address and expects the host's name."""
 
 import contextlib
 import smtplib
@@ -34,7 +34,7 @@ def submissions(host: LabHost, ca: Path, context: ssl.SSLContext | None = None) 
     """A conversation on port 465, not yet logged in. Raises what `ssl` and `smtplib` raise.
 
     + ca: the certificates in PEM that are trusted
-    + context: how TLS is spoken, where the default for these certificates does not do
+    + context: how TLS is spoken, instead of the default for these certificates
     """
     client = _Submissions(host, context or ssl.create_default_context(cafile=str(ca)))
     try:
@@ -71,7 +71,7 @@ def send(host: LabHost, ca: Path, subject: str) -> None:
 
 
 def delivered(host: LabHost, subject: str) -> str:
-    """Wait until the message is in the mailbox; its headers. Raises LabError where it never comes."""
+    """Wait until the message is in the mailbox; returns its headers. Raises `LabError` if it never comes."""
     wait_until(lambda: bool(_messages(host, subject)), f"{subject!r} in {host.name}'s mailbox", timeout=30)
     return _messages(host, subject)[0]
 

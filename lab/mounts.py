@@ -10,7 +10,7 @@ from lab.names import Names
 
 
 def require_plain(folder: Path) -> None:
-    """Stop where hosts cannot live: an overlay cannot have its upper part on an overlay."""
+    """Raise a `LabError` if hosts cannot live here: an overlay's upper part cannot be on overlayfs or NFS."""
     kind = run("stat", "--file-system", "--format=%T", folder).stdout.strip()
     if kind in {"overlayfs", "nfs"}:
         raise LabError(f"{folder} is on {kind}, where hosts cannot keep files: move it")
@@ -22,7 +22,7 @@ def make(names: Names, image: Path, folder: Path) -> Path:
     for part in ("upper", "work", "root"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     options = f"lowerdir={image},upperdir={folder / 'upper'},workdir={folder / 'work'}"
-    # The lab's name as the source tells whose mount this is, even when the folder is gone.
+    # The mount's source names the lab, so that the mount can be found even when the folder is gone.
     run("mount", "-t", "overlay", "-o", options, names.bridge, root)
     return root
 
@@ -32,7 +32,7 @@ def remove(names: Names, below: Path | None = None) -> None:
     for mount in _mounts(names):
         if below is None or mount.is_relative_to(below):
             _drop_lock(mount)
-            # A killed host's own mounts are let go a moment after its last process.
+            # The kernel releases a killed host's own mounts a moment after its last process.
             wait_until(partial(_unmounted, mount), f"the end of the mount {mount}")
 
 
@@ -52,5 +52,5 @@ def _mounts(names: Names) -> Iterator[Path]:
         kind, source, _ = after.split(" ", 2)
         if kind == "overlay" and source == names.bridge:
             with contextlib.suppress(IndexError):
-                # Blanks in a path stand there as octal numbers.
+                # In mountinfo, blanks in a path are octal numbers.
                 yield Path(before.split()[4].encode().decode("unicode_escape"))

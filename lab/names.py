@@ -1,8 +1,8 @@
-"""What belongs to a lab is called after the lab's number, and so can always be found again.
+"""Everything that belongs to a lab has the lab's number in its name, and so can always be found again.
 
-A lab's number is its claim (see `claim`): the number tells its network, and the names of its
-bridge, interfaces, namespaces, mounts and cgroups. Whoever knows the number and the lab's folder
-can remove a lab completely, even when the program that made it died in the middle.
+A lab claims its number (see `claim`). The number determines the lab's network and the names of its
+bridge, interfaces, namespaces, mounts and cgroups. Whoever knows the number and the lab's folder can
+remove the lab completely, even if the program that made it died in the middle.
 """
 
 from dataclasses import dataclass
@@ -42,11 +42,11 @@ class Names:
         return f"mlab{self.number}"
 
     def veth(self, index: int) -> str:
-        """The controller's end of a host's cable; an interface's name has at most 15 letters."""
+        """The controller's end of a host's cable; an interface's name has at most 15 characters."""
         return f"{self.bridge}h{index}"
 
     def tap(self, index: int) -> str:
-        """The far end of a host's cable while that is slowed down (see `wire`)."""
+        """The bridge's end of a host's cable while that is slowed down (see `wire`)."""
         return f"{self.bridge}t{index}"
 
     def machine(self, index: int) -> str:

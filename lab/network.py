@@ -1,4 +1,4 @@
-"""A lab's network: a bridge on the controller, and for each host a namespace with a cable to it."""
+"""A lab's network: a bridge on the controller, and one namespace per host with a cable to the bridge."""
 
 import json
 from pathlib import Path
@@ -44,7 +44,7 @@ def make_host(names: Names, host: str, index: int) -> None:
 
 
 def remove_host(names: Names, host: str, index: int) -> None:
-    """Take away what `make_host` made, however much of it there is."""
+    """Remove what `make_host` made, even if it was cut short."""
     for link in (names.veth(index), names.tap(index)):
         _remove_link(link)
     _remove_netns(names.netns(host))
@@ -67,7 +67,7 @@ def _links() -> list[str]:
 
 
 def _remove_link(link: str) -> None:
-    # A host's end of a cable goes with its namespace at any moment: gone is as good as removed.
+    # The kernel may remove a cable at any moment, with the host's namespace: that is just as good.
     if Path("/sys/class/net", link).exists():
         done = run("ip", "link", "delete", link, check=False)
         if done.returncode != 0 and Path("/sys/class/net", link).exists():

@@ -6,7 +6,7 @@ whether it lives and to signal exactly it, even after the pid was given to someb
 
 The lab's hosts need cgroups of their own for another reason too: systemd-nspawn places a host
 below the cgroup it was called in, always under the same name. Two hosts started from one cgroup
-share it, and `systemctl stop` in one of them reaches for the processes of the other.
+would share that place, and `systemctl stop` in one host would stop processes of the other.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from lab.command import LabError, environment, wait_until
 
 @dataclass(frozen=True)
 class Process:
-    """One process: a pid alone may be another's by tomorrow, its start time tells them apart."""
+    """One process. Its pid may belong to another process tomorrow; the start time tells the two apart."""
 
     pid: int
     start: int
@@ -41,9 +41,9 @@ class Process:
         return _start_time(self.pid) == self.start
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to this very process, or nothing when it is gone."""
+        """Send a signal to exactly this process; do nothing if it is gone."""
         with contextlib.suppress(ProcessLookupError):
-            # The descriptor pins the process: what is compared is what is signalled.
+            # The descriptor belongs to one process: the one compared is the one that gets the signal.
             handle = os.pidfd_open(self.pid)
             try:
                 if self.alive():
@@ -52,7 +52,7 @@ class Process:
                 os.close(handle)
 
     def children(self) -> "list[Process]":
-        """Its children that run."""
+        """Its running children."""
         if not self.alive():
             return []
         try:
@@ -87,9 +87,9 @@ def is_init_of_namespace(pid: int) -> bool:
 
 
 def hierarchies() -> list[Path]:
-    """Where cgroups are kept: version 2, and systemd's own version 1 tree where there is one.
+    """Where cgroups are kept: version 2, and systemd's own version 1 tree if it is mounted.
 
-    On a machine with both (hybrid mode) nspawn expects a host to be at the same place in the two.
+    On a machine with both (hybrid mode) nspawn expects a host to be at the same place in both.
     The first is version 2, which alone can kill a group at once.
     """
     unified: list[Path] = []
@@ -109,7 +109,7 @@ def hierarchies() -> list[Path]:
 
 @dataclass(frozen=True)
 class Cgroup:
-    """A named group of processes, with all that they start: `lab7/mail1.example.jp`."""
+    """A named group of processes, with all that they start: `mlab7/mail1.example.jp`."""
 
     name: str
 
@@ -125,7 +125,7 @@ class Cgroup:
         for path in self.paths():
             path.mkdir(parents=True, exist_ok=True)
             files.append(str(path / "cgroup.procs"))
-        # The shell moves itself before it becomes the program: nothing is started outside.
+        # The shell moves itself into the group before it becomes the program: nothing starts outside.
         enter = 'while [ "$1" != -- ]; do echo $$ >"$1" || exit 125; shift; done; shift; exec "$@"'
         with output.open("ab") as log:
             return subprocess.Popen(

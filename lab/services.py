@@ -19,15 +19,15 @@ _ACME_PORT = 14000
 _ACME_MANAGEMENT_PORT = 15000
 _DNS_MANAGEMENT_PORT = 8055
 
-# Like Let's Encrypt's: long enough that no `certbot renew` by timer finds anything to do.
+# As long as Let's Encrypt's: the `certbot renew` of a host's timer finds nothing to do.
 _VALIDITY = 90 * 24 * 3600
 
-# The programs are asked directly, whatever proxy the controller has for the world outside.
+# Requests go to the programs directly, even if the controller uses a proxy for the Internet.
 _DIRECT = urllib.request.ProxyHandler({})
 
 
 def directory(names: Names) -> str:
-    """The address that certbot is given as its server."""
+    """The address of the ACME server, for certbot."""
     return f"https://{names.gateway}:{_ACME_PORT}/dir"
 
 
@@ -45,7 +45,7 @@ class Services:
 
     @property
     def api_certificate(self) -> Path:
-        """What a client needs to trust to speak to the authority at all."""
+        """The certificate that a client must trust to speak to the authority at all."""
         return self._folder / "api.pem"
 
     def start_dns(self) -> Process:
@@ -103,11 +103,11 @@ class Services:
         return Process.of(started.pid)
 
     def issuing_root(self) -> str:
-        """The root certificate below which the hosts' certificates are, in PEM."""
+        """The root of the hosts' certificates, in PEM."""
         return self._fetch(self._acme("roots/0"))
 
     def add_name(self, name: str, address: str) -> None:
-        """Let a name have an address in the lab's DNS, instead of any that it had."""
+        """Give a name this address in the lab's DNS, in place of earlier ones."""
         for what, more in (("clear-a", {}), ("add-a", {"addresses": [address]})):
             self._fetch(self._dns(what), json.dumps({"host": f"{name}."} | more))
 

@@ -1,9 +1,9 @@
 """A host's named states: its files as they were, and a fast way back to them.
 
 A state is a copy of those parts of the host's file system that an administrator, a deploy or a
-mail can change. Going back compares contents, not times: what did not change keeps its inode, and
-what did gets the old content, time, mode and owner. The daemons are restarted only where something
-that they read has changed, or where they do not run.
+mail can change. Going back compares contents, not times: an unchanged file keeps its inode, a changed
+one gets the old content, time, mode and owner. The daemons are restarted only if something that they
+read has changed, or if they do not run.
 """
 
 import shutil
@@ -11,15 +11,15 @@ from pathlib import Path
 
 from lab.command import run
 
-# What is kept. Beside these a host has only what its packages brought, and what lives in memory.
+# The parts that are saved. Everything else on a host came with its packages or lives in memory.
 _TREES = ("etc", "home", "opt", "root", "srv", "usr/local", "var")
 
 _LEFT_ALONE = (
-    # Sockets and pid files of the running Postfix; a restart makes them anew.
+    # Sockets and pid files of the running Postfix; a restart makes new ones.
     "/var/spool/postfix/private",
     "/var/spool/postfix/public",
     "/var/spool/postfix/pid",
-    # What Postfix and Dovecot renew themselves when they start, in the chroot above all.
+    # Files that Postfix and Dovecot renew themselves when they start, most of them in the chroot.
     "/var/lib/dovecot/instances",
     "/var/lib/postfix/master.lock",
     "/var/lib/postfix/prng_exch",
@@ -42,7 +42,7 @@ _LEFT_ALONE = (
     "/etc/.pwd.lock",
 )
 
-# Changes here leave what the daemons do as it is.
+# Changes here do not affect what the daemons do.
 _UNREAD = (
     "var/log/",
     "var/mail/",
@@ -76,14 +76,14 @@ class Snapshots:
         self._folder = folder
 
     def names(self) -> list[str]:
-        """The states that there are."""
+        """The names of the saved states."""
         if not self._folder.is_dir():
             return []
         return sorted(p.name for p in self._folder.iterdir() if not p.name.startswith("."))
 
     def save(self, name: str) -> None:
         """Keep the present state under a name, instead of any older one of that name."""
-        # A copy that was interrupted never bears a state's name.
+        # The copy gets the state's name at its end: nobody takes an interrupted copy for a state.
         partial = self._folder / f".{name}"
         self.forget(f".{name}")
         partial.mkdir(parents=True)
@@ -97,7 +97,7 @@ class Snapshots:
             shutil.rmtree(self._folder / name)
 
     def has(self, name: str) -> bool:
-        """Whether there is a state of this name."""
+        """Whether a state of this name exists."""
         return (self._folder / name).is_dir()
 
     def differences(self, name: str) -> list[str]:
@@ -109,10 +109,10 @@ class Snapshots:
         ]
 
     def put_back(self, name: str) -> None:
-        """Make the host's files what they were."""
+        """Give the host the files of this state."""
         _rsync(self._folder / name, self._root, "--checksum")
 
 
 def matters(path: str) -> bool:
-    """Whether a daemon may behave differently since this path changed."""
+    """Whether a daemon may behave differently after a change of this path."""
     return not path.endswith("/") and not path.startswith(_UNREAD)

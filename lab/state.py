@@ -19,7 +19,7 @@ FOLDER = ".lab"
 
 
 def boot_id() -> str:
-    """This boot of the machine: a lab of another boot is only files any more."""
+    """The id of this boot of the machine; a lab of an earlier boot is nothing but files."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
@@ -28,7 +28,7 @@ class HostState:
     """One host as recorded.
 
     + index: its place in the lab's network
-    + process: the systemd-nspawn that runs it, or None while it is off
+    + process: the shell that starts systemd-nspawn for each of its boots; None while it is off
     + ready: whether it was made to the end, certificate and stock state included
     """
 
@@ -43,7 +43,7 @@ class HostState:
 class LabState:
     """A lab as recorded.
 
-    + services: the processes that serve all hosts (DNS, ACME), and slowed cables
+    + services: the processes that serve all hosts (DNS, ACME), and those that slow cables down
     """
 
     root: Path
@@ -54,7 +54,7 @@ class LabState:
 
     @property
     def names(self) -> Names:
-        """What the lab's things are called."""
+        """The names of the lab's parts."""
         return Names(self.number)
 
     @property
@@ -77,7 +77,7 @@ class LabState:
         new.replace(self.folder / "lab.json")
 
     def as_json(self) -> dict[str, Any]:
-        """The state as it is written: what was decided, and what follows from it for a reader."""
+        """The state as it is written: the decisions, and for other readers what follows from them."""
         names = self.names
         return {
             "boot": self.boot,
@@ -114,7 +114,7 @@ def _read_process(data: dict[str, int] | None) -> Process | None:
 
 
 def read(root: Path) -> LabState | None:
-    """The lab recorded in a checkout, None where there is none; LabError for an unreadable one."""
+    """The lab recorded in a checkout; None without a record. Raises a `LabError` for an unreadable one."""
     path = root / FOLDER / "lab.json"
     try:
         data = json.loads(path.read_text())

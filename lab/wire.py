@@ -2,9 +2,9 @@
 
     python3 wire.py INTERFACE TAP MILLISECONDS
 
-What comes from the tap reaches the interface after that time; the way back takes none, so that
-each round trip takes that much longer. The kernel's own netem would do the same, but many kernels
-are built without it. Needs nothing but Python: it is run as a file.
+Frames from the tap reach the interface after that time, frames in the other direction at once: each
+round trip takes that much longer. The kernel's own netem would do the same, but many kernels are built
+without it. This file needs nothing but Python, because it is run as a program.
 """
 
 import fcntl
@@ -25,14 +25,14 @@ _TUNSETIFF, _TUNSETOFFLOAD = 0x400454CA, 0x400454D0
 _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
 _CHECKSUM, _TSO4, _TSO6 = 1, 2, 4
 
-# A frame of segments to be cut up later, with its header.
+# The largest frame, with its header: many segments that will be cut up later.
 _LARGEST = 1 << 17
 
 
 def _open_interface(name: str) -> socket.socket:
     interface = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
-    # The header tells of checksums and segments still to be made, as they are between interfaces
-    # of one machine; both sides speak it, and so it is passed on as it is.
+    # This header says which checksums and segments still have to be made, as usual between interfaces of
+    # one machine. Both sides understand it, so it is passed on unchanged.
     interface.setsockopt(_SOL_PACKET, _PACKET_VNET_HDR, 1)
     interface.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
     interface.bind((name, _ETH_P_ALL))
@@ -66,7 +66,7 @@ def carry(name: str, tap_name: str, delay: float) -> None:
             while waiting and waiting[0][0] <= time.monotonic():
                 interface.send(waiting.popleft()[1])
         except OSError:
-            # An end that is down: what was on the way is lost.
+            # One end is down: the frame is lost.
             continue
 
 

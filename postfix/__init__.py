@@ -1,9 +1,9 @@
-"""Postfix's configuration files as text that is edited in place, the way an administrator would.
+"""Edits Postfix's configuration files as text, in place, as an administrator would.
 
-The edits are made here and not by `postconf -e` on the host, so that a preview shows the very bytes
-that a deploy writes, comments inside a multi-line value or a service stay where they are, and a
-change costs no remote command of its own. The host's own `postconf` then has to read the result
-as it was meant, before it goes live.
+The edits are made on the controller, not by `postconf -e` on the host. A preview can then show the
+exact bytes that a deploy writes, comments inside a multi-line value or a service stay in place, and an
+edit needs no remote command. Before the result goes live, the host's own `postconf` must read it as it
+was meant.
 
-Files are handled as `str` decoded from latin-1, which gives every byte back as it was.
+A file is a `str` decoded from latin-1: encoding it again gives every byte back.
 """

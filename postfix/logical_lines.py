@@ -1,9 +1,9 @@
-"""Logical lines, as main.cf and master.cf share them (postconf(5), master(5))."""
+"""Logical lines, which main.cf and master.cf have in common (postconf(5), master(5))."""
 
 import re
 from collections.abc import Iterator
 
-# Postfix's own. Python's takes bytes of UTF-8 letters for white space, too.
+# What Postfix takes for white space. For Python, some bytes of UTF-8 letters are white space, too.
 WHITE = " \t\n\v\f\r"
 
 
@@ -21,8 +21,8 @@ def split_lines(content: str) -> list[str]:
 def logical_lines(lines: list[str]) -> Iterator[list[int]]:
     """Yield the indices of the physical lines that make up each logical line.
 
-    A line that starts with white space continues the one before it; comments and empty lines belong
-    to none and do not end one either.
+    A line that starts with white space continues the one before it. Comments and empty lines are part
+    of no logical line and do not end one.
     """
     current: list[int] = []
     for index, line in enumerate(lines):
@@ -39,7 +39,7 @@ def logical_lines(lines: list[str]) -> Iterator[list[int]]:
 
 
 def line_end(content: str) -> str:
-    """The line end that a new line of this file gets: that of the last line which has one."""
+    """The line end for a new line in this file: the last one that the file has."""
     return "\r\n" if content[: content.rfind("\n") + 1].endswith("\r\n") else "\n"
 
 

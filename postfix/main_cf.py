@@ -10,8 +10,8 @@ from postfix.logical_lines import WHITE, ended, fold, line_end, logical_lines, s
 def set_parameter(content: str, name: str, value: str) -> str:
     """Give a parameter a value.
 
-    The last definition, which is the one that counts, is replaced where it stands and keeps its
-    spelling of " = "; without one, a line is appended.
+    The last definition counts: it gets the value in place and keeps its spelling of " = ". Without a
+    definition, a line is appended.
 
     + content: the whole file
     + value: on one line; an empty one defines the parameter as empty
@@ -41,7 +41,7 @@ def comment_out(content: str, name: str) -> str:
 
 
 def defined_parameters(content: str) -> dict[str, str]:
-    """Name to value of everything that the file defines, white space folded, the last one winning."""
+    """Name to value of every parameter that the file defines, white space folded; the last one wins."""
     return {found.name: found.value for found in _definitions(content)}
 
 
@@ -53,7 +53,7 @@ class _Definition:
     lines: tuple[int, ...]
 
 
-# The name may have a line of its own; the value may begin on the next.
+# A logical line may break before "=", and between "=" and the value.
 _NAME = re.compile(r"\s*([^\s=#]+)\s*=[^\S\n]*", re.ASCII)
 
 

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 from postfix.logical_lines import WHITE, ended, fold, line_end, logical_lines, split_lines
 
-# Port 465's names in /etc/services, today's and those of its past.
+# Port 465 and its names in /etc/services, now and in the past.
 SUBMISSIONS_NAMES = ("submissions", "465", "smtps", "ssmtp", "urd")
 
 
@@ -15,8 +15,8 @@ SUBMISSIONS_NAMES = ("submissions", "465", "smtps", "ssmtp", "urd")
 class Option:
     """One `-o name=value` of a service.
 
-    + start, end: where both its words begin and end in the file
-    + argument: where the second one begins; that of the first where they are one (`-oname=value`)
+    + start, end: where the option begins and ends in the file, `-o` included
+    + argument: where its `name=value` begins; the same as `start` for one word (`-oname=value`)
     """
 
     name: str
@@ -33,7 +33,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Service:
-    """One entry of master.cf; `start` and `end` are the offsets of its first line and behind its last."""
+    """One entry of master.cf; `start` is the offset of its first line, `end` that of what follows it."""
 
     name: str
     type: str
@@ -44,12 +44,12 @@ class Service:
 
     @property
     def effective_options(self) -> dict[str, str]:
-        """Name to value, the last of several winning as in Postfix."""
+        """Name to value; the last option of a name wins, as in Postfix."""
         return {option.name: option.value for option in self.options}
 
 
 def services(content: str) -> list[Service]:
-    """Every service of the file, in its order. Raises `ValueError` that quotes a broken line."""
+    """Every service of the file, in file order. Raises a `ValueError` that quotes a broken line."""
     return list(_parsed(content))
 
 
@@ -63,23 +63,23 @@ def submissions_services(content: str) -> list[Service]:
 
 
 def set_options(content: str, options: Mapping[str, str | None]) -> str:
-    """Give the submissions service its options; what else it has stays.
+    """Give every service on port 465 these options; its other options stay.
 
-    An option's value is replaced where it stands, one that it lacks goes on a line of its own at
-    the end, and one whose value is `None` is removed. A file without the service gets it, below
-    Debian's commented one where that is.
+    An existing option gets the new value in place, a missing one is added on its own line at the end,
+    and one whose value is `None` is removed. A file without such a service gets one: below Debian's
+    commented example if the file has it, else at the end.
     """
     found = submissions_services(content)
     if not found:
         return _add_service(content, options)
-    # From the last one up, so that the offsets of those above stay right.
+    # From the last service up: an edit moves only what is below it.
     for service in reversed(found):
         content = _edit_service(content, service, options)
     return content
 
 
 def option_words(name: str, value: str) -> str:
-    """`-o name=value` as master.cf wants it: in braces where the value holds white space."""
+    """`-o name=value` as master.cf wants it: in braces if the value holds white space."""
     return f"-o {_argument(name, value)}"
 
 
@@ -153,7 +153,7 @@ def _add_service(content: str, options: Mapping[str, str | None]) -> str:
     content = ended(content)
     commented = re.search(r"^#submissions\s+inet\s.*\n(?:#[ \t]+\S.*\n)*", content, re.MULTILINE)
     place = commented.end() if commented else len(content)
-    # Comments do not end a service: what is below them may still be options of the one above.
+    # A comment does not end a service: the lines below it may still be options of the service above.
     place = next((service.end for service in services(content) if service.start < place < service.end), place)
     return content[:place] + stanza + content[place:]
 
@@ -178,7 +178,7 @@ def _edit_service(content: str, service: Service, options: Mapping[str, str | No
 
 
 def _removal(content: str, option: Option) -> tuple[int, int, str]:
-    """Remove an option, and its line with it where nothing else stands there."""
+    """The edit that removes an option, with its whole line if nothing else is on it."""
     start = content.rfind("\n", 0, option.start) + 1
     newline = content.find("\n", option.end)
     end = len(content) if newline < 0 else newline + 1

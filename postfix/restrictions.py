@@ -3,9 +3,8 @@
 _MAP = (1,)
 _NONE = (0,)
 
-# Restrictions with their accepted numbers of arguments. `warn_if_reject` and the user-defined
-# restriction classes are not among them: the first only makes sense in front of another one, and
-# the second are known to one host alone.
+# Restriction to the numbers of arguments that it accepts. Left out are `warn_if_reject`, which only has
+# a meaning in front of another restriction, and restriction classes, which each host defines itself.
 RESTRICTIONS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(
         (

@@ -1,9 +1,9 @@
 # each.sh SSH_CONFIG SCRIPT HOST=DOMAIN...: run a script on every host at once, over plain ssh.
-# The script's arguments are the host's domain and the words of $ARGUMENTS. Exit status 1 where any
-# host fails.
+# The script's arguments are the host's domain and the words of $ARGUMENTS. Exit status 1 if any host
+# fails.
 config=$1 script=$2
 shift 2
-# Not through a pipe to one filter for all: ssh makes what it writes to non-blocking, for whoever shares it.
+# One file per host, not one pipe for all: ssh makes its output non-blocking, for everybody who shares it.
 said=$(mktemp -d) || exit
 trap 'rm -r -- "$said"' EXIT
 pids=

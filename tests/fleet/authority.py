@@ -1,4 +1,4 @@
-"""An authority of the tests' own, for certificates that no real one would issue."""
+"""The tests' own certificate authority, for certificates that no real one would issue."""
 
 from datetime import UTC, datetime, timedelta
 

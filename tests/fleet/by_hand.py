@@ -61,7 +61,7 @@ MESSY_HOOK = "#!/bin/bash\n# web server\nlogger renewed $RENEWED_LINEAGE\n"
 
 
 def follow_the_guide(host: LabHost, extra: str = "") -> None:
-    """Do by hand what the guide says, in an editor so to speak, and reload.
+    """Edit the files as the guide says, and reload.
 
     + extra: further lines for main.cf
     """
@@ -90,7 +90,7 @@ def follow_the_guide(host: LabHost, extra: str = "") -> None:
 
 
 def make_messy(host: LabHost) -> None:
-    """Leave a host the way ten years of administrators do, serving port 25, and reload."""
+    """Make a host as ten years of administrators leave it, with port 25 served, and reload."""
     with (host.root / "etc/postfix/main.cf").open("a") as main:
         main.write(MESSY_MAIN_CF)
     with (host.root / "etc/postfix/master.cf").open("a") as services:

@@ -21,12 +21,12 @@ _MEASURED = pytest.StashKey[list[str]]()
 
 @pytest.fixture
 def measured(pytestconfig: pytest.Config) -> Callable[[str], None]:
-    """Keeps a line for the end of the run: what a test that passed has found out in figures."""
+    """Keeps a line of a test's figures, to be printed at the end of the run."""
     return pytestconfig.stash.setdefault(_MEASURED, []).append
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """These lines."""
+    """Print the lines of `measured`."""
     lines = config.stash.get(_MEASURED, [])
     if lines:
         terminalreporter.section("measured")
@@ -36,7 +36,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 @pytest.fixture
 def stock(lab: Lab) -> list[LabHost]:
-    """A host of each release as it was before any deploy."""
+    """One host per release, as before any deploy."""
     hosts = [lab.hosts[name] for name in RELEASES]
     for host in hosts:
         host.reset()
@@ -45,7 +45,7 @@ def stock(lab: Lab) -> list[LabHost]:
 
 @pytest.fixture(scope="module")
 def deployed(lab: Lab) -> Run:
-    """The whole fleet, stock before, after one plain deploy; what that printed."""
+    """One plain deploy to the whole stock fleet; what it printed."""
     for name in FLEET:
         lab.hosts[name].reset()
     return succeed(deploy([lab.hosts[name] for name in FLEET]))

@@ -29,7 +29,7 @@ class Run:
     output: str
 
     def lines_of(self, host: LabHost) -> list[str]:
-        """What it said about one host, its name cut off."""
+        """What it said about one host, without the host's name."""
         prefix = re.compile(rf"\s*\[{re.escape(host.name)}\] ?(.*)")
         return [match[1].strip() for line in self.output.splitlines() if (match := prefix.match(line))]
 
@@ -50,13 +50,13 @@ def deploy(
     prelude: str = "",
     stdin: str = "",
 ) -> Run:
-    """Run `pyinfra inventory deploy.py` against these hosts, and nothing else.
+    """Run `pyinfra inventory deploy.py` against these hosts alone.
 
     + options: further options; without any it applies without asking (`-y`)
     + data: data keys for every host, over those of group_data/
     + per_host: data keys by host name, over `data`
     + prelude: Python that runs inside pyinfra before anything else, at the head of the inventory
-    + stdin: what is typed; needed where the run asks
+    + stdin: what is typed; needed if the run asks
     """
     with started(hosts, *options, data=data, per_host=per_host, prelude=prelude) as process:
         return ended(process, stdin)
@@ -70,7 +70,7 @@ def started(
     per_host: Mapping[str, Mapping[str, Any]] | None = None,
     prelude: str = "",
 ) -> Iterator[subprocess.Popen[str]]:
-    """The same as a process that has just been started, killed at the end if it still runs."""
+    """`deploy` as a process that has just been started; it is killed at the end if it still runs."""
     with tempfile.TemporaryDirectory() as folder:
         inventory = Path(folder) / "inventory.py"
         inventory.write_text(prelude + inventory_of(hosts, data or {}, per_host or {}))
@@ -89,19 +89,19 @@ def started(
 
 
 def ended(process: subprocess.Popen[str], stdin: str = "") -> Run:
-    """What a started run came to."""
+    """Wait for the end of a started run."""
     output, _ = process.communicate(stdin, timeout=_TIMEOUT)
     return Run(process.returncode, re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", output))
 
 
 def side_by_side(work: Callable[[Thing], Found], things: Iterable[Thing]) -> list[Found]:
-    """Do something to each of some things at once; what came of it, in their order."""
+    """Do the work for all things at the same time; the results, in the order of the things."""
     with ThreadPoolExecutor() as pool:
         return list(pool.map(work, things))
 
 
 def succeed(run: Run) -> Run:
-    """The run, which must have ended well; its output is shown where it did not."""
+    """The run, which must have ended well; if it did not, its output is shown."""
     assert run.status == 0, run.output
     return run
 
@@ -130,7 +130,7 @@ def fingerprint(host: LabHost, *paths: str) -> dict[str, tuple[object, ...]]:
 
 
 def tree(host: LabHost) -> str:
-    """Everything below /etc and where a change would leave something: inode, owner, mode and times."""
+    """Everything below /etc and in places where a change could leave something: inode, owner, mode, times."""
     # Not /var/lib/postfix or /var/lib/dovecot, where the running services write by themselves.
     places = "/etc /root /usr/local /var/spool/postfix/private"
     return host.run(

@@ -1,7 +1,7 @@
 """Faults on a lab host: any command that a deploy runs there can be killed, held up, or fail.
 
-A folder in front of root's PATH holds a stand-in for each command that the scripts of templates/
-call. It counts its calls, and does at one of them what the test wants; otherwise it becomes the real
+A folder in front of root's PATH holds a stand-in for each command that the scripts of on_host/ call.
+The stand-in counts its calls. At one of them it does what the test wants, otherwise it becomes the real
 command, whose own children meet no stand-in.
 """
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from lab.command import SYSTEM_PATH, environment, wait_until
 from lab.host import LabHost
 
-# Left alone when a host is put back, so that a test takes it away itself.
+# Putting a host back to a saved state leaves this folder alone: `Faults` removes it.
 _FOLDER = "/var/cache/faults"
 
 COMMANDS = (
@@ -22,7 +22,7 @@ COMMANDS = (
     *("systemctl", "tail", "touch"),
 )
 
-# What a stand-in can do instead of, or before, being the real command.
+# What a stand-in can do instead of the real command, or before it becomes the real command.
 KILL = "kill -KILL 0"
 FAIL = 'echo "$name: made to fail" >&2; exit 1'
 PAUSE = 'echo $$ >"$folder/paused"; until [ -e "$folder/go" ]; do sleep 0.02; done'
@@ -52,7 +52,7 @@ exec /bin/sh "$@"
 
 
 class Faults:
-    """The stand-ins of one host, for the time of a `with`."""
+    """The stand-ins of one host, which exist inside a `with`."""
 
     def __init__(self, host: LabHost) -> None:
         self.host = host
@@ -75,9 +75,11 @@ class Faults:
         self.host.run(f"rm -rf {_FOLDER}")
 
     def arm(self, number: int, action: str, command: str = "any") -> None:
-        """Let the call of this number (of any command, or of one) do something; calls count from here.
+        """Let one call do something; calls are counted from now on.
 
+        + number: which call
         + action: shell code; when it ends without `exit`, the real command runs
+        + command: whose calls are counted; `any`: those of all commands
         """
         self.host.run(f"rm -rf {_FOLDER}/calls {_FOLDER}/paused {_FOLDER}/go; mkdir {_FOLDER}/calls")
         (self._folder / "action").write_text(action + "\n")
@@ -88,13 +90,13 @@ class Faults:
         self.arm(0, ":")
 
     def calls(self, command: str = "any") -> int:
-        """How many calls there were since the stand-ins were armed."""
+        """The number of calls since the stand-ins were armed."""
         file = self._folder / "calls" / command
         return file.stat().st_size if file.exists() else 0
 
     @contextmanager
     def in_ssh(self) -> Iterator[None]:
-        """Put the stand-ins in front of what comes by ssh, inside of a `with`."""
+        """Inside a `with`, let every command that comes by ssh meet the stand-ins."""
         profile = self.host.root / "root/.bashrc"
         text = profile.read_text()
         profile.write_text(f"PATH={_FOLDER}/bin:$PATH\n{text}")
@@ -105,7 +107,7 @@ class Faults:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Keep a copy of each script that comes by ssh, inside of a `with`."""
+        """Inside a `with`, keep a copy of each script that comes by ssh."""
         shell = self._folder / "bin" / "sh"
         shell.write_text(_RECORDER)
         shell.chmod(0o755)
@@ -116,14 +118,14 @@ class Faults:
             shell.unlink()
 
     def recorded(self) -> list[str]:
-        """Those scripts, in their order."""
+        """The recorded scripts, in their order."""
         return [path.read_text() for path in sorted(self._folder.glob("script-*"))]
 
     def run(self, script: str) -> subprocess.CompletedProcess[str]:
         """Run a script that the program sends, with the stand-ins in front."""
         path = f"PATH={_FOLDER}/bin:{SYSTEM_PATH}"
         return subprocess.run(
-            # A session of its own: what kills the script kills this group of processes.
+            # Its own process group: `KILL` ends the script with all that it started, and nothing else.
             [*self.host.enter(), "/usr/bin/env", path, "sh", "-s"],
             input=script,
             capture_output=True,
@@ -135,7 +137,7 @@ class Faults:
         )
 
     def wait_paused(self) -> int:
-        """Wait until a call with `PAUSE` has come; its process id on the host."""
+        """Wait until a call has paused (`PAUSE`); returns its process id on the host."""
         paused = self._folder / "paused"
         wait_until(
             lambda: paused.exists() and paused.read_text().endswith("\n"),
@@ -149,7 +151,7 @@ class Faults:
         (self._folder / "go").touch()
 
     def cut_connection(self, process: int) -> None:
-        """Kill the sshd that holds the connection in which this process of the host runs."""
+        """Kill the sshd that holds the connection of this process on the host."""
         self.host.run(
             f"""
             pid={process}
@@ -162,11 +164,11 @@ class Faults:
         )
 
     def session(self, process: int) -> int:
-        """The session of a process of the host: all that came by ssh in one command is in one."""
+        """The session of a process on the host; all processes of one ssh command are in one session."""
         return int(self.host.run(f"ps -o sid= -p {process}").stdout)
 
     def wait_ended(self, session: int) -> None:
-        """Wait until nothing of a session is at work on the host any more."""
+        """Wait until no process of a session is left on the host."""
         wait_until(
             lambda: self.host.run(f"pgrep -s {session}", check=False).returncode != 0,
             f"the end of what goes on without a controller on {self.host.name}",

@@ -24,7 +24,7 @@ WRITTEN = ("/etc/postfix/main.cf", "/etc/postfix/master.cf", "/etc/postfix/smtp_
 
 
 def further(host: LabHost) -> list[str]:
-    """The host's further domains: a name of the lab leads to one host alone."""
+    """The host's further domains. No other host has them: a name of the lab leads to one host."""
     return [f"{host.release}-{number}.example" for number in (1, 2)]
 
 
@@ -34,7 +34,7 @@ def names(host: LabHost) -> dict[str, list[str]]:
 
 
 def unserved(host: LabHost) -> str:
-    """A lineage of the host that Postfix is not to serve, and the name that it covers."""
+    """A lineage of the host that Postfix must not serve; also the name that it covers."""
     return f"www.{further(host)[0]}"
 
 
@@ -44,7 +44,7 @@ def data(hosts: Iterable[LabHost]) -> dict[str, dict[str, list[str]]]:
 
 
 def side_by_side(hosts: Sequence[LabHost], work: Callable[[LabHost], object]) -> None:
-    """Do something on several hosts at the same time."""
+    """Do the work on several hosts at the same time."""
     with ThreadPoolExecutor() as pool:
         list(pool.map(work, hosts))
 
@@ -87,7 +87,7 @@ def several(issued: list[LabHost]) -> list[LabHost]:
 
 @pytest.fixture
 def without_certbot(lab: Lab) -> Iterator[None]:
-    """The hosts of both releases without certbot, which is back afterwards."""
+    """No certbot on one host per release; it comes back after the test."""
     hosts = [lab.hosts[name] for name in RELEASES]
     for host in hosts:
         host.run("mv /usr/bin/certbot /usr/bin/certbot.away")
@@ -133,7 +133,7 @@ def test_renewals_are_served_when_certbot_ends(several: list[LabHost]) -> None:
         assert [_is_rsa(host, lineage) for lineage in names(host)] == [True, True, True]
         everything = _certificates(host)
         assert not set(before[host.name]) & set(everything)
-        # Of one alone, and back to the other key type.
+        # Renew one lineage alone, with the other key type.
         _certbot(host, f"renew --force-renewal --key-type ecdsa --cert-name {further(host)[0]}")
         assert wrongly_served(host) == []
         assert [_is_rsa(host, lineage) for lineage in names(host)] == [True, False, True]
@@ -242,7 +242,7 @@ def test_a_renamed_lineage_is_named_with_the_command_that_mends_it(stock: list[L
         assert _says(refused, host, f"certbot calls it {host.domain}-0001", command), refused.output
 
     def mend(host: LabHost) -> None:
-        # As the message says; the command would ask how to prove the name.
+        # As the message says, with --standalone: else certbot would ask how to prove the name.
         _certbot(host, f"certonly --standalone --cert-name {host.domain} -d {host.name}")
         _certbot(host, f"delete --cert-name {host.domain}-0001")
 
@@ -315,7 +315,7 @@ def _put(host: LabHost, lineage: str, covered: list[str], days: int, other_key: 
     """Put a self-signed certificate into a lineage, as a client other than certbot would.
 
     + days: from now to its end
-    + other_key: whether the private key beside it is another one's
+    + other_key: whether the private key beside it belongs to another certificate
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, covered[0])])

@@ -21,7 +21,7 @@ OTHERS = (
     "etc/letsencrypt/renewal-hooks/deploy/reload_services.sh",
 )
 
-# The administrator's edit, and the ways in which editors write: into the file, or over it.
+# The administrator's edit, and the two ways in which editors write: into the file, or a new file over it.
 EDIT = "message_size_limit = 31457280"
 INTO = f"echo '{EDIT}' >>/etc/postfix/main.cf"
 OVER = f"cd /etc/postfix && cp -a main.cf x && echo '{EDIT}' >>x && mv x main.cf"
@@ -33,20 +33,20 @@ def _contents(host: LabHost) -> dict[str, bytes | None]:
 
 
 def _is_refused(run: Run, hosts: list[LabHost], before: dict[str, dict[str, bytes | None]]) -> None:
-    """The run failed for these hosts, which have the edit and are otherwise as they were."""
+    """The run failed for these hosts; each has the edit and is otherwise as it was."""
     assert run.status != 0, run.output
     for host in hosts:
         assert any("changed since the plan" in line for line in run.lines_of(host)), run.output
         now, then = _contents(host), before[host.name]
         assert now.pop(MAIN_CF) == (then.pop(MAIN_CF) or b"") + f"{EDIT}\n".encode()
         if now != then:
-            # The steps before Postfix's are changes of their own, and whole.
+            # The changes before Postfix's (certbot's hook, Dovecot) are whole, and may stay.
             assert now["etc/postfix/master.cf"] == then["etc/postfix/master.cf"]
         assert host.run("find /etc /run -name '*smtp-auth-*~' -o -name smtp-auth-stage").stdout == ""
 
 
 def _is_taken_into_account(hosts: list[LabHost]) -> None:
-    """A run more deploys, and keeps the edit."""
+    """One more run deploys, and keeps the edit."""
     succeed(deploy(hosts))
     for host in hosts:
         assert f"\n{EDIT}\n" in (host.root / MAIN_CF).read_text()
@@ -91,7 +91,7 @@ def test_an_edit_between_stage_and_swap_is_left_alone(lab: Lab, stock: list[LabH
         for host in stock:
             faults = stack.enter_context(Faults(host))
             stack.enter_context(faults.in_ssh())
-            # Behind the check, when both files are kept and nothing is swapped yet.
+            # While the second file is kept: the check is over, and nothing is swapped yet.
             faults.arm(2, INTO, "ln")
         run = deploy(stock, data=wanted)
     _is_refused(run, stock, before)
@@ -102,10 +102,10 @@ def test_an_edit_between_stage_and_swap_is_left_alone(lab: Lab, stock: list[LabH
 
 
 def _two_deploys(hosts: list[LabHost], pause: Callable[[Faults], None]) -> tuple[Run, Run]:
-    """A deploy that is held up on its hosts, and a second one, which comes to its end meanwhile."""
+    """A deploy that is held up on its hosts, and a second one, which ends meanwhile."""
     with ExitStack() as stack:
         stand_ins = [stack.enter_context(Faults(host)) for host in hosts]
-        # Only what the first one sends meets the stand-ins: its shells are there when they go.
+        # Only shells of the first deploy meet the stand-ins: the `with` ends before the second one starts.
         with ExitStack() as in_ssh:
             for faults in stand_ins:
                 in_ssh.enter_context(faults.in_ssh())
@@ -137,7 +137,7 @@ def test_of_two_deploys_at_once_one_wins_and_the_other_says_who_holds_the_host(
 def test_of_two_deploys_at_once_the_one_that_comes_late_sees_the_change(
     lab: Lab, stock: list[LabHost]
 ) -> None:
-    # Held up before its first script, the first one finds what the second has done meanwhile.
+    # Held up at its first lock, the first deploy then finds what the second one has done meanwhile.
     first, second = _two_deploys(stock, lambda faults: faults.arm(1, PAUSE, "flock"))
     succeed(second)
     assert first.status != 0

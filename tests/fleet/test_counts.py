@@ -1,6 +1,6 @@
 """What a run costs a host, counted: SSH channels, processes, reloads. Exact, on both releases.
 
-Times are the benchmark's (`bench`); these are what makes them.
+The benchmark (`bench`) measures times; these counts are what the times come from.
 """
 
 from collections.abc import Iterator
@@ -12,10 +12,11 @@ from bench.counts import Counts, counted, make_countable
 from lab import Lab, LabHost
 from tests.fleet.deploying import deploy, ended, started, succeed
 
-# What the look, its confirmation and sshd itself start; Debian 13's sshd splits up further.
+# Processes of the look, of its confirmation and of sshd itself; Debian 13's sshd has more of them.
 _PROCESSES = {"bookworm": 16, "trixie": 18}
 
-# Of the plan: its look. Of the execution: the confirmation that nothing has changed since.
+# SSH channels: one for the plan's look, one for the confirmation, before the execution, that nothing has
+# changed since.
 _LOOK, _CONFIRMATION = 1, 1
 
 
@@ -44,7 +45,7 @@ def test_every_command_is_counted(lab: Lab, countable: list[LabHost]) -> None:
         assert counts.channels == _LOOK + _CONFIRMATION + hook + dovecot + postfix
         assert (counts.postfix_reloads, counts.dovecot_reloads) == (1, 1)
 
-    # Twice, for what the host itself may start in the meantime.
+    # Twice: the host itself may start processes meanwhile, so the lower count is taken.
     nothing_to_do = [_count(lab, countable) for _ in range(2)]
     for host in countable:
         counts = min((run[host.name] for run in nothing_to_do), key=lambda counts: counts.processes)

@@ -1,4 +1,4 @@
-"""Data keys away from their defaults: what each does, seen from outside and by Postfix itself."""
+"""Data keys with values other than their defaults: what each does, seen from outside and by Postfix."""
 
 import smtplib
 import ssl

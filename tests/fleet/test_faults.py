@@ -1,10 +1,10 @@
-"""One fault a run, at every point of a deploy: the host serves as before, and the next deploy mends it.
+"""One fault per run, at every point of a deploy: the host serves as before, and the next deploy mends it.
 
-Two starting states, stock and already deployed with another domain and other options pending; two hosts
-of each Debian release, which share the points. The scripts that the program sends are recorded from a
-run without fault; each is then killed at each command it calls. After every fault the host has to
-serve as before and have each file whole. Many faults leave the very same behind (files, leftovers, what
-runs): the deploy that mends it is tried once for each of these.
+Hosts start in one of two states: stock, or already deployed with another domain and other options
+pending. Two hosts per Debian release share the points. The scripts that the program sends are recorded
+in a run without a fault; each script is then killed at each command that it calls. After every fault the
+host must serve as before, and each file must be whole. Many faults leave the same state (files,
+leftovers, what runs): the deploy that mends it is tried once per state.
 """
 
 import re
@@ -31,7 +31,7 @@ Data = dict[str, Any]
 
 FURTHER = "mail.example.org"
 
-# What is pending where a host was deployed to already: another certificate, parameters, options.
+# What is pending on a host that was already deployed to: another certificate, parameters, options.
 PENDING: Data = {
     "mail_domain": FURTHER,
     "smtp_auth_on_port_25": False,
@@ -54,9 +54,11 @@ class Bench:
     """One host in the matrix.
 
     + faults: its stand-ins
-    + scripts: what a run without fault sends, in its order
-    + states: the lab's name of the state before each script, and behind the last
-    + before, after: the files at the start, and after a run without fault
+    + data: what is deployed
+    + worked: whether port 465 already served at the start
+    + scripts: those that a run without a fault sends, in their order
+    + before, after: the files at the start, and after a run without a fault
+    + queue_manager_before: the queue manager's process before the fault
     """
 
     host: LabHost
@@ -78,7 +80,7 @@ class Bench:
         return Path(f"/proc/{self.host.leader().pid}/root")
 
     def files(self) -> Files:
-        """Path to content, mode and owner; None where there is no such file."""
+        """Path to content, mode and owner; None for a missing file."""
         found: Files = {}
         for path in FILES:
             file = self.inside() / path
@@ -99,11 +101,11 @@ class Bench:
         return sorted({re.sub("[0-9a-f]{64}", "SHA", str(path.relative_to(inside))) for path in paths})
 
     def queue_manager(self) -> str:
-        """Its process: another one since Postfix was reloaded."""
+        """The queue manager's process; a reload of Postfix starts a new one."""
         return self.host.run("pgrep -x qmgr").stdout
 
     def left(self) -> Left:
-        """All that the next deploy can meet, in words that are the same on each host of a release."""
+        """Everything that the next deploy may find, in words that are equal on all hosts of a release."""
         now = self.files()
         files = tuple(
             "old" if now[path] == self.before[path] else "new" if now[path] == self.after[path] else "?"
@@ -114,7 +116,7 @@ class Bench:
         return (*files, *self.leftovers(), f"listener: {listens}", f"reloaded: {reloaded}")
 
     def restore(self, script: int) -> None:
-        """Make the host what it was before a script."""
+        """Put the host back to the state before this script."""
         _unmount(self.host)
         self.host.restore(self.state(script))
         self.queue_manager_before = self.queue_manager()
@@ -133,7 +135,7 @@ class Bench:
             assert now[path] in (self.before[path], self.after[path]), f"{path} is neither old nor new"
 
     def check_end(self) -> None:
-        """The host is what a run without fault makes of it."""
+        """The host is as it is after a run without a fault."""
         assert self.files() == self.after
         assert self.leftovers() == []
         with mail.submissions(self.host, self.ca) as login:
@@ -142,7 +144,7 @@ class Bench:
 
 @dataclass(frozen=True)
 class Case:
-    """A fault: what it is, the script before which the host stands, and how it is brought about."""
+    """A fault: its name, the script before which the host is then, and what makes the fault."""
 
     name: str
     script: int
@@ -178,7 +180,7 @@ def _benches(lab: Lab, start: str) -> Iterator[dict[str, list[Bench]]]:
 
 
 def _unmount(host: LabHost) -> None:
-    # Postfix runs what was in there.
+    # Postfix still runs the configuration that was mounted there.
     host.run("! mountpoint -q /etc/postfix || { umount /etc/postfix && systemctl restart postfix; }")
 
 
@@ -216,7 +218,7 @@ def _kill_at(script: int, number: int, bench: Bench) -> None:
 
 
 def _sweep(bench: Bench, first: int, step: int) -> Iterator[tuple[Left, Case]]:
-    """Kill each script at every `step`th of its commands; what each left behind."""
+    """Kill each script at every `step`th of its commands, from `first` on; what each kill left behind."""
     for script in range(len(bench.scripts)):
         number = first
         bench.restore(script)
@@ -246,7 +248,7 @@ def _sweep(bench: Bench, first: int, step: int) -> Iterator[tuple[Left, Case]]:
 
 
 def _interrupted(command: str, number: int, how: str, bench: Bench) -> None:
-    """End the program, or its connection, while a command on the host stands still; let that go on."""
+    """Pause a command on the host, end the program or its connection, then let the command go on."""
     faults = bench.faults
     with faults.in_ssh(), started([bench.host], data=bench.data) as process:
         faults.arm(number, PAUSE, command)
@@ -300,7 +302,7 @@ def _stage_full(script: int, bench: Bench) -> None:
 
 
 def _power_cut(script: int, bench: Bench) -> None:
-    """The host goes down between swap and reload."""
+    """Crash the host between swap and reload, and boot it again."""
     bench.faults.arm(1, PAUSE, "systemctl")
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(bench.faults.run, bench.scripts[script])
@@ -342,7 +344,7 @@ def _other_cases(bench: Bench) -> Iterator[Case]:
 
 @contextmanager
 def _about(bench: Bench, case: Case) -> Iterator[None]:
-    """Say of what fails inside which fault on which host it was."""
+    """Add the host and the fault to the message of any error inside."""
     try:
         yield
     except Exception as error:
@@ -365,8 +367,8 @@ def _all_faults(bench: Bench, share: int, shares: int) -> list[tuple[Left, Case]
 
 
 def _mend(pairs: Sequence[tuple[Bench, Case]], data: Data) -> None:
-    """Bring the faults about, one a host; then a plain deploy makes all good, and one more has nothing
-    to do."""
+    """Make the faults, one per host; then one plain deploy mends all of them, and a second one has
+    nothing to do."""
     side_by_side(lambda pair: _inject(*pair), pairs)
     hosts = [bench.host for bench, _ in pairs]
     names = {bench.host.name: case.name for bench, case in pairs}
@@ -405,7 +407,7 @@ def test_a_fault_at_any_point_is_survived(lab: Lab, start: str, measured: Callab
                 STARTS[start],
             )
     for release, some in points.items():
-        # As many as there are when nothing is left out by mistake.
+        # Fewer would mean that some were left out by mistake.
         assert len(some) > 60
         measured(
             f"faults from {start:<8} on {release:<8}: {len(some):>3} tried, {len(some):>3} survived; "

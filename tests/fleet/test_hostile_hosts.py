@@ -1,4 +1,4 @@
-"""Hosts that are not as a program would like them: the right result, or one clear sentence and no change."""
+"""Hosts that are not as a program expects them: the right result, or one clear sentence and no change."""
 
 import re
 import shlex
@@ -22,7 +22,7 @@ MASTER_CF = "/etc/postfix/master.cf"
 
 # -- hosts that are served all the same -----------------------------------------------------------
 
-# main.cf is a link to a file that is nobody's business, CRLF, with a parameter twice.
+# main.cf is a link to another user's read-only file, with CRLF line ends and one parameter set twice.
 ODD_FILES = """
 useradd --system keeper
 mkdir /etc/mail-local
@@ -37,7 +37,7 @@ chown keeper:keeper /etc/postfix/master.cf
 systemctl reload postfix
 """
 
-# A second Postfix, warnings of postconf from before, a private main.cf, and fish as root's shell.
+# A second Postfix instance, warnings that postconf gave before, a private main.cf, fish as root's shell.
 ODD_HOST = """
 cp -a /etc/postfix /etc/postfix-out
 postconf -c /etc/postfix-out -e multi_instance_name=postfix-out multi_instance_enable=no \\
@@ -80,7 +80,7 @@ def test_permissions_links_line_ends_and_other_instances_are_kept(lab: Lab) -> N
     assert [again.changed(host) for host in hosts] == [0, 0, 0, 0]
 
 
-# An administrator with a shell that is not POSIX, who becomes root.
+# An administrator whose shell is not a POSIX one, and who becomes root by sudo.
 ADMIN = """
 useradd --create-home --shell /usr/bin/fish admin
 mkdir ~admin/.ssh
@@ -115,7 +115,7 @@ def test_sudo_from_fish_over_a_slow_link_is_as_good_as_root(lab: Lab) -> None:
 
 @contextmanager
 def slow(lab: Lab, hosts: list[LabHost]) -> Iterator[None]:
-    """200 ms more a round trip."""
+    """Each round trip takes 200 ms longer."""
     try:
         for host in hosts:
             lab.link(host.name).delay(200)
@@ -130,11 +130,12 @@ def slow(lab: Lab, hosts: list[LabHost]) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Case:
-    """What is wrong with a host, how that is undone, and the sentence that it is told in.
+    """What is wrong with a host, how that is undone, and the sentence that reports it.
 
-    + wrong, undo: commands of the host
-    + data: data keys that are wrong instead
-    + outside: done from outside the host; undone with False
+    + sentence: a regular expression
+    + wrong, undo: shell commands for the host
+    + data: data keys of the host
+    + outside: what is done from outside the host; called with True, and with False to undo it
     """
 
     sentence: str
@@ -272,7 +273,7 @@ def test_an_immutable_file_fails_its_own_service_alone(stock: list[LabHost]) -> 
 
 @contextmanager
 def made(lab: Lab, cases: dict[LabHost, Case]) -> Iterator[None]:
-    """What is wrong, for as long as this lasts."""
+    """Inside the `with`, the hosts have what is wrong with them."""
     done = []
     try:
         for host, case in cases.items():

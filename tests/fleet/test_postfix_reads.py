@@ -1,7 +1,7 @@
 """Postfix itself reads what the operations write as it was meant, whatever files and data they began with.
 
-Many files are made on the controller, from hostile data that passed validation and main.cf and master.cf
-as people write them; the hosts' own postconf then reads all of them in one go.
+Many files are made on the controller, from hostile data that passed validation and from main.cf and
+master.cf as people write them. Each host's own postconf then reads all of them in one go.
 """
 
 import re
@@ -22,9 +22,10 @@ from tests.unit.hostile_data import Tally, passing
 from tests.unit.scenarios import Part, asked, with_lineages, with_main_cf, with_master_cf
 
 VERSIONS = {"bookworm": "3.7.11", "trixie": "3.10.5"}
-# Many of them come out alike; each is read once.
+# Many examples give equal files, which are read once.
 EXAMPLES = 200
-# Prints a folder's parameters, services and options, with a line in front of each folder and part.
+# Prints the parameters (n), services (M) and options (P) of each folder, each part after a line that
+# names folder and part.
 READ = r"""
 find /root/cases -name '*.cf' -exec touch -d '1 minute ago' {} +
 for folder in /root/cases/*; do
@@ -38,9 +39,9 @@ done
 
 @dataclass
 class Written:
-    """The files that the operations made of a case's files, and what they were to say.
+    """The files that the operations made in one case, and what these files must say.
 
-    + parameters, options: name to value; `None` for what is not to be there
+    + parameters, options: name to value; `None` for a name that must not be defined
     """
 
     main_cf: str
@@ -110,14 +111,14 @@ def test_postconf_reads_what_was_meant(stock: list[LabHost], number: int) -> Non
 
 def assert_parameters(case: Written, lines: list[str]) -> None:
     read = {name.strip(): fold(value) for name, _, value in (line.partition("=") for line in lines)}
-    # What `-c` says, as if the file did.
+    # postconf prints it because of `-c`; the file does not define it.
     del read["config_directory"]
     meant = defined_parameters(case.main_cf)
     # postconf leaves out a mua_* that nothing refers to; everything else is a parameter of Postfix.
     assert {name: value for name, value in meant.items() if name in read} == read, case
     unread = meant.keys() - read.keys()
     assert all(name.startswith("mua_") for name in unread), case
-    # What is as wanted by its default is not in the file.
+    # A parameter whose default is the wanted value need not be in the file.
     for name in case.parameters.keys() & (read.keys() | meant.keys()) - unread:
         assert read.get(name) == case.parameters[name], case
 

@@ -1,4 +1,4 @@
-"""A configuration that passes every check and does not serve: the old one comes back, and the error
+"""A configuration that passes every check but does not serve: the old one comes back, and the error
 says why."""
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ Data = dict[str, Any]
 POSTFIX = ("/etc/postfix/main.cf", "/etc/postfix/master.cf")
 DROPIN = "etc/dovecot/conf.d/99-postfix-smtp-auth.conf"
 
-# What does not serve, what the program says of it, and what Postfix itself says in its log.
+# Name of a bad configuration to its data, to what the program says of it, and to Postfix's own log line.
 BAD: dict[str, tuple[Data, str, str]] = {
     "a number that is none": (
         {"submissions_options": {"smtpd_client_connection_count_limit": "many"}},
@@ -125,13 +125,13 @@ def test_one_hosts_bad_configuration_does_not_keep_the_others_from_theirs(lab: L
 
 
 def test_a_put_back_that_is_killed_before_its_reload_is_mended(lab: Lab, stock: list[LabHost]) -> None:
-    # Then Postfix still holds port 465, for a service that is in no file any more.
+    # Then Postfix still holds port 465, for a service that no file has any more.
     bad, _, _ = BAD["a milter that is not there"]
     with ExitStack() as stack:
         for host in stock:
             faults = stack.enter_context(Faults(host))
             stack.enter_context(faults.in_ssh())
-            # Dovecot's reload, Postfix's, and that of the put-back.
+            # The third reload: after Dovecot's and Postfix's comes that of the put-back.
             faults.arm(3, KILL, "systemctl")
         assert deploy(stock, data=bad).status != 0
     for host in stock:
@@ -147,7 +147,7 @@ def test_a_put_back_that_is_killed_before_its_reload_is_mended(lab: Lab, stock: 
 
 
 def test_an_auth_socket_that_is_never_right_is_put_back(lab: Lab, stock: list[LabHost]) -> None:
-    # A file of the administrator's that comes behind ours opens the socket to everybody.
+    # The administrator's file, which Dovecot reads after ours, opens the socket to everybody.
     for host in stock:
         (host.root / "etc/dovecot/conf.d/99-z-own.conf").write_text(
             "service auth {\n  unix_listener /var/spool/postfix/private/auth {\n    mode = 0666\n  }\n}\n"

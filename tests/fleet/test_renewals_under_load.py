@@ -19,11 +19,11 @@ from tests.fleet.tls import SUBMISSIONS, on_disk, served
 
 RENEWALS = 10
 
-# Messages that a mail program sends before it hangs up: phones come and go, newsletters stay, so that
-# connections begin, and are in use, at the very moment of a reload.
+# Messages that each mail program sends before it hangs up: phones send one, newsletters many. At the
+# moment of a reload, some connections then begin and others are in use.
 PROGRAMS = (1, 1, 1, 50, 50)
 
-# Fewer would not be load; a fast machine sends more, and stops there until the last renewal.
+# Fewer messages than LEAST would be no load. From MOST on, every connection sends only one.
 LEAST, MOST = 500, 3000
 
 
@@ -36,7 +36,7 @@ class Traffic:
     renewed: threading.Event = field(default_factory=threading.Event)
 
     def goes_on(self) -> bool:
-        """Whether the renewals are not over yet, or too little was sent."""
+        """Whether renewals still go on, or too few messages were sent."""
         return not self.renewed.is_set() or len(self.accepted) < LEAST
 
     def send(self, host: LabHost, ca: Path, messages: int) -> None:
@@ -60,7 +60,7 @@ class Traffic:
 
 @pytest.fixture
 def reloading(stock: list[LabHost]) -> list[LabHost]:
-    """A host of each release whose hook reloads Dovecot, too: who logs in depends on both."""
+    """A host of each release whose hook reloads Dovecot, too: a login depends on both services."""
     succeed(deploy(stock, data={"certbot_reload_services": ["postfix", "dovecot"]}))
     return stock
 
@@ -102,7 +102,7 @@ def _delivered(host: LabHost) -> Counter[str]:
     """Subject to number of copies in the mailbox, once the queue is empty."""
 
     def is_empty() -> bool:
-        # A message whose delivery a reload met waits for the next queue run, five minutes later.
+        # A message whose delivery a reload interrupts waits for the next queue run, five minutes later.
         host.run("postqueue -f")
         return "Mail queue is empty" in host.run("postqueue -p").stdout
 

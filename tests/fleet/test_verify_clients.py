@@ -16,13 +16,13 @@ from lab.lab import Lab
 from tests.fleet.conftest import RELEASES
 from tests.fleet.deploying import Run, deploy, succeed
 
-# What testssl.sh grades above LOW, and why that is nothing to mend on the host.
+# Findings that testssl.sh grades above LOW, and why nothing has to be mended on the host.
 ACCEPTED = {
     "cert_revocation": "the lab's authority names no revocation list; Let's Encrypt's certificates do",
 }
 
-# Postfix offers ciphers without a certificate, which no client that verifies one would pick, and leaves
-# the choice to the client. Both are its defaults, and graded CRITICAL and HIGH.
+# By default, Postfix offers ciphers without a certificate (which no client that verifies would pick) and
+# leaves the choice to the client. testssl.sh grades the two CRITICAL and HIGH.
 STRICT = {"smtpd_tls_mandatory_exclude_ciphers": "aNULL", "tls_preempt_cipherlist": "yes"}
 
 Client = Callable[[LabHost, Path, Path, str], None]

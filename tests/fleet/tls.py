@@ -10,7 +10,7 @@ SUBMISSIONS, SMTP = 465, 25
 
 
 def served(host: LabHost, port: int, name: str | None) -> str:
-    """The certificate in PEM that a client gets who asks for a name (SNI), or for none.
+    """The certificate in PEM for a client that asks for this name (SNI), or for none.
 
     On port 465 TLS comes first, on port 25 after STARTTLS.
     """
@@ -24,7 +24,7 @@ def served(host: LabHost, port: int, name: str | None) -> str:
         ):
             return _pem(tls)
     with smtplib.SMTP(host.address, port, timeout=30) as client:
-        # What smtplib asks for by SNI; Python sends none for an address.
+        # smtplib sends this as SNI; Python sends no SNI for an address.
         client._host = name or host.address  # type: ignore[attr-defined]
         client.starttls(context=context)
         assert isinstance(client.sock, ssl.SSLSocket)

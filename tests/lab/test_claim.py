@@ -59,7 +59,7 @@ def test_the_inotify_limit_is_raised_while_there_is_a_lab(claims: Claims, tmp_pa
 
 
 def abandon(tmp_path: Path, root: Path) -> None:
-    """Make the claim 0 one of a program that is gone."""
+    """Make claim 0 the claim of a program that is gone."""
     gone = Process(os.getpid(), 1)
     text = json.dumps({"root": str(root), "pid": gone.pid, "start": gone.start})
     (tmp_path / "run" / "claim-0").write_text(text)

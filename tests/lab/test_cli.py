@@ -1,4 +1,4 @@
-"""The command line: what it says where a lab cannot be, and what it shows."""
+"""The command line: what it says if no lab can run here, and what it shows."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The booted hosts: that they are what they are taken for, and that they can be put back."""
+"""The booted hosts are what the tests take them for, and can be put back."""
 
 import imaplib
 import smtplib
@@ -218,16 +218,16 @@ def test_a_slow_cable_adds_its_time_to_each_round_trip(lab: Lab, host: LabHost) 
 
     def round_trip(host: LabHost) -> float:
         started = time.monotonic()
-        # A handshake takes one round trip; nothing of the host's own work is in it.
+        # A handshake takes one round trip, and none of the host's own work.
         with socket.create_connection((host.address, 22), timeout=20):
             return time.monotonic() - started
 
     cable = lab.link(host.name)
     cable.delay(200)
     try:
-        # The lower bound is the cable's, whatever else the machine does meanwhile.
+        # Only a lower bound: the machine may do other work meanwhile.
         assert fastest() >= 0.2
-        # Large transfers pass it whole: segments and checksums are handed on.
+        # Large transfers arrive whole: the cable passes segments and checksums on.
         copied = subprocess.run(
             ["ssh", "-F", lab.ssh_config, host.name, "cat"],
             input=b"x" * 1_000_000,

@@ -28,7 +28,7 @@ def test_a_pid_with_another_start_time_is_not_signalled() -> None:
 def test_a_cgroup_ends_with_all_that_it_started(tmp_path: Path) -> None:
     group = Cgroup(f"mlab-test-{os.getpid()}/part")
     try:
-        # The middle process ends at once, its child is nobody's any more.
+        # The shell ends at once and leaves its child behind.
         group.start(["sh", "-c", "setsid sleep 60 & echo $! ; exit"], tmp_path / "out", {})
         wait_until(lambda: (tmp_path / "out").read_text().endswith("\n"), "the child's pid")
         orphan = Process.of(int((tmp_path / "out").read_text()))

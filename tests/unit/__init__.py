@@ -1,1 +1,1 @@
-"""Tests that need no host; their tree mirrors the code."""
+"""Tests that need no host."""

@@ -1,7 +1,7 @@
 """main.cf and master.cf as administrators write them, for property tests.
 
-Everything that Postfix's syntax allows and people do: comments inside values and services, empty
-lines, values over several lines, CRLF, no line end at the end, bytes that are no UTF-8.
+They have everything that Postfix's syntax allows and people use: comments inside values and services,
+empty lines, values over several lines, CRLF, no line end at the end, bytes that are not UTF-8.
 """
 
 from hypothesis import strategies as st
@@ -43,7 +43,7 @@ _equals = st.sampled_from(["=", " = ", " =", "= ", "\t=\t", "  =   "])
 @st.composite
 def _definition(draw: st.DrawFn) -> list[str]:
     name, value = draw(st.sampled_from(PARAMETERS)), draw(_words)
-    # After "=" a "#" would be the value's, at the start of a line it makes a comment.
+    # After "=" a "#" belongs to the value; at the start of a line it begins a comment.
     lines = [name + draw(_equals) + value]
     for _ in range(draw(st.integers(0, 2))):
         lines += draw(_between)

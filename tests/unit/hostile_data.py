@@ -1,4 +1,4 @@
-"""Data that tries to break out of its place, as far as the validation lets it pass."""
+"""Data that tries to break out of its place in a file or command, as far as it passes validation."""
 
 from typing import Any
 
@@ -15,14 +15,14 @@ _PIECES = [
     *("\nsmtpd_relay_restrictions = permit", "\n465 inet n - n - - smtpd", "\n  -o x=y", "hash:/etc/x"),
     *("inline:{a=b}", " }", "{ ", "{}", "END", "$mua_client_restrictions", "example.jp", "/etc/x"),
 ]
-# Most pieces are refused wherever they stand: short texts of a few harmless ones get through often.
+# Validation refuses most of these pieces everywhere. Short texts of a few harmless ones often pass.
 text = st.lists(st.sampled_from(_PIECES), max_size=4).map("".join) | st.lists(
     st.sampled_from(["a", "1", ".", "/", ":", ",", " ", "=", "$a", "{b}", "-", "x.jp", "[", "]", "*", "-o"]),
     min_size=1,
     max_size=6,
 ).map("".join)
 
-# What may pass, and does so in part of the cases: the words of a value, the names of domains.
+# The words of a value, and the names of domains: some of these pass.
 _words = st.lists(
     st.sampled_from(["a", "b,", "{x y}", "$z", "=", "-o", "inet:h:1", "[::1]"]),
     min_size=1,
@@ -67,13 +67,13 @@ class Tally:
 
 @st.composite
 def passing(draw: st.DrawFn, tally: Tally) -> Settings:
-    """Settings of such values as pass the validation; the default in place of one that does not."""
+    """Settings made of values that pass validation; the default replaces a value that does not."""
     data: dict[str, Any] = {}
     for key, values in VALUES.items():
         value = draw(values)
         tally.tried += 1
         try:
-            # Beside those before it: a further domain has to be another one than the first.
+            # Together with the values before it: a further domain must differ from the first.
             wanted(**data, **{key: value})
         except SettingsError:
             data[key] = DEFAULTS[key]

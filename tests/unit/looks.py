@@ -1,4 +1,4 @@
-"""Looks at hosts that there are not, and settings for them."""
+"""Looks at hosts that do not exist, and settings for them."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +10,7 @@ from tests.unit.scenarios import DEFAULTS, PATHS
 
 
 def settings(**data: Any) -> Settings:
-    """The settings of mail.example.jp: the defaults but for these."""
+    """The settings of mail.example.jp: these data keys over the defaults."""
     return settings_from_data("mail.example.jp", {**DEFAULTS, "mail_domain": "example.jp", **data})
 
 
@@ -26,9 +26,9 @@ def look(
 ) -> Look:
     """What the look at a host would return.
 
-    + there: lineages that nobody asked about
-    + parameters: Postfix's, over a version of 3.10.5 without SNI tables
-    + files: the contents of `main_cf`, `sni` and so on
+    + there: names of lineages on the host that the look was not asked about
+    + parameters: Postfix's, over those of a 3.10.5 without SNI tables
+    + files: key (`main_cf`, `sni` and so on) to content
     """
     known = {"mail_version": "3.10.5", "queue_directory": "/var/spool/postfix", "tls_server_sni_maps": ""}
     lines = [("uid", "0"), ("complete", "1"), *(("command", command) for command in commands)]

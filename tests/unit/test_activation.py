@@ -1,4 +1,4 @@
-"""The change as a transaction, with a service that is two files: killed, or failed, at every command."""
+"""The change as a transaction: killed, or failed, at every command. The service here is two files."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from facts.look import File
 from on_host.change import transaction
 from plan.plan import PlannedFile
 
-# What runs is a copy of the files: `reload_service` makes it, and it is no service with "dies" in it.
+# The service is a copy of the two files, which `reload_service` makes; it serves unless "dies" is in it.
 SERVICE = """
 check() { ! grep -l refused "$(coming "$first")" "$(coming "$second")"; }
 reload_service() {
@@ -27,8 +27,8 @@ prove() { ! grep -rl dies "$runs"; }
 prove_old() { prove; }
 """
 
-# Stands for each command in PATH. With KILL_AT or FAIL_AT, the one of this number kills the script
-# with all that it has started, or fails without having done anything.
+# Stands for each command in PATH. Call number KILL_AT kills the script with all that it has started; call
+# number FAIL_AT fails and does nothing.
 SHIM = """#!/bin/sh
 printf . >>"$CALLS"
 read -r calls <"$CALLS"
@@ -68,11 +68,11 @@ class Host:
         return self.folder / "etc dir"
 
     def files(self) -> dict[str, str]:
-        """Name to content of everything that is there, hidden files included."""
+        """Name to content of all files, hidden ones included."""
         return {path.name: path.read_text() for path in self.etc.iterdir()}
 
     def served(self) -> dict[str, str]:
-        """The files that are no leftovers."""
+        """The service's files, without leftovers."""
         return {name: text for name, text in self.files().items() if name in (FIRST, SECOND)}
 
     def runs(self) -> dict[str, str]:
@@ -80,7 +80,7 @@ class Host:
         return {path.name: path.read_text() for path in (self.folder / "runs").iterdir()}
 
     def is_clean(self) -> bool:
-        """Whether nothing of a change is left, neither beside the files nor in the stage."""
+        """Whether a change has left nothing beside the files or in the stage."""
         known = {name + end for name in (FIRST, SECOND) for end in ("", ".previous~")}
         return self.files().keys() <= known and not (self.folder / "stage").exists()
 
@@ -90,7 +90,7 @@ class Host:
         seen: Mapping[str, str] | None = None,
         service_part: str = SERVICE,
     ) -> str:
-        """What the program sends: the files that differ from what was seen get a new version."""
+        """What the program sends: each file that differs from what was seen gets a new version."""
         seen = self.served() if seen is None else seen
         files = {
             name: File(str(self.etc / name), seen.get(name), str(self.etc / name)) for name in (FIRST, SECOND)
@@ -131,7 +131,7 @@ class Host:
         return done
 
     def deploy(self, wanted: Mapping[str, str]) -> subprocess.CompletedProcess[str] | None:
-        """What the program does: nothing where all is as wanted, read and without leftovers."""
+        """What the program does: nothing if the files are as wanted, read and without leftovers."""
         if self.served() == wanted == self.runs() and self.is_clean():
             return None
         return self.run(self.script(wanted))
@@ -159,7 +159,7 @@ def _host(folder: Path, files: Mapping[str, str]) -> Host:
 
 
 def _fresh_hosts(folder: Path, files: Mapping[str, str]) -> Iterator[tuple[int, Host]]:
-    """One host a command of the change, until there is a command too few; the first counts from 1."""
+    """One new host per command of the change, with the command's number (from 1), until the last command."""
     number = 0
     while True:
         number += 1
@@ -171,7 +171,7 @@ def _fresh_hosts(folder: Path, files: Mapping[str, str]) -> Iterator[tuple[int, 
 
 
 def _mixed(files: Mapping[str, str], *states: Mapping[str, str]) -> bool:
-    """Whether a file is neither missing nor present as in any of the states."""
+    """Whether a file is as in none of the states, where it may also be missing."""
     return any(files.get(name) not in [state.get(name) for state in states] for name in (FIRST, SECOND))
 
 
@@ -301,7 +301,7 @@ def test_the_lock_says_who_holds_it_and_ends_with_its_holder(host: Host) -> None
         holder.kill()
     assert done.returncode == 1
     assert "another deploy is at work on this host (process 1 of root)" in done.stderr
-    # What is the other one's stays the other one's.
+    # The other deploy's stage stays.
     assert (host.folder / "stage" / "holder").exists()
     assert host.files() == OLD
     assert host.run(script).returncode == 0

@@ -44,7 +44,7 @@ class Machine:
         program.chmod(0o755)
 
     def add(self, name: str, pair: Path) -> Path:
-        """A lineage with the key and certificate of this folder."""
+        """Add a lineage with the key and certificate of this folder."""
         return Path(shutil.copytree(pair, self.live / name))
 
     def settings(self, **data: Any) -> Settings:

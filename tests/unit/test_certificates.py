@@ -1,4 +1,4 @@
-"""What of a host's certificates stops a deploy, what is warned of, and which names they cover."""
+"""What about a host's certificates stops a deploy, and what is only warned of."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -40,13 +40,13 @@ MAIL = settings()
 
 
 def obstacles(wanted: Settings, seen: Look) -> list[str]:
-    """What the steps on TLS say of the certificates."""
+    """The obstacles that the two TLS steps find in the certificates."""
     steps = (postfix_tls.STEP, postfix_sni.STEP)
     return [reason for step in steps for reason in step.obstacles(wanted, seen)]
 
 
 def warnings(wanted: Settings, seen: Look) -> list[str]:
-    """What they warn of."""
+    """The warnings of the two TLS steps."""
     steps = (postfix_tls.STEP, postfix_sni.STEP)
     return [warning for step in steps for warning in step.warnings(wanted, seen)]
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Nobody listens on this port: a connection that is tried shows as an error of its own.
+# Nobody listens on this port: each attempt to connect shows as an error.
 GOOD: dict[str, Any] = {"ssh_hostname": "127.0.0.1", "ssh_port": 1, "mail_domain": "example.jp"}
 
 
@@ -21,7 +21,7 @@ def run(folder: Path, hosts: dict[str, dict[str, Any]], *words: str) -> tuple[in
 
 
 def run_groups(folder: Path, groups: dict[str, dict[str, Any]], *words: str) -> tuple[int, str, str]:
-    """The same, over an inventory of these groups."""
+    """Like `run`, over an inventory of these groups."""
     inventory = folder / "inventory.py"
     inventory.write_text("".join(f"{name} = {list(hosts.items())!r}\n" for name, hosts in groups.items()))
     program = Path(sys.executable).parent / "pyinfra"
@@ -33,7 +33,7 @@ def run_groups(folder: Path, groups: dict[str, dict[str, Any]], *words: str) -> 
 
 
 def tried(said: str) -> set[str]:
-    """The hosts that a connection was tried to."""
+    """The hosts to which pyinfra tried to connect."""
     return set(re.findall(r"\[(\S+)\]\s+Could not connect", said))
 
 

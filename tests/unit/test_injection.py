@@ -73,7 +73,7 @@ def test_the_scripts_give_their_variables_what_was_meant(version: str, found: Se
     scripts = [change_script(plan, found, look, service) for service in whose]
     for script in scripts:
         subprocess.run(["sh", "-n"], input=script, text=True, check=True)
-    # The variables in front of the last one, as the shell itself reads them.
+    # The variables at the head of Postfix's script, as the shell itself reads them.
     head = change_script(plan, found, look, "Postfix").partition("# A change of configuration files")[0]
     show = 'printf "%s\\n" "$mail_hostname" "$chain" "$services"; }; change'
     said = subprocess.run(["sh"], input=head + show, text=True, capture_output=True, check=True)

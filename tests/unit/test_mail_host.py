@@ -1,4 +1,4 @@
-"""What the look's script prints becomes a `Look`, whatever bytes the host's files hold."""
+"""What look.pl prints becomes a `Look`, whatever bytes the host's files hold."""
 
 import pytest
 from hypothesis import given
@@ -70,7 +70,7 @@ service auth {
     ("block", "listener"),
     [
         ("    group = postfix\n    mode = 0660\n    user = postfix\n", Socket("0660", "postfix", "postfix")),
-        # doveconf -n leaves out what is at its default.
+        # doveconf -n leaves out a setting at its default.
         ("    user = postfix\n", Socket("0600", "postfix", "")),
         ("", Socket("0600", "", "")),
         ("    group = \n    mode=0600\n", Socket("0600", "", "")),

@@ -22,7 +22,7 @@ ADDED = "submissions inet n       -       y       -       -       smtpd\n  -o a=
             f"{HEAD}#submissions inet n - y - - smtpd\n#  -o x=1\n#628 inet\n",
             f"{HEAD}#submissions inet n - y - - smtpd\n#  -o x=1\n{ADDED}#628 inet\n",
         ),
-        # The head commented out, its options not: they are those of the service above.
+        # Only the head is commented out: its options now belong to the service above.
         (
             f"{HEAD}#submissions inet n - y - - smtpd\n  -o x=1\nb unix - - y - - b\n",
             f"{HEAD}#submissions inet n - y - - smtpd\n  -o x=1\n{ADDED}b unix - - y - - b\n",

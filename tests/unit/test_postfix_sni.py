@@ -18,7 +18,7 @@ TWO = settings(additional_domains=["example.net"])
 
 
 def seen(present: str = "", **files: str) -> Look:
-    """A host with two lineages, of which the second covers a name of the first's too."""
+    """A host with two lineages; the second also covers a name of the first."""
     lineages = [
         lineage("example.jp", ["mail.example.jp", "*.example.jp"]),
         lineage("example.net", ["smtp.example.net", "mail.example.jp"]),
@@ -74,7 +74,7 @@ def test_where_our_table_stands_is_its_owners_choice(present: str) -> None:
     [
         (OURS, 1001.0, ["the certificate of example.net is newer than what runs"]),
         (OURS, 999.0, []),
-        # Not served, not reloaded for.
+        # A certificate that Postfix does not serve needs no reload.
         ("", 1001.0, []),
     ],
 )

@@ -1,4 +1,4 @@
-"""What keeps a host from being deployed to is said in one sentence that names the way out."""
+"""A host that cannot be deployed to is refused with one sentence that says what to do."""
 
 import re
 from dataclasses import replace

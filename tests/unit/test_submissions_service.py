@@ -94,7 +94,7 @@ def test_own_options_win_add_and_remove(version: str) -> None:
 
 
 def test_what_the_host_defines_is_read_again_where_the_service_refers_to_it() -> None:
-    """postconf knows a parameter of the user's own only where something refers to it."""
+    """postconf knows a parameter of the user's own only if something refers to it."""
     look = with_main_cf(stock("3.10.5"), "mua_helo_restrictions = reject\nmua_client_restrictions = permit\n")
     options = {"smtpd_client_restrictions": "reject"}
     part = Part(look, wanted(submissions_options=options), submissions_service.STEP)

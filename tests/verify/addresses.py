@@ -1,4 +1,4 @@
-"""Where a host is met from outside."""
+"""The addresses at which a host is looked at from outside."""
 
 import errno
 import ipaddress
@@ -10,9 +10,9 @@ from tests.verify.target import Target, Unseen
 
 
 def name_lookup(target: Target) -> tuple[tuple[str, ...], str]:
-    """The addresses to connect to, in the resolver's order, or why there are none.
+    """The addresses to connect to, in the resolver's order, and the reason if there are none.
 
-    With `verify_addresses = "ssh"` it is the one that SSH uses instead of those of `mail_hostname`.
+    They are those of `mail_hostname`, or with `verify_addresses = "ssh"` those of the name that SSH uses.
     """
     name = target.settings.mail_hostname
     if target.settings.verify_addresses == "ssh":
@@ -25,7 +25,7 @@ def name_lookup(target: Target) -> tuple[tuple[str, ...], str]:
 
 
 def addresses(target: Target) -> tuple[str, ...]:
-    """The addresses that this machine can reach at all: one without IPv6 leaves those out."""
+    """The addresses to which this machine has a route: a machine without IPv6 leaves IPv6 addresses out."""
     found, problem = target.see(name_lookup)
     if problem:
         raise Unseen(problem)
@@ -42,7 +42,7 @@ def _ssh_name(target: Target) -> str:
 
 
 def _routed(address: str) -> bool:
-    """Whether the kernel knows a way there; connecting a datagram socket sends nothing."""
+    """Whether the kernel has a route there; connecting a datagram socket sends nothing."""
     version = ipaddress.ip_address(address).version
     with socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

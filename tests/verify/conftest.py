@@ -8,8 +8,8 @@
                                                        environment (VERIFY_PASSWORD) or a prompt
     pytest tests/verify --json FILE --junitxml FILE    for programs
 
-Every host is looked at first, all side by side; the checks then judge what was seen. What a check
-looks at is an observer: a function of a `Target` (outside.py, inside.py, mailbox.py).
+All hosts are looked at first, side by side; the checks then judge what was seen. A check looks through
+observers: functions of a `Target` (outside.py, inside.py, mailbox.py).
 """
 
 import getpass
@@ -41,7 +41,7 @@ _SIDE_BY_SIDE = 64
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """The options, named and meant as pyinfra's where that has them."""
+    """Add the options; those that pyinfra has, too, have the same names and meanings."""
     group = parser.getgroup("verify", "verification of deployed hosts")
     group.addoption("--inventory", metavar="FILE", help="pyinfra's inventory; inventory.py by default")
     group.addoption("--limit", action="append", default=[], metavar="HOST", help="as pyinfra's --limit")
@@ -61,7 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     except FleetError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[_OUTCOMES] = []
-    # The report at the end says more, and once: no traceback, no list of its own by pytest.
+    # The report at the end tells each failure once: no traceback and no list by pytest itself.
     options.tbstyle = "no" if options.tbstyle == "auto" else options.tbstyle
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
@@ -74,7 +74,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every check for every host, and where it goes over the steps, for every step."""
+    """Every check for every host; a check with the argument `step` also for every step."""
     found = metafunc.config.stash[_TARGETS]
     metafunc.parametrize("target", found, ids=[target.name for target in found], scope="session")
     if "step" in metafunc.fixturenames:
@@ -94,7 +94,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     }
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        # One observer after the other, each on every host: a slow host holds up no other one.
+        # `wrong_logins` takes longest and goes first; the other looks follow host by host.
         ordered = sorted(looks, key=lambda look: look[1].__name__ != "wrong_logins")
         running = {pool.submit(_try_look, *look): look[0] for look in ordered}
         _show_progress(reporter, running)
@@ -120,7 +120,7 @@ def _show_progress(reporter: Any, running: dict[Any, Target]) -> None:
 
 
 def _observers(check: Callable[..., Any]) -> Iterator[Callable[[Target], Any]]:
-    """The functions of a `Target` that a check names."""
+    """The observers that a check names: functions with an argument `target: Target`."""
     for name in check.__code__.co_names:
         found: Any = check.__globals__.get(name)
         if getattr(found, "__annotations__", {}).get("target") is Target:
@@ -131,7 +131,7 @@ def _try_look(target: Target, observer: Callable[[Target], Any]) -> None:
     try:
         target.see(observer)
     except Exception:
-        # Raised again, and reported, where a check asks for it.
+        # The check that asks for it raises it again, and reports it.
         return
 
 
@@ -139,7 +139,7 @@ def _try_look(target: Target, observer: Callable[[Target], Any]) -> None:
 def see(target: Target) -> See:
     """What an observer found on the check's host: `see(observer)`.
 
-    Raises `Unseen` where it could not look.
+    Raises `Unseen` if it could not look.
     """
 
     def found(observer: Callable[[Target], Any]) -> Any:
@@ -157,7 +157,7 @@ def see(target: Target) -> See:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call() -> Generator[None, object, object]:
-    """A check that could not look is skipped with the reason, which another check reports."""
+    """Skip a check that could not look, with the reason, which another check reports."""
     try:
         return (yield)
     except Unseen as reason:
@@ -196,7 +196,7 @@ def _reason(call: pytest.CallInfo[None]) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
-    """The table."""
+    """Print the table."""
     outcomes = config.stash[_OUTCOMES]
     if outcomes:
         terminalreporter.section("hosts and checks")
@@ -205,7 +205,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The file for programs."""
+    """Write the file for programs."""
     if session.config.option.json:
         write_json(session.config.stash[_OUTCOMES], Path(session.config.option.json))
 

@@ -1,7 +1,7 @@
 """testinfra over pyinfra's own connection to a host.
 
-So a host is reached for its verification exactly as for its deploy: the same SSH configuration,
-keys, jump hosts and sudo, and nothing to set up twice.
+Verification therefore reaches a host exactly as a deploy does, with the same SSH configuration, keys,
+jump hosts and sudo; nothing has to be set up twice.
 """
 
 from threading import BoundedSemaphore
@@ -21,12 +21,12 @@ TIMEOUT = 120
 # Commands at the same time over one connection; sshd's MaxSessions is 10.
 _CHANNELS = 4
 
-# Of a command's arguments, those that this module gives itself.
+# The arguments of a command that this module sets itself.
 _OWN_ARGUMENTS = {"_stdin", "_timeout", "_success_exit_codes"}
 
 
 def connection_error(target: Target) -> str:
-    """Why the host is not reached over SSH; empty where it is."""
+    """Why the host is not reached over SSH; empty if it is reached."""
     try:
         target.host.connect(show_errors=False, raise_exceptions=True)
     except ConnectError as error:
@@ -35,7 +35,7 @@ def connection_error(target: Target) -> str:
 
 
 def connected(target: Target) -> "Connection":
-    """The connection; `Unseen` where there is none."""
+    """The connection. Raises `Unseen` if the host is not reached."""
     if target.see(connection_error):
         raise Unseen("the host is not reached over SSH")
     return Connection(target.host)
@@ -60,7 +60,7 @@ class Connection(BaseBackend):  # type: ignore[misc]
         self._channels = BoundedSemaphore(_CHANNELS)
 
     def run(self, command: str, *args: str, **_kwargs: Any) -> CommandResult:
-        """What testinfra asks for, with `%s` quoted in."""
+        """Run a command for testinfra, with the arguments quoted in place of each `%s`."""
         return self.execute(self.quote(command, *args))
 
     def execute(self, command: str, stdin: str | None = None) -> CommandResult:
@@ -68,7 +68,7 @@ class Connection(BaseBackend):  # type: ignore[misc]
         given = dict(pop_global_arguments(self._pyinfra.state, self._pyinfra, {})[0])
         names = ConnectorArguments.__annotations__.keys() - _OWN_ARGUMENTS
         arguments: Any = {name: given[name] for name in names}
-        # pyinfra says only whether a command failed: its status comes behind what it prints.
+        # pyinfra only says whether a command failed, so the command prints its status at the end.
         line = StringCommand(f"( {command}\n); printf '\\n%s' $?")
         with self._channels:
             _, output = self._pyinfra.run_shell_command(line, _stdin=stdin, _timeout=TIMEOUT, **arguments)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 # Seconds for one step. smtpd looks its client up in DNS first, which takes long with a dead resolver.
 TIMEOUT = 30
 
-# Seconds for a TCP connection to come about.
+# Seconds to open a TCP connection.
 CONNECT_TIMEOUT = 10
 
 IMPLICIT_TLS = 465
@@ -25,7 +25,7 @@ class Reply:
 
     @property
     def accepted(self) -> bool:
-        """Whether the server does, or would go on to do, what it was asked."""
+        """Whether the server has done what it was asked, or is ready to go on with it."""
         return 200 <= self.code < 400
 
     @property
@@ -38,7 +38,7 @@ class Reply:
 
 
 class BrokenOff(Exception):
-    """The server ended the conversation, or said what is no SMTP."""
+    """The server ended the conversation, or sent something that is not SMTP."""
 
 
 def dial(address: str, port: int) -> socket.socket:
@@ -65,14 +65,14 @@ class Conversation:
         self._connection.close()
 
     def reply(self, timeout: float = TIMEOUT) -> Reply:
-        """The next reply. Raises `BrokenOff`, and TimeoutError where none comes."""
+        """The next reply. Raises `BrokenOff`, and TimeoutError if no reply comes."""
         self._connection.settimeout(timeout)
         lines = []
         while True:
             line = self._line()
             match = re.fullmatch(r"(\d{3})([ -]?)(.*)", line)
             if not match:
-                raise BrokenOff(f"not a reply of SMTP: {line[:80]!r}")
+                raise BrokenOff(f"not an SMTP reply: {line[:80]!r}")
             lines.append(match[3])
             if match[2] != "-":
                 return Reply(int(match[1]), tuple(lines))
@@ -95,7 +95,7 @@ class Conversation:
         return str(self._connection.getsockname()[0])
 
     def hello(self) -> Reply:
-        """EHLO, with the own address for a name, which no server may hold against a client."""
+        """EHLO with the client's own address as its name, which no server may object to."""
         own = self.own_address
         return self.command(f"EHLO [{f'IPv6:{own}' if ':' in own else own}]")
 
@@ -107,7 +107,7 @@ class Conversation:
         return secured
 
     def quit(self) -> None:
-        """Take leave politely where the server still listens."""
+        """Send QUIT, if the server still listens."""
         with contextlib.suppress(BrokenOff, OSError):
             self.command("QUIT")
 
@@ -118,7 +118,7 @@ class Conversation:
             except TimeoutError:
                 raise
             except OSError as error:
-                raise BrokenOff(f"the server broke the connection off ({error})") from None
+                raise BrokenOff(f"the connection broke off ({error})") from None
             if not data:
                 raise BrokenOff("the server closed the connection")
             self._received += data
@@ -127,7 +127,7 @@ class Conversation:
 
 
 def extension(hello: Reply, keyword: str) -> list[str] | None:
-    """The words behind a keyword of the EHLO reply; `None` where it is not offered."""
+    """The words after a keyword of the EHLO reply; `None` if the reply does not have the keyword."""
     for line in hello.lines[1:]:
         # Postfix's broken_sasl_auth_clients adds a line in the old form, "AUTH=PLAIN".
         found, *words = re.split(r"[ =]+", line.strip())

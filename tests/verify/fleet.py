@@ -1,8 +1,8 @@
 """The hosts to verify, out of the inventory and data that pyinfra deploys with.
 
-pyinfra's own functions read them, so that `--inventory`, `--limit` and `--data` mean here what they
-mean there. Importing its command line makes the standard library's sockets cooperative (gevent):
-threads are then light, and all hosts are looked at side by side over pyinfra's own connections.
+pyinfra's own functions read them: `--inventory`, `--limit` and `--data` mean the same as in pyinfra.
+Importing pyinfra's command line makes the standard library's sockets cooperative (gevent). Threads are
+then light, and all hosts can be looked at side by side over pyinfra's own connections.
 """
 
 import logging
@@ -19,7 +19,7 @@ from tests.verify.target import Mailbox, Target
 
 
 class FleetError(Exception):
-    """The inventory, or what was asked of it, is of no use."""
+    """The inventory is missing, or no host of it was chosen."""
 
 
 def targets(
@@ -31,11 +31,11 @@ def targets(
     + limits: names, patterns or groups, as pyinfra's --limit takes them; none: every host
     + data: KEY=VALUE words, as pyinfra's --data takes them
 
-    Raises `FleetError` where no host is left.
+    Raises `FleetError` if no host is left.
     """
     if not inventory.is_file():
         raise FleetError(f"no such inventory: {inventory}")
-    # What pyinfra has to say of a host is said by that host's checks.
+    # pyinfra logs nothing: each host's checks report its errors.
     logging.getLogger("pyinfra").setLevel(logging.CRITICAL)
     state = State()
     ctx_state.set(state)

@@ -18,7 +18,7 @@ from tests.verify.target import Target, Unseen
 
 
 def look(target: Target) -> Look:
-    """The very look that a deploy takes at the host."""
+    """The same look at the host that a deploy takes."""
     settings = target.settings
     question = Question(settings, parameters_asked(STEPS, settings), files_managed(STEPS))
     command = MailHost().command(question)
@@ -50,12 +50,12 @@ class Unit:
 
 
 def postfix_units(target: Target) -> tuple[Unit, ...]:
-    """`postfix.service`, and the unit that the daemon is really in: another one on Debian 12."""
+    """`postfix.service`, and the unit in which the daemon really runs: another one on Debian 12."""
     return _units(target, "postfix", f"{target.see(look).queue_directory}/pid/master.pid")
 
 
 def dovecot_units(target: Target) -> tuple[Unit, ...]:
-    """The same of Dovecot."""
+    """`dovecot.service`, and the unit in which the daemon really runs."""
     return _units(target, "dovecot", "/run/dovecot/master.pid")
 
 
@@ -86,7 +86,7 @@ def master_pid(target: Target) -> str:
 
 
 def complaints(target: Target) -> dict[str, str]:
-    """Command to what it prints although nothing is wrong with a good configuration."""
+    """Command to its complaints, on standard error; a good configuration causes none."""
     host = on(target)
     return {
         command: host.run(f"{command} 2>&1 >/dev/null").stdout.strip()
@@ -95,7 +95,7 @@ def complaints(target: Target) -> dict[str, str]:
 
 
 def troubles(target: Target) -> tuple[str, ...]:
-    """What Postfix logged since its last reload that stops mail."""
+    """Lines that Postfix logged since its last reload about errors that stop mail."""
     since = target.see(look).postfix_reloaded
     if since is None:
         raise Unseen("Postfix does not run")
@@ -111,7 +111,7 @@ def troubles(target: Target) -> tuple[str, ...]:
 
 
 def release_defaults(target: Target) -> dict[str, str]:
-    """What Postfix's release itself says of what it forbids."""
+    """The defaults of this Postfix release for two things that newer releases forbid."""
     names = ("smtpd_forbid_unauth_pipelining", "smtpd_forbid_bare_newline")
     result = on(target).run(f"postconf -d {' '.join(names)} 2>/dev/null")
     return dict(re.findall(r"^(\w+) = (.*)$", result.stdout, re.MULTILINE))
@@ -143,9 +143,9 @@ def disk_chains(target: Target) -> dict[str, list[x509.Certificate]]:
 class Hook:
     """What the host itself says of certbot's deploy hook.
 
-    + interpreter: the program of its first line, and whether it can be run
+    + interpreter, interpreter_runs: the program of its first line, and whether it can be run
     + parse_error: what the interpreter says of the script without running it
-    + call_error: what a call says that concerns none of the host's lineages; empty where it ends well
+    + call_error: what the hook says when called for a lineage that does not exist; empty if it ends well
     + reloads: unit to whether systemd could reload it
     """
 
@@ -160,16 +160,15 @@ class Hook:
 def hook(target: Target) -> Hook:
     """The hook, as far as it can be tried without reloading anything.
 
-    It is called only where it holds nothing but our own lines for Postfix, which do nothing for a
-    lineage that is not the host's; an owner's lines might do things. Whether its reloads can succeed is
-    asked of systemd.
+    It is called only if it consists of our own lines for Postfix: they do nothing for a lineage that is not
+    the host's, while an owner's lines might. systemd is asked whether the reloads can succeed.
     """
     host, file = on(target), target.see(look).files[HOOK.key]
     if file.content is None:
         raise Unseen(f"{file.path} is missing")
     words = file.content.partition("\n")[0].removeprefix("#!").split() or [""]
     runs = host.run("test -x %s", words[0]).succeeded
-    # Only shells can be asked to read a script and do nothing.
+    # Only shells can read a script without running it (-n).
     shell = words[0].rpartition("/")[2] in ("sh", "bash", "dash", "ksh")
     parsed = host.run("%s -n %s 2>&1", words[0], file.real_path) if runs and shell else None
     reloads = {}
@@ -227,7 +226,7 @@ def key_owners(target: Target) -> dict[str, tuple[Owner, ...]]:
 
 
 def readers(owners: tuple[Owner, ...]) -> tuple[str, ...]:
-    """Who beside root can read a file: it itself first in `owners`, then the directories above it."""
+    """Who beside root can read a file; `owners` are the file itself, then the directories above it."""
     file, *directories = owners
     found = [] if file.user == "root" else [f"user {file.user}"]
     for who, read, enter in ((f"group {file.group}", 0o040, 0o011), ("everybody", 0o004, 0o001)):
@@ -239,7 +238,7 @@ def readers(owners: tuple[Owner, ...]) -> tuple[str, ...]:
 
 
 def listener_proof(target: Target) -> str:
-    """Why Dovecot does not answer on its listener; empty where it does. The deploy's own proof."""
+    """Why Dovecot does not answer on its listener; empty if it does. This is the deploy's own proof."""
     socket = f"{target.see(look).queue_directory}/private/auth"
     result = on(target).run("perl -e %s -- socket %s", program("prove.pl"), socket)
     return "" if result.succeeded else result.stderr.strip() or "no reason given"

@@ -15,12 +15,12 @@ from tests.verify.conversation import IMPLICIT_TLS, BrokenOff, Conversation, Rep
 from tests.verify.outside import sessions_465
 from tests.verify.target import Mailbox, Target, Unseen
 
-# Seconds in which a message that was accepted is in the mailbox.
+# Seconds within which an accepted message must be in the mailbox.
 _DELIVERY = 60
 
 
 def logins(target: Target) -> dict[str, str]:
-    """Mechanism that is offered to the reply to a login with it."""
+    """Each offered mechanism to the reply to a login with it."""
     mailbox, found = target.mailbox, {}
     with _submissions(target) as conversation:
         offered = extension(conversation.hello(), "AUTH") or []
@@ -70,7 +70,7 @@ def sent(target: Target) -> Sent:
 
 
 def received(target: Target) -> str:
-    """The Received headers of the message, out of the mailbox."""
+    """The Received headers of the message in the mailbox."""
     message = target.see(sent)
     if message.reply.refused:
         raise Unseen("no message was accepted")

@@ -1,6 +1,6 @@
 """What is seen of a host from outside, through real conversations. Each observer looks at one thing.
 
-Whatever is the same on every address is looked at on the first one that answers.
+What cannot differ between the host's addresses is looked at on the first address that answers.
 """
 
 import base64
@@ -37,7 +37,7 @@ _TLS_VERSIONS = {
     "TLSv1.3": ssl.TLSVersion.TLSv1_3,
 }
 
-# Seconds in which a server that takes a bare-newline end of a message would have said so.
+# Seconds within which a server would answer if it took bare newlines for the end of a message.
 _SILENCE = 3
 
 # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH.
@@ -64,7 +64,7 @@ def connections_465(target: Target) -> dict[str, OSError | None]:
 
 
 def connections_25(target: Target) -> dict[str, OSError | None]:
-    """The same on port 25."""
+    """Address to the error with which connecting to port 25 fails."""
     return _connections(target, RELAY)
 
 
@@ -93,7 +93,7 @@ class Session:
 
     @property
     def certificate(self) -> x509.Certificate:
-        """The server's own."""
+        """The server's own certificate."""
         return self.chain[0]
 
 
@@ -103,7 +103,7 @@ def attempts_465(target: Target) -> dict[str, Session | str]:
 
 
 def sessions_465(target: Target) -> dict[str, Session]:
-    """Address to session on port 465, where one came about."""
+    """Address to session on port 465, without the addresses that gave none."""
     attempts = target.see(attempts_465)
     found = {address: one for address, one in attempts.items() if isinstance(one, Session)}
     if not found:
@@ -146,7 +146,7 @@ def hello_25(target: Target) -> Reply:
 
 @contextmanager
 def _relay(target: Target, address: str = "") -> Iterator[Conversation]:
-    """A conversation on port 25, where that greets."""
+    """A conversation on port 25. Raises `Unseen` if port 25 does not greet."""
     target.see(hello_25)
     with Conversation(dial(address or _answering(target, RELAY)[0], RELAY)) as conversation:
         conversation.reply()
@@ -172,7 +172,7 @@ def sessions_25(target: Target) -> dict[str, Session]:
 
 
 def untrusted(target: Target) -> dict[str, str]:
-    """Address to why the chain does not verify against the store; empty where it does."""
+    """Address to why the chain does not verify against the trusted certificates; empty if it does."""
     context = ssl.create_default_context(cafile=target.settings.verify_ca_file)
     context.check_hostname = False
     found = {}
@@ -187,7 +187,7 @@ def covered(target: Target) -> dict[str, bool]:
     address = _serving(target)
     found = {}
     for name in (target.settings.mail_hostname, WRONG_NAME):
-        # Trusted for its own sake, so that only the name is in question, whoever issued it.
+        # The certificate itself is trusted, whoever issued it: only the name is in question.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(cadata=_shown(address, name).public_bytes(Encoding.DER))
@@ -197,7 +197,7 @@ def covered(target: Target) -> dict[str, bool]:
 
 
 def old_versions(target: Target) -> dict[str, str]:
-    """TLS version below the host's floor to how port 465 refused it; empty where it was accepted."""
+    """TLS version below the host's floor to how port 465 refused it; empty if it was accepted."""
     versions = list(_TLS_VERSIONS)
     below = versions[: versions.index(target.settings.tls_minimum_version)]
     address = _serving(target)
@@ -234,7 +234,7 @@ def _shown(address: str, name: str) -> x509.Certificate:
 
 
 def _any_certificate() -> ssl.SSLContext:
-    """For looking: what is wrong with a certificate is for the checks to say."""
+    """Accepts any certificate: the checks say what is wrong with it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -258,14 +258,14 @@ def _secured(target: Target, address: str) -> Iterator[ssl.SSLSocket]:
 
 @contextmanager
 def _submissions(target: Target) -> Iterator[Conversation]:
-    """A conversation on port 465, where that gives a session."""
+    """A conversation on port 465. Raises `Unseen` if port 465 gives no session."""
     with _secured(target, _serving(target)) as secured, Conversation(secured) as conversation:
         conversation.reply()
         yield conversation
 
 
 def _chain(secured: ssl.SSLSocket) -> tuple[x509.Certificate, ...]:
-    """What the server sent. Public from Python 3.13 on, and there before."""
+    """The certificates that the server sent. The method is public from Python 3.13 on, private before."""
     if hasattr(secured, "get_unverified_chain"):
         sent = secured.get_unverified_chain()
     else:
@@ -284,10 +284,10 @@ def _verification(context: ssl.SSLContext, address: str, name: str) -> ssl.SSLCe
 
 def _refusal(target: Target, address: str, version: str) -> str:
     context = _any_certificate()
-    # Below TLS 1.2 OpenSSL speaks only where its security level is 0.
+    # OpenSSL speaks versions below TLS 1.2 only at security level 0.
     context.set_ciphers("ALL:@SECLEVEL=0")
     with warnings.catch_warnings():
-        # That they are deprecated is why they are tried.
+        # They are tried because they are deprecated.
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = context.maximum_version = _TLS_VERSIONS[version]
     with dial(address, IMPLICIT_TLS) as connection:
@@ -309,8 +309,8 @@ def wrong_logins(target: Target) -> list[str]:
     """The replies to two logins of nobody, one after the other."""
     with _submissions(target) as conversation:
         conversation.hello()
-        # Nobody's name, so that no real account is locked; and always the same words, for Dovecot
-        # lets an address that tries many different ones wait longer and longer.
+        # A name that nobody has, so that no real account is locked. Always the same words: Dovecot
+        # makes an address that tries many different ones wait longer and longer.
         response = base64.b64encode(b"\0nobody-verifies\0not-a-password").decode()
         replies = [str(conversation.command(f"AUTH PLAIN {response}")) for _attempt in range(2)]
         conversation.quit()
@@ -321,17 +321,17 @@ def wrong_logins(target: Target) -> list[str]:
 
 
 def relaying_465(target: Target) -> dict[str, Reply]:
-    """Way to the reply of port 465 to somebody who has not logged in."""
+    """Way (see `_ways`) to the reply of port 465 to somebody who has not logged in."""
     return _relaying(target, lambda: _submissions(target))
 
 
 def relaying_25(target: Target) -> dict[str, Reply]:
-    """Way to the reply of port 25."""
+    """Way (see `_ways`) to the reply of port 25."""
     return _relaying(target, lambda: _relay(target))
 
 
 def _ways(target: Target) -> dict[str, tuple[str, str]]:
-    """Every way to sender and recipient, the recipient always one elsewhere in the end."""
+    """Each way of relaying to its sender and recipient; the mail would always go to another domain."""
     domain = target.settings.mail_domain
     own, elsewhere = f"postmaster@{domain}", _elsewhere(target)
     foreign = f"verify@{elsewhere}"
@@ -361,7 +361,7 @@ def _relaying(
 ) -> dict[str, Reply]:
     replies = {}
     for way, (sender, recipient) in _ways(target).items():
-        # Each way by itself: servers end a conversation that has seen too many errors.
+        # One conversation per way: servers end a conversation with too many errors.
         with session() as conversation:
             conversation.hello()
             reply = conversation.command(f"MAIL FROM:<{sender}>")
@@ -402,12 +402,12 @@ def pipelining_25(target: Target) -> str:
 
 
 def bare_newline_25(target: Target) -> str:
-    """What port 25 says to a message that ends in bare newlines; empty where it goes on waiting.
+    """What port 25 says to a message that ends in bare newlines; empty if it goes on waiting.
 
     The connection is cut before the message has its real end, so that none is delivered.
     """
     if not target.see(forbids_bare_newlines):
-        raise Unseen("this release of Postfix takes bare newlines unless it is told otherwise")
+        raise Unseen("by default, this release of Postfix accepts bare newlines")
     domain = target.settings.mail_domain
     with _relay(target) as conversation:
         conversation.hello()

@@ -1,4 +1,4 @@
-"""Whether a host is there at all, so that one that is not is reported once and not by every check."""
+"""Whether a host answers at all: a host that is down is reported once, not by every check."""
 
 from tests.verify.connection import connection_error
 from tests.verify.outside import connections_25, connections_465
@@ -6,7 +6,7 @@ from tests.verify.target import Target, Unseen
 
 
 def silence(target: Target) -> str:
-    """Why the host counts as down: nothing of it answers; empty where anything does."""
+    """Why the host counts as down: nothing on it answers. Empty if anything answers."""
     error = target.see(connection_error)
     if not error:
         return ""

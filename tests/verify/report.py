@@ -21,7 +21,7 @@ class Outcome:
 
 
 def table(outcomes: list[Outcome], width: int) -> Iterator[str]:
-    """Lines with a row a check and a column a host, then every failure and every gap with its reason.
+    """Lines with one row per check and one column per host, then each failed or skipped check's reason.
 
     + width: of the terminal, in characters; hosts that do not fit get a table of their own
     """
@@ -53,7 +53,7 @@ def write_json(outcomes: list[Outcome], path: Path) -> None:
 
 
 def _reasons(outcomes: list[Outcome], kind: str, title: str) -> Iterator[str]:
-    """What has the same reason on a host is told once."""
+    """One entry per host and reason, for all checks with this reason."""
     told: dict[tuple[str, str], list[str]] = {}
     for outcome in outcomes:
         if outcome.outcome == kind:

@@ -14,12 +14,12 @@ Seen = TypeVar("Seen")
 
 
 class Unseen(Exception):
-    """Something could not be looked at, for a reason that a check of its own reports."""
+    """Something could not be looked at, for a reason that another check reports."""
 
 
 @dataclass(frozen=True)
 class Mailbox:
-    """Whom to log in as. The password shows in no representation."""
+    """Whom to log in as. `repr` does not show the password."""
 
     login: str
     _password: str
@@ -41,7 +41,7 @@ class Target:
     """One host of the inventory.
 
     + host: pyinfra's host, which knows how to connect
-    + settings: what a deploy makes of it, or what is wrong with its data
+    + settings: those that a deploy would use, or what is wrong with the host's data
     + mailbox: whom to log in as, if anybody
     """
 
@@ -59,17 +59,17 @@ class Target:
 
     @property
     def name(self) -> str:
-        """The inventory's name of it."""
+        """The host's name in the inventory."""
         return self.host.name
 
     @property
     def invalid(self) -> SettingsError | None:
-        """What is wrong with its data."""
+        """What is wrong with the host's data, if anything."""
         return self._settings if isinstance(self._settings, SettingsError) else None
 
     @property
     def settings(self) -> Settings:
-        """What a deploy makes of it."""
+        """The settings that a deploy would use."""
         if isinstance(self._settings, SettingsError):
             raise Unseen("the host's data is not valid")
         return self._settings
@@ -82,9 +82,9 @@ class Target:
         return self._mailbox
 
     def see(self, observer: "Callable[[Target], Seen]") -> Seen:
-        """What the observer finds; it looks once, whoever asks and however often.
+        """What the observer finds; it looks once, however often it is asked.
 
-        Raises what the observer raised: `Unseen` where a check of its own reports the reason.
+        Raises what the observer raised: `Unseen` if another check reports the reason.
         """
         with self._lock:
             first = observer not in self._seen

@@ -21,14 +21,14 @@ from tests.verify.outside import (
 )
 from tests.verify.target import Target
 
-_RELOAD = "Postfix still holds another one: systemctl reload postfix, and see that certbot's hook does it"
+_RELOAD = "Postfix still holds another one: systemctl reload postfix, and check that certbot's hook does so"
 
 
 def test_the_chain_verifies(see: See) -> None:
     failed = {address: reason for address, reason in see(untrusted).items() if reason}
     assert not failed, (
-        f"clients refuse the certificate: {failed}; renew it (certbot renew), or give the authority's "
-        "own certificate with verify_ca_file"
+        f"clients refuse the certificate: {failed}; renew it (certbot renew), or, for an authority of your "
+        "own, name its certificate in verify_ca_file"
     )
 
 
@@ -60,8 +60,8 @@ def test_the_intermediates_are_sent(see: See) -> None:
         assert not alone, f"{address}: the certificate comes alone: serve fullchain.pem, not cert.pem"
         for issued, issuer in pairwise(chain):
             assert issued.issuer == issuer.subject, (
-                f"{address}: {_name(issuer)} is sent where the issuer of {_name(issued)} belongs: "
-                "serve certbot's fullchain.pem as it is"
+                f"{address}: the certificate after that of {_name(issued)} is not its issuer's but that of "
+                f"{_name(issuer)}: serve certbot's fullchain.pem as it is"
             )
 
 
@@ -108,7 +108,7 @@ def _served_as_on_disk(sessions: dict[str, Session], wanted: x509.Certificate) -
     for address, session in sessions.items():
         assert _digest(session.certificate) == _digest(wanted), (
             f"{address} serves the certificate of {session.certificate.not_valid_before_utc:%Y-%m-%d %H:%M} "
-            f"for {_name(session.certificate)}, on the disk is the one of "
+            f"for {_name(session.certificate)}, but the one on the disk is of "
             f"{wanted.not_valid_before_utc:%Y-%m-%d %H:%M} for {_name(wanted)}; {_RELOAD}"
         )
 

@@ -1,4 +1,4 @@
-"""What a user gets who logs in (--mailbox)."""
+"""What a user who logs in gets (--mailbox)."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from tests.verify.mailbox import logins, received, sent
 
 def test_login_succeeds_with_each_offered_mechanism(see: See) -> None:
     found: dict[str, Any] = see(logins)
-    assert found, "no mechanism is offered that could be tried (PLAIN, LOGIN, CRAM-MD5)"
+    assert found, "none of the offered mechanisms can be tried here (only PLAIN, LOGIN and CRAM-MD5 can)"
     refused = {mechanism: reply for mechanism, reply in found.items() if not reply.startswith("235 ")}
-    assert not refused, f"the login is refused: {refused}: right password? Dovecot's log says why"
+    assert not refused, f"the login is refused: {refused}: is the password right? Dovecot's log says why"
 
 
 def test_a_message_is_accepted(see: See) -> None:

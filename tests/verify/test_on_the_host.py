@@ -38,7 +38,7 @@ def test_dovecot_is_enabled_and_running(see: See) -> None:
 def test_the_host_listens_on_ports_25_and_465(see: See) -> None:
     missing = {25, 465} - see(look).listening
     assert not missing, (
-        f"nothing listens on {sorted(missing)}: does Postfix run, is the service in master.cf?"
+        f"nothing listens on {sorted(missing)}: does Postfix run, and is the service in master.cf?"
     )
 
 
@@ -87,7 +87,7 @@ def test_dovecots_configuration_has_the_auth_listener(see: See) -> None:
     found, wanted = see(look).listener, dovecot_auth_listener.WANTED
     assert found == wanted, (
         f"doveconf -n says of {see(look).queue_directory}/private/auth {found}, wanted {wanted}: "
-        "deploy again, or take away what overrules it"
+        "deploy again, or remove the setting that overrules it"
     )
 
 
@@ -95,7 +95,7 @@ def test_the_auth_listener_is_for_postfix_alone(see: See) -> None:
     found, wanted = see(look).socket, dovecot_auth_listener.WANTED
     assert found == wanted, (
         f"{see(look).queue_directory}/private/auth is {found}, wanted {wanted}: deploy again, or "
-        "systemctl reload dovecot where its configuration says so already"
+        "systemctl reload dovecot if its configuration already says so"
     )
 
 
@@ -109,8 +109,8 @@ def test_dovecot_answers_on_the_auth_listener(see: See) -> None:
 
 def test_certbot_can_run_the_hook(see: See) -> None:
     path, found = see(look).files[HOOK.key].path, see(hook)
-    assert found.executable, f"certbot passes over {path}, which is not executable: chmod +x"
-    assert found.interpreter_runs, f"{path} begins with {found.interpreter!r}, which is no program to run it"
+    assert found.executable, f"certbot skips {path}, which is not executable: chmod +x"
+    assert found.interpreter_runs, f"{path} begins with {found.interpreter!r}, which cannot run it"
     assert not found.parse_error, f"{path} does not parse: {found.parse_error}"
     assert not found.call_error, f"{path} fails although there is nothing to do: {found.call_error}"
 
@@ -118,7 +118,7 @@ def test_certbot_can_run_the_hook(see: See) -> None:
 def test_what_the_hook_reloads_can_be_reloaded(see: See) -> None:
     wrong = [unit for unit, can in see(hook).reloads.items() if not can]
     assert not wrong, (
-        f"systemd cannot reload {', '.join(wrong)}: is it installed, running, and named rightly?"
+        f"systemd cannot reload {', '.join(wrong)}: is it installed, running, and spelt correctly?"
     )
 
 

@@ -16,7 +16,7 @@ def test_the_data_is_valid(target: Target) -> None:
 
 def test_the_host_is_up(see: See) -> None:
     error = see(silence)
-    assert not error, f"nothing of it answers ({error}): is it switched on, and is its network?"
+    assert not error, f"nothing on it answers ({error}): is the host switched on, and its network up?"
 
 
 def test_the_host_is_reached_over_ssh(see: See) -> None:
@@ -28,7 +28,7 @@ def test_the_name_leads_to_an_address(see: See) -> None:
     _, problem = see(name_lookup)
     assert not problem, (
         f"{problem}: add it to DNS, or set mail_hostname to the name that mail programs use "
-        '(verify_addresses = "ssh" connects where SSH does, before DNS leads there)'
+        '(before DNS knows it, verify_addresses = "ssh" connects where SSH does)'
     )
 
 

@@ -1,4 +1,4 @@
-"""Who has not logged in sends nothing anywhere, learns nothing, and smuggles nothing."""
+"""A client that has not logged in can relay nothing, learn nothing, and smuggle nothing."""
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.verify.outside import bare_newline_25, pipelining_25, relaying_25, re
 def test_port_465_relays_nothing_without_login(see: See) -> None:
     accepted = _accepted(see(relaying_465))
     assert not accepted, (
-        f"port 465 would send on for anybody: {accepted}; $mua_relay_restrictions and the -o options of the "
+        f"port 465 relays without a login: {accepted}; $mua_relay_restrictions and the -o options of the "
         "service must end in reject (deploy again)"
     )
 
@@ -19,24 +19,25 @@ def test_port_465_relays_nothing_without_login(see: See) -> None:
 def test_port_25_relays_nothing(see: See) -> None:
     accepted = _accepted(see(relaying_25))
     assert not accepted, (
-        f"port 25 would send on for anybody here: {accepted}; an open relay, unless this machine is one that "
-        "may send: look at mynetworks, smtpd_relay_restrictions and smtpd_recipient_restrictions"
+        f"port 25 relays for this machine: {accepted}; that is an open relay, unless this machine may relay: "
+        "look at mynetworks, smtpd_relay_restrictions and smtpd_recipient_restrictions"
     )
 
 
 def test_port_465_gives_no_user_away(see: See) -> None:
     known, unknown = see(users_465)
     assert known == unknown, (
-        f"VRFY tells a user ({known}) from nobody ({unknown}): set disable_vrfy_command = yes, and "
-        "smtpd_recipient_restrictions of the service to permit_sasl_authenticated,reject"
+        f"VRFY answers for a user ({known}) in another way than for nobody ({unknown}): set "
+        "disable_vrfy_command = yes, and smtpd_recipient_restrictions of the service to "
+        "permit_sasl_authenticated,reject"
     )
 
 
 def test_port_25_refuses_hasty_pipelining_as_its_release_does(see: See) -> None:
     if see(release_defaults).get("smtpd_forbid_unauth_pipelining", "no") == "no":
-        pytest.skip("this release of Postfix takes it unless it is told otherwise")
+        pytest.skip("by default, this release of Postfix accepts it")
     answer = see(pipelining_25)
-    assert answer, "commands are taken before EHLO is answered: leave smtpd_forbid_unauth_pipelining = yes"
+    assert answer, "commands are taken before EHLO is answered: set smtpd_forbid_unauth_pipelining = yes"
 
 
 def test_port_25_refuses_bare_newlines_as_its_release_does(see: See) -> None:

@@ -21,14 +21,14 @@ _VERSIONS = ("TLSv1.2", "TLSv1.3")
 
 def test_port_465_greets_inside_tls(see: See) -> None:
     failed = {address: one for address, one in see(attempts_465).items() if isinstance(one, str)}
-    assert not failed, f"no session comes about: {failed}; {_LOG}"
+    assert not failed, f"no SMTP session inside TLS: {failed}; {_LOG}"
 
 
 def test_port_465_speaks_tls_at_the_floor_or_above(see: See, target: Target) -> None:
     floor = target.settings.tls_minimum_version
     for address, session in see(sessions_465).items():
         assert session.version in _VERSIONS[_VERSIONS.index(floor) :], (
-            f"{address} agrees to {session.version}, below {floor}: smtpd_tls_mandatory_protocols"
+            f"{address} agrees to {session.version}, below {floor}: look at smtpd_tls_mandatory_protocols"
         )
 
 
@@ -43,7 +43,7 @@ def test_port_465_refuses_older_tls(see: See) -> None:
 def test_port_465_refuses_plain_text(see: See) -> None:
     answer = see(plain_text_answer)
     assert not answer[:1].isdigit(), (
-        f"it answers {answer[:60]!r} without TLS: smtpd_tls_wrappermode=yes is missing in master.cf"
+        f"port 465 answers {answer[:60]!r} without TLS: smtpd_tls_wrappermode=yes is missing in master.cf"
     )
 
 
@@ -52,7 +52,7 @@ def test_port_465_offers_logins(see: See) -> None:
         offered = extension(session.hello, "AUTH")
         assert offered, (
             f"{address} offers no AUTH: smtpd_sasl_auth_enable=yes is missing in master.cf, or "
-            "smtpd_sasl_exceptions_networks holds this machine"
+            "smtpd_sasl_exceptions_networks contains this machine"
         )
         assert "PLAIN" in offered, (
             f"{address} offers {' '.join(offered)} and not PLAIN, which mail programs use"
