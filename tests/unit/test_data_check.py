@@ -1,6 +1,7 @@
 """All problems of all hosts are listed before any connection is made, and only bad hosts are left out."""
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -25,8 +26,16 @@ def run_groups(folder: Path, groups: dict[str, dict[str, Any]], *words: str) -> 
     inventory = folder / "inventory.py"
     inventory.write_text("".join(f"{name} = {list(hosts.items())!r}\n" for name, hosts in groups.items()))
     program = Path(sys.executable).parent / "pyinfra"
+    # pyinfra warns of problems if another virtual environment is active.
+    environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     done = subprocess.run(
-        [program, inventory, *words], cwd=ROOT, input="\n" * 9, capture_output=True, text=True, check=False
+        [program, inventory, *words],
+        cwd=ROOT,
+        env=environment,
+        input="\n" * 9,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     plain = re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", done.stderr)
     return done.returncode, done.stdout, plain

@@ -161,7 +161,9 @@ class Host:
         self.set_parameter("queue_directory", str(self.spool))
         self.set_doveconf((recorded / "doveconf_deployed.txt").read_text())
         for name in ("main.cf", "master.cf"):
-            shutil.copy(recorded / name, self.postfix)
+            shutil.copyfile(recorded / name, self.postfix / name)
+            # Whatever the umask of who cloned the repository, or of who runs the tests.
+            (self.postfix / name).chmod(0o644)
         self._write_certificate()
         self.socket = self._directory("spool/private") / "auth"
         self._listening(socket.AF_UNIX, self.socket)
