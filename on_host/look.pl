@@ -16,8 +16,10 @@ for (@ARGV) {
 }
 $ENV{LC_ALL} = "C";
 $ENV{PATH} = join ":", grep { defined && length } $ENV{PATH}, "/usr/sbin", "/usr/bin", "/sbin", "/bin", "/snap/bin";
-my $own_start = start_ticks($$);
-chomp(my $now = output("date", "+%s.%N"));
+# A process's age is reckoned from a moment of which both clocks are known: the start of this shell, which
+# becomes date(1). The start of this program would not do: it waits until all of it has arrived.
+my ($stat, $now) = split /\n/, output("sh", "-c", 'read -r stat </proc/$$/stat; echo "$stat"; exec date +%s.%N');
+my $ticks_now = ticks_in($stat);
 
 sub say_value {
     my ($key, $value) = @_;
@@ -48,6 +50,8 @@ sub output {
 sub content {
     my ($path) = @_;
     open my $file, "<:raw", $path or return;
+    # Perl opens a directory, too, and then reads nothing.
+    return if -d $file;
     local $/;
     my $text = <$file>;
     return defined $text ? $text : "";
@@ -125,14 +129,19 @@ sub leftovers {
 sub start_ticks {
     my ($pid) = @_;
     my $text = content("/proc/$pid/stat") or return;
+    return ticks_in($text);
+}
+
+sub ticks_in {
+    my ($text) = @_;
     $text =~ s/.*\) //s;
     return (split / /, $text)[19];
 }
 
-# When a process started, in seconds since 1970, reckoned from the start of this very process.
+# When a process started, in seconds since 1970.
 sub started {
     my $ticks = start_ticks($_[0]);
-    return defined $ticks ? $now - ($own_start - $ticks) / 100 : undef;
+    return defined $ticks ? $now - ($ticks_now - $ticks) / 100 : undef;
 }
 
 sub pid_from {
@@ -159,10 +168,13 @@ if (found("postconf")) {
 my %suffix = (hash => "db", btree => "db", lmdb => "lmdb", cdb => "cdb");
 my $tables = $postfix{tls_server_sni_maps} || "";
 while ($tables =~ m{\b(hash|btree|lmdb|cdb):(/[^\s,{}]+)}g) {
-    my ($table, $source, $made) = ("$1:$2", content($2), (stat "$2.$suffix{$1}")[9]);
+    my ($kind, $path, $index) = ($1, $2, "$2.$suffix{$1}");
+    watch($path, $index);
+    my ($source, $made) = (content($path), (stat $index)[9]);
     next unless defined $source && defined $made;
     my @files = map { split " " } $source =~ /^[^#\s]\S*\s+(.*)/mg;
-    say_value("stale_table", $table) if grep { (stat)[9] && (stat _)[9] > $made } @files;
+    watch(@files);
+    say_value("stale_table", "$kind:$path") if grep { (stat)[9] && (stat _)[9] > $made } @files;
 }
 
 my $dovecot = "/etc/dovecot";

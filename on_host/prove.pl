@@ -33,7 +33,7 @@ sub failed {
     exit 1;
 }
 
-# Reads on until PATTERN is in what came; the match's last group.
+# Reads on until PATTERN is in what came.
 sub expect {
     my ($from, $pattern, $why) = @_;
     my $waiting = IO::Select->new($from);
@@ -44,8 +44,6 @@ sub expect {
         my $count = sysread $from, $received, 65536, length $received;
         failed($why) unless $count;
     }
-    my $found = defined $1 ? $1 : "";
-    return $found;
 }
 
 # A connection to a service whose smtpd died is neither served nor refused until master tries again.

@@ -502,6 +502,20 @@ def test_an_sni_table_made_before_its_certificate_is_stale(host: Host) -> None:
     assert host.look().stale_tables == tuple(stale)
 
 
+def test_what_an_sni_table_depends_on_is_watched(host: Host) -> None:
+    table = sni_table(host, "hash", age=-5)
+    path = Path(table.removeprefix("hash:"))
+    files = path.read_text().splitlines()[-1].split()[1:]
+    assert files
+    host.set_parameter("tls_server_sni_maps", table)
+    assert {str(path), f"{path}.db", *files} <= {*host.look().watched}
+
+
+def test_a_directory_in_place_of_a_file_is_no_empty_file(host: Host) -> None:
+    (host.postfix / "smtp_auth_sni").mkdir()
+    assert host.look().files["sni"].content is None
+
+
 def test_an_sni_table_that_was_never_made_is_not_stale(host: Host) -> None:
     table = sni_table(host, "hash", age=5)
     Path(f"{table.removeprefix('hash:')}.db").unlink()
