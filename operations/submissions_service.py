@@ -148,7 +148,8 @@ def _expect(
     # postconf knows a parameter of the user's own only where something refers to it.
     for name in [name for name in SAFE_RESTRICTIONS if name in referred]:
         value = restrictions.get(name, draft.look.parameters.get(name))
-        if value is not None:
+        # An owner's bytes outside ASCII would not reach the host's comparison as they are.
+        if value is not None and value.isascii():
             draft.expected[name] = value
 
 

@@ -102,6 +102,13 @@ def test_what_the_host_defines_is_read_again_where_the_service_refers_to_it() ->
     assert not [line for line in part.postconf if line.startswith("mua_client_restrictions")]
 
 
+def test_an_owners_bytes_are_not_compared() -> None:
+    look = with_main_cf(stock("3.10.5"), "mua_helo_restrictions = check_helo_access hash:/etc/caf\xe9\n")
+    part = Part(look, wanted(), submissions_service.STEP)
+    assert not [line for line in part.postconf if line.startswith("mua_helo_restrictions")]
+    assert "mua_client_restrictions = permit_sasl_authenticated, reject" in part.postconf
+
+
 def test_a_parameter_of_the_hosts_own_is_known() -> None:
     look = stock("3.10.5")
     options = {"own_parameter": "x", "misspelt_parameter": "x"}
