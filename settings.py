@@ -23,8 +23,6 @@ _REQUIRED = _Missing()
 
 _HINT = "group_data/all.py holds its default: is that file beside deploy.py?"
 
-_HINT = "group_data/all.py holds its default: is that file beside deploy.py?"
-
 
 def _key(
     accepts: Callable[[Any], object], meaning: str, *, default: object = _REQUIRED, hint: str = _HINT

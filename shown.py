@@ -8,5 +8,10 @@ def shown(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    escaped = text.encode("unicode_escape").decode("ascii")
-    return escaped.replace("\\\\", "\\").replace("\\t", "\t")
+    return "".join(map(_shown, text))
+
+
+def _shown(character: str) -> str:
+    if character == "\t" or (character.isascii() and character.isprintable()):
+        return character
+    return character.encode("unicode_escape").decode("ascii")

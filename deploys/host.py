@@ -59,8 +59,8 @@ def ready(steps: Sequence[Step]) -> bool:
         )
     try:
         return _planned(tuple(steps))
-    except PyinfraError:
-        # Of pyinfra's own: no host is left.
+    except (PyinfraError, EOFError):
+        # Of pyinfra's own: no host is left, or nobody answers its question whether to go on.
         raise
     except Exception as error:
         fail([fault(error)])

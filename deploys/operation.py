@@ -63,7 +63,8 @@ def _alone(part: Callable[[Pass], list[PyinfraCommand]]) -> Generator[PyinfraCom
         return
     try:
         commands = part(current())
-    except PyinfraError:
+    except (PyinfraError, EOFError):
+        # Of pyinfra's own: no host is left, or nobody answers its question whether to go on.
         raise
     except Refused as reason:
         commands = _failure(str(reason))

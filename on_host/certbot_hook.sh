@@ -12,5 +12,6 @@ check() {
 
 reload_service() { :; }
 bring_back() { :; }
-prove() { [ -x "$hook" ]; }
+# On a host without certbot there is no hook; only what an earlier change left is cleaned up.
+prove() { [ -x "$hook" ] || { [ -z "$staged" ] && [ ! -e "$hook" ]; }; }
 prove_old() { :; }

@@ -146,10 +146,12 @@ def _expect(
         for value in service.effective_options.values():
             referred.update(re.findall(r"\$[({]?(mua_\w+)", value))
     # postconf knows a parameter of the user's own only where something refers to it.
+    defined = defined_parameters(draft.main_cf)
     for name in [name for name in SAFE_RESTRICTIONS if name in referred]:
         value = restrictions.get(name, draft.look.parameters.get(name))
-        # An owner's bytes outside ASCII would not reach the host's comparison as they are.
-        if value is not None and value.isascii():
+        # What an owner's `$name` stands for may change with this very plan, and bytes outside ASCII would
+        # not reach the host's comparison as they are.
+        if value is not None and value.isascii() and "$" not in defined.get(name, ""):
             draft.expected[name] = value
 
 

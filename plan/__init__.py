@@ -7,6 +7,7 @@
     readiness.py      what every host needs before any step
     certificates.py   which certificates can be served; shared by the steps on TLS
     template.py       templates/, filled in
+    shebang.py        which shell a script is for
 
 No module here imports pyinfra, so that a plan can be made and read anywhere.
 """

@@ -102,6 +102,15 @@ def test_what_the_host_defines_is_read_again_where_the_service_refers_to_it() ->
     assert not [line for line in part.postconf if line.startswith("mua_client_restrictions")]
 
 
+def test_an_owners_restriction_that_refers_to_another_is_not_compared() -> None:
+    main = "mua_relay_restrictions = $mua_client_restrictions\nmua_client_restrictions = reject\n"
+    look = with_main_cf(stock("3.10.5"), main)
+    look = replace(look, parameters={**look.parameters, "mua_relay_restrictions": "reject"})
+    part = Part(look, wanted(mua_client_restrictions=["permit_mynetworks"]), submissions_service.STEP)
+    assert not [line for line in part.postconf if line.startswith("mua_relay_restrictions")]
+    assert "mua_client_restrictions = permit_mynetworks" in part.postconf
+
+
 def test_an_owners_bytes_are_not_compared() -> None:
     look = with_main_cf(stock("3.10.5"), "mua_helo_restrictions = check_helo_access hash:/etc/caf\xe9\n")
     part = Part(look, wanted(), submissions_service.STEP)
