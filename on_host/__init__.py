@@ -4,6 +4,7 @@
     change.sh        a change of configuration files as a transaction, for any service
     postfix.sh, dovecot.sh, certbot_hook.sh   the part of one service in it
     prove.pl         a real connection to a service
+    change.py        puts the change of one service together
 
 They go to a host on standard input and leave nothing there. Perl and the shell are what every Debian
 mail host has.
