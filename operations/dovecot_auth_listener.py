@@ -33,7 +33,7 @@ def listener() -> Generator[PyinfraCommand, None, None]:
 
         dovecot_auth_listener.listener(name="SMTP AUTH, Dovecot: it listens in Postfix's spool")
     """
-    yield from take_part(STEP, live="Dovecot")
+    yield from take_part(STEP, live=DROPIN.service)
 
 
 def edit(draft: Draft) -> None:
@@ -42,7 +42,7 @@ def edit(draft: Draft) -> None:
     if look.listener != WANTED:
         draft.write(DROPIN, _content(look), mode="0644")
     elif look.socket != WANTED:
-        draft.reload("Dovecot", "its socket is not yet what its configuration says")
+        draft.reload(DROPIN.service, "its socket is not yet what its configuration says")
 
 
 def _obstacles(_settings: Settings, look: Look) -> Iterator[str]:
