@@ -30,5 +30,5 @@ if ready(STEPS):
 
     submissions_service.service(name="Submissions: the service on port 465")
 
-    # The edits of main.cf and master.cf go live together.
-    live.postfix(name="Postfix: check, swap, reload and prove")
+    # All edits go live together, with the first step that has one. This reloads what is due without an edit.
+    live.changes(name="Going live: what runs is what is on the disk")

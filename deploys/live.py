@@ -1,4 +1,4 @@
-"""What the steps have edited goes live: one transaction for Postfix's files."""
+"""The host goes live with all that the steps have edited."""
 
 from collections.abc import Generator
 
@@ -9,19 +9,18 @@ from deploys.operation import go_live
 
 
 @operation()
-def postfix() -> Generator[PyinfraCommand, None, None]:
+def changes() -> Generator[PyinfraCommand, None, None]:
     """
-    Put the changed main.cf and master.cf live together, reload Postfix and prove it.
+    Reload the services that run an older configuration or certificate than the one on the disk.
 
-    Postfix is also reloaded where it runs an older configuration or certificate than the one on the
-    disk, whoever changed it. The proof is a TLS connection to port 465 that shows the certificate and
-    offers AUTH, another one for each further domain, and a greeting on port 25 where that was served
-    before. Without it the old files come back.
+    All files of a host change in one transaction, and each service is reloaded once and proved: Dovecot's
+    socket answers; a TLS connection to port 465 shows the certificate and offers AUTH, another one does so
+    for each further domain; port 25 greets if it was served before. Otherwise the old files come back.
 
     **Example:**
 
     .. code:: python
 
-        live.postfix(name="Postfix: check, swap, reload and prove")
+        live.changes(name="Going live: what runs is what is on the disk")
     """
-    yield from go_live("Postfix", "Postfix runs what is on the disk")
+    yield from go_live("what runs is what is on the disk")

@@ -1,4 +1,7 @@
-"""What a step's operation does: show its part of the plan, and yield the commands that carry it out.
+"""What an operation does: show its step's part of the plan, and yield the command that carries it out.
+
+A host changes once: the first operation that has anything to do carries out the whole plan, the later ones
+report their part of it. If the change fails, pyinfra executes no later operation of that host.
 
 Two rules of pyinfra shape this module. Its planning stops at the first command that an operation yields, so
 everything that a preview shows must be logged before that. An exception inside an operation's generator
@@ -8,66 +11,69 @@ ends the run for every host, so these functions let none out.
 from collections.abc import Callable, Generator, Iterable
 
 from pyinfra import host, state
-from pyinfra.api import FunctionCommand, Host, State, StringCommand
+from pyinfra.api import FunctionCommand, Host, State
 from pyinfra.api.command import PyinfraCommand
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.output import format_text
 from pyinfra.context import ctx_host
 
-from deploys.host import Pass, Refused, current
+from deploys.host import Prepared, prepared
+from deploys.report import Outcome
+from deploys.transaction import Transaction
 from deploys.trouble import fail, fault, tell
-from on_host.change import change_script
 from plan.preview import reload_lines, step_lines
 from plan.step import Step
 
 
-def take_part(step: Step, live: str = "") -> Generator[PyinfraCommand, None, None]:
-    """Show what a step changes. Its edits go live with a later operation, unless `live` is given.
+def take_part(step: Step) -> Generator[PyinfraCommand, None, None]:
+    """Show what a step changes, and change the host if this step is the first that has an edit."""
 
-    + live: a service; this operation then changes its files on the host, reloads and proves it
-    """
-
-    def part(this: Pass) -> list[PyinfraCommand]:
-        _show(step_lines(this.plan, step))
-        if live:
-            return _live(this, live, step.nothing_to_do)
-        if not this.plan.edits_of(step):
+    def part(found: Prepared) -> list[PyinfraCommand]:
+        _show(step_lines(found.plan, step))
+        if not found.plan.edits_of(step):
             host.noop(step.nothing_to_do)
             return []
-        return [FunctionCommand(_staged, (), {})]
+        first = found.plan.edits[0].step == step.name
+        return [Transaction(found.plan, found.settings, found.look) if first else _reported()]
 
     yield from _alone(part)
 
 
-def go_live(service: str, nothing_to_do: str) -> Generator[PyinfraCommand, None, None]:
-    """Change the files of a service on the host as one transaction, reload it and prove it.
+def go_live(nothing_to_do: str) -> Generator[PyinfraCommand, None, None]:
+    """Show what is reloaded, and change the host if no step has an edit but a reload is due.
 
-    + nothing_to_do: what to say if neither a change nor a reload is due
+    + nothing_to_do: what to say if neither an edit nor a reload is due
     """
-    yield from _alone(lambda this: _live(this, service, nothing_to_do))
+
+    def part(found: Prepared) -> list[PyinfraCommand]:
+        _show(reload_lines(found.plan))
+        if found.plan.is_empty:
+            host.noop(nothing_to_do)
+            return []
+        return [_reported() if found.plan.edits else Transaction(found.plan, found.settings, found.look)]
+
+    yield from _alone(part)
 
 
-def _live(this: Pass, service: str, nothing_to_do: str) -> list[PyinfraCommand]:
-    if not this.plan.concerns(service):
-        host.noop(nothing_to_do)
-        return []
-    _show(reload_lines(this.plan.reload_of(service)))
-    script = change_script(this.plan, this.settings, this.look, service)
-    return [StringCommand("sh", "-s", _stdin=script)]
+def _reported() -> PyinfraCommand:
+    """A part of the plan that an earlier operation has carried out."""
+    return FunctionCommand(_done, (), {})
 
 
-def _alone(part: Callable[[Pass], list[PyinfraCommand]]) -> Generator[PyinfraCommand, None, None]:
+def _done(state: State, host: Host) -> bool:
+    return True
+
+
+def _alone(part: Callable[[Prepared], list[PyinfraCommand]]) -> Generator[PyinfraCommand, None, None]:
     """The commands of a part of the plan. Whatever goes wrong here fails this host alone."""
     if ctx_host.get() in state.failed_hosts:
         # deploy.py goes on calling operations for a host that failed while it was planned.
         return
     try:
-        commands = part(current())
+        commands = part(prepared())
     except (PyinfraError, EOFError):
         # Of pyinfra's own: no host is left, or nobody answers its question whether to go on.
         raise
-    except Refused as reason:
-        commands = _failure(str(reason))
     except Exception as error:
         commands = _failure(fault(error))
     yield from commands
@@ -76,9 +82,14 @@ def _alone(part: Callable[[Pass], list[PyinfraCommand]]) -> Generator[PyinfraCom
 def _failure(reason: str) -> list[PyinfraCommand]:
     """Fail the host: at once while pyinfra plans; during the execution by a command that fails."""
     if state.is_executing:
-        return [FunctionCommand(_refuse, (reason,), {})]
-    fail([reason])
+        return [FunctionCommand(_fail, (reason,), {})]
+    fail([reason], Outcome.FAILED)
     return []
+
+
+def _fail(state: State, host: Host, reason: str) -> bool:
+    tell(reason, Outcome.FAILED)
+    return False
 
 
 def _show(lines: Iterable[str]) -> None:
@@ -89,12 +100,3 @@ def _show(lines: Iterable[str]) -> None:
     for line in lines:
         colour = colours.get(line[:1])
         host.log("    " + (format_text(line, colour) if colour else line))
-
-
-def _refuse(state: State, host: Host, reason: str) -> bool:
-    tell(reason)
-    return False
-
-
-def _staged(state: State, host: Host) -> bool:
-    return True

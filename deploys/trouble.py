@@ -7,24 +7,26 @@ from pathlib import Path
 from pyinfra import host, logger, state
 from pyinfra.context import ctx_host
 
+from deploys.report import Outcome, report
 from shown import shown
 
 _ROOT = Path(__file__).parent.parent
 
 
-def fail(reasons: Iterable[str]) -> None:
+def fail(reasons: Iterable[str], outcome: Outcome = Outcome.REFUSED) -> None:
     """Fail the present host while pyinfra plans; the others go on.
 
     Raises pyinfra's `PyinfraError` if no host is left.
     """
     for reason in reasons:
-        tell(reason)
+        tell(reason, outcome)
     state.fail_hosts({ctx_host.get()})
 
 
-def tell(reason: str) -> None:
-    """Log a reason for which the present host fails."""
+def tell(reason: str, outcome: Outcome) -> None:
+    """Log a reason for which the present host fails, and keep it for the report."""
     host.log_styled(shown(reason), fg="red", log_func=logger.error)
+    report(ctx_host.get(), outcome, reason)
 
 
 def fault(error: Exception) -> str:

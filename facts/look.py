@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import unquote_to_bytes
 
+from facts.told import told
 from postfix.master_cf import Service, submissions_services
 
 
@@ -90,9 +90,6 @@ class Look:
     + listening: which of the ports 25 and 465 any program listens on; `postfix_listening`: those of
       them that Postfix holds
     + leftovers: files of a change that died halfway
-    + watched: the paths that all of this depends on
-    + seen: what `Seen` says of them while nothing of this has changed; empty where something was
-      changing while the look was taken
     """
 
     uid: int
@@ -110,8 +107,6 @@ class Look:
     listening: frozenset[int]
     postfix_listening: frozenset[int]
     leftovers: tuple[str, ...]
-    watched: tuple[str, ...]
-    seen: tuple[str, ...]
 
     @property
     def queue_directory(self) -> str:
@@ -152,12 +147,8 @@ class Look:
 
 def parse(output: Iterable[str]) -> Look | None:
     """Turn the lines that look.pl prints into a `Look`; `None` if they do not reach its end."""
-    values: dict[str, str] = {}
-    lists: dict[str, list[str]] = {}
-    for line in output:
-        key, _, text = line.partition("\t")
-        values[key] = unquote_to_bytes(text).decode("latin-1")
-        lists.setdefault(key, []).append(values[key])
+    lists = told(output)
+    values = {key: found[-1] for key, found in lists.items()}
     if "complete" not in values:
         return None
     parameters = _under("parameter.", values)
@@ -179,8 +170,6 @@ def parse(output: Iterable[str]) -> Look | None:
         listening=frozenset(int(port) for port in lists.get("listening", ())),
         postfix_listening=frozenset(int(port) for port in lists.get("postfix_listening", ())),
         leftovers=tuple(lists.get("leftover", ())),
-        watched=tuple(lists.get("watched", ())),
-        seen=tuple(lists.get("seen", ())),
     )
 
 

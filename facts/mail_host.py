@@ -1,7 +1,6 @@
-"""The facts about a mail host: a look at it, and whether a look would still see the same."""
+"""The fact about a mail host: a look at it."""
 
 import shlex
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from pyinfra.api import FactBase, StringCommand
@@ -52,21 +51,3 @@ class MailHost(FactBase[Look | None]):
         except Exception as error:
             # pyinfra takes only this one for the trouble of one host; any other ends the run for all.
             raise FactProcessError(f"the look at this host cannot be read: {error!r}") from None
-
-
-class Seen(FactBase[list[str]]):
-    """
-    Returns the inode and the time of change of each path, one line per existing path.
-
-    + watched: the paths, from a `Look`
-
-    One process on the host, a twentieth of what a `Look` costs it.
-    """
-
-    def command(self, watched: Iterable[str]) -> StringCommand:
-        stat = ("stat", "-L", shlex.quote("--format=%n %i %.9Z"), "--", *map(shlex.quote, watched))
-        # It fails where one of the paths is missing.
-        return StringCommand(*stat, "2>/dev/null", "||", "true")
-
-    def process(self, output: list[str]) -> list[str]:
-        return output

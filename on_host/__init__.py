@@ -1,13 +1,17 @@
 """The programs that run on a host, and what builds them.
 
     look.pl          what the host is; reads only
-    change.sh        a change of configuration files as a transaction, for any service
-    postfix.sh, dovecot.sh, certbot_hook.sh   the part of one service in it
+    start.pl         starts a change as a unit of systemd's, or waits for its outcome
+    orders.pl        what a change is to do, and its small tools; begins with the list of its parts
+    rehearsal.pl     what stands in the way of a change, asked of the host's own programs
+    record.pl        who changed what, the files from before, the baseline
+    transaction.pl   swap, reload, prove, or put back
+    postfix.pl, dovecot.pl, certbot_hook.pl   the part of one service in it
+    main.pl          what the program of a change is run for
     prove.pl         a real connection to a service
-    change.py        puts the change of one service together
+    change.py        puts the program of a change together
 
-They go to a host on standard input and leave nothing there. Perl and the shell are what every Debian
-mail host has.
+They go to a host on standard input; the record is all that stays there. Perl is what every Debian host has.
 """
 
 from functools import cache

@@ -1,125 +1,147 @@
-"""Builds the script that changes a service's files on the host as one transaction.
+"""Builds the programs that rehearse, make and follow a change on a host.
 
-The script is change.sh with the service's own part behind it; the mechanism is described there. It goes
-to the host on standard input, in one command, and does nothing before all of it has arrived.
+The program of a change is put together of the parts in this folder and of orders, which are made from the
+plan: orders.pl describes both. start.pl in front of it lets systemd run it. All of it goes to the host on
+standard input, in one command, and nothing is done before all of it has arrived.
 """
 
-import base64
 import hashlib
-import shlex
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from urllib.parse import quote
 
-from facts.look import File, Look
+from facts.look import File, Look, Socket
 from on_host import program
-from plan.plan import Plan, PlannedFile
+from plan.plan import Plan
+from plan.preview import host_as_json, text_of
 from plan.shebang import shell_of
 from settings import Settings
 
+RECORD = "/var/lib/smtp-auth"
 
-def change_script(plan: Plan, settings: Settings, look: Look, service: str) -> str:
-    """What the host's shell is to run, to do what the plan says of one service.
+# What main.pl, the last part, has to find defined.
+_PARTS = ("orders.pl", "rehearsal.pl", "record.pl", "transaction.pl")
+_SERVICES = ("postfix.pl", "dovecot.pl", "certbot_hook.pl")
 
-    + service: `Postfix`, `Dovecot` or `certbot's deploy hook`
+Order = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What the record says of a change beside its plan.
+
+    + id: the same on all hosts of a run, such as `2026-11-22T10:15:00Z-3f2a`
+    + controller: who runs this program, and where, as `user@host`
+    + commit: which version of it, with its data: a commit's hash, with ` dirty` behind it where files differ;
+      `unknown` outside a git checkout
     """
-    part, variables = {
-        "Postfix": ("postfix.sh", _postfix),
-        "Dovecot": ("dovecot.sh", _dovecot),
-        "certbot's deploy hook": ("certbot_hook.sh", _certbot_hook),
-    }[service]
-    return transaction(
-        program(part),
-        service=service,
-        lock=look.lock,
-        managed=[file for owner, file in plan.managed if owner == service],
-        files=[file for file in plan.files if file.service == service],
-        variables=variables(plan, settings, look),
-    )
+
+    id: str
+    controller: str
+    commit: str
 
 
-def transaction(
-    part: str,
-    *,
-    service: str,
-    lock: str,
-    managed: Iterable[File],
-    files: Iterable[PlannedFile],
-    variables: Mapping[str, str],
-) -> str:
-    """The script that stages, checks, swaps, reloads and proves, or puts the old version back.
+def rehearsal_program(plan: Plan, settings: Settings, look: Look) -> str:
+    """What asks the host's own programs about the new files: standard input of `perl - rehearse`."""
+    return change_program(_services(), _orders(plan, settings, look))
 
-    + part: the service's own functions, which say what their variables mean
-    + service: its name for people
-    + lock: a directory of the host; one change at a time holds it
-    + managed: all files of the service that a change may touch, those of an earlier one included
+
+def start_program(change: Change, plan: Plan, settings: Settings, look: Look) -> str:
+    """What makes the host carry out its plan: standard input of `perl - start ID RECORD`."""
+    orders = [*_orders(plan, settings, look), *_record_orders(change, plan, settings, look)]
+    return f"{program('start.pl')}__END__\n{change_program(_services(), orders)}"
+
+
+def follow_program() -> str:
+    """What waits for the outcome of a change: standard input of `perl - follow ID RECORD`."""
+    return program("start.pl")
+
+
+def change_program(services: str, orders: Iterable[Order]) -> str:
+    """The program of a change.
+
+    + services: the text of the services' parts
+    + orders: pairs of a key and a value, which holds bytes as latin-1 gives them
     """
-    setup = [f"{name}={shlex.quote(value)}" for name, value in variables.items()]
-    steps = [f"lock {shlex.quote(lock)}"]
-    steps += [f"manage {shlex.quote(file.real_path)}" for file in managed]
-    steps += [_stage(file) for file in files]
-    # One function, called at the very end: a script that is cut off on its way does nothing.
-    lines = [
-        "change() {",
-        f"service={shlex.quote(service)}",
-        *setup,
-        program("change.sh"),
-        part,
-        *steps,
-        "activate",
-        "}",
-        "change </dev/null",
-    ]
-    return "\n".join(lines)
+    lines = "".join(f"{key}\t{quote(value, safe=_SAFE, encoding='latin-1')}\n" for key, value in orders)
+    parts = "".join(map(program, _PARTS))
+    return f"{parts}{services}{program('main.pl')}__END__\n{lines}complete\t1\n"
 
 
-def _stage(planned: PlannedFile) -> str:
-    content = planned.content.encode("latin-1")
-    words = (
-        planned.file.real_path,
-        planned.file.digest,
-        hashlib.sha256(content).hexdigest(),
-        planned.mode if planned.mode != planned.file.mode else "",
-    )
-    encoded = base64.b64encode(content).decode("ascii")
-    return f"stage {shlex.join(words)} <<'END'\n{encoded}\nEND"
+# Printable ASCII but for "%".
+_SAFE = "".join(chr(code) for code in range(32, 127) if chr(code) != "%")
 
 
-def _certbot_hook(plan: Plan, _settings: Settings, _look: Look) -> dict[str, str]:
-    [hook] = [file for service, file in plan.managed if service == "certbot's deploy hook"]
-    coming = next((planned.content for planned in plan.files if planned.file == hook), hook.content)
-    return {"hook": hook.real_path, "shell": shell_of(coming or "")}
+def file_orders(
+    key: str, file: File, service: str, content: str | None = None, mode: str = ""
+) -> Iterator[Order]:
+    """The orders for one managed file.
+
+    + content: its new content, if it changes
+    + mode: its new mode, if that changes
+    """
+    yield "file", key
+    yield f"file.{key}.path", file.real_path
+    yield f"file.{key}.service", service
+    yield f"file.{key}.seen", file.digest
+    yield f"file.{key}.seen_as", json.dumps(_seen_as(file))
+    if content is not None:
+        yield f"file.{key}.content", content
+        yield f"file.{key}.digest", _digest(content)
+        yield f"file.{key}.mode", mode
 
 
-def _dovecot(plan: Plan, _settings: Settings, look: Look) -> dict[str, str]:
-    [dropin] = [file for service, file in plan.managed if service == "Dovecot"]
-    return {
-        "dovecot_directory": dropin.path.rpartition("/conf.d/")[0],
-        "dropin": dropin.real_path,
-        "socket": f"{look.queue_directory}/private/auth",
-        "owner": "600 postfix postfix",
-        "had_socket": "yes" if look.socket else "",
-        "prove_perl": program("prove.pl"),
-    }
+def _services() -> str:
+    return "".join(map(program, _SERVICES))
 
 
-def _postfix(plan: Plan, settings: Settings, look: Look) -> dict[str, str]:
-    options = [name.rpartition("/")[0] for name, _ in plan.expected if "/" in name]
+def _orders(plan: Plan, settings: Settings, look: Look) -> Iterator[Order]:
+    yield "lock", look.lock
+    yield "record", RECORD
+    yield "run", "/run"
+    # Nothing that Postfix or Dovecot reads is there.
+    yield "scratch", "/tmp"
+    coming = {planned.file.path: planned for planned in plan.files}
+    keys = {file.path: key for key, file in look.files.items()}
+    for service, file in plan.managed:
+        planned = coming.get(file.path)
+        mode = planned.mode if planned and planned.mode != file.mode else ""
+        yield from file_orders(keys[file.path], file, service, planned.content if planned else None, mode)
+    for service in plan.services:
+        yield "service", service
+    for reload in plan.reloads:
+        yield "reload", reload.service
+    yield "prove", program("prove.pl")
+    yield from _postfix(plan, settings, look)
+    for service, file in plan.managed:
+        if service == "Dovecot" and plan.proof.listener:
+            yield from _dovecot(keys[file.path], file, look, plan.proof.listener)
+        elif service == "certbot's deploy hook":
+            yield "hook.file", keys[file.path]
+            content = coming[file.path].content if file.path in coming else file.content
+            yield from (("hook.shell", word) for word in shell_of(content or "").split())
+
+
+def _postfix(plan: Plan, settings: Settings, look: Look) -> Iterator[Order]:
     (_, chain), *by_name = plan.proof.certificates
-    return {
-        "config_directory": look.parameters["config_directory"],
-        "queue_directory": look.queue_directory,
-        "main_cf": look.main_cf.real_path,
-        "master_cf": look.master_cf.real_path,
-        "wanted": "\n".join(f"{name} = {value}".rstrip() for name, value in plan.expected),
-        "parameters": " ".join(name for name, _ in plan.expected if "/" not in name),
-        "services": " ".join(dict.fromkeys(options)),
-        "mail_hostname": settings.mail_hostname,
-        "chain": chain,
-        "by_name": "\n".join(f"{name} {its_chain}" for name, its_chain in by_name),
-        "auth": "yes" if plan.proof.logins else "",
-        "ports": " ".join(str(port) for port in sorted(_served_ports(look))),
-        "wrapped": "yes" if _wrapped(look) else "",
-        "prove_perl": program("prove.pl"),
-    }
+    yield "postfix.config_directory", look.parameters["config_directory"]
+    yield "postfix.queue_directory", look.queue_directory
+    yield from (("postfix.wanted", f"{name} = {value}".rstrip()) for name, value in plan.expected)
+    yield "postfix.hostname", settings.mail_hostname
+    yield "postfix.chain", chain
+    yield from (("postfix.by_name", f"{name} {its_chain}") for name, its_chain in by_name)
+    yield "postfix.auth", "yes" if plan.proof.logins else ""
+    yield from (("postfix.port", str(port)) for port in sorted(_served_ports(look)))
+    yield "postfix.wrapped", "yes" if _wrapped(look) else ""
+
+
+def _dovecot(key: str, dropin: File, look: Look, listener: Socket) -> Iterator[Order]:
+    yield "dovecot.directory", dropin.path.rpartition("/conf.d/")[0]
+    yield "dovecot.dropin", key
+    yield "dovecot.socket", f"{look.queue_directory}/private/auth"
+    yield "dovecot.listener", f"{int(listener.mode, 8):o} {listener.user} {listener.group}"
+    yield "dovecot.had_socket", "yes" if look.socket else ""
 
 
 def _served_ports(look: Look) -> frozenset[int]:
@@ -134,3 +156,40 @@ def _wrapped(look: Look) -> bool:
         service.effective_options.get("smtpd_tls_wrappermode", default) == "yes"
         for service in look.submissions_services
     )
+
+
+def _record_orders(change: Change, plan: Plan, settings: Settings, look: Look) -> Iterator[Order]:
+    yield "id", change.id
+    yield "controller", change.controller
+    manifest = {
+        "version": 1,
+        "id": change.id,
+        "controller": change.controller,
+        "commit": change.commit,
+        "files": [
+            {
+                "path": text_of(planned.file.path),
+                "sha256": {"before": planned.file.digest or None, "after": _digest(planned.content)},
+                "mode": {"before": planned.file.mode or None, "after": planned.mode},
+                "owner": f"{planned.file.user}:{planned.file.group}" if planned.file.user else None,
+            }
+            for planned in plan.files
+        ],
+        "settings": asdict(settings),
+        "plan": host_as_json(plan),
+    }
+    # A line a key: record.pl adds what only the host knows, and finds the outcome again.
+    lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items())
+    yield "manifest", f"{{\n{lines}\n}}"
+    for name, value in look.parameters.items():
+        yield "first_seen", f"{json.dumps(name)}: {json.dumps(text_of(value))}"
+
+
+def _seen_as(file: File) -> dict[str, str] | None:
+    if file.content is None:
+        return None
+    return {"sha256": file.digest, "mode": file.mode, "user": file.user, "group": file.group}
+
+
+def _digest(content: str) -> str:
+    return hashlib.sha256(content.encode("latin-1")).hexdigest()

@@ -60,37 +60,26 @@ sub content {
 sub owner { my $name = getpwuid $_[0]; return defined $name ? $name : $_[0] }
 sub group { my $name = getgrgid $_[0]; return defined $name ? $name : $_[0] }
 
-# Everything that this look depends on is watched. At its end one stat(1) prints the state of all of it; if a
-# later stat(1) prints the same, a new look would see the same. The times of change come from there, too,
-# because Debian's perl-base cannot read their fractions.
-my (@watched, %watched, @changed);
-sub watch { push @watched, grep { !$watched{$_}++ } @_ }
+# When files last changed is asked at the end, of all at once and of stat(1): Debian's perl-base cannot read the
+# fractions of these times.
+my @changed;
 
 # When the paths last changed; for a link, the later of the link and its target.
-sub say_changed {
-    my ($key, @paths) = @_;
-    watch(@paths);
-    push @changed, [$key, @paths];
-}
+sub say_changed { push @changed, [@_] }
 
-# One line per existing path: "NAME INODE TIME".
-sub status { return @_ ? split /\n/, output("stat", "--format=%n %i %.9Z", @_) : () }
+# One line per path: "NAME TIME".
+sub status { return @_ ? split /\n/, output("stat", "--format=%n %.9Z", @_) : () }
 
-sub say_watched {
-    say_value("watched", $_) for @watched;
-    my @seen = status("-L", "--", grep { -e } @watched);
-    my ($newest, %times) = 0;
-    for (@seen, status("--", grep { -l } map { @$_[1 .. $#$_] } @changed)) {
-        my ($path, $time) = /^(.*) \d+ ([\d.]+)$/ or next;
+sub say_all_changed {
+    my @paths = grep { -e } map { @$_[1 .. $#$_] } @changed;
+    my %times;
+    for (status("-L", "--", @paths), status("--", grep { -l } @paths)) {
+        my ($path, $time) = /^(.*) ([\d.]+)$/ or next;
         push @{ $times{$path} }, $time;
-        $newest = $time if $time > $newest;
     }
-    # A file that changed since this look began may have been read before that: then this look cannot be
-    # confirmed later. Files bear the time of the clock's last tick, so 0.02 s are allowed for.
-    if ($newest < $now - 0.02) { say_value("seen", $_) for @seen }
     for (@changed) {
-        my ($key, @paths) = @$_;
-        my ($last) = sort { $b <=> $a } map { @{ $times{$_} || [] } } @paths;
+        my ($key, @its) = @$_;
+        my ($last) = sort { $b <=> $a } map { @{ $times{$_} || [] } } @its;
         say_value("$key.changed", $last) if defined $last;
     }
 }
@@ -99,7 +88,6 @@ sub say_file {
     my ($key, $path) = @_;
     say_value("file", $key);
     say_value("file.$key.path", $path);
-    watch($path);
     return unless -e $path || -l $path;
     my @stat = stat $path;
     my $real = Cwd::abs_path($path);
@@ -120,7 +108,6 @@ my %looked;
 sub leftovers {
     my ($directory) = @_;
     return if $looked{$directory}++;
-    watch($directory);
     opendir my $handle, $directory or return;
     say_value("leftover", "$directory/$_") for sort grep { /^\..*\.smtp-auth-(new|(old|none)-[0-9a-f]*)~$/ } readdir $handle;
 }
@@ -169,11 +156,9 @@ my %suffix = (hash => "db", btree => "db", lmdb => "lmdb", cdb => "cdb");
 my $tables = $postfix{tls_server_sni_maps} || "";
 while ($tables =~ m{\b(hash|btree|lmdb|cdb):(/[^\s,{}]+)}g) {
     my ($kind, $path, $index) = ($1, $2, "$2.$suffix{$1}");
-    watch($path, $index);
     my ($source, $made) = (content($path), (stat $index)[9]);
     next unless defined $source && defined $made;
     my @files = map { split " " } $source =~ /^[^#\s]\S*\s+(.*)/mg;
-    watch(@files);
     say_value("stale_table", "$kind:$path") if grep { (stat)[9] && (stat _)[9] > $made } @files;
 }
 
@@ -186,7 +171,6 @@ if (found("doveconf")) {
     }
     say_value("dovecot_auth", $1) if $text =~ /^(service auth \{\n.*?^\}\n)/ms;
 }
-watch(glob "$dovecot/*.conf $dovecot/conf.d/*");
 (my $letsencrypt = $one{live}) =~ s{/[^/]*$}{};
 my %place = (
     postfix => $postfix{config_directory},
@@ -200,7 +184,6 @@ for my $file (@{ $many{file} || [] }) {
 }
 
 my $socket = "$postfix{queue_directory}/private/auth";
-watch($socket);
 if (-S $socket) {
     my @stat = stat $socket;
     say_value("socket.mode", sprintf "%04o", $stat[2] & 07777);
@@ -208,7 +191,6 @@ if (-S $socket) {
     say_value("socket.group", group($stat[5]));
 }
 
-watch($one{live});
 if (opendir my $handle, $one{live}) {
     say_value("lineage", $_) for sort grep { -e "$one{live}/$_/fullchain.pem" } grep { !/^\./ } readdir $handle;
 }
@@ -254,5 +236,5 @@ if (defined $master && opendir my $handle, "/proc/$master/fd") {
         say_value("postfix_listening", $port) if $held{$port};
     }
 }
-say_watched();
+say_all_changed();
 say_value("complete", 1);

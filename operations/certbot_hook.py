@@ -38,7 +38,7 @@ def reload_services() -> Generator[PyinfraCommand, None, None]:
 
         certbot_hook.reload_services(name="Certificate rotation: certbot's hook reloads Postfix")
     """
-    yield from take_part(STEP, live=HOOK.service)
+    yield from take_part(STEP)
 
 
 def edit(draft: Draft) -> None:

@@ -33,12 +33,13 @@ def listener() -> Generator[PyinfraCommand, None, None]:
 
         dovecot_auth_listener.listener(name="SMTP AUTH, Dovecot: it listens in Postfix's spool")
     """
-    yield from take_part(STEP, live=DROPIN.service)
+    yield from take_part(STEP)
 
 
 def edit(draft: Draft) -> None:
     """Write the drop-in unless Dovecot has the listener; reload Dovecot if its socket differs."""
     look = draft.look
+    draft.listener = WANTED
     if look.listener != WANTED:
         draft.write(DROPIN, _content(look), mode="0644")
     elif look.socket != WANTED:

@@ -172,8 +172,8 @@ def _obstacles(_settings: Settings, look: Look) -> Iterator[str]:
                 f"move it to another port in {look.master_cf.path}"
             )
     yield from _reach_obstacles(look)
-    # Postfix itself may still hold it, where the service was taken out and no reload came since.
-    if 465 in look.listening - look.postfix_listening and not look.submissions_services:
+    # The reload would end Postfix's master. Postfix itself may hold it, for a service that was taken out.
+    if 465 in look.listening - look.postfix_listening:
         yield "port 465 is held by another program than Postfix (ss -ltnp shows which): stop that first"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
+from facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile, Socket
 from postfix.logical_lines import split_lines
 from postfix.main_cf import comment_out, defined_parameters, set_parameter
 from settings import Settings
@@ -48,6 +48,7 @@ class Draft:
     + certificates: a name that a client may ask port 465 for, to the file with the chain that it must
       get; an empty one if the owner answers for the certificate. `mail_hostname` comes first
     + logins: whether port 465 offers AUTH to a client on the host itself
+    + listener: the auth listener that Dovecot's effective configuration and the disk must have
     """
 
     def __init__(self, settings: Settings, look: Look) -> None:
@@ -59,6 +60,7 @@ class Draft:
         self.due: dict[str, list[str]] = {}
         self.certificates: dict[str, str] = {}
         self.logins = True
+        self.listener: Socket | None = None
         self._step = ""
         self._contents = {key: file.content for key, file in look.files.items()}
         self._modes = {key: file.mode for key, file in look.files.items()}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from facts.look import File, Look, ManagedFile
+from facts.look import File, Look, ManagedFile, Socket
 from plan import readiness
 from plan.draft import Draft, Edit, Note
 from plan.step import Step, files_managed
@@ -52,10 +52,11 @@ class Reload:
 
 @dataclass(frozen=True)
 class Proof:
-    """What a connection to port 465 must show afterwards: see `Draft.certificates` and `Draft.logins`."""
+    """What must be there afterwards: see `Draft.certificates`, `Draft.logins` and `Draft.listener`."""
 
     certificates: tuple[tuple[str, str], ...] = ()
     logins: bool = True
+    listener: Socket | None = None
 
 
 @dataclass(frozen=True)
@@ -88,17 +89,12 @@ class Plan:
         """Whether there is nothing to do on the host."""
         return not (self.files or self.reloads or self.unfinished)
 
-    def concerns(self, service: str) -> bool:
-        """Whether there is anything to do for a service."""
-        return (
-            any(file.service == service for file in self.files)
-            or self.reload_of(service) is not None
-            or service in self.unfinished
-        )
-
-    def reload_of(self, service: str) -> Reload | None:
-        """The reload of a service, if one is to be."""
-        return next((reload for reload in self.reloads if reload.service == service), None)
+    @property
+    def services(self) -> tuple[str, ...]:
+        """The services that take part, in the order in which their files go live."""
+        reloaded = [reload.service for reload in self.reloads]
+        others = [*(file.service for file in self.files), *self.unfinished]
+        return tuple(dict.fromkeys([*(service for service in others if service not in reloaded), *reloaded]))
 
     def edits_of(self, step: Step) -> tuple[Edit, ...]:
         """What a step does."""
@@ -148,7 +144,7 @@ def plan_regardless(
         reloads=tuple(_reloads(draft, files, unfinished)),
         unfinished=unfinished,
         expected=tuple(draft.expected.items()),
-        proof=Proof(tuple(draft.certificates.items()), draft.logins),
+        proof=Proof(tuple(draft.certificates.items()), draft.logins, draft.listener),
     )
 
 

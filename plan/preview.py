@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from plan.draft import Edit
-from plan.plan import Plan, Reload
+from plan.plan import Plan
 from plan.step import Step
 from shown import shown
 
@@ -18,9 +18,9 @@ def step_lines(plan: Plan, step: Step) -> list[str]:
     return [*map(shown, plan.notes_of(step)), *_edit_lines(plan.edits_of(step))]
 
 
-def reload_lines(reload: Reload | None) -> list[str]:
-    """The line of a reload, if there is one."""
-    return [shown(f"+reload {reload.service}: {'; '.join(reload.reasons)}")] if reload else []
+def reload_lines(plan: Plan) -> list[str]:
+    """One line per service that is reloaded."""
+    return [shown(f"+reload {reload.service}: {'; '.join(reload.reasons)}") for reload in plan.reloads]
 
 
 def as_json(plans: Mapping[str, Plan]) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def as_json(plans: Mapping[str, Plan]) -> dict[str, Any]:
 
     Bytes that are not UTF-8 are escaped (`\\xe9`).
     """
-    return {"version": VERSION, "hosts": {name: _host(plan) for name, plan in plans.items()}}
+    return {"version": VERSION, "hosts": {name: host_as_json(plan) for name, plan in plans.items()}}
 
 
 def difference(plan: Plan) -> str:
@@ -64,15 +64,16 @@ def _line(line: str) -> str:
     return text if line.endswith("\n") else f"{text} (no line end)"
 
 
-def _host(plan: Plan) -> dict[str, Any]:
+def host_as_json(plan: Plan) -> dict[str, Any]:
+    """One host's part of it."""
     return {
-        "refusals": [*map(_text, plan.refusals)],
-        "warnings": [*map(_text, plan.warnings)],
-        "notes": [{"step": note.step, "text": _text(note.text)} for note in plan.notes],
+        "refusals": [*map(text_of, plan.refusals)],
+        "warnings": [*map(text_of, plan.warnings)],
+        "notes": [{"step": note.step, "text": text_of(note.text)} for note in plan.notes],
         "edits": [_edit(edit) for edit in plan.edits],
         "files": [
             {
-                "path": _text(planned.file.path),
+                "path": text_of(planned.file.path),
                 "service": planned.service,
                 "sha256": {
                     "before": planned.file.digest or None,
@@ -83,10 +84,10 @@ def _host(plan: Plan) -> dict[str, Any]:
             for planned in plan.files
         ],
         "reloads": [
-            {"service": reload.service, "reasons": [*map(_text, reload.reasons)]} for reload in plan.reloads
+            {"service": reload.service, "reasons": [*map(text_of, reload.reasons)]} for reload in plan.reloads
         ],
         "unfinished": [*plan.unfinished],
-        "postconf": {name: _text(value) for name, value in plan.expected},
+        "postconf": {name: text_of(value) for name, value in plan.expected},
         "difference": None if plan.is_empty and not plan.refusals else difference(plan),
     }
 
@@ -94,14 +95,14 @@ def _host(plan: Plan) -> dict[str, Any]:
 def _edit(edit: Edit) -> dict[str, Any]:
     return {
         "step": edit.step,
-        "path": _text(edit.path),
-        "lines": [_text(line) for line in edit.lines],
+        "path": text_of(edit.path),
+        "lines": [text_of(line) for line in edit.lines],
         "mode": {"before": edit.mode[0] or None, "after": edit.mode[1]} if edit.mode else None,
         "parameters": [*edit.parameters],
         "reason": edit.reason or edit.step,
     }
 
 
-def _text(text: str) -> str:
+def text_of(text: str) -> str:
     """A file's text, which is held as latin-1, as the text that its bytes stand for."""
     return text.encode("latin-1", "backslashreplace").decode("utf-8", "backslashreplace")

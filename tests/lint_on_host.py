@@ -1,8 +1,8 @@
 """Checks the shell and Perl programs, above all those sent to hosts (`python -m tests.lint_on_host`).
 
-The transaction of each service and certbot's deploy hook are put together of parts and variables first, with
-a recorded host as their example: only then can shellcheck tell what is never set or never used. Prints one
-line per finding; exit status 1 where there is any.
+The program of a change and certbot's deploy hook are put together first, with a recorded host as their
+example: only then can `perl -c` and shellcheck tell what is missing. Prints one line per finding; exit status
+1 where there is any.
 """
 
 import json
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from facts.look import Look, parse
-from on_host.change import change_script
+from on_host.change import Change, rehearsal_program, start_program
 from operations import STEPS
 from operations.certbot_hook import desired_content
 from plan.plan import plan_regardless
@@ -37,25 +37,20 @@ NOT_THERE = {
 
 @dataclass(frozen=True)
 class Script:
-    """A shell script, whole; `name` is what a finding calls it."""
+    """A program, whole; `name` is what a finding calls it."""
 
     name: str
     text: str
 
     @property
     def dialect(self) -> str:
-        """What runs it: `bash` where its first line says so, else any POSIX shell."""
+        """What runs it as a shell script: `bash` where its first line says so, else any POSIX shell."""
         return "bash" if self.text.startswith("#!") and "bash" in self.text.partition("\n")[0] else "sh"
 
 
 def shell_scripts() -> Iterator[Script]:
-    """Every shell script: those that are sent to hosts as they arrive there, and the plain files."""
-    settings, look = _example()
-    plan = plan_regardless(settings, look, STEPS)
-    for service in dict.fromkeys(service for service, _ in plan.managed):
-        if not any(file.service == service for file in plan.files):
-            raise AssertionError(f"no file of {service} changes in the example: its script stages nothing")
-        yield Script(f"the change of {service}", change_script(plan, settings, look, service))
+    """Every shell script: the hook as it arrives on a host, and the plain files."""
+    settings, _ = _example()
     yield Script("the deploy hook", desired_content(settings, None))
     for path in (ROOT / "lab/install-requirements", ROOT / ".ci/run", *ROOT.glob("bench/shell/*.sh")):
         yield Script(str(path.relative_to(ROOT)), path.read_text())
@@ -75,25 +70,39 @@ def shell_findings(script: Script) -> Iterator[str]:
         yield f"{script.name}, line {number} (`{quoted}`): {found['message']} [SC{found['code']}]"
 
 
-def perl_findings(path: Path) -> Iterator[str]:
+def perl_programs() -> Iterator[Script]:
+    """Every Perl program, as it is sent to hosts."""
+    settings, look = _example()
+    plan = plan_regardless(settings, look, STEPS)
+    yield Script("the change", rehearsal_program(plan, settings, look))
+    yield Script("the start", start_program(Change("id", "controller", "commit"), plan, settings, look))
+    for path in (
+        *(ROOT / "on_host" / name for name in ("look.pl", "prove.pl")),
+        ROOT / "tests/faults/Fault.pm",
+    ):
+        yield Script(str(path.relative_to(ROOT)), path.read_text())
+
+
+def perl_findings(script: Script) -> Iterator[str]:
     """What Perl says of a program without running it, a line each; a warning counts."""
-    done = subprocess.run(("perl", "-c", str(path)), capture_output=True, text=True, check=False)
-    said = [line for line in done.stderr.splitlines() if line != f"{path} syntax OK"]
+    perl = ("perl", "-wc", "-")
+    done = subprocess.run(perl, input=script.text, capture_output=True, text=True, check=False)
+    said = [line for line in done.stderr.splitlines() if line != "- syntax OK"]
     if done.returncode and not said:
         said = [f"perl -c ends with {done.returncode}"]
-    yield from (f"{path.relative_to(ROOT)}: {line}" for line in said)
+    yield from (f"{script.name}: {line}" for line in said)
 
 
 def findings() -> Iterator[str]:
     """Everything that is wrong with any of the programs."""
     for script in shell_scripts():
         yield from shell_findings(script)
-    for path in sorted(ROOT.glob("on_host/*.pl")):
-        yield from perl_findings(path)
+    for program in perl_programs():
+        yield from perl_findings(program)
 
 
 def _example() -> tuple[Settings, Look]:
-    """A recorded host and settings that change a file of each service."""
+    """A recorded host, and settings that change it."""
     settings = wanted(
         tls_minimum_version="TLSv1.3",
         submissions_options={"syslog_name": "postfix/smtps"},

@@ -130,10 +130,16 @@ def fingerprint(host: LabHost, *paths: str) -> dict[str, tuple[object, ...]]:
 
 
 def tree(host: LabHost) -> str:
-    """Everything below /etc and in places where a change could leave something: inode, owner, mode, times."""
+    """Everything where a change could leave something, with inode, owner, mode and times; the mounts."""
     # Not /var/lib/postfix or /var/lib/dovecot, where the running services write by themselves.
     places = "/etc /root /usr/local /var/spool/postfix/private"
     return host.run(
-        f"find {places} -printf '%p %i %m %u %g %s %T@ %C@\\n' | sort; ls /run | grep smtp-auth; ls -a /tmp",
+        f"find {places} -printf '%p %i %m %u %g %s %T@ %C@\\n' | sort; "
+        # A login itself makes that file.
+        "ls -a /run /tmp | grep -vx motd.dynamic; cat /proc/1/mounts",
         check=False,
     ).stdout
+
+
+# What a change has left on a host, beside the record: nothing, if all is well.
+LEFTOVERS = "find /etc /run -name '*smtp-auth-*~' -o -path '/run/smtp-auth-*' -prune -print"

@@ -1,10 +1,12 @@
-"""Faults on a lab host: any command that a deploy runs there can be killed, held up, or fail.
+"""Faults on a lab host: a change can be killed or held up at any of its effects, a command of its can fail.
 
-A folder in front of root's PATH holds a stand-in for each command that the scripts of on_host/ call.
-The stand-in counts its calls. At one of them it does what the test wants, otherwise it becomes the real
-command, whose own children meet no stand-in.
+A folder in front of root's PATH holds a stand-in for some commands. The stand-in counts its calls. At one of
+them it does what the test wants, otherwise it becomes the real command. The stand-in of systemd-run lets the
+change itself meet them, too, and loads Fault.pm in front of it, which counts the change's effects likewise.
 """
 
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,42 +14,40 @@ from pathlib import Path
 
 from lab.command import SYSTEM_PATH, environment, wait_until
 from lab.host import LabHost
+from on_host.change import RECORD
 
 # Putting a host back to a saved state leaves this folder alone: `Faults` removes it.
 _FOLDER = "/var/cache/faults"
 
-COMMANDS = (
-    *("base64", "bash", "cat", "chmod", "cp", "cut", "date", "doveconf", "flock", "grep", "journalctl", "ln"),
-    *("mkdir", "mv", "perl", "postconf", "postfix", "rm", "sed", "sha256sum", "sort", "stat", "sync"),
-    *("systemctl", "tail", "touch"),
-)
+COMMANDS = ("perl", "postconf", "systemctl", "systemd-run")
 
 # What a stand-in can do instead of the real command, or before it becomes the real command.
 KILL = "kill -KILL 0"
 FAIL = 'echo "$name: made to fail" >&2; exit 1'
-PAUSE = 'echo $$ >"$folder/paused"; until [ -e "$folder/go" ]; do sleep 0.02; done'
+PAUSE = 'echo $$ >"$folder/paused"; until [ -e "$folder/go" ] || [ ! -e "$folder" ]; do sleep 0.02; done'
+
+UNIT = "smtp-auth-change"
 
 _STAND_IN = f"""#!/bin/sh
 folder={_FOLDER} name=${{0##*/}}
-PATH=${{PATH#*:}}
-count() {{
-    printf . >>"$folder/calls/$1"
-    read -r calls <"$folder/calls/$1"
-    read -r wanted number <"$folder/at"
-    if [ "$wanted" = "$1" ] && [ "${{#calls}}" = "$number" ]; then . "$folder/action"; fi
-}}
-count any
-count "$name"
-exec "$name" "$@"
-"""
-
-_RECORDER = f"""#!/bin/sh
-if [ "$1" = -s ]; then
-    script={_FOLDER}/script-$(date +%s.%N)
-    cat >"$script"
-    exec /bin/sh -s <"$script"
+before=$PATH PATH=${{PATH#*:}}
+printf . >>"$folder/calls/$name"
+read -r calls <"$folder/calls/$name"
+read -r wanted compare number <"$folder/command"
+if [ "$wanted" = "$name" ] && [ "${{#calls}}" "$compare" "$number" ]; then . "$folder/action"; fi
+if [ "$name" = perl ]; then
+    if [ "$2" = start ] && [ -e "$folder/recording" ]; then
+        cat >"$folder/program"
+        exec <"$folder/program"
+    fi
+    # The commands that it runs meet their stand-ins.
+    name=$(command -v perl) PATH=$before
 fi
-exec /bin/sh "$@"
+if [ "$name" = systemd-run ]; then
+    set -- --setenv=PATH="$folder/bin:$PATH" --setenv=FAULT_FOLDER=$folder --setenv=PERL5LIB=$folder \\
+        --setenv=PERL5OPT=-MFault "$@"
+fi
+exec "$name" "$@"
 """
 
 
@@ -67,6 +67,7 @@ class Faults:
             stand_in = self._folder / "bin" / command
             stand_in.write_text(_STAND_IN)
             stand_in.chmod(0o755)
+        shutil.copy(Path(__file__).parents[1] / "faults" / "Fault.pm", self._folder)
         self.disarm()
         return self
 
@@ -74,25 +75,41 @@ class Faults:
         self.disarm()
         self.host.run(f"rm -rf {_FOLDER}")
 
-    def arm(self, number: int, action: str, command: str = "any") -> None:
-        """Let one call do something; calls are counted from now on.
+    def arm(self, number: int, action: str, command: str, *, and_later: bool = False) -> None:
+        """Let one call of a command do something; calls are counted from now on.
 
         + number: which call
         + action: shell code; when it ends without `exit`, the real command runs
-        + command: whose calls are counted; `any`: those of all commands
+        + and_later: let all calls after it do the same
         """
-        self.host.run(f"rm -rf {_FOLDER}/calls {_FOLDER}/paused {_FOLDER}/go; mkdir {_FOLDER}/calls")
+        self._reset()
         (self._folder / "action").write_text(action + "\n")
-        (self._folder / "at").write_text(f"{command} {number}\n")
+        (self._folder / "command").write_text(f"{command} {'-ge' if and_later else '-eq'} {number}\n")
+
+    def arm_effect(self, number: int, action: str, kind: str = "any", script: str = "") -> None:
+        """Let something happen at one effect of the change; effects are counted from now on.
+
+        + action: `kill`, `fail`, `pause` or `run`, as in Fault.pm
+        + kind: which effects are counted: Perl's name for them, such as `rename`
+        + script: for `run`, shell code
+        """
+        self._reset()
+        (self._folder / "action").write_text(script + "\n")
+        (self._folder / "at").write_text(f"{number} {action} {kind}\n")
 
     def disarm(self) -> None:
-        """Let every command do what it always does."""
-        self.arm(0, ":")
+        """Let everything go on as always."""
+        self._reset()
 
-    def calls(self, command: str = "any") -> int:
-        """The number of calls since the stand-ins were armed."""
-        file = self._folder / "calls" / command
-        return file.stat().st_size if file.exists() else 0
+    def _reset(self) -> None:
+        folder = _FOLDER
+        self.host.run(f"cd {folder} && rm -rf calls count paused go && mkdir calls && touch count")
+        (self._folder / "command").write_text("none -eq 0\n")
+        (self._folder / "at").write_text("0 nothing any\n")
+
+    def effects(self) -> int:
+        """The number of effects since the last `arm…`."""
+        return (self._folder / "count").stat().st_size
 
     @contextmanager
     def in_ssh(self) -> Iterator[None]:
@@ -107,27 +124,27 @@ class Faults:
 
     @contextmanager
     def recording(self) -> Iterator[None]:
-        """Inside a `with`, keep a copy of each script that comes by ssh."""
-        shell = self._folder / "bin" / "sh"
-        shell.write_text(_RECORDER)
-        shell.chmod(0o755)
+        """Inside a `with`, keep a copy of the program that changes the host."""
+        recording = self._folder / "recording"
+        recording.touch()
         try:
             with self.in_ssh():
                 yield
         finally:
-            shell.unlink()
+            recording.unlink()
 
-    def recorded(self) -> list[str]:
-        """The recorded scripts, in their order."""
-        return [path.read_text() for path in sorted(self._folder.glob("script-*"))]
+    def recorded(self) -> str:
+        """The recorded program."""
+        return (self._folder / "program").read_text()
 
-    def run(self, script: str) -> subprocess.CompletedProcess[str]:
-        """Run a script that the program sends, with the stand-ins in front."""
+    def run(self, program: str) -> subprocess.CompletedProcess[str]:
+        """Run a program that changes the host, as it is sent, with the stand-ins in front."""
+        match = re.search(r"^id\t(.*)$", program, re.MULTILINE)
+        assert match
         path = f"PATH={_FOLDER}/bin:{SYSTEM_PATH}"
         return subprocess.run(
-            # Its own process group: `KILL` ends the script with all that it started, and nothing else.
-            [*self.host.enter(), "/usr/bin/env", path, "sh", "-s"],
-            input=script,
+            [*self.host.enter(), "/usr/bin/env", path, "perl", "-", "start", match[1], RECORD],
+            input=program,
             capture_output=True,
             text=True,
             check=False,
@@ -136,8 +153,18 @@ class Faults:
             start_new_session=True,
         )
 
+    def wait_over(self, seconds: float) -> None:
+        """Wait until the change and what puts it back have ended."""
+        # Its folder is there before its unit, and goes before that ends.
+        over = f"! ls -d /run/smtp-auth-2* && [ $(systemctl is-active {UNIT}) = inactive ]"
+        wait_until(
+            lambda: self.host.run(over, check=False).returncode == 0,
+            f"the end of the change on {self.host.name}",
+            timeout=seconds,
+        )
+
     def wait_paused(self) -> int:
-        """Wait until a call has paused (`PAUSE`); returns its process id on the host."""
+        """Wait until something is held up; returns its process id on the host."""
         paused = self._folder / "paused"
         wait_until(
             lambda: paused.exists() and paused.read_text().endswith("\n"),
@@ -147,30 +174,21 @@ class Faults:
         return int(paused.read_text())
 
     def go_on(self) -> None:
-        """Let the paused call become the real command."""
+        """Let what is held up go on."""
         (self._folder / "go").touch()
 
-    def cut_connection(self, process: int) -> None:
-        """Kill the sshd that holds the connection of this process on the host."""
+    def cut_connection(self) -> None:
+        """Kill the sshd that holds the controller's connection."""
         self.host.run(
-            f"""
-            pid={process}
-            until read -r name <"/proc/$pid/comm" && case $name in sshd*) ;; *) false ;; esac; do
-                [ "$pid" -gt 1 ] || exit 1
-                pid=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$pid/status")
-            done
-            kill -KILL "$pid"
+            """
+            for pid in $(pgrep -f '^sshd.*: root'); do kill -KILL "$pid"; done
             """
         )
 
-    def session(self, process: int) -> int:
-        """The session of a process on the host; all processes of one ssh command are in one session."""
-        return int(self.host.run(f"ps -o sid= -p {process}").stdout)
-
-    def wait_ended(self, session: int) -> None:
-        """Wait until no process of a session is left on the host."""
+    def wait_no_sessions(self) -> None:
+        """Wait until nothing that came by ssh is left."""
         wait_until(
-            lambda: self.host.run(f"pgrep -s {session}", check=False).returncode != 0,
-            f"the end of what goes on without a controller on {self.host.name}",
+            lambda: self.host.run("pgrep -f '^sshd.*: root'", check=False).returncode != 0,
+            f"the end of the connections to {self.host.name}",
             timeout=120,
         )

@@ -9,7 +9,7 @@ import pytest
 from lab.command import wait_until
 from lab.host import LabHost
 from lab.lab import Lab
-from tests.fleet.deploying import Run, deploy, ended, started, succeed
+from tests.fleet.deploying import LEFTOVERS, Run, deploy, ended, started, succeed
 from tests.fleet.faults import KILL, PAUSE, Faults
 
 pytestmark = pytest.mark.lab
@@ -38,11 +38,8 @@ def _is_refused(run: Run, hosts: list[LabHost], before: dict[str, dict[str, byte
     for host in hosts:
         assert any("changed since the plan" in line for line in run.lines_of(host)), run.output
         now, then = _contents(host), before[host.name]
-        assert now.pop(MAIN_CF) == (then.pop(MAIN_CF) or b"") + f"{EDIT}\n".encode()
-        if now != then:
-            # The changes before Postfix's (certbot's hook, Dovecot) are whole, and may stay.
-            assert now["etc/postfix/master.cf"] == then["etc/postfix/master.cf"]
-        assert host.run("find /etc /run -name '*smtp-auth-*~' -o -name smtp-auth-stage").stdout == ""
+        assert now == {**then, MAIN_CF: (then[MAIN_CF] or b"") + f"{EDIT}\n".encode()}
+        assert host.run(LEFTOVERS).stdout == ""
 
 
 def _is_taken_into_account(hosts: list[LabHost]) -> None:
@@ -77,7 +74,8 @@ def test_an_edit_during_the_check_is_left_alone(lab: Lab, stock: list[LabHost], 
         for host in stock:
             faults = stack.enter_context(Faults(host))
             stack.enter_context(faults.in_ssh())
-            faults.arm(1, edit, "postfix")
+            # The first is the look's. At the second the change has read the files, and swapped none.
+            faults.arm(2, edit, "postconf")
         run = deploy(stock)
     _is_refused(run, stock, before)
     _is_taken_into_account(stock)
@@ -91,8 +89,8 @@ def test_an_edit_between_stage_and_swap_is_left_alone(lab: Lab, stock: list[LabH
         for host in stock:
             faults = stack.enter_context(Faults(host))
             stack.enter_context(faults.in_ssh())
-            # While the second file is kept: the check is over, and nothing is swapped yet.
-            faults.arm(2, INTO, "ln")
+            # While the second new version is made: the check is over, and nothing is swapped.
+            faults.arm_effect(2, "run", "utime", script=INTO)
         run = deploy(stock, data=wanted)
     _is_refused(run, stock, before)
     succeed(deploy(stock, data=wanted))
@@ -122,29 +120,29 @@ def _two_deploys(hosts: list[LabHost], pause: Callable[[Faults], None]) -> tuple
 def test_of_two_deploys_at_once_one_wins_and_the_other_says_who_holds_the_host(
     lab: Lab, stock: list[LabHost]
 ) -> None:
-    first, second = _two_deploys(stock, lambda faults: faults.arm(1, PAUSE, "postfix"))
+    first, second = _two_deploys(stock, lambda faults: faults.arm(2, PAUSE, "postconf"))
     succeed(first)
     assert second.status != 0
     for host in stock:
         said = "\n".join(second.lines_of(host))
-        assert "another deploy is at work on this host (process " in said, said
-        assert f"of root from {lab.gateway} since " in said, said
+        assert f"another deploy is at work on this host (root from {lab.gateway} since " in said, said
+        assert "nothing was changed" in said, said
         assert host.run("postconf -h smtpd_tls_mandatory_protocols").stdout == ">=TLSv1.3\n"
-        assert host.run("find /etc /run -name '*smtp-auth-*~' -o -name smtp-auth-stage").stdout == ""
+        assert host.run(LEFTOVERS).stdout == ""
     succeed(deploy(stock, data={"tls_minimum_version": "TLSv1.3"}))
 
 
 def test_of_two_deploys_at_once_the_one_that_comes_late_sees_the_change(
     lab: Lab, stock: list[LabHost]
 ) -> None:
-    # Held up at its first lock, the first deploy then finds what the second one has done meanwhile.
-    first, second = _two_deploys(stock, lambda faults: faults.arm(1, PAUSE, "flock"))
+    # Held up before it begins, the first deploy then finds what the second one has done meanwhile.
+    first, second = _two_deploys(stock, lambda faults: faults.arm(1, PAUSE, "systemd-run"))
     succeed(second)
     assert first.status != 0
     for host in stock:
         assert any("changed since the plan" in line for line in first.lines_of(host)), first.output
         assert host.run("postconf -h smtpd_tls_mandatory_protocols").stdout == ">=TLSv1.2\n"
-        assert host.run("find /etc /run -name '*smtp-auth-*~' -o -name smtp-auth-stage").stdout == ""
+        assert host.run(LEFTOVERS).stdout == ""
 
 
 def test_a_lock_ends_with_the_deploy_that_held_it(lab: Lab, stock: list[LabHost]) -> None:
@@ -152,7 +150,8 @@ def test_a_lock_ends_with_the_deploy_that_held_it(lab: Lab, stock: list[LabHost]
         for host in stock:
             faults = stack.enter_context(Faults(host))
             stack.enter_context(faults.in_ssh())
-            faults.arm(1, KILL, "doveconf")
+            # The look's is the first; the second is the change's, which holds the lock.
+            faults.arm(2, KILL, "postconf")
         assert deploy(stock).status != 0
     for host in stock:
         wait_until(partial(_is_unlocked, host), f"the end of the lock on {host.name}")

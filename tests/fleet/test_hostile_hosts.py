@@ -11,11 +11,10 @@ from typing import Any
 import pytest
 
 from lab import mail
-from lab.command import run
 from lab.host import LabHost
 from lab.lab import Lab
 from tests.fleet.conftest import FLEET
-from tests.fleet.deploying import deploy, fingerprint, succeed, tree
+from tests.fleet.deploying import deploy, succeed, tree
 
 MAIN_CF = "/etc/postfix/main.cf"
 MASTER_CF = "/etc/postfix/master.cf"
@@ -252,23 +251,6 @@ def test_a_host_that_fails_holds_nobody_up(lab: Lab) -> None:
     assert [bool(done.changed(host)) for host in hosts] == [False, True, True, False]
     assert_login(lab, hosts[1])
     assert_login(lab, hosts[2])
-
-
-def test_an_immutable_file_fails_its_own_service_alone(stock: list[LabHost]) -> None:
-    for host in stock:
-        run("chattr", "+i", host.root / "etc/postfix/main.cf")
-    try:
-        before = [fingerprint(host, MAIN_CF, MASTER_CF) for host in stock]
-        done = deploy(stock)
-        assert done.status == 1
-        assert [fingerprint(host, MAIN_CF, MASTER_CF) for host in stock] == before
-    finally:
-        for host in stock:
-            run("chattr", "-i", host.root / "etc/postfix/main.cf")
-    for host in stock:
-        assert any("(is it immutable" in line for line in done.lines_of(host)), done.output
-        assert not host.run("find /etc /run -name '*smtp-auth*' ! -name 99-*").stdout
-    succeed(deploy(stock))
 
 
 @contextmanager

@@ -58,7 +58,7 @@ def test_three_odd_hosts_hold_up_no_healthy_one(
     versionless.run(of_version("experimental"))
     unknown.run(UNKNOWN_KEY)
     before = {host: tree(host) for host in fleet}
-    run = deploy(fleet, *options, stdin="\n" * 9)
+    run = deploy(fleet, *options)
     assert run.status == 1, run.output
     assert told(run, unreadable, "the look at this host cannot be read: ValueError"), run.output
     assert told(run, versionless, "calls its version 'experimental', which begins with no number"), run.output
@@ -93,20 +93,12 @@ def _broken(*args, **kwargs):
 setattr(_module, {name!r}, _broken)
 """
 
-# Nothing is as it was since the plan: the execution looks anew.
-TOUCHED = """
-import facts.mail_host as _facts
-_facts.Seen.process = lambda self, output: []
-"""
-
 FAULTS = {
-    "look": ("facts.mail_host", "parse", False, ""),
-    "plan": ("deploys.host", "plan_of", False, ""),
-    "second look": ("facts.mail_host", "parse", True, TOUCHED),
-    "second plan": ("deploys.host", "plan_of", True, TOUCHED),
-    "operations": ("deploys.operation", "step_lines", False, ""),
-    "execution": ("deploys.operation", "change_script", True, ""),
-    "data": ("deploys.data_check", "settings_from_data", False, ""),
+    "look": ("facts.mail_host", "parse", False),
+    "plan": ("deploys.host", "plan_of", False),
+    "operations": ("deploys.operation", "step_lines", False),
+    "execution": ("deploys.transaction", "start_program", True),
+    "data": ("deploys.data_check", "settings_from_data", False),
 }
 
 
@@ -116,7 +108,7 @@ def test_an_error_in_this_program_fails_one_host_alone(
     lab: Lab, stock: list[LabHost], where: str, error: str
 ) -> None:
     broken, healthy = stock
-    module, name, executing, prelude = FAULTS[where]
+    module, name, executing = FAULTS[where]
     before = tree(broken)
     if where == "data":
         # No host is current yet: the first one's data is asked for first.
@@ -124,7 +116,7 @@ def test_an_error_in_this_program_fails_one_host_alone(
     else:
         fault = FAULT
     fault = fault.format(module=module, name=name, host=broken.name, executing=executing, error=error)
-    run = deploy(stock, prelude=prelude + fault)
+    run = deploy(stock, prelude=fault)
     assert run.status == 1, run.output
     assert "unforeseen" in "\n".join(line for line in run.output.splitlines() if broken.name in line), (
         run.output
@@ -134,19 +126,24 @@ def test_an_error_in_this_program_fails_one_host_alone(
     assert_served(lab, healthy)
 
 
-def test_an_error_while_a_preview_is_made_fails_one_host_alone(stock: list[LabHost]) -> None:
-    """deploy.py goes on calling operations for the host that the first one has failed."""
+@pytest.mark.parametrize(
+    ("module", "name", "said"),
+    [
+        # deploy.py goes on calling operations for the host that the first one has failed.
+        ("deploys.operation", "step_lines", "an error in this program"),
+        ("deploys.host", "rehearsal_program", "an error in this program"),
+        ("facts.rehearsal", "told", "the rehearsal on this host came to no end"),
+    ],
+)
+def test_an_error_while_a_preview_is_made_fails_one_host_alone(
+    stock: list[LabHost], module: str, name: str, said: str
+) -> None:
     broken, healthy = stock
-    fault = FAULT.format(
-        module="deploys.operation",
-        name="step_lines",
-        host=broken.name,
-        executing=False,
-        error="KeyError('x')",
-    )
-    run = deploy(stock, "--dry", "--diff", prelude=fault, stdin="\n" * 9)
-    sentences = [line for line in run.lines_of(broken) if "an error in this program" in line]
+    fault = FAULT.format(module=module, name=name, host=broken.name, executing=False, error="KeyError('x')")
+    run = deploy(stock, "--dry", "--diff", prelude=fault)
+    assert run.status == 1
+    sentences = [line for line in run.lines_of(broken) if said in line]
     assert len(sentences) == 1, run.output
-    assert "KeyError: 'x'" in sentences[0]
+    assert "KeyError('x')" in sentences[0] or "KeyError: 'x'" in sentences[0]
     assert "Traceback" not in run.output
     assert run.difference(healthy)

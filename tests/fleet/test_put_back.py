@@ -12,7 +12,7 @@ from lab import mail
 from lab.host import LabHost
 from lab.lab import Lab
 from tests.fleet.conftest import FLEET, RELEASES
-from tests.fleet.deploying import Run, deploy, fingerprint, succeed
+from tests.fleet.deploying import LEFTOVERS, Run, deploy, fingerprint, succeed
 from tests.fleet.faults import KILL, Faults
 
 pytestmark = pytest.mark.lab
@@ -92,7 +92,7 @@ def _is_back(run: Run, host: LabHost, reason: str, log: str) -> None:
     assert reason in said, said
     assert log in said, said
     assert "The old configuration is back and serves." in said, said
-    found = host.run("find /etc/postfix /etc/dovecot /run -name '*smtp-auth-*~' -o -name 'smtp-auth-stage'")
+    found = host.run(LEFTOVERS)
     assert found.stdout == ""
 
 
@@ -124,8 +124,7 @@ def test_one_hosts_bad_configuration_does_not_keep_the_others_from_theirs(lab: L
     _serves(lab, good, logs_in=True)
 
 
-def test_a_put_back_that_is_killed_before_its_reload_is_mended(lab: Lab, stock: list[LabHost]) -> None:
-    # Then Postfix still holds port 465, for a service that no file has any more.
+def test_a_put_back_that_is_killed_is_finished_by_the_host_itself(lab: Lab, stock: list[LabHost]) -> None:
     bad, _, _ = BAD["a milter that is not there"]
     with ExitStack() as stack:
         for host in stock:
@@ -133,35 +132,17 @@ def test_a_put_back_that_is_killed_before_its_reload_is_mended(lab: Lab, stock: 
             stack.enter_context(faults.in_ssh())
             # The third reload: after Dovecot's and Postfix's comes that of the put-back.
             faults.arm(3, KILL, "systemctl")
-        assert deploy(stock, data=bad).status != 0
+        run = deploy(stock, data=bad)
+    assert run.status == 1
     for host in stock:
+        assert "The old configuration is back and serves." in "\n".join(run.lines_of(host)), run.output
         assert "submissions" not in host.run("postconf -M").stdout
-        assert ":465 " in host.run("ss -ltn").stdout
-    again = deploy(stock, data=bad)
-    for host in stock:
-        assert "The old configuration is back and serves." in "\n".join(again.lines_of(host)), again.output
+        assert ":465 " not in host.run("ss -ltn").stdout
+        assert host.run(LEFTOVERS).stdout == ""
+        _serves(lab, host, logs_in=False)
     succeed(deploy(stock))
     for host in stock:
         _serves(lab, host, logs_in=True)
-        assert host.run("find /etc /run -name '*smtp-auth-*~' -o -name smtp-auth-stage").stdout == ""
-
-
-def test_an_auth_socket_that_is_never_right_is_put_back(lab: Lab, stock: list[LabHost]) -> None:
-    # The administrator's file, which Dovecot reads after ours, opens the socket to everybody.
-    for host in stock:
-        (host.root / "etc/dovecot/conf.d/99-z-own.conf").write_text(
-            "service auth {\n  unix_listener /var/spool/postfix/private/auth {\n    mode = 0666\n  }\n}\n"
-        )
-    run = deploy(stock)
-    assert run.status != 0
-    for host in stock:
-        said = "\n".join(run.lines_of(host))
-        assert "the socket /var/spool/postfix/private/auth is not there with 600 postfix postfix: 666" in said
-        assert "The old configuration is back and serves." in said, said
-        assert not (host.root / DROPIN).exists()
-        # Postfix, which would need it, was not touched.
-        assert "submissions" not in host.run("postconf -M").stdout
-        assert host.serves()
 
 
 def test_an_auth_socket_that_cannot_be_made_is_reported_with_dovecots_words(

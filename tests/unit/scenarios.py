@@ -139,7 +139,7 @@ class Part:
     def shown(self) -> list[str]:
         """The lines of the preview, with those of the reloads at the end."""
         lines = [line for step in self._steps for line in step_lines(self.plan, step)]
-        return [*lines, *(line for reload in self.plan.reloads for line in reload_lines(reload))]
+        return [*lines, *reload_lines(self.plan)]
 
     @property
     def changes(self) -> list[str]:

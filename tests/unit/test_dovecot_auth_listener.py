@@ -94,4 +94,4 @@ def test_what_an_earlier_change_left_is_a_reason() -> None:
     plan = Part(look, wanted(), STEP).plan
     assert plan.reloads == (Reload("Dovecot", ("an earlier change was cut short",), changes=False),)
     look = replace(look, leftovers=("/etc/postfix/.main.cf.smtp-auth-new~",))
-    assert Part(look, wanted(), STEP).plan.reload_of("Dovecot") is None
+    assert "Dovecot" not in [reload.service for reload in Part(look, wanted(), STEP).plan.reloads]

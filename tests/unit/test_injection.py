@@ -8,7 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from facts.mail_host import MailHost, Question
-from on_host.change import change_script
+from facts.told import told
+from on_host.change import rehearsal_program
 from operations import STEPS, postfix_sni
 from operations import submissions_service as submissions
 from plan.step import files_managed, parameters_asked
@@ -65,22 +66,30 @@ def test_the_looks_command_has_the_words_that_were_meant(found: Settings) -> Non
 
 @lenient(40)
 @given(st.sampled_from(sorted(RELEASES)), passing(TALLY))
-def test_the_scripts_give_their_variables_what_was_meant(version: str, found: Settings) -> None:
+def test_a_change_gets_the_orders_that_were_meant(version: str, found: Settings) -> None:
     look = with_lineages(LOOKS[version], found)
     plan = Part(look, found, *STEPS).plan
-    whose = dict.fromkeys(file.service for file in plan.files)
-    assert set(whose) == {"certbot's deploy hook", "Dovecot", "Postfix"}
-    scripts = [change_script(plan, found, look, service) for service in whose]
-    for script in scripts:
-        subprocess.run(["sh", "-n"], input=script, text=True, check=True)
-    # The variables at the head of Postfix's script, as the shell itself reads them.
-    head = change_script(plan, found, look, "Postfix").partition("# A change of configuration files")[0]
-    show = 'printf "%s\\n" "$mail_hostname" "$chain" "$services"; }; change'
-    said = subprocess.run(["sh"], input=head + show, text=True, capture_output=True, check=True)
+    assert plan.services == ("certbot's deploy hook", "Dovecot", "Postfix")
+    program, _, orders = rehearsal_program(plan, found, look).partition("__END__\n")
+    # As the program itself reads them.
+    reads, *_ = program.partition("# The rehearsal:")
+    show = 'read_orders(\\*DATA); print as_line($_, join "|", all($_)) for sort keys %orders;\n'
+    perl = ["perl", "-"]
+    said = subprocess.run(
+        perl, input=f"{reads}{show}__END__\n{orders}", text=True, capture_output=True, check=True
+    )
+    assert not said.stderr
+    read = {key: value for key, [value] in told(said.stdout.splitlines()).items()}
     chain = f"{found.letsencrypt_live}/{found.mail_domain}/fullchain.pem"
     served = "" if "smtpd_tls_cert_file" in found.submissions_options else chain
-    assert said.stdout.splitlines() == [found.mail_hostname, served, "submissions/inet"]
-    assert not said.stderr
+    assert (read["postfix.hostname"], read["postfix.chain"]) == (found.mail_hostname, served)
+    coming = {planned.file.path: planned.content for planned in plan.files}
+    contents = {
+        read[f"file.{key}.path"]: read[f"file.{key}.content"]
+        for key in look.files
+        if f"file.{key}.content" in read
+    }
+    assert contents == coming
 
 
 def test_a_good_part_of_the_hostile_values_passed() -> None:

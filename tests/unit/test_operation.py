@@ -6,15 +6,15 @@ from functools import cache
 from typing import Any
 
 import pytest
-from pyinfra.api import Config, FunctionCommand, Inventory, State, StringCommand
+from pyinfra.api import Config, FunctionCommand, Inventory, State
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.context import ctx_config, ctx_host, ctx_state
 
-from deploys import host as passes
+from deploys import host as hosts
 from deploys import live
-from deploys.host import Pass
+from deploys.host import Prepared
+from deploys.transaction import Transaction
 from facts.look import Look
-from on_host.change import change_script
 from operations import (
     STEPS,
     certbot_hook,
@@ -37,9 +37,8 @@ OPERATIONS: dict[Callable[..., Any], str] = {
     dovecot_auth_listener.listener: "Dovecot listens in Postfix's spool for Postfix alone",
     postfix_sasl.sasl: "SASL parameters are as wanted",
     submissions_service.service: "the submissions service is as wanted",
-    live.postfix: "Postfix runs what is on the disk",
+    live.changes: "what runs is what is on the disk",
 }
-STAGED = (postfix_tls.certificate, postfix_sasl.sasl, submissions_service.service)
 
 
 @dataclass
@@ -51,10 +50,9 @@ class Done:
     commands: list[object] = field(default_factory=list)
 
     @property
-    def scripts(self) -> list[str]:
-        """What goes to the host on standard input."""
-        commands = [command for command in self.commands if isinstance(command, StringCommand)]
-        return [str(command.connector_arguments["_stdin"]) for command in commands]
+    def changes_the_host(self) -> bool:
+        """Whether it carries out the plan, and not only reports its part of it."""
+        return any(isinstance(command, Transaction) for command in self.commands)
 
 
 @cache
@@ -76,10 +74,9 @@ def do(operation: Callable[..., Any], look: Look | None, done: Done | None = Non
     host.log = lambda line, *_: done.shown.append(line.strip())  # type: ignore[method-assign]
     host.log_styled = lambda line, **_: done.shown.append(line)  # type: ignore
     host.noop = lambda reason: setattr(done, "noop", reason)  # type: ignore
-    passes._passes.pop(host, None)
+    hosts._hosts.pop(host, None)
     if look is not None:
-        plan = plan_of(wanted(), look, STEPS)
-        passes._passes[host] = Pass(STEPS, wanted(), look, plan, executing=False)
+        hosts._hosts[host] = Prepared(wanted(), look, plan_of(wanted(), look, STEPS))
     with ctx_state.use(state), ctx_config.use(state.config), ctx_host.use(host):
         done.commands += list(operation._inner())  # type: ignore[attr-defined]
     return done
@@ -95,29 +92,13 @@ def test_a_host_that_has_it_is_told_so_and_left_alone(version: str, operation: C
 
 
 @pytest.mark.parametrize("version", RELEASES)
-def test_what_goes_live_later_is_one_command_that_asks_nothing_of_the_host(version: str) -> None:
-    for operation in STAGED:
-        done = do(operation, stock(version))
-        assert done.shown
-        [command] = done.commands
-        assert isinstance(command, FunctionCommand)
-
-
-@pytest.mark.parametrize(
-    ("operation", "service"),
-    [
-        (certbot_hook.reload_services, "certbot's deploy hook"),
-        (dovecot_auth_listener.listener, "Dovecot"),
-        (live.postfix, "Postfix"),
-    ],
-)
-@pytest.mark.parametrize("version", RELEASES)
-def test_what_changes_a_service_sends_its_script_once(
-    version: str, operation: Callable[..., Any], service: str
-) -> None:
-    look = stock(version)
-    done = do(operation, look)
-    assert done.scripts == [change_script(plan_of(wanted(), look, STEPS), wanted(), look, service)]
+def test_the_first_operation_with_an_edit_changes_the_host_and_the_later_ones_report(version: str) -> None:
+    done = {operation: do(operation, stock(version)) for operation in OPERATIONS}
+    edits = [found for found in done.values() if found.commands]
+    assert [found.changes_the_host for found in edits] == [True, *[False] * (len(edits) - 1)]
+    assert all(len(found.commands) == 1 for found in edits)
+    assert done[postfix_tls.certificate].changes_the_host
+    assert all(isinstance(found.commands[0], FunctionCommand) for found in edits[1:])
 
 
 @pytest.mark.parametrize("version", RELEASES)
@@ -142,18 +123,20 @@ def strip(line: str) -> str:
 def test_a_reload_that_is_due_is_something_to_do() -> None:
     look = after(stock("3.10.5"), plan_of(wanted(), stock("3.10.5"), STEPS))
     due = replace(look, socket=None)
-    done = do(dovecot_auth_listener.listener, due)
+    assert do(dovecot_auth_listener.listener, due).commands == []
+    done = do(live.changes, due)
     assert [strip(line) for line in done.shown] == [
         "+reload Dovecot: its socket is not yet what its configuration says"
     ]
-    assert len(done.scripts) == 1
+    assert done.changes_the_host
 
 
 def test_an_operation_without_a_plan_says_what_is_missing() -> None:
     done = Done()
     with pytest.raises(PyinfraError, match="No hosts remaining"):
         do(postfix_tls.certificate, None, done)
-    assert done.shown == ["there is no plan of this host: deploy.py has to call ready() first"]
+    [line] = done.shown
+    assert "there is no plan of this host: deploy.py has to call ready() first" in line
 
 
 def test_an_operation_for_a_host_that_has_failed_does_nothing() -> None:

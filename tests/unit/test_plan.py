@@ -154,7 +154,7 @@ def test_what_an_earlier_change_left_is_something_to_do() -> None:
     hooks = replace(look, leftovers=("/etc/letsencrypt/renewal-hooks/deploy/.x.smtp-auth-new~",))
     plan = planned(hooks)
     assert (plan.unfinished, plan.reloads, plan.is_empty) == (("certbot's deploy hook",), (), False)
-    assert plan.concerns("certbot's deploy hook")
+    assert plan.services == ("certbot's deploy hook",)
     plan = planned(replace(look, leftovers=("/etc/postfix/.main.cf.smtp-auth-new~",)))
     assert [reload.service for reload in plan.reloads] == ["Postfix"]
 

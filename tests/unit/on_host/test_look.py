@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from facts.look import File, Look, Socket, parse
-from facts.mail_host import MailHost, Question, Seen
+from facts.mail_host import MailHost, Question
 from on_host import program
 from operations import STEPS
 from plan.certificates import names
@@ -108,16 +108,6 @@ def test_the_certificate_of_a_recorded_host_is_read(release: str, recorded: Look
     assert names(lineage) == [HOSTNAMES[release]]
     assert lineage.key.startswith("-----BEGIN PUBLIC KEY-----\n")
     assert 0 < lineage.changed < recorded.main_cf.changed < (recorded.postfix_reloaded or 0)
-
-
-def test_all_that_was_seen_of_a_recorded_host_is_watched(recorded: Look) -> None:
-    seen = [line.rsplit(" ", 2)[0] for line in recorded.seen]
-    there = [path for path in recorded.watched if path != recorded.files["sni"].path]
-    assert seen == there
-    managed = {file.path for file in recorded.files.values()}
-    assert managed | {"/etc/dovecot/conf.d/10-auth.conf", "/var/spool/postfix/private/auth"} <= {
-        *recorded.watched
-    }
 
 
 def test_a_look_that_was_cut_off_is_none(release: str) -> None:
@@ -502,15 +492,6 @@ def test_an_sni_table_made_before_its_certificate_is_stale(host: Host) -> None:
     assert host.look().stale_tables == tuple(stale)
 
 
-def test_what_an_sni_table_depends_on_is_watched(host: Host) -> None:
-    table = sni_table(host, "hash", age=-5)
-    path = Path(table.removeprefix("hash:"))
-    files = path.read_text().splitlines()[-1].split()[1:]
-    assert files
-    host.set_parameter("tls_server_sni_maps", table)
-    assert {str(path), f"{path}.db", *files} <= {*host.look().watched}
-
-
 def test_a_directory_in_place_of_a_file_is_no_empty_file(host: Host) -> None:
     (host.postfix / "smtp_auth_sni").mkdir()
     assert host.look().files["sni"].content is None
@@ -581,54 +562,3 @@ def test_a_postfix_that_does_not_run_holds_nothing(host: Host, instead: str) -> 
 
 def test_a_dovecot_that_runs_is_seen(host: Host) -> None:
     assert host.look().dovecot_running
-
-
-def ages(host: Host, seconds: float) -> None:
-    """Let the program take it that the newest file changed that long ago."""
-    watched = [path for path in map(Path, host.look().watched) if path.exists()]
-    newest = max(path.stat().st_ctime for path in watched)
-    (host.commands / "date").unlink()
-    host.write_command("date", f"#!/bin/sh\necho {newest + seconds:.6f}\n")
-
-
-def seen_now(look: Look) -> list[str]:
-    """What the second, cheaper question at the host would get as its answer."""
-    command = str(Seen().command(look.watched))
-    return subprocess.run(
-        ("sh", "-c", command), capture_output=True, text=True, check=True
-    ).stdout.splitlines()
-
-
-def test_a_host_that_nothing_changed_on_is_seen_again_as_it_was(host: Host) -> None:
-    ages(host, 1.0)
-    look = host.look()
-    assert list(look.seen) == seen_now(look) != []
-    assert str(host.postfix / "smtp_auth_sni") in look.watched
-
-
-def test_a_change_of_what_was_looked_at_is_seen(host: Host) -> None:
-    (host.dovecot / "10-auth.conf").write_text("")
-    (host.dovecot.parent / "dovecot.conf").write_text("")
-    ages(host, 1.0)
-    look = host.look()
-    seen = list(look.seen)
-    for path in (
-        host.dovecot.parent / "dovecot.conf",
-        host.dovecot / "10-auth.conf",
-        host.postfix / "main.cf",
-        host.postfix / "smtp_auth_sni",
-        host.dovecot / "10-of-the-owner.conf",
-        host.lineage / "fullchain.pem",
-        host.lineage.parent / "new.example",
-        host.hooks / "reload_services.sh",
-    ):
-        path.write_text("changed")
-        before, seen = seen, seen_now(look)
-        assert seen != before, path
-
-
-def test_what_changes_during_a_look_leaves_nothing_to_go_by(host: Host) -> None:
-    ages(host, 0.01)
-    look = host.look()
-    assert look.seen == ()
-    assert look.main_cf.changed > 0

@@ -1,0 +1,58 @@
+"""Who makes the changes of this run, from where, and from which version of this program and its data."""
+
+import getpass
+import secrets
+import socket
+import subprocess
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from threading import Lock
+
+from on_host.change import Change
+
+_ROOT = Path(__file__).parent.parent
+
+
+# Many hosts ask at once, and git lets others go on meanwhile.
+_lock = Lock()
+
+
+def this_change() -> Change:
+    """The change of this run, the same on all its hosts."""
+    with _lock:
+        return _change()
+
+
+@cache
+def _change() -> Change:
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return Change(f"{now}-{secrets.token_hex(2)}", f"{_user()}@{socket.gethostname()}", _commit())
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A user id without a name, as in a container.
+        return "unknown"
+
+
+def _commit() -> str:
+    try:
+        head = _git("rev-parse", "--short=12", "HEAD").strip()
+        return f"{head} dirty" if _git("status", "--porcelain") else head
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(
+        ("git", "-C", str(_ROOT), *words),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=20,
+    )
+    return done.stdout

@@ -1,0 +1,152 @@
+# The record of changes, readable by root alone:
+#
+#   changes/ID/manifest.json   who changed what, from which version of this program, with which outcome
+#   changes/ID/before/PATH     each file that the change replaced, as it was
+#   changes/ID/previous/PATH   what an earlier version of this program had kept beside PATH
+#   baseline/files.json        each managed file as it was before the first change of it: digest, mode, owner
+#   baseline/files/PATH        and its content
+#   baseline/parameters.json   each Postfix parameter as it was first seen
+#   last                       what became of the last change, as it was answered; of a reload alone, too
+#
+# Outcomes: live (proved), refused (nothing was touched), put back (it did not serve; what was before does),
+# failed (it does not serve, and there is nothing to put back, or that does not serve either), unfinished (it
+# runs, or the host has lost its power meanwhile). The baseline is never thrown away.
+
+# How many changes stay: so many that went live, and so many others.
+use constant KEPT => 20;
+
+sub record_of { return join "/", $order{record}, @_ }
+sub folder { return record_of("changes", $order{id}) }
+
+# begin_record: what is there before the first file is touched. Dies where that cannot be written.
+sub begin_record {
+    make_directories(folder());
+    write_manifest("manifest.json", "unfinished", "");
+    # A change goes live with a rename, which needs no space.
+    write_manifest("manifest.live", "live", "");
+    copy_to(folder() . "/before", map { last_proved($_) } grep { -e path_of($_) } changed_files());
+    keep_baseline();
+    sync_directory(folder());
+}
+
+# This moment makes the change live: what is not put back by now stays.
+sub record_live {
+    return unless changed_files();
+    rename folder() . "/manifest.live", folder() . "/manifest.json" or die "cannot write the record: $!\n";
+    sync_directory(folder());
+}
+
+# Whether the newest change on record went live.
+sub last_is_live { my @ids = changes(); return @ids && outcome_of($ids[-1]) eq "live" }
+
+sub changes {
+    opendir my $handle, record_of("changes") or return;
+    return sort grep { !/^\./ } readdir $handle;
+}
+
+sub outcome_of {
+    my ($id) = @_;
+    my $text = content_of(record_of("changes", $id, "manifest.json")) || "";
+    return $text =~ /^"outcome": "([^"]*)"/m ? $1 : "unfinished";
+}
+
+# record_end OUTCOME, SAID: for the folder, for whoever waits for it, and for the journal.
+sub record_end {
+    my ($outcome, $said) = @_;
+    eval {
+        if (changed_files() && $outcome ne "live") {
+            make_directories(folder());
+            write_manifest("manifest.json", $outcome, $said);
+            unlink folder() . "/manifest.live";
+        }
+        make_directories(record_of());
+        my @lines = (as_line("id", $order{id}), as_line("said", $said), as_line("outcome", $outcome));
+        write_file(record_of("last.new"), join("", @lines), 0600);
+        rename record_of("last.new"), record_of("last");
+        prune();
+    };
+    my $journal = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => "/dev/log") or return;
+    my $what = changed_files() ? "change" : "reload";
+    # Facility daemon, severity info (RFC 3164).
+    print $journal "<30>smtp-auth: $what $order{id} by $order{ssh_user} ($order{controller}): $outcome";
+}
+
+# What earlier versions of this program kept beside the files is kept here from now on.
+sub collect_previous {
+    my @there = grep { -e } map { path_of($_) . ".previous~" } files();
+    return unless @there;
+    copy_to(folder() . "/previous", @there);
+    unlink @there;
+}
+
+sub keep_baseline {
+    my (@files, @copied);
+    my %known = map { $_ => 1 } names_in(record_of("baseline", "files.json"));
+    for my $key (grep { !$known{ json(path_of($_)) } } files()) {
+        push @files, json(path_of($key)) . ": " . $order{"file.$key.seen_as"};
+        push @copied, last_proved($key) if -e path_of($key);
+    }
+    make_directories(record_of("baseline"));
+    copy_to(record_of("baseline", "files"), @copied);
+    add_lines(record_of("baseline", "files.json"), @files);
+    add_lines(record_of("baseline", "parameters.json"), all("first_seen"));
+}
+
+# add_lines FILE, LINE…: adds `"NAME": VALUE` to the JSON object `first_seen` of a file, unless it has the name.
+sub add_lines {
+    my ($path, @new) = @_;
+    my @lines = lines_in($path);
+    my %known = map { $_ => 1 } names_in($path);
+    my @added = grep { my ($name) = /^("(?:[^"\\]|\\.)*"): /; !$known{$name}++ } @new;
+    return unless @added;
+    my $text = join ",\n", @lines, @added;
+    write_file("$path.new", qq({"version": 1, "first_seen": {\n$text\n}}\n), 0600);
+    rename "$path.new", $path or die "cannot write $path: $!\n";
+}
+
+sub lines_in { return map { /^(".*?),?$/ ? $1 : () } split /\n/, content_of($_[0]) || "" }
+sub names_in { return map { /^("(?:[^"\\]|\\.)*"): / ? $1 : () } lines_in($_[0]) }
+
+# The manifest: what the orders say of the change, and what only the host knows.
+sub write_manifest {
+    my ($name, $outcome, $said) = @_;
+    my $text = $order{manifest} =~ s/\s*\}\s*\z//r;
+    my %more = (ssh_user => $order{ssh_user}, began => $order{began_at}, outcome => $outcome, said => $said);
+    $text .= join "", map { ",\n" . json($_) . ": " . json($more{$_}) } sort keys %more;
+    write_file(folder() . "/$name", "$text\n}\n", 0600);
+}
+
+sub json {
+    my ($text) = @_;
+    $text =~ s/(["\\])/\\$1/g;
+    $text =~ s/([^ -~])/sprintf "\\u%04x", ord $1/ge;
+    return qq("$text");
+}
+
+# Copies with their whole path below a directory; mode, owner and times stay.
+sub copy_to {
+    my ($directory, @files) = @_;
+    my %from;
+    push @{ $from{ directory_of($_) } }, $_ for @files;
+    for my $from (sort keys %from) {
+        # Not all at once with --parents: coreutils 9.1 then takes absolute paths for relative ones.
+        make_directories($directory . $from);
+        my ($status, $said) = run("cp", "-a", "-t", $directory . $from, "--", @{ $from{$from} });
+        die "cannot keep a copy below $directory: $said\n" if $status;
+    }
+}
+
+sub make_directories {
+    my ($directory) = @_;
+    return if -d $directory;
+    make_directories(directory_of($directory));
+    mkdir $directory, 0700 or -d $directory or die "cannot make $directory: $!\n";
+}
+
+sub prune {
+    my (%kept, @old);
+    for my $id (reverse changes()) {
+        push @old, record_of("changes", $id) if ++$kept{ outcome_of($id) eq "live" } > KEPT;
+    }
+    run("rm", "-rf", "--", @old) if @old;
+}

@@ -1,0 +1,465 @@
+"""The change as a transaction: killed, or failed, at each of its effects. The service here is two files.
+
+systemd's part is played here: a change that was killed is followed by `put-back`.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from facts.look import File
+from facts.told import told
+from on_host.change import Order, change_program, file_orders
+
+FAULTS = Path(__file__).parents[2] / "faults"
+
+# The service is a copy of the two files, which `reload` makes; it serves unless "dies" is in it. It refuses a
+# new file with "refused" in it.
+SERVICE = r"""
+$part{"The service"} = {
+    before => sub { return },
+    refused => sub {
+        return map { "it will not" } grep { /refused/ } map { $order{"file.$_.content"} || "" } files();
+    },
+    running => sub { return 1 },
+    reload => \&copied,
+    prove => \&serves,
+    bring_back => \&copied,
+    prove_old => \&serves,
+};
+
+sub copied {
+    for my $path (map { path_of($_) } files()) {
+        my ($name) = $path =~ m{([^/]*)$};
+        CORE::unlink("$order{runs}/$name");
+        system "cp", "--", $path, "$order{runs}/$name" if -e $path;
+    }
+}
+
+sub serves {
+    my ($status) = run("grep", "-rl", "dies", $order{runs});
+    die "it dies\n" if $status == 0;
+}
+"""
+
+FIRST, SECOND = "main file.cf", "second.cf"
+ID = "2026-11-22T10:15:00Z-3f2a"
+
+
+@dataclass
+class Host:
+    """A folder that stands for a host's file system."""
+
+    folder: Path
+    effects: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        for name in ("etc dir", "runs", "scratch", "run", "faults"):
+            (self.folder / name).mkdir(parents=True)
+
+    @property
+    def etc(self) -> Path:
+        return self.folder / "etc dir"
+
+    @property
+    def record(self) -> Path:
+        return self.folder / "var" / "smtp-auth"
+
+    def files(self) -> dict[str, str]:
+        """Name to content of all files, hidden ones included."""
+        return {path.name: path.read_text() for path in self.etc.iterdir()}
+
+    def served(self) -> dict[str, str]:
+        """The service's files, without leftovers."""
+        return {name: text for name, text in self.files().items() if name in (FIRST, SECOND)}
+
+    def runs(self) -> dict[str, str]:
+        """What the service has read."""
+        return {path.name: path.read_text() for path in (self.folder / "runs").iterdir()}
+
+    def is_clean(self) -> bool:
+        """Whether a change has left nothing but the files and the record."""
+        return self.files().keys() <= {FIRST, SECOND} and not any((self.folder / "run").iterdir())
+
+    def manifest(self, change: str = ID) -> dict[str, object]:
+        """What the record says of a change."""
+        found: dict[str, object] = json.loads(
+            (self.record / "changes" / change / "manifest.json").read_text()
+        )
+        return found
+
+    def orders(self, wanted: Mapping[str, str], seen: Mapping[str, str], change: str) -> Iterator[Order]:
+        yield from {
+            "id": change,
+            "controller": "somebody@somewhere",
+            "ssh_user": "admin",
+            "lock": str(self.etc),
+            "record": str(self.record),
+            "run": str(self.folder / "run"),
+            "scratch": str(self.folder / "scratch"),
+            "runs": str(self.folder / "runs"),
+            "manifest": f'{{\n"id": "{change}"\n}}',
+            "first_seen": '"some_parameter": "its value"',
+            "service": "The service",
+            "reload": "The service",
+        }.items()
+        for name in (FIRST, SECOND):
+            path = str(self.etc / name)
+            file = File(path, seen.get(name), path, *(("0644", "root", "root") if name in seen else ()))
+            coming = wanted.get(name)
+            yield from file_orders(name, file, "The service", coming if coming != seen.get(name) else None)
+
+    def program(
+        self,
+        wanted: Mapping[str, str],
+        seen: Mapping[str, str] | None = None,
+        service: str = SERVICE,
+        change: str = ID,
+    ) -> str:
+        """What the program sends: each file that differs from what was seen gets a new version."""
+        return change_program(service, self.orders(wanted, self.served() if seen is None else seen, change))
+
+    def run(self, program: str, fault: str = "0 nothing any") -> subprocess.CompletedProcess[str]:
+        """Run a program as systemd would on the host; `effects` is how many it had.
+
+        + fault: the number of an effect, and what happens there, as for Fault.pm
+        """
+        folder, faults = self.folder / "run" / "smtp-auth", self.folder / "faults"
+        folder.mkdir()
+        (folder / "change.pl").write_text(program)
+        (faults / "at").write_text(fault)
+        (faults / "count").write_text("")
+        environment = {"PATH": os.environ["PATH"], "FAULT_FOLDER": str(faults), "PERL5LIB": str(FAULTS)}
+        done = None
+        for what in ("change", "put-back"):
+            if not (folder / "change.pl").exists():
+                break
+            done = subprocess.run(
+                ["perl", "-MFault", str(folder / "change.pl"), what],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=60,
+                env=environment,
+            )
+        assert done is not None
+        shutil.rmtree(folder, ignore_errors=True)
+        self.effects = len((faults / "count").read_text())
+        return done
+
+    def deploy(self, wanted: Mapping[str, str]) -> subprocess.CompletedProcess[str] | None:
+        """What the program does: nothing if the files are as wanted, read and without leftovers."""
+        if self.served() == wanted == self.runs() and self.is_clean():
+            return None
+        return self.run(self.program(wanted, change="2026-11-22T11:00:00Z-0001"))
+
+
+def said(done: "subprocess.CompletedProcess[str]") -> str:
+    """What was said of the outcome."""
+    return told(done.stdout.splitlines())["said"][-1]
+
+
+OLD = {FIRST: "old one\n", SECOND: "old two\n"}
+NEW = {FIRST: "new one\n", SECOND: "new two\n"}
+DIES = {FIRST: "new one, dies\n", SECOND: "new two\n"}
+EDITED = "edited, dies\n"
+REFUSED = {FIRST: "new one\n", SECOND: "refused\n"}
+
+
+@pytest.fixture
+def host(tmp_path: Path) -> Host:
+    return _host(tmp_path / "host", OLD)
+
+
+def _host(folder: Path, files: Mapping[str, str]) -> Host:
+    made = Host(folder)
+    for name, text in files.items():
+        (made.etc / name).write_text(text)
+        (folder / "runs" / name).write_text(text)
+    return made
+
+
+def _fresh_hosts(folder: Path, files: Mapping[str, str]) -> Iterator[tuple[int, Host]]:
+    """One new host per effect of the change, with the effect's number (from 1), until the last effect."""
+    number = 0
+    while True:
+        number += 1
+        made = _host(folder / "host", files)
+        yield number, made
+        if made.effects < number:
+            assert number > 20, "fewer would mean that some were not counted"
+            return
+        shutil.rmtree(folder)
+
+
+def _inodes(host: Host) -> dict[str, tuple[int, ...]]:
+    return {
+        path.name: (path.stat().st_ino, path.stat().st_mode, path.stat().st_uid, path.stat().st_mtime_ns)
+        for path in host.etc.iterdir()
+    }
+
+
+def test_a_change_goes_live_whole_and_is_on_record(host: Host) -> None:
+    (host.etc / FIRST).chmod(0o640)
+    done = host.run(host.program(NEW))
+    assert (done.returncode, done.stdout, said(done)) == (0, "said\t\noutcome\tlive\n", "")
+    assert host.served() == host.runs() == NEW
+    assert host.is_clean()
+    assert (host.etc / FIRST).stat().st_mode & 0o777 == 0o640
+    manifest = host.manifest()
+    assert (manifest["outcome"], manifest["ssh_user"]) == ("live", "admin")
+    before = host.record / "changes" / ID / f"before{host.etc}"
+    assert (before / FIRST).read_text() == OLD[FIRST]
+    assert (before / FIRST).stat().st_mode & 0o777 == 0o640
+    assert host.record.stat().st_mode & 0o777 == 0o700
+    assert (host.record / "last").read_text().splitlines() == [f"id\t{ID}", "said\t", "outcome\tlive"]
+
+
+def test_the_baseline_is_what_was_first_seen(host: Host) -> None:
+    host.run(host.program({FIRST: "second version\n"}))
+    host.run(host.program(NEW, change="2026-11-22T11:00:00Z-0001"))
+    baseline = host.record / "baseline"
+    assert (baseline / f"files{host.etc}" / FIRST).read_text() == OLD[FIRST]
+    assert (baseline / f"files{host.etc}" / SECOND).read_text() == OLD[SECOND]
+    files = json.loads((baseline / "files.json").read_text())["first_seen"]
+    assert files.keys() == {str(host.etc / FIRST), str(host.etc / SECOND)}
+    parameters = json.loads((baseline / "parameters.json").read_text())["first_seen"]
+    assert parameters == {"some_parameter": "its value"}
+
+
+def test_a_file_that_did_not_exist_is_so_in_the_baseline(tmp_path: Path) -> None:
+    host = _host(tmp_path / "host", {FIRST: "old one\n"})
+    host.run(host.program(NEW))
+    files = json.loads((host.record / "baseline" / "files.json").read_text())["first_seen"]
+    assert files[str(host.etc / SECOND)] is None
+
+
+def test_a_reload_alone_leaves_no_folder(host: Host) -> None:
+    (host.folder / "runs" / FIRST).write_text("outdated")
+    assert host.run(host.program({})).returncode == 0
+    assert host.runs() == OLD
+    assert not (host.record / "changes").exists()
+    assert (host.record / "last").read_text().splitlines() == [f"id\t{ID}", "said\t", "outcome\tlive"]
+
+
+def test_a_configuration_that_does_not_serve_is_put_back(host: Host) -> None:
+    before = _inodes(host)
+    done = host.run(host.program(DIES))
+    assert done.returncode == 1
+    assert "does not serve with this configuration:\nit dies" in said(done)
+    assert "old configuration is back and serves" in said(done)
+    assert host.files() == host.runs() == OLD
+    assert _inodes(host) == before
+    assert host.is_clean()
+    manifest = host.manifest()
+    assert manifest["outcome"] == "put back"
+    assert "it dies" in str(manifest["said"])
+
+
+def test_a_configuration_that_is_refused_touches_nothing(host: Host) -> None:
+    before = _inodes(host)
+    done = host.run(host.program(REFUSED))
+    assert done.returncode == 1
+    assert "The service refuses the new configuration: it will not; nothing was changed" in said(done)
+    assert _inodes(host) == before
+    assert host.is_clean()
+    assert host.manifest()["outcome"] == "refused"
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted"),
+    [({FIRST: "old one\n"}, NEW), (OLD, NEW), (OLD, DIES)],
+    ids=["one file replaced and one added", "both replaced", "a configuration that does not serve"],
+)
+def test_killed_at_any_effect(tmp_path: Path, before: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    end = before if wanted is DIES else wanted
+    for number, host in _fresh_hosts(tmp_path / "hosts", before):
+        inodes = _inodes(host)
+        done = host.run(host.program(wanted), f"{number} kill any")
+        assert host.served() == host.runs(), f"killed at {number}: {host.files()}"
+        assert host.served() in (before, end), f"killed at {number}: {host.files()}"
+        assert host.is_clean(), f"killed at {number}: {host.files()}"
+        if host.served() == before:
+            assert _inodes(host) == inodes
+        outcome = told(done.stdout.splitlines())["outcome"][-1]
+        # Nothing was on record yet, or the record says the same.
+        assert not (host.record / "changes" / ID).exists() or host.manifest()["outcome"] == outcome
+        assert (outcome == "live") == (host.served() == wanted)
+        host.deploy(end)
+        assert host.served() == host.runs() == end, f"killed at {number}: {host.files()}"
+        assert host.is_clean(), f"killed at {number}: {host.files()}"
+
+
+def test_any_effect_fails_once(tmp_path: Path) -> None:
+    for number, host in _fresh_hosts(tmp_path / "hosts", OLD):
+        inodes = _inodes(host)
+        done = host.run(host.program(NEW), f"{number} fail any")
+        effects = host.effects
+        files = host.served()
+        assert files in (OLD, NEW), f"{number} failed: {host.files()}"
+        assert files == host.runs(), f"{number} failed: {host.files()}"
+        if done.returncode:
+            assert "nothing was" in said(done) or "is back and serves" in said(done), said(done)
+            assert files == OLD, f"{number} failed: {host.files()}"
+        if files == OLD:
+            assert {name: found for name, found in _inodes(host).items() if name in OLD} == inodes
+        host.deploy(NEW)
+        assert host.served() == host.runs() == NEW, f"{number} failed: {host.files()}"
+        assert host.is_clean(), f"{number} failed: {host.files()}"
+        host.effects = effects
+
+
+@pytest.mark.parametrize("before", [{FIRST: "old one\n"}, OLD], ids=["added", "replaced"])
+@pytest.mark.parametrize("then", [NEW, DIES], ids=["mended", "does not serve"])
+def test_the_power_fails_at_any_effect(
+    tmp_path: Path, before: Mapping[str, str], then: Mapping[str, str]
+) -> None:
+    """Nobody puts anything back, and /run is empty afterwards: the next change goes by the files."""
+    for number, host in _fresh_hosts(tmp_path / "hosts", before):
+        _lose_power(host, NEW, number)
+        seen = host.served()
+        assert not any(seen.get(name) not in (before.get(name), NEW.get(name)) for name in (FIRST, SECOND))
+        was_live = (host.record / "changes" / ID / "manifest.json").exists() and (
+            host.manifest()["outcome"] == "live"
+        )
+        done = host.run(host.program(then, change="2026-11-22T11:00:00Z-0001"))
+        if then is DIES:
+            assert done.returncode == 1, said(done)
+            assert host.served() == (seen if was_live else before), f"{number}: {host.files()}"
+        else:
+            assert done.returncode == 0, said(done)
+            assert host.served() == host.runs() == NEW
+        assert {name.removesuffix(".previous~") for name in host.files()} <= {FIRST, SECOND}
+
+
+def _lose_power(host: Host, wanted: Mapping[str, str], number: int) -> None:
+    folder, faults = host.folder / "run" / "smtp-auth", host.folder / "faults"
+    folder.mkdir()
+    (folder / "change.pl").write_text(host.program(wanted))
+    (faults / "at").write_text(f"{number} kill any")
+    (faults / "count").write_text("")
+    environment = {"PATH": os.environ["PATH"], "FAULT_FOLDER": str(faults), "PERL5LIB": str(FAULTS)}
+    subprocess.run(
+        ["perl", "-MFault", str(folder / "change.pl"), "change"],
+        capture_output=True,
+        check=False,
+        timeout=60,
+        env=environment,
+    )
+    host.effects = len((faults / "count").read_text())
+    shutil.rmtree(host.folder / "run")
+    (host.folder / "run").mkdir()
+
+
+def test_a_program_that_arrives_incomplete_does_nothing(host: Host) -> None:
+    program = host.program(NEW)
+    for length in range(0, len(program) - len("complete\t1\n"), 997):
+        run = host.folder / "cut.pl"
+        run.write_text(program[:length])
+        subprocess.run(["perl", str(run), "change"], capture_output=True, check=False, timeout=60)
+        assert host.files() == OLD
+    assert not host.record.exists()
+
+
+def test_an_edit_since_the_plan_is_left_as_it_is(host: Host) -> None:
+    program = host.program(NEW)
+    (host.etc / SECOND).write_text(EDITED)
+    done = host.run(program)
+    assert done.returncode == 1
+    assert f"{host.etc / SECOND} was changed since the plan" in said(done)
+    assert host.files() == {**OLD, SECOND: EDITED}
+    assert host.is_clean()
+
+
+@pytest.mark.parametrize("edited", [FIRST, SECOND])
+@pytest.mark.parametrize(
+    "how",
+    ["printf 'edited, dies\\n' >\"$FILE\"", 'printf \'edited, dies\\n\' >"$FILE.x"; mv "$FILE.x" "$FILE"'],
+)
+@pytest.mark.parametrize("during", ["before", "reload"])
+def test_an_edit_during_the_change_is_never_lost(host: Host, edited: str, how: str, during: str) -> None:
+    edit = f"FILE={str(host.etc / edited)!r}; {how}".replace("{", "\\{").replace("}", "\\}")
+    service = SERVICE.replace(
+        f"{during} => ",
+        f"{during} => sub {{ system q{{{edit}}}; return &{{$was{{{during}}}}} }}, was_{during} => ",
+        1,
+    )
+    service += f'\nour %was; $was{{{during}}} = $part{{"The service"}}{{was_{during}}};\n'
+    wanted = NEW if during == "before" else DIES
+    done = host.run(host.program(wanted, service="our %was;\n" + service))
+    other = SECOND if edited == FIRST else FIRST
+    assert host.served()[edited] == EDITED
+    assert host.served()[other] == OLD[other]
+    assert not [name for name in host.files() if "smtp-auth" in name]
+    if during == "before":
+        assert f"{host.etc / edited} was changed since the plan" in said(done)
+        assert done.returncode == 1
+
+
+def test_a_link_in_place_of_the_file_is_not_written_through(host: Host) -> None:
+    program = host.program(NEW)
+    elsewhere = host.folder / "elsewhere"
+    (host.etc / FIRST).rename(elsewhere)
+    (host.etc / FIRST).symlink_to(elsewhere)
+    done = host.run(program)
+    assert "was changed since the plan" in said(done)
+    assert elsewhere.read_text() == OLD[FIRST]
+    assert (host.etc / FIRST).is_symlink()
+
+
+def test_one_change_at_a_time_holds_the_lock(host: Host) -> None:
+    program = host.program(NEW)
+    with subprocess.Popen(
+        ["sh", "-c", f'exec 9<"{host.etc}"; flock 9; echo locked; read -r _'],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        done = host.run(program)
+        holder.kill()
+    assert done.returncode == 1
+    assert "another deploy is at work on this host" in said(done)
+    assert host.files() == OLD
+    assert host.run(program).returncode == 0
+    assert host.is_clean()
+
+
+def test_what_an_earlier_version_has_left_goes_on_record(host: Host) -> None:
+    """Version 0.1.0 kept the version before as NAME.previous~, and left others if it died."""
+    (host.etc / f"{FIRST}.previous~").write_text("older\n")
+    # Swapped in and not proved; and edited since.
+    digest = "0" * 64
+    (host.etc / f".{SECOND}.smtp-auth-old-{digest}~").write_text("older two\n")
+    assert host.run(host.program(NEW)).returncode == 0
+    assert host.is_clean()
+    previous = host.record / "changes" / ID / f"previous{host.etc}"
+    assert {path.name: path.read_text() for path in previous.iterdir()} == {
+        f"{FIRST}.previous~": "older\n",
+        f"{SECOND}.previous~": "older two\n",
+    }
+
+
+def test_the_last_twenty_changes_that_went_live_stay(host: Host) -> None:
+    for number in range(23):
+        wanted = {FIRST: f"version {number}\n"}
+        assert host.run(host.program(wanted, change=f"2026-11-22T10:15:{number:02}Z-0000")).returncode == 0
+        host.run(host.program(REFUSED, change=f"2026-11-22T10:15:{number:02}Z-ffff"))
+    there = sorted(path.name for path in (host.record / "changes").iterdir())
+    assert there == sorted(
+        f"2026-11-22T10:15:{number:02}Z-{end}" for number in range(3, 23) for end in ("0000", "ffff")
+    )
+    assert (host.record / "baseline" / f"files{host.etc}" / FIRST).read_text() == OLD[FIRST]
+
+
+def test_what_was_said_is_on_record_whatever_its_bytes(host: Host) -> None:
+    service = SERVICE.replace('"it dies\\n"', '"it \\"dies\\" \\x1b[31m \\xe9\\n"')
+    host.run(host.program(DIES, service=service))
+    assert 'it "dies" \x1b[31m \xe9' in str(host.manifest()["said"])
