@@ -16,10 +16,9 @@ from typing import Any
 
 from bench import startup
 from bench.counts import counted
-from bench.fleet import DEPLOYED, ROOT, SCRATCH, Fleet, boot
+from bench.fleet import BENCH_PYTHON, DEPLOYED, ROOT, SCRATCH, Fleet, boot
 from bench.measure import Run, RunError, run
 from bench.peers import MITOGEN, PEERS, Peer, environment
-from bench.plot import plot
 from bench.same_state import differences, effective_state
 from bench.table import summary, table
 from bench.works import FIRST, LEVELS, NOTHING, ONE, WORKS, Work, prepare
@@ -125,11 +124,15 @@ class Results:
         self._json.write_text(json.dumps(self._data, indent=1) + "\n")
         text = table(self._data)
         (self._folder / "benchmark.md").write_text(text)
-        (self._folder / "benchmark.svg").write_text(plot(self._data))
+        self._plot()
         readme = self._folder.parent / "README.md"
         if readme.exists():
             readme.write_text(between_marks(readme.read_text(), summary(self._data)))
         print(text)
+
+    def _plot(self) -> None:
+        files = (str(self._json.resolve()), str((self._folder / "benchmark.svg").resolve()))
+        subprocess.run([str(BENCH_PYTHON), "-m", "bench.plot", *files], cwd=ROOT, check=True)
 
 
 def between_marks(page: str, text: str) -> str:
@@ -268,9 +271,8 @@ def _machine() -> dict[str, Any]:
 
 def _versions() -> dict[str, str]:
     ours = Path(sys.executable).parent / "python"
-    theirs = ROOT / ".venv-bench" / "bin" / "python"
     program = "from importlib.metadata import version; print(version({!r}))"
-    wanted = ((ours, "pyinfra"), (theirs, "ansible-core"), (theirs, "mitogen"))
+    wanted = ((ours, "pyinfra"), (BENCH_PYTHON, "ansible-core"), (BENCH_PYTHON, "mitogen"))
     found = {name: _first_line(str(python), "-c", program.format(name)) for python, name in wanted}
     openssh = subprocess.run(["ssh", "-V"], stderr=subprocess.PIPE, text=True, check=True).stderr
     return {**found, "OpenSSH": openssh.split(",")[0].removeprefix("OpenSSH_")}

@@ -9,6 +9,9 @@ from lab import HostSpec, Lab, LabHost
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRATCH = ROOT / ".bench"
+# An environment of their own for Ansible, Mitogen and the library that draws: the deploy needs none of them.
+BENCH_VENV = ROOT / ".venv-bench"
+BENCH_PYTHON = BENCH_VENV / "bin" / "python"
 DOMAIN = "example.jp"
 
 # The guide's release first: a fleet of one is Debian 13.

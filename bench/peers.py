@@ -12,11 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from bench.fleet import DOMAIN, ROOT, SCRATCH, Fleet
+from bench.fleet import BENCH_VENV, DOMAIN, SCRATCH, Fleet
 from bench.works import DRY, FIRST, NOTHING, ONE, VERIFY, Work
 
 _HERE = Path(__file__).parent
-ANSIBLE_VENV = ROOT / ".venv-bench"
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ def _pyinfra_changed(output: str) -> bool:
 
 
 def _ansible(work: Work, fleet: Fleet, level: str) -> Command:
-    argv = [str(ANSIBLE_VENV / "bin" / "ansible-playbook"), str(_HERE / "ansible" / "playbook.yml")]
+    argv = [str(BENCH_VENV / "bin" / "ansible-playbook"), str(_HERE / "ansible" / "playbook.yml")]
     argv += ["--inventory", str(fleet.ansible_inventory), "--forks", str(fleet.count)]
     argv += ["--extra-vars", f"security_level={level}"]
     if work is DRY:
@@ -80,7 +79,7 @@ def _ansible(work: Work, fleet: Fleet, level: str) -> Command:
 
 def _mitogen(work: Work, fleet: Fleet, level: str) -> Command:
     plain = _ansible(work, fleet, level)
-    plugins = next(ANSIBLE_VENV.glob("lib/python3*/site-packages/ansible_mitogen/plugins/strategy"))
+    plugins = next(BENCH_VENV.glob("lib/python3*/site-packages/ansible_mitogen/plugins/strategy"))
     more = {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": str(plugins)}
     return Command(plain.argv, {**plain.env, **more, "ANSIBLE_DEPRECATION_WARNINGS": "False"})
 

@@ -1,95 +1,114 @@
-"""The results as an SVG: one row per work, one column per fleet, and in each field one bar per peer."""
+"""Draws the results: `.venv-bench/bin/python -m bench.plot docs/benchmark.json docs/benchmark.svg`.
 
-import statistics
-from typing import Any
-from xml.sax.saxutils import escape
+A program of its own, because the library that draws is only in the benchmark's environment.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from bench.peers import PEERS
-from bench.works import WORKS
+from bench.picture import Picture, Row, Spread, picture
 
+# Colours that people with any colour vision can tell apart (Okabe and Ito).
 _COLOURS = {
-    "pyinfra": "#1a7f37",
-    "ansible": "#cf222e",
-    "mitogen": "#bc4c00",
-    "script": "#6e7781",
-    "ssh": "#afb8c1",
+    "pyinfra": "#0072b2",
+    "ansible": "#d55e00",
+    "mitogen": "#e69f00",
+    "script": "#009e73",
+    "ssh": "#7f7f7f",
+}
+_INK, _FAINT = "#24292f", "#d0d7de"
+
+# Lengths in points: the picture's width, the peers' names on the left, the figures on the right of each scale
+# and the space after them, one peer's line, a work's title above its lines, the fleets' titles above all, the
+# scale's labels and the foot below all.
+_WIDTH, _NAMES, _FIGURES, _GUTTER, _LINE, _TITLE, _HEAD, _FOOT = 900, 150, 44, 26, 19, 26, 30, 52
+_POINTS_PER_INCH = 72
+
+_STYLE = {
+    "font.family": "sans-serif",
+    # The one that comes with the library, so that lengths are the same everywhere.
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 11,
+    "text.color": _INK,
+    # The same figures give the same file: names in it are not drawn by lot.
+    "svg.hashsalt": "benchmark",
+    # Text stays text: the file is small, and its differences can be read.
+    "svg.fonttype": "none",
 }
 
-_GREY = "#6e7781"
-# Lengths in pixels: the width of the rows' titles, of a column, and of the longest bar with its spread (a
-# figure follows it), the height of a bar, and the space between rows.
-_LABEL, _COLUMN, _BARS, _BAR, _GAP = 130, 175, 120, 13, 14
-_TOP = 64
 
-Field = dict[str, list[float]]
+def main() -> None:
+    """Draw the results of the first file into the second."""
+    source, target = map(Path, sys.argv[1:])
+    # A person's own settings would change the picture.
+    matplotlib.rcdefaults()
+    matplotlib.rcParams.update(_STYLE)
+    figure = _drawn(picture(json.loads(source.read_text())))
+    figure.savefig(target, format="svg", metadata={"Date": None, "Creator": None})
 
 
-def plot(results: dict[str, Any]) -> str:
-    """The SVG; each field has its own scale."""
-    fields: dict[tuple[str, tuple[int, float]], Field] = {}
-    for row in results["measured"]:
-        place = row["work"], (row["hosts"], row["delay_ms"])
-        fields.setdefault(place, {})[row["peer"]] = row["seconds"]
-    works = [name for name in WORKS if any(work == name for work, _ in fields)]
-    fleets = sorted({fleet for _, fleet in fields}, key=lambda fleet: (fleet[1], fleet[0]))
-    parts = _legend()
-    parts += [_text(_left(column), _TOP - 14, _title(*fleet)) for column, fleet in enumerate(fleets)]
-    y = _TOP
-    for work in works:
-        parts.append(_text(16, y + 11, WORKS[work].title))
-        row_fields = [fields.get((work, fleet), {}) for fleet in fleets]
-        for column, field in enumerate(row_fields):
-            parts += _bars(_left(column), y, field)
-        y += max(map(len, row_fields)) * _BAR + _GAP
-    machine = results["machine"]
-    date = max(row["started"] for row in results["measured"])
-    foot = f"Seconds, median; the thin line is the spread. {machine['cores']} cores, {date}."
-    parts.append(_text(16, y + 6, foot, size=11, colour=_GREY))
-    width, height = _left(len(fleets)), y + 18
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-            f'width="{width}" height="{height}" font-family="sans-serif">',
-            f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
-            *parts,
-            "</svg>",
-            "",
-        ]
+def _drawn(content: Picture) -> Figure:
+    height = _HEAD + sum(map(_height, content.rows)) + _FOOT
+    figure = Figure(figsize=(_WIDTH / _POINTS_PER_INCH, height / _POINTS_PER_INCH), dpi=_POINTS_PER_INCH)
+    column = (_WIDTH - _NAMES) / len(content.fleets)
+    spreads = [spread for row in content.rows for field in row.fields for spread in field.values()]
+    # A little room, so that no dot is cut off.
+    limits = min(spread.fastest for spread in spreads) / 1.3, max(spread.slowest for spread in spreads) * 1.7
+    for number, title in enumerate(content.fleets):
+        figure.text((_NAMES + number * column) / _WIDTH, 1 - 18 / height, title, weight="bold")
+    top = _HEAD
+    for row in content.rows:
+        figure.text(12 / _WIDTH, 1 - (top + 16) / height, row.title, weight="bold")
+        top += _height(row)
+        for number, field in enumerate(row.fields):
+            left, width = _NAMES + number * column, column - _FIGURES - _GUTTER
+            lines = len(row.peers) * _LINE
+            place = left / _WIDTH, 1 - top / height, width / _WIDTH, lines / height
+            axes = figure.add_axes(place, xscale="log", xlim=limits, ylim=(len(row.peers) - 0.5, -0.5))
+            _frame(axes, row, first=number == 0, last=row is content.rows[-1])
+            for line, name in enumerate(row.peers):
+                if name in field:
+                    _mark(axes, line, field[name], _COLOURS[name])
+    figure.text(12 / _WIDTH, 12 / height, content.foot, size=10)
+    return figure
+
+
+def _height(row: Row) -> int:
+    return _TITLE + len(row.peers) * _LINE
+
+
+def _frame(axes: Axes, row: Row, first: bool, last: bool) -> None:
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    axes.grid(axis="x", color=_FAINT, linewidth=0.8)
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter("{x:g} s")
+    axes.tick_params(length=0, labelsize=10, labelbottom=last, labelcolor=_INK)
+    axes.set_yticks(range(len(row.peers)), [PEERS[name].title for name in row.peers] if first else [])
+    axes.set_axisbelow(True)
+
+
+def _mark(axes: Axes, line: int, spread: Spread, colour: str) -> None:
+    axes.axhline(line, color=_FAINT, linewidth=0.8, linestyle=":")
+    axes.plot([spread.fastest, spread.slowest], [line, line], color=colour, linewidth=2.5)
+    axes.plot([spread.median], [line], "o", color=colour, markersize=7)
+    axes.annotate(
+        f"{spread.median:.2f}",
+        xy=(1, line),
+        xycoords=axes.get_yaxis_transform(),
+        xytext=(_FIGURES, 0),
+        textcoords="offset points",
+        horizontalalignment="right",
+        verticalalignment="center_baseline",
     )
 
 
-def _left(column: int) -> int:
-    return _LABEL + column * _COLUMN
-
-
-def _title(hosts: int, delay: float) -> str:
-    fleet = f"{hosts} host{'s' if hosts > 1 else ''}"
-    return f"{fleet}{f', +{delay:g} ms' if delay else ''}"
-
-
-def _legend() -> list[str]:
-    parts, x = [], 16
-    for name, peer in PEERS.items():
-        parts.append(f'<rect x="{x}" y="12" width="12" height="12" fill="{_COLOURS[name]}"/>')
-        parts.append(_text(x + 17, 22, peer.title))
-        x += 40 + 7 * len(peer.title)
-    return parts
-
-
-def _bars(left: int, y: int, field: Field) -> list[str]:
-    parts = []
-    scale = _BARS / max((max(seconds) for seconds in field.values()), default=1)
-    for number, (name, seconds) in enumerate(field.items()):
-        top, middle = y + number * _BAR, statistics.median(seconds)
-        first, last = left + min(seconds) * scale, left + max(seconds) * scale
-        parts += [
-            f'<rect x="{left}" y="{top + 1}" width="{middle * scale:.1f}" height="{_BAR - 3}" '
-            f'fill="{_COLOURS[name]}"/>',
-            f'<line x1="{first:.1f}" y1="{top + 6}" x2="{last:.1f}" y2="{top + 6}" stroke="#24292f"/>',
-            _text(last + 5, top + 10, f"{middle:.2f}", size=11),
-        ]
-    return parts
-
-
-def _text(x: float, y: float, text: str, size: int = 12, colour: str = "#24292f") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}">{escape(text)}</text>'
+if __name__ == "__main__":
+    main()

@@ -53,15 +53,21 @@ def summary(results: dict[str, Any]) -> str:
     """The page's first table without spreads, and where it was measured: for the README."""
     machine = results["machine"]
     rows: list[Row] = results["measured"]
-    date = max(row["started"] for row in rows)[:10]
     return "\n".join(
         [
-            f"Median seconds; 2.0x is twice the time of this deploy. {machine['cores']} cores, {date}.",
+            "Median seconds; 2.0x is twice the time of this deploy. "
+            f"{machine['cores']} cores, {measured_on(rows)}.",
             "",
             *_aligned(_times(rows, lambda seconds: "")),
             "",
         ]
     )
+
+
+def measured_on(rows: list[Row]) -> str:
+    """The days on which rows were measured: `2026-01-02`, or the first and the last."""
+    days = sorted({row["started"][:10] for row in rows})
+    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
 
 
 def _origin(results: dict[str, Any]) -> list[str]:

@@ -1,13 +1,12 @@
 """What the benchmark takes for a change and for a difference between hosts, and what it makes of figures."""
 
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
 from bench.__main__ import between_marks
 from bench.peers import ANSIBLE, OURS, SCRIPT, Peer
-from bench.plot import plot
+from bench.picture import Spread, picture
 from bench.same_state import differences
 from bench.table import summary, table
 
@@ -65,7 +64,7 @@ def _row(peer: str, hosts: int, seconds: list[float], cpu: float) -> dict[str, A
     }
 
 
-_RESULTS = {
+_RESULTS: dict[str, Any] = {
     "machine": {
         **{"cores": 2, "processor": "some", "memory_gib": 4, "kernel": "6", "python": "3"},
         "versions": {"pyinfra": "3"},
@@ -98,11 +97,22 @@ def test_growth_is_the_time_beside_one_hosts_and_the_processor_time_of_each_furt
     assert _cells(table(_RESULTS), "Ansible") == [["Ansible", "16", "4.0", "1000"]]
 
 
-def test_the_plot_has_a_bar_a_peer_as_long_as_its_median() -> None:
-    root = ElementTree.fromstring(plot(_RESULTS))
-    bars = [bar for bar in root.iterfind(".//{*}rect") if bar.get("height") == "10"]
-    widths = [float(bar.get("width", 0)) for bar in bars]
-    assert widths == pytest.approx([10, 100, 6, 120])
+def test_figures_of_several_days_name_the_first_and_the_last() -> None:
+    earlier = {**_row("pyinfra", 4, [0.5], 0.2), "started": "2025-12-31 23:59 UTC"}
+    both = {**_RESULTS, "measured": [*_RESULTS["measured"], earlier]}
+    assert "2 cores, 2025-12-31 to 2026-01-02." in summary(both)
+    assert "2 cores, 2026-01-02." in summary(_RESULTS)
+
+
+def test_the_plot_has_a_row_a_work_and_a_column_a_fleet() -> None:
+    far = {**_row("pyinfra", 4, [2.0], 0.2), "work": "verify", "delay_ms": 50.0}
+    drawn = picture({**_RESULTS, "measured": [far, *_RESULTS["measured"]]})
+    assert drawn.fleets == ["1 host", "16 hosts", "4 hosts, +50 ms"]
+    nothing, verification = drawn.rows
+    assert (nothing.title, nothing.peers) == ("nothing to do", ["pyinfra", "ansible"])
+    assert nothing.fields[0] == {"pyinfra": Spread(0.4, 0.5, 0.9), "ansible": Spread(4.0, 5.0, 6.0)}
+    assert (verification.title, verification.peers) == ("verification", ["pyinfra"])
+    assert verification.fields == [{}, {}, {"pyinfra": Spread(2.0, 2.0, 2.0)}]
 
 
 def test_only_what_is_between_the_marks_of_a_page_is_replaced() -> None:
