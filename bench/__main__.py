@@ -7,9 +7,9 @@ import platform
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,39 +20,24 @@ from bench.fleet import BENCH_PYTHON, DEPLOYED, ROOT, SCRATCH, Fleet, boot
 from bench.measure import Run, RunError, run
 from bench.peers import MITOGEN, PEERS, Peer, environment
 from bench.same_state import differences, effective_state
+from bench.scenarios import USUAL, Scenario, part
 from bench.table import summary, table
 from bench.works import FIRST, LEVELS, NOTHING, ONE, WORKS, Work, prepare
 from lab import Lab, LabError
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """A fleet and the works measured on it.
-
-    + hosts: how many
-    + delay: milliseconds added to each round trip
-    """
-
-    hosts: int
-    delay: float
-    works: tuple[Work, ...]
-
-
-# They show how the time grows with the number of hosts, and with their distance.
-PLAN = tuple(
-    Scenario(hosts, delay, tuple(WORKS.values())) for hosts, delay in ((4, 0), (1, 0), (4, 50), (16, 0))
-)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what the command line asks for; returns the exit status."""
-    options = _parser().parse_args(arguments)
-    plan = list(_chosen(options))
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    plan = _plan(options)
+    if not plan:
+        parser.error("no such fleet is measured: there are 1, 4 and 16 hosts, and 4 with a delay of 50 ms")
     SCRATCH.mkdir(exist_ok=True)
     lab = Lab(SCRATCH, tell=lambda what, done, seconds: _say(f"{what:<20} {done}  {seconds:.1f} s"))
     try:
         boot(lab, max(scenario.hosts for scenario in plan))
-        Bench(lab, options.runs, options.peers, Results(options.out)).measure(plan)
+        Bench(lab, options.peers, Results(options.out)).measure(plan)
     except (LabError, RunError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -65,29 +50,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python3 -m bench",
-        description="Measures this deploy beside Ansible, Mitogen and plain ssh on booted lab hosts.",
+        description="Measures this deploy beside Ansible, Mitogen and plain ssh on booted lab hosts: what "
+        "people compare, in less than half an hour. --hosts, --delay and --work choose a part of what --full "
+        "measures.",
     )
+    parser.add_argument("--full", action="store_true", help="measure everything, in one and a half hours")
     parser.add_argument("--hosts", type=int, action="append", help="only this many hosts (repeatable)")
     parser.add_argument("--delay", type=float, action="append", help="only with this delay, in ms")
     parser.add_argument("--work", action="append", choices=WORKS, help="only this work (repeatable)")
     parser.add_argument(
         "--peer", dest="peers", action="append", choices=PEERS, help="only this peer (repeatable)"
     )
-    parser.add_argument("--runs", type=int, default=5, help="counted runs of each (5)")
+    parser.add_argument("--runs", type=int, help="counted runs of each (1 to 5, by fleet and peer)")
     parser.add_argument("--keep", action="store_true", help="leave the lab up for the next time")
     parser.add_argument("--out", type=Path, default=ROOT / "docs", help="where the results go (docs/)")
     return parser
 
 
-def _chosen(options: argparse.Namespace) -> Iterator[Scenario]:
-    for scenario in PLAN:
-        if options.hosts and scenario.hosts not in options.hosts:
-            continue
-        if options.delay and scenario.delay not in options.delay:
-            continue
-        works = tuple(w for w in scenario.works if not options.work or w.name in options.work)
-        if works:
-            yield Scenario(scenario.hosts, scenario.delay, works)
+def _plan(options: argparse.Namespace) -> list[Scenario]:
+    limits = options.hosts or (), options.delay or (), options.work or ()
+    plan = part(*limits) if options.full or any(limits) else USUAL
+    if options.runs is None:
+        return list(plan)
+    return [replace(scenario, runs=options.runs, slow_runs=options.runs) for scenario in plan]
 
 
 def _say(text: str) -> None:
@@ -150,14 +135,12 @@ def _place(row: dict[str, Any]) -> tuple[int, float, int]:
 class Bench:
     """Measures peers on the hosts of a lab.
 
-    + runs: counted runs, after one that warms up
     + names: the names of the peers to measure; all peers if empty or `None`
     + results: gets everything that is measured
     """
 
-    def __init__(self, lab: Lab, runs: int, names: Sequence[str] | None, results: Results) -> None:
+    def __init__(self, lab: Lab, names: Sequence[str] | None, results: Results) -> None:
         self._lab = lab
-        self._runs = runs
         self._results = results
         self._peers = [peer for peer in PEERS.values() if not names or peer.name in names]
         self._level = LEVELS[-1]
@@ -165,13 +148,13 @@ class Bench:
 
     def measure(self, plan: Sequence[Scenario]) -> None:
         """Everything that the plan asks for."""
-        self._results.describe(_machine(), startup.imports(self._runs))
+        self._results.describe(_machine(), startup.imports())
         for scenario in plan:
             fleet = Fleet(self._lab, scenario.hosts, scenario.delay)
             self._deploy(fleet)
             for work in scenario.works:
                 started, load = datetime.now(UTC), os.getloadavg()[0]
-                rows = self._work(fleet, work)
+                rows = self._work(scenario, work, fleet)
                 origin = {"started": f"{started:%Y-%m-%d %H:%M} UTC", "load": [load, os.getloadavg()[0]]}
                 self._results.add([{**row, **origin} for row in rows])
 
@@ -186,23 +169,27 @@ class Bench:
         self._run(MITOGEN, FIRST, fleet, sample_memory=False)
         fleet.save(DEPLOYED)
 
-    def _work(self, fleet: Fleet, work: Work) -> list[dict[str, Any]]:
-        peers = [peer for peer in self._peers if work in peer.works]
+    def _work(self, scenario: Scenario, work: Work, fleet: Fleet) -> list[dict[str, Any]]:
+        wanted = {peer: scenario.counted_runs(peer) for peer in self._peers if work in peer.works}
         self._level = LEVELS[-1]
-        runs: dict[str, list[Run]] = {peer.name: [] for peer in peers}
+        costs: dict[str, dict[str, Any]] = {}
+        runs: dict[str, list[Run]] = {peer.name: [] for peer in wanted}
         first = True
-        for number in range(self._runs + 1):
+        for number in range(max(wanted.values(), default=0) + 1):
+            peers = [peer for peer, times in wanted.items() if number <= times]
             # The peers take turns, and each round begins with another one: none always follows the slowest.
             turn = number % len(peers) if peers else 0
             for peer in peers[turn:] + peers[:turn]:
                 prepare(work, fleet, first)
                 first = False
-                done = self._run(peer, work, fleet, sample_memory=False)
-                word = "warm-up" if number == 0 else f"run {number}"
+                if number == 0:
+                    done, costs[peer.name] = self._watched(peer, work, fleet)
+                else:
+                    done = self._run(peer, work, fleet, sample_memory=False)
+                    runs[peer.name].append(done)
+                word = f"run {number}" if number else "warm-up"
                 where = f"{fleet.count} hosts +{fleet.delay:g} ms"
                 _say(f"{where:<16} {work.name:<8} {peer.name:<8} {word:<8} {done.seconds:7.2f} s")
-                if number > 0:
-                    runs[peer.name].append(done)
         return [
             {
                 "hosts": fleet.count,
@@ -211,18 +198,20 @@ class Bench:
                 "peer": peer.name,
                 "seconds": [taken.seconds for taken in runs[peer.name]],
                 "cpu_seconds": [taken.cpu for taken in runs[peer.name]],
-                **self._count(peer, work, fleet),
+                **costs[peer.name],
             }
-            for peer in peers
+            for peer in wanted
         ]
 
-    def _count(self, peer: Peer, work: Work, fleet: Fleet) -> dict[str, Any]:
-        """One more run, watched: what it does to each host, and the controller's memory."""
-        prepare(work, fleet, first=False)
+    def _watched(self, peer: Peer, work: Work, fleet: Fleet) -> tuple[Run, dict[str, Any]]:
+        """The run that warms up: what it does to each host, and the controller's memory.
+
+        Its time is not used: the watching is a part of it.
+        """
         with ExitStack() as stack:
             counts = {host.name: stack.enter_context(counted(fleet.lab, host)) for host in fleet.hosts}
             done = self._run(peer, work, fleet, sample_memory=True)
-        return {"memory_bytes": done.memory, "counts": {n: asdict(c) for n, c in counts.items()}}
+        return done, {"memory_bytes": done.memory, "counts": {n: asdict(c) for n, c in counts.items()}}
 
     def _run(self, peer: Peer, work: Work, fleet: Fleet, sample_memory: bool) -> Run:
         if work is ONE:

@@ -27,11 +27,13 @@ import cryptography.x509
 print(b - a, c - b, process_time() - c)
 """
 
+_RUNS = 5
 
-def imports(runs: int) -> dict[str, list[float]]:
+
+def imports() -> dict[str, list[float]]:
     """Processor seconds of each run, to import `pyinfra`, `ours`, and `cryptography.x509`."""
     taken = []
-    for _ in range(runs + 1):
+    for _ in range(_RUNS + 1):
         done = run([sys.executable, "-c", _PROGRAM], environment(), sample_memory=False)
         taken.append([float(word) for word in done.output.split()])
     # The first run is the warm-up.

@@ -77,13 +77,13 @@ def _origin(results: dict[str, Any]) -> list[str]:
     started = sorted({row["started"] for row in rows})
     loads = [load for row in rows for load in row["load"]]
     runs = sorted({len(row["seconds"]) for row in rows})
+    counted = f"{runs[0]} to {runs[-1]}" if len(runs) > 1 else f"{runs[0]}"
     return [
         f"{started[0]} to {started[-1]}; {machine['cores']} cores ({machine['processor']}), "
         f"{machine['memory_gib']} GiB, Linux {machine['kernel']}; Python {machine['python']}, {versions}. "
         f"Load of the machine meanwhile {min(loads):.1f} to {max(loads):.1f}.",
         "The hosts run on the same machine as the controller, Debian 13 and 12 in turn.",
-        f"One run to warm up, then {' or '.join(map(str, runs))} counted ones, the peers in turn. "
-        "Made by `python3 -m bench`.",
+        f"One run to warm up, then {counted} counted, the peers in turn. Made by `python3 -m bench`.",
     ]
 
 
@@ -110,7 +110,8 @@ def _time(seconds: list[float] | None, ours: float | None, behind: Callable[[lis
 
 
 def _spread(seconds: list[float]) -> str:
-    return f" ({min(seconds):.2f} to {max(seconds):.2f})"
+    # A single run has no spread.
+    return "" if len(seconds) == 1 else f" ({min(seconds):.2f} to {max(seconds):.2f})"
 
 
 def _fleet(hosts: int, delay: float) -> str:

@@ -1,14 +1,17 @@
-"""What the benchmark takes for a change and for a difference between hosts, and what it makes of figures."""
+"""What the benchmark measures, what it takes for a change and for a difference between hosts, and what it
+makes of figures."""
 
 from typing import Any
 
 import pytest
 
 from bench.__main__ import between_marks
-from bench.peers import ANSIBLE, OURS, SCRIPT, Peer
+from bench.peers import ANSIBLE, OURS, PEERS, SCRIPT, Peer
 from bench.picture import Spread, picture
 from bench.same_state import differences
+from bench.scenarios import FULL, USUAL, part
 from bench.table import summary, table
+from bench.works import DRY, FIRST, NOTHING, ONE
 
 _PYINFRA = "    Grand total          28      {}       -       {}\n"
 _ANSIBLE = "mail1.example.jp : ok=10   changed={}    unreachable=0    failed=0\n"
@@ -31,6 +34,25 @@ def test_a_run_that_changed_a_host_is_told_from_one_that_did_not(
     peer: Peer, output: str, changed: bool
 ) -> None:
     assert peer.changed(output) is changed
+
+
+def test_what_people_compare_is_measured_on_every_size_of_fleet_for_every_peer() -> None:
+    assert {(scenario.hosts, scenario.delay) for scenario in USUAL} == {(1, 0), (4, 0), (16, 0)}
+    for scenario in USUAL:
+        assert scenario.works == (NOTHING, FIRST, ONE)
+        assert all(scenario.counted_runs(peer) >= 1 for peer in PEERS.values())
+
+
+def test_a_part_is_chosen_out_of_everything() -> None:
+    assert part((), (), ()) == FULL
+    (far,) = part((), (50.0,), ("dry", "one"))
+    assert (far.hosts, far.delay, far.works) == (4, 50, (DRY, ONE))
+    assert [(scenario.hosts, scenario.delay) for scenario in part((1, 4), (), ())] == [
+        (4, 0),
+        (1, 0),
+        (4, 50),
+    ]
+    assert part((3,), (), ()) == ()
 
 
 def test_hosts_differ_by_the_lines_that_only_one_has() -> None:
@@ -95,6 +117,11 @@ def test_a_time_is_the_median_with_its_spread_and_how_many_times_ours_it_is() ->
 def test_growth_is_the_time_beside_one_hosts_and_the_processor_time_of_each_further_host() -> None:
     assert _cells(table(_RESULTS), "this deploy") == [["this deploy", "16", "2.0", "20"]]
     assert _cells(table(_RESULTS), "Ansible") == [["Ansible", "16", "4.0", "1000"]]
+
+
+def test_a_single_run_has_no_spread() -> None:
+    once = {**_RESULTS, "measured": [_row("pyinfra", 1, [0.5], 0.2)]}
+    assert _cells(table(once), "nothing to do")[0][2] == "0.50"
 
 
 def test_figures_of_several_days_name_the_first_and_the_last() -> None:
