@@ -12,6 +12,9 @@
 # failed (it does not serve, and there is nothing to put back, or that does not serve either), unfinished (it
 # runs, or the host has lost its power meanwhile). The baseline is never thrown away.
 
+# What an earlier change left unproved, because the host lost its power: path to what is kept of it.
+our %unproved;
+
 # How many changes stay: so many that went live, and so many others.
 use constant KEPT => 20;
 
@@ -24,7 +27,7 @@ sub begin_record {
     write_manifest("manifest.json", "unfinished", "");
     # A change goes live with a rename, which needs no space.
     write_manifest("manifest.live", "live", "");
-    copy_to(folder() . "/before", map { last_proved($_) } grep { -e path_of($_) } changed_files());
+    copy_proved(folder() . "/before", changed_files());
     keep_baseline();
     sync_directory(folder());
 }
@@ -80,15 +83,11 @@ sub collect_previous {
 }
 
 sub keep_baseline {
-    my (@files, @copied);
     my %known = map { $_ => 1 } names_in(record_of("baseline", "files.json"));
-    for my $key (grep { !$known{ json(path_of($_)) } } files()) {
-        push @files, json(path_of($key)) . ": " . $order{"file.$key.seen_as"};
-        push @copied, last_proved($key) if -e path_of($key);
-    }
+    my @new = grep { !$known{ json(path_of($_)) } } files();
     make_directories(record_of("baseline"));
-    copy_to(record_of("baseline", "files"), @copied);
-    add_lines(record_of("baseline", "files.json"), @files);
+    copy_proved(record_of("baseline", "files"), @new);
+    add_lines(record_of("baseline", "files.json"), map { json(path_of($_)) . ": " . proved_as($_) } @new);
     add_lines(record_of("baseline", "parameters.json"), all("first_seen"));
 }
 
@@ -121,6 +120,31 @@ sub json {
     $text =~ s/(["\\])/\\$1/g;
     $text =~ s/([^ -~])/sprintf "\\u%04x", ord $1/ge;
     return qq("$text");
+}
+
+# copy_proved DIRECTORY, KEY…: copies of the files' versions that were proved last, as far as they existed.
+sub copy_proved {
+    my ($directory, @keys) = @_;
+    copy_to($directory, grep { -e && !$unproved{$_} } map { path_of($_) } @keys);
+    for my $path (grep { $unproved{$_} && !was_none($unproved{$_}) } map { path_of($_) } @keys) {
+        make_directories($directory . directory_of($path));
+        my ($status, $said) = run("cp", "-a", "--", $unproved{$path}, $directory . $path);
+        die "cannot keep a copy below $directory: $said\n" if $status;
+    }
+}
+
+# Digest, mode and owner of a file's version that was proved last, in JSON.
+sub proved_as {
+    my ($key) = @_;
+    my $kept = $unproved{ path_of($key) };
+    return $order{"file.$key.seen_as"} unless defined $kept;
+    return "null" if was_none($kept);
+    my %digest = digests_of($kept);
+    my @stat = stat $kept;
+    my ($user, $group) = (scalar getpwuid $stat[4], scalar getgrgid $stat[5]);
+    my @parts = ([sha256 => $digest{$kept}], [mode => sprintf "%04o", $stat[2] & 07777]);
+    push @parts, [user => $user // $stat[4]], [group => $group // $stat[5]];
+    return "{" . join(", ", map { json($_->[0]) . ": " . json($_->[1]) } @parts) . "}";
 }
 
 # Copies with their whole path below a directory; mode, owner and times stay.

@@ -11,9 +11,6 @@
 #
 # The "~" at the end keeps certbot from running them and Dovecot from reading them.
 
-# What an earlier change left unproved: path to what is kept of it.
-my %unproved;
-
 # The managed files' contents as this change found them, by key.
 my %found;
 
@@ -102,6 +99,8 @@ sub is_same_file {
 # What an earlier change left because it died: a new version that was never swapped in, or an old one.
 sub sort_out_leftovers {
     my ($digest) = @_;
+    # Of version 0.1.
+    run("rm", "-rf", "--", "$order{run}/smtp-auth-stage") if -d "$order{run}/smtp-auth-stage";
     for my $path (map { path_of($_) } files()) {
         unlink beside($path, "new");
         my $kept = kept($path);
@@ -117,13 +116,6 @@ sub drop {
     my ($path, $kept) = @_;
     if (was_none($kept) || is_same_file($kept, $path) || last_is_live()) { unlink $kept }
     else { rename $kept, "$path.previous~" }
-}
-
-# A file's version that was proved last: the present one, unless an earlier change left that unproved.
-sub last_proved {
-    my ($key) = @_;
-    my $kept = $unproved{ path_of($key) };
-    return defined $kept && !was_none($kept) ? $kept : path_of($key);
 }
 
 sub stage {

@@ -3,6 +3,7 @@
 systemd's part is played here: a change that was killed is followed by `put-back`.
 """
 
+import hashlib
 import json
 import os
 import shutil
@@ -322,7 +323,7 @@ def test_the_power_fails_at_any_effect(
 ) -> None:
     """Nobody puts anything back, and /run is empty afterwards: the next change goes by the files."""
     for number, host in _fresh_hosts(tmp_path / "hosts", before):
-        _lose_power(host, NEW, number)
+        _lose_power(host, NEW, f"{number} kill any")
         seen = host.served()
         assert not any(seen.get(name) not in (before.get(name), NEW.get(name)) for name in (FIRST, SECOND))
         was_live = (host.record / "changes" / ID / "manifest.json").exists() and (
@@ -338,11 +339,28 @@ def test_the_power_fails_at_any_effect(
         assert {name.removesuffix(".previous~") for name in host.files()} <= {FIRST, SECOND}
 
 
-def _lose_power(host: Host, wanted: Mapping[str, str], number: int) -> None:
+def test_what_was_proved_last_is_on_record_after_the_power_failed(host: Host) -> None:
+    # Killed between the swaps of both files.
+    _lose_power(host, NEW, "2 kill link")
+    assert host.served() == {FIRST: NEW[FIRST], SECOND: OLD[SECOND]}
+    shutil.rmtree(host.record)
+    later = "2026-11-22T11:00:00Z-0001"
+    assert (
+        host.run(host.program({FIRST: "third version\n", SECOND: NEW[SECOND]}, change=later)).returncode == 0
+    )
+    for folder in (f"changes/{later}/before", "baseline/files"):
+        kept = host.record / f"{folder}{host.etc}"
+        assert {path.name: path.read_text() for path in kept.iterdir()} == OLD
+    baseline = json.loads((host.record / "baseline" / "files.json").read_text())["first_seen"]
+    digest = hashlib.sha256(OLD[FIRST].encode()).hexdigest()
+    assert baseline[str(host.etc / FIRST)]["sha256"] == digest
+
+
+def _lose_power(host: Host, wanted: Mapping[str, str], fault: str) -> None:
     folder, faults = host.folder / "run" / "smtp-auth", host.folder / "faults"
     folder.mkdir()
     (folder / "change.pl").write_text(host.program(wanted))
-    (faults / "at").write_text(f"{number} kill any")
+    (faults / "at").write_text(fault)
     (faults / "count").write_text("")
     environment = {"PATH": os.environ["PATH"], "FAULT_FOLDER": str(faults), "PERL5LIB": str(FAULTS)}
     subprocess.run(
