@@ -142,4 +142,4 @@ def tree(host: LabHost) -> str:
 
 
 # What a change has left on a host, beside the record: nothing, if all is well.
-LEFTOVERS = "find /etc /run -name '*smtp-auth-*~' -o -path '/run/smtp-auth-*' -prune -print"
+LEFTOVERS = "find /etc /run -name '*smtp-auth-*~' -print -o -path '/run/smtp-auth-*' -prune -print"

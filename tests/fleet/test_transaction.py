@@ -138,6 +138,7 @@ def test_what_version_0_1_has_left_goes_on_record(lab: Lab, stock: list[LabHost]
             cp -a /etc/postfix/main.cf /etc/postfix/main.cf.previous~
             cp -a /etc/postfix/master.cf /etc/postfix/.master.cf.smtp-auth-old-{digest}~
             touch /etc/postfix/.main.cf.smtp-auth-new~
+            mkdir /run/smtp-auth-stage
             """
         )
     run = succeed(deploy(stock, "--dry", "--diff"))
@@ -146,7 +147,7 @@ def test_what_version_0_1_has_left_goes_on_record(lab: Lab, stock: list[LabHost]
     )
     succeed(deploy(stock, data={"smtpd_tls_security_level": "encrypt"}))
     for host in stock:
-        assert host.run("find /etc -name '*previous~' -o -name '*smtp-auth-*~'").stdout == ""
+        assert host.run(f"{LEFTOVERS} -o -name '*.previous~' -print").stdout == ""
         found = host.run(f"find {RECORD}/changes -type f -printf '%P\\n'").stdout.splitlines()
         names = {name.partition("/")[2] for name in found}
         assert names == {
