@@ -16,6 +16,9 @@ my %found;
 
 my @made_directories;
 
+# Whether this change holds the lock: without it, what stands beside the files is another's.
+my $locked = 0;
+
 # Whether a service was reloaded.
 my $touched = 0;
 
@@ -69,7 +72,7 @@ sub take_lock {
     # A crash releases it: no other process inherits this handle.
     our $lock;
     open $lock, "<", $order{lock} or die "cannot open $order{lock}: $!\n";
-    return flock $lock, $how;
+    return $locked = flock $lock, $how;
 }
 
 # -- beside a file ------------------------------------------------------------------------------------
@@ -205,6 +208,7 @@ sub refuse {
 }
 
 sub unswapped {
+    return unless $locked;
     release($_) for files();
     rmdir for @made_directories;
 }
@@ -228,7 +232,9 @@ sub undo {
     for my $service (reverse reached()) {
         my $some = 0;
         # Before the reload: both change the file's ctime, by which a look judges whether one is due.
-        for (files_of($service)) { restore($_) ? $some = 1 : release($_) }
+        for (files_of($service)) {
+            eval { restore($_) ? $some = 1 : release($_); 1 } or $some = push @worse, "$@";
+        }
         # Of a service that was put back already, nobody knows whether it was also reloaded.
         $some ||= $cut_short;
         $restored ||= $some;
@@ -257,8 +263,8 @@ sub restore {
     # Or it is the version that an earlier change left unproved.
     my %digest = digests_of($path);
     return 0 unless $is_ours || ($digest{$path} || "") eq $order{"file.$key.seen"};
-    if (was_none($kept)) { unlink $path and unlink $kept or return 0 }
-    else { rename $kept, $path or return 0 }
+    my $is_back = was_none($kept) ? unlink($path) && unlink($kept) : rename $kept, $path;
+    $is_back or die "cannot bring back $path: $!\n";
     sync_directory(directory_of($path));
     return 1;
 }

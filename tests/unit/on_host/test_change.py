@@ -441,7 +441,14 @@ def test_one_change_at_a_time_holds_the_lock(host: Host) -> None:
     ) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
+        # What the holder has made so far is its own.
+        others = {f".{FIRST}.smtp-auth-new~": "coming\n", f".{SECOND}.smtp-auth-old-{'0' * 64}~": "kept\n"}
+        for name, text in others.items():
+            (host.etc / name).write_text(text)
         done = host.run(program)
+        assert host.files() == {**OLD, **others}
+        for name in others:
+            (host.etc / name).unlink()
         holder.kill()
     assert done.returncode == 1
     assert "another deploy is at work on this host" in said(done)
