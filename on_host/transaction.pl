@@ -275,7 +275,8 @@ sub clean {
         my $kept = kept($path);
         unlink $kept if defined $kept;
     }
-    collect_previous() if changed_files();
+    # If there is no room for them, the next change finds them where they are.
+    eval { collect_previous() if changed_files() };
 }
 
 # What Postfix and Dovecot have complained about since the change began.

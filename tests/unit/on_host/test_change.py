@@ -472,6 +472,16 @@ def test_what_an_earlier_version_has_left_goes_on_record(host: Host) -> None:
     }
 
 
+def test_what_cannot_go_on_record_stays_where_it_is(host: Host) -> None:
+    (host.etc / f"{FIRST}.previous~").write_text("older\n")
+    (host.record / "changes" / ID).mkdir(parents=True)
+    (host.record / "changes" / ID / "previous").write_text("a file is in the way")
+    done = host.run(host.program(NEW))
+    assert done.returncode == 0
+    assert host.served() == host.runs() == NEW
+    assert (host.etc / f"{FIRST}.previous~").read_text() == "older\n"
+
+
 def test_the_last_twenty_changes_that_went_live_stay(host: Host) -> None:
     for number in range(23):
         wanted = {FIRST: f"version {number}\n"}
