@@ -39,20 +39,14 @@ def _user() -> str:
 
 
 def _commit() -> str:
+    # One call for both, since every host waits for it: git-status(1), "Porcelain Format Version 2".
+    command = ("git", "-C", str(_ROOT), "status", "--porcelain=v2", "--branch")
     try:
-        head = _git("rev-parse", "--short=12", "HEAD").strip()
-        return f"{head} dirty" if _git("status", "--porcelain") else head
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=20
+        )
     except (OSError, subprocess.SubprocessError):
         return "unknown"
-
-
-def _git(*words: str) -> str:
-    done = subprocess.run(
-        ("git", "-C", str(_ROOT), *words),
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=20,
-    )
-    return done.stdout
+    lines = done.stdout.splitlines()
+    head = next((line.split()[-1][:12] for line in lines if line.startswith("# branch.oid ")), "unknown")
+    return head if all(line.startswith("# ") for line in lines) else f"{head} dirty"

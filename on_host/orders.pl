@@ -126,8 +126,8 @@ sub digests_of {
 sub wait_until {
     my ($seconds, $function) = @_;
     my $found = $function->();
-    for (my $left = $seconds; !$found && $left > 0; $left -= 0.05) {
-        select undef, undef, undef, 0.05;
+    for (my $left = $seconds; !$found && $left > 0; $left -= 0.01) {
+        select undef, undef, undef, 0.01;
         $found = $function->();
     }
     return $found;
