@@ -41,7 +41,8 @@ class Transaction(StringCommand):
     """
 
     def __init__(self, plan: Plan, settings: Settings, look: Look) -> None:
-        super().__init__("perl", "-", "start", this_change().id, RECORD)
+        # Its arguments are added when it is carried out: a preview asks nothing of git.
+        super().__init__("perl", "-", "start")
         self._parts = (plan, settings, look)
 
     def execute(self, state: State, host: Host, connector_arguments: Any) -> tuple[bool, CommandOutput]:
@@ -60,7 +61,8 @@ class Transaction(StringCommand):
 
     def _carried_out(self, state: State, host: Host, arguments: Any) -> tuple[Outcome, list[str]]:
         change = this_change()
-        found = _ended(state, host, self, {**arguments, "_stdin": start_program(change, *self._parts)})
+        start = StringCommand(self, change.id, RECORD)
+        found = _ended(state, host, start, {**arguments, "_stdin": start_program(change, *self._parts)})
         if found is None:
             host.connected = False
             try:

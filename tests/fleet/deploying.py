@@ -37,6 +37,11 @@ class Run:
         """How many operations reported a change on the host."""
         return self.lines_of(host).count("Success")
 
+    @property
+    def report(self) -> str:
+        """What it told at its end, with single spaces."""
+        return re.sub(" +", " ", self.output.partition("--> Report:")[2])
+
     def difference(self, host: LabHost) -> list[str]:
         """The `-old`/`+new` lines of a run with `--diff`."""
         return [line for line in self.lines_of(host) if line[:1] in ("+", "-")]

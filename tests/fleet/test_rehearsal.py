@@ -1,6 +1,5 @@
 """What a host would refuse, its own programs say in the preview; and nothing is touched or left."""
 
-import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -13,7 +12,7 @@ from lab.command import run as run_here
 from lab.host import LabHost
 from lab.lab import Lab
 from tests.fleet.conftest import FLEET
-from tests.fleet.deploying import Run, deploy, ended, side_by_side, started, succeed, tree
+from tests.fleet.deploying import deploy, ended, side_by_side, started, succeed, tree
 from tests.fleet.faults import PAUSE, Faults
 
 pytestmark = pytest.mark.lab
@@ -120,10 +119,6 @@ def _fleet(lab: Lab) -> list[LabHost]:
     return hosts
 
 
-def _report(run: Run) -> str:
-    return re.sub(" +", " ", run.output.partition("--> Report:")[2])
-
-
 @pytest.mark.parametrize("names", ROUNDS, ids=" / ".join)
 def test_the_preview_says_what_the_host_would_refuse(lab: Lab, names: tuple[str, str]) -> None:
     hosts = _fleet(lab)
@@ -139,11 +134,11 @@ def test_the_preview_says_what_the_host_would_refuse(lab: Lab, names: tuple[str,
             assert run.status == 1
             for host, case in cases.items():
                 assert any(case.sentence in line for line in run.lines_of(host)), f"{host.name}: {run.output}"
-                assert f"{host.name} refused: " in _report(run), run.output
+                assert f"{host.name} refused: " in run.report, run.output
                 assert tree(host) == before[host], f"{host.name}: {options}"
                 assert "Success" not in run.lines_of(host)
                 assert "Ready: deploy.py" not in run.lines_of(host) or options == ("-y",)
-            assert "4 hosts: 4 refused" in _report(run)
+            assert "4 hosts: 4 refused" in run.report
     side_by_side(LabHost.reset, hosts)
 
 
@@ -188,4 +183,4 @@ def test_where_mounts_are_forbidden_the_preview_says_what_was_not_asked(
         assert any("undefined parameter: no_such" in line for line in wrong.lines_of(host)), wrong.output
         assert tree(host) == before[host]
     succeed(deploy(stock))
-    assert "2 hosts: 2 unchanged" in _report(succeed(deploy(stock)))
+    assert "2 hosts: 2 unchanged" in succeed(deploy(stock)).report

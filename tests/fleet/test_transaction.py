@@ -13,7 +13,7 @@ from lab import mail
 from lab.host import LabHost
 from lab.lab import Lab
 from on_host.change import RECORD
-from tests.fleet.deploying import LEFTOVERS, Run, deploy, ended, started, succeed, tree
+from tests.fleet.deploying import LEFTOVERS, deploy, ended, started, succeed, tree
 from tests.fleet.faults import Faults
 
 pytestmark = pytest.mark.lab
@@ -24,10 +24,6 @@ BAD = {"submissions_options": {"smtpd_client_connection_count_limit": "many"}}
 def _logs_in(lab: Lab, host: LabHost) -> None:
     with mail.submissions(host, lab.ca) as client:
         client.login(host.user, host.password)
-
-
-def _report(run: Run) -> str:
-    return re.sub(" +", " ", run.output.partition("--> Report:")[2])
 
 
 def _manifests(host: LabHost) -> list[dict[str, Any]]:
@@ -69,11 +65,11 @@ def test_a_host_that_falls_silent_is_not_waited_for_for_ever(lab: Lab, stock: li
         faults.go_on()
         run = ended(process)
         assert run.status == 1
-        assert f"{host.name} not reached: the connection was lost" in _report(run), run.output
+        assert f"{host.name} not reached: the connection was lost" in run.report, run.output
         faults.wait_over(60)
     _logs_in(lab, healthy)
     _logs_in(lab, host)
-    assert "2 hosts: 2 unchanged" in _report(succeed(deploy(stock)))
+    assert "2 hosts: 2 unchanged" in succeed(deploy(stock)).report
 
 
 def test_a_host_without_d_bus_is_deployed_to(lab: Lab, stock: list[LabHost]) -> None:
@@ -165,8 +161,8 @@ def test_a_connection_that_fails_is_reported_and_the_others_go_on(lab: Lab, stoc
     finally:
         lab.link(down.name).restore()
     assert run.status == 1
-    assert f"{down.name} not reached: Could not connect" in _report(run)
-    assert "2 hosts: 1 changed, 1 not reached" in _report(run)
+    assert f"{down.name} not reached: Could not connect" in run.report
+    assert "2 hosts: 1 changed, 1 not reached" in run.report
     _logs_in(lab, healthy)
 
 
@@ -177,8 +173,8 @@ def test_a_failure_is_never_an_exit_status_of_0(stock: list[LabHost], options: t
     wanted = {"submissions_options": {"smtpd_client_connection_count_limit": "20"}}
     run = deploy(stock, *options, per_host={bad.name: BAD, good.name: wanted})
     assert run.status == 1
-    assert f"{bad.name} failed and put back: Postfix does not serve" in _report(run), run.output
-    assert "2 hosts: 1 changed, 1 failed and put back" in _report(run)
+    assert f"{bad.name} failed and put back: Postfix does not serve" in run.report, run.output
+    assert "2 hosts: 1 changed, 1 failed and put back" in run.report
     assert "Success" not in run.lines_of(bad)
 
 
@@ -199,8 +195,8 @@ def test_an_interrupted_run_is_no_success(stock: list[LabHost]) -> None:
             Faults(host).wait_over(60)
     assert run.status == 130, run.output
     # It tells what became of the changes that had begun.
-    assert re.search("2 hosts: (2 changed|1 changed, 1 not waited for)", _report(run)), run.output
-    assert "2 hosts: 2 unchanged" in _report(succeed(deploy(stock)))
+    assert re.search("2 hosts: (2 changed|1 changed, 1 not waited for)", run.report), run.output
+    assert "2 hosts: 2 unchanged" in succeed(deploy(stock)).report
 
 
 @pytest.fixture
