@@ -10,8 +10,8 @@ from postfix.logical_lines import WHITE, ended, fold, line_end, logical_lines, s
 def set_parameter(content: str, name: str, value: str) -> str:
     """Give a parameter a value.
 
-    The last definition counts: it gets the value in place and keeps its spelling of " = ". Without a
-    definition, a line is appended.
+    The last definition counts: it gets the value in place and keeps its spelling of " = ". Earlier ones are
+    commented out, for Postfix warns of definitions that differ. Without a definition, a line is appended.
 
     + content: the whole file
     + value: on one line; an empty one defines the parameter as empty
@@ -27,6 +27,8 @@ def set_parameter(content: str, name: str, value: str) -> str:
     lines[last.lines[0]] = (last.prefix + value).rstrip(WHITE) + end
     for index in last.lines[1:]:
         lines[index] = ""
+    for index in (index for earlier in definitions[:-1] for index in earlier.lines):
+        lines[index] = "#" + lines[index]
     return "".join(lines)
 
 

@@ -1,4 +1,11 @@
-"""Postfix's access restrictions and how many arguments each takes (postconf(5), access control)."""
+"""Postfix's access restrictions: how many arguments each takes, and what a list of them lets through.
+
+Source: postconf(5), access control; SMTPD_ACCESS_README.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from postfix.lists import elements, expanded
 
 _MAP = (1,)
 _NONE = (0,)
@@ -85,3 +92,58 @@ RESTRICTIONS: dict[str, tuple[int, ...]] = {
         _MAP,
     ),
 }
+
+# Of those that do not begin with "reject": whoever has not logged in gets no further by them.
+_PERMIT_NOBODY_ELSE = {
+    "permit_sasl_authenticated",
+    "defer_if_permit",
+    "defer_if_reject",
+    "defer_unauth_destination",
+    "sleep",
+}
+
+
+# Whoever comes to one of these can send no mail to elsewhere.
+_END_RELAYING = {"reject", "defer", "reject_unauth_destination", "defer_unauth_destination"}
+
+
+def refuses_logins(value: str, definitions: Mapping[str, str]) -> bool:
+    """Whether a list of restrictions refuses mail to elsewhere from those who have logged in, too.
+
+    + definitions: what a `$name` in the list stands for
+    """
+    for name, is_warning in _restrictions(value, definitions):
+        if name in ("permit", "permit_sasl_authenticated"):
+            return False
+        if name in _END_RELAYING and not is_warning:
+            return True
+    return False
+
+
+def asks_for_login(value: str, definitions: Mapping[str, str]) -> bool:
+    """Whether a list of restrictions surely refuses everybody who has not logged in.
+
+    That is so if `reject` or `defer` stands in it, and nothing in front of it may permit anybody else. A
+    table, a policy service and a restriction class may.
+
+    + definitions: what a `$name` in the list stands for
+    """
+    for name, is_warning in _restrictions(value, definitions):
+        if name in ("reject", "defer") and not is_warning:
+            return True
+        if not (name.startswith("reject") or name in _PERMIT_NOBODY_ELSE or name == "defer"):
+            return False
+    return False
+
+
+def _restrictions(value: str, definitions: Mapping[str, str]) -> Iterator[tuple[str, bool]]:
+    """Each restriction of a list, in lower case and without arguments; whether it only warns."""
+    is_warning = False
+    words = iter(elements(expanded(value, definitions)))
+    for word in words:
+        name = word.lower()
+        if name != "warn_if_reject":
+            yield name, is_warning
+        is_warning = name == "warn_if_reject"
+        for _ in range(max(RESTRICTIONS.get(name, _NONE))):
+            next(words, None)

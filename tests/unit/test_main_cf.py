@@ -25,7 +25,8 @@ VALUES = st.sampled_from(["", "x", "a, b", ">=TLSv1.2", "/etc/letsencrypt/live/e
         ("p = one,\n  # kept\n\n   two\na = 1\n", "p = v\n  # kept\n\na = 1\n"),
         ("p =\n  one\n  two\na = 1\n", "p =v\na = 1\n"),
         ("p\n  = one\n", "p\n  = v\n"),
-        ("p = one\np = two\n", "p = one\np = v\n"),
+        ("p = one\np = two\n", "#p = one\np = v\n"),
+        ("p = one,\n  more\nq = 1\np = two", "#p = one,\n#  more\nq = 1\np = v"),
         ("#p = one\n", "#p = one\np = v\n"),
         ("p = one\r\n  two\r\n", "p = v\r\n"),
         ("p = one", "p = v"),
@@ -67,7 +68,10 @@ def test_values_are_read_as_postfix_folds_them() -> None:
 def test_setting_changes_one_parameter_and_no_comment(content: str, name: str, value: str) -> None:
     after = set_parameter(content, name, value)
     assert defined_parameters(after) == {**defined_parameters(content), name: value}
-    assert comments(after) == comments(content)
+    assert [line for line in comments(after) if line in comments(content)] == comments(content)
+    # One definition is left, whatever there was.
+    assert defined_parameters(comment_out(after, name)) == defined_parameters(comment_out(content, name))
+    assert after.count(f"\n{name}") <= max(1, content.count(f"\n{name}"))
     assert set_parameter(after, name, value) == after
 
 

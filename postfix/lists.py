@@ -1,0 +1,26 @@
+"""Lists in the values of parameters: elements between commas and white space; braces hold one together."""
+
+import re
+from collections.abc import Mapping
+
+_ELEMENT = re.compile(r"(?:\{(?:[^{}]|\{[^{}]*\})*\}|[^\s,])+", re.ASCII)
+
+_REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)\}|\((\w+)\))", re.ASCII)
+
+# Deeper than any list is nested; a definition may refer to itself.
+_DEPTH = 10
+
+
+def elements(value: str) -> list[str]:
+    """The elements of a list (postconf(5), "SYNTAX OF main.cf"; dict_open(3) for braces)."""
+    return _ELEMENT.findall(value)
+
+
+def expanded(value: str, definitions: Mapping[str, str]) -> str:
+    """A value with its `$name` replaced; one that is not among the definitions stays."""
+    for _ in range(_DEPTH):
+        text = _REFERENCE.sub(lambda m: definitions.get(m[1] or m[2] or m[3], m[0]), value)
+        if text == value:
+            break
+        value = text
+    return value

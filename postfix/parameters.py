@@ -1,0 +1,37 @@
+"""The names of Postfix's parameters, and the release in which each came.
+
+`parameters.txt` has a line `NAME` or `NAME RELEASE` per parameter that postconf(5) describes, from Postfix
+3.5 to the snapshots of 3.12. A name without a release is as old as 3.5. Some came with a patch of an older
+release, too: which parameters a host has, its own postconf says.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+Release = tuple[int, int]
+
+
+def came_with(name: str) -> Release | None:
+    """The first release that has a parameter, such as `(3, 10)`.
+
+    `(0, 0)` for one as old as 3.5, `None` for a name that is no parameter.
+    """
+    return _releases().get(name)
+
+
+def nearest(name: str, further: Iterable[str] = ()) -> str | None:
+    """The parameter that somebody may have meant; `further` are names that the host itself defines."""
+    near = get_close_matches(name, (*_releases(), *further), n=1)
+    return near[0] if near else None
+
+
+@cache
+def _releases() -> dict[str, Release]:
+    found: dict[str, Release] = {}
+    for line in Path(__file__).with_name("parameters.txt").read_text().splitlines():
+        name, _, release = line.partition(" ")
+        major, _, minor = release.partition(".")
+        found[name] = (int(major), int(minor)) if release else (0, 0)
+    return found
