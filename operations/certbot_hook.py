@@ -10,6 +10,7 @@ from pyinfra.api.command import PyinfraCommand
 from deploys.operation import take_part
 from facts.look import File, Look, ManagedFile
 from plan.draft import Draft
+from plan.reloads import Reload, reload_in
 from plan.shebang import shell_of
 from plan.step import Step
 from plan.template import render
@@ -23,11 +24,11 @@ def reload_services() -> Generator[PyinfraCommand, None, None]:
     """
     Let `renewal-hooks/deploy/reload_services.sh` reload the units of `certbot_reload_services`.
 
-    A hook that reloads them already stays as it is. Otherwise our lines, between BEGIN and END, are
-    added behind the owner's, in front of a last `exit`. They reload what the owner's lines do not:
-    Postfix if the renewed lineage is one that it serves and every key belongs to its certificate; the
-    other units after any renewal. If one unit fails, the next is reloaded all the same; the failure
-    goes to standard error and makes the hook's exit status 1, and certbot logs both.
+    A hook that surely reloads them already stays as it is; `plan.reloads` judges. Otherwise our lines,
+    between BEGIN and END, come first, in front of whatever may end the owner's script. They reload what
+    the owner's lines do not: Postfix if the renewed lineage is one that it serves and its key belongs to
+    its certificate; the other units after any renewal. What fails goes to standard error, which certbot
+    logs, and the owner's lines run all the same.
 
     A missing `#!` line, a missing run bit and CRLF line ends are repaired, because certbot or the
     kernel would not run the hook. On a host without certbot nothing is written.
@@ -53,15 +54,10 @@ def edit(draft: Draft) -> None:
 
 
 def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
-    hook = look.files[HOOK.key]
-    content = hook.content or ""
-    if not _certbot(look) or not content.startswith("#!") or shell_of(content):
-        return
-    first = content.partition("\n")[0].strip()
-    for unit in settings.certbot_reload_services:
-        if not re.search(rf"^[^#\n]*\b(?:reload|restart)\b.*\b{_unit(unit)}\b", content, re.MULTILINE):
+    for unit, found in _in_another_language(settings, look):
+        if found is Reload.NO:
             yield (
-                f"{hook.path} begins with {first}, which is no shell, and does not reload {unit}: "
+                f"{_introduced(look)}, which is no shell, and does not reload {unit}: "
                 f"let it run `systemctl reload {unit}`, or rename it (certbot runs all of its directory)"
             )
 
@@ -73,6 +69,26 @@ def _warnings(settings: Settings, look: Look) -> Iterator[str]:
             "certbot is not installed, so no deploy hook is written: let the client that renews "
             f"{settings.lineage(settings.mail_domain)} run this after each renewal: {commands}"
         )
+    for unit, found in _in_another_language(settings, look):
+        if found is Reload.PERHAPS:
+            yield (
+                f"{_introduced(look)}, which is no shell, so whether it reloads {unit} after each renewal "
+                "cannot be told: see to it, or rename it (certbot runs all of its directory)"
+            )
+
+
+def _in_another_language(settings: Settings, look: Look) -> list[tuple[str, Reload]]:
+    """What a hook that no shell reads does for each unit; nothing for other hooks."""
+    content = look.files[HOOK.key].content or ""
+    if not _certbot(look) or not content.startswith("#!") or shell_of(content):
+        return []
+    return [(unit, reload_in(content, unit)) for unit in settings.certbot_reload_services]
+
+
+def _introduced(look: Look) -> str:
+    hook = look.files[HOOK.key]
+    first = (hook.content or "").partition("\n")[0].strip()
+    return f"{hook.path} begins with {first}"
 
 
 def desired_content(settings: Settings, content: str | None) -> str:
@@ -88,15 +104,12 @@ def desired_content(settings: Settings, content: str | None) -> str:
     if not shell_of(content):
         return content
     own = _BLOCK.sub("", content)
-    missing = [unit for unit in settings.certbot_reload_services if not _reloads(own, unit)]
+    missing = [unit for unit in settings.certbot_reload_services if reload_in(own, unit) is not Reload.SURELY]
     if not missing:
         return own
-    block = _block(settings, missing)
-    if _BLOCK.search(content):
-        return _BLOCK.sub(lambda _: block, content, count=1)
     own = own if own.endswith("\n") else own + "\n"
-    place = _last_exit(own)
-    return own[:place] + block + own[place:]
+    place = own.index("\n") + 1
+    return own[:place] + _block(settings, missing) + own[place:]
 
 
 def desired_mode(hook: File) -> str:
@@ -124,36 +137,8 @@ def _block(settings: Settings, units: Sequence[str]) -> str:
     )
 
 
-def _last_exit(content: str) -> int:
-    """The offset of the last line if that line always ends the script, else of the script's end."""
-    last = None
-    for match in re.finditer(r"^(?!\s*(?:#|$)).*\n", content, re.MULTILINE):
-        before, last = last, match
-    if last is None or not re.match(r"(?:[^#\s][^#]*;\s*)?(?:exit|exec)\b", last[0]):
-        return len(content)
-    continued = before is not None and re.search(r"(?:\\|&&|\|\|?)\s*$", before[0])
-    return len(content) if continued else last.start()
-
-
 def _bare(unit: str) -> str:
     return unit.removesuffix(".service")
-
-
-def _unit(unit: str) -> str:
-    return re.escape(_bare(unit))
-
-
-def _reloads(content: str, unit: str) -> bool:
-    """Whether a line of the script reloads or restarts a unit, in one of the usual ways."""
-    name = rf"(?<![\w@.-])[\"']?{_unit(unit)}(?:\.service)?(?![\w@.-])"
-    verb = r"(?:try-)?(?:reload|restart|reload-or-restart|reload-or-try-restart)"
-    ways = (
-        rf"\bsystemctl\s[^#\n]*{verb}\s[^#\n]*{name}",
-        rf"\b(?:service|invoke-rc\.d)\s+{name}\s+(?:force-)?(?:reload|restart)\b",
-        rf"/etc/init\.d/{_unit(unit)}\s+(?:force-)?(?:reload|restart)\b",
-        *([r"(?<![\w.-])postfix\s+reload\b"] if _bare(unit) == "postfix" else []),
-    )
-    return any(re.search(rf"^[^#\n]*{way}", content, re.MULTILINE) for way in ways)
 
 
 STEP = Step(

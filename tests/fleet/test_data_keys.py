@@ -1,5 +1,6 @@
 """Data keys with values other than their defaults: what each does, seen from outside and by Postfix."""
 
+import re
 import smtplib
 import ssl
 import uuid
@@ -88,8 +89,4 @@ def test_options_and_restrictions_are_what_postfix_reads(host: LabHost) -> None:
 
 def test_the_hook_beside_the_lineages_reloads_every_unit(host: LabHost) -> None:
     hook = host.root / f"{STORE}/renewal-hooks/deploy/reload_services.sh"
-    commands = [line.strip() for line in hook.read_text().splitlines()]
-    assert [line.split(" || ")[0] for line in commands if line.startswith("systemctl")] == [
-        "systemctl reload postfix",
-        "systemctl reload dovecot",
-    ]
+    assert re.findall(r"systemctl reload (\w+)", hook.read_text()) == ["postfix", "dovecot"]
