@@ -1,4 +1,10 @@
-"""How text of hosts, peers and files is shown: nothing in it is obeyed by a terminal."""
+"""How text of hosts, peers and files is shown: nothing in it is obeyed by a terminal, or by a shell."""
+
+import re
+import shlex
+
+# A look's answer has lines of many kilobytes, so what needs nothing done to it is found quickly.
+_OTHERS = re.compile(r"[^\t -~]")
 
 
 def shown(text: str) -> str:
@@ -6,12 +12,9 @@ def shown(text: str) -> str:
 
     + text: a file's bytes as latin-1 gives them, or text of any origin
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(map(_shown, text))
+    return _OTHERS.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
-def _shown(character: str) -> str:
-    if character == "\t" or (character.isascii() and character.isprintable()):
-        return character
-    return character.encode("unicode_escape").decode("ascii")
+def command(*words: str) -> str:
+    """A command that a reader is asked to copy: a word that a shell would take apart is quoted."""
+    return shlex.join(words)

@@ -9,5 +9,6 @@ live.py          the operation that reloads what is due
 report.py        what became of each host, at the end of the run
 trouble.py       one host's trouble fails that host alone
 origin.py        who makes the changes, from where, and from which version
+terminal.py      what pyinfra itself prints of hosts is escaped
 startup.py       two measures against needless work of pyinfra's
 """

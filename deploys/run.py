@@ -17,6 +17,7 @@ from pyinfra.context import ctx_state
 
 from deploys.data_check import leave_out_bad_hosts
 from deploys.report import report_at_the_end
+from deploys.terminal import escape_what_others_say
 
 # As a shell reports a program that Ctrl-C has ended.
 INTERRUPTED = 130
@@ -42,6 +43,7 @@ def prepare_runs() -> None:
         given = _command_line()
         if not any(word.endswith(".py") for word in given.get("operations", ())[:1]):
             return
+        escape_what_others_say()
         _check_command_line(given, inventory)
         if given.get("dry"):
             # A preview changes nothing: whether to go on is no question.

@@ -99,6 +99,13 @@ sub as_line {
     return "$key\t$value\n";
 }
 
+# A word of a command that a reader is asked to copy.
+sub quoted {
+    my ($word) = @_;
+    return $word if $word =~ m{^[\w@%+=:,./-]+$}a;
+    return "'" . $word =~ s/'/'"'"'/gr . "'";
+}
+
 # A new file that is on the disk when this returns. Dies without "nothing was changed": the caller knows.
 sub write_file {
     my ($path, $content, $mode) = @_;

@@ -46,7 +46,7 @@ sub impossible {
         }
         if (my ($where) = grep { is_immutable($_) } $directory, $path) {
             push @found, "$where is immutable or append-only (lsattr shows it): "
-                . "run chattr -i -a $where on the host";
+                . "run chattr -i -a " . quoted($where) . " on the host";
         } elsif (!POSIX::access($directory, POSIX::W_OK())) {
             push @found, "$directory cannot be written ($!): $path cannot be replaced";
         }

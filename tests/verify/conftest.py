@@ -23,6 +23,7 @@ import pytest
 
 from operations import STEPS
 from plan.step import Step
+from shown import shown
 from tests.verify.fleet import FleetError, targets
 from tests.verify.reach import silence
 from tests.verify.report import Outcome, table, write_json
@@ -150,18 +151,27 @@ def see(target: Target) -> See:
         except Unseen:
             raise
         except Exception as error:
-            return pytest.fail(f"{type(error).__name__}: {error}", pytrace=False)
+            return pytest.fail(_shown(f"{type(error).__name__}: {error}"), pytrace=False)
 
     return found
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call() -> Generator[None, object, object]:
-    """Skip a check that could not look, with the reason, which another check reports."""
+    """Skip a check that could not look, with the reason, which another check reports.
+
+    What a check says is escaped here, wherever pytest then shows it: hosts have said parts of it.
+    """
     try:
         return (yield)
     except Unseen as reason:
-        return pytest.skip(str(reason))
+        return pytest.skip(_shown(str(reason)))
+    except AssertionError as error:
+        return pytest.fail(_shown(str(error)), pytrace=False)
+
+
+def _shown(text: str) -> str:
+    return "\n".join(map(shown, text.split("\n")))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -49,7 +49,7 @@ def write_json(outcomes: list[Outcome], path: Path) -> None:
     for outcome in outcomes:
         entry = {"outcome": outcome.outcome, "reason": outcome.reason}
         found.setdefault(outcome.host, {})[outcome.check] = entry
-    path.write_text(json.dumps({"hosts": found}, indent=2, ensure_ascii=False) + "\n")
+    path.write_text(json.dumps({"hosts": found}, indent=2) + "\n")
 
 
 def _reasons(outcomes: list[Outcome], kind: str, title: str) -> Iterator[str]:

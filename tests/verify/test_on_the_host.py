@@ -5,6 +5,7 @@ from operations.certbot_hook import HOOK
 from plan.plan import Plan, plan_of
 from plan.preview import step_lines
 from plan.step import Step
+from shown import command
 from tests.verify.conftest import See
 from tests.verify.inside import (
     Unit,
@@ -125,6 +126,9 @@ def test_what_the_hook_reloads_can_be_reloaded(see: See) -> None:
 def _enabled_and_running(units: tuple[Unit, ...]) -> None:
     for unit in units:
         assert unit.running, (
-            f"{unit.name} does not run: systemctl start {unit.name}, journalctl -u {unit.name}"
+            f"{unit.name} does not run: {command('systemctl', 'start', unit.name)}, "
+            f"{command('journalctl', '-u', unit.name)}"
         )
-        assert unit.enabled, f"{unit.name} does not start with the host: systemctl enable {unit.name}"
+        assert unit.enabled, (
+            f"{unit.name} does not start with the host: {command('systemctl', 'enable', unit.name)}"
+        )
