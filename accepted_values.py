@@ -68,6 +68,24 @@ def directory(value: object) -> str:
     return value
 
 
+_LINEAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+
+
+def lineage_name(value: object) -> str:
+    """What certbot calls a lineage, which is the name of its directory."""
+    if not isinstance(value, str) or not _LINEAGE.fullmatch(value):
+        raise ValueError("give the name of a lineage, as `certbot certificates` shows it")
+    return value
+
+
+def lineage_names(value: object) -> str | dict[str, str] | None:
+    """`None`, the name of a lineage, or a dictionary of domain to such names."""
+    if isinstance(value, dict):
+        return {domain_name(domain): lineage_name(name) for domain, name in value.items()}
+    name: str | None = or_none(lineage_name)(value)
+    return name
+
+
 def one_of(*accepted: str) -> Callable[[object], str]:
     """One of these words."""
 
@@ -77,6 +95,18 @@ def one_of(*accepted: str) -> Callable[[object], str]:
         return value
 
     return check
+
+
+def or_none(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`None`, or what another check accepts."""
+
+    def checked(value: object) -> Any:
+        try:
+            return None if value is None else check(value)
+        except ValueError as error:
+            raise ValueError(f"{error}, or None") from None
+
+    return checked
 
 
 def boolean(value: object) -> bool:

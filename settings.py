@@ -38,14 +38,22 @@ def _key(
 class Settings:
     """What one host shall become: the data keys, checked.
 
-    Two of them are resolved: `mail_hostname` is never `None`, and every domain name is an A-label.
+    Three of them are resolved: `mail_hostname` is never `None`, `certificate_name` is a mapping of domain to
+    lineage, and every domain name is an A-label.
     """
 
     mail_domain: str = _key(
         accepted.domain_name,
-        "mail_domain is required: the mail domain and the name of its Let's Encrypt lineage. Set it in the "
-        "file of a domain's group, as group_data/example_jp.py does.",
+        "mail_domain is required: the mail domain. Set it in the file of a domain's group, as "
+        "group_data/example_jp.py does.",
         hint="set it in group_data/ or on the host, e.g. 'example.jp'",
+    )
+    certificate_name: Mapping[str, str] = _key(
+        accepted.lineage_names,
+        "The name of the mail domain's Let's Encrypt lineage (certbot's --cert-name), where that is not the "
+        "domain itself. With further domains: a dictionary of domain to lineage. None: each lineage has the "
+        "name of its domain.",
+        default=None,
     )
     mail_hostname: str = _key(
         accepted.host_name,
@@ -55,23 +63,25 @@ class Settings:
     )
     additional_domains: tuple[str, ...] = _key(
         accepted.domain_names,
-        "Further domains on the same host, each the name of a lineage of its own: a client that asks for "
-        "any name that one of them covers gets that one's certificate (SNI), on port 465 and on port 25.",
+        "Further domains on the same host, each with a lineage of its own: a client that asks for any name "
+        "that one of them covers gets that one's certificate (SNI), on port 465 and on port 25.",
         default=[],
     )
     letsencrypt_live: str = _key(
         accepted.directory, "The directory that holds the lineages.", default="/etc/letsencrypt/live"
     )
-    smtpd_tls_security_level: str = _key(
-        accepted.one_of("none", "may", "encrypt"),
+    smtpd_tls_security_level: str | None = _key(
+        accepted.or_none(accepted.one_of("none", "may", "encrypt")),
         'TLS on port 25: "none", "may" (offered) or "encrypt" (demanded, which cuts off servers without '
-        "TLS).",
-        default="may",
+        "TLS). None: at least offered, as in the guide; a host that is stricter already stays so.",
+        default=None,
     )
-    smtp_auth_on_port_25: bool = _key(
-        accepted.boolean,
-        "Whether logins are offered on port 25 too, as in the guide. False keeps them on port 465 alone.",
-        default=True,
+    smtp_auth_on_port_25: bool | None = _key(
+        accepted.or_none(accepted.boolean),
+        "Whether logins are offered on port 25 too. None: they are, as in the guide, and each run warns of "
+        "it once; True: the same without the warning; False keeps them on port 465 alone. Port 25 of a host "
+        "whose owner has switched them off there, in master.cf, stays as it is.",
+        default=None,
     )
     tls_minimum_version: str = _key(
         accepted.one_of("TLSv1.2", "TLSv1.3"),
@@ -124,9 +134,13 @@ class Settings:
         """Every domain whose lineage the host serves, the default one first."""
         return (self.mail_domain, *self.additional_domains)
 
+    def lineage_name(self, domain: str) -> str:
+        """What certbot calls the lineage of a domain."""
+        return self.certificate_name.get(domain, domain)
+
     def lineage(self, domain: str) -> str:
         """The directory of a domain's lineage, which holds `fullchain.pem` and `privkey.pem`."""
-        return f"{self.letsencrypt_live}/{domain}"
+        return f"{self.letsencrypt_live}/{self.lineage_name(domain)}"
 
 
 @dataclass(frozen=True)
@@ -173,12 +187,27 @@ def settings_from_data(host: str, data: Mapping[str, Any]) -> Settings:
             values[key.name] = key.metadata["accepts"](value)
         except ValueError as error:
             problems.append(Problem(host, key.name, value, str(error)))
-    if not problems and values["mail_domain"] in values["additional_domains"]:
-        reason = "is the mail_domain already; list only further domains"
-        problems.append(Problem(host, "additional_domains", values["mail_domain"], reason))
+    if not problems:
+        problems += _contradictions(host, values)
     if problems:
         raise SettingsError(problems)
     return Settings(**values)
+
+
+def _contradictions(host: str, values: dict[str, Any]) -> Iterator[Problem]:
+    """What is wrong with values that are right one by one; resolves `certificate_name` on the way."""
+    domains = (values["mail_domain"], *values["additional_domains"])
+    if values["mail_domain"] in values["additional_domains"]:
+        reason = "is the mail_domain already; list only further domains"
+        yield Problem(host, "additional_domains", values["mail_domain"], reason)
+    names = values["certificate_name"]
+    if names is None or isinstance(names, str):
+        values["certificate_name"] = {values["mail_domain"]: names} if names else {}
+        return
+    for domain in names.keys() - set(domains):
+        yield Problem(
+            host, "certificate_name", domain, "is neither the mail_domain nor one of the additional_domains"
+        )
 
 
 def group_data() -> str:

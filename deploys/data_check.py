@@ -20,6 +20,7 @@ def leave_out_bad_hosts(state: State) -> None:
     chosen = [host for host in state.inventory if state.is_host_in_limit(host)]
     problems = {host: _problems_of(host) for host in chosen}
     bad = {host for host in chosen if problems[host]}
+    _warn_of_port_25([host for host in chosen if host not in bad])
     if not bad:
         return
     lines = [line for host in chosen for line in problems[host]]
@@ -34,6 +35,19 @@ def leave_out_bad_hosts(state: State) -> None:
     state.limit_hosts = [host for host in chosen if host not in bad]
     if not state.limit_hosts:
         raise PyinfraError("no host is left")
+
+
+def _warn_of_port_25(hosts: list[Host]) -> None:
+    """Say once a run that logins are offered on port 25, too, where nobody has decided so."""
+    undecided = sum(host.data.dict().get("smtp_auth_on_port_25") is None for host in hosts)
+    if undecided:
+        logger.warning(
+            format_text(
+                f"smtp_auth_on_port_25 is not set for {undecided} of {len(hosts)} hosts: they offer logins "
+                "on port 25, too, as in the guide; False keeps them on port 465, True says that it is meant",
+                "yellow",
+            )
+        )
 
 
 def _problems_of(host: Host) -> list[str]:

@@ -37,7 +37,9 @@ MASTER_CF = ManagedFile("master_cf", "postfix", "master.cf")
 class File:
     """A configuration file; `content` is `None` if it does not exist.
 
-    `real_path` is behind any links; `changed` is the ctime in seconds since 1970.
+    + real_path: behind any links
+    + changed: the ctime in seconds since 1970
+    + odd: what stands there where a file cannot be written: `a directory`, or a link that leads nowhere
     """
 
     path: str
@@ -47,6 +49,7 @@ class File:
     user: str = ""
     group: str = ""
     changed: float = 0.0
+    odd: str = ""
 
     @property
     def digest(self) -> str:
@@ -85,8 +88,10 @@ class Look:
     + stale_tables: an owner's tables of tls_server_sni_maps that hold copies of older certificates
     + listener: the auth listener in Postfix's spool in Dovecot's effective configuration
     + socket: the same, as it is on the disk
+    + covering: further lineages whose certificate has `mail_hostname` or its wildcard in it, by name
     + postfix_reloaded: when Postfix last read its configuration, in seconds since 1970; `None`
       where it does not run
+    + postfix_unit, dovecot_unit: in which unit of systemd's it runs; empty where that cannot be told
     + listening: which of the ports 25 and 465 any program listens on; `postfix_listening`: those of
       them that Postfix holds
     + leftovers: files of a change that died halfway
@@ -102,7 +107,10 @@ class Look:
     socket: Socket | None
     lineages: tuple[str, ...]
     certificates: dict[str, Lineage]
+    covering: dict[str, Lineage]
     postfix_reloaded: float | None
+    postfix_unit: str
+    dovecot_unit: str
     dovecot_running: bool
     listening: frozenset[int]
     postfix_listening: frozenset[int]
@@ -164,8 +172,14 @@ def parse(output: Iterable[str]) -> Look | None:
         listener=_listener(values.get("dovecot_auth", ""), f"{queue_directory}/private/auth"),
         socket=_socket(values),
         lineages=tuple(lists.get("lineage", ())),
-        certificates=_certificates(values),
+        certificates=_lineages("certificate", values),
+        covering={
+            lineage.directory.rpartition("/")[2]: lineage
+            for lineage in _lineages("covering", values).values()
+        },
         postfix_reloaded=float(reloaded) if reloaded else None,
+        postfix_unit=values.get("postfix_unit", ""),
+        dovecot_unit=values.get("dovecot_unit", ""),
         dovecot_running="dovecot_running" in values,
         listening=frozenset(int(port) for port in lists.get("listening", ())),
         postfix_listening=frozenset(int(port) for port in lists.get("postfix_listening", ())),
@@ -187,6 +201,7 @@ def _file(values: dict[str, str], key: str) -> File:
         user=found.get("user", ""),
         group=found.get("group", ""),
         changed=float(found.get("changed", 0)),
+        odd=found.get("odd", ""),
     )
 
 
@@ -195,15 +210,16 @@ def _socket(values: dict[str, str]) -> Socket | None:
     return Socket(**found) if found else None
 
 
-def _certificates(values: dict[str, str]) -> dict[str, Lineage]:
-    certificates = {}
+def _lineages(what: str, values: dict[str, str]) -> dict[str, Lineage]:
+    """By domain, or by number."""
+    lineages = {}
     for key, directory in values.items():
-        match = re.fullmatch(r"certificate\.(.+)\.directory", key)
+        match = re.fullmatch(rf"{what}\.(.+)\.directory", key)
         if match:
-            found = _under(f"certificate.{match[1]}.", values)
+            found = _under(f"{what}.{match[1]}.", values)
             chain, changed = found.get("chain"), float(found.get("changed", 0))
-            certificates[match[1]] = Lineage(directory, chain, found.get("key", ""), changed)
-    return certificates
+            lineages[match[1]] = Lineage(directory, chain, found.get("key", ""), changed)
+    return lineages
 
 
 def _listener(auth: str, path: str) -> Socket | None:

@@ -39,7 +39,7 @@ class MailHost(FactBase[Look | None]):
 
     def command(self, question: Question) -> StringCommand:
         settings = question.settings
-        words = [f"live={settings.letsencrypt_live}"]
+        words = [f"live={settings.letsencrypt_live}", f"hostname={settings.mail_hostname}"]
         words += [f"file={file.key}={file.place}={file.name}" for file in question.files]
         words += [f"certificate={domain}={settings.lineage(domain)}" for domain in settings.domains]
         words += [f"parameter={name}" for name in question.parameters]

@@ -3,25 +3,33 @@
 
 Made from settings.py by `make group-data`."""
 
-# mail_domain is required: the mail domain and the name of its Let's Encrypt lineage. Set it in the
-# file of a domain's group, as group_data/example_jp.py does.
+# mail_domain is required: the mail domain. Set it in the file of a domain's group, as
+# group_data/example_jp.py does.
+
+# The name of the mail domain's Let's Encrypt lineage (certbot's --cert-name), where that is not the
+# domain itself. With further domains: a dictionary of domain to lineage. None: each lineage has the
+# name of its domain.
+certificate_name = None
 
 # The name that mail programs connect to; the certificate must cover it. None: the name that the
 # inventory gives the host.
 mail_hostname = None
 
-# Further domains on the same host, each the name of a lineage of its own: a client that asks for any
-# name that one of them covers gets that one's certificate (SNI), on port 465 and on port 25.
+# Further domains on the same host, each with a lineage of its own: a client that asks for any name
+# that one of them covers gets that one's certificate (SNI), on port 465 and on port 25.
 additional_domains: list[str] = []
 
 # The directory that holds the lineages.
 letsencrypt_live = "/etc/letsencrypt/live"
 
 # TLS on port 25: "none", "may" (offered) or "encrypt" (demanded, which cuts off servers without TLS).
-smtpd_tls_security_level = "may"
+# None: at least offered, as in the guide; a host that is stricter already stays so.
+smtpd_tls_security_level = None
 
-# Whether logins are offered on port 25 too, as in the guide. False keeps them on port 465 alone.
-smtp_auth_on_port_25 = True
+# Whether logins are offered on port 25 too. None: they are, as in the guide, and each run warns of it
+# once; True: the same without the warning; False keeps them on port 465 alone. Port 25 of a host
+# whose owner has switched them off there, in master.cf, stays as it is.
+smtp_auth_on_port_25 = None
 
 # The oldest TLS version where TLS is mandatory, above all on port 465: "TLSv1.2" or "TLSv1.3". A
 # floor: a host that is stricter already stays so.

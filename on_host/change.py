@@ -16,6 +16,7 @@ from on_host import program
 from plan.plan import Plan
 from plan.preview import host_as_json, text_of
 from plan.shebang import shell_of
+from postfix.master_cf import Service, services
 from settings import Settings
 
 RECORD = "/var/lib/smtp-auth"
@@ -131,8 +132,14 @@ def _postfix(plan: Plan, settings: Settings, look: Look) -> Iterator[Order]:
     yield "postfix.hostname", settings.mail_hostname
     yield "postfix.chain", chain
     yield from (("postfix.by_name", f"{name} {its_chain}") for name, its_chain in by_name)
+    yield from (("postfix.sni_table", table) for table in plan.proof.sni_tables)
     yield "postfix.auth", "yes" if plan.proof.logins else ""
+    yield "postfix.login_only", "yes" if plan.proof.login_only else ""
     yield from (("postfix.port", str(port)) for port in sorted(_served_ports(look)))
+    before = _proxied(look)
+    after = (before - {465}) | ({465} if plan.proof.proxied else set())
+    yield from (("postfix.proxied", str(port)) for port in sorted(after))
+    yield from (("postfix.was_proxied", str(port)) for port in sorted(before))
     yield "postfix.wrapped", "yes" if _wrapped(look) else ""
 
 
@@ -146,16 +153,32 @@ def _dovecot(key: str, dropin: File, look: Look, listener: Socket) -> Iterator[O
 
 def _served_ports(look: Look) -> frozenset[int]:
     """Which of the ports 25 and 465 the present files serve; what runs may be older than these."""
-    return look.listening if look.submissions_services else look.listening - {465}
+    present = look.submissions_services
+    # Whoever has no certificate of their own cannot tell.
+    closed = any(_effective(look, one, "smtpd_tls_req_ccert") == "yes" for one in present)
+    return look.listening if present and not closed else look.listening - {465}
+
+
+def _proxied(look: Look) -> set[int]:
+    """On which of the ports 25 and 465 Postfix waits for a proxy's header in front of the conversation."""
+    found = {465: look.submissions_services}
+    found[25] = [one for one in services(look.master_cf.content or "") if one.port in ("smtp", "25")]
+    return {
+        port
+        for port, ones in found.items()
+        if any(_effective(look, one, f"{one.command}_upstream_proxy_protocol") for one in ones)
+    }
 
 
 def _wrapped(look: Look) -> bool:
     """Whether port 465 speaks TLS from the first byte, before the change."""
-    default = look.parameters["smtpd_tls_wrappermode"]
     return any(
-        service.effective_options.get("smtpd_tls_wrappermode", default) == "yes"
-        for service in look.submissions_services
+        _effective(look, service, "smtpd_tls_wrappermode") == "yes" for service in look.submissions_services
     )
+
+
+def _effective(look: Look, service: Service, name: str) -> str:
+    return service.effective_options.get(name, look.parameters.get(name, ""))
 
 
 def _record_orders(change: Change, plan: Plan, settings: Settings, look: Look) -> Iterator[Order]:

@@ -1,6 +1,7 @@
 # Prints what is known about a mail host, one "key TAB value" per line, with every byte outside printable
 # ASCII and every "%" as %XX. Reads only. Its arguments are key=value words, the last three repeated:
 #   live=DIR                   the directory of the lineages
+#   hostname=NAME              what mail programs connect to
 #   file=KEY=PLACE=NAME        a file of Postfix's, Dovecot's or certbot's (PLACE: postfix, dovecot, certbot)
 #   certificate=DOMAIN=DIR     a domain and the directory of its lineage
 #   parameter=NAME             a parameter of Postfix
@@ -90,6 +91,8 @@ sub say_file {
     say_value("file.$key.path", $path);
     return unless -e $path || -l $path;
     my @stat = stat $path;
+    my $odd = !@stat ? "a link to " . readlink($path) . ", which does not exist" : -d _ ? "a directory" : -f _ ? "" : "no file";
+    return say_value("file.$key.odd", $odd) if $odd;
     my $real = Cwd::abs_path($path);
     my $text = content($path);
     return unless @stat && defined $real && defined $text;
@@ -125,17 +128,32 @@ sub ticks_in {
     return (split / /, $text)[19];
 }
 
+# Whether a certificate in PEM has the host's name in it, or the wildcard for it. Its names are in it as they are, so
+# no program has to read it; MIME::Base64 is not in Debian's perl-base.
+sub may_cover {
+    my ($base64) = $_[0] =~ /-----BEGIN CERTIFICATE-----(.*?)-----END/s;
+    $base64 =~ tr{A-Za-z0-9+/}{}cd;
+    $base64 =~ tr{A-Za-z0-9+/}{ -_};
+    my $bytes = join "", map { unpack "u", chr(32 + int(length($_) * 3 / 4)) . $_ } $base64 =~ /.{1,60}/g;
+    (my $wildcard = $one{hostname}) =~ s/^[^.]*/*/;
+    return index($bytes, $one{hostname}) >= 0 || index($bytes, $wildcard) >= 0;
+}
+
 # When a process started, in seconds since 1970.
 sub started {
     my $ticks = start_ticks($_[0]);
     return defined $ticks ? $now - ($ticks_now - $ticks) / 100 : undef;
 }
 
+# The process that a file names, if it is that program: the file outlives a stop, and its number may be another's.
 sub pid_from {
-    my $text = content($_[0]);
-    return unless defined $text && $text =~ /(\d+)/ && -e "/proc/$1/stat";
-    return $1;
+    my ($path, $name) = @_;
+    my ($pid) = (content($path) || "") =~ /(\d+)/ or return;
+    return (content("/proc/$pid/comm") || "") eq "$name\n" ? $pid : undef;
 }
+
+# The unit of systemd's in which a process runs: the last part of its control group, of version 1 or 2.
+sub unit_of { return (content("/proc/$_[0]/cgroup") || "") =~ m{^\d+:(?:name=systemd)?:.*/([^/\n]+)$}m ? $1 : "" }
 
 say_value("uid", $>);
 for my $command (qw(postconf doveconf systemctl openssl flock certbot)) {
@@ -191,8 +209,19 @@ if (-S $socket) {
     say_value("socket.group", group($stat[5]));
 }
 
+my @lineages;
 if (opendir my $handle, $one{live}) {
-    say_value("lineage", $_) for sort grep { -e "$one{live}/$_/fullchain.pem" } grep { !/^\./ } readdir $handle;
+    @lineages = sort grep { -e "$one{live}/$_/fullchain.pem" } grep { !/^\./ } readdir $handle;
+}
+say_value("lineage", $_) for @lineages;
+my %asked = map { (split /=/)[1] => 1 } @{ $many{certificate} || [] };
+my $number = 0;
+for my $name (grep { !$asked{"$one{live}/$_"} } @lineages) {
+    my ($leaf) = (content("$one{live}/$name/fullchain.pem") || "") =~ /(-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----)/s;
+    next unless defined $leaf && may_cover($leaf);
+    # Not by its name, in which any byte may be.
+    say_value("covering." . ++$number . ".directory", "$one{live}/$name");
+    say_value("covering.$number.chain", "$leaf\n");
 }
 for my $certificate (@{ $many{certificate} || [] }) {
     my ($domain, $directory) = split /=/, $certificate, 2;
@@ -206,16 +235,21 @@ for my $certificate (@{ $many{certificate} || [] }) {
 }
 
 # A reload of Postfix restarts its queue manager, so that process is as old as the last reload.
-my $master = pid_from("$postfix{queue_directory}/pid/master.pid");
+my $master = pid_from("$postfix{queue_directory}/pid/master.pid", "master");
 if ($master) {
     my $reloaded = started($master);
     for my $child (split / /, content("/proc/$master/task/$master/children") || "") {
         my $name = content("/proc/$child/comm");
-        $reloaded = started($child) if defined $name && $name eq "qmgr\n";
+        $reloaded = started($child) if defined $name && $name =~ /^o?qmgr\n/;
     }
     say_value("postfix_reloaded", $reloaded) if defined $reloaded;
+    say_value("postfix_unit", unit_of($master));
 }
-say_value("dovecot_running", 1) if pid_from("/run/dovecot/master.pid");
+my $dovecot_master = pid_from("/run/dovecot/master.pid", "dovecot");
+if ($dovecot_master) {
+    say_value("dovecot_running", 1);
+    say_value("dovecot_unit", unit_of($dovecot_master));
+}
 
 # TCP sockets in state LISTEN (0A), and which of them Postfix holds.
 my (%listening, %port);

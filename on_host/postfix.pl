@@ -4,8 +4,11 @@
 #   service      a service of master.cf of which some of these lines are
 #   hostname     the name that mail programs connect to, and `chain`, the file with its certificate, or empty
 #   by_name      a further name, a space, and the file with its certificate
+#   sni_table    a table of tls_server_sni_maps in which `hostname` may be, before `chain` is served
 #   auth         not empty if logins must be offered
+#   login_only   not empty if no recipient may be taken from a client that has not logged in
 #   port         25 or 465: served before; `wrapped` is not empty if 465 spoke TLS from the first byte
+#   proxied      a port on which Postfix waits for a proxy's header; `was_proxied`, one on which it did before
 $part{Postfix} = {
     before => \&complaints_now,
     refused => \&refused_by_postfix,
@@ -40,14 +43,35 @@ sub refused_by_postfix {
     return $why if $fatal;
     my %known = map { $_ => 1 } @before;
     my @new = grep { !$known{$_} } complaints($place, "$said\n$options");
-    return @new ? join("\n", @new) : ();
+    return @new ? join("\n", @new) : refused_by_sni(@in);
 }
 
-# Warnings, without the paths and line numbers in which a copy differs from the live files.
+# What the tables of SNI have for the host's name wins over its certificate. smtpd looks for the name itself, then for
+# each parent domain with a dot in front of it (server_sni_callback() in src/tls/tls_misc.c).
+sub refused_by_sni {
+    my @in = @_;
+    my @tables = all("postfix.sni_table");
+    my ($name, $chain) = @order{qw(postfix.hostname postfix.chain)};
+    return unless @tables && length $chain;
+    for (my $key = $name; length $key; $key =~ s/^\.?[^.]*//) {
+        # With its private key, which goes no further.
+        my ($status, $pem) = run("postmap", @in, "-F", "-q", $key, @tables);
+        next if $status;
+        my ($found, $wanted) = map { /-----BEGIN CERTIFICATE-----(.*?)-----END/s ? $1 =~ s/\s//gr : "" }
+            $pem, content_of($chain) || "";
+        return if $found eq $wanted;
+        return "tls_server_sni_maps (@tables) gives clients that ask for $name another certificate than the one in "
+            . "$chain: take $key out of it, or set certificate_name to the lineage that it names";
+    }
+    return;
+}
+
+# Warnings, without the paths and line numbers in which a copy differs from the live files. An unused parameter changes
+# nothing: a macro of the owner's may have lost its last use.
 sub complaints {
     my ($place, $said) = @_;
     my %found;
-    for (grep { /^\S*post\w+: (?:warning|error|fatal)/ } split /\n/, $said) {
+    for (grep { /^\S*post\w+: (?:warning|error|fatal)/ && !/: unused parameter: / } split /\n/, $said) {
         s/\Q$place\E/$order{"postfix.config_directory"}/g;
         s/, line \d+:/:/;
         $found{$_} = 1;
@@ -70,7 +94,7 @@ sub master_runs { return $part{Postfix}{running}->() }
 
 sub queue_manager {
     my $master = master_runs() or return;
-    my ($found) = grep { (content_of("/proc/$_/comm") || "") eq "qmgr\n" }
+    my ($found) = grep { (content_of("/proc/$_/comm") || "") =~ /^o?qmgr\n/ }
         split / /, content_of("/proc/$master/task/$master/children") || "";
     return $found;
 }
@@ -92,11 +116,12 @@ my $since;
 
 sub prove_postfix {
     $since = began();
-    for my $port (grep { $_ != 465 } all("postfix.port")) { converse($port) }
-    converse(465, $order{"postfix.hostname"}, $order{"postfix.chain"}, $order{"postfix.auth"});
+    my @how = @order{qw(postfix.auth postfix.login_only)};
+    for my $port (grep { $_ != 465 } all("postfix.port")) { converse("proxied", $port) }
+    converse("proxied", 465, @order{qw(postfix.hostname postfix.chain)}, @how);
     for (all("postfix.by_name")) {
         my ($name, $chain) = split / /, $_, 2;
-        converse(465, $name, $chain, $order{"postfix.auth"});
+        converse("proxied", 465, $name, $chain, @how);
     }
 }
 
@@ -119,8 +144,11 @@ sub serves_as_before {
     $since = now();
     for my $port (all("postfix.port")) {
         my $is_wrapped = $port == 465 && $order{"postfix.wrapped"};
-        converse($port, $is_wrapped ? ($order{"postfix.hostname"}, "", "") : ());
+        converse("was_proxied", $port, $is_wrapped ? ($order{"postfix.hostname"}, "", "", "") : ());
     }
 }
 
-sub converse { prove_by("smtp", $since, @_) }
+sub converse {
+    my ($proxied, $port, @how) = @_;
+    prove_by((grep { $_ == $port } all("postfix.$proxied")) ? "proxied" : "smtp", $since, $port, @how);
+}

@@ -1,15 +1,19 @@
 # Proves a service with a real connection; says why on standard error where it does not serve.
 #   socket PATH                         Dovecot's auth socket answers with VERSION
-#   smtp SINCE PORT [NAME CHAIN AUTH]   a greeting and EHLO; with NAME through TLS at once, where the
+#   smtp SINCE PORT [NAME CHAIN AUTH LOGIN_ONLY]
+#                                       a greeting and EHLO; with NAME through TLS at once, where the
 #                                       certificate is the first of CHAIN (unless empty), AUTH is
-#                                       offered (unless AUTH is empty) and mail would not be deferred.
+#                                       offered (unless AUTH is empty), mail would not be deferred, and
+#                                       nobody sends without a login (unless LOGIN_ONLY is empty).
 #                                       SINCE is when the change began, in seconds since 1970.
+#   proxied SINCE PORT ...              as smtp, as a proxy's client (smtpd_upstream_proxy_protocol)
 use strict;
 use warnings;
 use IO::Socket::UNIX;
 use IO::Socket::INET;
 use IO::Select;
 use IPC::Open2;
+use POSIX ();
 
 shift @ARGV if @ARGV && $ARGV[0] eq "--";
 my ($what, @rest) = @ARGV;
@@ -48,7 +52,7 @@ sub expect {
 
 # A connection to a service whose smtpd died is neither served nor refused until master tries again.
 sub smtpd_died {
-    return $what eq "smtp" && `journalctl --quiet --since=\@$rest[0] 2>&1` =~ /smtpd: bad command startup -- throttling/;
+    return $what ne "socket" && `journalctl --quiet --since=\@$rest[0] 2>&1` =~ /smtpd: bad command startup -- throttling/;
 }
 
 sub prove_socket {
@@ -58,20 +62,22 @@ sub prove_socket {
 }
 
 sub prove_smtp {
-    my ($since, $port, $name, $chain, $auth) = @_;
+    my ($since, $port, $name, $chain, $auth, $login_only) = @_;
     my $address = address($port);
+    my $connect_to = $what eq "proxied" ? proxy($address, $port) : "$address:$port";
     if (!defined $name) {
-        my $socket = connected($address, $port);
-        command($socket, $socket, "", qr/^220[ -].*\n/m, "no greeting");
+        my $socket = connected($connect_to);
+        # The last line of the greeting: postscreen holds it back, and refuses who speaks before it has come.
+        command($socket, $socket, "", qr/^220 .*\n/m, "no greeting");
         command($socket, $socket, "EHLO localhost", qr/^250 /m, "EHLO is refused");
         return;
     }
     open STDERR_KEPT, ">&", \*STDERR;
     open STDERR, ">", "/dev/null";
-    my @command = ("openssl", "s_client", "-connect", "$address:$port", "-servername", $name, "-ign_eof", "-crlf");
+    my @command = ("openssl", "s_client", "-connect", $connect_to, "-servername", $name, "-ign_eof", "-crlf");
     $client = open2(my $from, my $to, @command);
     open STDERR, ">&", \*STDERR_KEPT;
-    command($from, $to, "", qr/^220[ -].*\n/m, "no greeting through TLS");
+    command($from, $to, "", qr/^220 .*\n/m, "no greeting through TLS");
     served($chain) if length $chain;
     $received = "";
     command($from, $to, "EHLO localhost", qr/^250 .*\n/m, "EHLO is refused");
@@ -83,6 +89,7 @@ sub prove_smtp {
     # Not <postmaster>, whom every restriction lets through.
     command($from, $to, "RCPT TO:<postmaster\@localhost>", qr/^\d{3} .*\n/m, "RCPT TO is not answered");
     failed("mail is deferred") if $received =~ /^4\d\d 4\.3\.|^421 /m;
+    failed("a client that has not logged in can send") if length $login_only && $received =~ /^2\d\d /m;
     syswrite $to, "QUIT\n";
     close $to;
     waitpid $client, 0;
@@ -115,6 +122,31 @@ sub certificate {
     return $base64;
 }
 
+# A proxy on loopback for one connection, which openssl cannot be by itself; where it listens. It says who its client is
+# (version 1 of HAProxy's PROXY protocol, section 2.1 of its specification), and then hands on what either side says.
+my $proxy;
+
+sub proxy {
+    my ($address, $port) = @_;
+    my $listening = IO::Socket::INET->new(LocalAddr => "127.0.0.1", Listen => 1) or failed("no proxy: $!");
+    $proxy = fork;
+    failed("no proxy: $!") unless defined $proxy;
+    return "127.0.0.1:" . $listening->sockport if $proxy;
+    my $asking = $listening->accept or POSIX::_exit(1);
+    my $serving = connected("$address:$port");
+    syswrite $serving, "PROXY TCP4 127.0.0.1 127.0.0.1 40000 $port\r\n";
+    my $both = IO::Select->new($asking, $serving);
+    while (my @ready = $both->can_read) {
+        for my $from (@ready) {
+            sysread $from, my $said, 65536 or POSIX::_exit(0);
+            syswrite $from == $asking ? $serving : $asking, $said;
+        }
+    }
+    POSIX::_exit(0);
+}
+
+END { kill "TERM", $proxy if $proxy }
+
 # Where the port is bound on this host: loopback if it can be had.
 sub address {
     my ($port) = @_;
@@ -144,7 +176,7 @@ sub listeners {
 }
 
 sub connected {
-    my ($address, $port) = @_;
+    my ($address, $port) = $_[0] =~ /^(.*):(\d+)$/;
     my $class = "IO::Socket::INET";
     if ($address =~ s/^\[(.*)\]$/$1/) {
         require IO::Socket::IP;

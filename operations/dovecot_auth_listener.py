@@ -48,7 +48,10 @@ def edit(draft: Draft) -> None:
 
 def _obstacles(_settings: Settings, look: Look) -> Iterator[str]:
     dropin = look.files[DROPIN.key]
-    if look.dovecot_version is None:
+    if dropin.odd:
+        # Dovecot refuses it, too, without a word of what it is.
+        yield f"{dropin.path} is {dropin.odd}: put a file there, or take it away"
+    elif look.dovecot_version is None:
         yield "Dovecot's configuration has an error: doveconf -n on the host names it"
     elif not look.dovecot_running:
         yield "Dovecot is not running: start it (systemctl start dovecot), for a change proves itself live"

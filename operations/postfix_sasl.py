@@ -6,8 +6,10 @@ from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
 from deploys.operation import take_part
+from facts.look import Look
 from plan.draft import Draft
 from plan.step import Step
+from postfix.master_cf import SUBMISSIONS_NAMES, port_25_services, services
 from settings import Settings
 
 
@@ -15,6 +17,9 @@ from settings import Settings
 def sasl() -> Generator[PyinfraCommand, None, None]:
     """
     Comment out Cyrus SASL and let Postfix ask Dovecot, offering AUTH only inside TLS.
+
+    With `smtp_auth_on_port_25 = False`, no option of a service of port 25 in master.cf offers it either. An
+    owner's option that switches it off there stays.
 
     The path of the listener is relative to the queue directory, so that it is right in a chroot and
     outside. Source: the Postfix SASL howto, "Configuring Postfix to use Dovecot SASL".
@@ -35,14 +40,48 @@ def edit(draft: Draft) -> None:
         {
             "smtpd_sasl_type": "dovecot",
             "smtpd_sasl_path": "private/auth",
-            "smtpd_sasl_auth_enable": "yes" if draft.settings.smtp_auth_on_port_25 else "no",
+            _AUTH: "no" if draft.settings.smtp_auth_on_port_25 is False else "yes",
             "smtpd_tls_auth_only": "yes",
         }
     )
+    options = {
+        service: service.effective_options[_AUTH]
+        for service in port_25_services(draft.master_cf)
+        if _AUTH in service.effective_options
+    }
+    if draft.settings.smtp_auth_on_port_25 is False:
+        offering = {service.label: {_AUTH: "no"} for service, value in options.items() if value != "no"}
+        draft.set_options(offering, "logins are for port 465 alone")
+        _tell_who_inherits(draft)
+        return
+    for service in (service for service, value in options.items() if value == "no"):
+        draft.note(f"{service.name} keeps its {_AUTH}=no in master.cf: port 25 offers no logins there")
+
+
+def offered_on_port_25(settings: Settings, look: Look) -> bool:
+    """Whether port 25 offers logins after a deploy."""
+    if settings.smtp_auth_on_port_25 is False:
+        return False
+    services = port_25_services(look.master_cf.content or "")
+    return any(service.effective_options.get(_AUTH) != "no" for service in services)
+
+
+_AUTH = "smtpd_sasl_auth_enable"
+
+
+def _tell_who_inherits(draft: Draft) -> None:
+    """Say which other services lose the logins that main.cf offered: that of port 587, for example."""
+    if draft.look.parameters[_AUTH] != "yes":
+        return
+    for service in services(draft.master_cf):
+        is_smtpd = service.type == "inet" and service.command == "smtpd"
+        is_other = service.port not in (*SUBMISSIONS_NAMES, "smtp", "25")
+        if is_smtpd and is_other and _AUTH not in service.effective_options:
+            draft.note(f"{service.name} has its logins from main.cf, and offers none any more")
 
 
 def _parameters(_settings: Settings) -> tuple[str, ...]:
-    return ("smtpd_sasl_type", "smtpd_sasl_path", "smtpd_sasl_auth_enable", "smtpd_tls_auth_only")
+    return ("smtpd_sasl_type", "smtpd_sasl_path", _AUTH, "smtpd_tls_auth_only")
 
 
 STEP = Step(

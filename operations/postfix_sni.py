@@ -1,7 +1,7 @@
 """Further domains: a client gets the certificate of the name that it asks for (SNI)."""
 
 import re
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
@@ -12,7 +12,9 @@ from plan import certificates
 from plan.draft import Draft
 from plan.plan import outdated
 from plan.step import Step
+from postfix.lists import elements
 from settings import Settings
+from shown import command
 
 TABLE = ManagedFile("sni", "postfix", "smtp_auth_sni")
 
@@ -49,10 +51,13 @@ def edit(draft: Draft) -> None:
     if settings.additional_domains:
         draft.write(TABLE, desired_table(settings, look), mode=MODE)
     draft.set_parameters(desired(settings, look))
+    if not settings.additional_domains:
+        listed = [table for value in _on_port_465(look) for table in elements(value)]
+        draft.sni_tables = tuple(table for table in dict.fromkeys(listed) if table != _table(look))
     default = settings.lineage(settings.mail_domain)
     asked: dict[str, str] = {}
-    for name, lineage in served(settings, look).items():
-        asked.setdefault(lineage.directory, name.replace("*", "mail", 1))
+    for name, lineage in asked_for(served(settings, look)).items():
+        asked.setdefault(lineage.directory, name)
     for directory, name in asked.items():
         if directory != default:
             draft.certificates.setdefault(name, f"{directory}/fullchain.pem")
@@ -105,6 +110,24 @@ def served(settings: Settings, look: Look) -> dict[str, Lineage]:
     return names
 
 
+def asked_for(names: Mapping[str, Lineage]) -> dict[str, Lineage]:
+    """The names of `served` as a client may ask for them."""
+    return {_within(name, names) if name.startswith("*") else name: one for name, one in names.items()}
+
+
+def _within(wildcard: str, names: Mapping[str, Lineage]) -> str:
+    """A name that a wildcard covers and that no certificate has by itself."""
+    labels = ("mail", *(f"mail{number}" for number in range(len(names))))
+    return next(name for name in (wildcard.replace("*", label, 1) for label in labels) if name not in names)
+
+
+def _on_port_465(look: Look) -> list[str]:
+    """The values of tls_server_sni_maps on port 465: an option of each service, or that of main.cf."""
+    default = look.parameters.get("tls_server_sni_maps", "")
+    options = [service.effective_options for service in look.submissions_services] or [{}]
+    return [found.get("tls_server_sni_maps", default) for found in options]
+
+
 def _parameters(_settings: Settings) -> tuple[str, ...]:
     return ("tls_server_sni_maps",)
 
@@ -115,6 +138,13 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
             f"additional_domains: Postfix {look.postfix_version} has no SNI (3.4 and later have): "
             "upgrade it, or leave additional_domains []"
         )
+    for service in look.submissions_services if settings.additional_domains else ():
+        own = service.effective_options.get("tls_server_sni_maps")
+        if own is not None and not _listed(look).search(own):
+            yield (
+                f"{service.name} on port 465 has tls_server_sni_maps = {own}, so it would not serve "
+                f"additional_domains: add {_table(look)} to it in {look.master_cf.path}, or take it out"
+            )
     for domain in settings.additional_domains:
         yield from certificates.obstacles(settings, look, domain)
 
@@ -123,10 +153,11 @@ def _warnings(settings: Settings, look: Look) -> Iterator[str]:
     for table in look.stale_tables:
         yield (
             f"tls_server_sni_maps: {table} holds copies of older certificates than those on the disk: "
-            f"run postmap -F {table} on the host, or list its domains in additional_domains, without copies"
+            f"run {command('postmap', '-F', table)} on the host, or list its domains in additional_domains, "
+            "without copies"
         )
     for domain in settings.additional_domains:
-        yield from certificates.warnings(look, domain)
+        yield from certificates.warnings(settings, look, domain)
 
 
 def _table(look: Look) -> str:

@@ -1,6 +1,5 @@
 """SMTP TLS: Postfix uses the domain's Let's Encrypt certificate (main.cf)."""
 
-import re
 from collections.abc import Generator, Iterator
 
 from pyinfra.api import operation
@@ -12,6 +11,8 @@ from plan import certificates
 from plan.draft import Draft
 from plan.plan import outdated
 from plan.step import Step
+from postfix import tls_protocols
+from postfix.master_cf import port_25_services
 from settings import Settings
 
 
@@ -46,12 +47,12 @@ _OTHER_CERTIFICATES = (
 def edit(draft: Draft) -> None:
     """Set the certificate, the level of port 25 and the floor, if the host has others."""
     settings, look = draft.settings, draft.look
-    draft.set_parameters(_wanted(settings))
+    draft.set_parameters(_wanted(settings, look))
+    _set_level_of_port_25(draft)
     floor = settings.tls_minimum_version
-    present = _allowed(look.parameters["smtpd_tls_mandatory_protocols"])
-    if not present or not present <= _at_least(floor):
+    if not tls_protocols.meets(look.parameters["smtpd_tls_mandatory_protocols"], floor):
         draft.set_parameters(
-            {"smtpd_tls_mandatory_protocols": _protocols(floor, look)},
+            {"smtpd_tls_mandatory_protocols": tls_protocols.at_least(floor, look.postfix_release)},
             f"the oldest TLS version where TLS is mandatory is {floor}",
         )
     others = {name: None for name in _OTHER_CERTIFICATES if look.parameters.get(name)}
@@ -64,7 +65,7 @@ def edit(draft: Draft) -> None:
 
 
 def _parameters(_settings: Settings) -> tuple[str, ...]:
-    guides = ("smtpd_tls_key_file", "smtpd_tls_cert_file", "smtpd_tls_security_level")
+    guides = ("smtpd_tls_key_file", "smtpd_tls_cert_file", "smtpd_tls_security_level", "smtpd_enforce_tls")
     return (*guides, "smtpd_tls_mandatory_protocols", *_OTHER_CERTIFICATES)
 
 
@@ -73,49 +74,39 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
 
 
 def _warnings(settings: Settings, look: Look) -> Iterator[str]:
-    return certificates.warnings(look, settings.mail_domain)
+    return certificates.warnings(settings, look, settings.mail_domain)
 
 
-def _wanted(settings: Settings) -> dict[str, str | None]:
+def _wanted(settings: Settings, look: Look) -> dict[str, str | None]:
     lineage = settings.lineage(settings.mail_domain)
+    present = look.parameters["smtpd_tls_security_level"]
+    # What counted before smtpd_tls_security_level came, and still does where that is empty.
+    if not present and look.parameters.get("smtpd_enforce_tls") == "yes":
+        present = "encrypt"
     return {
         "smtpd_tls_key_file": f"{lineage}/privkey.pem",
         "smtpd_tls_cert_file": f"{lineage}/fullchain.pem",
-        "smtpd_tls_security_level": settings.smtpd_tls_security_level,
+        "smtpd_tls_security_level": _level(settings, present),
     }
 
 
-_VERSIONS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+def _level(settings: Settings, present: str) -> str:
+    """The level that is asked for; else the present one, which is raised to `may` where there is no TLS."""
+    if settings.smtpd_tls_security_level is not None:
+        return settings.smtpd_tls_security_level
+    return "may" if present.lower() in ("", "none") else present
 
 
-def _at_least(floor: str) -> set[str]:
-    return set(_VERSIONS[_VERSIONS.index(floor) :])
+def _set_level_of_port_25(draft: Draft) -> None:
+    """An option of a service of port 25 wins over main.cf, so the level holds there, too."""
+    option = "smtpd_tls_security_level"
+    wanted: dict[str, dict[str, str | None]] = {
+        service.label: {option: _level(draft.settings, service.effective_options[option])}
+        for service in port_25_services(draft.master_cf)
+        if option in service.effective_options
+    }
 
-
-def _protocols(floor: str, look: Look) -> str:
-    """The floor in the syntax of this Postfix: `>=` came with 3.6 (smtpd_tls_mandatory_protocols)."""
-    if look.postfix_release is not None and look.postfix_release >= (3, 6):
-        return f">={floor}"
-    return ", ".join(f"!{version}" for version in _VERSIONS[: _VERSIONS.index(floor)])
-
-
-def _allowed(protocols: str) -> set[str]:
-    """The versions that a value of smtpd_tls_mandatory_protocols lets through."""
-    allowed, listed = set(_VERSIONS), set()
-    for word in re.split(r"[\s,:]+", protocols):
-        name = word.lstrip("!<>=")
-        if name not in _VERSIONS:
-            continue
-        place = _VERSIONS.index(name)
-        if word.startswith("!"):
-            allowed.discard(name)
-        elif word.startswith(">="):
-            allowed -= set(_VERSIONS[:place])
-        elif word.startswith("<="):
-            allowed -= set(_VERSIONS[place + 1 :])
-        else:
-            listed.add(name)
-    return allowed & listed if listed else allowed
+    draft.set_options(wanted, "the level of TLS on port 25")
 
 
 STEP = Step(

@@ -1,43 +1,34 @@
 """The submissions service on port 465 (master.cf), and the mua_* restrictions it refers to (main.cf)."""
 
-import re
 from collections.abc import Generator, Iterator, Mapping
 
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
 from deploys.operation import take_part
-from facts.look import MASTER_CF, Look
+from facts.look import Look
 from plan.draft import Draft
 from plan.step import Step
+from plan.submissions_options import (
+    GUIDE_OPTIONS,
+    INHERITED,
+    LISTS,
+    SAFE_RESTRICTIONS,
+    ServiceOptions,
+    all_options,
+    chroot_of_a_new_service,
+    is_login_only,
+    lists_that_refuse_logins,
+    mua_parameters_in,
+    options_of_services,
+    restrictions_needed,
+    unknown_options,
+)
+from postfix.lists import elements
 from postfix.main_cf import defined_parameters
-from postfix.master_cf import Service, set_options, submissions_services
+from postfix.master_cf import Service, add_submissions_service, submissions_services
+from postfix.parameters import came_with, nearest
 from settings import Settings
-
-# The guide's options: TLS from the first byte (RFC 8314), and nothing without a login.
-GUIDE_OPTIONS: dict[str, str] = {
-    "syslog_name": "postfix/submissions",
-    "smtpd_forbid_unauth_pipelining": "no",
-    "smtpd_tls_wrappermode": "yes",
-    "smtpd_sasl_auth_enable": "yes",
-    "local_header_rewrite_clients": "static:all",
-    "smtpd_hide_client_session": "yes",
-    "smtpd_reject_unlisted_recipient": "no",
-    "smtpd_client_restrictions": "$mua_client_restrictions",
-    "smtpd_helo_restrictions": "$mua_helo_restrictions",
-    "smtpd_sender_restrictions": "$mua_sender_restrictions",
-    "smtpd_relay_restrictions": "$mua_relay_restrictions",
-    "smtpd_recipient_restrictions": "permit_sasl_authenticated,reject",
-    "milter_macro_daemon_name": "ORIGINATING",
-}
-
-# Written if a host defines none, because an undefined one makes every Postfix command print a warning.
-SAFE_RESTRICTIONS: dict[str, str] = {
-    "mua_client_restrictions": "permit_sasl_authenticated, reject",
-    "mua_helo_restrictions": "",
-    "mua_sender_restrictions": "",
-    "mua_relay_restrictions": "permit_sasl_authenticated, reject",
-}
 
 
 @operation()
@@ -46,8 +37,8 @@ def service() -> Generator[PyinfraCommand, None, None]:
     Add the submissions service with the guide's options, or give an existing one these options.
 
     A service that holds port 465 under another name (`smtps`, `465`) keeps its name, its columns, its
-    comments and its other options. An option that this Postfix does not know is not written, because
-    Postfix would ignore it silently.
+    comments, its other options and its lists of restrictions; `plan.submissions_options` has the rules.
+    An option that this Postfix does not know is not written, because Postfix would ignore it silently.
 
     **Example:**
 
@@ -61,91 +52,62 @@ def service() -> Generator[PyinfraCommand, None, None]:
 def edit(draft: Draft) -> None:
     """Write the service with its options, and the restrictions that these refer to."""
     settings, look = draft.settings, draft.look
-    options = desired_options(settings, look)
-    for name in unknown_options(settings, look):
-        draft.note(f"{name} is not written: Postfix {look.postfix_version} does not know it")
-    restrictions = desired_restrictions(settings, defined_parameters(draft.main_cf))
+    found = options_of_services(settings, look)
+    _tell(draft, found)
+    restrictions, unused = restrictions_needed(settings, look, found)
+    for name in unused:
+        draft.note(f"{name} is not written: no option of the service refers to it (submissions_options)")
     draft.set_parameters(restrictions, "the submissions service refers to it")
-    before = _effective(look.submissions_services)
-    content = set_options(draft.master_cf, options)
-    services = submissions_services(content)
-    changed = (
-        f"{service.name}/inet/{name}"
-        for service in services
-        for name, value in options.items()
-        if before.get(service.name, {}).get(name) != value
-    )
-    draft.write(MASTER_CF, content, parameters=tuple(changed))
-    _expect(draft, services, options, restrictions)
+    master_cf = draft.master_cf
+    if any(one.service is None for one in found):
+        master_cf = add_submissions_service(master_cf, chroot_of_a_new_service(look))
+    draft.set_options({one.label: one.options for one in found}, content=master_cf)
+    services = submissions_services(draft.master_cf)
+    _expect_restrictions(draft, services, restrictions)
     # A certificate of the administrator's own on the service is theirs to answer for.
-    if any(_OWN_CERTIFICATE & found.keys() for found in _effective(services).values()):
+    if any(_OWN_CERTIFICATE & service.effective_options.keys() for service in services):
         draft.certificates[settings.mail_hostname] = ""
     draft.logins = not look.parameters.get("smtpd_sasl_exceptions_networks")
+    draft.login_only = all(is_login_only(settings, look, one) for one in found)
+    draft.proxied = any(one.effective[_PROXY] for one in found)
+    draft.unprovable += [
+        f"{one.name} on port 465 has {_CLIENTS_CERTIFICATE} = yes: it lets in no mail program without a "
+        "certificate of its own, and no proof of a change; to serve those that log in, set "
+        f"submissions_options to {{'{_CLIENTS_CERTIFICATE}': 'no'}}"
+        for one in found
+        if one.effective[_CLIENTS_CERTIFICATE] == "yes"
+    ]
 
+
+_PROXY, _CLIENTS_CERTIFICATE = "smtpd_upstream_proxy_protocol", "smtpd_tls_req_ccert"
 
 _OWN_CERTIFICATE = {"smtpd_tls_cert_file", "smtpd_tls_chain_files", "smtpd_tls_eccert_file"}
 
 
-def all_options(settings: Settings) -> dict[str, str | None]:
-    """The guide's options under those of `submissions_options`; `None` removes one."""
-    return {**GUIDE_OPTIONS, **settings.submissions_options}
+def _tell(draft: Draft, found: list[ServiceOptions]) -> None:
+    """Say what is not written, and which lists of the owner's stay."""
+    settings, look = draft.settings, draft.look
+    for name in unknown_options(settings, look):
+        if name not in settings.submissions_options:
+            draft.note(f"{name} is not written: Postfix {look.postfix_version} does not know it")
+    for one in found:
+        for name in one.kept:
+            value = one.effective[name]
+            if elements(value) != elements(GUIDE_OPTIONS[name]):
+                draft.note(f"{one.name} keeps its {name}: {value}")
+        for name in one.inherited:
+            draft.note(f"{one.name} keeps {name} of main.cf: {one.effective[name]}")
+        if one.effective[_PROXY]:
+            draft.note(
+                f"{one.name} waits for a proxy's header ({_PROXY} = {one.effective[_PROXY]}): mail programs "
+                "reach it through the proxy alone"
+            )
 
 
-def desired_options(settings: Settings, look: Look) -> dict[str, str | None]:
-    """The options that this host's Postfix knows, or that are to go."""
-    unknown = unknown_options(settings, look)
-    return {name: v for name, v in all_options(settings).items() if name not in unknown}
-
-
-def unknown_options(settings: Settings, look: Look) -> list[str]:
-    """The options that this Postfix does not know and its main.cf does not define either."""
-    defined = defined_parameters(look.main_cf.content or "")
-    return [
-        name
-        for name, value in all_options(settings).items()
-        if value is not None and name not in look.parameters and name not in defined
-    ]
-
-
-def desired_restrictions(settings: Settings, defined: Mapping[str, str]) -> dict[str, str]:
-    """The mua_* restrictions that have to be written: those asked for, else those not defined."""
-    wanted = {}
-    for name, safe in SAFE_RESTRICTIONS.items():
-        asked: tuple[str, ...] | None = getattr(settings, name)
-        if asked is None:
-            if name not in defined:
-                wanted[name] = safe
-        elif name not in defined or _elements(defined[name]) != _elements(", ".join(asked)):
-            wanted[name] = ", ".join(asked)
-    return wanted
-
-
-def _elements(value: str) -> list[str]:
-    return value.replace(",", " ").split()
-
-
-def _effective(services: list[Service]) -> dict[str, dict[str, str]]:
-    """Service name to its options."""
-    return {service.name: service.effective_options for service in services}
-
-
-def _expect(
-    draft: Draft,
-    services: list[Service],
-    options: Mapping[str, str | None],
-    restrictions: Mapping[str, str],
-) -> None:
-    """Say what the host's postconf has to read of the service and of the restrictions it refers to."""
-    referred: set[str] = set()
-    for service in services:
-        # postconf misreads `-oname=value`, which smtpd understands.
-        joined = {option.name for option in service.options if option.joined}
-        for name, value in options.items():
-            if value is not None and name not in joined:
-                draft.expected[f"{service.name}/inet/{name}"] = value
-        for value in service.effective_options.values():
-            referred.update(re.findall(r"\$[({]?(mua_\w+)", value))
+def _expect_restrictions(draft: Draft, services: list[Service], restrictions: Mapping[str, str]) -> None:
+    """Say what the host's postconf has to read of the restrictions that the services refer to."""
     # postconf knows a parameter of the user's own only where something refers to it.
+    referred = mua_parameters_in(v for service in services for v in service.effective_options.values())
     defined = defined_parameters(draft.main_cf)
     for name in [name for name in SAFE_RESTRICTIONS if name in referred]:
         value = restrictions.get(name, draft.look.parameters.get(name))
@@ -159,22 +121,81 @@ def _parameters(settings: Settings) -> tuple[str, ...]:
     return (
         *all_options(settings),
         *SAFE_RESTRICTIONS,
+        *LISTS,
+        *INHERITED,
+        "postscreen_upstream_proxy_protocol",
         "inet_interfaces",
         "smtpd_sasl_exceptions_networks",
     )
 
 
-def _obstacles(_settings: Settings, look: Look) -> Iterator[str]:
+def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
     for service in look.submissions_services:
         if service.command != "smtpd":
             yield (
                 f"port 465 is held by {service.name}/inet, which runs {service.command} and not smtpd: "
                 f"move it to another port in {look.master_cf.path}"
             )
+    yield from _option_obstacles(settings, look)
+    for one in options_of_services(settings, look):
+        for name in lists_that_refuse_logins(settings, look, one):
+            key = LISTS[name] or f"{name} in submissions_options"
+            yield (
+                f"{one.name} on port 465 has {name} = {one.effective[name]}, which refuses those who have "
+                f"logged in, too: set {key}, which replaces that list, or mend it in {look.master_cf.path}"
+            )
+        if not is_login_only(settings, look, one) and not _is_decided(settings):
+            yield (
+                f"{one.name} on port 465 lets in clients that have not logged in: none of its lists of "
+                "restrictions surely ends in reject for them: set mua_relay_restrictions (for example to "
+                "['permit_sasl_authenticated', 'reject']), which replaces that list, or mend one in "
+                f"{look.master_cf.path}"
+            )
     yield from _reach_obstacles(look)
     # The reload would end Postfix's master. Postfix itself may hold it, for a service that was taken out.
     if 465 in look.listening - look.postfix_listening:
         yield "port 465 is held by another program than Postfix (ss -ltnp shows which): stop that first"
+
+
+def _is_decided(settings: Settings) -> bool:
+    """Whether the data says itself who may send without a login."""
+    return any(
+        name in settings.submissions_options or (key is not None and getattr(settings, key) is not None)
+        for name, key in LISTS.items()
+        if name in ("smtpd_client_restrictions", "smtpd_relay_restrictions", "smtpd_recipient_restrictions")
+    )
+
+
+def _option_obstacles(settings: Settings, look: Look) -> Iterator[str]:
+    """Options of `submissions_options` that nothing reads: most likely they are misspelt."""
+    defined = defined_parameters(look.main_cf.content or "")
+    present = {name for service in look.submissions_services for name in service.effective_options}
+    for name, value in settings.submissions_options.items():
+        if name in look.parameters or name in defined or _is_of_a_later_release(name, look):
+            continue
+        if value is None and name in present:
+            continue
+        any_more = " any more" if came_with(name) else ""
+        near = None if any_more else nearest(name, defined)
+        yield (
+            f"submissions_options: {name} is no parameter of Postfix {look.postfix_version}{any_more}, and "
+            f"main.cf does not define it{f'; did you mean {near}?' if near else ''}"
+        )
+
+
+def _is_of_a_later_release(name: str, look: Look) -> bool:
+    release, since = look.postfix_release, came_with(name)
+    return release is not None and since is not None and since > release
+
+
+def _warnings(settings: Settings, look: Look) -> Iterator[str]:
+    for name in unknown_options(settings, look):
+        since = came_with(name)
+        if name in settings.submissions_options and since and _is_of_a_later_release(name, look):
+            yield (
+                f"submissions_options: {name} came with Postfix {since[0]}.{since[1]}, and this is "
+                f"{look.postfix_version}: it is not written"
+            )
 
 
 _LOOPBACK = {"127.0.0.1", "[::1]", "localhost"}
@@ -206,4 +227,5 @@ STEP = Step(
     edit=edit,
     parameters=_parameters,
     obstacles=_obstacles,
+    warnings=_warnings,
 )

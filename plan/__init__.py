@@ -6,6 +6,8 @@
     preview.py        a plan as text for people and as JSON, and what makes two plans the same
     readiness.py      what every host needs before any step
     certificates.py   which certificates can be served; shared by the steps on TLS
+    submissions_options.py   which options a service on port 465 gets, and what of its owner's stays
+    reloads.py        whether a script surely reloads a unit
     template.py       templates/, filled in
     shebang.py        which shell a script is for
 

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from accepted_values import lineage_name
 from facts.look import Lineage, Look
 from settings import Settings
+from shown import command
 
 # This library takes longer to load than all our modules. The functions that need it load it, so that it
 # loads while the hosts answer.
@@ -30,27 +32,28 @@ def obstacles(settings: Settings, look: Look, domain: str) -> Iterator[str]:
     if lineage.chain is None:
         yield f"no certificate for {domain} in {lineage.directory}{_instead(settings, look, domain)}"
         return
+    name = settings.lineage_name(domain)
     certificate = _leaf(lineage)
     if certificate is None:
-        yield f"{lineage.directory}/fullchain.pem is not a certificate in PEM: {_renewal(look, domain)}"
+        yield f"{lineage.directory}/fullchain.pem is not a certificate in PEM: {_renewal(look, name)}"
         return
-    yield from _key_obstacles(look, domain, certificate)
+    yield from _key_obstacles(look, lineage, certificate, name)
     if certificate.not_valid_after_utc < datetime.now(UTC):
         yield (
             f"the certificate in {lineage.directory} expired on {certificate.not_valid_after_utc:%Y-%m-%d}: "
-            f"{_renewal(look, domain)}"
+            f"{_renewal(look, name)}"
         )
     if domain == settings.mail_domain and not _covers(lineage, settings.mail_hostname):
+        wider = _wider(look, name, [*names(lineage), settings.mail_hostname])
         yield (
             f"the certificate in {lineage.directory} does not cover {settings.mail_hostname}: "
-            f"{_wider(look, domain, [*names(lineage), settings.mail_hostname])}, "
-            "or set mail_hostname to a name that it covers"
+            f"{_named_otherwise(settings, look) or wider}, or set mail_hostname to a name that it covers"
         )
     if not names(lineage):
         yield f"the certificate in {lineage.directory} covers no DNS name: issue it for the domain's names"
 
 
-def warnings(look: Look, domain: str) -> Iterator[str]:
+def warnings(settings: Settings, look: Look, domain: str) -> Iterator[str]:
     """What will be wrong with a domain's certificate soon."""
     lineage = look.certificates[domain]
     certificate = _leaf(lineage)
@@ -60,7 +63,7 @@ def warnings(look: Look, domain: str) -> Iterator[str]:
     if timedelta(0) <= left < SOON:
         yield (
             f"the certificate in {lineage.directory} ends on {certificate.not_valid_after_utc:%Y-%m-%d}"
-            f" and was not renewed: {_renewal(look, domain)}"
+            f" and was not renewed: {_renewal(look, settings.lineage_name(domain))}"
         )
 
 
@@ -78,10 +81,9 @@ def names(lineage: Lineage) -> list[str]:
     return [name.lower() for name in extension.value.get_values_for_type(x509.DNSName)]
 
 
-def _key_obstacles(look: Look, domain: str, certificate: "x509.Certificate") -> Iterator[str]:
+def _key_obstacles(look: Look, lineage: Lineage, certificate: "x509.Certificate", name: str) -> Iterator[str]:
     from cryptography.exceptions import UnsupportedAlgorithm
 
-    lineage = look.certificates[domain]
     if not lineage.key:
         yield f"{lineage.directory}/privkey.pem is missing or cannot be read without a passphrase"
         return
@@ -96,45 +98,70 @@ def _key_obstacles(look: Look, domain: str, certificate: "x509.Certificate") -> 
     if not belongs:
         yield (
             f"{lineage.directory}: privkey.pem does not belong to fullchain.pem: "
-            f"{_renewal(look, domain, '--force-renewal ')}"
+            f"{_renewal(look, name, '--force-renewal')}"
         )
 
 
 def _instead(settings: Settings, look: Look, domain: str) -> str:
     """What there is instead of a lineage, and the command that makes the one that is wanted."""
-    name = settings.mail_hostname if domain == settings.mail_domain else f"mail.{domain}"
-    command = f"certbot certonly --cert-name {domain} -d {name}"
-    renamed = _renamed(look, domain)
+    is_default = domain == settings.mail_domain
+    name = settings.lineage_name(domain)
+    covered = settings.mail_hostname if is_default else f"mail.{domain}"
+    obtain = command("certbot", "certonly", "--cert-name", name, "-d", covered)
+    renamed = _renamed(look, name)
+    otherwise = _named_otherwise(settings, look) if is_default else ""
     if renamed:
         return (
-            f"; certbot calls it {renamed[-1]}: run {command} on the host (with a -d for each of its "
-            f"names), then certbot delete --cert-name {renamed[-1]}"
+            f"; certbot calls it {renamed[-1]}: run {obtain} on the host (with a -d for each of its "
+            f"names), then {command('certbot', 'delete', '--cert-name', renamed[-1])}"
+            + (f"; or: {otherwise}" if otherwise else "")
         )
+    if otherwise:
+        return f": {otherwise}"
     others = f" (there is {', '.join(look.lineages)})" if look.lineages else ""
-    return f"{others}: run {command} on the host"
+    return f"{others}: run {obtain} on the host"
 
 
-def _wider(look: Look, domain: str, wanted: list[str]) -> str:
+def _named_otherwise(settings: Settings, look: Look) -> str:
+    """Which key names a lineage that covers the host, if there is one beside that of the mail domain."""
+    now = datetime.now(UTC)
+    for name, lineage in look.covering.items():
+        certificate = _leaf(lineage)
+        if certificate is None or certificate.not_valid_after_utc < now or not _is_name(name):
+            continue
+        if _covers(lineage, settings.mail_hostname):
+            return f"the lineage {name} covers {settings.mail_hostname}: set certificate_name to '{name}'"
+    return ""
+
+
+def _is_name(name: str) -> bool:
+    """Whether a lineage has a name that `certificate_name` accepts."""
+    try:
+        return bool(lineage_name(name))
+    except ValueError:
+        return False
+
+
+def _wider(look: Look, name: str, wanted: list[str]) -> str:
     """How a lineage gets further names. Without --cert-name certbot would make another lineage."""
     if "certbot" not in look.commands:
         return "issue it for that name too"
-    return (
-        f"run certbot certonly --cert-name {domain} {' '.join(f'-d {name}' for name in wanted)} on the host"
-    )
+    words = [word for one in wanted for word in ("-d", one)]
+    return f"run {command('certbot', 'certonly', '--cert-name', name, *words)} on the host"
 
 
-def _renewal(look: Look, domain: str, options: str = "") -> str:
+def _renewal(look: Look, name: str, *options: str) -> str:
     """How a lineage is renewed, and which one is perhaps renewed instead of it."""
     if "certbot" not in look.commands:
         return "renew it with the client that obtained it"
-    command = f"renew it with certbot renew {options}--cert-name {domain}"
-    renamed = _renamed(look, domain)
-    return f"{command} (there is {', '.join(renamed)} too, which nothing here uses)" if renamed else command
+    renewal = f"renew it with {command('certbot', 'renew', *options, '--cert-name', name)}"
+    renamed = _renamed(look, name)
+    return f"{renewal} (there is {', '.join(renamed)} too, which nothing here uses)" if renamed else renewal
 
 
-def _renamed(look: Look, domain: str) -> list[str]:
-    """The lineages that certbot made beside that of a domain: example.jp-0001 and on."""
-    return [name for name in look.lineages if re.fullmatch(rf"{re.escape(domain)}-\d{{4,}}", name)]
+def _renamed(look: Look, name: str) -> list[str]:
+    """The lineages that certbot made beside one that it has: example.jp-0001 and on."""
+    return [other for other in look.lineages if re.fullmatch(rf"{re.escape(name)}-\d{{4,}}", other)]
 
 
 def _leaf(lineage: Lineage) -> "x509.Certificate | None":

@@ -7,6 +7,7 @@ from difflib import SequenceMatcher
 from facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile, Socket
 from postfix.logical_lines import split_lines
 from postfix.main_cf import comment_out, defined_parameters, set_parameter
+from postfix.master_cf import services, set_options
 from settings import Settings
 
 
@@ -47,7 +48,11 @@ class Draft:
     + due: service to the reasons why it must be reloaded even if none of its files changes
     + certificates: a name that a client may ask port 465 for, to the file with the chain that it must
       get; an empty one if the owner answers for the certificate. `mail_hostname` comes first
+    + sni_tables: the owner's tables in which Postfix looks for `mail_hostname` before it takes the default
     + logins: whether port 465 offers AUTH to a client on the host itself
+    + login_only: whether port 465 surely refuses everybody who has not logged in
+    + proxied: whether port 465 waits for a proxy's header
+    + unprovable: why no connection can prove a change of Postfix, one sentence per reason
     + listener: the auth listener that Dovecot's effective configuration and the disk must have
     """
 
@@ -59,7 +64,11 @@ class Draft:
         self.expected: dict[str, str] = {}
         self.due: dict[str, list[str]] = {}
         self.certificates: dict[str, str] = {}
+        self.sni_tables: tuple[str, ...] = ()
         self.logins = True
+        self.login_only = False
+        self.proxied = False
+        self.unprovable: list[str] = []
         self.listener: Socket | None = None
         self._step = ""
         self._contents = {key: file.content for key, file in look.files.items()}
@@ -126,6 +135,31 @@ class Draft:
                 self.write(MAIN_CF, content, parameters=(name,), reason=reason)
             if name in self.look.parameters:
                 self.expected[name] = value
+
+    def set_options(
+        self, wanted: Mapping[str, Mapping[str, str | None]], reason: str = "", *, content: str = ""
+    ) -> None:
+        """Give services of master.cf their options, if they have others.
+
+        + wanted: what postconf calls a service, such as `smtp/inet`, to its options: name to value, and
+          `None` removes one
+        + content: master.cf with a new service among these; without it, as it is
+        """
+        before = {service.label: service.effective_options for service in services(self.master_cf)}
+        content = set_options(content or self.master_cf, wanted)
+        changed = tuple(
+            f"{label}/{name}"
+            for label, options in wanted.items()
+            for name, value in options.items()
+            if before.get(label, {}).get(name) != value
+        )
+        self.write(MASTER_CF, content, parameters=changed, reason=reason)
+        for service in services(content):
+            # postconf misreads `-oname=value`, which smtpd understands.
+            joined = {option.name for option in service.options if option.joined}
+            for name, value in wanted.get(service.label, {}).items():
+                if value is not None and name not in joined:
+                    self.expected[f"{service.label}/{name}"] = value
 
     def note(self, text: str) -> None:
         """Say something of the host in the preview."""

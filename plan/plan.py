@@ -52,10 +52,14 @@ class Reload:
 
 @dataclass(frozen=True)
 class Proof:
-    """What must be there afterwards: see `Draft.certificates`, `Draft.logins` and `Draft.listener`."""
+    """What must be there afterwards: see the attributes of `Draft` with these names."""
 
     certificates: tuple[tuple[str, str], ...] = ()
+    sni_tables: tuple[str, ...] = ()
     logins: bool = True
+    login_only: bool = False
+    proxied: bool = False
+    unprovable: tuple[str, ...] = ()
     listener: Socket | None = None
 
 
@@ -118,7 +122,18 @@ def plan_of(settings: Settings, look: Look, steps: Sequence[Step]) -> Plan:
     refusals += [reason for step in steps for reason in step.obstacles(settings, look)]
     if refusals:
         return Plan(refusals=tuple(refusals), warnings=warnings)
-    return plan_regardless(settings, look, steps, warnings)
+    plan = plan_regardless(settings, look, steps, warnings)
+    in_the_way = tuple(_in_the_way(plan))
+    return Plan(refusals=in_the_way, warnings=warnings) if in_the_way else plan
+
+
+def _in_the_way(plan: Plan) -> Iterator[str]:
+    """What stands in the way of this very plan; a host with nothing to do is left as it is."""
+    for planned in plan.files:
+        if planned.file.odd:
+            yield f"{planned.file.path} is {planned.file.odd}: put a file there, or take it away"
+    if any(reload.service == "Postfix" for reload in plan.reloads):
+        yield from plan.proof.unprovable
 
 
 def plan_regardless(
@@ -140,11 +155,21 @@ def plan_regardless(
         edits=tuple(draft.edits),
         notes=tuple(draft.notes),
         files=files,
-        managed=tuple((file.service, look.files[file.key]) for file in managed),
+        managed=tuple(
+            (file.service, look.files[file.key]) for file in managed if not look.files[file.key].odd
+        ),
         reloads=tuple(_reloads(draft, files, unfinished)),
         unfinished=unfinished,
         expected=tuple(draft.expected.items()),
-        proof=Proof(tuple(draft.certificates.items()), draft.logins, draft.listener),
+        proof=Proof(
+            tuple(draft.certificates.items()),
+            draft.sni_tables,
+            draft.logins,
+            draft.login_only,
+            draft.proxied,
+            tuple(draft.unprovable),
+            draft.listener,
+        ),
     )
 
 

@@ -4,6 +4,7 @@ A stopped Postfix stays stopped: whoever stopped it may have had a reason, and a
 on the running service.
 """
 
+import re
 from collections.abc import Iterator
 
 from facts.look import Look
@@ -27,16 +28,25 @@ def unreadable(look: Look) -> Iterator[str]:
 
 
 def stopped(look: Look) -> Iterator[str]:
-    """That Postfix does not run, if so."""
+    """That Postfix does not run, or that systemd does not hold Postfix or Dovecot, if so."""
     if look.postfix_reloaded is None:
         yield "Postfix is not running: start it (systemctl start postfix), for a change proves itself live"
+    stops = {"Postfix": (look.postfix_unit, "postfix stop"), "Dovecot": (look.dovecot_unit, "doveadm stop")}
+    for program, (unit, stop) in stops.items():
+        service = program.lower()
+        # A template's instance is called postfix@-.service.
+        if unit and not re.match(rf"{service}\b.*\.service$", unit):
+            yield (
+                f"{program} was not started by systemd (it runs in {unit}), which cannot reload it: "
+                f"run {stop}, then systemctl restart {service}"
+            )
 
 
 def _configuration_obstacles(look: Look) -> Iterator[str]:
     """Why Postfix's own programs cannot read its configuration; the rest of a look rests on that."""
     for file in (look.main_cf, look.master_cf):
         if file.content is None:
-            yield f"{file.path} is missing or cannot be read: restore it"
+            yield f"{file.path} is {file.odd or 'missing or cannot be read'}: restore it"
             return
     try:
         _ = look.submissions_services

@@ -37,10 +37,21 @@ class Service:
 
     name: str
     type: str
+    chroot: str
     command: str
     options: tuple[Option, ...]
     start: int
     end: int
+
+    @property
+    def port(self) -> str:
+        """The port of its name, which may begin with an address."""
+        return self.name.rpartition(":")[2]
+
+    @property
+    def label(self) -> str:
+        """What postconf(1) calls it: `smtp/inet`."""
+        return f"{self.name}/{self.type}"
 
     @property
     def effective_options(self) -> dict[str, str]:
@@ -58,24 +69,48 @@ def submissions_services(content: str) -> list[Service]:
     return [
         service
         for service in services(content)
-        if service.type == "inet" and service.name.rpartition(":")[2] in SUBMISSIONS_NAMES
+        if service.type == "inet" and service.port in SUBMISSIONS_NAMES
     ]
 
 
-def set_options(content: str, options: Mapping[str, str | None]) -> str:
-    """Give every service on port 465 these options; its other options stay.
+def port_25_services(content: str) -> list[Service]:
+    """The smtpd services that serve port 25; behind postscreen that is `smtpd pass`."""
+    return [
+        service
+        for service in services(content)
+        if service.command == "smtpd"
+        and (service.type == "pass" or (service.type == "inet" and service.port in ("smtp", "25")))
+    ]
+
+
+def set_options(content: str, wanted: Mapping[str, Mapping[str, str | None]]) -> str:
+    """Give services options; their other options stay.
 
     An existing option gets the new value in place, a missing one is added on its own line at the end,
-    and one whose value is `None` is removed. A file without such a service gets one: below Debian's
-    commented example if the file has it, else at the end.
+    and one whose value is `None` is removed.
+
+    + wanted: a service's label, such as `smtp/inet`, to its options, name to value
     """
-    found = submissions_services(content)
-    if not found:
-        return _add_service(content, options)
     # From the last service up: an edit moves only what is below it.
-    for service in reversed(found):
-        content = _edit_service(content, service, options)
+    for service in reversed(services(content)):
+        options = wanted.get(service.label)
+        if options:
+            content = _edit_service(content, service, options)
     return content
+
+
+def add_submissions_service(content: str, chroot: str) -> str:
+    """Add the service without options: below Debian's commented example if the file has it, else at the end.
+
+    + chroot: the column of that name: `y`, `n` or `-`
+    """
+    stanza = f"submissions inet n       -       {chroot}       -       -       smtpd{line_end(content)}"
+    content = ended(content)
+    commented = re.search(r"^#submissions\s+inet\s.*\n(?:#[ \t]+\S.*\n)*", content, re.MULTILINE)
+    place = commented.end() if commented else len(content)
+    # A comment does not end a service: the lines below it may still be options of the service above.
+    place = next((service.end for service in services(content) if service.start < place < service.end), place)
+    return content[:place] + stanza + content[place:]
 
 
 def option_words(name: str, value: str) -> str:
@@ -121,8 +156,9 @@ def _service(lines: list[str], offsets: list[int], indices: list[int]) -> Servic
             text = text[1:-1]
         name, _, value = text.partition("=")
         options.append(Option(name.strip(WHITE), fold(value), start, argument, end))
-    name, kind, command = (words[column][0] for column in (0, 1, _COLUMNS - 1))
-    return Service(name, kind, command, tuple(options), offsets[indices[0]], offsets[indices[-1] + 1])
+    name, kind, chroot, command = (words[column][0] for column in (0, 1, 4, _COLUMNS - 1))
+    start, end = offsets[indices[0]], offsets[indices[-1] + 1]
+    return Service(name, kind, chroot, command, tuple(options), start, end)
 
 
 def _words(line: str, offset: int) -> list[tuple[str, int, int]]:
@@ -142,20 +178,6 @@ def _join_braces(words: Sequence[tuple[str, int, int]]) -> list[tuple[str, int, 
         for character in text:
             depth = max(0, depth + {"{": 1, "}": -1}.get(character, 0))
     return joined
-
-
-def _add_service(content: str, options: Mapping[str, str | None]) -> str:
-    end = line_end(content)
-    stanza = f"submissions inet n       -       y       -       -       smtpd{end}"
-    stanza += "".join(
-        f"  {option_words(name, value)}{end}" for name, value in options.items() if value is not None
-    )
-    content = ended(content)
-    commented = re.search(r"^#submissions\s+inet\s.*\n(?:#[ \t]+\S.*\n)*", content, re.MULTILINE)
-    place = commented.end() if commented else len(content)
-    # A comment does not end a service: the lines below it may still be options of the service above.
-    place = next((service.end for service in services(content) if service.start < place < service.end), place)
-    return content[:place] + stanza + content[place:]
 
 
 def _edit_service(content: str, service: Service, options: Mapping[str, str | None]) -> str:

@@ -218,7 +218,7 @@ BREAKAGES = (
     Breakage(
         "port 465 refuses everybody before they can log in",
         f"postconf -e smtpd_delay_reject=no && {RELOAD}",
-        {"port 465 greets inside tls"},
+        {"port 465 greets inside tls", "as deployed: Submissions"},
         alone=True,
     ),
     Breakage(
@@ -226,14 +226,14 @@ BREAKAGES = (
         "postconf -e mua_client_restrictions= mua_relay_restrictions=permit_mynetworks,reject && "
         "postconf -P submissions/inet/mynetworks=0.0.0.0/0 "
         f"submissions/inet/smtpd_recipient_restrictions=permit_mynetworks,reject && {RELOAD}",
-        {"port 465 relays nothing without login", "as deployed: Submissions"},
+        {"port 465 relays nothing without login", "nothing stands in the way of a deploy"},
     ),
     Breakage(
         "users given away on port 465",
         "postconf -e mua_client_restrictions= mua_relay_restrictions=reject_unauth_destination && "
         "postconf -P submissions/inet/smtpd_recipient_restrictions=reject_unauth_destination "
         f"submissions/inet/smtpd_reject_unlisted_recipient=yes && {RELOAD}",
-        {"port 465 gives no user away", "as deployed: Submissions"},
+        {"port 465 gives no user away", "nothing stands in the way of a deploy"},
     ),
     Breakage(
         "every password is right",

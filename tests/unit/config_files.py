@@ -107,3 +107,28 @@ def master_cf(draw: st.DrawFn) -> str:
     head = "anvil     unix  -       -       y       -       1       anvil"
     blocks = draw(st.lists(comment | blank | _service(), max_size=6))
     return _file(draw, [[head], *blocks])
+
+
+def long_main_cf() -> str:
+    """A main.cf of ten thousand lines, with every parameter defined three times on its way."""
+    lines = []
+    for number in range(10_000):
+        name = PARAMETERS[number // 1000 % len(PARAMETERS)]
+        kinds = (f"# note {number}", f"\t# {name} = {number}", "", f"#{name} = x", "    ")
+        lines.append(f"{name} =\tnumber,\n  {number}" if number % 400 == 0 else kinds[number % len(kinds)])
+    return "\n".join(lines)
+
+
+def long_master_cf() -> str:
+    """A master.cf of ten thousand lines, with the service on port 465 in its midst."""
+    lines = ["smtp inet n - n - - smtpd"]
+    for number in range(2_499):
+        lines += [
+            f"{20_000 + number} inet n - y - - smtpd",
+            f"  -o syslog_name=x{number}",
+            "# between",
+            "  -v",
+        ]
+        if number == 1_000:
+            lines += ["smtps inet n - n - - smtpd", "# ours", "\t-o smtpd_sasl_auth_enable=no"]
+    return "\n".join(lines) + "\n"

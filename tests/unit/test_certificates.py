@@ -1,6 +1,7 @@
 """What about a host's certificates stops a deploy, and what is only warned of."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -163,3 +164,53 @@ def test_an_owners_table_of_older_copies_is_warned_of() -> None:
     seen = look([lineage("example.jp", ["mail.example.jp"])], stale_tables=["hash:/etc/postfix/sni"])
     (found,) = warnings(MAIL, seen)
     assert "postmap -F hash:/etc/postfix/sni" in found
+
+
+# -- lineages with other names ------------------------------------------------------------------------
+
+
+def covering(seen: Look, *lineages: Lineage) -> Look:
+    """The host with further lineages whose certificates may cover its name."""
+    return replace(seen, covering={one.directory.rpartition("/")[2]: one for one in lineages})
+
+
+@pytest.mark.parametrize("own", [Lineage(f"{LIVE}/example.jp"), lineage("example.jp", ["www.example.jp"])])
+@pytest.mark.parametrize("covers", ["mail.example.jp", "*.example.jp"])
+def test_a_lineage_that_covers_the_host_is_named_with_its_key(own: Lineage, covers: str) -> None:
+    other = lineage("mail.example.jp", [covers])
+    found = obstacle(covering(look([own], there=["mail.example.jp"]), other))
+    assert (
+        "the lineage mail.example.jp covers mail.example.jp: set certificate_name to 'mail.example.jp'"
+        in found
+    )
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        lineage("mail.example.jp", ["mail.example.jp.evil.example"]),
+        lineage("mail.example.jp", ["mail.example.jp"], days=-1),
+        lineage("x;reboot", ["mail.example.jp"]),
+        Lineage(f"{LIVE}/mail.example.jp", "not PEM"),
+    ],
+)
+def test_a_lineage_that_would_not_do_is_not_named(other: Lineage) -> None:
+    assert "certificate_name" not in obstacle(covering(look([Lineage(f"{LIVE}/example.jp")]), other))
+
+
+def test_commands_have_the_lineages_name() -> None:
+    named = settings(certificate_name="mail-2026")
+    own = replace(lineage("mail-2026", ["mail.example.jp"], days=-1), directory=f"{LIVE}/mail-2026")
+    seen = replace(look([]), certificates={"example.jp": own})
+    (found,) = obstacles(named, seen)
+    assert "certbot renew --cert-name mail-2026" in found
+
+
+def test_names_of_a_certificate_are_quoted_in_commands() -> None:
+    found = obstacle(look([lineage("example.jp", ["$(reboot).example", "x y.example"])]))
+    assert "-d '$(reboot).example' -d 'x y.example' -d mail.example.jp" in found
+
+
+def test_an_owners_table_is_quoted_in_a_command() -> None:
+    seen = look([lineage("example.jp", ["mail.example.jp"])], stale_tables=["hash:/etc/x;reboot"])
+    assert "run postmap -F 'hash:/etc/x;reboot' on the host" in warnings(MAIL, seen)[0]

@@ -53,7 +53,7 @@ BAD = {
 }
 PROBLEMS = [
     "mail1.example.jp: mail_domain = '../jp': give a domain name such as example.jp",
-    "mail1.example.jp: smtp_auth_on_port_25 = 'yes': give True or False",
+    "mail1.example.jp: smtp_auth_on_port_25 = 'yes': give True or False, or None",
     "mail3: ssh_pasword: unknown key; did you mean ssh_password?",
     "mail3: mail_hostname = 'mail3': give the full name that mail programs connect to,"
     " such as mail.example.jp",
@@ -64,7 +64,8 @@ PROBLEMS = [
 def test_every_problem_comes_before_the_first_connection(tmp_path: Path, options: tuple[str, ...]) -> None:
     status, _, said = run(tmp_path, BAD, "deploy.py", *options)
     before, _, after = said.partition("Connecting to hosts")
-    *listed, total = [line.strip() for line in before.splitlines() if ": " in line]
+    warned, *listed, total = [line.strip() for line in before.splitlines() if ": " in line]
+    assert warned.startswith("smtp_auth_on_port_25 is not set for 1 of 1 hosts: they offer logins")
     assert listed == PROBLEMS
     assert total.startswith("4 problems in the data of 2 hosts of 3")
     assert tried(after) == {"mail2.example.jp"}
@@ -81,6 +82,15 @@ def test_only_the_chosen_hosts_are_checked(tmp_path: Path) -> None:
 def test_the_excluded_hosts_are_not_checked(tmp_path: Path) -> None:
     _, _, said = run(tmp_path, BAD, "deploy.py", "--dry", "--exclude", "mail3")
     assert [line.strip() for line in said.splitlines() if line.strip() in PROBLEMS] == PROBLEMS[:2]
+
+
+@pytest.mark.parametrize(("value", "times"), [(None, 1), (True, 0), (False, 0)])
+def test_logins_on_port_25_are_warned_of_once_where_nobody_decided(
+    tmp_path: Path, value: bool | None, times: int
+) -> None:
+    hosts = {f"mail{n}.example.jp": {**GOOD, "smtp_auth_on_port_25": value} for n in (1, 2)}
+    _, _, said = run(tmp_path, hosts, "deploy.py", "--dry")
+    assert said.count("smtp_auth_on_port_25") == times
 
 
 def test_without_a_good_host_nothing_is_connected_to(tmp_path: Path) -> None:

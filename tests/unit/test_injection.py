@@ -11,8 +11,8 @@ from facts.mail_host import MailHost, Question
 from facts.told import told
 from on_host.change import rehearsal_program
 from operations import STEPS, postfix_sni
-from operations import submissions_service as submissions
 from plan.step import files_managed, parameters_asked
+from plan.submissions_options import options_of_services
 from postfix.main_cf import defined_parameters
 from postfix.master_cf import services
 from settings import Settings
@@ -39,8 +39,9 @@ def test_the_files_hold_what_was_meant_and_nothing_more(version: str, found: Set
     assert [(o.name, o.type, o.command, o.effective_options) for o in others] == [
         (o.name, o.type, o.command, o.effective_options) for o in services(look.master_cf.content or "")
     ]
-    options = submissions.desired_options(found, look)
-    assert own.effective_options == {name: value for name, value in options.items() if value is not None}
+    [wanted] = options_of_services(found, look)
+    options = {name: value for name, value in wanted.options.items() if value is not None}
+    assert own.effective_options == options
     for path in (after["smtpd_tls_key_file"], after["smtpd_tls_cert_file"]):
         assert PurePosixPath(path).parts[:-2] == PurePosixPath(found.letsencrypt_live).parts
         assert ".." not in PurePosixPath(path).parts
@@ -56,8 +57,8 @@ def test_the_looks_command_has_the_words_that_were_meant(found: Settings) -> Non
     files = files_managed(STEPS)
     command = MailHost().command(Question(found, parameters_asked(STEPS, found), files))
     words = shlex.split(str(command))
-    assert words[:3] == ["perl", "-", f"live={found.letsencrypt_live}"]
-    ours = [word for word in words[3:] if not word.startswith("parameter=")]
+    assert words[:4] == ["perl", "-", f"live={found.letsencrypt_live}", f"hostname={found.mail_hostname}"]
+    ours = [word for word in words[4:] if not word.startswith("parameter=")]
     assert ours == [
         *(f"file={file.key}={file.place}={file.name}" for file in files),
         *(f"certificate={domain}={found.letsencrypt_live}/{domain}" for domain in found.domains),

@@ -4,11 +4,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postfix.master_cf import SUBMISSIONS_NAMES, Service, services, set_options, submissions_services
+from postfix.master_cf import (
+    SUBMISSIONS_NAMES,
+    Service,
+    add_submissions_service,
+    port_25_services,
+    services,
+    set_options,
+    submissions_services,
+)
 from tests.unit.config_files import master_cf
 
 HEAD = "smtp      inet  n       -       y       -       -       smtpd\n"
 ADDED = "submissions inet n       -       y       -       -       smtpd\n  -o a=1\n"
+
+
+def on_465(content: str, options: dict[str, str | None]) -> str:
+    """Each service on port 465 gets the options."""
+
+    return set_options(content, {service.label: options for service in submissions_services(content)})
+
+
+def added_to(content: str, options: dict[str, str | None], chroot: str = "y") -> str:
+    """The new service with options."""
+    return set_options(add_submissions_service(content, chroot), {"submissions/inet": options})
 
 
 @pytest.mark.parametrize(
@@ -27,6 +46,20 @@ ADDED = "submissions inet n       -       y       -       -       smtpd\n  -o a=
             f"{HEAD}#submissions inet n - y - - smtpd\n  -o x=1\nb unix - - y - - b\n",
             f"{HEAD}#submissions inet n - y - - smtpd\n  -o x=1\n{ADDED}b unix - - y - - b\n",
         ),
+    ],
+)
+def test_the_service_is_added_where_people_look_for_it(before: str, after: str) -> None:
+    assert added_to(before, {"a": "1"}) == after
+
+
+def test_the_new_service_gets_its_chroot_column() -> None:
+    [_, added] = services(add_submissions_service(HEAD, "n"))
+    assert (added.name, added.chroot) == ("submissions", "n")
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
         ("submissions inet n - y - - smtpd\n", "submissions inet n - y - - smtpd\n  -o a=1\n"),
         ("submissions inet n - y - - smtpd", "submissions inet n - y - - smtpd\n  -o a=1\n"),
         ("smtps inet n - n - - smtpd -v\n", "smtps inet n - n - - smtpd -v\n  -o a=1\n"),
@@ -57,7 +90,7 @@ ADDED = "submissions inet n       -       y       -       -       smtpd\n  -o a=
     ],
 )
 def test_the_service_gets_an_option(before: str, after: str) -> None:
-    assert set_options(before, {"a": "1"}) == after
+    assert on_465(before, {"a": "1"}) == after
 
 
 @pytest.mark.parametrize(
@@ -73,11 +106,11 @@ def test_the_service_gets_an_option(before: str, after: str) -> None:
 )
 def test_an_option_is_removed(options: str, after: str) -> None:
     head = "submissions inet n - y - - smtpd\n"
-    assert set_options(head + options, {"a": None}) == head + after
+    assert on_465(head + options, {"a": None}) == head + after
 
 
 def test_a_value_with_white_space_comes_in_braces() -> None:
-    content = set_options("submissions inet n - y - - smtpd\n", {"a": "x, y", "b": ""})
+    content = on_465("submissions inet n - y - - smtpd\n", {"a": "x, y", "b": ""})
     assert content == "submissions inet n - y - - smtpd\n  -o { a = x, y }\n  -o b=\n"
 
 
@@ -110,7 +143,20 @@ def test_port_465_has_many_names(name: str) -> None:
 def test_what_is_not_on_port_465_is_not_touched(service: str) -> None:
     content = f"{service} n - y - - smtpd\n"
     assert not submissions_services(content)
-    assert set_options(content, {"a": "1"}) == content + ADDED
+    assert on_465(content, {"a": "1"}) == content
+
+
+@pytest.mark.parametrize("name", ["smtp inet", "25 inet", "192.0.2.1:smtp inet", "smtpd pass"])
+def test_port_25_is_found(name: str) -> None:
+    assert port_25_services(f"{name} n - y - - smtpd\n")
+
+
+@pytest.mark.parametrize(
+    "service",
+    ["smtp inet n - y - 1 postscreen", "smtp unix - - y - - smtp", "2525 inet n - y - - smtpd"],
+)
+def test_what_is_not_smtpd_on_port_25_is_not_taken_for_it(service: str) -> None:
+    assert not port_25_services(f"{service}\n")
 
 
 NAMES = st.sampled_from(
@@ -121,14 +167,23 @@ VALUES = st.none() | st.sampled_from(["", "yes", "a, b", "$mua_client_restrictio
 
 @given(master_cf(), st.dictionaries(NAMES, VALUES, max_size=4))
 def test_options_change_and_nothing_else(content: str, options: dict[str, str | None]) -> None:
-    after = set_options(content, options)
+    after = on_465(content, options)
     assert comments(after) == comments(content)
     assert others(after) == others(content)
-    before = submissions_services(content) or [Service("submissions", "inet", "smtpd", (), 0, 0)]
     assert [effective(service) for service in submissions_services(after)] == [
-        (service.name, merged(service.effective_options, options)) for service in before
+        (service.name, merged(service.effective_options, options))
+        for service in submissions_services(content)
     ]
-    assert set_options(after, options) == after
+    assert on_465(after, options) == after
+
+
+@given(master_cf())
+def test_a_service_is_added_and_nothing_else(content: str) -> None:
+    after = add_submissions_service(content, "y")
+    assert comments(after) == comments(content)
+    assert sorted(map(effective, services(after)), key=repr) == sorted(
+        [*map(effective, services(content)), ("submissions", {})], key=repr
+    )
 
 
 def effective(service: Service) -> tuple[str, dict[str, str]]:

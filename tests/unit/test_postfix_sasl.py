@@ -2,8 +2,9 @@
 
 import pytest
 
+from facts.look import Look
 from operations import postfix_sasl
-from tests.unit.scenarios import RELEASES, Part, lines_of, stock, wanted, with_main_cf
+from tests.unit.scenarios import RELEASES, Part, lines_of, stock, wanted, with_main_cf, with_master_cf
 
 SASL = {
     "smtpd_sasl_type": "dovecot",
@@ -49,3 +50,57 @@ def test_cyrus_is_commented_out_over_all_its_lines() -> None:
         postfix_sasl.STEP,
     )
     assert part.main_cf.startswith("#cyrus_sasl_config_path =\n#  /a:\n# b\n#  /c\n")
+
+
+def with_option(value: str, service: str = "smtp inet n - y - - smtpd") -> Look:
+    """A host whose port 25 has this value of smtpd_sasl_auth_enable in master.cf."""
+    return with_master_cf(stock("3.10.5"), f"{service} -v -o smtpd_sasl_auth_enable={value}\n")
+
+
+@pytest.mark.parametrize("service", ["smtp inet n - y - - smtpd", "smtpd pass - - y - - smtpd"])
+def test_an_option_that_offers_logins_on_port_25_is_switched_off(service: str) -> None:
+    part = Part(with_option("yes", service), wanted(smtp_auth_on_port_25=False), postfix_sasl.STEP)
+    assert part.master_cf == f"{service} -v -o smtpd_sasl_auth_enable=no\n"
+    name = "/".join(service.split()[:2])
+    assert f"{name}/smtpd_sasl_auth_enable = no" in part.postconf
+
+
+def test_another_service_keeps_its_logins() -> None:
+    look = with_option("yes", "submission inet n - y - - smtpd")
+    part = Part(look, wanted(smtp_auth_on_port_25=False), postfix_sasl.STEP)
+    assert part.master_cf == look.master_cf.content
+
+
+@pytest.mark.parametrize("asked", [None, True])
+def test_an_owners_option_against_logins_stays_and_is_named(asked: bool | None) -> None:
+    look = with_option("no")
+    part = Part(look, wanted(smtp_auth_on_port_25=asked), postfix_sasl.STEP)
+    assert part.master_cf == look.master_cf.content
+    assert part.shown[0].startswith("smtp keeps its smtpd_sasl_auth_enable=no in master.cf")
+
+
+@pytest.mark.parametrize(
+    ("look", "asked", "offered"),
+    [
+        (stock("3.10.5"), None, True),
+        (stock("3.10.5"), True, True),
+        (stock("3.10.5"), False, False),
+        (with_option("no"), None, False),
+        (with_option("yes"), False, False),
+        (with_master_cf(stock("3.10.5"), ""), None, False),
+    ],
+)
+def test_it_is_known_whether_port_25_offers_logins(look: Look, asked: bool | None, offered: bool) -> None:
+    assert postfix_sasl.offered_on_port_25(wanted(smtp_auth_on_port_25=asked), look) == offered
+
+
+@pytest.mark.parametrize(
+    ("option", "present", "told"),
+    [("", "yes", True), ("", "no", False), (" -o smtpd_sasl_auth_enable=yes", "yes", False)],
+)
+def test_who_loses_the_logins_of_main_cf_is_told(option: str, present: str, told: bool) -> None:
+    look = with_main_cf(stock("3.10.5"), f"smtpd_sasl_auth_enable = {present}\n")
+    look = with_master_cf(look, f"submission inet n - y - - smtpd{option}\n")
+    part = Part(look, wanted(smtp_auth_on_port_25=False), postfix_sasl.STEP)
+    assert ("submission has its logins from main.cf, and offers none any more" in part.shown) == told
+    assert part.master_cf == look.master_cf.content

@@ -7,6 +7,7 @@ import pytest
 from facts.look import Look
 from operations import postfix_sni
 from plan.draft import Draft
+from settings import Settings
 from tests.unit.looks import look, settings
 from tests.unit.scenarios import LIVE
 from tests.unit.test_certificates import lineage
@@ -94,3 +95,52 @@ def test_a_further_certificate_that_is_newer_than_what_runs_is_a_reason_to_reloa
     draft = Draft(TWO, host)
     postfix_sni.edit(draft)
     assert draft.due.get("Postfix", []) == reasons
+
+
+def test_a_wildcard_is_asked_for_by_a_name_that_only_it_covers() -> None:
+    wide = look(
+        [
+            lineage("example.jp", ["mail.example.jp", "mail0.example.jp"]),
+            lineage("example.net", ["*.example.jp", "*.example.net"]),
+        ]
+    )
+    asked = postfix_sni.asked_for(postfix_sni.served(TWO, wide))
+    assert {name: one.directory.rpartition("/")[2] for name, one in asked.items()} == {
+        "mail.example.jp": "example.jp",
+        "mail0.example.jp": "example.jp",
+        "mail1.example.jp": "example.net",
+        "mail.example.net": "example.net",
+    }
+
+
+@pytest.mark.parametrize(
+    ("wanted", "present", "tables"),
+    [
+        (ONE, "", ()),
+        (ONE, "hash:/own, inline:{ a=b, c=d }", ("hash:/own", "inline:{ a=b, c=d }")),
+        (ONE, f"{OURS} hash:/own", ("hash:/own",)),
+        # Our table comes first and has the name.
+        (TWO, f"{OURS}, hash:/own", ()),
+    ],
+)
+def test_an_owners_tables_may_have_the_hosts_name(
+    wanted: Settings, present: str, tables: tuple[str, ...]
+) -> None:
+    host = seen(present)
+    host.parameters["smtpd_tls_cert_file"] = "/x"
+    draft = Draft(wanted, host)
+    postfix_sni.edit(draft)
+    assert draft.sni_tables == tables
+
+
+def test_an_option_of_the_service_wins_over_main_cf() -> None:
+    service = "submissions inet n - y - - smtpd -o tls_server_sni_maps={}\n"
+    with_option = [seen("hash:/x", master_cf=service.format(value)) for value in ("hash:/own", "", OURS)]
+    found = [Draft(ONE, host) for host in with_option]
+    for draft in found:
+        draft.look.parameters["smtpd_tls_cert_file"] = "/x"
+        postfix_sni.edit(draft)
+    assert [draft.sni_tables for draft in found] == [("hash:/own",), (), ()]
+    obstacles = [list(postfix_sni.STEP.obstacles(TWO, host)) for host in with_option]
+    assert [len(reasons) for reasons in obstacles] == [1, 1, 0]
+    assert f"add {OURS} to it" in obstacles[0][0]

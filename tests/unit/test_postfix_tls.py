@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from operations import postfix_tls
-from tests.unit.scenarios import LIVE, RELEASES, Part, stock, wanted, with_main_cf
+from tests.unit.scenarios import LIVE, RELEASES, Part, stock, wanted, with_main_cf, with_master_cf
 
 FULLCHAIN = f"{LIVE}/example.jp/fullchain.pem"
 PRIVKEY = f"{LIVE}/example.jp/privkey.pem"
@@ -91,3 +91,42 @@ def test_another_certificate_that_would_be_served_is_commented_out() -> None:
     more = "smtpd_tls_eccert_file = /x\n  # why\nsmtpd_tls_chain_files =\n   /y,\n   /z\n"
     part = Part(with_main_cf(look, (look.main_cf.content or "") + more), wanted(), postfix_tls.STEP)
     assert "#smtpd_tls_eccert_file = /x\n  # why\n#smtpd_tls_chain_files =\n#   /y,\n#   /z\n" in part.main_cf
+
+
+@pytest.mark.parametrize(
+    ("present", "enforced", "level"),
+    [
+        ("", "no", "may"),
+        ("none", "no", "may"),
+        ("may", "yes", "may"),
+        ("encrypt", "no", "encrypt"),
+        ("", "yes", "encrypt"),
+        ("verify", "no", "verify"),
+    ],
+)
+def test_without_a_level_in_the_data_a_stricter_host_stays_stricter(
+    present: str, enforced: str, level: str
+) -> None:
+    look = with_main_cf(
+        stock("3.7.11"), f"smtpd_tls_security_level = {present}\nsmtpd_enforce_tls = {enforced}\n"
+    )
+    part = Part(look, wanted(), postfix_tls.STEP)
+    assert f"smtpd_tls_security_level = {level}" in part.postconf
+
+
+@pytest.mark.parametrize(
+    ("asked", "option", "level"),
+    [
+        (None, "none", "may"),
+        (None, "encrypt", "encrypt"),
+        ("may", "encrypt", "may"),
+        ("encrypt", "may", "encrypt"),
+    ],
+)
+def test_the_level_holds_for_the_service_of_port_25(asked: str | None, option: str, level: str) -> None:
+    master = f"smtp inet n - y - - smtpd -o smtpd_tls_security_level={option}\n"
+    part = Part(
+        with_master_cf(stock("3.10.5"), master), wanted(smtpd_tls_security_level=asked), postfix_tls.STEP
+    )
+    assert f"-o smtpd_tls_security_level={level}\n" in part.master_cf
+    assert f"smtp/inet/smtpd_tls_security_level = {level}" in part.postconf

@@ -10,7 +10,15 @@ from facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
 from operations import STEPS
 from plan.plan import plan_of
 from plan.step import parameters_asked
-from tests.unit.scenarios import RELEASES, stock, wanted, with_file, with_main_cf, with_master_cf
+from tests.unit.scenarios import (
+    RELEASES,
+    stock,
+    wanted,
+    with_file,
+    with_lineages,
+    with_main_cf,
+    with_master_cf,
+)
 
 ALL = frozenset({"postconf", "doveconf", "systemctl", "openssl", "flock", "certbot"})
 
@@ -37,6 +45,14 @@ def without(*commands: str) -> dict[str, Any]:
         ({"dovecot_running": False}, ["Dovecot is not running: start it"]),
         ({"dovecot_version": None}, ["Dovecot's configuration has an error: doveconf -n"]),
         ({"listening": frozenset({25, 465})}, ["port 465 is held by another program"]),
+        ({"postfix_unit": "postfix@-.service"}, []),
+        ({"postfix_unit": "postfix.service", "dovecot_unit": "dovecot.service"}, []),
+        (
+            {"postfix_unit": "session-4.scope"},
+            ["Postfix was not started by systemd .it runs in session-4.scope.*systemctl restart postfix"],
+        ),
+        ({"postfix_unit": "postfix-own.scope"}, ["Postfix was not started by systemd"]),
+        ({"dovecot_unit": "ssh.service"}, ["Dovecot was not started by systemd .*run doveadm stop"]),
     ],
 )
 def test_what_is_missing_is_named(change: dict[str, Any], sentences: list[str]) -> None:
@@ -116,3 +132,26 @@ def assert_said(look: Look, patterns: list[str]) -> None:
     assert len(said) == len(patterns), said
     for sentence, pattern in zip(said, patterns, strict=True):
         assert re.search(pattern, sentence), sentence
+
+
+@pytest.mark.parametrize(
+    ("key", "data", "refused"),
+    [
+        ("hook", {}, True),
+        ("dropin", {}, True),
+        ("sni", {"additional_domains": ["example.net"]}, True),
+        # Nothing is written there.
+        ("sni", {}, False),
+    ],
+)
+def test_a_link_that_leads_nowhere_is_named_where_a_file_would_be_written(
+    key: str, data: dict[str, Any], refused: bool
+) -> None:
+    settings = wanted(**data)
+    look = with_lineages(stock("3.10.5"), settings)
+    odd = replace(look.files[key], odd="a link to /x, which does not exist")
+    plan = plan_of(settings, replace(look, files={**look.files, key: odd}), STEPS)
+    assert plan.refusals == (
+        (f"{odd.path} is {odd.odd}: put a file there, or take it away",) if refused else ()
+    )
+    assert odd not in [file for _, file in plan.managed]

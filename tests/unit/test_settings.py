@@ -274,3 +274,36 @@ def test_whatever_the_data_is_the_answer_is_settings_or_problems(data: dict[str,
         problems = error.problems
     assert isinstance(found, Settings) != bool(problems)
     assert all(str(problem).isprintable() for problem in problems)
+
+
+@pytest.mark.parametrize(
+    ("value", "lineages"),
+    [
+        (None, ["example.jp", "example.net"]),
+        ("mail.example.jp", ["mail.example.jp", "example.net"]),
+        ({"example.net": "shop-2026"}, ["example.jp", "shop-2026"]),
+        ({"Example.JP": "one_1", "example.net": "one_1"}, ["one_1", "one_1"]),
+    ],
+)
+def test_lineages_have_names_of_their_own(value: object, lineages: list[str]) -> None:
+    found = wanted(certificate_name=value, additional_domains=["example.net"])
+    assert [found.lineage(domain) for domain in found.domains] == [
+        f"/etc/letsencrypt/live/{name}" for name in lineages
+    ]
+
+
+@pytest.mark.parametrize(
+    "value", ["", "a/b", "..", ".x", "-x", "a b", "x;y", "x\n", 1, ["x"], {"example.jp": ""}]
+)
+def test_a_lineage_has_a_name_that_certbot_gives(value: object) -> None:
+    (problem,) = refused(certificate_name=value)
+    assert problem.key == "certificate_name"
+    assert "certbot certificates" in problem.accepted
+
+
+def test_a_lineage_of_no_domain_is_refused() -> None:
+    (problem,) = refused(certificate_name={"example.org": "x"})
+    assert (problem.value, problem.accepted) == (
+        "example.org",
+        "is neither the mail_domain nor one of the additional_domains",
+    )

@@ -51,17 +51,20 @@ class Unit:
 
 def postfix_units(target: Target) -> tuple[Unit, ...]:
     """`postfix.service`, and the unit in which the daemon really runs: another one on Debian 12."""
-    return _units(target, "postfix", f"{target.see(look).queue_directory}/pid/master.pid")
+    return _units(target, "postfix", "master", f"{target.see(look).queue_directory}/pid/master.pid")
 
 
 def dovecot_units(target: Target) -> tuple[Unit, ...]:
     """`dovecot.service`, and the unit in which the daemon really runs."""
-    return _units(target, "dovecot", "/run/dovecot/master.pid")
+    return _units(target, "dovecot", "dovecot", "/run/dovecot/master.pid")
 
 
-def _units(target: Target, name: str, pid_file: str) -> tuple[Unit, ...]:
+def _units(target: Target, name: str, program: str, pid_file: str) -> tuple[Unit, ...]:
     host = on(target)
-    cgroups = host.run('read -r pid <%s && cat "/proc/"$pid"/cgroup"', pid_file).stdout
+    # The file outlives a stop, and its number may then be another program's.
+    cgroups = host.run(
+        'read -r pid <%s && grep -qx %s "/proc/"$pid"/comm" && cat "/proc/"$pid"/cgroup"', pid_file, program
+    ).stdout
     real = re.findall(r"/([^/\n]+\.service)$", cgroups, re.MULTILINE)
     services = {unit: host.service(unit) for unit in dict.fromkeys((f"{name}.service", *real))}
     if not real:

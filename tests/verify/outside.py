@@ -219,10 +219,8 @@ def plain_text_answer(target: Target) -> bytes:
 def certificates_by_name(target: Target) -> dict[str, x509.Certificate]:
     """Name to the certificate that port 465 shows for it (SNI), for every name that the host serves."""
     address = _serving(target)
-    return {
-        name: _shown(address, name.replace("*", "mail", 1))
-        for name in postfix_sni.served(target.settings, target.see(look))
-    }
+    names = postfix_sni.asked_for(postfix_sni.served(target.settings, target.see(look)))
+    return {name: _shown(address, name) for name in names}
 
 
 def _shown(address: str, name: str) -> x509.Certificate:

@@ -74,7 +74,7 @@ def test_port_25_serves_the_certificate_on_the_disk(see: See, target: Target) ->
 
 
 def test_each_name_gets_the_certificate_of_its_domain(see: See, target: Target) -> None:
-    wanted = postfix_sni.served(target.settings, see(look))
+    wanted = postfix_sni.asked_for(postfix_sni.served(target.settings, see(look)))
     for name, shown in see(certificates_by_name).items():
         on_disk = next(
             see(disk_chains)[domain][0]

@@ -1,7 +1,9 @@
 """Port 465 as mail programs meet it, and logins on port 25 (RFC 8314, RFC 4954)."""
 
+from operations import postfix_sasl
 from tests.verify.conftest import See
 from tests.verify.conversation import Reply, extension
+from tests.verify.inside import look
 from tests.verify.outside import (
     attempt_25,
     attempts_465,
@@ -70,12 +72,13 @@ def test_port_25_offers_no_login_before_starttls(see: See) -> None:
 
 
 def test_port_25_offers_logins_inside_tls_only_where_wanted(see: See, target: Target) -> None:
-    wanted = target.settings.smtp_auth_on_port_25
+    wanted = postfix_sasl.offered_on_port_25(target.settings, see(look))
+    key = target.settings.smtp_auth_on_port_25
     for address, session in see(sessions_25).items():
         offered = extension(session.hello, "AUTH") is not None
         assert offered == wanted, (
-            f"{address} {'offers' if offered else 'does not offer'} AUTH, and smtp_auth_on_port_25 is "
-            f"{wanted}: set smtpd_sasl_auth_enable = {'yes' if wanted else 'no'} (deploy again)"
+            f"{address} {'offers' if offered else 'does not offer'} AUTH, and smtp_auth_on_port_25 is {key}: "
+            f"set smtpd_sasl_auth_enable = {'yes' if wanted else 'no'} (deploy again)"
         )
 
 

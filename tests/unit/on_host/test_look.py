@@ -6,11 +6,12 @@ programs, Dovecot's process file and the two ports, for which the test takes fre
 """
 
 import os
+import re
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import fields
 from pathlib import Path
@@ -162,7 +163,7 @@ class Host:
         # As Postfix writes it.
         self.master_pid.write_text(f"{os.getpid():>10}\n")
         self.dovecot_pid = self._directory("run/dovecot") / "master.pid"
-        self.dovecot_pid.write_text(f"{os.getpid()}\n")
+        self.dovecot_pid.write_text(f"{self.start_as('dovecot').pid}\n")
         self.held = self.free_port()
         self.others = self._port_of_another_process()
 
@@ -207,6 +208,13 @@ class Host:
         )
         self._open_until.enter_context(process)
         self._open_until.callback(process.kill)
+        return process
+
+    def start_as(self, name: str) -> subprocess.Popen[bytes]:
+        """A child of the test's own process under this name."""
+        process = self.start(("perl", "-e", f'$0 = "{name}"; $| = 1; print 1; <STDIN>'))
+        assert process.stdout is not None
+        process.stdout.read(1)
         return process
 
     def write_command(self, name: str, text: str) -> None:
@@ -264,7 +272,12 @@ class Host:
 
 @pytest.fixture
 def host(tmp_path: Path, release: str) -> Iterator[Host]:
+    # This process stands for master, by its name, too.
+    comm = Path("/proc/self/comm")
+    name = comm.read_text()
     with ExitStack() as stack:
+        stack.callback(comm.write_text, name)
+        comm.write_text("master")
         yield Host(tmp_path, release, stack)
 
 
@@ -520,16 +533,10 @@ def test_a_connection_to_a_port_is_no_service_there(host: Host) -> None:
         assert host.look().listening == {host.held}
 
 
-def start_child(host: Host, name: str) -> None:
-    """A child of the process that stands for master, under this name."""
-    process = host.start(("perl", "-e", f'$0 = "{name}"; $| = 1; print 1; <STDIN>'))
-    assert process.stdout is not None
-    process.stdout.read(1)
-
-
-def test_postfix_was_reloaded_when_its_queue_manager_started(host: Host) -> None:
+@pytest.mark.parametrize("name", ["qmgr", "oqmgr"])
+def test_postfix_was_reloaded_when_its_queue_manager_started(host: Host, name: str) -> None:
     before = time.time()
-    start_child(host, "qmgr")
+    host.start_as(name)
     reloaded = host.look().postfix_reloaded
     assert reloaded is not None
     # The kernel counts in hundredths of a second.
@@ -537,18 +544,24 @@ def test_postfix_was_reloaded_when_its_queue_manager_started(host: Host) -> None
 
 
 def test_postfix_without_a_queue_manager_was_reloaded_when_it_started(host: Host) -> None:
-    start_child(host, "pickup")
+    host.start_as("pickup")
     ticks = int(Path("/proc/self/stat").read_text().rpartition(") ")[2].split()[19])
     age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
     # On a busy machine some time passes between the look's start and its question for the time.
     assert host.look().postfix_reloaded == pytest.approx(time.time() - age, abs=1)
 
 
-@pytest.mark.parametrize("instead", ["nothing", "an empty file", "a process that has ended"])
+@pytest.mark.parametrize(
+    "instead", ["nothing", "an empty file", "a process that has ended", "a process of another program"]
+)
 def test_a_postfix_that_does_not_run_holds_nothing(host: Host, instead: str) -> None:
     ended = host.start(("true",))
     ended.wait()
-    text = {"an empty file": "", "a process that has ended": f"{ended.pid}\n"}
+    text = {
+        "an empty file": "",
+        "a process that has ended": f"{ended.pid}\n",
+        "a process of another program": f"{host.start_as('masters').pid}\n",
+    }
     for path in (host.master_pid, host.dovecot_pid):
         path.unlink()
         if instead in text:
@@ -560,5 +573,40 @@ def test_a_postfix_that_does_not_run_holds_nothing(host: Host, instead: str) -> 
     assert not look.dovecot_running
 
 
-def test_a_dovecot_that_runs_is_seen(host: Host) -> None:
-    assert host.look().dovecot_running
+def test_a_dovecot_that_runs_is_seen_with_its_unit(host: Host) -> None:
+    look = host.look()
+    assert look.dovecot_running
+    groups = re.findall(r"^\d+:(?:name=systemd)?:(.*)$", Path("/proc/self/cgroup").read_text(), re.MULTILINE)
+    assert look.dovecot_unit in {group.rpartition("/")[2] for group in groups}
+
+
+def test_a_further_lineage_with_the_hosts_name_in_its_certificate_is_told(host: Host) -> None:
+    live = host.lineage.parent
+    for name, covered in {
+        "mine": "mail1.example.jp",
+        "wild": "*.example.jp",
+        "www": "www.example.jp",
+    }.items():
+        (live / name).mkdir()
+        (live / name / "fullchain.pem").write_text(issued(covered).chain)
+    (live / "odd\nname").mkdir()
+    (live / "odd\nname" / "fullchain.pem").write_text(issued("mail1.example.jp").chain)
+    covering = host.look().covering
+    assert set(covering) == {"mine", "wild", "odd\nname"}
+    assert names(covering["wild"]) == ["*.example.jp"]
+
+
+@pytest.mark.parametrize(
+    ("make", "odd"),
+    [
+        (lambda path: path.symlink_to("/nonexistent/x"), "a link to /nonexistent/x, which does not exist"),
+        (lambda path: path.mkdir(), "a directory"),
+        (lambda path: os.mkfifo(path), "no file"),
+    ],
+)
+def test_what_stands_where_a_file_cannot_be_written_is_told(
+    host: Host, make: Callable[[Path], None], odd: str
+) -> None:
+    make(host.hooks / "reload_services.sh")
+    hook = host.look().files["hook"]
+    assert (hook.odd, hook.content) == (odd, None)

@@ -51,6 +51,7 @@ class Server:
     """Has one conversation with one client.
 
     + heard: the lines that came, with their ends
+    + header: what a proxy said of its client, in front of all else
     + asked_for: the name that a client asked for in TLS
     """
 
@@ -61,12 +62,15 @@ class Server:
         tls: ssl.SSLContext | None = None,
         address: str = "127.0.0.1",
         before: Callable[[], object] = lambda: None,
+        behind_a_proxy: bool = False,
     ) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         self._listening = socket.create_server((address, 0), family=family)
         self.port = self._listening.getsockname()[1]
         self.heard: list[str] = []
+        self.header = ""
         self.asked_for: str | None = None
+        self._behind_a_proxy = behind_a_proxy
         self._answers = answers
         self._tls = tls
         self._before = before
@@ -90,6 +94,8 @@ class Server:
         with suppress(OSError), self._listening.accept()[0] as raw:
             raw.settimeout(LONGEST)
             self._before()
+            while self._behind_a_proxy and not self.header.endswith("\r\n"):
+                self.header += raw.recv(1).decode("ascii")
             if self._tls is None:
                 self._converse(raw)
                 return
@@ -160,9 +166,10 @@ def plain(server: Server) -> str:
     return proof("smtp", 0, server.port).removeprefix(f"port {server.port}: ")
 
 
-def secure(server: Server, chain: Path | str, auth: str = "yes") -> str:
+def secure(server: Server, chain: Path | str, auth: str = "yes", login_only: str = "yes") -> str:
     """The same for port 465."""
-    return proof("smtp", 0, server.port, NAME, chain, auth).removeprefix(f"port {server.port}: ")
+    said = proof("smtp", 0, server.port, NAME, chain, auth, login_only)
+    return said.removeprefix(f"port {server.port}: ")
 
 
 def impatient(folder: Path) -> Path:
@@ -219,6 +226,36 @@ def test_what_port_25_refuses_is_said(release: str, sent: str, answer: str, why:
         assert plain(server) == f"{why} (last line: {answer})"
 
 
+def test_nothing_is_said_before_the_greeting_has_come_whole() -> None:
+    """postscreen greets in two lines, with seconds between them, and refuses who speaks in between."""
+    spoke_early = []
+
+    def serve(listening: socket.socket) -> None:
+        with listening.accept()[0] as connection:
+            connection.sendall(crlf("220-mail1.example.jp ESMTP"))
+            connection.settimeout(0.3)
+            with suppress(TimeoutError):
+                spoke_early.append(connection.recv(1024))
+            connection.settimeout(LONGEST)
+            connection.sendall(crlf("220 mail1.example.jp ESMTP"))
+            connection.recv(1024)
+            connection.sendall(crlf("250 mail1.example.jp"))
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = threading.Thread(target=serve, args=(listening,))
+        serving.start()
+        assert proof("smtp", 0, listening.getsockname()[1]) == ""
+        serving.join()
+    assert spoke_early == []
+
+
+def test_behind_a_proxy_port_25_hears_of_its_client_first(release: str) -> None:
+    with Server(conversation(release, 25), behind_a_proxy=True) as server:
+        assert proof("proxied", 0, server.port) == ""
+    assert server.header == f"PROXY TCP4 127.0.0.1 127.0.0.1 40000 {server.port}\r\n"
+    assert server.heard == [f"{EHLO}\r\n"]
+
+
 def test_a_connection_to_port_25_that_is_cut_is_no_proof(release: str) -> None:
     answers = conversation(release, 25)
     with Server(without(answers, GREETING)) as server:
@@ -237,6 +274,23 @@ def test_port_465_as_recorded_serves(release: str, tls: ssl.SSLContext, chain: P
     assert server.heard == [f"{sent}\r\n" for sent in (EHLO, MAIL, RCPT, "QUIT")]
     assert server.asked_for == NAME
     assert answers[RCPT].startswith(b"554 5.7.1 ")
+
+
+def test_behind_a_proxy_port_465_hears_of_its_client_first(
+    release: str, tls: ssl.SSLContext, chain: Path
+) -> None:
+    with Server(conversation(release, 465), tls=tls, behind_a_proxy=True) as server:
+        assert proof("proxied", 0, server.port, NAME, chain, "yes", "yes") == ""
+    assert server.header == f"PROXY TCP4 127.0.0.1 127.0.0.1 40000 {server.port}\r\n"
+    assert (server.heard[-1], server.asked_for) == ("QUIT\r\n", NAME)
+
+
+def test_a_service_that_needs_no_login_is_said(release: str, tls: ssl.SSLContext, chain: Path) -> None:
+    answers = {**conversation(release, 465), RCPT: crlf("250 2.1.5 Ok")}
+    with Server(answers, tls=tls) as server:
+        assert secure(server, chain) == "a client that has not logged in can send (last line: 250 2.1.5 Ok)"
+    with Server(answers, tls=tls) as server:
+        assert secure(server, chain, login_only="") == ""
 
 
 @pytest.mark.parametrize(
@@ -262,7 +316,6 @@ def test_what_port_465_refuses_is_said(
 @pytest.mark.parametrize(
     ("sent", "answer"),
     [
-        (RCPT, "250 2.1.5 Ok"),
         (RCPT, "454 4.7.1 <postmaster@localhost>: Relay access denied"),
         (RCPT, "450 4.2.0 <postmaster@localhost>: Recipient address rejected: Greylisted"),
         (MAIL, "530 5.7.0 Authentication required"),
