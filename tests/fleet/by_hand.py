@@ -36,6 +36,16 @@ mua_relay_restrictions = permit_sasl_authenticated reject
 smtpd_tls_mandatory_protocols = !SSLv2, !SSLv3, !TLSv1, !TLSv1.1
 """
 
+# Everything is asked at once, and nothing refuses a client that has not logged in yet.
+SERVES_WITHOUT_DELAY = """
+smtpd_delay_reject = no
+mua_client_restrictions =
+mua_helo_restrictions =
+mua_sender_restrictions =
+mua_relay_restrictions = permit_sasl_authenticated, reject
+smtpd_tls_mandatory_protocols = >=TLSv1.2
+"""
+
 MESSY_MAIN_CF = """
 # --- moved here from the old server, 2014 (jk) ---
 smtpd_sasl_type = cyrus
