@@ -431,7 +431,7 @@ STATES = {
         seen=(_sends, _on_service("submissions/inet", "our_milter = inet:127.0.0.1:8891")),
     ),
     "7 Postfix stopped, its number another's": State(
-        "systemctl stop 'postfix*'; systemctl start cron; systemctl show --value --property=MainPID cron "
+        "systemctl stop 'postfix*'; systemctl show --value --property=MainPID ssh "
         ">/var/spool/postfix/pid/master.pid",
         refused="Postfix is not running",
         undo="systemctl start postfix",
@@ -530,7 +530,7 @@ STATES = {
     "14 postscreen that greets slowly": State(
         _commands(
             POSTSCREEN.replace("{chroot}", "y"),
-            _main_cf("postscreen_access_list =", "postscreen_greet_action = enforce"),
+            _main_cf("postscreen_access_list =", "postscreen_greet_action = drop"),
             RELOAD,
         ),
         seen=(_sends,),
