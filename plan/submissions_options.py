@@ -159,7 +159,9 @@ def mua_parameters_in(values: Iterable[str]) -> set[str]:
 
 def is_login_only(settings: Settings, look: Look, one: ServiceOptions) -> bool:
     """Whether the service surely refuses everybody who has not logged in: one of its lists does."""
-    return any(_refuses(settings, look, one, name) for name in LISTS)
+    # A client that sends no HELO does not meet that list (smtpd_helo_required).
+    lists = LISTS.keys() - {"smtpd_helo_restrictions"}
+    return any(_refuses(settings, look, one, name) for name in lists)
 
 
 def lists_that_refuse_logins(settings: Settings, look: Look, one: ServiceOptions) -> list[str]:

@@ -114,7 +114,15 @@ def test_a_service_that_lets_in_others_is_refused_unless_a_key_replaces_a_list()
 
 
 @pytest.mark.parametrize(
-    ("options", "login_only"), [((), True), (("syslog_name=x",), True), (tuple(OPEN), False)]
+    ("options", "login_only"),
+    [
+        ((), True),
+        (("syslog_name=x",), True),
+        (tuple(OPEN), False),
+        # Whoever sends no HELO does not meet it.
+        ((*OPEN, f"smtpd_helo_restrictions={LOGIN_ONLY}"), False),
+        ((*OPEN, f"smtpd_sender_restrictions={LOGIN_ONLY}"), True),
+    ],
 )
 def test_the_proof_asks_whether_a_login_is_needed(options: tuple[str, ...], login_only: bool) -> None:
     plan = Part(host(*options), wanted(), submissions_service.STEP).plan
