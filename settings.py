@@ -191,23 +191,26 @@ def settings_from_data(host: str, data: Mapping[str, Any]) -> Settings:
         problems += _contradictions(host, values)
     if problems:
         raise SettingsError(problems)
+    values["certificate_name"] = _lineage_names(values)
     return Settings(**values)
 
 
 def _contradictions(host: str, values: dict[str, Any]) -> Iterator[Problem]:
-    """What is wrong with values that are right one by one; resolves `certificate_name` on the way."""
+    """What is wrong with values that are right one by one."""
     domains = (values["mail_domain"], *values["additional_domains"])
     if values["mail_domain"] in values["additional_domains"]:
         reason = "is the mail_domain already; list only further domains"
         yield Problem(host, "additional_domains", values["mail_domain"], reason)
-    names = values["certificate_name"]
-    if names is None or isinstance(names, str):
-        values["certificate_name"] = {values["mail_domain"]: names} if names else {}
-        return
-    for domain in names.keys() - set(domains):
+    for domain in _lineage_names(values).keys() - set(domains):
         yield Problem(
             host, "certificate_name", domain, "is neither the mail_domain nor one of the additional_domains"
         )
+
+
+def _lineage_names(values: dict[str, Any]) -> dict[str, str]:
+    """`certificate_name` as domain to lineage: a name alone is that of the mail domain's."""
+    names: str | dict[str, str] = values["certificate_name"] or {}
+    return {values["mail_domain"]: names} if isinstance(names, str) else names
 
 
 def group_data() -> str:

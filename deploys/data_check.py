@@ -39,7 +39,7 @@ def leave_out_bad_hosts(state: State) -> None:
 
 def _warn_of_port_25(hosts: list[Host]) -> None:
     """Say once a run that logins are offered on port 25, too, where nobody has decided so."""
-    undecided = sum(host.data.dict().get("smtp_auth_on_port_25") is None for host in hosts)
+    undecided = sum(host.data.get("smtp_auth_on_port_25") is None for host in hosts)
     if undecided:
         logger.warning(
             format_text(

@@ -88,7 +88,8 @@ class Look:
     + stale_tables: an owner's tables of tls_server_sni_maps that hold copies of older certificates
     + listener: the auth listener in Postfix's spool in Dovecot's effective configuration
     + socket: the same, as it is on the disk
-    + covering: further lineages whose certificate has `mail_hostname` or its wildcard in it, by name
+    + covering: further lineages whose certificate has `mail_hostname` or its wildcard in it, by name; only
+      where that of the mail domain has not
     + postfix_reloaded: when Postfix last read its configuration, in seconds since 1970; `None`
       where it does not run
     + postfix_unit, dovecot_unit: in which unit of systemd's it runs; empty where that cannot be told
@@ -146,6 +147,10 @@ class Look:
     def submissions_services(self) -> list[Service]:
         """The services on port 465 in master.cf. Raises `ValueError` that quotes a broken line."""
         return submissions_services(self.master_cf.content or "")
+
+    def effective(self, service: Service, name: str) -> str:
+        """A parameter's value for a service: its own option, else that of main.cf, else empty."""
+        return service.effective_options.get(name, self.parameters.get(name, ""))
 
     @property
     def lock(self) -> str:

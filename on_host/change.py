@@ -16,7 +16,7 @@ from on_host import program
 from plan.plan import Plan
 from plan.preview import host_as_json, text_of
 from plan.shebang import shell_of
-from postfix.master_cf import Service, services
+from postfix.master_cf import PORT_25_NAMES, services
 from settings import Settings
 
 RECORD = "/var/lib/smtp-auth"
@@ -155,30 +155,26 @@ def _served_ports(look: Look) -> frozenset[int]:
     """Which of the ports 25 and 465 the present files serve; what runs may be older than these."""
     present = look.submissions_services
     # Whoever has no certificate of their own cannot tell.
-    closed = any(_effective(look, one, "smtpd_tls_req_ccert") == "yes" for one in present)
+    closed = any(look.effective(one, "smtpd_tls_req_ccert") == "yes" for one in present)
     return look.listening if present and not closed else look.listening - {465}
 
 
 def _proxied(look: Look) -> set[int]:
     """On which of the ports 25 and 465 Postfix waits for a proxy's header in front of the conversation."""
     found = {465: look.submissions_services}
-    found[25] = [one for one in services(look.master_cf.content or "") if one.port in ("smtp", "25")]
+    found[25] = [one for one in services(look.master_cf.content or "") if one.port in PORT_25_NAMES]
     return {
         port
         for port, ones in found.items()
-        if any(_effective(look, one, f"{one.command}_upstream_proxy_protocol") for one in ones)
+        if any(look.effective(one, f"{one.command}_upstream_proxy_protocol") for one in ones)
     }
 
 
 def _wrapped(look: Look) -> bool:
     """Whether port 465 speaks TLS from the first byte, before the change."""
     return any(
-        _effective(look, service, "smtpd_tls_wrappermode") == "yes" for service in look.submissions_services
+        look.effective(service, "smtpd_tls_wrappermode") == "yes" for service in look.submissions_services
     )
-
-
-def _effective(look: Look, service: Service, name: str) -> str:
-    return service.effective_options.get(name, look.parameters.get(name, ""))
 
 
 def _record_orders(change: Change, plan: Plan, settings: Settings, look: Look) -> Iterator[Order]:

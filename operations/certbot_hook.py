@@ -128,17 +128,13 @@ def _certbot(look: Look) -> bool:
 
 
 def _block(settings: Settings, units: Sequence[str]) -> str:
-    others = [unit for unit in units if _bare(unit) != "postfix"]
+    others = [unit for unit in units if unit != "postfix"]
     lineages = [settings.lineage(domain) for domain in settings.domains]
     return render(
         "certbot_hook_block.sh.j2",
         lineages=map(shlex.quote, lineages) if len(others) < len(units) else [],
         units=others,
     )
-
-
-def _bare(unit: str) -> str:
-    return unit.removesuffix(".service")
 
 
 STEP = Step(

@@ -7,6 +7,7 @@ from pyinfra.api.command import PyinfraCommand
 
 from deploys.operation import take_part
 from facts.look import Look, ManagedFile, Socket
+from plan import readiness
 from plan.draft import Draft
 from plan.step import Step
 from plan.template import render
@@ -50,7 +51,7 @@ def _obstacles(_settings: Settings, look: Look) -> Iterator[str]:
     dropin = look.files[DROPIN.key]
     if dropin.odd:
         # Dovecot refuses it, too, without a word of what it is.
-        yield f"{dropin.path} is {dropin.odd}: put a file there, or take it away"
+        yield readiness.in_the_way(dropin)
     elif look.dovecot_version is None:
         yield "Dovecot's configuration has an error: doveconf -n on the host names it"
     elif not look.dovecot_running:

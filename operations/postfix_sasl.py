@@ -9,7 +9,7 @@ from deploys.operation import take_part
 from facts.look import Look
 from plan.draft import Draft
 from plan.step import Step
-from postfix.master_cf import SUBMISSIONS_NAMES, port_25_services, services
+from postfix.master_cf import PORT_25_NAMES, SUBMISSIONS_NAMES, port_25_services, services
 from settings import Settings
 
 
@@ -75,7 +75,7 @@ def _tell_who_inherits(draft: Draft) -> None:
         return
     for service in services(draft.master_cf):
         is_smtpd = service.type == "inet" and service.command == "smtpd"
-        is_other = service.port not in (*SUBMISSIONS_NAMES, "smtp", "25")
+        is_other = service.port not in (*SUBMISSIONS_NAMES, *PORT_25_NAMES)
         if is_smtpd and is_other and _AUTH not in service.effective_options:
             draft.note(f"{service.name} has its logins from main.cf, and offers none any more")
 

@@ -123,9 +123,9 @@ def _within(wildcard: str, names: Mapping[str, Lineage]) -> str:
 
 def _on_port_465(look: Look) -> list[str]:
     """The values of tls_server_sni_maps on port 465: an option of each service, or that of main.cf."""
-    default = look.parameters.get("tls_server_sni_maps", "")
-    options = [service.effective_options for service in look.submissions_services] or [{}]
-    return [found.get("tls_server_sni_maps", default) for found in options]
+    name = "tls_server_sni_maps"
+    found = [look.effective(service, name) for service in look.submissions_services]
+    return found or [look.parameters.get(name, "")]
 
 
 def _parameters(_settings: Settings) -> tuple[str, ...]:

@@ -131,7 +131,7 @@ def _in_the_way(plan: Plan) -> Iterator[str]:
     """What stands in the way of this very plan; a host with nothing to do is left as it is."""
     for planned in plan.files:
         if planned.file.odd:
-            yield f"{planned.file.path} is {planned.file.odd}: put a file there, or take it away"
+            yield readiness.in_the_way(planned.file)
     if any(reload.service == "Postfix" for reload in plan.reloads):
         yield from plan.proof.unprovable
 

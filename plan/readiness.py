@@ -7,7 +7,7 @@ on the running service.
 import re
 from collections.abc import Iterator
 
-from facts.look import Look
+from facts.look import File, Look
 
 
 def unreadable(look: Look) -> Iterator[str]:
@@ -40,6 +40,11 @@ def stopped(look: Look) -> Iterator[str]:
                 f"{program} was not started by systemd (it runs in {unit}), which cannot reload it: "
                 f"run {stop}, then systemctl restart {service}"
             )
+
+
+def in_the_way(file: File) -> str:
+    """The sentence for a path at which something stands that is no file."""
+    return f"{file.path} is {file.odd}: put a file there, or take it away"
 
 
 def _configuration_obstacles(look: Look) -> Iterator[str]:

@@ -161,7 +161,8 @@ def is_login_only(settings: Settings, look: Look, one: ServiceOptions) -> bool:
     """Whether the service surely refuses everybody who has not logged in: one of its lists does."""
     # A client that sends no HELO does not meet that list (smtpd_helo_required).
     lists = LISTS.keys() - {"smtpd_helo_restrictions"}
-    return any(_refuses(settings, look, one, name) for name in lists)
+    definitions = _definitions(settings, look)
+    return any(asks_for_login(one.effective[name], definitions) for name in lists)
 
 
 def lists_that_refuse_logins(settings: Settings, look: Look, one: ServiceOptions) -> list[str]:
@@ -201,17 +202,14 @@ def _options_of(settings: Settings, look: Look, service: Service | None) -> Serv
     options |= settings.submissions_options
     for name in unknown_options(settings, look):
         options.pop(name, None)
-    found = ServiceOptions(
-        service, options, tuple(kept), tuple(inherited), _effective(look, present, options)
-    )
-    if found.effective["smtpd_delay_reject"] == "no" and "smtpd_delay_reject" not in options:
+    effective = _effective(look, present, options)
+    if effective["smtpd_delay_reject"] == "no" and "smtpd_delay_reject" not in options:
         # Otherwise these are asked before anybody could log in.
         early = ("smtpd_client_restrictions", "smtpd_helo_restrictions")
-        if any(_refuses(settings, look, found, name) for name in early):
-            options["smtpd_delay_reject"] = "yes"
-            effective = _effective(look, present, options)
-            return ServiceOptions(service, options, found.kept, found.inherited, effective)
-    return found
+        definitions = _definitions(settings, look)
+        if any(asks_for_login(effective[name], definitions) for name in early):
+            options["smtpd_delay_reject"] = effective["smtpd_delay_reject"] = "yes"
+    return ServiceOptions(service, options, tuple(kept), tuple(inherited), effective)
 
 
 def _owners_place(settings: Settings, look: Look, present: Mapping[str, str], name: str) -> str:
@@ -234,10 +232,6 @@ def _effective(look: Look, present: Mapping[str, str], options: Mapping[str, str
     gone = {name for name, value in options.items() if value is None}
     stays = {name: value for name, value in present.items() if name not in gone}
     return {**lists, **stays, **{name: value for name, value in options.items() if value is not None}}
-
-
-def _refuses(settings: Settings, look: Look, one: ServiceOptions, name: str) -> bool:
-    return asks_for_login(one.effective.get(name, ""), _definitions(settings, look))
 
 
 def _definitions(settings: Settings, look: Look) -> dict[str, str]:

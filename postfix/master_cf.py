@@ -10,6 +10,8 @@ from postfix.logical_lines import WHITE, ended, fold, line_end, logical_lines, s
 # Port 465 and its names in /etc/services, now and in the past.
 SUBMISSIONS_NAMES = ("submissions", "465", "smtps", "ssmtp", "urd")
 
+PORT_25_NAMES = ("smtp", "25")
+
 
 @dataclass(frozen=True)
 class Option:
@@ -79,7 +81,7 @@ def port_25_services(content: str) -> list[Service]:
         service
         for service in services(content)
         if service.command == "smtpd"
-        and (service.type == "pass" or (service.type == "inet" and service.port in ("smtp", "25")))
+        and (service.type == "pass" or (service.type == "inet" and service.port in PORT_25_NAMES))
     ]
 
 

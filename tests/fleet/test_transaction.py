@@ -3,8 +3,9 @@
 import json
 import re
 import signal
+import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -32,16 +33,24 @@ def _manifests(host: LabHost) -> list[dict[str, Any]]:
     return [json.loads(host.run(f"cat {RECORD}/changes/{name}/manifest.json").stdout) for name in names]
 
 
-def test_a_lost_connection_is_taken_up_again(lab: Lab, stock: list[LabHost]) -> None:
+@contextmanager
+def _held_up(hosts: list[LabHost]) -> Iterator[subprocess.Popen[str]]:
+    """A deploy whose change waits on each host before its first rename."""
     with ExitStack() as stack:
-        for host in stock:
+        for host in hosts:
             faults = stack.enter_context(Faults(host))
             stack.enter_context(faults.in_ssh())
             faults.arm_effect(1, "pause", "rename")
-        process = stack.enter_context(started(stock))
+        process = stack.enter_context(started(hosts))
+        for host in hosts:
+            Faults(host).wait_paused()
+        yield process
+
+
+def test_a_lost_connection_is_taken_up_again(lab: Lab, stock: list[LabHost]) -> None:
+    with _held_up(stock) as process:
         for host in stock:
             faults = Faults(host)
-            faults.wait_paused()
             faults.cut_connection()
             faults.wait_no_sessions()
             faults.go_on()
@@ -179,14 +188,7 @@ def test_a_failure_is_never_an_exit_status_of_0(stock: list[LabHost], options: t
 
 
 def test_an_interrupted_run_is_no_success(stock: list[LabHost]) -> None:
-    with ExitStack() as stack:
-        for host in stock:
-            faults = stack.enter_context(Faults(host))
-            stack.enter_context(faults.in_ssh())
-            faults.arm_effect(1, "pause", "rename")
-        process = stack.enter_context(started(stock))
-        for host in stock:
-            Faults(host).wait_paused()
+    with _held_up(stock) as process:
         process.send_signal(signal.SIGINT)
         for host in stock:
             Faults(host).go_on()

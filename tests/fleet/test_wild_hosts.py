@@ -204,6 +204,16 @@ POLICY = _commands(
     ">>/etc/postfix/master.cf",
 )
 
+# A service without a list that asks everybody for a login.
+OPEN_SERVICE = _commands(
+    _service(
+        f"smtpd_client_restrictions={MYNETWORKS_TOO}",
+        f"smtpd_relay_restrictions={MYNETWORKS_TOO}",
+        f"smtpd_recipient_restrictions={MYNETWORKS_TOO}",
+    ),
+    RELOAD,
+)
+
 DEBIAN_11_SMTPS = (
     "syslog_name=postfix/smtps",
     "smtpd_tls_wrappermode=yes",
@@ -298,25 +308,11 @@ STATES = {
         seen=(_logs_in, _REFUSES_A_FOREIGN_SENDER, _SAYS_QUOTA, _lets_in_nobody),
     ),
     "3 no list of the service asks for a login": State(
-        _commands(
-            _service(
-                f"smtpd_client_restrictions={MYNETWORKS_TOO}",
-                f"smtpd_relay_restrictions={MYNETWORKS_TOO}",
-                f"smtpd_recipient_restrictions={MYNETWORKS_TOO}",
-            ),
-            RELOAD,
-        ),
+        OPEN_SERVICE,
         refused="set mua_relay_restrictions",
     ),
     "3 the same, with mua_relay_restrictions": State(
-        _commands(
-            _service(
-                f"smtpd_client_restrictions={MYNETWORKS_TOO}",
-                f"smtpd_relay_restrictions={MYNETWORKS_TOO}",
-                f"smtpd_recipient_restrictions={MYNETWORKS_TOO}",
-            ),
-            RELOAD,
-        ),
+        OPEN_SERVICE,
         data={"mua_relay_restrictions": ["permit_sasl_authenticated", "reject"]},
         seen=(
             _sends,
