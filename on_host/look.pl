@@ -128,15 +128,20 @@ sub ticks_in {
     return (split / /, $text)[19];
 }
 
-# Whether a certificate in PEM has the host's name in it, or the wildcard for it. Its names are in it as they are, so
-# no program has to read it; MIME::Base64 is not in Debian's perl-base.
-sub may_cover {
-    my ($base64) = $_[0] =~ /-----BEGIN CERTIFICATE-----(.*?)-----END/s;
+# Whether the first certificate of a chain in PEM covers the host's name, by itself or by the wildcard for it. No program
+# has to read it: a DNS name stands in it as it is, behind its tag and length (dNSName in RFC 5280, section 4.2.1.6).
+# MIME::Base64 is not in Debian's perl-base.
+sub covers {
+    my ($base64) = $_[0] =~ /-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----/s or return 0;
     $base64 =~ tr{A-Za-z0-9+/}{}cd;
     $base64 =~ tr{A-Za-z0-9+/}{ -_};
-    my $bytes = join "", map { unpack "u", chr(32 + int(length($_) * 3 / 4)) . $_ } $base64 =~ /.{1,60}/g;
+    my $bytes = lc join "", map { unpack "u", chr(32 + int(length($_) * 3 / 4)) . $_ } $base64 =~ /.{1,60}/g;
     (my $wildcard = $one{hostname}) =~ s/^[^.]*/*/;
-    return index($bytes, $one{hostname}) >= 0 || index($bytes, $wildcard) >= 0;
+    for my $name ($one{hostname}, $wildcard) {
+        my $length = length $name < 128 ? chr length $name : "\x81" . chr length $name;
+        return 1 if index($bytes, lc "\x82$length$name") >= 0;
+    }
+    return 0;
 }
 
 # When a process started, in seconds since 1970.
@@ -215,10 +220,14 @@ if (opendir my $handle, $one{live}) {
 }
 say_value("lineage", $_) for @lineages;
 my %asked = map { (split /=/)[1] => 1 } @{ $many{certificate} || [] };
+# The mail domain's comes first; others are of interest where it does not do.
+my ($default) = map { (split /=/)[1] } @{ $many{certificate} || [] };
+my $does = covers(content("$default/fullchain.pem") || "");
 my $number = 0;
-for my $name (grep { !$asked{"$one{live}/$_"} } @lineages) {
-    my ($leaf) = (content("$one{live}/$name/fullchain.pem") || "") =~ /(-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----)/s;
-    next unless defined $leaf && may_cover($leaf);
+for my $name (grep { !$does && !$asked{"$one{live}/$_"} } @lineages) {
+    my $text = content("$one{live}/$name/fullchain.pem") || "";
+    next unless covers($text);
+    my ($leaf) = $text =~ /(-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----)/s;
     # Not by its name, in which any byte may be.
     say_value("covering." . ++$number . ".directory", "$one{live}/$name");
     say_value("covering.$number.chain", "$leaf\n");

@@ -582,6 +582,8 @@ def test_a_dovecot_that_runs_is_seen_with_its_unit(host: Host) -> None:
 
 def test_a_further_lineage_with_the_hosts_name_in_its_certificate_is_told(host: Host) -> None:
     live = host.lineage.parent
+    # This one's only looks like it.
+    (host.lineage / "fullchain.pem").write_text(issued("webmail1.example.jp").chain)
     for name, covered in {
         "mine": "mail1.example.jp",
         "wild": "*.example.jp",
@@ -594,6 +596,14 @@ def test_a_further_lineage_with_the_hosts_name_in_its_certificate_is_told(host: 
     covering = host.look().covering
     assert set(covering) == {"mine", "wild", "odd\nname"}
     assert names(covering["wild"]) == ["*.example.jp"]
+
+
+@pytest.mark.parametrize("covered", ["mail1.example.jp", "*.example.jp"])
+def test_where_the_mail_domains_lineage_does_no_other_is_told(host: Host, covered: str) -> None:
+    (host.lineage / "fullchain.pem").write_text(issued(covered).chain)
+    (host.lineage.parent / "mine").mkdir()
+    (host.lineage.parent / "mine" / "fullchain.pem").write_text(issued("mail1.example.jp").chain)
+    assert host.look().covering == {}
 
 
 @pytest.mark.parametrize(
