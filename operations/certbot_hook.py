@@ -112,6 +112,17 @@ def desired_content(settings: Settings, content: str | None) -> str:
     return own[:place] + _block(settings, missing) + own[place:]
 
 
+def effect(content: str, unit: str) -> Reload:
+    """Whether a hook reloads a unit, its owner's lines and ours taken together.
+
+    Ours reload Postfix only after renewals of the host's own lineages, which is all that is wanted of them.
+    """
+    ours = _BLOCK.search(content)
+    if ours and unit == "postfix" and "systemctl reload postfix" in ours[0]:
+        content = _BLOCK.sub("systemctl reload postfix\n", content)
+    return reload_in(content, unit)
+
+
 def desired_mode(hook: File) -> str:
     """The hook's mode, executable for everybody who may read it; 0755 for a new hook."""
     if not hook.mode:

@@ -16,7 +16,7 @@ class Reload(Enum):
 
     SURELY = "it reloads the unit whenever it runs"
     PERHAPS = "it has the words of a reload, and whether it comes to them cannot be told"
-    NO = "it has no words of a reload"
+    NO = "it has no words of a reload, or ends before them"
 
 
 def reload_in(script: str, unit: str) -> Reload:
@@ -25,8 +25,10 @@ def reload_in(script: str, unit: str) -> Reload:
     + script: with its `#!` line
     + unit: with or without `.service`
     """
-    if shell_of(script) and any(_is_reload(command, unit) for command in _reached(script)):
-        return Reload.SURELY
+    if shell_of(script):
+        if any(_is_reload(command, unit) for command in _reached(script)):
+            return Reload.SURELY
+        script = _before_its_end(script)
     mentioned = any(re.search(rf"^[^#\n]*{way}", script, re.MULTILINE) for way in _ways(unit))
     return Reload.PERHAPS if mentioned else Reload.NO
 
@@ -41,18 +43,36 @@ _OPENS, _CLOSES = ("if", "do", "{", "("), ("fi", "done", "}", ")")
 
 def _reached(script: str) -> Iterator[str]:
     """The commands at the top level that a shell surely comes to, each without what stands behind it."""
-    first, _, rest = script.replace("\\\n", " ").partition("\n")
-    ends_at_an_error = bool(re.search(r"\s-\w*e", first))
+    for _, text in _top_level(_lines(script)):
+        # What stands behind the first "&&" or "||" depends on it.
+        yield from (re.split(r"&&|\|\|?", command)[0].strip() for command in _until_an_end(text))
+
+
+def _before_its_end(script: str) -> str:
+    """A script without what stands behind an `exit` that it surely comes to."""
+    lines = _lines(script)
+    for number, text in _top_level(lines):
+        if re.fullmatch(r"exit(?:\s+\d+)?", text):
+            return "\n".join(lines[:number])
+    return script
+
+
+def _lines(script: str) -> list[str]:
+    return script.replace("\\\n", " ").split("\n")
+
+
+def _top_level(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """The lines that a shell surely comes to, with their numbers, as far as that can be told by reading."""
+    ends_at_an_error = bool(re.search(r"\s-\w*e", lines[0]))
     depth, joined = 0, False
-    for line in rest.split("\n"):
+    for number, line in enumerate(lines[1:], 1):
         text = _plain(line)
         if not text:
             continue
         words = _structure(text)
         opened, closed = (sum(word in kind for word in words) for kind in (_OPENS, _CLOSES))
         if depth == 0 and not opened and not closed and not joined:
-            # What stands behind the first "&&" or "||" depends on it.
-            yield from (re.split(r"&&|\|\|?", command)[0].strip() for command in _until_an_end(text))
+            yield number, text
         depth += opened - closed
         joined = bool(re.search(r"(?:&&|\|\|?)$", text))
         if ends_at_an_error or depth < 0 or _ENDS.search(text) or re.search(r"['\"`]", text):

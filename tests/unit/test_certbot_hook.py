@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from facts.look import File
-from operations.certbot_hook import STEP, desired_content, desired_mode
+from operations.certbot_hook import STEP, desired_content, desired_mode, effect
 from plan.reloads import Reload, reload_in
 from settings import Settings
 from tests.unit.looks import look, settings
@@ -135,6 +135,7 @@ NOT = [
     "#!/bin/sh\nsystemctl status postfix\n",
     "#!/bin/sh\necho systemctl; reload=postfix\n",
     "#!/bin/sh\nservice postfix status\n",
+    "#!/bin/sh\nlogger x\nexit 0\nsystemctl reload postfix\n",
 ]
 
 
@@ -314,3 +315,25 @@ def test_the_owners_lines_run_whatever_becomes_of_ours(machine: Machine, shell: 
     hook = desired_content(machine.settings(), f"#!{shell}\nsystemctl reload nginx\nexit 3\n")
     ran = machine.run(hook, machine.live / "example.jp")
     assert (ran.status, ran.reloads) == (3, ["reload postfix", "reload nginx"])
+
+
+@pytest.mark.parametrize(
+    ("own", "found"),
+    [
+        (None, Reload.SURELY),
+        ("#!/bin/sh\nexit 0\n", Reload.SURELY),
+        (BY_HAND, Reload.SURELY),
+    ],
+)
+def test_a_hook_as_it_is_deployed_has_its_effect(own: str | None, found: Reload) -> None:
+    wanted = settings(certbot_reload_services=["postfix", "dovecot"])
+    content = desired_content(wanted, own)
+    assert [effect(content, unit) for unit in ("postfix", "dovecot")] == [found, found]
+
+
+def test_what_stands_in_front_of_our_lines_may_keep_them_from_their_effect() -> None:
+    content = desired_content(settings(), None).replace("#!/bin/sh\n", "#!/bin/sh\nexit 0\n")
+    assert effect(content, "postfix") is Reload.NO
+    may_end = content.replace("exit 0", "[ -e /x ] || exit 0")
+    assert effect(may_end, "postfix") is Reload.PERHAPS
+    assert effect("#!/bin/sh\n", "postfix") is Reload.NO
