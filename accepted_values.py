@@ -216,6 +216,13 @@ def days(value: object) -> int:
     return value
 
 
+def seconds(value: object) -> float:
+    """A number of seconds, more than 0."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < float("inf"):
+        raise ValueError("give a number of seconds")
+    return value
+
+
 def certificates_file(value: object) -> str | None:
     """A file of this machine that holds certificates in PEM; `None` for the system's store."""
     if value is None:

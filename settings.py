@@ -128,6 +128,9 @@ class Settings:
     verify_days_left: int = _key(
         accepted.days, "How many days a certificate must still be valid.", default=10
     )
+    verify_seconds: float = _key(
+        accepted.seconds, "Within how many seconds port 465 must greet a mail program.", default=5
+    )
 
     @property
     def domains(self) -> tuple[str, ...]:

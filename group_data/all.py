@@ -63,3 +63,6 @@ verify_addresses = "dns"
 
 # How many days a certificate must still be valid.
 verify_days_left = 10
+
+# Within how many seconds port 465 must greet a mail program.
+verify_seconds = 5

@@ -92,8 +92,14 @@ def test_an_option_has_the_name_of_a_parameter(name: object) -> None:
 @pytest.mark.parametrize("key", DEFAULTS)
 @pytest.mark.parametrize("value", WRONG_TYPES)
 def test_a_value_of_another_type_is_refused(key: str, value: object) -> None:
-    fits = (key, type(value)) in (("smtp_auth_on_port_25", bool), ("verify_days_left", int))
-    if fits:
+    fits = (key, type(value)) in (
+        ("smtp_auth_on_port_25", bool),
+        ("verify_days_left", int),
+        ("verify_seconds", int),
+        ("verify_seconds", float),
+    )
+    # Nobody greets in no time at all.
+    if fits and (key, value) != ("verify_seconds", 0):
         assert wanted(**{key: value})
     else:
         assert [problem.key for problem in refused(**{key: value})] == [key]
@@ -307,3 +313,9 @@ def test_a_lineage_of_no_domain_is_refused() -> None:
         "example.org",
         "is neither the mail_domain nor one of the additional_domains",
     )
+
+
+@pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), "5", None, True])
+def test_seconds_are_more_than_none(value: object) -> None:
+    (problem,) = refused(verify_seconds=value)
+    assert (problem.key, problem.accepted) == ("verify_seconds", "give a number of seconds")
