@@ -467,7 +467,8 @@ class LabHost:
             # systemd takes the tests' frequent restarts for a service that fails to start. The units are
             # named one by one: a pattern leaves out units that are stopped.
             + "systemctl reset-failed postfix postfix@- dovecot dovecot.socket 2>/dev/null\n"
-            "systemctl start postfix ssh dovecot",
+            # The timer, too: systemd stops one whose unit files are put back.
+            "systemctl start postfix ssh dovecot certbot.timer",
         )
         self.wait_ready()
 
