@@ -69,11 +69,12 @@ def _check_command_line(given: dict[str, Any], inventory: Inventory) -> None:
         )
     for option in ("limit", "exclude"):
         for pattern in given.get(option) or ():
-            if not _matches(pattern, inventory):
+            if not matches(pattern, inventory):
                 raise PyinfraError(f"--{option} {pattern}: no host or group of the inventory is called so")
 
 
-def _matches(pattern: str, inventory: Inventory) -> bool:
+def matches(pattern: str, inventory: Inventory) -> bool:
+    """Whether a host or group of the inventory is called so, as --limit and --exclude take it."""
     try:
         return bool(inventory.get_group(pattern))
     except NoGroupError:

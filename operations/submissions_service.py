@@ -65,7 +65,7 @@ def edit(draft: Draft) -> None:
     services = submissions_services(draft.master_cf)
     _expect_restrictions(draft, services, restrictions)
     # A certificate of the administrator's own on the service is theirs to answer for.
-    if any(_OWN_CERTIFICATE & service.effective_options.keys() for service in services):
+    if has_own_certificate(services):
         draft.certificates[settings.mail_hostname] = ""
     draft.logins = not look.parameters.get("smtpd_sasl_exceptions_networks")
     draft.login_only = all(is_login_only(settings, look, one) for one in found)
@@ -80,6 +80,12 @@ def edit(draft: Draft) -> None:
 
 
 _PROXY, _CLIENTS_CERTIFICATE = "smtpd_upstream_proxy_protocol", "smtpd_tls_req_ccert"
+
+
+def has_own_certificate(services: list[Service]) -> bool:
+    """Whether a service on port 465 has a certificate of its owner's in master.cf."""
+    return any(_OWN_CERTIFICATE & service.effective_options.keys() for service in services)
+
 
 _OWN_CERTIFICATE = {"smtpd_tls_cert_file", "smtpd_tls_chain_files", "smtpd_tls_eccert_file"}
 

@@ -85,6 +85,11 @@ def port_25_services(content: str) -> list[Service]:
     ]
 
 
+def serves_port_25(content: str) -> bool:
+    """Whether a service listens on port 25, be it smtpd or postscreen."""
+    return any(service.type == "inet" and service.port in PORT_25_NAMES for service in services(content))
+
+
 def set_options(content: str, wanted: Mapping[str, Mapping[str, str | None]]) -> str:
     """Give services options; their other options stay.
 

@@ -2,13 +2,18 @@
 
 import errno
 import ipaddress
+import re
 import socket
 
 from pyinfra.connectors.sshuserclient.client import get_ssh_config
 
-from tests.verify.target import Target, Unseen
+from tests.verify.target import Target, Unseen, observer
+
+# The largest network that one organisation has for itself (10.0.0.0/8, RFC 1918).
+_OWN = 8
 
 
+@observer
 def name_lookup(target: Target) -> tuple[tuple[str, ...], str]:
     """The addresses to connect to, in the resolver's order, and the reason if there are none.
 
@@ -21,18 +26,34 @@ def name_lookup(target: Target) -> tuple[tuple[str, ...], str]:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except OSError as error:
         return (), f"{name} leads to no address: {error.strerror or error}"
-    return tuple(dict.fromkeys(str(entry[4][0]) for entry in found)), ""
+    leads_to = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+    if not any(map(_routed, leads_to)):
+        return (), f"this machine has no route to {', '.join(leads_to)}"
+    return leads_to, ""
 
 
+@observer
 def addresses(target: Target) -> tuple[str, ...]:
     """The addresses to which this machine has a route: a machine without IPv6 leaves IPv6 addresses out."""
     found, problem = target.see(name_lookup)
     if problem:
-        raise Unseen(problem)
-    routed = tuple(address for address in found if _routed(address))
-    if not routed:
-        raise Unseen(f"this machine has no route to {', '.join(found)}")
-    return routed
+        raise Unseen(problem, "the name leads to an address")
+    return tuple(address for address in found if _routed(address))
+
+
+def is_within(address: str, networks: str, *, narrow: bool = False) -> bool:
+    """Whether an address is in a list like mynetworks; of its tables nothing is known here.
+
+    + narrow: whether networks count that are nobody's own
+    """
+    for word in re.split(r"[\s,]+", networks):
+        try:
+            network = ipaddress.ip_network(word.replace("[", "").replace("]", ""), strict=False)
+        except ValueError:
+            continue
+        if ipaddress.ip_address(address) in network and not (narrow and network.prefixlen < _OWN):
+            return True
+    return False
 
 
 def _ssh_name(target: Target) -> str:

@@ -8,34 +8,41 @@
                                                        environment (VERIFY_PASSWORD) or a prompt
     pytest tests/verify --json FILE --junitxml FILE    for programs
 
-All hosts are looked at first, side by side; the checks then judge what was seen. A check looks through
-observers: functions of a `Target` (outside.py, inside.py, mailbox.py).
+    pytest tests/verify -v                             every check and every host, not only what did not pass
+
+All hosts are looked at first, side by side; the checks then judge what was seen. A check names among its
+arguments what it looks at: the observers (outside.py, inside.py, mailbox.py and others) are fixtures.
 """
 
 import getpass
 import os
-from collections.abc import Callable, Generator, Iterator
+import warnings
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from operations import STEPS
 from plan.step import Step
 from shown import shown
+from tests.verify import addresses, connection, inside, mailbox, outside, reach, renewal
 from tests.verify.fleet import FleetError, targets
 from tests.verify.reach import silence
-from tests.verify.report import Outcome, table, write_json
-from tests.verify.target import Mailbox, Target, Unseen
+from tests.verify.report import Outcome, counts, settled, table, write_json
+from tests.verify.target import OBSERVERS, Caution, Mailbox, Target, Unseen
 
 PASSWORD = "VERIFY_PASSWORD"
 
-Seen = TypeVar("Seen")
-See = Callable[[Callable[[Target], Any]], Any]
+# Their observers are known once they are loaded.
+_OBSERVING = (addresses, connection, inside, mailbox, outside, reach, renewal)
 
 _TARGETS = pytest.StashKey[list[Target]]()
-_OUTCOMES = pytest.StashKey[list[Outcome]]()
+# By what pytest calls the check.
+_OUTCOMES = pytest.StashKey[dict[str, Outcome]]()
+_TOLD_BY = pytest.StashKey[str]()
 
 # Looks taken at the same time, over all hosts.
 _SIDE_BY_SIDE = 64
@@ -61,7 +68,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_TARGETS] = targets(inventory, options.limit, options.data, mailbox)
     except FleetError as error:
         raise pytest.UsageError(str(error)) from None
-    config.stash[_OUTCOMES] = []
+    config.stash[_OUTCOMES] = {}
+    # The table tells them.
+    options.disable_warnings = True
     # The report at the end tells each failure once: no traceback and no list by pytest itself.
     options.tbstyle = "no" if options.tbstyle == "auto" else options.tbstyle
     reporter = config.pluginmanager.get_plugin("terminalreporter")
@@ -88,10 +97,10 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     if session.config.option.collectonly or session.testsfailed:
         return
     looks = {
-        (_target(item), observer): None
+        (_target(item), observe): None
         for item in session.items
         if isinstance(item, pytest.Function)
-        for observer in (silence, *_observers(item.function))
+        for observe in (silence, *(OBSERVERS[name] for name in item.fixturenames if name in OBSERVERS))
     }
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
@@ -120,51 +129,41 @@ def _show_progress(reporter: Any, running: dict[Any, Target]) -> None:
         reporter.write_line("")
 
 
-def _observers(check: Callable[..., Any]) -> Iterator[Callable[[Target], Any]]:
-    """The observers that a check names: functions with an argument `target: Target`."""
-    for name in check.__code__.co_names:
-        found: Any = check.__globals__.get(name)
-        if getattr(found, "__annotations__", {}).get("target") is Target:
-            yield found
-
-
-def _try_look(target: Target, observer: Callable[[Target], Any]) -> None:
+def _try_look(target: Target, observe: Callable[[Target], Any]) -> None:
     try:
-        target.see(observer)
+        target.see(observe)
     except Exception:
         # The check that asks for it raises it again, and reports it.
         return
 
 
-@pytest.fixture
-def see(target: Target) -> See:
-    """What an observer found on the check's host: `see(observer)`.
+def _fixture(observe: Callable[[Target], Any]) -> Callable[..., Any]:
+    """What an observer found on the check's host; where it could not look, the check is skipped."""
 
-    Raises `Unseen` if it could not look.
-    """
-
-    def found(observer: Callable[[Target], Any]) -> Any:
-        if observer is not silence and target.see(silence):
-            raise Unseen("the host is down")
+    def seen(target: Target, request: pytest.FixtureRequest) -> Any:
         try:
-            return target.see(observer)
-        except Unseen:
-            raise
+            if observe is not silence and target.see(silence):
+                raise Unseen("the host is down", "the host is up")
+            return target.see(observe)
+        except Unseen as reason:
+            request.node.stash[_TOLD_BY] = reason.told_by
+            return pytest.skip(_shown(str(reason)))
         except Exception as error:
             return pytest.fail(_shown(f"{type(error).__name__}: {error}"), pytrace=False)
 
-    return found
+    return pytest.fixture(name=observe.__name__)(seen)
+
+
+globals().update({f"_{name}": _fixture(observe) for name, observe in OBSERVERS.items()})
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call() -> Generator[None, object, object]:
-    """Skip a check that could not look, with the reason, which another check reports.
-
-    What a check says is escaped here, wherever pytest then shows it: hosts have said parts of it.
-    """
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """Escape what a check says, wherever pytest shows it: hosts and their peers have said parts of it."""
     try:
         return (yield)
     except Unseen as reason:
+        pyfuncitem.stash[_TOLD_BY] = reason.told_by
         return pytest.skip(_shown(str(reason)))
     except AssertionError as error:
         return pytest.fail(_shown(str(error)), pytrace=False)
@@ -174,6 +173,16 @@ def _shown(text: str) -> str:
     return "\n".join(map(shown, text.split("\n")))
 
 
+def pytest_warning_recorded(warning_message: warnings.WarningMessage, nodeid: str) -> None:
+    """Keep what a check warns of: pytest collects it, and the table tells it."""
+    if issubclass(warning_message.category, Caution):
+        _cautions.setdefault(nodeid, []).append(_shown(str(warning_message.message)))
+
+
+# By the check's node; pytest gives that hook no session.
+_cautions: dict[str, list[str]] = {}
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -181,8 +190,19 @@ def pytest_runtest_makereport(
     """Note each check's outcome."""
     report = yield
     if isinstance(item, pytest.Function) and (report.when == "call" or not report.passed):
-        outcome = Outcome(_target(item).name, _check(item), report.outcome, _reason(call))
-        item.config.stash[_OUTCOMES].append(outcome)
+        target = _target(item)
+        looks = [name for name in item.fixturenames if name in OBSERVERS]
+        seconds = sum(target.seconds.get(name, 0.0) for name in looks)
+        item.config.stash[_OUTCOMES][item.nodeid] = Outcome(
+            target.name,
+            _check(item),
+            report.outcome,
+            _reason(call),
+            seconds=seconds,
+            # pytest's `record_property`: its JUnit file has them, too.
+            measured={str(name): float(str(value)) for name, value in item.user_properties},
+            told_by=item.stash.get(_TOLD_BY, ""),
+        )
     return report
 
 
@@ -207,17 +227,36 @@ def _reason(call: pytest.CallInfo[None]) -> str:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print the table."""
-    outcomes = config.stash[_OUTCOMES]
-    if outcomes:
-        terminalreporter.section("hosts and checks")
-        for line in table(outcomes, terminalreporter._tw.fullwidth):
-            terminalreporter.write_line(line)
+    outcomes = _outcomes(config)
+    if not outcomes:
+        return
+    terminalreporter.section("hosts and checks")
+    everything = config.option.verbose > 0
+    for line in table(outcomes, terminalreporter._tw.fullwidth, everything=everything):
+        terminalreporter.write_line(line)
+    found = counts(outcomes)
+    hosts = len({outcome.host for outcome in outcomes})
+    terminalreporter.write_line(
+        f"{hosts} hosts: {found['failed']} with a check that failed, {found['warned']} with warnings"
+    )
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the file for programs."""
+    """Write the file for programs. What could not be looked at, and no check tells why, has failed."""
+    outcomes = _outcomes(session.config)
     if session.config.option.json:
-        write_json(session.config.stash[_OUTCOMES], Path(session.config.option.json))
+        write_json(outcomes, Path(session.config.option.json))
+    if session.exitstatus == pytest.ExitCode.OK and any(one.outcome == "failed" for one in outcomes):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _outcomes(config: pytest.Config) -> list[Outcome]:
+    """Every check's outcome; pytest collects the warnings of a check only after its report."""
+    noted = config.stash[_OUTCOMES].items()
+    return settled(
+        replace(one, warnings=tuple(dict.fromkeys(_cautions.get(node, ())))) for node, one in noted
+    )
 
 
 def _password(login: str) -> str:

@@ -13,7 +13,7 @@ from pyinfra.api.arguments import ConnectorArguments, pop_global_arguments
 from pyinfra.api.exceptions import ConnectError
 from testinfra.backend.base import BaseBackend, CommandResult
 
-from tests.verify.target import Target, Unseen
+from tests.verify.target import Target, Unseen, observer
 
 # Seconds after which a command on a host counts as hanging.
 TIMEOUT = 120
@@ -25,6 +25,7 @@ _CHANNELS = 4
 _OWN_ARGUMENTS = {"_stdin", "_timeout", "_success_exit_codes"}
 
 
+@observer
 def connection_error(target: Target) -> str:
     """Why the host is not reached over SSH; empty if it is reached."""
     try:
@@ -34,10 +35,11 @@ def connection_error(target: Target) -> str:
     return ""
 
 
+@observer
 def connected(target: Target) -> "Connection":
     """The connection. Raises `Unseen` if the host is not reached."""
     if target.see(connection_error):
-        raise Unseen("the host is not reached over SSH")
+        raise Unseen("the host is not reached over SSH", "the host is reached over ssh")
     return Connection(target.host)
 
 

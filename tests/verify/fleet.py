@@ -14,6 +14,7 @@ from pyinfra.context import ctx_state
 from pyinfra_cli.cli import _apply_inventory_limit, _set_override_data
 from pyinfra_cli.inventory import make_inventory
 
+from deploys.run import matches
 from settings import Settings, SettingsError, settings_from_data
 from tests.verify.target import Mailbox, Target
 
@@ -41,12 +42,14 @@ def targets(
     ctx_state.set(state)
     override = _set_override_data(list(data), None, None, None, None, None)
     hosts = make_inventory(str(inventory), override_data=override, cwd=str(Path.cwd()))
+    for pattern in limits:
+        if not matches(pattern, hosts):
+            raise FleetError(f"--limit {pattern}: no host or group of {inventory} is called so")
     wanted = _apply_inventory_limit(hosts, list(limits))
     state.init(hosts, Config(), initial_limit=wanted)
     chosen = [host for host in hosts if wanted is None or host in wanted]
     if not chosen:
-        asked = f" matches {', '.join(limits)}" if limits else ""
-        raise FleetError(f"{inventory}: no host{asked}")
+        raise FleetError(f"{inventory}: no host")
     return [_target(host, mailbox) for host in chosen]
 
 

@@ -14,9 +14,12 @@ from plan import readiness
 from plan.plan import Plan, plan_regardless
 from plan.step import files_managed, parameters_asked
 from tests.verify.connection import connected, on
-from tests.verify.target import Target, Unseen
+from tests.verify.target import Target, Unseen, observer
+
+_DEPLOYABLE = "nothing stands in the way of a deploy"
 
 
+@observer
 def look(target: Target) -> Look:
     """The same look at the host that a deploy takes."""
     settings = target.settings
@@ -29,11 +32,12 @@ def look(target: Target) -> Look:
     return found
 
 
+@observer
 def plan(target: Target) -> Plan:
     """How the host differs from what the steps want, and which reloads are due."""
     seen = target.see(look)
     if any(readiness.unreadable(seen)):
-        raise Unseen("its configuration cannot be read")
+        raise Unseen("its configuration cannot be read", _DEPLOYABLE)
     return plan_regardless(target.settings, seen, STEPS)
 
 
@@ -49,11 +53,13 @@ class Unit:
     running: bool
 
 
+@observer
 def postfix_units(target: Target) -> tuple[Unit, ...]:
     """`postfix.service`, and the unit in which the daemon really runs: another one on Debian 12."""
     return _units(target, "postfix", "master", f"{target.see(look).queue_directory}/pid/master.pid")
 
 
+@observer
 def dovecot_units(target: Target) -> tuple[Unit, ...]:
     """`dovecot.service`, and the unit in which the daemon really runs."""
     return _units(target, "dovecot", "dovecot", "/run/dovecot/master.pid")
@@ -75,6 +81,7 @@ def _units(target: Target, name: str, program: str, pid_file: str) -> tuple[Unit
     )
 
 
+@observer
 def owners_465(target: Target) -> tuple[str, ...]:
     """The programs that listen on port 465, as `ss` tells them: `master (pid 347)`."""
     result = on(target).run("ss -Hltnp 'sport = :465'")
@@ -82,37 +89,60 @@ def owners_465(target: Target) -> tuple[str, ...]:
     return tuple(dict.fromkeys(f"{program} (pid {pid})" for program, pid in found))
 
 
+@observer
 def master_pid(target: Target) -> str:
     """The process of Postfix's master."""
     path = f"{target.see(look).queue_directory}/pid/master.pid"
     return str(on(target).file(path).content_string).strip()
 
 
-def complaints(target: Target) -> dict[str, str]:
-    """Command to its complaints, on standard error; a good configuration causes none."""
+@observer
+def complaints(target: Target) -> tuple[str, ...]:
+    """What Postfix's programs say of its configuration on standard error; a good one causes nothing."""
     host = on(target)
-    return {
-        command: host.run(f"{command} 2>&1 >/dev/null").stdout.strip()
-        for command in ("postconf", "postconf -M", "postfix check")
-    }
+    said = [host.run(f"{command} 2>&1 >/dev/null").stdout for command in _CHECKING]
+    # Several programs say the same, each with its own name in front.
+    found = {re.sub(r"^\S+: (?=warning: )", "", line) for text in said for line in text.splitlines() if line}
+    return tuple(sorted(found))
 
 
+_CHECKING = ("postconf", "postconf -M", "postfix check")
+
+
+@observer
 def troubles(target: Target) -> tuple[str, ...]:
     """Lines that Postfix logged since its last reload about errors that stop mail."""
     since = target.see(look).postfix_reloaded
     if since is None:
-        raise Unseen("Postfix does not run")
-    result = on(target).run(
-        "journalctl --quiet --no-pager --output=cat --unit='postfix*' --since=%s "
-        "--grep='(fatal|panic): |throttling' --lines=5 | tr -cd '[:print:]\\n'",
-        f"@{int(since)}",
-    )
-    return tuple(result.stdout.splitlines())
+        raise Unseen("Postfix does not run", "postfix is enabled and running")
+    host = on(target)
+    in_file = host.run("postconf -hx maillog_file 2>/dev/null").stdout.strip()
+    journal = "journalctl --quiet --no-pager --output=cat --unit='postfix*'"
+    if not in_file and host.run(f"{journal} --lines=1").stdout.strip():
+        found = host.run(f"{journal} --since=%s --lines=1000", f"@{int(since)}").stdout
+    else:
+        found = _since_the_reload(target, in_file)
+    lines = [line for line in found.splitlines() if re.search(r"(?:fatal|panic): |throttling", line)]
+    return tuple(lines[-5:])
+
+
+def _since_the_reload(target: Target, in_file: str) -> str:
+    """What is in Postfix's log file, after the line of its last start or reload."""
+    host = on(target)
+    files = [path for path in ([in_file] if in_file else _LOG_FILES) if host.file(path).exists]
+    if not files:
+        raise Unseen(f"Postfix's log is neither in the journal nor in {in_file or ' or '.join(_LOG_FILES)}")
+    command = "tac %s | sed -E '/postfix.*master.*: (daemon started|reload) /q' | tac"
+    return str(host.run(command, files[0]).stdout)
+
+
+_LOG_FILES = ("/var/log/mail.log", "/var/log/maillog")
 
 
 # -- configuration ------------------------------------------------------------------------------------
 
 
+@observer
 def release_defaults(target: Target) -> dict[str, str]:
     """The defaults of this Postfix release for two things that newer releases forbid."""
     names = ("smtpd_forbid_unauth_pipelining", "smtpd_forbid_bare_newline")
@@ -120,22 +150,38 @@ def release_defaults(target: Target) -> dict[str, str]:
     return dict(re.findall(r"^(\w+) = (.*)$", result.stdout, re.MULTILINE))
 
 
+@observer
 def forbids_bare_newlines(target: Target) -> bool:
     """Whether the host is set to take no message that ends in bare newlines."""
     result = on(target).run("postconf -hx smtpd_forbid_bare_newline 2>/dev/null")
     return result.stdout.strip() not in ("", "no")
 
 
+@observer
+def bare_newline_exclusions(target: Target) -> str:
+    """The clients for which that does not hold: networks, as mynetworks has them."""
+    result = on(target).run("postconf -hx smtpd_forbid_bare_newline_exclusions 2>/dev/null")
+    return str(result.stdout.strip())
+
+
+@observer
+def mynetworks(target: Target) -> str:
+    """The clients that may relay without a login."""
+    return str(on(target).run("postconf -hx mynetworks 2>/dev/null").stdout.strip())
+
+
+@observer
 def disk_chains(target: Target) -> dict[str, list[x509.Certificate]]:
     """Domain to the chain in its lineage on the host."""
     found = {}
     for domain, lineage in target.see(look).certificates.items():
         if lineage.chain is None:
-            raise Unseen(f"{lineage.directory} holds no certificate")
+            raise Unseen(f"{lineage.directory} holds no certificate", _DEPLOYABLE)
         try:
             found[domain] = x509.load_pem_x509_certificates(lineage.chain.encode("latin-1"))
         except ValueError:
-            raise Unseen(f"{lineage.directory}/fullchain.pem is no certificate in PEM") from None
+            reason = f"{lineage.directory}/fullchain.pem is no certificate in PEM"
+            raise Unseen(reason, _DEPLOYABLE) from None
     return found
 
 
@@ -160,6 +206,7 @@ class Hook:
     reloads: dict[str, bool]
 
 
+@observer
 def hook(target: Target) -> Hook:
     """The hook, as far as it can be tried without reloading anything.
 
@@ -167,8 +214,10 @@ def hook(target: Target) -> Hook:
     the host's, while an owner's lines might. systemd is asked whether the reloads can succeed.
     """
     host, file = on(target), target.see(look).files[HOOK.key]
+    if "certbot" not in target.see(look).commands:
+        raise Unseen("certbot is not installed: what renews has to reload Postfix, and is not looked at")
     if file.content is None:
-        raise Unseen(f"{file.path} is missing")
+        raise Unseen(f"{file.path} is missing", "as deployed: Certificate rotation")
     words = file.content.partition("\n")[0].removeprefix("#!").split() or [""]
     runs = host.run("test -x %s", words[0]).succeeded
     # Only shells can read a script without running it (-n).
@@ -213,6 +262,7 @@ class Owner:
     group: str
 
 
+@observer
 def key_owners(target: Target) -> dict[str, tuple[Owner, ...]]:
     """Private key to itself and every directory above it, links resolved."""
     host, found = on(target), {}
@@ -240,6 +290,7 @@ def readers(owners: tuple[Owner, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
+@observer
 def listener_proof(target: Target) -> str:
     """Why Dovecot does not answer on its listener; empty if it does. This is the deploy's own proof."""
     socket = f"{target.see(look).queue_directory}/private/auth"

@@ -6,26 +6,36 @@ What cannot differ between the host's addresses is looked at on the first addres
 import base64
 import secrets
 import ssl
+import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from operations import postfix_sni
-from tests.verify.addresses import addresses
+from postfix.master_cf import serves_port_25
+from tests.verify.addresses import addresses, is_within
 from tests.verify.conversation import (
     IMPLICIT_TLS,
     RELAY,
+    TIMEOUT,
     BrokenOff,
     Conversation,
     Reply,
     dial,
 )
-from tests.verify.inside import forbids_bare_newlines, look
-from tests.verify.target import Target, Unseen
+from tests.verify.inside import (
+    bare_newline_exclusions,
+    forbids_bare_newlines,
+    look,
+    mynetworks,
+    release_defaults,
+)
+from tests.verify.target import Target, Unseen, observer
 
 # A name that no certificate covers (RFC 6761).
 WRONG_NAME = "wrong-name.invalid"
@@ -40,8 +50,14 @@ _TLS_VERSIONS = {
 # Seconds within which a server would answer if it took bare newlines for the end of a message.
 _SILENCE = 3
 
-# OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH.
-_HOSTNAME_MISMATCH = 62
+# The likely cause of a slow greeting.
+SLOW_DNS = "smtpd asks DNS for its client's name first: does the host's resolver answer"
+
+# More than the hosts that a message may have passed; the default of hopcount_limit is 50.
+_HOPS = 200
+
+# OpenSSL's X509_V_ERRHOSTNAME_MISMATCH.
+HOSTNAME_MISMATCH = 62
 
 
 # -- connections --------------------------------------------------------------------------------------
@@ -58,11 +74,13 @@ def _connections(target: Target, port: int) -> dict[str, OSError | None]:
     return found
 
 
+@observer
 def connections_465(target: Target) -> dict[str, OSError | None]:
     """Address to the error with which connecting to port 465 fails."""
     return _connections(target, IMPLICIT_TLS)
 
 
+@observer
 def connections_25(target: Target) -> dict[str, OSError | None]:
     """Address to the error with which connecting to port 25 fails."""
     return _connections(target, RELAY)
@@ -71,9 +89,15 @@ def connections_25(target: Target) -> dict[str, OSError | None]:
 def _answering(target: Target, port: int) -> tuple[str, ...]:
     found = target.see(connections_465 if port == IMPLICIT_TLS else connections_25)
     answering = tuple(address for address, error in found.items() if error is None)
-    if not answering:
-        raise Unseen(f"port {port} is not reached")
-    return answering
+    if answering:
+        return answering
+    if port == IMPLICIT_TLS:
+        raise Unseen("port 465 is not reached", "port 465 is reachable on each address")
+    if not serves_port_25(target.see(look).master_cf.content or ""):
+        raise Unseen("the host does not serve port 25")
+    refused = any(isinstance(error, ConnectionError) for error in found.values())
+    reachable = "port 25 is reachable unless it is blocked from here"
+    raise Unseen("port 25 is not reached", reachable if refused else "")
 
 
 # -- TLS ----------------------------------------------------------------------------------------------
@@ -85,11 +109,13 @@ class Session:
 
     + chain: what the server sent, its own certificate first
     + hello: the reply to EHLO
+    + pace: how long its parts took, in seconds: `connection`, `TLS`, `greeting`
     """
 
     version: str
     chain: tuple[x509.Certificate, ...]
     hello: Reply
+    pace: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def certificate(self) -> x509.Certificate:
@@ -97,33 +123,47 @@ class Session:
         return self.chain[0]
 
 
+@observer
 def attempts_465(target: Target) -> dict[str, Session | str]:
     """Address to session on port 465, or to what went wrong with it."""
     return {address: _attempt(target, address) for address in _answering(target, IMPLICIT_TLS)}
 
 
+@observer
 def sessions_465(target: Target) -> dict[str, Session]:
     """Address to session on port 465, without the addresses that gave none."""
     attempts = target.see(attempts_465)
     found = {address: one for address, one in attempts.items() if isinstance(one, Session)}
     if not found:
-        raise Unseen("port 465 gives no session")
+        raise Unseen("port 465 gives no session", "port 465 greets inside tls")
     return found
 
 
 def _attempt(target: Target, address: str) -> Session | str:
+    times = [time.monotonic()]
+    name = target.settings.mail_hostname
     try:
-        with _secured(target, address) as secured, Conversation(secured) as conversation:
-            greeting, hello = conversation.reply(), conversation.hello()
-            version, chain = secured.version() or "", _chain(secured)
-            conversation.quit()
+        with dial(address, IMPLICIT_TLS) as connection:
+            times.append(time.monotonic())
+            secured = _any_certificate().wrap_socket(connection, server_hostname=name)
+            times.append(time.monotonic())
+            with Conversation(secured) as conversation:
+                greeting = conversation.reply()
+                times.append(time.monotonic())
+                hello = conversation.hello()
+                version, chain = secured.version() or "", _chain(secured)
+                conversation.quit()
+    except TimeoutError:
+        return f"no answer within {TIMEOUT} s ({SLOW_DNS}?)"
     except (OSError, BrokenOff) as error:
         return f"{type(error).__name__}: {error}"
     if greeting.refused or hello.refused:
         return str(greeting if greeting.refused else hello)
-    return Session(version, chain, hello)
+    took = (after - before for before, after in pairwise(times))
+    return Session(version, chain, hello, dict(zip(("connection", "TLS", "greeting"), took, strict=True)))
 
 
+@observer
 def attempt_25(target: Target) -> Reply | str:
     """The reply to EHLO on port 25 before any TLS, or what went wrong."""
     try:
@@ -136,11 +176,12 @@ def attempt_25(target: Target) -> Reply | str:
     return hello if hello.accepted else str(hello)
 
 
+@observer
 def hello_25(target: Target) -> Reply:
     """The reply to EHLO on port 25 before any TLS."""
     reply = target.see(attempt_25)
     if not isinstance(reply, Reply):
-        raise Unseen("port 25 does not greet")
+        raise Unseen("port 25 does not greet", "port 25 greets")
     return reply
 
 
@@ -153,6 +194,7 @@ def _relay(target: Target, address: str = "") -> Iterator[Conversation]:
         yield conversation
 
 
+@observer
 def sessions_25(target: Target) -> dict[str, Session]:
     """Address to session on port 25, with STARTTLS."""
     if target.settings.smtpd_tls_security_level == "none":
@@ -171,6 +213,7 @@ def sessions_25(target: Target) -> dict[str, Session]:
     return found
 
 
+@observer
 def untrusted(target: Target) -> dict[str, str]:
     """Address to why the chain does not verify against the trusted certificates; empty if it does."""
     context = ssl.create_default_context(cafile=target.settings.verify_ca_file)
@@ -182,6 +225,7 @@ def untrusted(target: Target) -> dict[str, str]:
     return found
 
 
+@observer
 def covered(target: Target) -> dict[str, bool]:
     """Whether the certificate covers `mail_hostname` and `WRONG_NAME`, as a client compares them."""
     address = _serving(target)
@@ -192,10 +236,11 @@ def covered(target: Target) -> dict[str, bool]:
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(cadata=_shown(address, name).public_bytes(Encoding.DER))
         error = _verification(context, address, name)
-        found[name] = error is None or error.verify_code != _HOSTNAME_MISMATCH
+        found[name] = error is None or error.verify_code != HOSTNAME_MISMATCH
     return found
 
 
+@observer
 def old_versions(target: Target) -> dict[str, str]:
     """TLS version below the host's floor to how port 465 refused it; empty if it was accepted."""
     versions = list(_TLS_VERSIONS)
@@ -204,6 +249,7 @@ def old_versions(target: Target) -> dict[str, str]:
     return {version: _refusal(target, address, version) for version in below}
 
 
+@observer
 def plain_text_answer(target: Target) -> bytes:
     """What port 465 says to EHLO without TLS."""
     with dial(_answering(target, IMPLICIT_TLS)[0], IMPLICIT_TLS) as connection:
@@ -213,9 +259,10 @@ def plain_text_answer(target: Target) -> bytes:
         except ConnectionResetError:
             return b""
         except TimeoutError:
-            raise Unseen("port 465 does not answer in time") from None
+            raise Unseen("port 465 does not answer in time", "port 465 greets in time") from None
 
 
+@observer
 def certificates_by_name(target: Target) -> dict[str, x509.Certificate]:
     """Name to the certificate that port 465 shows for it (SNI), for every name that the host serves."""
     address = _serving(target)
@@ -303,6 +350,7 @@ def _refusal(target: Target, address: str, version: str) -> str:
 # -- logins -------------------------------------------------------------------------------------------
 
 
+@observer
 def wrong_logins(target: Target) -> list[str]:
     """The replies to two logins of nobody, one after the other."""
     with _submissions(target) as conversation:
@@ -318,13 +366,20 @@ def wrong_logins(target: Target) -> list[str]:
 # -- relaying -----------------------------------------------------------------------------------------
 
 
+@observer
 def relaying_465(target: Target) -> dict[str, Reply]:
     """Way (see `_ways`) to the reply of port 465 to somebody who has not logged in."""
     return _relaying(target, lambda: _submissions(target))
 
 
+@observer
 def relaying_25(target: Target) -> dict[str, Reply]:
     """Way (see `_ways`) to the reply of port 25."""
+    with _relay(target) as conversation:
+        own = conversation.own_address
+        conversation.quit()
+    if is_within(own, target.see(mynetworks), narrow=True):
+        raise Unseen(f"this machine ({own}) may relay there, being in mynetworks: look from elsewhere")
     return _relaying(target, lambda: _relay(target))
 
 
@@ -370,6 +425,7 @@ def _relaying(
     return replies
 
 
+@observer
 def users_465(target: Target) -> tuple[str, str]:
     """The replies of port 465 to VRFY of a user that every host has, and of one that none has."""
     domain = target.settings.mail_domain
@@ -386,6 +442,7 @@ def users_465(target: Target) -> tuple[str, str]:
 # -- smuggling ----------------------------------------------------------------------------------------
 
 
+@observer
 def pipelining_25(target: Target) -> str:
     """What port 25 says to a client that does not wait for the answer to EHLO."""
     with _relay(target) as conversation:
@@ -399,21 +456,34 @@ def pipelining_25(target: Target) -> str:
         return " | ".join(str(reply) for reply in replies if reply.refused)
 
 
+@observer
 def bare_newline_25(target: Target) -> str:
     """What port 25 says to a message that ends in bare newlines; empty if it goes on waiting.
 
-    The connection is cut before the message has its real end, so that none is delivered.
+    The message has passed through more hosts than any server accepts (hopcount_limit), so one that takes
+    bare newlines for its end refuses it: nothing is queued.
     """
-    if not target.see(forbids_bare_newlines):
+    standard = target.see(release_defaults).get("smtpd_forbid_bare_newline", "no")
+    if standard == "no" and not target.see(forbids_bare_newlines):
         raise Unseen("by default, this release of Postfix accepts bare newlines")
+    excluded = target.see(bare_newline_exclusions)
     domain = target.settings.mail_domain
     with _relay(target) as conversation:
+        own = conversation.own_address
+        if is_within(own, excluded):
+            # An exception for everybody comes with mynetworks that let everybody relay.
+            everybody = not is_within(own, excluded, narrow=True)
+            raise Unseen(
+                "for this machine the host makes an exception (smtpd_forbid_bare_newline_exclusions)",
+                "port 25 relays nothing" if everybody else "",
+            )
         conversation.hello()
         for command in (f"MAIL FROM:<postmaster@{domain}>", f"RCPT TO:<postmaster@{domain}>", "DATA"):
             reply = conversation.command(command)
             if reply.refused:
                 raise Unseen(f"port 25 takes no message for postmaster@{domain}: {reply}")
-        conversation.send(b"Subject: bare newline\r\n\r\nverification\n.\n")
+        hops = b"Received: by hop.invalid\r\n" * _HOPS
+        conversation.send(hops + b"Subject: bare newline\r\n\r\nverification\n.\n")
         try:
             return str(conversation.reply(timeout=_SILENCE))
         except TimeoutError:

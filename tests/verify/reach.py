@@ -2,9 +2,10 @@
 
 from tests.verify.connection import connection_error
 from tests.verify.outside import connections_25, connections_465
-from tests.verify.target import Target, Unseen
+from tests.verify.target import Target, Unseen, observer
 
 
+@observer
 def silence(target: Target) -> str:
     """Why the host counts as down: nothing on it answers. Empty if anything answers."""
     error = target.see(connection_error)

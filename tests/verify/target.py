@@ -1,5 +1,7 @@
 """One host that is verified: what it shall be, and what was seen of it so far."""
 
+import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -13,8 +15,34 @@ from settings import Settings, SettingsError
 Seen = TypeVar("Seen")
 
 
+# Every observer by its name. A check that has this name among its arguments gets what it found.
+OBSERVERS: "dict[str, Callable[[Target], Any]]" = {}
+
+
+def observer(function: "Callable[[Target], Seen]") -> "Callable[[Target], Seen]":
+    """A function that looks at one thing of a host, and only reads; the name is what checks call it."""
+    OBSERVERS[function.__name__] = function
+    return function
+
+
 class Unseen(Exception):
-    """Something could not be looked at, for a reason that another check reports."""
+    """Something could not be looked at.
+
+    + told_by: the check that fails for the same reason; without one, the reason itself is no trouble
+    """
+
+    def __init__(self, reason: str, told_by: str = "") -> None:
+        super().__init__(reason)
+        self.told_by = told_by
+
+
+class Caution(UserWarning):
+    """Something that an administrator should know, and that keeps no mail from its way."""
+
+
+def caution(text: str) -> None:
+    """Let the present check pass with a warning."""
+    warnings.warn(text, Caution, stacklevel=2)
 
 
 @dataclass(frozen=True)
@@ -43,6 +71,7 @@ class Target:
     + host: pyinfra's host, which knows how to connect
     + settings: those that a deploy would use, or what is wrong with the host's data
     + mailbox: whom to log in as, if anybody
+    + seconds: how long each observer took, with those that it asked itself, by its name
     """
 
     def __init__(
@@ -54,6 +83,7 @@ class Target:
         self.host = host
         self._settings = settings
         self._mailbox = mailbox
+        self.seconds: dict[str, float] = {}
         self._lock = Lock()
         self._seen: dict[Callable[[Target], Any], Future[Any]] = {}
 
@@ -71,7 +101,7 @@ class Target:
     def settings(self) -> Settings:
         """The settings that a deploy would use."""
         if isinstance(self._settings, SettingsError):
-            raise Unseen("the host's data is not valid")
+            raise Unseen("the host's data is not valid", "the data is valid")
         return self._settings
 
     @property
@@ -90,8 +120,10 @@ class Target:
             first = observer not in self._seen
             found: Future[Seen] = self._seen.setdefault(observer, Future())
         if first:
+            began = time.monotonic()
             try:
                 found.set_result(observer(self))
             except Exception as error:
                 found.set_exception(error)
+            self.seconds[observer.__name__] = time.monotonic() - began
         return found.result()

@@ -3,48 +3,43 @@
 from datetime import UTC, datetime
 from itertools import pairwise
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from operations import postfix_sni
-from tests.verify.conftest import See
-from tests.verify.inside import disk_chains, key_owners, look, readers
-from tests.verify.outside import (
-    WRONG_NAME,
-    Session,
-    certificates_by_name,
-    covered,
-    sessions_25,
-    sessions_465,
-    untrusted,
-)
-from tests.verify.target import Target
+from facts.look import Look
+from operations import postfix_sni, submissions_service
+from tests.verify.inside import Owner, readers
+from tests.verify.outside import WRONG_NAME, Session
+from tests.verify.target import Target, caution
 
 _RELOAD = "Postfix still holds another one: systemctl reload postfix, and check that certbot's hook does so"
 
 
-def test_the_chain_verifies(see: See) -> None:
-    failed = {address: reason for address, reason in see(untrusted).items() if reason}
+def test_the_chain_verifies(untrusted: dict[str, str]) -> None:
+    failed = {address: reason for address, reason in untrusted.items() if reason}
     assert not failed, (
         f"clients refuse the certificate: {failed}; renew it (certbot renew), or, for an authority of your "
         "own, name its certificate in verify_ca_file"
     )
 
 
-def test_the_name_is_covered(see: See, target: Target) -> None:
+def test_the_name_is_covered(covered: dict[str, bool], target: Target) -> None:
     name = target.settings.mail_hostname
-    assert see(covered)[name], f"the certificate does not cover {name}: issue it for that name too"
+    assert covered[name], f"the certificate does not cover {name}: issue it for that name too"
 
 
-def test_a_wrong_name_is_not_covered(see: See) -> None:
-    assert not see(covered)[WRONG_NAME], f"the certificate covers {WRONG_NAME}: it is no host's certificate"
+def test_a_wrong_name_is_not_covered(covered: dict[str, bool]) -> None:
+    assert not covered[WRONG_NAME], f"the certificate covers {WRONG_NAME}: it is no host's certificate"
 
 
-def test_the_certificate_has_days_left(see: See, target: Target) -> None:
+def test_the_certificate_has_days_left(
+    sessions_465: dict[str, Session], certificates_by_name: dict[str, x509.Certificate], target: Target
+) -> None:
     wanted = target.settings.verify_days_left
-    shown = {address: session.certificate for address, session in see(sessions_465).items()}
-    for where, certificate in {**shown, **see(certificates_by_name)}.items():
+    shown = {address: session.certificate for address, session in sessions_465.items()}
+    for where, certificate in {**shown, **certificates_by_name}.items():
         end = certificate.not_valid_after_utc
         left = (end - datetime.now(UTC)).days
         assert left >= wanted, (
@@ -53,10 +48,10 @@ def test_the_certificate_has_days_left(see: See, target: Target) -> None:
         )
 
 
-def test_the_intermediates_are_sent(see: See) -> None:
-    for address, session in see(sessions_465).items():
+def test_the_intermediates_are_sent(sessions_465: dict[str, Session], untrusted: dict[str, str]) -> None:
+    for address, session in sessions_465.items():
         chain = session.chain
-        alone = len(chain) == 1 and see(untrusted)[address]
+        alone = len(chain) == 1 and untrusted[address]
         assert not alone, f"{address}: the certificate comes alone: serve fullchain.pem, not cert.pem"
         for issued, issuer in pairwise(chain):
             assert issued.issuer == issuer.subject, (
@@ -65,21 +60,33 @@ def test_the_intermediates_are_sent(see: See) -> None:
             )
 
 
-def test_port_465_serves_the_certificate_on_the_disk(see: See, target: Target) -> None:
-    _served_as_on_disk(see(sessions_465), see(disk_chains)[target.settings.mail_domain][0])
+def test_port_465_serves_the_certificate_on_the_disk(
+    look: Look,
+    sessions_465: dict[str, Session],
+    disk_chains: dict[str, list[x509.Certificate]],
+    target: Target,
+) -> None:
+    _leave_to_its_owner(look)
+    _served_as_on_disk(sessions_465, disk_chains[target.settings.mail_domain][0])
 
 
-def test_port_25_serves_the_certificate_on_the_disk(see: See, target: Target) -> None:
-    _served_as_on_disk(see(sessions_25), see(disk_chains)[target.settings.mail_domain][0])
+def test_port_25_serves_the_certificate_on_the_disk(
+    sessions_25: dict[str, Session], disk_chains: dict[str, list[x509.Certificate]], target: Target
+) -> None:
+    _served_as_on_disk(sessions_25, disk_chains[target.settings.mail_domain][0])
 
 
-def test_each_name_gets_the_certificate_of_its_domain(see: See, target: Target) -> None:
-    wanted = postfix_sni.asked_for(postfix_sni.served(target.settings, see(look)))
-    for name, shown in see(certificates_by_name).items():
+def test_each_name_gets_the_certificate_of_its_domain(
+    look: Look,
+    certificates_by_name: dict[str, x509.Certificate],
+    disk_chains: dict[str, list[x509.Certificate]],
+    target: Target,
+) -> None:
+    _leave_to_its_owner(look)
+    wanted = postfix_sni.asked_for(postfix_sni.served(target.settings, look))
+    for name, shown in certificates_by_name.items():
         on_disk = next(
-            see(disk_chains)[domain][0]
-            for domain, lineage in see(look).certificates.items()
-            if lineage is wanted[name]
+            disk_chains[domain][0] for domain, lineage in look.certificates.items() if lineage is wanted[name]
         )
         assert _digest(shown) == _digest(on_disk), (
             f"{name} gets the certificate of {_name(shown)}, not the one in {wanted[name].directory}: "
@@ -87,21 +94,32 @@ def test_each_name_gets_the_certificate_of_its_domain(see: See, target: Target) 
         )
 
 
-def test_key_and_certificate_belong_together(see: See) -> None:
-    for domain, lineage in see(look).certificates.items():
+def test_key_and_certificate_belong_together(
+    look: Look, disk_chains: dict[str, list[x509.Certificate]]
+) -> None:
+    for domain, lineage in look.certificates.items():
         assert lineage.key, f"{lineage.directory}/privkey.pem is missing or cannot be read: renew it"
-        certificate = see(disk_chains)[domain][0]
+        certificate = disk_chains[domain][0]
         assert load_pem_public_key(lineage.key.encode()) == certificate.public_key(), (
             f"{lineage.directory}: privkey.pem does not belong to fullchain.pem: "
             f"certbot renew --force-renewal --cert-name {domain}"
         )
 
 
-def test_the_key_is_readable_by_root_alone(see: See) -> None:
-    for key, owners in see(key_owners).items():
+def test_the_key_is_readable_by_root_alone(key_owners: dict[str, tuple[Owner, ...]]) -> None:
+    for key, owners in key_owners.items():
         assert owners, f"{key} is missing"
         others = readers(owners)
-        assert not others, f"{owners[0].path} can be read by {', '.join(others)}: chmod 600, chown root:root"
+        advice = f"{owners[0].path} can be read by {', '.join(others)}: chmod 600, chown root:root"
+        # Debian's own way to let other servers on the host read a key (package ssl-cert).
+        assert set(others) <= {"group ssl-cert"}, advice
+        if others:
+            caution(advice)
+
+
+def _leave_to_its_owner(look: Look) -> None:
+    if submissions_service.has_own_certificate(look.submissions_services):
+        pytest.skip("the service on port 465 has a certificate of its owner's in master.cf")
 
 
 def _served_as_on_disk(sessions: dict[str, Session], wanted: x509.Certificate) -> None:

@@ -1,19 +1,11 @@
 """Port 465 as mail programs meet it, and logins on port 25 (RFC 8314, RFC 4954)."""
 
+from collections.abc import Callable
+
+from facts.look import Look
 from operations import postfix_sasl
-from tests.verify.conftest import See
 from tests.verify.conversation import Reply, extension
-from tests.verify.inside import look
-from tests.verify.outside import (
-    attempt_25,
-    attempts_465,
-    hello_25,
-    old_versions,
-    plain_text_answer,
-    sessions_25,
-    sessions_465,
-    wrong_logins,
-)
+from tests.verify.outside import SLOW_DNS, Session
 from tests.verify.target import Target
 
 _LOG = "the log of Postfix says why (journalctl -u 'postfix*')"
@@ -21,36 +13,53 @@ _LOG = "the log of Postfix says why (journalctl -u 'postfix*')"
 _VERSIONS = ("TLSv1.2", "TLSv1.3")
 
 
-def test_port_465_greets_inside_tls(see: See) -> None:
-    failed = {address: one for address, one in see(attempts_465).items() if isinstance(one, str)}
+def test_port_465_greets_inside_tls(attempts_465: dict[str, Session | str]) -> None:
+    failed = {address: one for address, one in attempts_465.items() if isinstance(one, str)}
     assert not failed, f"no SMTP session inside TLS: {failed}; {_LOG}"
 
 
-def test_port_465_speaks_tls_at_the_floor_or_above(see: See, target: Target) -> None:
+def test_port_465_greets_in_time(
+    sessions_465: dict[str, Session], target: Target, record_property: Callable[[str, object], None]
+) -> None:
+    limit = target.settings.verify_seconds
+    slowest = max(sessions_465.values(), key=lambda session: sum(session.pace.values()))
+    for part, seconds in slowest.pace.items():
+        record_property(part, seconds)
+    for address, session in sessions_465.items():
+        parts = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in session.pace.items())
+        cause = "is the network slow, or a firewall in the way"
+        if session.pace["connection"] < limit / 2:
+            cause = SLOW_DNS
+        assert sum(session.pace.values()) <= limit, (
+            f"{address} needs longer than verify_seconds = {limit:g}: {parts}; {cause}?"
+        )
+
+
+def test_port_465_speaks_tls_at_the_floor_or_above(sessions_465: dict[str, Session], target: Target) -> None:
     floor = target.settings.tls_minimum_version
-    for address, session in see(sessions_465).items():
+    for address, session in sessions_465.items():
         assert session.version in _VERSIONS[_VERSIONS.index(floor) :], (
             f"{address} agrees to {session.version}, below {floor}: look at smtpd_tls_mandatory_protocols"
         )
 
 
-def test_port_465_refuses_older_tls(see: See) -> None:
-    accepted = [version for version, refusal in see(old_versions).items() if not refusal]
+def test_port_465_refuses_older_tls(old_versions: dict[str, str]) -> None:
+    accepted = [version for version, refusal in old_versions.items() if not refusal]
     assert not accepted, (
         f"{', '.join(accepted)} is accepted: set smtpd_tls_mandatory_protocols (deploy again), "
         "and look for an -o smtpd_tls_mandatory_protocols in master.cf"
     )
 
 
-def test_port_465_refuses_plain_text(see: See) -> None:
-    answer = see(plain_text_answer)
+def test_port_465_refuses_plain_text(plain_text_answer: bytes) -> None:
+    answer = plain_text_answer
     assert not answer[:1].isdigit(), (
         f"port 465 answers {answer[:60]!r} without TLS: smtpd_tls_wrappermode=yes is missing in master.cf"
     )
 
 
-def test_port_465_offers_logins(see: See) -> None:
-    for address, session in see(sessions_465).items():
+def test_port_465_offers_logins(sessions_465: dict[str, Session]) -> None:
+    for address, session in sessions_465.items():
         offered = extension(session.hello, "AUTH")
         assert offered, (
             f"{address} offers no AUTH: smtpd_sasl_auth_enable=yes is missing in master.cf, or "
@@ -61,20 +70,22 @@ def test_port_465_offers_logins(see: See) -> None:
         )
 
 
-def test_port_25_greets(see: See) -> None:
-    reply = see(attempt_25)
+def test_port_25_greets(attempt_25: Reply | str) -> None:
+    reply = attempt_25
     assert isinstance(reply, Reply), f"{reply}; {_LOG}"
 
 
-def test_port_25_offers_no_login_before_starttls(see: See) -> None:
-    offered = extension(see(hello_25), "AUTH")
+def test_port_25_offers_no_login_before_starttls(hello_25: Reply) -> None:
+    offered = extension(hello_25, "AUTH")
     assert offered is None, "a password would go in plain text: set smtpd_tls_auth_only = yes"
 
 
-def test_port_25_offers_logins_inside_tls_only_where_wanted(see: See, target: Target) -> None:
-    wanted = postfix_sasl.offered_on_port_25(target.settings, see(look))
+def test_port_25_offers_logins_inside_tls_only_where_wanted(
+    look: Look, sessions_25: dict[str, Session], target: Target
+) -> None:
+    wanted = postfix_sasl.offered_on_port_25(target.settings, look)
     key = target.settings.smtp_auth_on_port_25
-    for address, session in see(sessions_25).items():
+    for address, session in sessions_25.items():
         offered = extension(session.hello, "AUTH") is not None
         assert offered == wanted, (
             f"{address} {'offers' if offered else 'does not offer'} AUTH, and smtp_auth_on_port_25 is {key}: "
@@ -82,8 +93,8 @@ def test_port_25_offers_logins_inside_tls_only_where_wanted(see: See, target: Ta
         )
 
 
-def test_a_wrong_password_is_refused_twice(see: See) -> None:
-    for attempt, reply in enumerate(see(wrong_logins), 1):
+def test_a_wrong_password_is_refused_twice(wrong_logins: list[str]) -> None:
+    for attempt, reply in enumerate(wrong_logins, 1):
         assert reply.startswith("535 "), (
             f"attempt {attempt} is answered with {reply}: see Dovecot's passdb and its log"
         )

@@ -1,0 +1,50 @@
+"""The certificate will be renewed, and Postfix told of it."""
+
+import pytest
+
+from facts.look import Look
+from operations import certbot_hook
+from plan.reloads import Reload
+from shown import command
+from tests.verify.renewal import Renewer
+from tests.verify.target import Target, caution
+
+_NO_CERTBOT = "certbot is not installed: {} is not looked at"
+
+
+def test_something_renews_the_certificates(look: Look, renewers: tuple[Renewer, ...]) -> None:
+    running = [one for one in renewers if one.runs]
+    if not running and "certbot" not in look.commands:
+        pytest.skip(_NO_CERTBOT.format("what renews the certificates"))
+    there = ", ".join(one.name for one in renewers) or "no timer and no cron job"
+    assert running, (
+        f"nothing renews the certificates ({there}): systemctl enable --now certbot.timer, or a cron job"
+    )
+    for one in running:
+        if one.failed:
+            caution(
+                f"the last renewal failed ({one.failed}): {command('journalctl', '-u', one.name)} says why"
+            )
+    if not any(one.enabled for one in running):
+        name = running[0].name
+        caution(f"{name} does not start with the host: {command('systemctl', 'enable', name)}")
+
+
+def test_certbot_knows_how_to_renew_each_lineage(look: Look, unrenewable: tuple[str, ...]) -> None:
+    if "certbot" not in look.commands:
+        pytest.skip(_NO_CERTBOT.format("how each lineage is renewed"))
+    assert not unrenewable, (
+        f"certbot has no renewal configuration of {', '.join(unrenewable)}: issue it with certbot certonly, "
+        "or let its own client renew it"
+    )
+
+
+def test_a_renewal_reaches_the_reload(look: Look, target: Target) -> None:
+    if "certbot" not in look.commands:
+        pytest.skip(_NO_CERTBOT.format("whether a renewal reloads Postfix"))
+    hook = look.files[certbot_hook.HOOK.key]
+    for unit in target.settings.certbot_reload_services:
+        found = certbot_hook.effect(hook.content or "", unit)
+        assert found is not Reload.NO, f"{hook.path} does not come to a reload of {unit}: deploy again"
+        if found is Reload.PERHAPS:
+            caution(f"whether {hook.path} reloads {unit} cannot be told by reading: it may end before")
