@@ -1,0 +1,141 @@
+"""No healthy host is blamed: what a deploy makes of each starting state passes its verification."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lab.host import LabHost
+from lab.lab import Lab
+from tests.fleet.authority import Authority
+from tests.fleet.conftest import FLEET
+from tests.fleet.deploying import deploy, side_by_side, succeed
+from tests.fleet.test_preview import STATES
+from tests.fleet.test_verify_breakages import Verified, verify
+
+RELOAD = "systemctl reload postfix"
+
+
+@dataclass(frozen=True)
+class Healthy:
+    """A host that is in order.
+
+    + before: what makes it, on a stock host, before the deploy; + after: after it
+    + data: the deploy's data
+    + warned, skipped: checks that pass with a warning, and that are not looked at, among others
+    + undo: shell commands for what is not a file
+    """
+
+    before: Callable[[LabHost], None] = lambda host: None
+    after: Callable[[LabHost], None] = lambda host: None
+    data: Mapping[str, Any] = field(default_factory=dict)
+    warned: frozenset[str] = frozenset()
+    skipped: frozenset[str] = frozenset()
+    undo: str = ":"
+
+
+def _run(command: str) -> Callable[[LabHost], None]:
+    def run(host: LabHost) -> None:
+        host.run(command)
+
+    return run
+
+
+def _own_certificate(host: LabHost) -> None:
+    """The owner has given the service a certificate of another authority's."""
+    for name, content in AUTHORITY.lineage(host.name).items():
+        (host.root / "etc/ssl" / name).write_text(content)
+    host.run(
+        "postconf -P submissions/inet/smtpd_tls_cert_file=/etc/ssl/fullchain.pem "
+        f"submissions/inet/smtpd_tls_key_file=/etc/ssl/privkey.pem && {RELOAD}"
+    )
+
+
+AUTHORITY = Authority()
+
+_COMPLAINT = frozenset({"postfix has no complaint"})
+
+# Of the starting states: a parameter twice with different values, and an option that postconf misreads.
+_WARNED = dict.fromkeys(("messy", "services with addresses"), _COMPLAINT)
+
+HEALTHY = {
+    **{
+        # After the deploy; what was pending before it is done.
+        name: Healthy(state.prepare, data=state.data, warned=_WARNED.get(name, frozenset()))
+        for name, state in STATES.items()
+        if not state.deployed
+    },
+    "without certbot": Healthy(
+        _run("mv /usr/bin/certbot /usr/bin/certbot.away; systemctl disable --quiet --now certbot.timer"),
+        warned=frozenset({"nothing stands in the way of a deploy"}),
+        skipped=frozenset({"something renews the certificates", "a renewal reaches the reload"}),
+        undo="mv /usr/bin/certbot.away /usr/bin/certbot; systemctl enable --quiet --now certbot.timer",
+    ),
+    "with old warnings": Healthy(
+        _run(
+            "printf '%s\\n' 'never_used = 1' 'relay_domains = $never_defined' >>/etc/postfix/main.cf; "
+            + RELOAD
+        ),
+        warned=_COMPLAINT,
+    ),
+    "without port 25": Healthy(
+        _run(f"postconf -MX smtp/inet && {RELOAD}"),
+        skipped=frozenset({"port 25 is reachable unless it is blocked from here", "port 25 greets"}),
+    ),
+    "with a certificate of its owner's": Healthy(
+        after=_own_certificate,
+        skipped=frozenset({"port 465 serves the certificate on the disk"}),
+    ),
+    "with a key that other servers may read": Healthy(
+        after=_run(
+            "getent group ssl-cert >/dev/null || groupadd --system ssl-cert; cd /etc/letsencrypt; "
+            "chmod 755 live archive; chgrp ssl-cert archive/*/*; chmod 640 archive/*/privkey*; " + RELOAD
+        ),
+        warned=frozenset({"the key is readable by root alone"}),
+    ),
+    "with its log in a file": Healthy(
+        _run(
+            "postconf -e maillog_file=/var/log/postfix.log && "
+            "postconf -M 'postlog/unix-dgram=postlog unix-dgram n - n - 1 postlogd' && "
+            "systemctl restart postfix"
+        ),
+    ),
+    "with this machine in mynetworks": Healthy(
+        _run(f"postconf -e 'mynetworks = 127.0.0.0/8, 198.18.0.0/15' && {RELOAD}"),
+        skipped=frozenset({"port 25 relays nothing"}),
+    ),
+}
+ROUNDS = [tuple(HEALTHY)[number : number + 2] for number in range(0, len(HEALTHY), 2)]
+
+
+@pytest.mark.parametrize("names", ROUNDS, ids=" / ".join)
+def test_a_healthy_host_is_not_blamed(lab: Lab, tmp_path: Path, names: tuple[str, ...]) -> None:
+    pairs = zip(names, (FLEET[:2], FLEET[2:]), strict=False)
+    states = {lab.hosts[name]: HEALTHY[state] for state, pair in pairs for name in pair}
+    side_by_side(LabHost.reset, states)
+    try:
+        side_by_side(lambda host: states[host].before(host), states)
+        data = {host.name: dict(state.data) for host, state in states.items()}
+        succeed(deploy(states, per_host=data))
+        side_by_side(lambda host: states[host].after(host), states)
+        found = _verified(lab, tmp_path, states, data)
+        for host, state in states.items():
+            assert found.failed(host) == set(), found.output
+            assert found.with_outcome(host, "warned") == state.warned, found.output
+            assert state.skipped <= found.with_outcome(host, "skipped"), found.output
+            # It sends nothing but the one message to the mailbox.
+            assert host.run("postqueue -j").stdout == ""
+            assert host.run("cat /var/mail/root /root/Maildir/new/* 2>/dev/null", check=False).stdout == ""
+    finally:
+        side_by_side(lambda host: host.run(states[host].undo), states)
+
+
+def _verified(
+    lab: Lab, folder: Path, states: Mapping[LabHost, Healthy], data: Mapping[str, Mapping[str, Any]]
+) -> Verified:
+    trusted = folder / "trusted.pem"
+    trusted.write_text(lab.ca.read_text() + AUTHORITY.root)
+    own = {name: {**values, "verify_ca_file": str(trusted)} for name, values in data.items()}
+    return verify(folder, list(states), own, "-k", "not wrong_password")
