@@ -75,6 +75,7 @@ def test_a_fleet_that_passes_is_one_line() -> None:
 
 def test_hosts_are_counted_by_their_worst() -> None:
     assert counts(OUTCOMES) == {"failed": 1, "warned": 1}
+    assert counts([*OUTCOMES, Outcome("a.example", "it is spare", "warned")]) == {"failed": 1, "warned": 1}
 
 
 @pytest.mark.parametrize(
