@@ -44,7 +44,7 @@ def reload_services() -> Generator[PyinfraCommand, None, None]:
 
 def edit(draft: Draft) -> None:
     """Give the hook its lines and its mode, on a host with certbot."""
-    if not _certbot(draft.look):
+    if not has_certbot(draft.look):
         return
     hook = draft.look.files[HOOK.key]
     content = desired_content(draft.settings, hook.content)
@@ -63,7 +63,7 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
 
 
 def _warnings(settings: Settings, look: Look) -> Iterator[str]:
-    if not _certbot(look):
+    if not has_certbot(look):
         commands = "; ".join(f"systemctl reload {unit}" for unit in settings.certbot_reload_services)
         yield (
             "certbot is not installed, so no deploy hook is written: let the client that renews "
@@ -80,7 +80,7 @@ def _warnings(settings: Settings, look: Look) -> Iterator[str]:
 def _in_another_language(settings: Settings, look: Look) -> list[tuple[str, Reload]]:
     """What a hook that no shell reads does for each unit; nothing for other hooks."""
     content = look.files[HOOK.key].content or ""
-    if not _certbot(look) or not content.startswith("#!") or shell_of(content):
+    if not has_certbot(look) or not content.startswith("#!") or shell_of(content):
         return []
     return [(unit, reload_in(content, unit)) for unit in settings.certbot_reload_services]
 
@@ -134,7 +134,8 @@ def desired_mode(hook: File) -> str:
 _BLOCK = re.compile(r"^# BEGIN smtp-auth\b.*?^# END smtp-auth\n", re.MULTILINE | re.DOTALL)
 
 
-def _certbot(look: Look) -> bool:
+def has_certbot(look: Look) -> bool:
+    """Whether certbot is on the host, and with it whatever runs the hook."""
     return "certbot" in look.commands
 
 

@@ -100,7 +100,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         (_target(item), observe): None
         for item in session.items
         if isinstance(item, pytest.Function)
-        for observe in (silence, *(OBSERVERS[name] for name in item.fixturenames if name in OBSERVERS))
+        for observe in (silence, *(OBSERVERS[name] for name in _looks(item)))
     }
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
@@ -191,8 +191,7 @@ def pytest_runtest_makereport(
     report = yield
     if isinstance(item, pytest.Function) and (report.when == "call" or not report.passed):
         target = _target(item)
-        looks = [name for name in item.fixturenames if name in OBSERVERS]
-        seconds = sum(target.seconds.get(name, 0.0) for name in looks)
+        seconds = sum(target.seconds.get(name, 0.0) for name in _looks(item))
         item.config.stash[_OUTCOMES][item.nodeid] = Outcome(
             target.name,
             _check(item),
@@ -209,6 +208,11 @@ def pytest_runtest_makereport(
 def _target(item: pytest.Function) -> Target:
     found: Target = item.callspec.params["target"]  # type: ignore[assignment]
     return found
+
+
+def _looks(item: pytest.Function) -> list[str]:
+    """The names of the observers that a check asks."""
+    return [name for name in item.fixturenames if name in OBSERVERS]
 
 
 def _check(item: pytest.Function) -> str:

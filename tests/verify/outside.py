@@ -28,13 +28,7 @@ from tests.verify.conversation import (
     Reply,
     dial,
 )
-from tests.verify.inside import (
-    bare_newline_exclusions,
-    forbids_bare_newlines,
-    look,
-    mynetworks,
-    release_defaults,
-)
+from tests.verify.inside import forbids_bare_newlines, look, release_defaults
 from tests.verify.target import Target, Unseen, observer
 
 # A name that no certificate covers (RFC 6761).
@@ -56,7 +50,7 @@ SLOW_DNS = "smtpd asks DNS for its client's name first: does the host's resolver
 # More than the hosts that a message may have passed; the default of hopcount_limit is 50.
 _HOPS = 200
 
-# OpenSSL's X509_V_ERRHOSTNAME_MISMATCH.
+# OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH.
 HOSTNAME_MISMATCH = 62
 
 
@@ -378,7 +372,7 @@ def relaying_25(target: Target) -> dict[str, Reply]:
     with _relay(target) as conversation:
         own = conversation.own_address
         conversation.quit()
-    if is_within(own, target.see(mynetworks), narrow=True):
+    if is_within(own, target.see(look).parameters["mynetworks"], narrow=True):
         raise Unseen(f"this machine ({own}) may relay there, being in mynetworks: look from elsewhere")
     return _relaying(target, lambda: _relay(target))
 
@@ -466,7 +460,7 @@ def bare_newline_25(target: Target) -> str:
     standard = target.see(release_defaults).get("smtpd_forbid_bare_newline", "no")
     if standard == "no" and not target.see(forbids_bare_newlines):
         raise Unseen("by default, this release of Postfix accepts bare newlines")
-    excluded = target.see(bare_newline_exclusions)
+    excluded = target.see(look).parameters.get("smtpd_forbid_bare_newline_exclusions", "")
     domain = target.settings.mail_domain
     with _relay(target) as conversation:
         own = conversation.own_address

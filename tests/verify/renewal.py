@@ -8,7 +8,8 @@ from tests.verify.inside import look
 from tests.verify.target import Target, observer
 
 # What renews certificates by ACME (RFC 8555), as timers and cron jobs call it.
-_CLIENTS = r"\b(?:certbot|acme\.sh|lego|dehydrated|getssl|uacme)\b"
+_NAMES = "|".join(map(re.escape, ("certbot", "acme.sh", "lego", "dehydrated", "getssl", "uacme")))
+_CLIENTS = rf"\b(?:{_NAMES})\b"
 
 _TIMER = ("Id", "Unit", "UnitFileState", "ActiveState", "NextElapseUSecRealtime", "NextElapseUSecMonotonic")
 
@@ -82,7 +83,7 @@ def _shown(target: Target, properties: tuple[str, ...], units: list[str]) -> lis
 def _cron_jobs(target: Target) -> list[Renewer]:
     host = on(target)
     places = "/etc/crontab /etc/cron.d /etc/cron.daily /etc/cron.weekly /var/spool/cron"
-    lines = host.run(f"grep -rsE '^[^#]*(certbot|acme.sh|lego|dehydrated|getssl|uacme)' {places}").stdout
+    lines = host.run(f"grep -rsE '^[^#]*({_NAMES})' {places}").stdout
     is_active = "active" in host.run("systemctl is-active cron crond cronie").stdout.split()
     files = {
         line.partition(":")[0]

@@ -106,13 +106,11 @@ def table(outcomes: list[Outcome], width: int, *, everything: bool = False) -> I
 
 def counts(outcomes: Iterable[Outcome]) -> dict[str, int]:
     """How many hosts have a check that failed, and how many only warnings."""
-    worst: dict[str, str] = {}
+    hosts: dict[str, set[str]] = {"failed": set(), "warned": set()}
     for outcome in outcomes:
-        if outcome.outcome == "failed" or (
-            outcome.outcome == "warned" and worst.get(outcome.host) != "failed"
-        ):
-            worst[outcome.host] = outcome.outcome
-    return {kind: sum(found == kind for found in worst.values()) for kind in ("failed", "warned")}
+        if outcome.outcome in hosts:
+            hosts[outcome.outcome].add(outcome.host)
+    return {"failed": len(hosts["failed"]), "warned": len(hosts["warned"] - hosts["failed"])}
 
 
 def write_json(outcomes: list[Outcome], path: Path) -> None:

@@ -14,7 +14,7 @@ _NO_CERTBOT = "certbot is not installed: {} is not looked at"
 
 def test_something_renews_the_certificates(look: Look, renewers: tuple[Renewer, ...]) -> None:
     running = [one for one in renewers if one.runs]
-    if not running and "certbot" not in look.commands:
+    if not running and not certbot_hook.has_certbot(look):
         pytest.skip(_NO_CERTBOT.format("what renews the certificates"))
     there = ", ".join(one.name for one in renewers) or "no timer and no cron job"
     assert running, (
@@ -31,7 +31,7 @@ def test_something_renews_the_certificates(look: Look, renewers: tuple[Renewer, 
 
 
 def test_certbot_knows_how_to_renew_each_lineage(look: Look, unrenewable: tuple[str, ...]) -> None:
-    if "certbot" not in look.commands:
+    if not certbot_hook.has_certbot(look):
         pytest.skip(_NO_CERTBOT.format("how each lineage is renewed"))
     assert not unrenewable, (
         f"certbot has no renewal configuration of {', '.join(unrenewable)}: issue it with certbot certonly, "
@@ -40,7 +40,7 @@ def test_certbot_knows_how_to_renew_each_lineage(look: Look, unrenewable: tuple[
 
 
 def test_a_renewal_reaches_the_reload(look: Look, target: Target) -> None:
-    if "certbot" not in look.commands:
+    if not certbot_hook.has_certbot(look):
         pytest.skip(_NO_CERTBOT.format("whether a renewal reloads Postfix"))
     hook = look.files[certbot_hook.HOOK.key]
     for unit in target.settings.certbot_reload_services:
