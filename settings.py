@@ -198,6 +198,19 @@ def settings_from_data(host: str, data: Mapping[str, Any]) -> Settings:
     return Settings(**values)
 
 
+def settings_on_record(values: Mapping[str, Any]) -> Settings:
+    """The settings with which a change was made, as its manifest has them.
+
+    They were checked then, and are not again. A key that came later has its default; one that has gone is
+    left out.
+    """
+    found: dict[str, Any] = {}
+    for key in fields(Settings):
+        value = values.get(key.name, key.metadata["default"])
+        found[key.name] = tuple(value) if isinstance(value, list) else value
+    return Settings(**found)
+
+
 def _contradictions(host: str, values: dict[str, Any]) -> Iterator[Problem]:
     """What is wrong with values that are right one by one."""
     domains = (values["mail_domain"], *values["additional_domains"])

@@ -6,7 +6,7 @@ the execution. The change itself compares the host's files with those of the loo
 somebody edited meanwhile is left alone.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
@@ -22,8 +22,9 @@ from facts.look import Look
 from facts.mail_host import MailHost, Question
 from facts.rehearsal import Rehearsal, Rehearsed
 from on_host import program
-from on_host.change import rehearsal_program
+from on_host.change import RECORD, rehearsal_program
 from plan.plan import Plan, plan_of
+from plan.preview import last_change_line
 from plan.step import Step, files_managed, parameters_asked
 from settings import Settings, SettingsError, settings_from_data
 from shown import shown
@@ -48,12 +49,20 @@ def ready(steps: Sequence[Step]) -> bool:
 
     Raises pyinfra's `PyinfraError` if config.py was not loaded, or if no host is left.
     """
+    return alone(lambda: _prepare(tuple(steps)))
+
+
+def alone(prepare: Callable[[], bool]) -> bool:
+    """What a preparation of the present host gives. Whatever goes wrong in it fails this host alone.
+
+    Raises pyinfra's `PyinfraError` if config.py was not loaded, or if no host is left.
+    """
     if not is_in_place():
         raise PyinfraError(
             "config.py was not loaded: run pyinfra in the folder of deploy.py, without --config"
         )
     try:
-        return _prepare(tuple(steps))
+        return prepare()
     except (PyinfraError, EOFError):
         # Of pyinfra's own: no host is left, or nobody answers its question whether to go on.
         raise
@@ -81,12 +90,19 @@ def _prepare(steps: tuple[Step, ...]) -> bool:
     except SettingsError as error:
         fail(str(problem) for problem in error.problems)
         return False
-    look = _look(settings, steps)
-    if look is None:
-        if current_host not in state.failed_hosts:
-            fail([_NO_END.format("look")], Outcome.FAILED)
-        return False
-    plan = plan_of(settings, look, steps)
+    look = looked(settings, steps)
+    return look is not None and carries_out(settings, look, plan_of(settings, look, steps))
+
+
+def carries_out(settings: Settings, look: Look, plan: Plan) -> bool:
+    """Tell a plan's warnings, rehearse it in a run with a preview, and keep it for the operations.
+
+    If anything stands in the way, the present host fails with every reason, and this is `False`.
+    """
+    current_host = ctx_host.get()
+    last, is_preview = look.last_change, state.config.DIFF and not state.is_executing
+    if is_preview and last and (last.edited or not plan.is_empty):
+        host.log(shown(last_change_line(last)))
     for warning in plan.warnings:
         _warn(warning)
     if plan.refusals:
@@ -99,24 +115,31 @@ def _prepare(steps: tuple[Step, ...]) -> bool:
     return True
 
 
-_NO_END = "the {} on this host came to no end: run again, with -v for what the host said"
-
-
-def _look(settings: Settings, steps: Sequence[Step]) -> Look | None:
-    """A look at the host; `None` if it failed. Then pyinfra has reported why."""
-    question = Question(settings, parameters_asked(steps, settings), files_managed(steps))
+def looked(settings: Settings, steps: Sequence[Step]) -> Look | None:
+    """A look at the present host; `None` if it failed, and the host with it."""
+    question = Question(settings, RECORD, parameters_asked(steps, settings), files_managed(steps))
     found: Look | None = host.get_fact(MailHost, question=question, _stdin=program("look.pl"))
+    if found is None:
+        no_end("look")
     return found
+
+
+def no_end(what: str) -> None:
+    """Fail the present host for a command that came to no end, unless pyinfra has told why."""
+    if ctx_host.get() not in state.failed_hosts:
+        fail(
+            [f"the {what} on this host came to no end: run again, with -v for what the host said"],
+            Outcome.FAILED,
+        )
 
 
 def _rehearse(settings: Settings, look: Look, plan: Plan) -> bool:
     """Whether the host's own programs accept what is planned; if not, the host fails with what they say."""
     found: Rehearsed | None = host.get_fact(Rehearsal, _stdin=rehearsal_program(plan, settings, look))
     if found is None:
-        if ctx_host.get() not in state.failed_hosts:
-            fail([_NO_END.format("rehearsal")], Outcome.FAILED)
+        no_end("rehearsal")
         return False
-    for sentence in found.not_asked:
+    for sentence in found.warnings:
         _warn(sentence)
     if found.refused:
         fail(found.refused)

@@ -25,13 +25,16 @@ from plan.preview import reload_lines, step_lines
 from plan.step import Step
 
 
-def take_part(step: Step) -> Generator[PyinfraCommand, None, None]:
-    """Show what a step changes, and change the host if this step is the first that has an edit."""
+def take_part(step: Step, present: bool = True) -> Generator[PyinfraCommand, None, None]:
+    """Show what a step changes, and change the host if this step is the first that has an edit.
+
+    + present: whether the host shall have it, as in deploy.py; in remove.py it is taken back
+    """
 
     def part(found: Prepared) -> list[PyinfraCommand]:
         _show(step_lines(found.plan, step))
         if not found.plan.edits_of(step):
-            host.noop(step.nothing_to_do)
+            host.noop(step.nothing_to_do if present else "there is nothing of it to take back")
             return []
         first = found.plan.edits[0].step == step.name
         return [Transaction(found.plan, found.settings, found.look) if first else _reported()]

@@ -39,6 +39,7 @@ class File:
 
     + real_path: behind any links
     + changed: the ctime in seconds since 1970
+    + previous: what version 0.1 of this program kept of it before its last change
     + odd: what stands there where a file cannot be written: `a directory`, or a link that leads nowhere
     """
 
@@ -50,13 +51,17 @@ class File:
     group: str = ""
     changed: float = 0.0
     odd: str = ""
+    previous: str | None = None
 
     @property
     def digest(self) -> str:
         """SHA-256 of the content in hexadecimal; empty where there is no such file."""
-        if self.content is None:
-            return ""
-        return hashlib.sha256(self.content.encode("latin-1")).hexdigest()
+        return digest_of(self.content)
+
+
+def digest_of(content: str | None) -> str:
+    """SHA-256 of a file's content in hexadecimal; empty where there is no such file."""
+    return "" if content is None else hashlib.sha256(content.encode("latin-1")).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,21 @@ class Lineage:
 
 
 @dataclass(frozen=True)
+class LastChange:
+    """The last change of a host that went live.
+
+    + who: as they said themselves: a claim and no proof
+    + began: by the host's clock, `2026-11-22T10:15:00Z`
+    + edited: the files that it wrote and that somebody has edited since
+    """
+
+    id: str
+    who: str
+    began: str
+    edited: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Look:
     """One look at a host. Values are Postfix's and Dovecot's own, unless said otherwise.
 
@@ -96,6 +116,7 @@ class Look:
     + listening: which of the ports 25 and 465 any program listens on; `postfix_listening`: those of
       them that Postfix holds
     + leftovers: files of a change that died halfway
+    + last_change: the last one that went live, if any is on record
     """
 
     uid: int
@@ -116,6 +137,7 @@ class Look:
     listening: frozenset[int]
     postfix_listening: frozenset[int]
     leftovers: tuple[str, ...]
+    last_change: "LastChange | None" = None
 
     @property
     def queue_directory(self) -> str:
@@ -174,7 +196,7 @@ def parse(output: Iterable[str]) -> Look | None:
         files={key: _file(values, key) for key in lists.get("file", ())},
         stale_tables=tuple(lists.get("stale_table", ())),
         dovecot_version=values.get("dovecot_version"),
-        listener=_listener(values.get("dovecot_auth", ""), f"{queue_directory}/private/auth"),
+        listener=listener_in(values.get("dovecot_auth", ""), f"{queue_directory}/private/auth"),
         socket=_socket(values),
         lineages=tuple(lists.get("lineage", ())),
         certificates=_lineages("certificate", values),
@@ -189,6 +211,7 @@ def parse(output: Iterable[str]) -> Look | None:
         listening=frozenset(int(port) for port in lists.get("listening", ())),
         postfix_listening=frozenset(int(port) for port in lists.get("postfix_listening", ())),
         leftovers=tuple(lists.get("leftover", ())),
+        last_change=_last_change(values, lists.get("edited", [])),
     )
 
 
@@ -207,7 +230,16 @@ def _file(values: dict[str, str], key: str) -> File:
         group=found.get("group", ""),
         changed=float(found.get("changed", 0)),
         odd=found.get("odd", ""),
+        previous=found.get("previous"),
     )
+
+
+def _last_change(values: dict[str, str], edited: list[str]) -> LastChange | None:
+    found = _under("last_change.", values)
+    if not found:
+        return None
+    who = f"{found['controller']} as {found['ssh_user']}"
+    return LastChange(found["id"], who, found["began"], tuple(edited))
 
 
 def _socket(values: dict[str, str]) -> Socket | None:
@@ -227,9 +259,12 @@ def _lineages(what: str, values: dict[str, str]) -> dict[str, Lineage]:
     return lineages
 
 
-def _listener(auth: str, path: str) -> Socket | None:
-    """The listener's block in the output of `doveconf -n`, which leaves out a setting at its default."""
-    block = re.search(rf"unix_listener {re.escape(path)} \{{\n(.*?)\}}", auth, re.DOTALL)
+def listener_in(text: str, path: str) -> Socket | None:
+    """The listener at a path in Dovecot's configuration.
+
+    + text: the output of `doveconf -n`, which leaves out a setting at its default, or a file
+    """
+    block = re.search(rf"unix_listener {re.escape(path)} \{{\n(.*?)\}}", text, re.DOTALL)
     if not block:
         return None
     found = dict(re.findall(r"(\w+) = *(\S*)", block[1]))

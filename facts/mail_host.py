@@ -15,11 +15,13 @@ class Question:
     """What a look is about; in pyinfra's messages it is one word, not a page.
 
     + settings: they say where the host's certificates are
+    + record: the directory of the record of changes
     + parameters: the Postfix parameters whose effective values are wanted
     + files: the files that any step may write
     """
 
     settings: Settings
+    record: str
     parameters: tuple[str, ...]
     files: tuple[ManagedFile, ...]
 
@@ -40,6 +42,7 @@ class MailHost(FactBase[Look | None]):
     def command(self, question: Question) -> StringCommand:
         settings = question.settings
         words = [f"live={settings.letsencrypt_live}", f"hostname={settings.mail_hostname}"]
+        words.append(f"record={question.record}")
         words += [f"file={file.key}={file.place}={file.name}" for file in question.files]
         words += [f"certificate={domain}={settings.lineage(domain)}" for domain in settings.domains]
         words += [f"parameter={name}" for name in question.parameters]

@@ -13,11 +13,12 @@ class Rehearsed:
     """What a rehearsal has found.
 
     + refused: why the change cannot go live, one sentence per reason
-    + not_asked: what could not be asked on this host, one sentence per thing
+    + warnings: what could not be asked on this host, and what the programs accept with a complaint; one
+      sentence per thing
     """
 
     refused: tuple[str, ...] = ()
-    not_asked: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Rehearsal(FactBase[Rehearsed]):
@@ -43,4 +44,4 @@ class Rehearsal(FactBase[Rehearsed]):
             raise FactProcessError(f"the rehearsal on this host came to no end: {error!r}") from None
         if "complete" not in found:
             raise FactProcessError("the rehearsal on this host came to no end")
-        return Rehearsed(tuple(found.get("refused", ())), tuple(found.get("not_asked", ())))
+        return Rehearsed(tuple(found.get("refused", ())), tuple(found.get("warning", ())))

@@ -16,13 +16,15 @@ from lab.command import LabError, run, wait_until
 from lab.process import Cgroup
 
 # What a host has installed: a mail host with a Let's Encrypt certificate, and what an administrator may
-# have added (fish: programs must not rely on a POSIX login shell).
+# have added (fish: programs must not rely on a POSIX login shell; etckeeper, whose repository a test makes).
 PACKAGES = (
     "ca-certificates",
     "certbot",
     "dbus",
     "dovecot-imapd",
+    "etckeeper",
     "fish",
+    "git",
     "iproute2",
     "openssh-server",
     "openssl",
@@ -55,6 +57,8 @@ _RECIPE = (
     "--dpkgopt=path-exclude=/usr/share/doc/*",
     "--dpkgopt=path-exclude=/usr/share/locale/*",
     f"--essential-hook=printf '{_ANSWERS}' | chroot \"$1\" debconf-set-selections",
+    # Most hosts keep no history of /etc.
+    '--customize-hook=rm -rf "$1"/etc/.git "$1"/etc/.gitignore "$1"/etc/.etckeeper',
     # Every host has keys of its own.
     '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*',
     *(

@@ -1,10 +1,12 @@
 """The programs that run on a host, and what builds them.
 
     look.pl          what the host is; reads only
+    history.pl       what the record of changes holds; reads only
     start.pl         starts a change as a unit of systemd's, or waits for its outcome
     orders.pl        what a change is to do, and its small tools; begins with the list of its parts
     rehearsal.pl     what stands in the way of a change, asked of the host's own programs
     record.pl        who changed what, the files from before, the baseline
+    etckeeper.pl     commits of /etc, where etckeeper keeps it
     transaction.pl   swap, reload, prove, or put back
     postfix.pl, dovecot.pl, certbot_hook.pl   the part of one service in it
     main.pl          what the program of a change is run for

@@ -5,24 +5,25 @@ plan: orders.pl describes both. start.pl in front of it lets systemd run it. All
 standard input, in one command, and nothing is done before all of it has arrived.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from typing import Any
 from urllib.parse import quote
 
 from facts.look import File, Look, Socket
 from on_host import program
-from plan.plan import Plan
+from plan.plan import Plan, PlannedFile, Proof
 from plan.preview import host_as_json, text_of
 from plan.shebang import shell_of
+from plan.unrecorded import bears_marks
 from postfix.master_cf import PORT_25_NAMES, services
 from settings import Settings
 
 RECORD = "/var/lib/smtp-auth"
 
 # What main.pl, the last part, has to find defined.
-_PARTS = ("orders.pl", "rehearsal.pl", "record.pl", "transaction.pl")
+_PARTS = ("orders.pl", "rehearsal.pl", "record.pl", "etckeeper.pl", "transaction.pl")
 _SERVICES = ("postfix.pl", "dovecot.pl", "certbot_hook.pl")
 
 Order = tuple[str, str]
@@ -74,23 +75,24 @@ def change_program(services: str, orders: Iterable[Order]) -> str:
 _SAFE = "".join(chr(code) for code in range(32, 127) if chr(code) != "%")
 
 
-def file_orders(
-    key: str, file: File, service: str, content: str | None = None, mode: str = ""
-) -> Iterator[Order]:
+def file_orders(key: str, file: File, service: str, planned: PlannedFile | None = None) -> Iterator[Order]:
     """The orders for one managed file.
 
-    + content: its new content, if it changes
-    + mode: its new mode, if that changes
+    + planned: what it becomes, if it changes
     """
     yield "file", key
     yield f"file.{key}.path", file.real_path
     yield f"file.{key}.service", service
     yield f"file.{key}.seen", file.digest
     yield f"file.{key}.seen_as", json.dumps(_seen_as(file))
-    if content is not None:
-        yield f"file.{key}.content", content
-        yield f"file.{key}.digest", _digest(content)
-        yield f"file.{key}.mode", mode
+    if planned is None:
+        return
+    yield f"file.{key}.digest", planned.digest
+    if planned.content is None:
+        yield f"file.{key}.goes", "yes"
+    else:
+        yield f"file.{key}.content", planned.content
+        yield f"file.{key}.mode", planned.mode if planned.mode != file.mode else ""
 
 
 def _services() -> str:
@@ -106,9 +108,7 @@ def _orders(plan: Plan, settings: Settings, look: Look) -> Iterator[Order]:
     coming = {planned.file.path: planned for planned in plan.files}
     keys = {file.path: key for key, file in look.files.items()}
     for service, file in plan.managed:
-        planned = coming.get(file.path)
-        mode = planned.mode if planned and planned.mode != file.mode else ""
-        yield from file_orders(keys[file.path], file, service, planned.content if planned else None, mode)
+        yield from file_orders(keys[file.path], file, service, coming.get(file.path))
     for service in plan.services:
         yield "service", service
     for reload in plan.reloads:
@@ -116,38 +116,85 @@ def _orders(plan: Plan, settings: Settings, look: Look) -> Iterator[Order]:
     yield "prove", program("prove.pl")
     yield from _postfix(plan, settings, look)
     for service, file in plan.managed:
-        if service == "Dovecot" and plan.proof.listener:
+        if service == "Dovecot":
             yield from _dovecot(keys[file.path], file, look, plan.proof.listener)
         elif service == "certbot's deploy hook":
-            yield "hook.file", keys[file.path]
-            content = coming[file.path].content if file.path in coming else file.content
-            yield from (("hook.shell", word) for word in shell_of(content or "").split())
+            yield from _hook(keys[file.path], coming.get(file.path), plan.proof)
+
+
+def _hook(key: str, planned: PlannedFile | None, proof: Proof) -> Iterator[Order]:
+    """certbot passes over a hook that has no run bit; that was an owner's, and comes back so."""
+    if planned and planned.content is not None and (_can_be_run(planned.mode) or not proof.earlier):
+        yield "hook.file", key
+        yield from (("hook.shell", word) for word in shell_of(planned.content).split())
+
+
+def _can_be_run(mode: str) -> bool:
+    return bool(int(mode, 8) & 0o111)
 
 
 def _postfix(plan: Plan, settings: Settings, look: Look) -> Iterator[Order]:
-    (_, chain), *by_name = plan.proof.certificates
     yield "postfix.config_directory", look.parameters["config_directory"]
     yield "postfix.queue_directory", look.queue_directory
+    yield from (("postfix.moving", label) for label in _moving(plan, look))
     yield from (("postfix.wanted", f"{name} = {value}".rstrip()) for name, value in plan.expected)
-    yield "postfix.hostname", settings.mail_hostname
-    yield "postfix.chain", chain
-    yield from (("postfix.by_name", f"{name} {its_chain}") for name, its_chain in by_name)
+    yield "postfix.earlier", "yes" if plan.proof.earlier else ""
+    if plan.proof.certificates:
+        yield from zip(("postfix.hostname", "postfix.chain"), plan.proof.certificates[0], strict=True)
     yield from (("postfix.sni_table", table) for table in plan.proof.sni_tables)
-    yield "postfix.auth", "yes" if plan.proof.logins else ""
-    yield "postfix.login_only", "yes" if plan.proof.login_only else ""
-    yield from (("postfix.port", str(port)) for port in sorted(_served_ports(look)))
-    before = _proxied(look)
-    after = (before - {465}) | ({465} if plan.proof.proxied else set())
-    yield from (("postfix.proxied", str(port)) for port in sorted(after))
-    yield from (("postfix.was_proxied", str(port)) for port in sorted(before))
-    yield "postfix.wrapped", "yes" if _wrapped(look) else ""
+    yield from (("postfix.prove", "\t".join(words)) for words in _conversations(plan.proof, look))
+    yield "postfix.unserved", "465" if _lacks_listener(look) else ""
+    yield from (("postfix.prove_old", "\t".join(words)) for words in _earlier_conversations(settings, look))
 
 
-def _dovecot(key: str, dropin: File, look: Look, listener: Socket) -> Iterator[Order]:
+def _moving(plan: Plan, look: Look) -> Iterator[str]:
+    """The services of ports that are in one of the old and the new master.cf alone."""
+    files = {planned.file.path: planned.content or "" for planned in plan.files}
+    old = look.master_cf.content or ""
+    labels = [
+        {service.label for service in services(text) if service.type == "inet"}
+        for text in (old, files.get(look.master_cf.path, old))
+    ]
+    yield from sorted(labels[0] ^ labels[1])
+
+
+Conversation = tuple[str, ...]
+
+
+def _conversations(proof: Proof, look: Look) -> Iterator[Conversation]:
+    """The conversations that prove a change, as arguments of prove.pl without the time."""
+    proxied = _proxied(look)
+    for port in _served_ports(look) - {465}:
+        yield _protocol(port in proxied), str(port)
+    if not proof.submissions:
+        return
+    how = ("yes" if proof.logins else "", "yes" if proof.login_only else "")
+    for name, chain in proof.certificates:
+        yield _protocol(proof.proxied), "465", *((name, chain, *how) if proof.wrapped else ())
+
+
+def _earlier_conversations(settings: Settings, look: Look) -> Iterator[Conversation]:
+    """The conversations that prove that a host serves as it did before the change."""
+    proxied = _proxied(look)
+    for port in sorted(_served_ports(look)):
+        is_wrapped = port == 465 and _wrapped(look)
+        yield (
+            _protocol(port in proxied),
+            str(port),
+            *((settings.mail_hostname, "", "", "") if is_wrapped else ()),
+        )
+
+
+def _protocol(proxied: bool) -> str:
+    return "proxied" if proxied else "smtp"
+
+
+def _dovecot(key: str, dropin: File, look: Look, listener: Socket | None) -> Iterator[Order]:
     yield "dovecot.directory", dropin.path.rpartition("/conf.d/")[0]
     yield "dovecot.dropin", key
     yield "dovecot.socket", f"{look.queue_directory}/private/auth"
-    yield "dovecot.listener", f"{int(listener.mode, 8):o} {listener.user} {listener.group}"
+    wanted = f"{int(listener.mode, 8):o} {listener.user} {listener.group}" if listener else ""
+    yield "dovecot.listener", wanted
     yield "dovecot.had_socket", "yes" if look.socket else ""
 
 
@@ -177,26 +224,24 @@ def _wrapped(look: Look) -> bool:
     )
 
 
+def _lacks_listener(look: Look) -> bool:
+    """Whether an smtpd on port 465 would die at its start: the listener that it asks is not there."""
+    wanted = {"smtpd_tls_wrappermode": "yes", "smtpd_sasl_auth_enable": "yes", "smtpd_sasl_type": "dovecot"}
+    paths = ("private/auth", f"{look.queue_directory}/private/auth")
+    return not look.socket and any(
+        all(look.effective(service, name) == value for name, value in wanted.items())
+        and look.effective(service, "smtpd_sasl_path") in paths
+        for service in look.submissions_services
+    )
+
+
 def _record_orders(change: Change, plan: Plan, settings: Settings, look: Look) -> Iterator[Order]:
     yield "id", change.id
     yield "controller", change.controller
-    manifest = {
-        "version": 1,
-        "id": change.id,
-        "controller": change.controller,
-        "commit": change.commit,
-        "files": [
-            {
-                "path": text_of(planned.file.path),
-                "sha256": {"before": planned.file.digest or None, "after": _digest(planned.content)},
-                "mode": {"before": planned.file.mode or None, "after": planned.mode},
-                "owner": f"{planned.file.user}:{planned.file.group}" if planned.file.user else None,
-            }
-            for planned in plan.files
-        ],
-        "settings": asdict(settings),
-        "plan": host_as_json(plan),
-    }
+    yield "etc", "/etc"
+    yield "about", plan.about
+    yield "unrecorded", "yes" if bears_marks(look) else ""
+    manifest = manifest_of(change, plan, settings, look)
     # A line a key: record.pl adds what only the host knows, and finds the outcome again.
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items())
     yield "manifest", f"{{\n{lines}\n}}"
@@ -204,11 +249,34 @@ def _record_orders(change: Change, plan: Plan, settings: Settings, look: Look) -
         yield "first_seen", f"{json.dumps(name)}: {json.dumps(text_of(value))}"
 
 
+def manifest_of(change: Change, plan: Plan, settings: Settings, look: Look) -> dict[str, Any]:
+    """What the record says of a change; the host adds when it began, as whom, and how it ended."""
+    keys = {file.path: key for key, file in look.files.items()}
+    return {
+        "version": 1,
+        "id": change.id,
+        "controller": change.controller,
+        "commit": change.commit,
+        "about": plan.about,
+        "undone": [*plan.undone],
+        "files": [
+            {
+                "key": keys[planned.file.path],
+                "path": text_of(planned.file.path),
+                "real_path": text_of(planned.file.real_path),
+                "sha256": {"before": planned.file.digest or None, "after": planned.digest or None},
+                "mode": {"before": planned.file.mode or None, "after": planned.mode or None},
+                "owner": f"{planned.file.user}:{planned.file.group}" if planned.file.user else None,
+            }
+            for planned in plan.files
+        ],
+        "submissions_proved": "yes" if plan.proof.submissions and "Postfix" in plan.services else "",
+        "settings": asdict(settings),
+        "plan": host_as_json(plan),
+    }
+
+
 def _seen_as(file: File) -> dict[str, str] | None:
     if file.content is None:
         return None
     return {"sha256": file.digest, "mode": file.mode, "user": file.user, "group": file.group}
-
-
-def _digest(content: str) -> str:
-    return hashlib.sha256(content.encode("latin-1")).hexdigest()

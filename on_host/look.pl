@@ -2,6 +2,7 @@
 # ASCII and every "%" as %XX. Reads only. Its arguments are key=value words, the last three repeated:
 #   live=DIR                   the directory of the lineages
 #   hostname=NAME              what mail programs connect to
+#   record=DIR                 the directory of the record of changes
 #   file=KEY=PLACE=NAME        a file of Postfix's, Dovecot's or certbot's (PLACE: postfix, dovecot, certbot)
 #   certificate=DOMAIN=DIR     a domain and the directory of its lineage
 #   parameter=NAME             a parameter of Postfix
@@ -85,8 +86,11 @@ sub say_all_changed {
     }
 }
 
+my %real_path;
+
 sub say_file {
     my ($key, $path) = @_;
+    $real_path{$key} = Cwd::abs_path($path) // $path;
     say_value("file", $key);
     say_value("file.$key.path", $path);
     return unless -e $path || -l $path;
@@ -278,6 +282,31 @@ if (defined $master && opendir my $handle, "/proc/$master/fd") {
     for my $port (25, 465) {
         say_value("postfix_listening", $port) if $held{$port};
     }
+}
+# The last change that went live, and which of the files that it wrote were edited since.
+my @changes;
+if (opendir my $handle, "$one{record}/changes") {
+    for my $id (grep { !/^\./ } readdir $handle) {
+        my $manifest = content("$one{record}/changes/$id/manifest.json") || "";
+        my %of = $manifest =~ /^"(controller|ssh_user|began|outcome)": "((?:[^"\\]|\\.)*)"/mg;
+        push @changes, { %of, id => $id } if ($of{outcome} || "") eq "live";
+    }
+}
+@changes = sort { ($a->{began} || "") cmp($b->{began} || "") || $a->{id} cmp $b->{id} } @changes;
+if (my $last = $changes[-1]) {
+    say_value("last_change.$_", $last->{$_} // "") for qw(id controller ssh_user began);
+    my $after = "$one{record}/changes/$last->{id}/after";
+    for my $path (sort values %real_path) {
+        my $written = content("$after$path");
+        say_value("edited", $path) if defined $written && $written ne (content($path) // "");
+    }
+}
+# What version 0.1 kept beside a file: a later change has put it on record.
+for my $key (sort keys %real_path) {
+    my $kept = "$real_path{$key}.previous~";
+    my ($previous) = grep { defined }
+        map { scalar content($_) } (map { "$one{record}/changes/$_->{id}/previous$kept" } @changes), $kept;
+    say_value("file.$key.previous", $previous) if defined $previous;
 }
 say_all_changed();
 say_value("complete", 1);

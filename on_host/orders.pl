@@ -10,13 +10,18 @@
 #   run                    an existing directory for what does not outlive a change
 #   scratch                an existing directory, which a private namespace may cover
 #   manifest               what the record shall say of the change: a JSON object
+#   etc                    what etckeeper may keep, if it shall hear of the change
+#   about                  the change in a few words
+#   unrecorded             not empty if an earlier version, which kept no record, may have been there
 #   first_seen             a Postfix parameter as the look found it: "NAME": "VALUE" in JSON
 #   file                   the key of a managed file, in the order in which they go live
 #   file.KEY.path          where it is, behind any links
 #   file.KEY.service       whose file it is
 #   file.KEY.seen          SHA-256 of what the plan saw there; empty: no file
 #   file.KEY.seen_as       the same with mode and owner, in JSON
-#   file.KEY.content       its new content, if it changes; with file.KEY.digest and, if that changes, .mode
+#   file.KEY.digest        SHA-256 of what it becomes, if it changes; empty: it goes
+#   file.KEY.content       its new content; with file.KEY.mode, if that changes
+#   file.KEY.goes          not empty if it goes
 #   service                a service that takes part, in the order in which they go live
 #   reload                 a service that is reloaded
 #   prove                  the text of prove.pl
@@ -59,7 +64,9 @@ sub read_orders {
 sub all { return @{ $orders{ $_[0] } || [] } }
 
 sub files { return all("file") }
-sub changed_files { return grep { defined $order{"file.$_.content"} } files() }
+sub changed_files { return grep { defined $order{"file.$_.digest"} } files() }
+sub goes { my ($key) = @_; return $order{"file.$key.goes"} }
+sub new_files { return grep { !goes($_) } changed_files() }
 sub files_of { my ($service) = @_; return grep { $order{"file.$_.service"} eq $service } files() }
 sub path_of { return $order{"file.$_[0].path"} }
 sub directory_of { my ($path) = @_; $path =~ s{/[^/]*$}{}; return $path }

@@ -1,14 +1,14 @@
 # Postfix's part of a change. Its orders, each as postfix.NAME:
 #   config_directory, queue_directory
+#   moving       a service of a port that is in one of the old and the new master.cf alone: `submissions/inet`
+#   earlier      not empty if earlier files come back, of which Postfix may have complained then, too
 #   wanted       a line that `postconf` must print of the new files
 #   service      a service of master.cf of which some of these lines are
 #   hostname     the name that mail programs connect to, and `chain`, the file with its certificate, or empty
-#   by_name      a further name, a space, and the file with its certificate
 #   sni_table    a table of tls_server_sni_maps in which `hostname` may be, before `chain` is served
-#   auth         not empty if logins must be offered
-#   login_only   not empty if no recipient may be taken from a client that has not logged in
-#   port         25 or 465: served before; `wrapped` is not empty if 465 spoke TLS from the first byte
-#   proxied      a port on which Postfix waits for a proxy's header; `was_proxied`, one on which it did before
+#   prove        a conversation that proves the change: the arguments of prove.pl without the time, TAB between
+#   unserved     a port that is known not to serve before the change; else empty
+#   prove_old    a conversation that Postfix led before, and leads again once the old files are back
 $part{Postfix} = {
     before => \&complaints_now,
     refused => \&refused_by_postfix,
@@ -17,6 +17,7 @@ $part{Postfix} = {
         # Not "start": Debian 12's postfix.service counts as active after its daemon has died.
         postfix_by_systemd(master_runs() ? "reload" : "restart");
     },
+    unserved => \&unserved_by_postfix,
     prove => \&prove_postfix,
     bring_back => \&bring_postfix_back,
     prove_old => \&prove_old_postfix,
@@ -41,9 +42,14 @@ sub refused_by_postfix {
     return "Postfix reads it in another way than meant; these are missing:\n" . join "\n", @misread if @misread;
     my ($fatal, $why) = run("postmap", @in, "-q", "any", "static:any");
     return $why if $fatal;
+    my $chain = $order{"postfix.chain"} // "";
+    return "the certificate in $chain has ended, or cannot be read"
+        if length $chain && (run("openssl", "x509", "-noout", "-checkend", "0", "-in", $chain))[0];
     my %known = map { $_ => 1 } @before;
     my @new = grep { !$known{$_} } complaints($place, "$said\n$options");
-    return @new ? join("\n", @new) : refused_by_sni(@in);
+    return join("\n", @new) if @new && !$order{"postfix.earlier"};
+    answer("warning", "Postfix accepts what comes back with a complaint: $_") for @new;
+    return refused_by_sni(@in);
 }
 
 # What the tables of SNI have for the host's name wins over its certificate. smtpd looks for the name itself, then for
@@ -52,7 +58,7 @@ sub refused_by_sni {
     my @in = @_;
     my @tables = all("postfix.sni_table");
     my ($name, $chain) = @order{qw(postfix.hostname postfix.chain)};
-    return unless @tables && length $chain;
+    return unless @tables && length($chain // "");
     for (my $key = $name; length $key; $key =~ s/^\.?[^.]*//) {
         # With its private key, which goes no further.
         my ($status, $pem) = run("postmap", @in, "-F", "-q", $key, @tables);
@@ -108,27 +114,55 @@ sub postfix_by_systemd {
     die "systemctl $verb postfix failed\n" if $status;
     my $is_new = sub { my $now = queue_manager(); return $now && $now != $before };
     # The reload is also over if master has died of it.
-    wait_until(20, sub { $is_new->() || ($verb eq "reload" && !master_runs()) });
+    my $is_over = sub { $is_new->() || ($verb eq "reload" && !master_runs()) };
+    return if wait_until(0.5, $is_over) && $is_new->();
+    end_those_without_a_service();
+    wait_until(20, $is_over);
     die "Postfix did not take the $verb\n" unless $is_new->();
+}
+
+# A reload ends the processes of a service that is gone from master.cf, and master waits for that (master(8)). The unit
+# of Debian 13 does not give it the right to (CAP_KILL): processes that wait for master in turn then stay, and no mail
+# moves any more. This program has that right.
+sub end_those_without_a_service {
+    my %moving = map { $_ => 1 } all("postfix.moving");
+    my $master = master_runs();
+    return unless %moving && $master;
+    my %there = map { join("/", (split)[0, 1]) => 1 } split /\n/, (run("postconf", "-M"))[1];
+    for my $child (split / /, content_of("/proc/$master/task/$master/children") || "") {
+        my %option = (content_of("/proc/$child/cmdline") || "") =~ /\0(-[nt])\0([^\0]*)/g;
+        my $service = join "/", map { $_ // "" } @option{qw(-n -t)};
+        kill "TERM", $child if $moving{$service} && !$there{$service};
+    }
 }
 
 my $since;
 
-sub prove_postfix {
+# When Postfix was last asked whether it serves as it was.
+my $asked;
+
+# Port 465, if the service there does not serve as it is. Port 25 serves: a look has seen to that. An smtpd that would die
+# is not asked: master then starts no other one for a minute, whatever the new configuration is.
+sub unserved_by_postfix {
+    return $order{"postfix.unserved"} if length $order{"postfix.unserved"};
     $since = began();
-    my @how = @order{qw(postfix.auth postfix.login_only)};
-    for my $port (grep { $_ != 465 } all("postfix.port")) { converse("proxied", $port) }
-    converse("proxied", 465, @order{qw(postfix.hostname postfix.chain)}, @how);
-    for (all("postfix.by_name")) {
-        my ($name, $chain) = split / /, $_, 2;
-        converse("proxied", 465, $name, $chain, @how);
-    }
+    my @unserved = grep { is_of_port_465($_) && !eval { converse($_); 1 } } all("postfix.prove_old");
+    $asked = now();
+    return @unserved ? 465 : ();
+}
+
+sub is_of_port_465 { return (split /\t/, $_[0])[1] == 465 }
+
+sub prove_postfix {
+    # What died before the change says nothing of it.
+    $since = $asked // began();
+    converse($_) for all("postfix.prove");
 }
 
 # When an smtpd dies at its start, master does not start that service again for a minute. A restart ends
 # this wait, a reload does not.
 sub bring_postfix_back {
-    my $is_throttled = journal_since(began()) =~ /smtpd: bad command startup -- throttling/;
+    my $is_throttled = journal_since($asked // began()) =~ /smtpd: bad command startup -- throttling/;
     return postfix_by_systemd("restart") if $is_throttled;
     eval { $part{Postfix}{reload}->(); 1 } or postfix_by_systemd("restart");
 }
@@ -142,13 +176,11 @@ sub prove_old_postfix {
 sub serves_as_before {
     # Log lines from before belong to the new version, which is gone.
     $since = now();
-    for my $port (all("postfix.port")) {
-        my $is_wrapped = $port == 465 && $order{"postfix.wrapped"};
-        converse("was_proxied", $port, $is_wrapped ? ($order{"postfix.hostname"}, "", "", "") : ());
-    }
+    my $is_unserved = grep { $_ == 465 } unserved();
+    converse($_) for grep { !$is_unserved || !is_of_port_465($_) } all("postfix.prove_old");
 }
 
 sub converse {
-    my ($proxied, $port, @how) = @_;
-    prove_by((grep { $_ == $port } all("postfix.$proxied")) ? "proxied" : "smtp", $since, $port, @how);
+    my ($protocol, @how) = split /\t/, $_[0], -1;
+    prove_by($protocol, $since, @how);
 }

@@ -2,11 +2,14 @@
 #
 #   changes/ID/manifest.json   who changed what, from which version of this program, with which outcome
 #   changes/ID/before/PATH     each file that the change replaced, as it was
+#   changes/ID/after/PATH      each file that it wrote, as it wrote it; without its mode
 #   changes/ID/previous/PATH   what an earlier version of this program had kept beside PATH
 #   baseline/files.json        each managed file as it was before the first change of it: digest, mode, owner
 #   baseline/files/PATH        and its content
 #   baseline/parameters.json   each Postfix parameter as it was first seen
+#   baseline/unrecorded        if an earlier version of this program, which kept no record, had been there before
 #   last                       what became of the last change, as it was answered; of a reload alone, too
+#   pruned                     when the newest live change that is no longer kept began, and its ID
 #
 # Outcomes: live (proved), refused (nothing was touched), put back (it did not serve; what was before does),
 # failed (it does not serve, and there is nothing to put back, or that does not serve either), unfinished (it
@@ -28,6 +31,11 @@ sub begin_record {
     # A change goes live with a rename, which needs no space.
     write_manifest("manifest.live", "live", "");
     copy_proved(folder() . "/before", changed_files());
+    for my $key (new_files()) {
+        my $after = folder() . "/after" . path_of($key);
+        make_directories(directory_of($after));
+        write_file($after, $order{"file.$key.content"}, 0600);
+    }
     keep_baseline();
     sync_directory(folder());
 }
@@ -39,18 +47,43 @@ sub record_live {
     sync_directory(folder());
 }
 
+# What does not serve before a change is not asked to serve once it is put back, or undone. Nobody has to be asked where
+# the last change has proved it, and its files are as it wrote them.
+sub find_unserved {
+    my @ids = grep { outcome_of($_) eq "live" } changes();
+    return if @ids && on_record($ids[-1], "submissions_proved") && !edited_since($ids[-1]);
+    $order{unserved} = join " ", map { $part{$_}{unserved} ? $part{$_}{unserved}->() : () } all("service");
+}
+
+sub edited_since {
+    my ($id) = @_;
+    my $after = record_of("changes", $id, "after");
+    for my $path (map { path_of($_) } files()) {
+        my $written = content_of($after . $path);
+        return 1 if defined $written && $written ne (content_of($path) // "");
+    }
+    return 0;
+}
+
+sub unserved { return split / /, $order{unserved} //= on_record($order{id}, "unserved") }
+
 # Whether the newest change on record went live.
 sub last_is_live { my @ids = changes(); return @ids && outcome_of($ids[-1]) eq "live" }
 
+# The oldest first, by the clock of this host: an ID is by that of a controller.
 sub changes {
     opendir my $handle, record_of("changes") or return;
-    return sort grep { !/^\./ } readdir $handle;
+    my %began = map { $_ => on_record($_, "began") } grep { !/^\./ } readdir $handle;
+    return sort { $began{$a} cmp $began{$b} || $a cmp $b } keys %began;
 }
 
-sub outcome_of {
-    my ($id) = @_;
+sub outcome_of { return on_record($_[0], "outcome") || "unfinished" }
+
+# What the manifest of a change has for a key.
+sub on_record {
+    my ($id, $key) = @_;
     my $text = content_of(record_of("changes", $id, "manifest.json")) || "";
-    return $text =~ /^"outcome": "([^"]*)"/m ? $1 : "unfinished";
+    return $text =~ /^"\Q$key\E": "([^"]*)"/m ? $1 : "";
 }
 
 # record_end OUTCOME, SAID: for the folder, for whoever waits for it, and for the journal.
@@ -86,6 +119,7 @@ sub keep_baseline {
     my %known = map { $_ => 1 } names_in(record_of("baseline", "files.json"));
     my @new = grep { !$known{ json(path_of($_)) } } files();
     make_directories(record_of("baseline"));
+    write_file(record_of("baseline", "unrecorded"), "") if $order{unrecorded} && !%known;
     copy_proved(record_of("baseline", "files"), @new);
     add_lines(record_of("baseline", "files.json"), map { json(path_of($_)) . ": " . proved_as($_) } @new);
     add_lines(record_of("baseline", "parameters.json"), all("first_seen"));
@@ -111,6 +145,7 @@ sub write_manifest {
     my ($name, $outcome, $said) = @_;
     my $text = $order{manifest} =~ s/\s*\}\s*\z//r;
     my %more = (ssh_user => $order{ssh_user}, began => $order{began_at}, outcome => $outcome, said => $said);
+    $more{unserved} = join " ", unserved();
     $text .= join "", map { ",\n" . json($_) . ": " . json($more{$_}) } sort keys %more;
     write_file(folder() . "/$name", "$text\n}\n", 0600);
 }
@@ -167,10 +202,24 @@ sub make_directories {
     mkdir $directory, 0700 or -d $directory or die "cannot make $directory: $!\n";
 }
 
+# The newest version of each file stays: whoever takes it back has to know what was written. So does what an earlier
+# version had kept.
 sub prune {
-    my (%kept, @old);
+    my (%kept, @old, %known);
     for my $id (reverse changes()) {
-        push @old, record_of("changes", $id) if ++$kept{ outcome_of($id) eq "live" } > KEPT;
+        my $is_live = outcome_of($id) eq "live";
+        my @new = $is_live ? grep { !$known{$_}++ } files_in($id) : ();
+        push @old, $id if ++$kept{$is_live} > KEPT && !@new && !-d record_of("changes", $id, "previous");
     }
-    run("rm", "-rf", "--", @old) if @old;
+    return unless @old;
+    my ($newest) = map { on_record($_, "began") . " $_\n" } grep { outcome_of($_) eq "live" } @old;
+    my $known = content_of(record_of("pruned")) // "";
+    write_file(record_of("pruned"), $newest, 0600) if defined $newest && $newest gt $known;
+    run("rm", "-rf", "--", map { record_of("changes", $_) } @old);
+}
+
+# The paths of the files that a change has written or removed, in JSON.
+sub files_in {
+    my ($files) = (content_of(record_of("changes", $_[0], "manifest.json")) || "") =~ /^"files": (.*)$/m;
+    return ($files // "") =~ /"real_path": ("(?:[^"\\]|\\.)*")/g;
 }

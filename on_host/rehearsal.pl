@@ -3,13 +3,13 @@
 # They read the new files at their real paths: in a mount namespace of its own, this program covers each directory
 # that gets a new file by an overlay, which shows the directory with the new files in it and keeps them in a tmpfs.
 # Nobody else sees either, and both vanish with the last process in the namespace. Where the mounts are forbidden,
-# the programs are asked about copies, which is less: `not_asked` says so.
+# the programs are asked about copies, which is less: a warning says so.
 
 # How many bytes the change needs beside the files themselves: the record, and room for a directory.
 use constant ROOM => 256 * 1024;
 
 # rehearse PRIVATE: prints one "refused TAB SENTENCE" for each thing that stands in the way, perhaps a
-# "not_asked TAB SENTENCE", and "complete TAB 1".
+# "warning TAB SENTENCE", and "complete TAB 1".
 #   PRIVATE   whether this process is in a mount namespace of its own
 sub rehearse {
     my ($private) = @_;
@@ -50,7 +50,7 @@ sub impossible {
         } elsif (!POSIX::access($directory, POSIX::W_OK())) {
             push @found, "$directory cannot be written ($!): $path cannot be replaced";
         }
-        $needed{$directory} += 2 * length $order{"file.$key.content"} if -d $directory;
+        $needed{$directory} += 2 * length($order{"file.$key.content"} // "") if -d $directory;
     }
     return @found unless changed_files();
     my $record = $order{record};
@@ -132,12 +132,12 @@ my $copies;
 sub copies {
     $copies = "$order{run}/smtp-auth-copies-$$";
     mkdir $copies, 0700 or die "cannot make $copies: $!\n";
-    answer("not_asked", "mounts are forbidden here, so the host's programs were asked about copies of the new "
+    answer("warning", "mounts are forbidden here, so the host's programs were asked about copies of the new "
         . "files: not about what includes them or reads them by their path");
     for my $key (files()) {
         my $path = path_of($key);
         my ($name) = $order{"file.$key.service"} eq "Postfix" ? $path =~ m{([^/]*)$} : $key;
-        if (defined $order{"file.$key.content"}) { put_new($key, "$copies/$name") }
+        if (defined $order{"file.$key.digest"}) { put_new($key, "$copies/$name") }
         elsif (-e $path) { run("cp", "--preserve=timestamps", "--", $path, "$copies/$name") }
     }
     return $copies;
@@ -147,6 +147,7 @@ END { run("rm", "-rf", "--", $copies) if defined $copies }
 
 sub put_new {
     my ($key, $path) = @_;
+    return unlink $path if goes($key);
     write_file($path, $order{"file.$key.content"});
     age($path);
 }

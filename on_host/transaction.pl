@@ -31,6 +31,7 @@ sub change {
     eval { began($now); prepare(); 1 } or return refuse("$@");
     eval { go_live($_) for all("service"); record_live(); 1 } or return undo("$@");
     clean();
+    commit_of_ours() if changed_files();
     finish("live", "");
 }
 
@@ -63,8 +64,10 @@ sub prepare {
     my @refused = rehearsed();
     die join("\n", @refused), "\n" if @refused;
     return unless changed_files();
+    find_unserved() unless %unproved;
+    commit_of_others();
     begin_record();
-    stage($_) for changed_files();
+    stage($_) for new_files();
 }
 
 sub take_lock {
@@ -162,7 +165,7 @@ sub keep {
 sub go_live {
     my ($service) = @_;
     reach($service);
-    swap($_) for grep { defined $order{"file.$_.content"} } files_of($service);
+    swap($_) for grep { defined $order{"file.$_.digest"} } files_of($service);
     eval {
         if (is_reloaded($service)) { $touched = 1; $part{$service}{reload}->() }
         $part{$service}{prove}->() if is_reloaded($service) || !$part{$service}{reload};
@@ -178,7 +181,8 @@ sub swap {
         if -l $path || defined $content != defined $found{$key} || ($content // "") ne ($found{$key} // "");
     # Not earlier: a second name changes the file's ctime, by which a look judges whether a reload is due.
     keep($key);
-    rename beside($path, "new"), $path or die "cannot replace $path: $!\n";
+    if (goes($key)) { unlink $path or die "cannot remove $path: $!\n" }
+    else { rename beside($path, "new"), $path or die "cannot replace $path: $!\n" }
     sync_directory(directory_of($path));
 }
 
@@ -258,11 +262,10 @@ sub restore {
     my $kept = kept($path);
     # Two names of one file: it was not swapped.
     return 0 if !defined $kept || is_same_file($kept, $path);
-    my ($now, $new) = (content_of($path), $order{"file.$key.content"});
-    my $is_ours = defined $now && defined $new && $now eq $new;
-    # Or it is the version that an earlier change left unproved.
     my %digest = digests_of($path);
-    return 0 unless $is_ours || ($digest{$path} || "") eq $order{"file.$key.seen"};
+    my $now = $digest{$path} || "";
+    # Ours, or the version that an earlier change left unproved.
+    return 0 unless grep { defined && $_ eq $now } map { $order{"file.$key.$_"} } qw(digest seen);
     my $is_back = was_none($kept) ? unlink($path) && unlink($kept) : rename $kept, $path;
     $is_back or die "cannot bring back $path: $!\n";
     sync_directory(directory_of($path));
@@ -281,6 +284,8 @@ sub clean {
 
 # What Postfix and Dovecot have complained about since the change began.
 sub log_lines {
+    # What was said a moment ago may not be in the journal yet.
+    run("journalctl", "--sync");
     my @lines = grep { / (?:postfix|dovecot)[^ ]*: / && /fatal|panic|error|warning|throttl/i }
         split /\n/, journal_since(began());
     splice @lines, 0, -12 if @lines > 12;

@@ -10,6 +10,7 @@ from pyinfra.api.command import PyinfraCommand
 from deploys.operation import take_part
 from facts.look import File, Look, ManagedFile
 from plan.draft import Draft
+from plan.past import Past, take_back_file
 from plan.reloads import Reload, reload_in
 from plan.shebang import shell_of
 from plan.step import Step
@@ -20,7 +21,7 @@ HOOK = ManagedFile("hook", "certbot", "reload_services.sh")
 
 
 @operation()
-def reload_services() -> Generator[PyinfraCommand, None, None]:
+def reload_services(present: bool = True) -> Generator[PyinfraCommand, None, None]:
     """
     Let `renewal-hooks/deploy/reload_services.sh` reload the units of `certbot_reload_services`.
 
@@ -33,13 +34,15 @@ def reload_services() -> Generator[PyinfraCommand, None, None]:
     A missing `#!` line, a missing run bit and CRLF line ends are repaired, because certbot or the
     kernel would not run the hook. On a host without certbot nothing is written.
 
+    + present: `False` in remove.py, where all of it is taken back
+
     **Example:**
 
     .. code:: python
 
         certbot_hook.reload_services(name="Certificate rotation: certbot's hook reloads Postfix")
     """
-    yield from take_part(STEP)
+    yield from take_part(STEP, present)
 
 
 def edit(draft: Draft) -> None:
@@ -149,10 +152,24 @@ def _block(settings: Settings, units: Sequence[str]) -> str:
     )
 
 
+def take_back(draft: Draft, past: Past) -> None:
+    """Take our lines out of the hook; a hook that a change has made goes, if nobody has added to it."""
+    content = draft.content(HOOK)
+    if content == past.written.get(HOOK.key):
+        take_back_file(draft, past, HOOK)
+        return
+    rest = _BLOCK.sub("", content or "")
+    if past.baseline.get(HOOK.key) is None and rest in ("", "#!/bin/sh\n"):
+        draft.remove(HOOK)
+    elif content is not None and rest != content:
+        draft.write(HOOK, rest)
+
+
 STEP = Step(
     name="Certificate rotation",
     nothing_to_do="the deploy hook needs no change",
     edit=edit,
+    take_back=take_back,
     files=(HOOK,),
     obstacles=_obstacles,
     warnings=_warnings,

@@ -9,6 +9,7 @@ from deploys.operation import take_part
 from facts.look import Look, ManagedFile, Socket
 from plan import readiness
 from plan.draft import Draft
+from plan.past import Past, take_back_file
 from plan.step import Step
 from plan.template import render
 from settings import Settings
@@ -19,7 +20,7 @@ WANTED = Socket(mode="0600", user="postfix", group="postfix")
 
 
 @operation()
-def listener() -> Generator[PyinfraCommand, None, None]:
+def listener(present: bool = True) -> Generator[PyinfraCommand, None, None]:
     """
     Give `service auth` a listener at `private/auth` in Postfix's queue directory, for Postfix alone.
 
@@ -28,13 +29,15 @@ def listener() -> Generator[PyinfraCommand, None, None]:
     for example uncommented by hand in 10-master.conf, nothing is written. Dovecot is reloaded if
     the socket differs from its configuration.
 
+    + present: `False` in remove.py, where all of it is taken back
+
     **Example:**
 
     .. code:: python
 
         dovecot_auth_listener.listener(name="SMTP AUTH, Dovecot: it listens in Postfix's spool")
     """
-    yield from take_part(STEP)
+    yield from take_part(STEP, present)
 
 
 def edit(draft: Draft) -> None:
@@ -67,10 +70,16 @@ def _content(look: Look) -> str:
     return render("dovecot_listener.conf.j2", socket=f"{look.queue_directory}/private/auth")
 
 
+def take_back(draft: Draft, past: Past) -> None:
+    """Take the drop-in away."""
+    take_back_file(draft, past, DROPIN)
+
+
 STEP = Step(
     name="SMTP AUTH, Dovecot",
     nothing_to_do="Dovecot listens in Postfix's spool for Postfix alone",
     edit=edit,
+    take_back=take_back,
     files=(DROPIN,),
     obstacles=_obstacles,
 )

@@ -8,13 +8,20 @@ from pyinfra.api.command import PyinfraCommand
 from deploys.operation import take_part
 from facts.look import Look
 from plan.draft import Draft
+from plan.past import Past, take_back_options, take_back_parameters
 from plan.step import Step
-from postfix.master_cf import PORT_25_NAMES, SUBMISSIONS_NAMES, port_25_services, services
+from postfix.master_cf import (
+    PORT_25_NAMES,
+    SUBMISSIONS_NAMES,
+    is_smtpd_of_port_25,
+    port_25_services,
+    services,
+)
 from settings import Settings
 
 
 @operation()
-def sasl() -> Generator[PyinfraCommand, None, None]:
+def sasl(present: bool = True) -> Generator[PyinfraCommand, None, None]:
     """
     Comment out Cyrus SASL and let Postfix ask Dovecot, offering AUTH only inside TLS.
 
@@ -24,13 +31,15 @@ def sasl() -> Generator[PyinfraCommand, None, None]:
     The path of the listener is relative to the queue directory, so that it is right in a chroot and
     outside. Source: the Postfix SASL howto, "Configuring Postfix to use Dovecot SASL".
 
+    + present: `False` in remove.py, where all of it is taken back
+
     **Example:**
 
     .. code:: python
 
         postfix_sasl.sasl(name="SMTP AUTH, Postfix: it asks Dovecot")
     """
-    yield from take_part(STEP)
+    yield from take_part(STEP, present)
 
 
 def edit(draft: Draft) -> None:
@@ -84,9 +93,17 @@ def _parameters(_settings: Settings) -> tuple[str, ...]:
     return ("smtpd_sasl_type", "smtpd_sasl_path", _AUTH, "smtpd_tls_auth_only")
 
 
+def take_back(draft: Draft, past: Past) -> None:
+    """Give SASL its earlier parameters, on port 25, too."""
+    take_back_options(draft, past, is_smtpd_of_port_25, (_AUTH,))
+    take_back_parameters(draft, past, STEP.writes)
+
+
 STEP = Step(
     name="SMTP AUTH, Postfix",
     nothing_to_do="SASL parameters are as wanted",
     edit=edit,
+    take_back=take_back,
+    writes=("cyrus_sasl_config_path", "smtpd_sasl_type", "smtpd_sasl_path", _AUTH, "smtpd_tls_auth_only"),
     parameters=_parameters,
 )

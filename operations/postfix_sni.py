@@ -10,6 +10,7 @@ from deploys.operation import take_part
 from facts.look import Lineage, Look, ManagedFile
 from plan import certificates
 from plan.draft import Draft
+from plan.past import Past, take_back_file, take_back_parameters
 from plan.plan import outdated
 from plan.step import Step
 from postfix.lists import elements
@@ -23,7 +24,7 @@ MODE = "0600"
 
 
 @operation()
-def domains() -> Generator[PyinfraCommand, None, None]:
+def domains(present: bool = True) -> Generator[PyinfraCommand, None, None]:
     """
     Serve the lineages of `additional_domains`, on every port where Postfix speaks TLS.
 
@@ -36,13 +37,15 @@ def domains() -> Generator[PyinfraCommand, None, None]:
     The default lineage is listed too, since Postfix logs a name that the table lacks. A client that
     names no domain, or an unknown one, gets the default certificate.
 
+    + present: `False` in remove.py, where all of it is taken back
+
     **Example:**
 
     .. code:: python
 
         postfix_sni.domains(name="Further domains: each has a certificate of its own")
     """
-    yield from take_part(STEP)
+    yield from take_part(STEP, present)
 
 
 def edit(draft: Draft) -> None:
@@ -169,10 +172,18 @@ def _listed(look: Look) -> re.Pattern[str]:
     return re.compile(rf"(?:^|[\s,]+){re.escape(_table(look))}(?=$|[\s,])")
 
 
+def take_back(draft: Draft, past: Past) -> None:
+    """Take our table out of main.cf, and away."""
+    take_back_parameters(draft, past, STEP.writes)
+    take_back_file(draft, past, TABLE)
+
+
 STEP = Step(
     name="Further domains",
     nothing_to_do="every domain's certificate is served",
     edit=edit,
+    take_back=take_back,
+    writes=("tls_server_sni_maps",),
     parameters=_parameters,
     files=(TABLE,),
     obstacles=_obstacles,

@@ -9,20 +9,23 @@ from deploys.operation import take_part
 from facts.look import Look
 from plan import certificates
 from plan.draft import Draft
+from plan.past import Past, take_back_options, take_back_parameters
 from plan.plan import outdated
 from plan.step import Step
 from postfix import tls_protocols
-from postfix.master_cf import port_25_services
+from postfix.master_cf import is_smtpd_of_port_25, port_25_services
 from settings import Settings
 
 
 @operation()
-def certificate() -> Generator[PyinfraCommand, None, None]:
+def certificate(present: bool = True) -> Generator[PyinfraCommand, None, None]:
     """
     Point Postfix at the lineage of `mail_domain`, offer TLS and set the floor of its version.
 
     The guide's three parameters of main.cf, and `smtpd_tls_mandatory_protocols`: it applies wherever
     TLS is mandatory, and so to port 465, which is in wrapper mode.
+
+    + present: `False` in remove.py, where all of it is taken back
 
     **Example:**
 
@@ -30,7 +33,7 @@ def certificate() -> Generator[PyinfraCommand, None, None]:
 
         postfix_tls.certificate(name="SMTP TLS: Postfix uses the domain's certificate")
     """
-    yield from take_part(STEP)
+    yield from take_part(STEP, present)
 
 
 # If one of these is set, Postfix serves its certificate instead of smtpd_tls_cert_file's, or beside
@@ -109,10 +112,27 @@ def _set_level_of_port_25(draft: Draft) -> None:
     draft.set_options(wanted, "the level of TLS on port 25")
 
 
+def take_back(draft: Draft, past: Past) -> None:
+    """Give the certificate, the level of port 25 and the floor their earlier values."""
+    take_back_options(draft, past, is_smtpd_of_port_25, (_LEVEL,))
+    take_back_parameters(draft, past, STEP.writes)
+
+
+_LEVEL = "smtpd_tls_security_level"
+
+
 STEP = Step(
     name="SMTP TLS",
     nothing_to_do="TLS parameters are as wanted",
     edit=edit,
+    take_back=take_back,
+    writes=(
+        "smtpd_tls_key_file",
+        "smtpd_tls_cert_file",
+        _LEVEL,
+        "smtpd_tls_mandatory_protocols",
+        *_OTHER_CERTIFICATES,
+    ),
     parameters=_parameters,
     obstacles=_obstacles,
     warnings=_warnings,

@@ -8,6 +8,7 @@ from pyinfra.api.command import PyinfraCommand
 from deploys.operation import take_part
 from facts.look import Look
 from plan.draft import Draft
+from plan.past import Past, take_back_options, take_back_parameters
 from plan.step import Step
 from plan.submissions_options import (
     GUIDE_OPTIONS,
@@ -26,13 +27,13 @@ from plan.submissions_options import (
 )
 from postfix.lists import elements
 from postfix.main_cf import defined_parameters
-from postfix.master_cf import Service, add_submissions_service, submissions_services
+from postfix.master_cf import Service, add_submissions_service, is_submissions, submissions_services
 from postfix.parameters import came_with, nearest
 from settings import Settings
 
 
 @operation()
-def service() -> Generator[PyinfraCommand, None, None]:
+def service(present: bool = True) -> Generator[PyinfraCommand, None, None]:
     """
     Add the submissions service with the guide's options, or give an existing one these options.
 
@@ -40,13 +41,15 @@ def service() -> Generator[PyinfraCommand, None, None]:
     comments, its other options and its lists of restrictions; `plan.submissions_options` has the rules.
     An option that this Postfix does not know is not written, because Postfix would ignore it silently.
 
+    + present: `False` in remove.py, where all of it is taken back
+
     **Example:**
 
     .. code:: python
 
         submissions_service.service(name="Submissions: the service on port 465")
     """
-    yield from take_part(STEP)
+    yield from take_part(STEP, present)
 
 
 def edit(draft: Draft) -> None:
@@ -227,10 +230,18 @@ def _reach_obstacles(look: Look) -> Iterator[str]:
         )
 
 
+def take_back(draft: Draft, past: Past) -> None:
+    """Take the service away, or give that of an owner its earlier options; then what these referred to."""
+    take_back_options(draft, past, is_submissions)
+    take_back_parameters(draft, past, STEP.writes)
+
+
 STEP = Step(
     name="Submissions",
     nothing_to_do="the submissions service is as wanted",
     edit=edit,
+    take_back=take_back,
+    writes=tuple(SAFE_RESTRICTIONS),
     parameters=_parameters,
     obstacles=_obstacles,
     warnings=_warnings,

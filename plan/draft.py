@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 from facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile, Socket
+from plan.hunks import as_lines, hunks
 from postfix.logical_lines import split_lines
 from postfix.main_cf import comment_out, defined_parameters, set_parameter
 from postfix.master_cf import services, set_options
@@ -16,10 +16,12 @@ class Edit:
     """One edit of one file by one step.
 
     + lines: the lines that go and come, `-old` and `+new`, with their line ends
-    + mode: the file's permissions before (empty for a new file) and after, `0644`; `None` if they stay
+    + mode: the file's permissions before (empty for a new file) and after (empty for one that goes), `0644`;
+      `None` if they stay
     + parameters: the Postfix parameters whose values it sets or removes; an option of a service is
       called `submissions/inet/NAME`
     + reason: why, if the step's name does not say it
+    + private: whether the lines are for nobody's eyes
     """
 
     step: str
@@ -28,6 +30,7 @@ class Edit:
     mode: tuple[str, str] | None = None
     parameters: tuple[str, ...] = ()
     reason: str = ""
+    private: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,7 @@ class Draft:
     """A host's files as they will be. At first they are as the look found them.
 
     + settings, look: what the host shall become, and what it is
+    + discreet: whether lines of files that not everybody may read are private: they may be an owner's secret
     + edits, notes: what the steps have done and said so far
     + expected: what the host's own postconf must read afterwards, name to value; an option of a service
       is called `submissions/inet/NAME`
@@ -56,9 +60,10 @@ class Draft:
     + listener: the auth listener that Dovecot's effective configuration and the disk must have
     """
 
-    def __init__(self, settings: Settings, look: Look) -> None:
+    def __init__(self, settings: Settings, look: Look, *, discreet: bool = False) -> None:
         self.settings = settings
         self.look = look
+        self._discreet = discreet
         self.edits: list[Edit] = []
         self.notes: list[Note] = []
         self.expected: dict[str, str] = {}
@@ -118,7 +123,21 @@ class Draft:
         lines = changed_lines(before or "", content)
         modes = (mode_before, mode) if mode != mode_before else None
         path = self.look.files[file.key].path
-        self.edits.append(Edit(self._step, path, lines, modes, parameters, reason))
+        private = self._is_private(mode_before, mode)
+        self.edits.append(Edit(self._step, path, lines, modes, parameters, reason, private))
+
+    def remove(self, file: ManagedFile) -> None:
+        """Take a file away, unless it is not there."""
+        before, mode = self.content(file), self.mode(file)
+        if before is None:
+            return
+        self._contents[file.key], self._modes[file.key] = None, ""
+        path = self.look.files[file.key].path
+        lines, private = changed_lines(before, ""), self._is_private(mode)
+        self.edits.append(Edit(self._step, path, lines, (mode, ""), private=private))
+
+    def _is_private(self, *modes: str) -> bool:
+        return self._discreet and not all(is_for_everybody(mode) for mode in modes if mode)
 
     def set_parameters(self, wanted: Mapping[str, str | None], reason: str = "") -> None:
         """Give parameters of main.cf their values, if the host's effective values differ.
@@ -170,21 +189,12 @@ class Draft:
         self.due.setdefault(service, []).append(reason)
 
 
+def is_for_everybody(mode: str) -> bool:
+    """Whether everybody may read a file with these permissions, `0644`."""
+    return bool(int(mode or "0", 8) & 0o004)
+
+
 def changed_lines(before: str, after: str) -> tuple[str, ...]:
     """The lines that go (`-`) and come (`+`), place by place, with their line ends."""
-    old, new = split_lines(before), split_lines(after)
-    # Most of a file stays: comparing the rest alone keeps this fast on files of any length.
-    same = 0
-    while same < min(len(old), len(new)) and old[same] == new[same]:
-        same += 1
-    end = 0
-    while end < min(len(old), len(new)) - same and old[-1 - end] == new[-1 - end]:
-        end += 1
-    old, new = old[same : len(old) - end], new[same : len(new) - end]
-    lines: list[str] = []
-    matcher = SequenceMatcher(None, old, new, autojunk=False)
-    for tag, start, stop, new_start, new_stop in matcher.get_opcodes():
-        if tag != "equal":
-            lines += [f"-{line}" for line in old[start:stop]]
-            lines += [f"+{line}" for line in new[new_start:new_stop]]
-    return tuple(lines)
+    lines = split_lines(before)
+    return as_lines(lines, hunks(lines, split_lines(after)))

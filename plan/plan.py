@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from facts.look import File, Look, ManagedFile, Socket
+from facts.look import File, Look, ManagedFile, Socket, digest_of
 from plan import readiness
 from plan.draft import Draft, Edit, Note
 from plan.step import Step, files_managed
@@ -23,13 +23,18 @@ class PlannedFile:
 
     + file: as the look found it; its `content` is `None` if it does not exist yet
     + service: whose file it is
-    + content, mode: as they will be; the mode like `0644`
+    + content, mode: as they will be, the mode like `0644`; `None` and empty if the file goes
     """
 
     file: File
     service: str
-    content: str
+    content: str | None
     mode: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the new content in hexadecimal; empty if the file goes."""
+        return digest_of(self.content)
 
 
 @dataclass(frozen=True)
@@ -52,8 +57,15 @@ class Reload:
 
 @dataclass(frozen=True)
 class Proof:
-    """What must be there afterwards: see the attributes of `Draft` with these names."""
+    """What must be there afterwards: see the attributes of `Draft` with these names.
 
+    + submissions: whether port 465 is served, and `wrapped`, whether in TLS from the first byte
+    + earlier: whether files come back as they were; Postfix may have complained of them then, too
+    """
+
+    submissions: bool = True
+    wrapped: bool = True
+    earlier: bool = False
     certificates: tuple[tuple[str, str], ...] = ()
     sni_tables: tuple[str, ...] = ()
     logins: bool = True
@@ -75,6 +87,9 @@ class Plan:
     + unfinished: the services of which an earlier change was cut short
     + expected: what the host's own postconf must read afterwards, pairs of name and value; an option of a
       service is called `submissions/inet/NAME`
+    + backwards: whether what the deploy brings last goes first: Postfix before the listener that it asks
+    + undone: the IDs of the changes that it takes back
+    + removes: whether it takes back all that a deploy has ever written
     """
 
     refusals: tuple[str, ...] = ()
@@ -87,6 +102,17 @@ class Plan:
     unfinished: tuple[str, ...] = ()
     expected: tuple[tuple[str, str], ...] = ()
     proof: Proof = Proof()
+    backwards: bool = False
+    undone: tuple[str, ...] = ()
+    removes: bool = False
+
+    @property
+    def about(self) -> str:
+        """What it does in a few words: its steps, or what it takes back."""
+        if self.undone:
+            return f"undo of {', '.join(self.undone)}"
+        steps = "; ".join(dict.fromkeys(edit.step for edit in self.edits))
+        return f"removal: {steps}" if self.removes else steps
 
     @property
     def is_empty(self) -> bool:
@@ -97,8 +123,9 @@ class Plan:
     def services(self) -> tuple[str, ...]:
         """The services that take part, in the order in which their files go live."""
         reloaded = [reload.service for reload in self.reloads]
-        others = [*(file.service for file in self.files), *self.unfinished]
-        return tuple(dict.fromkeys([*(service for service in others if service not in reloaded), *reloaded]))
+        touched = [*(file.service for file in self.files), *self.unfinished]
+        others = [service for service in touched if service not in reloaded]
+        return tuple(dict.fromkeys([*reloaded, *others] if self.backwards else [*others, *reloaded]))
 
     def edits_of(self, step: Step) -> tuple[Edit, ...]:
         """What a step does."""
@@ -147,7 +174,32 @@ def plan_regardless(
     for step in steps:
         draft.begin(step.name)
         step.edit(draft)
-    managed = files_managed(steps)
+    proof = Proof(
+        certificates=tuple(draft.certificates.items()),
+        sni_tables=draft.sni_tables,
+        logins=draft.logins,
+        login_only=draft.login_only,
+        proxied=draft.proxied,
+        unprovable=tuple(draft.unprovable),
+        listener=draft.listener,
+    )
+    return plan_of_draft(draft, files_managed(steps), proof, warnings)
+
+
+def plan_of_draft(
+    draft: Draft,
+    managed: Sequence[ManagedFile],
+    proof: Proof,
+    warnings: tuple[str, ...] = (),
+    *,
+    backwards: bool = False,
+) -> Plan:
+    """The plan that makes a host's files what they are in the draft.
+
+    + managed: every file that a change may touch, in the order in which a deploy writes them
+    """
+    look = draft.look
+    managed = managed[::-1] if backwards else managed
     files = tuple(_changed(draft, managed))
     unfinished = tuple(dict.fromkeys(file.service for file in managed if _has_leftovers(look, file)))
     return Plan(
@@ -158,18 +210,11 @@ def plan_regardless(
         managed=tuple(
             (file.service, look.files[file.key]) for file in managed if not look.files[file.key].odd
         ),
-        reloads=tuple(_reloads(draft, files, unfinished)),
+        reloads=tuple(_reloads(draft, files, unfinished))[:: -1 if backwards else 1],
         unfinished=unfinished,
         expected=tuple(draft.expected.items()),
-        proof=Proof(
-            tuple(draft.certificates.items()),
-            draft.sni_tables,
-            draft.logins,
-            draft.login_only,
-            draft.proxied,
-            tuple(draft.unprovable),
-            draft.listener,
-        ),
+        proof=proof,
+        backwards=backwards,
     )
 
 
@@ -181,7 +226,7 @@ def outdated(look: Look, changed: float) -> bool:
 def _changed(draft: Draft, managed: Sequence[ManagedFile]) -> Iterator[PlannedFile]:
     for key in managed:
         file, content, mode = draft.look.files[key.key], draft.content(key), draft.mode(key)
-        if content is not None and (content, mode) != (file.content, file.mode):
+        if (content, mode) != (file.content, file.mode):
             yield PlannedFile(file, key.service, content, mode)
 
 

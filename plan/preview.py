@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from facts.look import LastChange
 from plan.draft import Edit
 from plan.plan import Plan
 from plan.step import Step
@@ -21,6 +22,12 @@ def step_lines(plan: Plan, step: Step) -> list[str]:
 def reload_lines(plan: Plan) -> list[str]:
     """One line per service that is reloaded."""
     return [shown(f"+reload {reload.service}: {'; '.join(reload.reasons)}") for reload in plan.reloads]
+
+
+def last_change_line(change: LastChange) -> str:
+    """What the last change of a host was, and whether somebody has edited since."""
+    since = f"edited since: {', '.join(change.edited)}" if change.edited else "nothing of it was edited since"
+    return f"last change {change.id} by {change.who}; {since}"
 
 
 def as_json(plans: Mapping[str, Plan]) -> dict[str, Any]:
@@ -52,10 +59,12 @@ def _edit_lines(edits: tuple[Edit, ...]) -> Iterator[str]:
         if edit.path != path:
             path = edit.path
             yield shown(path)
-        yield from map(_line, edit.lines)
+        if edit.private:
+            yield f"({len(edit.lines)} lines, not shown: not everybody may read the file)"
+        else:
+            yield from map(_line, edit.lines)
         if edit.mode:
-            yield from ([f"-mode {edit.mode[0]}"] if edit.mode[0] else [])
-            yield f"+mode {edit.mode[1]}"
+            yield from (f"{sign}mode {mode}" for sign, mode in zip("-+", edit.mode, strict=True) if mode)
 
 
 def _line(line: str) -> str:
@@ -75,11 +84,8 @@ def host_as_json(plan: Plan) -> dict[str, Any]:
             {
                 "path": text_of(planned.file.path),
                 "service": planned.service,
-                "sha256": {
-                    "before": planned.file.digest or None,
-                    "after": hashlib.sha256(planned.content.encode("latin-1")).hexdigest(),
-                },
-                "mode": {"before": planned.file.mode or None, "after": planned.mode},
+                "sha256": {"before": planned.file.digest or None, "after": planned.digest or None},
+                "mode": {"before": planned.file.mode or None, "after": planned.mode or None},
             }
             for planned in plan.files
         ],
@@ -96,8 +102,8 @@ def _edit(edit: Edit) -> dict[str, Any]:
     return {
         "step": edit.step,
         "path": text_of(edit.path),
-        "lines": [text_of(line) for line in edit.lines],
-        "mode": {"before": edit.mode[0] or None, "after": edit.mode[1]} if edit.mode else None,
+        "lines": [] if edit.private else [text_of(line) for line in edit.lines],
+        "mode": {"before": edit.mode[0] or None, "after": edit.mode[1] or None} if edit.mode else None,
         "parameters": [*edit.parameters],
         "reason": edit.reason or edit.step,
     }

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
 from plan.draft import Draft
+from plan.past import Past
 from settings import Settings
 
 
@@ -28,6 +29,8 @@ class Step:
     + name: what preview, JSON and verification call it
     + nothing_to_do: what to say if the host has it already
     + edit: edits the draft so that the host has it afterwards; does nothing if it has it already
+    + take_back: edits the draft so that what this step has ever written there is as it was
+    + writes: the parameters of main.cf that it may write
     + parameters: the Postfix parameters whose effective values the look must read for it
     + files: the files that it may write, beside Postfix's main.cf and master.cf
     + obstacles: why a host cannot have it, and what to do, one sentence per reason; they refuse the host
@@ -37,6 +40,8 @@ class Step:
     name: str
     nothing_to_do: str
     edit: Callable[[Draft], None]
+    take_back: Callable[[Draft, Past], None]
+    writes: tuple[str, ...] = ()
     parameters: Callable[[Settings], Iterable[str]] = _no_parameters
     files: tuple[ManagedFile, ...] = ()
     obstacles: Callable[[Settings, Look], Iterable[str]] = _nothing

@@ -35,6 +35,9 @@ GUIDE_OPTIONS: dict[str, str] = {
     "milter_macro_daemon_name": "ORIGINATING",
 }
 
+# Where a service has these, they would win over what the other steps write into main.cf.
+ASKS_DOVECOT: dict[str, str] = {"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth"}
+
 # Written if a host defines none, because an undefined one makes every Postfix command print a warning.
 SAFE_RESTRICTIONS: dict[str, str] = {
     "mua_client_restrictions": "permit_sasl_authenticated, reject",
@@ -192,8 +195,7 @@ def _options_of(settings: Settings, look: Look, service: Service | None) -> Serv
                 continue
         if not (name in _OWNERS and name in present):
             options[name] = value
-    # An option of the service would win over what the other steps write into main.cf.
-    for name, value in {"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth"}.items():
+    for name, value in ASKS_DOVECOT.items():
         if name in present:
             options[name] = value
     floor, protocols = settings.tls_minimum_version, "smtpd_tls_mandatory_protocols"

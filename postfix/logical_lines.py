@@ -1,7 +1,7 @@
 """Logical lines, which main.cf and master.cf have in common (postconf(5), master(5))."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 # What Postfix takes for white space. For Python, some bytes of UTF-8 letters are white space, too.
 WHITE = " \t\n\v\f\r"
@@ -41,6 +41,12 @@ def logical_lines(lines: list[str]) -> Iterator[list[int]]:
 def line_end(content: str) -> str:
     """The line end for a new line in this file: the last one that the file has."""
     return "\r\n" if content[: content.rfind("\n") + 1].endswith("\r\n") else "\n"
+
+
+def joined(parts: Iterable[str], end: str) -> str:
+    """Lines as one text. The last line of a file may have no end: inside the text it gets one."""
+    *others, last = [part for part in parts if part] or [""]
+    return "".join(part if part.endswith("\n") else part + end for part in others) + last
 
 
 def ended(content: str) -> str:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from postfix.logical_lines import WHITE, ended, fold, line_end, logical_lines, split_lines
+from postfix.logical_lines import WHITE, ended, fold, joined, line_end, logical_lines, split_lines
 
 
 def set_parameter(content: str, name: str, value: str) -> str:
@@ -40,6 +40,40 @@ def comment_out(content: str, name: str) -> str:
             for index in definition.lines:
                 lines[index] = "#" + lines[index]
     return "".join(lines)
+
+
+def give_back(content: str, name: str, earlier: str) -> str:
+    """Let a parameter be defined as it was, and where it stands now.
+
+    A definition that was commented out comes back in its place; without an earlier one, the parameter goes.
+
+    + content: the whole file
+    + earlier: the file as it was
+    """
+    lines, before = split_lines(content), split_lines(earlier)
+    gone = {index for one in _definitions(content) if one.name == name for index in one.lines}
+    place = min(gone, default=len(lines))
+    coming: dict[int, str] = {}
+    for definition in (one for one in _definitions(earlier) if one.name == name):
+        were = [before[index] for index in definition.lines]
+        comments = _commented_out(lines, were, gone)
+        gone.update(comments)
+        start = min(comments, default=place)
+        coming[start] = coming.get(start, "") + "".join(were)
+    parts = []
+    for index, line in enumerate([*lines, ""]):
+        parts += [coming.get(index, ""), "" if index in gone else line]
+    return joined(parts, line_end(content))
+
+
+def _commented_out(lines: list[str], definition: list[str], taken: set[int]) -> range:
+    """Where a definition stands as a comment, as `comment_out` makes it; empty where it does not."""
+    wanted = [f"#{line}" for line in definition]
+    for start in range(len(lines) - len(wanted) + 1):
+        found = range(start, start + len(wanted))
+        if lines[start : start + len(wanted)] == wanted and taken.isdisjoint(found):
+            return found
+    return range(0)
 
 
 def defined_parameters(content: str) -> dict[str, str]:

@@ -68,21 +68,23 @@ def services(content: str) -> list[Service]:
 
 def submissions_services(content: str) -> list[Service]:
     """The services that listen on port 465, whatever they are called and whatever they bind to."""
-    return [
-        service
-        for service in services(content)
-        if service.type == "inet" and service.port in SUBMISSIONS_NAMES
-    ]
+    return [service for service in services(content) if is_submissions(service)]
 
 
 def port_25_services(content: str) -> list[Service]:
     """The smtpd services that serve port 25; behind postscreen that is `smtpd pass`."""
-    return [
-        service
-        for service in services(content)
-        if service.command == "smtpd"
-        and (service.type == "pass" or (service.type == "inet" and service.port in PORT_25_NAMES))
-    ]
+    return [service for service in services(content) if is_smtpd_of_port_25(service)]
+
+
+def is_submissions(service: Service) -> bool:
+    """Whether a service listens on port 465."""
+    return service.type == "inet" and service.port in SUBMISSIONS_NAMES
+
+
+def is_smtpd_of_port_25(service: Service) -> bool:
+    """Whether a service is an smtpd that serves port 25."""
+    listens = service.type == "pass" or (service.type == "inet" and service.port in PORT_25_NAMES)
+    return service.command == "smtpd" and listens
 
 
 def serves_port_25(content: str) -> bool:
@@ -118,6 +120,17 @@ def add_submissions_service(content: str, chroot: str) -> str:
     # A comment does not end a service: the lines below it may still be options of the service above.
     place = next((service.end for service in services(content) if service.start < place < service.end), place)
     return content[:place] + stanza + content[place:]
+
+
+def remove_service(content: str, label: str, kept: Mapping[str, str]) -> str:
+    """Take a service out.
+
+    + label: what postconf calls it, such as `submissions/inet`
+    + kept: options of an owner's, name to value, which stay as comments in its place
+    """
+    service = next(service for service in services(content) if service.label == label)
+    comments = "".join(f"#  {option_words(name, value)}{line_end(content)}" for name, value in kept.items())
+    return content[: service.start] + comments + content[service.end :]
 
 
 def option_words(name: str, value: str) -> str:

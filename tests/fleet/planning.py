@@ -7,6 +7,7 @@ from facts.look import parse
 from facts.mail_host import MailHost, Question
 from lab.host import LabHost
 from on_host import program
+from on_host.change import RECORD
 from operations import STEPS
 from plan.plan import Plan, plan_of
 from plan.step import files_managed, parameters_asked
@@ -20,7 +21,7 @@ def plan_at(host: LabHost, data: Mapping[str, Any]) -> Plan:
     + data: data keys over the defaults and the host's mail domain
     """
     settings = settings_from_data(host.name, {**DEFAULTS, "mail_domain": host.domain, **data})
-    question = Question(settings, parameters_asked(STEPS, settings), files_managed(STEPS))
+    question = Question(settings, RECORD, parameters_asked(STEPS, settings), files_managed(STEPS))
     said = host.run(str(MailHost().command(question)), stdin=program("look.pl")).stdout
     look = parse(said.splitlines())
     assert look is not None, said

@@ -158,6 +158,7 @@ def test_what_version_0_1_has_left_goes_on_record(lab: Lab, stock: list[LabHost]
         assert names == {
             "manifest.json",
             "before/etc/postfix/main.cf",
+            "after/etc/postfix/main.cf",
             "previous/etc/postfix/main.cf.previous~",
         }
 

@@ -166,7 +166,7 @@ class Part:
         """A file afterwards; empty if it does not exist."""
         before = self._look.files[file.key]
         coming = {planned.file.path: planned.content for planned in self.plan.files}
-        return coming.get(before.path, before.content or "")
+        return coming.get(before.path, before.content) or ""
 
 
 class Asking(Draft):

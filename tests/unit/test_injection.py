@@ -55,10 +55,11 @@ def test_the_files_hold_what_was_meant_and_nothing_more(version: str, found: Set
 @given(passing(TALLY))
 def test_the_looks_command_has_the_words_that_were_meant(found: Settings) -> None:
     files = files_managed(STEPS)
-    command = MailHost().command(Question(found, parameters_asked(STEPS, found), files))
+    command = MailHost().command(Question(found, "/record", parameters_asked(STEPS, found), files))
     words = shlex.split(str(command))
-    assert words[:4] == ["perl", "-", f"live={found.letsencrypt_live}", f"hostname={found.mail_hostname}"]
-    ours = [word for word in words[4:] if not word.startswith("parameter=")]
+    first = [f"live={found.letsencrypt_live}", f"hostname={found.mail_hostname}", "record=/record"]
+    assert words[:5] == ["perl", "-", *first]
+    ours = [word for word in words[5:] if not word.startswith("parameter=")]
     assert ours == [
         *(f"file={file.key}={file.place}={file.name}" for file in files),
         *(f"certificate={domain}={found.letsencrypt_live}/{domain}" for domain in found.domains),

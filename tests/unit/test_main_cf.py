@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postfix.main_cf import comment_out, defined_parameters, set_parameter
+from postfix.main_cf import comment_out, defined_parameters, give_back, set_parameter
 from tests.unit.config_files import PARAMETERS, main_cf
 
 NAMES = st.sampled_from(PARAMETERS)
@@ -56,6 +56,31 @@ def test_a_parameter_is_commented_out_with_all_its_lines(before: str, after: str
     assert comment_out(before, "p") == after
 
 
+@pytest.mark.parametrize(
+    ("earlier", "present", "back"),
+    [
+        # It was not there.
+        ("a = 1\n", "a = 1\np = v\nb = 2\n", "a = 1\nb = 2\n"),
+        ("a = 1\n", "a = 1\np = v,\n  # why\n  w\nb = 2\n", "a = 1\n  # why\nb = 2\n"),
+        # It had another value, as it was written then.
+        ("p=old,\n  older\na = 1\n", "p=v\na = 7\n", "p=old,\n  older\na = 7\n"),
+        # It was commented out, and comes back in its place, wherever that is now.
+        ("p = old\na = 1\n", "b = 2\n#p = old\na = 1\np = v\n", "b = 2\np = old\na = 1\n"),
+        ("p = one\np = two\n", "#p = one\np = v\n", "p = one\np = two\n"),
+        # An owner has thrown the comment away, or has put it out of the file's end.
+        ("p = old\na = 1\n", "a = 1\np = v\n", "a = 1\np = old\n"),
+        ("p = old\n", "a = 1", "a = 1\np = old\n"),
+        ("p = old\r\n", "a = 1\r\np = v\r\n", "a = 1\r\np = old\r\n"),
+        ("a = 1\n", "a = 2\n", "a = 2\n"),
+        # The last line had no end, and is not the last one now.
+        ("a = 1\np = old", "p = v\na = 1\n", "p = old\na = 1\n"),
+        ("a = 1\r\np = old", "p = v\r\na = 1\r\n", "p = old\r\na = 1\r\n"),
+    ],
+)
+def test_a_parameter_is_given_back_as_it_was(earlier: str, present: str, back: str) -> None:
+    assert give_back(present, "p", earlier) == back
+
+
 def test_an_empty_value_is_written_as_an_administrator_would() -> None:
     assert set_parameter("", "p", "") == "p =\n"
     assert set_parameter("p = x\n", "p", "") == "p =\n"
@@ -87,6 +112,21 @@ def test_commenting_out_removes_one_parameter_and_no_text(content: str, name: st
         line.removeprefix("#") for line in content.split("\n")
     ]
     assert comment_out(after, name) == after
+
+
+@given(main_cf(), NAMES, VALUES)
+def test_what_was_set_or_commented_out_has_its_earlier_value(content: str, name: str, value: str) -> None:
+    for changed in (set_parameter(content, name, value), comment_out(content, name)):
+        back = give_back(changed, name, content)
+        assert defined_parameters(back) == defined_parameters(content)
+
+
+@given(main_cf(), main_cf(), NAMES)
+def test_giving_back_changes_one_parameter(present: str, earlier: str, name: str) -> None:
+    back = give_back(present, name, earlier)
+    wanted = {key: value for key, value in defined_parameters(present).items() if key != name}
+    was = {key: value for key, value in defined_parameters(earlier).items() if key == name}
+    assert defined_parameters(back) == wanted | was
 
 
 def comments(content: str) -> list[str]:

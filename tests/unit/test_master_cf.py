@@ -9,6 +9,7 @@ from postfix.master_cf import (
     Service,
     add_submissions_service,
     port_25_services,
+    remove_service,
     services,
     set_options,
     submissions_services,
@@ -184,6 +185,29 @@ def test_a_service_is_added_and_nothing_else(content: str) -> None:
     assert sorted(map(effective, services(after)), key=repr) == sorted(
         [*map(effective, services(content)), ("submissions", {})], key=repr
     )
+
+
+@pytest.mark.parametrize(
+    ("before", "kept", "after"),
+    [
+        (HEAD + ADDED, {}, HEAD),
+        (ADDED + HEAD, {}, HEAD),
+        # What stands between its lines goes with it, and what stands around it stays.
+        (f"{HEAD}# ours\n{ADDED.strip()}\n# why\n  -o b=2\n# next\n", {}, f"{HEAD}# ours\n# next\n"),
+        (HEAD + ADDED.rstrip("\n"), {}, HEAD),
+        (HEAD + ADDED, {"b": "2", "c": "x y"}, f"{HEAD}#  -o b=2\n#  -o {{ c = x y }}\n"),
+    ],
+)
+def test_a_service_goes_with_its_options(before: str, kept: dict[str, str], after: str) -> None:
+    assert remove_service(before, "submissions/inet", kept) == after
+
+
+@given(master_cf())
+def test_what_was_added_is_taken_out_to_the_byte(content: str) -> None:
+    content = content.rstrip("\r\n") + "\n"
+    if any(service.label == "submissions/inet" for service in services(content)):
+        return
+    assert remove_service(add_submissions_service(content, "y"), "submissions/inet", {}) == content
 
 
 def effective(service: Service) -> tuple[str, dict[str, str]]:

@@ -13,6 +13,7 @@ from hypothesis import given
 from facts.look import MAIN_CF, MASTER_CF, Look
 from operations import STEPS, certbot_hook, dovecot_auth_listener, postfix_sni
 from plan.draft import Draft, changed_lines
+from plan.past import Past, take_back_parameters
 from plan.plan import Plan, plan_of
 from plan.preview import as_json, difference, step_lines
 from plan.step import Step
@@ -102,7 +103,9 @@ def test_the_edits_are_the_whole_change_of_each_file(version: str, end: str) -> 
         net: Counter[str] = Counter()
         for line, count in lines.items():
             net[line[1:]] += count if line[0] == "+" else -count
-        before, coming = (Counter(split_lines(one)) for one in (change.file.content or "", change.content))
+        before, coming = (
+            Counter(split_lines(one)) for one in (change.file.content or "", change.content or "")
+        )
         assert (+net, -net) == (coming - before, before - coming)
 
 
@@ -275,7 +278,10 @@ def test_a_further_step_is_one_more_in_the_list() -> None:
     def edit(draft: Draft) -> None:
         draft.set_parameters({"smtpd_helo_required": "yes"})
 
-    further = Step("Greeting", "nothing", edit, parameters=lambda _: ["smtpd_helo_required"])
+    def take_back(draft: Draft, past: Past) -> None:
+        take_back_parameters(draft, past, ["smtpd_helo_required"])
+
+    further = Step("Greeting", "nothing", edit, take_back, parameters=lambda _: ["smtpd_helo_required"])
     look = stock("3.10.5")
     look = replace(look, parameters={**look.parameters, "smtpd_helo_required": "no"})
     plan = plan_of(wanted(), look, (*STEPS, further))

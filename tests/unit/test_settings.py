@@ -1,5 +1,7 @@
 """What the data keys accept, and that each refusal says what to do."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from settings import Problem, Settings, SettingsError, group_data, settings_from_data
+from settings import Problem, Settings, SettingsError, group_data, settings_from_data, settings_on_record
 from tests.unit.scenarios import DEFAULTS, HOST, wanted
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -33,6 +35,19 @@ def test_the_defaults_and_a_domain_are_enough() -> None:
     found = wanted()
     assert (found.mail_domain, found.mail_hostname) == ("example.jp", HOST)
     assert found.domains == ("example.jp",)
+
+
+def test_settings_on_record_are_what_they_were() -> None:
+    found = wanted(additional_domains=["example.net"], submissions_options={"smtpd_milters": "inet:h:1"})
+    assert settings_on_record(json.loads(json.dumps(asdict(found)))) == found
+
+
+def test_settings_of_another_version_have_its_values_where_a_key_is_known() -> None:
+    values = asdict(wanted(smtpd_tls_security_level="encrypt"))
+    found = settings_on_record({**values, "a_key_that_has_gone": 1, "mail_domain": "not valid any more"})
+    assert (found.smtpd_tls_security_level, found.mail_domain) == ("encrypt", "not valid any more")
+    del values["mua_helo_restrictions"]
+    assert settings_on_record(values).mua_helo_restrictions == wanted().mua_helo_restrictions
 
 
 def test_the_defaults_are_those_of_group_data() -> None:

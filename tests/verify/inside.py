@@ -8,6 +8,7 @@ from cryptography import x509
 from facts.look import Look, parse
 from facts.mail_host import MailHost, Question
 from on_host import program
+from on_host.change import RECORD
 from operations import STEPS
 from operations.certbot_hook import HOOK, has_certbot
 from plan import readiness
@@ -32,7 +33,7 @@ def look(target: Target) -> Look:
     """The same look at the host that a deploy takes, with some more parameters."""
     settings = target.settings
     parameters = (*parameters_asked(STEPS, settings), *_ASKED_TOO)
-    question = Question(settings, parameters, files_managed(STEPS))
+    question = Question(settings, RECORD, parameters, files_managed(STEPS))
     command = MailHost().command(question)
     result = target.see(connected).execute(str(command), stdin=program("look.pl"))
     found = parse(result.stdout.splitlines())

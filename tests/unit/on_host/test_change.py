@@ -17,6 +17,7 @@ import pytest
 from facts.look import File
 from facts.told import told
 from on_host.change import Order, change_program, file_orders
+from plan.plan import PlannedFile
 
 FAULTS = Path(__file__).parents[2] / "faults"
 
@@ -95,7 +96,9 @@ class Host:
         )
         return found
 
-    def orders(self, wanted: Mapping[str, str], seen: Mapping[str, str], change: str) -> Iterator[Order]:
+    def orders(
+        self, wanted: Mapping[str, str | None], seen: Mapping[str, str], change: str
+    ) -> Iterator[Order]:
         yield from {
             "id": change,
             "controller": "somebody@somewhere",
@@ -113,17 +116,18 @@ class Host:
         for name in (FIRST, SECOND):
             path = str(self.etc / name)
             file = File(path, seen.get(name), path, *(("0644", "root", "root") if name in seen else ()))
-            coming = wanted.get(name)
-            yield from file_orders(name, file, "The service", coming if coming != seen.get(name) else None)
+            coming = wanted.get(name, seen.get(name))
+            planned = PlannedFile(file, "The service", coming, "0644" if coming is not None else "")
+            yield from file_orders(name, file, "The service", planned if coming != seen.get(name) else None)
 
     def program(
         self,
-        wanted: Mapping[str, str],
+        wanted: Mapping[str, str | None],
         seen: Mapping[str, str] | None = None,
         service: str = SERVICE,
         change: str = ID,
     ) -> str:
-        """What the program sends: each file that differs from what was seen gets a new version."""
+        """What the program sends: each file that differs from what was seen is written; `None`: it goes."""
         return change_program(service, self.orders(wanted, self.served() if seen is None else seen, change))
 
     def run(self, program: str, fault: str = "0 nothing any") -> subprocess.CompletedProcess[str]:
@@ -154,11 +158,16 @@ class Host:
         self.effects = len((faults / "count").read_text())
         return done
 
-    def deploy(self, wanted: Mapping[str, str]) -> subprocess.CompletedProcess[str] | None:
+    def deploy(self, wanted: Mapping[str, str | None]) -> subprocess.CompletedProcess[str] | None:
         """What the program does: nothing if the files are as wanted, read and without leftovers."""
-        if self.served() == wanted == self.runs() and self.is_clean():
+        if self.served() == there(wanted) == self.runs() and self.is_clean():
             return None
         return self.run(self.program(wanted, change="2026-11-22T11:00:00Z-0001"))
+
+
+def there(wanted: Mapping[str, str | None]) -> dict[str, str]:
+    """The files that exist."""
+    return {name: content for name, content in wanted.items() if content is not None}
 
 
 def said(done: "subprocess.CompletedProcess[str]") -> str:
@@ -168,6 +177,8 @@ def said(done: "subprocess.CompletedProcess[str]") -> str:
 
 OLD = {FIRST: "old one\n", SECOND: "old two\n"}
 NEW = {FIRST: "new one\n", SECOND: "new two\n"}
+GONE = {FIRST: "new one\n", SECOND: None}
+GONE_DIES = {FIRST: "new one, dies\n", SECOND: None}
 DIES = {FIRST: "new one, dies\n", SECOND: "new two\n"}
 EDITED = "edited, dies\n"
 REFUSED = {FIRST: "new one\n", SECOND: "refused\n"}
@@ -275,11 +286,19 @@ def test_a_configuration_that_is_refused_touches_nothing(host: Host) -> None:
 
 @pytest.mark.parametrize(
     ("before", "wanted"),
-    [({FIRST: "old one\n"}, NEW), (OLD, NEW), (OLD, DIES)],
-    ids=["one file replaced and one added", "both replaced", "a configuration that does not serve"],
+    [({FIRST: "old one\n"}, NEW), (OLD, NEW), (OLD, DIES), (OLD, GONE), (OLD, GONE_DIES)],
+    ids=[
+        "one file replaced and one added",
+        "both replaced",
+        "a configuration that does not serve",
+        "one file replaced and one taken away",
+        "one that does not serve without it",
+    ],
 )
-def test_killed_at_any_effect(tmp_path: Path, before: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    end = before if wanted is DIES else wanted
+def test_killed_at_any_effect(
+    tmp_path: Path, before: Mapping[str, str], wanted: Mapping[str, str | None]
+) -> None:
+    end = before if "dies" in str(wanted) else there(wanted)
     for number, host in _fresh_hosts(tmp_path / "hosts", before):
         inodes = _inodes(host)
         done = host.run(host.program(wanted), f"{number} kill any")
@@ -291,41 +310,46 @@ def test_killed_at_any_effect(tmp_path: Path, before: Mapping[str, str], wanted:
         outcome = told(done.stdout.splitlines())["outcome"][-1]
         # Nothing was on record yet, or the record says the same.
         assert not (host.record / "changes" / ID).exists() or host.manifest()["outcome"] == outcome
-        assert (outcome == "live") == (host.served() == wanted)
-        host.deploy(end)
+        assert (outcome == "live") == (host.served() == there(wanted))
+        host.deploy(end if "dies" in str(wanted) else wanted)
         assert host.served() == host.runs() == end, f"killed at {number}: {host.files()}"
         assert host.is_clean(), f"killed at {number}: {host.files()}"
 
 
-def test_any_effect_fails_once(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wanted", [NEW, GONE], ids=["replaced", "taken away"])
+def test_any_effect_fails_once(tmp_path: Path, wanted: Mapping[str, str | None]) -> None:
     for number, host in _fresh_hosts(tmp_path / "hosts", OLD):
         inodes = _inodes(host)
-        done = host.run(host.program(NEW), f"{number} fail any")
+        done = host.run(host.program(wanted), f"{number} fail any")
         effects = host.effects
         files = host.served()
-        assert files in (OLD, NEW), f"{number} failed: {host.files()}"
+        assert files in (OLD, there(wanted)), f"{number} failed: {host.files()}"
         assert files == host.runs(), f"{number} failed: {host.files()}"
         if done.returncode:
             assert "nothing was" in said(done) or "is back and serves" in said(done), said(done)
             assert files == OLD, f"{number} failed: {host.files()}"
         if files == OLD:
             assert {name: found for name, found in _inodes(host).items() if name in OLD} == inodes
-        host.deploy(NEW)
-        assert host.served() == host.runs() == NEW, f"{number} failed: {host.files()}"
+        host.deploy(wanted)
+        assert host.served() == host.runs() == there(wanted), f"{number} failed: {host.files()}"
         assert host.is_clean(), f"{number} failed: {host.files()}"
         host.effects = effects
 
 
 @pytest.mark.parametrize("before", [{FIRST: "old one\n"}, OLD], ids=["added", "replaced"])
 @pytest.mark.parametrize("then", [NEW, DIES], ids=["mended", "does not serve"])
+@pytest.mark.parametrize("change", [NEW, GONE], ids=["written", "taken away"])
 def test_the_power_fails_at_any_effect(
-    tmp_path: Path, before: Mapping[str, str], then: Mapping[str, str]
+    tmp_path: Path,
+    before: Mapping[str, str],
+    then: Mapping[str, str],
+    change: Mapping[str, str | None],
 ) -> None:
     """Nobody puts anything back, and /run is empty afterwards: the next change goes by the files."""
     for number, host in _fresh_hosts(tmp_path / "hosts", before):
-        _lose_power(host, NEW, f"{number} kill any")
+        _lose_power(host, change, f"{number} kill any")
         seen = host.served()
-        assert not any(seen.get(name) not in (before.get(name), NEW.get(name)) for name in (FIRST, SECOND))
+        assert not any(seen.get(name) not in (before.get(name), change.get(name)) for name in (FIRST, SECOND))
         was_live = (host.record / "changes" / ID / "manifest.json").exists() and (
             host.manifest()["outcome"] == "live"
         )
@@ -356,7 +380,7 @@ def test_what_was_proved_last_is_on_record_after_the_power_failed(host: Host) ->
     assert baseline[str(host.etc / FIRST)]["sha256"] == digest
 
 
-def _lose_power(host: Host, wanted: Mapping[str, str], fault: str) -> None:
+def _lose_power(host: Host, wanted: Mapping[str, str | None], fault: str) -> None:
     folder, faults = host.folder / "run" / "smtp-auth", host.folder / "faults"
     folder.mkdir()
     (folder / "change.pl").write_text(host.program(wanted))
@@ -491,7 +515,54 @@ def test_the_last_twenty_changes_that_went_live_stay(host: Host) -> None:
     assert there == sorted(
         f"2026-11-22T10:15:{number:02}Z-{end}" for number in range(3, 23) for end in ("0000", "ffff")
     )
+    assert (host.record / "pruned").read_text().split()[1] == "2026-11-22T10:15:02Z-0000"
     assert (host.record / "baseline" / f"files{host.etc}" / FIRST).read_text() == OLD[FIRST]
+
+
+def test_the_change_that_has_what_an_earlier_version_kept_stays(host: Host) -> None:
+    (host.etc / f"{FIRST}.previous~").write_text("older\n")
+    for number in range(22):
+        wanted = {FIRST: f"version {number}\n"}
+        host.run(host.program(wanted, change=f"2026-11-22T10:15:{number:02}Z-0000"))
+    there = sorted(path.name for path in (host.record / "changes").iterdir())
+    assert there[:2] == ["2026-11-22T10:15:00Z-0000", "2026-11-22T10:15:02Z-0000"]
+
+
+ASKED = SERVICE.replace("prove => ", "unserved => sub { return 465 }, prove => ")
+
+
+def test_what_does_not_serve_before_is_on_record(host: Host) -> None:
+    host.run(host.program(NEW, service=ASKED))
+    assert host.manifest()["unserved"] == "465"
+    host.run(host.program(DIES, service=ASKED, change="2026-11-22T10:16:00Z-3f2a"))
+    assert (host.manifest("2026-11-22T10:16:00Z-3f2a")["outcome"]) == "put back"
+    assert host.manifest("2026-11-22T10:16:00Z-3f2a")["unserved"] == "465"
+
+
+@pytest.mark.parametrize(("edited", "unserved"), [("new one\n", ""), ("edited\n", "465")])
+def test_nobody_is_asked_whether_it_serves_what_the_last_change_has_proved(
+    host: Host, edited: str, unserved: str
+) -> None:
+    host.run(host.program(NEW))
+    manifest = host.record / "changes" / ID / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("{", '{\n"submissions_proved": "yes",', 1))
+    (host.etc / FIRST).write_text(edited)
+    other = "2026-11-22T10:16:00Z-3f2a"
+    host.run(host.program({FIRST: "newer\n", SECOND: "newer\n"}, service=ASKED, change=other))
+    assert host.manifest(other)["unserved"] == unserved
+
+
+def test_what_stays_is_newest_by_the_hosts_clock_whatever_a_controllers_says(host: Host) -> None:
+    for number in range(20):
+        folder = host.record / "changes" / f"2099-01-01T00:00:{number:02}Z-0000"
+        folder.mkdir(parents=True)
+        began = f'"began": "2020-01-01T00:00:{number:02}Z"'
+        (folder / "manifest.json").write_text(f'{{\n"outcome": "live",\n{began}\n}}')
+    assert host.run(host.program(NEW)).returncode == 0
+    there = {path.name for path in (host.record / "changes").iterdir()}
+    assert ID in there
+    assert len(there) == 20
+    assert (host.record / "pruned").read_text() == "2020-01-01T00:00:00Z 2099-01-01T00:00:00Z-0000\n"
 
 
 def test_what_was_said_is_on_record_whatever_its_bytes(host: Host) -> None:

@@ -13,7 +13,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from facts.look import File, Look, Socket, parse
+from facts.look import File, LastChange, Look, Socket, parse
 from facts.mail_host import MailHost, Question
 from on_host import program
 from operations import STEPS
@@ -238,7 +238,8 @@ class Host:
     def output(self) -> str:
         """What the program prints, called as a deploy calls it."""
         wanted = settings(str(self.lineage.parent))
-        question = Question(wanted, parameters_asked(STEPS, wanted), files_managed(STEPS))
+        record = str(self.folder / "record")
+        question = Question(wanted, record, parameters_asked(STEPS, wanted), files_managed(STEPS))
         done = subprocess.run(
             ("sh", "-c", str(MailHost().command(question))),
             input=self._program(),
@@ -620,3 +621,38 @@ def test_what_stands_where_a_file_cannot_be_written_is_told(
     make(host.hooks / "reload_services.sh")
     hook = host.look().files["hook"]
     assert (hook.odd, hook.content) == (odd, None)
+
+
+def _on_record(host: Host, change: str, outcome: str, path: Path, text: str) -> None:
+    folder = host.folder / "record" / "changes" / change
+    kept = Path(f"{folder}/after{path}")
+    kept.parent.mkdir(parents=True)
+    kept.write_text(text)
+    manifest = {"controller": "a@b", "ssh_user": "root", "began": change[:20], "outcome": outcome}
+    lines = ",\n".join(f'"{key}": "{value}"' for key, value in manifest.items())
+    (folder / "manifest.json").write_text(f"{{\n{lines}\n}}\n")
+
+
+def test_what_version_0_1_kept_is_told_from_where_it_is(host: Host) -> None:
+    path = host.postfix / "main.cf"
+    assert host.look().main_cf.previous is None
+    Path(f"{path}.previous~").write_text("beside it\n")
+    assert host.look().main_cf.previous == "beside it\n"
+    for change in ("2026-11-22T10:15:00Z-0001", "2026-11-22T10:16:00Z-0002"):
+        _on_record(host, change, "live", path, "")
+    kept = Path(f"{host.folder}/record/changes/2026-11-22T10:15:00Z-0001/previous{path}.previous~")
+    kept.parent.mkdir(parents=True)
+    kept.write_text("on record\n")
+    assert host.look().main_cf.previous == "on record\n"
+
+
+def test_the_last_change_is_the_last_that_went_live(host: Host) -> None:
+    assert host.look().last_change is None
+    path = host.postfix / "main.cf"
+    _on_record(host, "2026-11-22T10:15:00Z-0001", "live", path, "older")
+    _on_record(host, "2026-11-22T10:16:00Z-0002", "live", path, path.read_text())
+    _on_record(host, "2026-11-22T10:17:00Z-0003", "put back", path, "never live")
+    found = LastChange("2026-11-22T10:16:00Z-0002", "a@b as root", "2026-11-22T10:16:00Z")
+    assert host.look().last_change == found
+    path.write_text(path.read_text() + "owners = 1\n")
+    assert host.look().last_change == replace(found, edited=(str(path),))

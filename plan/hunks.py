@@ -1,0 +1,45 @@
+"""Where two texts differ, line by line."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+
+@dataclass(frozen=True)
+class Hunk:
+    """Lines of a text, from `start` to before `end`, that become other lines."""
+
+    start: int
+    end: int
+    lines: tuple[str, ...]
+
+    @property
+    def grows(self) -> int:
+        """By how many lines the text grows."""
+        return len(self.lines) - (self.end - self.start)
+
+
+def hunks(one: Sequence[str], other: Sequence[str]) -> list[Hunk]:
+    """What makes the lines of one text those of another, from top to bottom."""
+    # Most of a file stays: comparing the rest alone keeps this fast on files of any length.
+    shorter = min(len(one), len(other))
+    same = next((index for index in range(shorter) if one[index] != other[index]), shorter)
+    shorter -= same
+    end = next((index for index in range(shorter) if one[-1 - index] != other[-1 - index]), shorter)
+    old, new = one[same : len(one) - end], other[same : len(other) - end]
+    return [
+        Hunk(same + start, same + stop, tuple(new[new_start:new_stop]))
+        for tag, start, stop, new_start, new_stop in SequenceMatcher(
+            None, old, new, autojunk=False
+        ).get_opcodes()
+        if tag != "equal"
+    ]
+
+
+def as_lines(one: Sequence[str], changes: Iterable[Hunk]) -> tuple[str, ...]:
+    """The lines of a text that go (`-`) and come (`+`), place by place, with their line ends."""
+    lines: list[str] = []
+    for change in changes:
+        lines += [f"-{line}" for line in one[change.start : change.end]]
+        lines += [f"+{line}" for line in change.lines]
+    return tuple(lines)

@@ -1,0 +1,124 @@
+"""What history.pl tells of a record, and what becomes of it."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from facts.record import Record, parse
+from facts.record_of_changes import RecordOfChanges
+from on_host import program
+
+MAIN, TABLE = "/etc/postfix/main.cf", "/etc/postfix/a table \xff"
+FIRST, SECOND, THIRD = (f"2026-11-22T10:1{number}:00Z-000{number}" for number in (1, 2, 3))
+
+
+def _write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text.encode("latin-1"))
+
+
+def _add(
+    record: Path, change: str, began: str, outcome: str, before: dict[str, str], after: dict[str, str]
+) -> None:
+    folder = record / "changes" / change
+    manifest = {
+        "id": change,
+        "files": [{"key": "k", "real_path": path} for path in {**before, **after}],
+        "began": began,
+        "outcome": outcome,
+    }
+    lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items())
+    _write(folder / "manifest.json", f"{{\n{lines}\n}}\n")
+    for what, contents in (("before", before), ("after", after)):
+        for path, text in contents.items():
+            _write(Path(f"{folder}/{what}{path}".encode("latin-1").decode("utf-8", "surrogateescape")), text)
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    """Three changes, of which the second was put back; a controller's clock was wrong at the third."""
+    folder = tmp_path / "record"
+    _add(folder, FIRST, "2026-11-22T10:11:00Z", "live", {MAIN: "zero"}, {MAIN: "one", TABLE: "100%\n\xe9"})
+    _add(folder, THIRD, "2026-11-22T10:12:00Z", "put back", {MAIN: "one"}, {MAIN: "bad"})
+    _add(folder, SECOND, "2026-11-22T10:13:00Z", "live", {MAIN: "one"}, {MAIN: "three"})
+    return folder
+
+
+def _read(record: Path, files: str = "", baseline: bool = False) -> Record:
+    command = str(RecordOfChanges().command(str(record), files, baseline))
+    done = subprocess.run(
+        ["sh", "-c", command], input=program("history.pl"), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return parse(done.stdout.splitlines())
+
+
+def test_changes_are_in_the_order_of_the_hosts_clock(record: Path) -> None:
+    found = _read(record)
+    assert [change.id for change in found.changes] == [FIRST, THIRD, SECOND]
+    assert [change.id for change in found.live] == [FIRST, SECOND]
+    assert all(not change.before and not change.after for change in found.changes)
+
+
+def test_the_files_of_the_last_live_change(record: Path) -> None:
+    first, _, last = _read(record, "last").changes
+    assert (last.before, last.after) == ({MAIN: "one"}, {MAIN: "three"})
+    assert not first.after
+
+
+def test_the_files_from_a_change_on(record: Path) -> None:
+    first, bad, last = _read(record, FIRST).changes
+    assert first.after == {MAIN: "one", TABLE: "100%\n\xe9"}
+    assert (bool(bad.after), bool(last.after)) == (False, True)
+
+
+def test_from_a_change_that_is_not_on_record_are_those_that_came_after(record: Path) -> None:
+    first, _, last = _read(record, "2026-11-22T10:11:30Z-ffff").changes
+    assert (bool(first.after), bool(last.after)) == (False, True)
+
+
+def test_what_is_asked_for_may_no_longer_be_kept(record: Path) -> None:
+    (record / "pruned").write_text("2026-11-22T10:11:30Z 2026-11-22T10:11:45Z-ffff\n")
+    unknown = "2026-11-22T10:11:40Z-0000", "2026-11-22T10:11:50Z-0000"
+    found = [_read(record, change).has_gap for change in (FIRST, SECOND, *unknown)]
+    assert found == [True, False, True, False]
+    assert not _read(record, "last").has_gap
+
+
+def test_the_newest_version_of_each_file(record: Path) -> None:
+    first, _, last = _read(record, "newest").changes
+    assert last.after == {MAIN: "three"}
+    assert first.after[TABLE] == "100%\n\xe9"
+    assert not last.before
+
+
+def test_the_baseline(record: Path) -> None:
+    seen = {MAIN: {"sha256": "", "mode": "0640", "user": "root", "group": "root"}, "/etc/none": None}
+    _write(record / "baseline" / "files.json", json.dumps({"version": 1, "first_seen": seen}))
+    _write(Path(f"{record}/baseline/files{MAIN}"), "zero")
+    found = _read(record, baseline=True)
+    assert found.baseline == {MAIN: "zero", "/etc/none": None}
+    assert found.baseline_modes == {MAIN: "0640"}
+    assert not found.unrecorded
+    _write(record / "baseline" / "unrecorded", "")
+    assert _read(record, baseline=True).unrecorded
+
+
+def test_a_change_whose_manifest_cannot_be_read_is_named(record: Path) -> None:
+    (record / "changes" / FIRST / "manifest.json").unlink()
+    _write(record / "changes" / THIRD / "manifest.json", '{\n"outcome": "live",\n')
+    found = _read(record, "last")
+    assert found.unreadable == (FIRST, THIRD)
+    assert [change.id for change in found.changes] == [SECOND]
+
+
+@pytest.mark.parametrize("files", ["", "last", FIRST, "newest"])
+def test_a_host_without_a_record_has_none(tmp_path: Path, files: str) -> None:
+    assert _read(tmp_path / "none", files, baseline=True) == Record()
+
+
+def test_an_answer_that_was_cut_off_is_no_record() -> None:
+    with pytest.raises(ValueError, match="came to no end"):
+        parse(["manifest\t{}"])

@@ -1,0 +1,37 @@
+"""Hosts with a past: what a deploy made of them, and what its record says."""
+
+import json
+from dataclasses import replace
+
+from facts.look import Look, Socket
+from facts.record import PastChange
+from on_host.change import Change, manifest_of
+from operations import STEPS
+from plan.plan import Plan, plan_regardless
+from settings import Settings
+
+LISTENER = Socket("0600", "postfix", "postfix")
+
+
+def deployed(look: Look, settings: Settings, number: int = 1) -> tuple[Look, PastChange]:
+    """A host after a deploy, and what is on record of it."""
+    return carried_out(look, plan_regardless(settings, look, STEPS), settings, number)
+
+
+def carried_out(look: Look, plan: Plan, settings: Settings, number: int) -> tuple[Look, PastChange]:
+    """A host after a plan, and what is on record of it."""
+    change = Change(f"2026-11-22T10:15:0{number}Z-3f2a", "admin@controller", "unknown")
+    # As the record has it, in JSON.
+    manifest = json.loads(json.dumps(manifest_of(change, plan, settings, look)))
+    manifest |= {"ssh_user": "root", "began": f"2026-11-22T10:15:0{number}Z", "outcome": "live", "said": ""}
+    contents = [{p.file.real_path: p.file.content for p in plan.files}]
+    contents.append({planned.file.real_path: planned.content for planned in plan.files})
+    before, after = ({path: text for path, text in one.items() if text is not None} for one in contents)
+    files = dict(look.files)
+    for planned in plan.files:
+        key = next(key for key, file in look.files.items() if file.path == planned.file.path)
+        files[key] = replace(
+            files[key], content=planned.content, mode=planned.mode, real_path=files[key].path
+        )
+    now = replace(look, files=files, listener=LISTENER if files["dropin"].content else None)
+    return now, PastChange(manifest, before, after)

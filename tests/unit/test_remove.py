@@ -1,0 +1,306 @@
+"""All that a deploy has ever written is taken back, and nothing else."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from facts.look import MAIN_CF, MASTER_CF, Lineage, Look, ManagedFile
+from facts.record import PastChange, Record
+from operations import STEPS
+from operations.certbot_hook import HOOK
+from operations.dovecot_auth_listener import DROPIN
+from plan.plan import Plan
+from plan.remove import plan_of_removal, plan_of_unrecorded_removal
+from plan.step import Step
+from postfix.main_cf import defined_parameters
+from postfix.master_cf import services
+from settings import Settings
+from tests.unit.past import carried_out, deployed
+from tests.unit.scenarios import stock, wanted, with_file, with_lineages, with_main_cf, with_master_cf
+
+LINEAGE = "/etc/letsencrypt/live/example.jp"
+VERSIONS = ("3.7.11", "3.10.5")
+
+
+def content(look: Look, file: ManagedFile) -> str:
+    return look.files[file.key].content or ""
+
+
+def record_of(first: Look, *changes: PastChange) -> Record:
+    files = first.files.values()
+    return Record(
+        changes,
+        baseline={file.real_path or file.path: file.content for file in files},
+        baseline_modes={file.real_path or file.path: file.mode for file in files if file.mode},
+    )
+
+
+def removed(look: Look, record: Record, settings: Settings) -> tuple[Look, Plan]:
+    plan = plan_of_removal(record, settings, look, STEPS)
+    assert not plan.refusals
+    return carried_out(look, plan, settings, 9)[0], plan
+
+
+def effective(look: Look) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+    """What Postfix reads."""
+    options = {one.label: one.effective_options for one in services(content(look, MASTER_CF))}
+    return defined_parameters(content(look, MAIN_CF)), options
+
+
+def _adopted(look: Look) -> Look:
+    master = (
+        "smtps inet n - y - 20 smtpd\n  -o smtpd_tls_wrappermode=yes\n  -o smtpd_milters=inet:127.0.0.1:1\n"
+    )
+    return with_master_cf(look, content(look, MASTER_CF) + master)
+
+
+def _by_hand(look: Look) -> Look:
+    text = content(look, MAIN_CF).replace("smtpd_tls_security_level=may", "smtpd_tls_security_level = none")
+    return with_main_cf(
+        look, text + "# SASL\ncyrus_sasl_config_path =\n  /etc/postfix/sasl\nsmtpd_sasl_type=cyrus\nlast = 1"
+    )
+
+
+def _with_logins(look: Look) -> Look:
+    """An adopted service that asks a listener of its owner's."""
+    look = _adopted(look)
+    logins = "  -o smtpd_sasl_auth_enable=yes\n  -o smtpd_sasl_path=private/owners\n"
+    return with_master_cf(look, content(look, MASTER_CF) + logins)
+
+
+STATES = {
+    "stock": lambda look: look,
+    "adopted": _adopted,
+    "adopted, with logins": _with_logins,
+    "by hand": _by_hand,
+}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
+def test_where_nobody_else_has_edited_every_byte_is_as_first_seen(
+    version: str, state: Callable[[Look], Look]
+) -> None:
+    settings = wanted()
+    first = state(stock(version))
+    look, one = deployed(first, settings)
+    look, two = deployed(look, wanted(smtpd_tls_security_level="encrypt"), 2)
+    back, plan = removed(look, record_of(first, one, two), settings)
+    assert {key: (file.content, file.mode) for key, file in back.files.items()} == {
+        key: (file.content, file.mode) for key, file in first.files.items()
+    }
+    assert plan.services == ("Postfix", "Dovecot", "certbot's deploy hook")
+    assert plan.about == "removal: As first seen"
+    # All is as it was.
+    again = plan_of_removal(record_of(first, one, two), settings, back, STEPS)
+    assert again.is_empty
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
+def test_where_others_have_edited_what_is_effective_is_as_it_was(
+    version: str, state: Callable[[Look], Look]
+) -> None:
+    settings = wanted()
+    first = state(stock(version))
+    look, change = deployed(first, settings)
+    look = with_file(look, MAIN_CF, content="owners = 1\n" + content(look, MAIN_CF) + "late = 2\n")
+    look = with_file(
+        look, MASTER_CF, content="owners unix - - n - - pipe\n  argv=x\n" + content(look, MASTER_CF)
+    )
+    back, _ = removed(look, record_of(first, change), settings)
+    parameters, options = effective(first)
+    found, found_options = effective(back)
+    assert found == parameters | {"owners": "1", "late": "2"}
+    assert found_options == options | {"owners/unix": {}}
+    # To the byte, but for what the owner added.
+    assert content(back, MAIN_CF).removeprefix("owners = 1\n").replace("late = 2\n", "").rstrip(
+        "\n"
+    ) == content(first, MAIN_CF).rstrip("\n")
+
+
+def test_what_an_owner_edited_since_stays_and_is_named() -> None:
+    settings = wanted()
+    first = _adopted(stock("3.10.5"))
+    look, change = deployed(first, settings)
+    main = content(look, MAIN_CF).replace("smtpd_tls_auth_only = yes", "smtpd_tls_auth_only = no")
+    master = content(look, MASTER_CF).replace("syslog_name=postfix/submissions", "syslog_name=mine")
+    look = with_file(with_file(look, MAIN_CF, content=main), MASTER_CF, content=master)
+    back, plan = removed(look, record_of(first, change), settings)
+    parameters, options = effective(back)
+    assert parameters["smtpd_tls_auth_only"] == "no"
+    assert options["smtps/inet"] == {
+        "smtpd_tls_wrappermode": "yes",
+        "smtpd_milters": "inet:127.0.0.1:1",
+        "syslog_name": "mine",
+    }
+    notes = [note.text for note in plan.notes]
+    assert "smtpd_tls_auth_only stays = no: it was edited since" in notes
+    assert "smtps/inet/syslog_name stays = mine: it was edited since" in notes
+
+
+def test_options_that_an_owner_added_to_our_service_stay_as_comments() -> None:
+    settings = wanted()
+    first = stock("3.10.5")
+    look, change = deployed(first, settings)
+    text = "\n  -o smtpd_tls_wrappermode=yes\n"
+    look = with_file(
+        look,
+        MASTER_CF,
+        content=content(look, MASTER_CF).replace(text, f"{text}  -o smtpd_milters=inet:h:1\n"),
+    )
+    back, plan = removed(look, record_of(first, change), settings)
+    assert "#  -o smtpd_milters=inet:h:1\n" in content(back, MASTER_CF)
+    assert effective(back) == effective(first)
+    assert "submissions/inet/smtpd_milters = inet:h:1 stays as a comment: it was edited since" in [
+        note.text for note in plan.notes
+    ]
+
+
+def test_a_definition_that_others_refer_to_stays() -> None:
+    settings = wanted()
+    first = stock("3.10.5")
+    look, change = deployed(first, settings)
+    theirs = "587 inet n - y - - smtpd\n  -o smtpd_client_restrictions=$mua_client_restrictions\n"
+    look = with_file(look, MASTER_CF, content=content(look, MASTER_CF) + theirs)
+    back, _ = removed(look, record_of(first, change), settings)
+    assert "mua_client_restrictions" in effective(back)[0]
+    assert "mua_relay_restrictions" not in effective(back)[0]
+
+
+def test_an_edited_hook_loses_our_lines_alone() -> None:
+    settings = wanted()
+    first = stock("3.10.5")
+    look, change = deployed(first, settings)
+    look = with_file(look, HOOK, content=content(look, HOOK) + "logger renewed\n")
+    back, _ = removed(look, record_of(first, change), settings)
+    assert content(back, HOOK) == "#!/bin/sh\nlogger renewed\n"
+
+
+def test_an_edited_drop_in_stays_and_is_named() -> None:
+    settings = wanted()
+    first = stock("3.10.5")
+    look, change = deployed(first, settings)
+    look = with_file(look, DROPIN, content=content(look, DROPIN) + "# mine\n")
+    back, plan = removed(look, record_of(first, change), settings)
+    assert content(back, DROPIN).endswith("# mine\n")
+    assert any("99-postfix-smtp-auth.conf stays" in note.text for note in plan.notes)
+
+
+@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+def test_every_step_names_the_parameters_that_it_writes(step: Step) -> None:
+    settings = wanted(additional_domains=["example.net"])
+    look = _by_hand(with_lineages(stock("3.10.5"), settings))
+    _, change = deployed(look, settings)
+    for edit in change.manifest["plan"]["edits"]:
+        if edit["path"].endswith("/main.cf") and edit["step"] == step.name:
+            assert set(edit["parameters"]) <= set(step.writes)
+
+
+# -- without a record ---------------------------------------------------------------------------------
+
+
+def _unrecorded(look: Look, settings: Settings, *, agreed: bool = True) -> Plan:
+    return plan_of_unrecorded_removal(settings, look, STEPS, agreed=agreed)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_without_a_record_it_is_listed_and_taken_back_only_if_that_is_agreed(version: str) -> None:
+    settings = wanted()
+    look, _ = deployed(stock(version), settings)
+    plan = _unrecorded(look, settings, agreed=False)
+    assert "remove_unrecorded" in plan.refusals[0]
+    listed = [line.strip() for line in plan.refusals[1:]]
+    assert "smtpd_tls_cert_file = /etc/letsencrypt/live/example.jp/fullchain.pem" in listed
+    assert "/etc/dovecot/conf.d/99-postfix-smtp-auth.conf" in listed
+    assert any(line.startswith("submissions/inet with syslog_name=postfix/submissions") for line in listed)
+    assert not plan.files
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_without_a_record_our_marks_go(version: str) -> None:
+    settings = wanted()
+    first = stock(version)
+    look, _ = deployed(first, settings)
+    look = with_file(look, MAIN_CF, content=content(look, MAIN_CF) + "owners = 1\n")
+    plan = _unrecorded(look, settings)
+    assert not plan.refusals
+    back, _ = carried_out(look, plan, settings, 2)
+    assert content(back, MASTER_CF) == content(first, MASTER_CF)
+    assert [back.files[file.key].content for file in (DROPIN, HOOK)] == [None, None]
+    parameters = defined_parameters(content(back, MAIN_CF))
+    assert parameters.keys() & {name for step in STEPS for name in step.writes} == set()
+    assert parameters["owners"] == "1"
+
+
+def test_without_a_record_what_has_other_values_stays() -> None:
+    settings = wanted()
+    look, _ = deployed(stock("3.10.5"), settings)
+    text = content(look, MAIN_CF).replace("smtpd_tls_auth_only = yes", "smtpd_tls_auth_only = no")
+    plan = _unrecorded(with_file(look, MAIN_CF, content=text), settings)
+    back, _ = carried_out(with_file(look, MAIN_CF, content=text), plan, settings, 2)
+    assert "smtpd_tls_auth_only = no\n" in content(back, MAIN_CF)
+    assert "smtpd_sasl_type" not in content(back, MAIN_CF)
+
+
+def _from_0_1(first: Look, settings: Settings, **earlier: object) -> Look:
+    """A host that version 0.1 has deployed: with earlier data first, if there is any."""
+    if earlier:
+        first, _ = deployed(first, wanted(**earlier))
+    look, _ = deployed(first, settings)
+    for file in (MAIN_CF, MASTER_CF):
+        look = with_file(look, file, previous=first.files[file.key].content)
+    # As the host's postconf then reads them.
+    return replace(look, parameters={**look.parameters, **defined_parameters(content(look, MAIN_CF))})
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
+def test_without_a_record_what_was_kept_of_the_files_comes_back(
+    version: str, state: Callable[[Look], Look]
+) -> None:
+    settings = wanted()
+    first = state(stock(version))
+    look = _from_0_1(first, settings)
+    look = with_file(look, MAIN_CF, content=content(look, MAIN_CF) + "owners = 1\n")
+    back, _ = carried_out(look, _unrecorded(look, settings), settings, 2)
+    parameters, options = effective(first)
+    assert effective(back) == (parameters | {"owners": "1"}, options)
+
+
+def test_without_a_record_it_is_told_what_was_there_before() -> None:
+    settings = wanted()
+    plan = _unrecorded(_from_0_1(_adopted(stock("3.10.5")), settings), settings, agreed=False)
+    listed = [line.strip() for line in plan.refusals[1:]]
+    assert (
+        "smtpd_tls_cert_file = /etc/letsencrypt/live/example.jp/fullchain.pem; "
+        "before: /etc/ssl/certs/ssl-cert-snakeoil.pem"
+    ) in listed
+    assert "cyrus_sasl_config_path is not set; before: /etc/postfix/sasl" in listed
+    assert "smtps/inet/smtpd_client_restrictions = $mua_client_restrictions" in listed
+
+
+def test_without_a_record_a_file_from_after_the_first_deploy_tells_nothing() -> None:
+    settings = wanted()
+    first = with_lineages(stock("3.10.5"), wanted(additional_domains=["example.net"]))
+    look = _from_0_1(first, settings, mail_domain="example.net")
+    back, _ = carried_out(look, _unrecorded(look, settings), settings, 2)
+    parameters, options = effective(back)
+    assert parameters.keys() & {name for step in STEPS for name in step.writes} == set()
+    assert "submissions/inet" not in options
+
+
+def test_without_a_record_and_without_the_lineage_it_goes_all_the_same() -> None:
+    settings = wanted()
+    first = stock("3.10.5")
+    look = replace(_from_0_1(first, settings), certificates={"example.jp": Lineage(LINEAGE)})
+    back, _ = carried_out(look, _unrecorded(look, settings), settings, 2)
+    assert effective(back) == effective(first)
+
+
+def test_without_a_record_a_service_of_an_owner_is_for_the_owner_to_mend() -> None:
+    settings = wanted()
+    look, _ = deployed(_adopted(stock("3.10.5")), settings)
+    (reason,) = _unrecorded(look, settings).refusals
+    assert "smtps on port 465 stays, and nobody knows which options it had before" in reason

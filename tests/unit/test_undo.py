@@ -1,0 +1,276 @@
+"""What earlier changes have replaced comes back; what others have edited since stays, or refuses the host."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
+from facts.told import told
+from on_host.change import rehearsal_program
+from operations import STEPS
+from operations.certbot_hook import HOOK
+from operations.dovecot_auth_listener import DROPIN
+from operations.postfix_sni import TABLE
+from plan.plan import Plan, plan_of
+from plan.preview import as_json, step_lines
+from plan.step import Step, files_managed
+from plan.undo import NAME, plan_of_undo
+from tests.unit.past import LISTENER, carried_out, deployed
+from tests.unit.scenarios import stock, wanted, with_file, with_lineages, with_master_cf
+
+VERSIONS = ("3.7.11", "3.10.5")
+MANAGED = files_managed(STEPS)
+
+
+def content(look: Look, file: ManagedFile) -> str:
+    return look.files[file.key].content or ""
+
+
+def contents(look: Look) -> dict[str, str | None]:
+    return {key: file.content for key, file in look.files.items()}
+
+
+def edited(look: Look, file: ManagedFile, old: str, new: str) -> Look:
+    assert old in content(look, file)
+    return with_file(look, file, content=content(look, file).replace(old, new))
+
+
+def orders_of(plan: Plan, look: Look) -> dict[str, list[str]]:
+    """What the host is told to do."""
+    _, _, text = rehearsal_program(plan, wanted(), look).partition("__END__\n")
+    return told(text.splitlines())
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_undo_and_undo_of_the_undo_give_back_every_byte_and_mode(version: str) -> None:
+    first, settings = stock(version), wanted()
+    second, change = deployed(first, settings)
+    plan = plan_of_undo([change], settings, second, MANAGED)
+    assert not plan.refusals
+    third, undone = carried_out(second, plan, settings, 2)
+    assert undone.about == f"undo of {change.id}"
+    assert contents(third) == contents(first)
+    assert [third.files[key].mode for key in contents(first)] == [file.mode for file in first.files.values()]
+    again = plan_of_undo([undone], settings, third, MANAGED)
+    fourth, _ = carried_out(third, again, settings, 3)
+    assert contents(fourth) == contents(second)
+
+
+def test_postfix_goes_before_the_listener_and_comes_back_behind_it() -> None:
+    settings = wanted()
+    look, change = deployed(stock("3.10.5"), settings)
+    plan = plan_of_undo([change], settings, look, MANAGED)
+    assert plan.services == ("Postfix", "Dovecot", "certbot's deploy hook")
+    assert [reload.service for reload in plan.reloads] == ["Postfix", "Dovecot"]
+    assert [planned.file.path.rpartition("/")[2] for planned in plan.files][:2] == ["master.cf", "main.cf"]
+    assert (plan.proof.submissions, plan.proof.listener) == (False, None)
+    look, undone = carried_out(look, plan, settings, 2)
+    again = plan_of_undo([undone], settings, look, MANAGED)
+    assert again.services == ("certbot's deploy hook", "Dovecot", "Postfix")
+    assert (again.proof.submissions, again.proof.wrapped, again.proof.logins) == (True, True, True)
+    assert again.proof.certificates == (
+        ("mail1.example.jp", "/etc/letsencrypt/live/example.jp/fullchain.pem"),
+    )
+    assert again.proof.listener is not None
+
+
+def test_a_changed_parameter_alone_is_undone() -> None:
+    settings = wanted()
+    first, _ = deployed(stock("3.10.5"), settings)
+    strict = wanted(smtpd_tls_security_level="encrypt")
+    second, change = deployed(first, strict, 2)
+    plan = plan_of_undo([change], strict, second, MANAGED)
+    assert [edit.lines for edit in plan.edits] == [
+        ("-smtpd_tls_security_level = encrypt\n", "+smtpd_tls_security_level = may\n")
+    ]
+    assert plan.expected == (("smtpd_tls_security_level", "may"),)
+
+
+def test_several_changes_are_undone_with_an_edit_of_others_in_between() -> None:
+    settings = wanted()
+    first = stock("3.10.5")
+    second, one = deployed(first, settings)
+    between = with_file(second, MAIN_CF, content=content(second, MAIN_CF) + "owners = 1\n")
+    third, two = deployed(between, wanted(smtpd_tls_security_level="encrypt"), 2)
+    plan = plan_of_undo([one, two], settings, third, MANAGED)
+    assert not plan.refusals
+    back, _ = carried_out(third, plan, settings, 3)
+    assert content(back, MAIN_CF) == content(first, MAIN_CF) + "owners = 1\n"
+    assert content(back, MASTER_CF) == content(first, MASTER_CF)
+
+
+def test_edits_elsewhere_stay() -> None:
+    settings = wanted()
+    first = stock("3.10.5")
+    look, change = deployed(first, settings)
+    look = edited(look, MAIN_CF, "mydestination", "# whose mail\nmydestination")
+    look = edited(look, HOOK, "# END smtp-auth\n", "# END smtp-auth\nlogger renewed\n")
+    back, _ = carried_out(look, plan_of_undo([change], settings, look, MANAGED), settings, 2)
+    assert content(back, MAIN_CF) == content(first, MAIN_CF).replace(
+        "mydestination", "# whose mail\nmydestination"
+    )
+    assert content(back, HOOK) == "logger renewed\n"
+
+
+# What somebody has made of a deployed host: the file, its text and theirs, and what the refusal has of it.
+CONFLICTS = [
+    (
+        MAIN_CF,
+        "smtpd_sasl_path = private/auth",
+        "smtpd_sasl_path = inet:[::1]:9",
+        "smtpd_sasl_path is inet:[::1]:9 and no longer private/auth",
+    ),
+    (MAIN_CF, "smtpd_sasl_path = private/auth", "#", "-smtpd_sasl_path = private/auth; +#"),
+    # Elsewhere in the file, and yet the same parameter.
+    (
+        MAIN_CF,
+        "mydestination",
+        "smtpd_tls_auth_only = no\nmydestination",
+        "smtpd_tls_auth_only would become no and not unset",
+    ),
+    (
+        MASTER_CF,
+        "smtpd_tls_wrappermode=yes",
+        "smtpd_tls_wrappermode=no",
+        "wrappermode is no and no longer yes",
+    ),
+    (
+        MASTER_CF,
+        "  -o smtpd_tls_wrappermode=yes\n",
+        "  -o smtpd_tls_wrappermode=yes\n  -o smtpd_milters=inet:m\n",
+        "smtpd_milters",
+    ),
+    (DROPIN, "mode = 0600", "mode = 0660", "+    mode = 0660"),
+    (HOOK, "systemctl reload postfix", "true", "+"),
+]
+
+
+@pytest.mark.parametrize(("file", "ours", "theirs", "told"), CONFLICTS)
+def test_an_edit_where_something_would_come_back_refuses_the_host(
+    file: ManagedFile, ours: str, theirs: str, told: str
+) -> None:
+    settings = wanted()
+    look, change = deployed(stock("3.10.5"), settings)
+    plan = plan_of_undo([change], settings, edited(look, file, ours, theirs), MANAGED)
+    (reason,) = plan.refusals
+    assert look.files[file.key].path in reason
+    assert told in reason
+    assert not plan.files
+
+
+def test_an_edit_is_not_shown_where_not_everybody_may_read_it() -> None:
+    settings = wanted()
+    first = with_file(stock("3.10.5"), MAIN_CF, mode="0640")
+    look, change = deployed(first, settings)
+    look = edited(look, MAIN_CF, "smtpd_sasl_path = private/auth", "smtpd_sasl_path = secret")
+    (reason,) = plan_of_undo([change], settings, look, MANAGED).refusals
+    assert "not shown" in reason
+    assert "secret" not in reason
+
+
+def test_lines_are_shown_nowhere_where_not_everybody_may_read_them() -> None:
+    settings = wanted()
+    first = with_file(stock("3.10.5"), MAIN_CF, mode="0640")
+    look, change = deployed(first, settings)
+    plan = plan_of_undo([change], settings, look, MANAGED)
+    step = Step(NAME, "", edit=lambda draft: None, take_back=lambda draft, past: None)
+    lines = [*step_lines(plan, step), json.dumps(as_json({"mail1.example.jp": plan}))]
+    assert any(line.endswith("lines, not shown: not everybody may read the file)") for line in lines)
+    assert not any("smtpd_sasl_path" in line for line in lines)
+    # Files for everybody are shown all the same.
+    assert any("smtpd_tls_wrappermode" in line for line in lines)
+
+
+def test_the_host_is_told_which_file_goes_and_which_service_of_a_port() -> None:
+    settings = wanted()
+    look, change = deployed(stock("3.10.5"), settings)
+    plan = plan_of_undo([change], settings, look, MANAGED)
+    orders = orders_of(plan, look)
+    assert orders["postfix.moving"] == ["submissions/inet"]
+    assert [key for key in orders if key.endswith(".goes")] == ["file.dropin.goes", "file.hook.goes"]
+    assert "file.dropin.content" not in orders
+    assert orders["file.dropin.digest"] == [""]
+    assert orders["postfix.prove"] == ["smtp\t25"]
+    assert orders["postfix.earlier"] == ["yes"]
+    assert "hook.file" not in orders
+
+
+@pytest.mark.parametrize(("mode", "proved"), [("0644", False), ("0755", True)])
+def test_a_hook_that_comes_back_is_proved_only_where_certbot_runs_it(mode: str, proved: bool) -> None:
+    settings = wanted()
+    first = with_file(stock("3.10.5"), HOOK, content="#!/bin/sh\nlogger renewed\n", mode=mode)
+    look, change = deployed(first, settings)
+    assert look.files[HOOK.key].mode == "0755"
+    assert ("hook.file" in orders_of(plan_of_undo([change], settings, look, MANAGED), look)) is proved
+
+
+def test_an_owner_who_has_taken_it_back_by_hand_leaves_less_to_do() -> None:
+    settings = wanted()
+    first = stock("3.10.5")
+    look, change = deployed(first, settings)
+    for file in (MASTER_CF, DROPIN, HOOK):
+        look = with_file(look, file, content=first.files[file.key].content, mode=first.files[file.key].mode)
+    plan = plan_of_undo([change], settings, look, MANAGED)
+    assert [planned.file.path for planned in plan.files] == ["/etc/postfix/main.cf"]
+
+
+def test_a_file_that_somebody_removed_does_not_come_back() -> None:
+    strict, settings = wanted(smtpd_tls_security_level="encrypt"), wanted()
+    first, _ = deployed(stock("3.10.5"), settings)
+    look, change = deployed(first, wanted(certbot_reload_services=["postfix", "nginx"]), 2)
+    plan = plan_of_undo([change], strict, with_file(look, HOOK, content=None, mode=""), MANAGED)
+    assert "reload_services.sh was removed since change 2026" in plan.refusals[0]
+
+
+def test_what_did_not_serve_before_is_not_asked_to_serve_again() -> None:
+    settings = wanted()
+    service = "smtps inet n - y - - smtpd\n  -o smtpd_tls_wrappermode=yes\n"
+    first = with_master_cf(stock("3.10.5"), content(stock("3.10.5"), MASTER_CF) + service)
+    look, change = deployed(first, settings)
+    served = plan_of_undo([change], settings, look, MANAGED)
+    assert "smtp\t465" in orders_of(served, look)["postfix.prove"][1]
+    assert change.manifest["submissions_proved"] == "yes"
+    change.manifest["unserved"] = "465"  # type: ignore[index]
+    plan = plan_of_undo([change], settings, look, MANAGED)
+    assert orders_of(plan, look)["postfix.prove"] == ["smtp\t25"]
+    assert "postfix.chain" not in orders_of(plan, look)
+    assert any("port 465 did not serve before change" in note.text for note in plan.notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "dies"),
+    [
+        (("smtpd_tls_wrappermode=yes", "smtpd_sasl_auth_enable=yes", "smtpd_sasl_type=dovecot"), True),
+        (("smtpd_tls_wrappermode=yes", "smtpd_sasl_auth_enable=no", "smtpd_sasl_type=dovecot"), False),
+        (("smtpd_tls_wrappermode=yes", "smtpd_sasl_auth_enable=yes", "smtpd_sasl_type=cyrus"), False),
+    ],
+)
+@pytest.mark.parametrize("path", ["private/auth", "/var/spool/postfix/private/auth"])
+def test_a_service_that_would_die_is_not_asked_whether_it_serves(
+    options: tuple[str, ...], dies: bool, path: str
+) -> None:
+    lines = "".join(f"  -o {option}\n" for option in (*options, f"smtpd_sasl_path={path}"))
+    first = stock("3.10.5")
+    look = with_master_cf(first, f"{content(first, MASTER_CF)}smtps inet n - y - - smtpd\n{lines}")
+    plan = plan_of(wanted(), look, STEPS)
+    assert orders_of(plan, look)["postfix.unserved"] == ["465" if dies else ""]
+    there = replace(look, socket=LISTENER)
+    assert orders_of(plan, there)["postfix.unserved"] == [""]
+
+
+def test_what_the_record_does_not_hold_as_it_was_refuses_the_host() -> None:
+    settings = wanted()
+    look, change = deployed(stock("3.10.5"), settings)
+    spoilt = type(change)(change.manifest, {**change.before, "/etc/postfix/main.cf": "edited"}, change.after)
+    plan = plan_of_undo([spoilt], settings, look, MANAGED)
+    assert plan == Plan(refusals=(plan.refusals[0],))
+    assert "does not hold /etc/postfix/main.cf as it was" in plan.refusals[0]
+
+
+def test_a_table_of_certificates_goes_behind_the_main_cf_that_names_it() -> None:
+    settings = wanted(additional_domains=["example.net"])
+    look, change = deployed(with_lineages(stock("3.10.5"), settings), settings)
+    plan = plan_of_undo([change], settings, look, MANAGED)
+    keys = [planned.file.path for planned in plan.files]
+    assert keys.index("/etc/postfix/main.cf") < keys.index(look.files[TABLE.key].path)
