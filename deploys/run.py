@@ -7,6 +7,7 @@ pyinfra reads config.py before the inventory, and deploy.py after it has connect
 import signal
 import sys
 from fnmatch import fnmatch
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -21,6 +22,9 @@ from deploys.terminal import escape_what_others_say
 
 # As a shell reports a program that Ctrl-C has ended.
 INTERRUPTED = 130
+
+# These work with what is on record: data that is not valid any more keeps nobody from undoing.
+_WITHOUT_DATA = ("undo.py", "remove.py")
 
 _in_place: list[bool] = []
 
@@ -50,7 +54,8 @@ def prepare_runs() -> None:
             state.config.FAIL_PERCENT = None
         signal.signal(signal.SIGINT, _interrupted)
         report_at_the_end(state, is_dry=bool(given.get("dry")))
-        leave_out_bad_hosts(state)
+        if Path(given["operations"][0]).name not in _WITHOUT_DATA:
+            leave_out_bad_hosts(state)
 
     state.init = initialise_and_check
     _in_place.append(True)

@@ -54,8 +54,9 @@ def deploy(
     per_host: Mapping[str, Mapping[str, Any]] | None = None,
     prelude: str = "",
     stdin: str = "",
+    program: str = "deploy.py",
 ) -> Run:
-    """Run `pyinfra inventory deploy.py` against these hosts alone.
+    """Run `pyinfra inventory deploy.py`, or another program, against these hosts alone.
 
     + options: further options; without any it applies without asking (`-y`)
     + data: data keys for every host, over those of group_data/
@@ -63,7 +64,7 @@ def deploy(
     + prelude: Python that runs inside pyinfra before anything else, at the head of the inventory
     + stdin: what is typed; needed if the run asks
     """
-    with started(hosts, *options, data=data, per_host=per_host, prelude=prelude) as process:
+    with started(hosts, *options, data=data, per_host=per_host, prelude=prelude, program=program) as process:
         return ended(process, stdin)
 
 
@@ -74,13 +75,14 @@ def started(
     data: Mapping[str, Any] | None = None,
     per_host: Mapping[str, Mapping[str, Any]] | None = None,
     prelude: str = "",
+    program: str = "deploy.py",
 ) -> Iterator[subprocess.Popen[str]]:
     """`deploy` as a process that has just been started; it is killed at the end if it still runs."""
     with tempfile.TemporaryDirectory() as folder:
         inventory = Path(folder) / "inventory.py"
         inventory.write_text(prelude + inventory_of(hosts, data or {}, per_host or {}))
         with subprocess.Popen(
-            [str(Path(sys.executable).parent / "pyinfra"), inventory, "deploy.py", *(options or ("-y",))],
+            [str(Path(sys.executable).parent / "pyinfra"), inventory, program, *(options or ("-y",))],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

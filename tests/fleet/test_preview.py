@@ -182,6 +182,17 @@ def test_the_deploy_does_what_the_preview_showed(lab: Lab, names: tuple[str, str
     again = succeed(deploy(hosts, "--dry", "--diff", per_host=data))
     assert [announced(again, host) for host in hosts] == [({}, [])] * len(hosts), again.output
 
+    deployed = {host: seen(host).files for host in hosts}
+    preview = succeed(deploy(hosts, "--dry", "--diff", program="undo.py"))
+    assert {host: seen(host).files for host in hosts} == deployed, "the preview touched a host"
+    succeed(deploy(hosts, program="undo.py"))
+    for host in hosts:
+        undone = seen(host).files
+        happened = _for_everybody(changes(deployed[host], undone), deployed[host], undone)
+        assert announced(preview, host)[0] == happened, f"{host.name}: {preview.output}"
+        if before[host].files != deployed[host]:
+            assert undone == before[host].files
+
 
 @pytest.mark.parametrize("options", [("--dry", "--diff"), ("--dry", "--diff", "-vvv", "--debug")])
 def test_the_preview_shows_no_secret(stock: list[LabHost], options: tuple[str, ...]) -> None:
@@ -221,12 +232,11 @@ def _lines(content: bytes) -> Counter[bytes]:
     return Counter([*lines, last + b" (no line end)"] if last else lines)
 
 
+Files = Mapping[str, tuple[str, Counter[bytes]]]
 Changes = dict[str, tuple[Counter[bytes], Counter[bytes]]]
 
 
-def changes(
-    before: Mapping[str, tuple[str, Counter[bytes]]], after: Mapping[str, tuple[str, Counter[bytes]]]
-) -> Changes:
+def changes(before: Files, after: Files) -> Changes:
     """Path to the lines that went and those that came; a mode is a line of its own."""
     found = {}
     nothing: tuple[str, Counter[bytes]] = ("", Counter())
@@ -235,10 +245,24 @@ def changes(
         gone, come = old - new, new - old
         if old_mode != new_mode:
             gone += Counter([f"mode {old_mode}".encode()] if old_mode else [])
-            come += Counter([f"mode {new_mode}".encode()])
+            come += Counter([f"mode {new_mode}".encode()] if new_mode else [])
         if gone or come:
             found[path] = (gone, come)
     return found
+
+
+def _for_everybody(found: Changes, *files: Files) -> Changes:
+    """Changes as undoing shows them: of a file that not everybody may read the mode alone."""
+    private = {path for one in files for path, (mode, _) in one.items() if not int(mode, 8) & 0o004}
+    shown = {
+        path: (_modes(gone), _modes(come)) if path in private else (gone, come)
+        for path, (gone, come) in found.items()
+    }
+    return {path: one for path, one in shown.items() if any(one)}
+
+
+def _modes(lines: Counter[bytes]) -> Counter[bytes]:
+    return Counter([line for line in lines if line.startswith(b"mode ")])
 
 
 def announced(preview: Run, host: LabHost) -> tuple[Changes, list[str]]:

@@ -1,19 +1,27 @@
-"""deploy.py reads like the guide, and does what the list of steps says."""
+"""deploy.py reads like the guide, and remove.py like the guide from bottom to top."""
 
 import ast
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+
+import pytest
 
 import operations
 from operations import STEPS
+from plan.step import Step
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def calls() -> list[tuple[str, str, int]]:
-    """Module, `name=` and line of each operation that deploy.py calls."""
-    [block] = [part for part in ast.parse((ROOT / "deploy.py").read_text()).body if isinstance(part, ast.If)]
+# The modules whose operations belong to no step.
+NO_STEPS = ("live", "removal")
+
+
+def calls(program: str = "deploy.py") -> list[tuple[str, str, int]]:
+    """Module, `name=` and line of each operation that a program calls."""
+    [block] = [part for part in ast.parse((ROOT / program).read_text()).body if isinstance(part, ast.If)]
     found = []
     for statement in block.body:
         assert isinstance(statement, ast.Expr)
@@ -26,24 +34,24 @@ def calls() -> list[tuple[str, str, int]]:
     return found
 
 
-def test_every_step_is_called_once_in_the_order_of_the_list() -> None:
-    of_steps = [module for module, _, _ in calls() if module != "live"]
-    assert [getattr(operations, module).STEP for module in of_steps] == list(STEPS)
+@pytest.mark.parametrize(("program", "steps"), [("deploy.py", STEPS), ("remove.py", STEPS[::-1])])
+def test_every_step_is_called_once_in_the_order_of_the_list(program: str, steps: Sequence[Step]) -> None:
+    found = [(module, name.partition(":")[0]) for module, name, _ in calls(program)]
+    of_steps = [(module, name) for module, name in found if module not in NO_STEPS]
+    assert [getattr(operations, module).STEP for module, _ in of_steps] == list(steps)
+    assert [name for _, name in of_steps] == [step.name for step in steps]
 
 
-def test_each_call_is_named_after_its_step() -> None:
-    names = [name.partition(":")[0] for module, name, _ in calls() if module != "live"]
-    assert names == [step.name for step in STEPS]
-
-
-def test_each_call_has_a_line_of_its_own() -> None:
+@pytest.mark.parametrize("program", ["deploy.py", "undo.py", "remove.py"])
+def test_each_call_has_a_line_of_its_own(program: str) -> None:
     """An operation's identity for pyinfra is the line that calls it."""
-    lines = [line for _, _, line in calls()]
+    lines = [line for _, _, line in calls(program)]
     assert len(set(lines)) == len(lines)
 
 
-def test_what_the_steps_edited_goes_live_at_the_end() -> None:
-    assert [module for module, _, _ in calls()][-1] == "live"
+@pytest.mark.parametrize("program", ["deploy.py", "undo.py", "remove.py"])
+def test_what_was_edited_goes_live_at_the_end(program: str) -> None:
+    assert [module for module, _, _ in calls(program)][-1] == "live"
 
 
 def test_config_is_a_list_of_calls() -> None:

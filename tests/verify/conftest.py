@@ -25,11 +25,12 @@ from typing import Any
 
 import pytest
 
+from fleet.inventory import FleetError
 from operations import STEPS
 from plan.step import Step
 from shown import shown
 from tests.verify import addresses, connection, inside, mailbox, outside, reach, renewal
-from tests.verify.fleet import FleetError, targets
+from tests.verify.fleet import targets
 from tests.verify.reach import silence
 from tests.verify.report import Outcome, counts, settled, table, write_json
 from tests.verify.target import OBSERVERS, Caution, Mailbox, Target, Unseen

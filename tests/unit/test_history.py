@@ -1,0 +1,101 @@
+"""A fleet's history as a table, in detail, and as JSON."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from facts.record import PastChange, Record
+from fleet.history import Past, as_json, details, table
+from tests.unit.past import deployed
+from tests.unit.scenarios import MAIN_CF, stock, wanted, with_file
+
+
+def _change(mode: str = "0644", outcome: str = "live") -> PastChange:
+    _, change = deployed(with_file(stock("3.10.5"), MAIN_CF, mode=mode), wanted())
+    manifest = {
+        **change.manifest,
+        "outcome": outcome,
+        "said": "Postfix\x1b refused" if outcome != "live" else "",
+    }
+    return replace(change, manifest=manifest)
+
+
+FOUND = {
+    "a.example": Past(Record((_change(),))),
+    "b.example": Past(Record((_change(),))),
+    "c.example": Past(Record((_change(outcome="put back"),), unreadable=("2026-x",))),
+    "d.example": Past(error="not reached: timed out"),
+}
+ID = _change().id
+
+
+def test_a_line_per_change_and_outcome_then_what_could_not_be_read() -> None:
+    assert [line.split("  ")[:4] for line in table(FOUND)][:2] == [
+        [ID, "admin@controller as root", "put back", "c.example"],
+        [ID, "admin@controller as root", "live", ""],
+    ]
+    lines = list(table(FOUND))
+    assert "a.example, b.example" in lines[1]
+    assert lines[2:] == [
+        "c.example: change 2026-x has no manifest that can be read",
+        "d.example: not reached: timed out",
+    ]
+
+
+def test_all_hosts_and_many_hosts_are_told_in_few_words() -> None:
+    same = {f"h{number}.example": FOUND["a.example"] for number in range(5)}
+    assert "all 5 hosts" in next(table(same))
+    assert "h0.example, h1.example and 3 more" in next(table({**same, "d": Past(error="x")}))
+
+
+def test_nothing_on_record_is_said() -> None:
+    assert list(table({"a.example": Past()})) == ["no change is on record"]
+
+
+def test_hosts_with_the_same_difference_are_told_once() -> None:
+    lines = list(details(FOUND, ID))
+    assert lines[0] == "a.example, b.example: live, by admin@controller as root"
+    assert lines.count("    +smtpd_tls_auth_only = yes") == 2
+    assert "    Postfix\\x1b refused" in lines
+    assert "no host has a change nothing on record" in list(details(FOUND, "nothing"))
+
+
+def test_lines_of_a_file_that_not_everybody_may_read_are_not_shown() -> None:
+    found = {"a.example": Past(Record((_change(mode="0640"),)))}
+    lines = list(details(found, ID))
+    assert "    (not shown: not everybody may read the file)" in lines
+    assert not any("smtpd_tls_auth_only" in line for line in lines)
+    (change,) = as_json(found, ID)["hosts"]["a.example"]["changes"]
+    shown = {edit["path"]: edit["lines"] for edit in change["edits"]}
+    assert shown["/etc/postfix/main.cf"] is None
+    assert any("smtpd_tls_wrappermode" in line for line in shown["/etc/postfix/master.cf"])
+
+
+def test_json_of_one_change_has_no_other() -> None:
+    hosts = as_json(FOUND, "nothing on record")["hosts"]
+    assert all(host["changes"] == [] for host in hosts.values())
+
+
+def test_json_has_every_change_and_every_trouble() -> None:
+    hosts = json.loads(json.dumps(as_json(FOUND)))["hosts"]
+    assert hosts["d.example"] == {"error": "not reached: timed out", "unreadable": [], "changes": []}
+    assert hosts["c.example"]["unreadable"] == ["2026-x"]
+    (entry,) = hosts["c.example"]["changes"]
+    assert "edits" not in entry
+    assert (entry["id"], entry["outcome"], entry["undone"]) == (ID, "put back", [])
+    assert entry["about"].startswith("SMTP TLS; Certificate rotation; ")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
+    inventory = tmp_path / "inventory.py"
+    inventory.write_text('hosts = ["@local"]\n')
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-m", "fleet", "history", f"--inventory={inventory}"]
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(words, cwd=root, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (0, "")
