@@ -1,10 +1,10 @@
 """One fault per run, at every point of a deploy: the host puts everything back by itself, or has finished.
 
-Hosts start in one of two states: stock, or already deployed with another domain and other options
-pending. Two hosts per Debian release share the points. The program that changes a host is recorded in a run
-without a fault, and is then killed at each of its effects. Within ten seconds, before any other deploy, the
-host must be wholly on the old configuration (the very files) and serve as before, or wholly on the new one
-and serve that. Many faults leave the same state: the deploy that follows is tried once per state.
+Four changes are tried: of a stock host, of one that was deployed to and has another domain and options
+pending, an undo and a removal. Two hosts per Debian release share the points. The program that changes a host
+is recorded in a run without one, and is then killed at each of its effects. Within ten seconds, before any
+other run, the host must be wholly on the old configuration (the very files) and serve as before, or wholly on
+the new one and serve that. Many faults leave the same state: the run that follows is tried once per state.
 """
 
 import re
@@ -41,7 +41,30 @@ PENDING: Data = {
     "submissions_options": {"smtpd_client_connection_count_limit": "20"},
 }
 
-STARTS: dict[str, Data] = {"stock": {}, "deployed": PENDING}
+
+@dataclass(frozen=True)
+class Start:
+    """What a host is at first, and what happens to it.
+
+    + deployed: whether it was deployed to
+    + program: what changes it, with `data`; + mended_by: what does the rest after a fault
+    + serves: whether port 465 serves afterwards
+    """
+
+    deployed: bool
+    data: Data = field(default_factory=dict)
+    program: str = "deploy.py"
+    mended_by: str = "deploy.py"
+    serves: bool = True
+
+
+STARTS = {
+    "stock": Start(deployed=False),
+    "deployed": Start(deployed=True, data=PENDING),
+    # Undone twice, a change would be there again.
+    "undone": Start(deployed=True, program="undo.py", mended_by="remove.py", serves=False),
+    "removed": Start(deployed=True, program="remove.py", mended_by="remove.py", serves=False),
+}
 
 HOOK = "etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
 DROPIN = "etc/dovecot/conf.d/99-postfix-smtp-auth.conf"
@@ -56,8 +79,7 @@ class Bench:
     """One host in the matrix.
 
     + faults: its stand-ins
-    + data: what is deployed
-    + worked: whether port 465 already served at the start
+    + start: what it is at first, and what happens to it
     + program: the one that a run without a fault sends
     + before, after: the files at the start, and after a run without a fault
     + queue_manager_before: the queue manager's process before the fault
@@ -68,8 +90,7 @@ class Bench:
     host: LabHost
     ca: Path
     faults: Faults
-    data: Data
-    worked: bool
+    start: Start
     program: str = ""
     before: Files = field(default_factory=dict)
     after: Files = field(default_factory=dict)
@@ -127,7 +148,7 @@ class Bench:
 
     def due(self) -> set[str]:
         """Why a service runs something else than what is on the disk."""
-        plan = plan_at(self.host, self.data)
+        plan = plan_at(self.host, self.start.data)
         return {reason for reload in plan.reloads for reason in reload.due}
 
     def inodes(self) -> dict[str, int]:
@@ -141,9 +162,12 @@ class Bench:
             client.ehlo("elsewhere.test")
             client.mail("someone@elsewhere.test")
             assert client.rcpt(f"{self.host.user}@{self.host.domain}")[0] == 250
-        if self.worked:
-            with mail.submissions(self.host, self.ca) as login:
-                login.login(self.host.user, self.host.password)
+        if self.start.deployed and (self.start.serves or self.files() == self.before):
+            self._log_in()
+
+    def _log_in(self) -> None:
+        with mail.submissions(self.host, self.ca) as login:
+            login.login(self.host.user, self.host.password)
 
     def check_whole(self) -> str:
         """Within ten seconds the host is wholly on the `old` configuration or on the `new` one; which."""
@@ -156,16 +180,16 @@ class Bench:
         if now == self.before:
             assert self.inodes() == self.inodes_before
             return "old"
-        with mail.submissions(self.host, self.ca) as login:
-            login.login(self.host.user, self.host.password)
+        if self.start.serves:
+            self._log_in()
         return "new"
 
     def check_end(self) -> None:
         """The host is as it is after a run without a fault."""
         assert self.files() == self.after
         assert self.leftovers() == []
-        with mail.submissions(self.host, self.ca) as login:
-            login.login(self.host.user, self.host.password)
+        if self.start.serves:
+            self._log_in()
 
 
 _START = "fault-start"
@@ -190,26 +214,23 @@ class Point:
 
 
 @contextmanager
-def _benches(lab: Lab, start: str) -> Iterator[dict[str, list[Bench]]]:
+def _benches(lab: Lab, start: Start) -> Iterator[dict[str, list[Bench]]]:
     """The hosts by release, their programs recorded and their states saved."""
-    wanted = STARTS[start]
     hosts = [lab.hosts[name] for name in FLEET]
     side_by_side(lambda host: host.reset(), hosts)
-    if start == "deployed":
+    if start.data:
         side_by_side(lambda host: host.issue_certificate([host.name], FURTHER), hosts)
+    if start.deployed:
         succeed(deploy(hosts))
     with ExitStack() as stack:
-        benches = [
-            Bench(host, lab.ca, stack.enter_context(Faults(host)), wanted, start == "deployed")
-            for host in hosts
-        ]
+        benches = [Bench(host, lab.ca, stack.enter_context(Faults(host)), start) for host in hosts]
         for host in hosts:
             stack.callback(_put_away, host)
         side_by_side(_save_start, benches)
         with ExitStack() as recording:
             for bench in benches:
                 recording.enter_context(bench.faults.recording())
-            succeed(deploy(hosts, data=wanted))
+            succeed(deploy(hosts, data=start.data, program=start.program))
         for bench in benches:
             bench.after = bench.files()
             bench.program = bench.faults.recorded()
@@ -274,7 +295,10 @@ def _gone(how: str, where: str, number: int, bench: Bench) -> None:
     + where: a command, or an effect of the change: `effect`
     """
     faults = bench.faults
-    with faults.in_ssh(), started([bench.host], data=bench.data) as process:
+    with (
+        faults.in_ssh(),
+        started([bench.host], data=bench.start.data, program=bench.start.program) as process,
+    ):
         if where == "effect":
             faults.arm_effect(number, "pause")
         else:
@@ -358,8 +382,9 @@ def _power_cut(number: int, bench: Bench) -> None:
 
 def _other_cases(bench: Bench) -> Iterator[Case]:
     """The faults besides those of the sweep."""
-    # On a host that was deployed to already, Dovecot has nothing to do.
-    units = ["postfix"] if bench.worked else ["dovecot", "postfix"]
+    # On a host that was deployed to already, Dovecot has nothing to do; a listener that goes, goes last.
+    units = ["postfix"] if bench.start.deployed else ["dovecot", "postfix"]
+    units = units if bench.start.serves else ["postfix", "dovecot"]
     for how in ("controller", "connection"):
         yield Case(f"{how} gone in the look", partial(_gone, how, "perl", 1))
         yield Case(f"{how} gone before the change begins", partial(_gone, how, "systemd-run", 1))
@@ -411,24 +436,24 @@ def _all_faults(bench: Bench, share: int, shares: int) -> list[Point]:
     return [*found, *(_tried(bench, case) for case in list(_other_cases(bench))[share::shares])]
 
 
-def _mend(pairs: Sequence[tuple[Bench, Case]], data: Data) -> None:
-    """Make the faults, one per host; then one plain deploy mends all of them, and a second one has
+def _mend(pairs: Sequence[tuple[Bench, Case]], start: Start) -> None:
+    """Make the faults, one per host; then one plain run mends all of them, and a second one has
     nothing to do."""
     side_by_side(lambda pair: _tried(*pair), pairs)
     hosts = [bench.host for bench, _ in pairs]
     names = {bench.host.name: case.name for bench, case in pairs}
-    again = deploy(hosts, data=data)
+    again = deploy(hosts, data=start.data, program=start.mended_by)
     assert again.status == 0, f"{names}\n{again.output}"
     for bench, case in pairs:
         with _about(bench, case):
             bench.check_end()
-    preview = succeed(deploy(hosts, "--dry", data=data))
+    preview = succeed(deploy(hosts, "--dry", data=start.data, program=start.mended_by))
     assert f"{len(hosts)} hosts: {len(hosts)} unchanged" in preview.output, f"{names}\n{preview.output}"
 
 
 @pytest.mark.parametrize("start", STARTS)
 def test_a_fault_at_any_point_is_survived(lab: Lab, start: str, measured: Callable[[str], None]) -> None:
-    with _benches(lab, start) as by_release:
+    with _benches(lab, STARTS[start]) as by_release:
         shared = [
             (bench, share, len(pair)) for pair in by_release.values() for share, bench in enumerate(pair)
         ]
