@@ -1,6 +1,7 @@
 """Edits of main.cf: set a parameter, or comment it out (postconf(5), "SYNTAX OF main.cf")."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -54,26 +55,39 @@ def give_back(content: str, name: str, earlier: str) -> str:
     gone = {index for one in _definitions(content) if one.name == name for index in one.lines}
     place = min(gone, default=len(lines))
     coming: dict[int, str] = {}
+    # The last definition counts: none may come to stand above an earlier one.
+    done = 0
     for definition in (one for one in _definitions(earlier) if one.name == name):
-        were = [before[index] for index in definition.lines]
-        comments = _commented_out(lines, were, gone)
-        gone.update(comments)
-        start = min(comments, default=place)
-        coming[start] = coming.get(start, "") + "".join(were)
+        start = _commented_out(lines, before, definition.lines, gone, done)
+        for index in definition.lines:
+            if start is None:
+                done = max(place, done)
+            else:
+                done = start + index - definition.lines[0]
+                gone.add(done)
+            coming[done] = coming.get(done, "") + before[index]
     parts = []
     for index, line in enumerate([*lines, ""]):
         parts += [coming.get(index, ""), "" if index in gone else line]
     return joined(parts, line_end(content))
 
 
-def _commented_out(lines: list[str], definition: list[str], taken: set[int]) -> range:
-    """Where a definition stands as a comment, as `comment_out` makes it; empty where it does not."""
-    wanted = [f"#{line}" for line in definition]
-    for start in range(len(lines) - len(wanted) + 1):
-        found = range(start, start + len(wanted))
-        if lines[start : start + len(wanted)] == wanted and taken.isdisjoint(found):
-            return found
-    return range(0)
+def _commented_out(
+    lines: list[str], before: list[str], definition: Sequence[int], taken: set[int], first: int
+) -> int | None:
+    """Where a definition stands as a comment, as `comment_out` makes it, with what stood between its lines.
+
+    + before, definition: the lines of the earlier file, and which of them define the parameter
+    + taken, first: lines that it does not stand in, and the first in which it may
+    """
+    span = range(definition[0], definition[-1] + 1)
+    wanted = [f"#{before[index]}" if index in definition else before[index] for index in span]
+    for start in range(first, len(lines) - len(wanted) + 1):
+        if lines[start : start + len(wanted)] == wanted and taken.isdisjoint(
+            range(start, start + len(wanted))
+        ):
+            return start
+    return None
 
 
 def defined_parameters(content: str) -> dict[str, str]:

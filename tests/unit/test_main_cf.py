@@ -72,6 +72,9 @@ def test_a_parameter_is_commented_out_with_all_its_lines(before: str, after: str
         ("p = old\n", "a = 1", "a = 1\np = old\n"),
         ("p = old\r\n", "a = 1\r\np = v\r\n", "a = 1\r\np = old\r\n"),
         ("a = 1\n", "a = 2\n", "a = 2\n"),
+        # What stands between the lines of a definition is in its place, and the last definition counts.
+        ("p =\n \n a\np = b\n", "#p =\n \n# a\np = v\n", "p =\n \n a\np = b\n"),
+        ("p = a\np = b\n", "#p = b\nc = 1\np = v\n", "#p = b\nc = 1\np = a\np = b\n"),
         # The last line had no end, and is not the last one now.
         ("a = 1\np = old", "p = v\na = 1\n", "p = old\na = 1\n"),
         ("a = 1\r\np = old", "p = v\r\na = 1\r\n", "p = old\r\na = 1\r\n"),
@@ -119,6 +122,7 @@ def test_what_was_set_or_commented_out_has_its_earlier_value(content: str, name:
     for changed in (set_parameter(content, name, value), comment_out(content, name)):
         back = give_back(changed, name, content)
         assert defined_parameters(back) == defined_parameters(content)
+        assert comments(back) == comments(content)
 
 
 @given(main_cf(), main_cf(), NAMES)
