@@ -6,8 +6,9 @@ the execution. The change itself compares the host's files with those of the loo
 somebody edited meanwhile is left alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from pyinfra import host, logger, state
@@ -20,6 +21,8 @@ from deploys.run import is_in_place
 from deploys.trouble import fail, fault
 from facts.look import Look
 from facts.mail_host import MailHost, Question
+from facts.record import Record
+from facts.record_of_changes import RecordOfChanges
 from facts.rehearsal import Rehearsal, Rehearsed
 from on_host import program
 from on_host.change import RECORD, rehearsal_program
@@ -84,14 +87,20 @@ _hosts: WeakKeyDictionary[Host, Prepared] = WeakKeyDictionary()
 
 
 def _prepare(steps: tuple[Step, ...]) -> bool:
-    current_host = ctx_host.get()
+    settings = settings_of(ctx_host.get().data.dict())
+    look = looked(settings, steps) if settings else None
+    if settings is None or look is None:
+        return False
+    return carries_out(settings, look, plan_of(settings, look, steps))
+
+
+def settings_of(data: Mapping[str, Any]) -> Settings | None:
+    """The settings in the present host's data; `None` if that is not valid, and the host has failed."""
     try:
-        settings = settings_from_data(current_host.name, current_host.data.dict())
+        return settings_from_data(ctx_host.get().name, data)
     except SettingsError as error:
         fail(str(problem) for problem in error.problems)
-        return False
-    look = looked(settings, steps)
-    return look is not None and carries_out(settings, look, plan_of(settings, look, steps))
+        return None
 
 
 def carries_out(settings: Settings, look: Look, plan: Plan) -> bool:
@@ -120,11 +129,30 @@ def looked(settings: Settings, steps: Sequence[Step]) -> Look | None:
     question = Question(settings, RECORD, parameters_asked(steps, settings), files_managed(steps))
     found: Look | None = host.get_fact(MailHost, question=question, _stdin=program("look.pl"))
     if found is None:
-        no_end("look")
+        _no_end("look")
     return found
 
 
-def no_end(what: str) -> None:
+def recorded(files: str, *, baseline: bool = False) -> Record | None:
+    """The record of the present host; `None` if it cannot be read, and the host has failed with it.
+
+    + files, baseline: see `RecordOfChanges`
+    """
+    found: Record | None = host.get_fact(
+        RecordOfChanges, record=RECORD, files=files, baseline=baseline, _stdin=program("history.pl")
+    )
+    if found is None:
+        _no_end("reading of the record")
+    return found
+
+
+def leave_unchanged(reason: str) -> None:
+    """Say and report why nothing happens on the present host."""
+    host.log(reason)
+    report(ctx_host.get(), Outcome.UNCHANGED)
+
+
+def _no_end(what: str) -> None:
     """Fail the present host for a command that came to no end, unless pyinfra has told why."""
     if ctx_host.get() not in state.failed_hosts:
         fail(
@@ -137,7 +165,7 @@ def _rehearse(settings: Settings, look: Look, plan: Plan) -> bool:
     """Whether the host's own programs accept what is planned; if not, the host fails with what they say."""
     found: Rehearsed | None = host.get_fact(Rehearsal, _stdin=rehearsal_program(plan, settings, look))
     if found is None:
-        no_end("rehearsal")
+        _no_end("rehearsal")
         return False
     for sentence in found.warnings:
         _warn(sentence)

@@ -6,26 +6,15 @@ from collections.abc import Generator, Sequence
 from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
-from pyinfra.context import ctx_host
 
-from deploys.host import alone, carries_out, looked, no_end
+from deploys.host import alone, carries_out, leave_unchanged, looked, recorded
 from deploys.operation import take_part
-from deploys.report import Outcome, report
 from deploys.trouble import fail
 from facts.record import PastChange, Record
-from facts.record_of_changes import RecordOfChanges
-from on_host import program
-from on_host.change import RECORD
-from plan.step import Step, files_managed
+from plan.step import Step, files_managed, without_edits
 from plan.undo import NAME, plan_of_undo
-from settings import settings_on_record
 
-_STEP = Step(
-    NAME,
-    nothing_to_do="all of it has come back already",
-    edit=lambda draft: None,
-    take_back=lambda draft, past: None,
-)
+_STEP = without_edits(NAME, "all of it has come back already")
 
 # What `undo_to` accepts: see deploys/origin.py.
 _ID = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ-[0-9a-f]{4}")
@@ -66,12 +55,8 @@ def _prepare(steps: tuple[Step, ...]) -> bool:
     if undo_to is not None and not _ID.fullmatch(str(undo_to)):
         fail([f"undo_to = {undo_to!r}: give the ID of a change, as `python3 -m fleet history` lists them"])
         return False
-    files = str(undo_to or "last")
-    record: Record | None = host.get_fact(
-        RecordOfChanges, record=RECORD, files=files, _stdin=program("history.pl")
-    )
+    record = recorded(files=str(undo_to or "last"))
     if record is None:
-        no_end("reading of the record")
         return False
     if record.has_gap:
         fail(
@@ -83,10 +68,9 @@ def _prepare(steps: tuple[Step, ...]) -> bool:
         return False
     changes = _asked(record, undo_to)
     if not changes:
-        host.log("nothing is on record that could be undone")
-        report(ctx_host.get(), Outcome.UNCHANGED)
+        leave_unchanged("nothing is on record that could be undone")
         return False
-    settings = settings_on_record(changes[-1].manifest["settings"])
+    settings = changes[-1].settings
     look = looked(settings, steps)
     return look is not None and carries_out(
         settings, look, plan_of_undo(changes, settings, look, files_managed(steps))

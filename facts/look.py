@@ -137,7 +137,7 @@ class Look:
     listening: frozenset[int]
     postfix_listening: frozenset[int]
     leftovers: tuple[str, ...]
-    last_change: "LastChange | None" = None
+    last_change: LastChange | None = None
 
     @property
     def queue_directory(self) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from facts.told import told
+from settings import Settings, settings_on_record
 
 # Path to content as latin-1 gives it.
 Contents = Mapping[str, str]
@@ -51,6 +52,19 @@ class PastChange:
     def who(self) -> str:
         """Who made it, as they said themselves: a claim and no proof."""
         return f"{self.manifest['controller']} as {self.manifest['ssh_user']}"
+
+    @property
+    def settings(self) -> Settings:
+        """Those with which it was made."""
+        return settings_on_record(self.manifest["settings"])
+
+    def content_before(self, entry: Mapping[str, Any]) -> str | None:
+        """A file as it was before, if it is kept. + entry: the manifest's, for that file"""
+        return self.before.get(_held(entry["real_path"]))
+
+    def content_after(self, entry: Mapping[str, Any]) -> str | None:
+        """A file as it was written, if it is kept. + entry: the manifest's, for that file"""
+        return self.after.get(_held(entry["real_path"]))
 
     @property
     def about(self) -> str:
@@ -121,6 +135,11 @@ def _by_change(values: Iterable[str]) -> dict[str, dict[str, str]]:
         change, path, content = value.split("\0", 2)
         by_change.setdefault(change, {})[path] = content
     return by_change
+
+
+def _held(path: str) -> str:
+    """A path as `Contents` have it."""
+    return path.encode().decode("latin-1")
 
 
 def _text(value: str) -> str:

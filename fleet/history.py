@@ -15,7 +15,7 @@ from facts.record import PastChange, Record
 from facts.record_of_changes import RecordOfChanges
 from on_host import program
 from on_host.change import RECORD
-from plan.draft import is_for_everybody
+from plan.draft import are_for_everybody
 from shown import shown
 
 VERSION = 1
@@ -123,9 +123,7 @@ def _lines(change: PastChange) -> Iterator[str]:
 def _private(change: PastChange) -> set[str]:
     """The files of a change that not everybody may read: their lines may be secrets."""
     return {
-        entry["path"]
-        for entry in change.manifest["files"]
-        if not all(is_for_everybody(mode) for mode in entry["mode"].values() if mode)
+        entry["path"] for entry in change.manifest["files"] if not are_for_everybody(entry["mode"].values())
     }
 
 

@@ -88,9 +88,7 @@ def file_orders(key: str, file: File, service: str, planned: PlannedFile | None 
     if planned is None:
         return
     yield f"file.{key}.digest", planned.digest
-    if planned.content is None:
-        yield f"file.{key}.goes", "yes"
-    else:
+    if planned.content is not None:
         yield f"file.{key}.content", planned.content
         yield f"file.{key}.mode", planned.mode if planned.mode != file.mode else ""
 

@@ -302,10 +302,10 @@ if (my $last = $changes[-1]) {
     }
 }
 # What version 0.1 kept beside a file: a later change has put it on record.
+my @with_previous = grep { -d } map { "$one{record}/changes/$_->{id}/previous" } @changes;
 for my $key (sort keys %real_path) {
     my $kept = "$real_path{$key}.previous~";
-    my ($previous) = grep { defined }
-        map { scalar content($_) } (map { "$one{record}/changes/$_->{id}/previous$kept" } @changes), $kept;
+    my ($previous) = grep { defined } map { scalar content($_ . $kept) } @with_previous, "";
     say_value("file.$key.previous", $previous) if defined $previous;
 }
 say_all_changed();

@@ -21,7 +21,6 @@
 #   file.KEY.seen_as       the same with mode and owner, in JSON
 #   file.KEY.digest        SHA-256 of what it becomes, if it changes; empty: it goes
 #   file.KEY.content       its new content; with file.KEY.mode, if that changes
-#   file.KEY.goes          not empty if it goes
 #   service                a service that takes part, in the order in which they go live
 #   reload                 a service that is reloaded
 #   prove                  the text of prove.pl
@@ -64,8 +63,9 @@ sub read_orders {
 sub all { return @{ $orders{ $_[0] } || [] } }
 
 sub files { return all("file") }
-sub changed_files { return grep { defined $order{"file.$_.digest"} } files() }
-sub goes { my ($key) = @_; return $order{"file.$key.goes"} }
+sub is_changed { return defined $order{"file.$_[0].digest"} }
+sub changed_files { return grep { is_changed($_) } files() }
+sub goes { return is_changed($_[0]) && !length $order{"file.$_[0].digest"} }
 sub new_files { return grep { !goes($_) } changed_files() }
 sub files_of { my ($service) = @_; return grep { $order{"file.$_.service"} eq $service } files() }
 sub path_of { return $order{"file.$_[0].path"} }

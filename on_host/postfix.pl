@@ -3,7 +3,6 @@
 #   moving       a service of a port that is in one of the old and the new master.cf alone: `submissions/inet`
 #   earlier      not empty if earlier files come back, of which Postfix may have complained then, too
 #   wanted       a line that `postconf` must print of the new files
-#   service      a service of master.cf of which some of these lines are
 #   hostname     the name that mail programs connect to, and `chain`, the file with its certificate, or empty
 #   sni_table    a table of tls_server_sni_maps in which `hostname` may be, before `chain` is served
 #   prove        a conversation that proves the change: the arguments of prove.pl without the time, TAB between

@@ -137,7 +137,7 @@ sub copies {
     for my $key (files()) {
         my $path = path_of($key);
         my ($name) = $order{"file.$key.service"} eq "Postfix" ? $path =~ m{([^/]*)$} : $key;
-        if (defined $order{"file.$key.digest"}) { put_new($key, "$copies/$name") }
+        if (is_changed($key)) { put_new($key, "$copies/$name") }
         elsif (-e $path) { run("cp", "--preserve=timestamps", "--", $path, "$copies/$name") }
     }
     return $copies;

@@ -165,7 +165,7 @@ sub keep {
 sub go_live {
     my ($service) = @_;
     reach($service);
-    swap($_) for grep { defined $order{"file.$_.digest"} } files_of($service);
+    swap($_) for grep { is_changed($_) } files_of($service);
     eval {
         if (is_reloaded($service)) { $touched = 1; $part{$service}{reload}->() }
         $part{$service}{prove}->() if is_reloaded($service) || !$part{$service}{reload};

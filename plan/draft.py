@@ -1,6 +1,6 @@
 """The draft of a host's files, which the steps edit one after another."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile, Socket
@@ -137,7 +137,7 @@ class Draft:
         self.edits.append(Edit(self._step, path, lines, (mode, ""), private=private))
 
     def _is_private(self, *modes: str) -> bool:
-        return self._discreet and not all(is_for_everybody(mode) for mode in modes if mode)
+        return self._discreet and not are_for_everybody(modes)
 
     def set_parameters(self, wanted: Mapping[str, str | None], reason: str = "") -> None:
         """Give parameters of main.cf their values, if the host's effective values differ.
@@ -192,6 +192,11 @@ class Draft:
 def is_for_everybody(mode: str) -> bool:
     """Whether everybody may read a file with these permissions, `0644`."""
     return bool(int(mode or "0", 8) & 0o004)
+
+
+def are_for_everybody(modes: Iterable[str | None]) -> bool:
+    """Whether everybody may read a file with each of these permissions; no file has none."""
+    return all(is_for_everybody(mode) for mode in modes if mode)
 
 
 def changed_lines(before: str, after: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from facts.record import PastChange
 from plan.draft import Draft
 from plan.plan import Plan, Proof, plan_of_draft
 from postfix.main_cf import defined_parameters
-from postfix.master_cf import Service, submissions_services
+from postfix.master_cf import submissions_services
 
 
 def plan_back(draft: Draft, managed: Sequence[ManagedFile], back_to: PastChange | None) -> Plan:
@@ -21,7 +21,7 @@ def plan_back(draft: Draft, managed: Sequence[ManagedFile], back_to: PastChange 
     + back_to: the change before which the host will be again, if it is on record
     """
     _expect(draft)
-    goes = draft.content(_dropin(managed)) is None
+    goes = draft.content(dropin_of(managed)) is None
     proof = _proof(draft, managed)
     if proof.submissions and back_to and not back_to.found_submissions_served:
         draft.note(f"port 465 did not serve before change {back_to.id}, and is not asked to serve as it was")
@@ -42,43 +42,38 @@ def _expect(draft: Draft) -> None:
 def _proof(draft: Draft, managed: Sequence[ManagedFile]) -> Proof:
     """What port 465 and Dovecot have to give with the files of the draft."""
     listener = _listener(draft, managed)
-    parameters = defined_parameters(draft.main_cf)
     found = [service for service in submissions_services(draft.master_cf) if service.command == "smtpd"]
     if not found:
         return Proof(submissions=False, listener=listener, earlier=True)
-    service = found[0]
-
-    def effective(name: str) -> str:
-        return service.effective_options.get(name, parameters.get(name, ""))
-
+    effective = {**defined_parameters(draft.main_cf), **found[0].effective_options}
+    has_logins = effective.get("smtpd_sasl_auth_enable") == "yes"
     return Proof(
         # Without a certificate of the client's nobody comes in.
-        submissions=effective("smtpd_tls_req_ccert") != "yes",
-        wrapped=effective("smtpd_tls_wrappermode") == "yes",
-        certificates=((draft.settings.mail_hostname, _chain(service, parameters)),),
-        logins=effective("smtpd_sasl_auth_enable") == "yes"
-        and not effective("smtpd_sasl_exceptions_networks"),
-        proxied=bool(effective("smtpd_upstream_proxy_protocol")),
+        submissions=effective.get("smtpd_tls_req_ccert") != "yes",
+        wrapped=effective.get("smtpd_tls_wrappermode") == "yes",
+        certificates=((draft.settings.mail_hostname, _chain(effective)),),
+        logins=has_logins and not effective.get("smtpd_sasl_exceptions_networks"),
+        proxied=bool(effective.get("smtpd_upstream_proxy_protocol")),
         listener=listener,
         earlier=True,
     )
 
 
-def _chain(service: Service, parameters: Mapping[str, str]) -> str:
+def _chain(effective: Mapping[str, str]) -> str:
     """The file with the certificate of a service; empty where reading does not tell."""
-    values = {**parameters, **service.effective_options}
-    chain = values.get("smtpd_tls_cert_file", "")
+    chain = effective.get("smtpd_tls_cert_file", "")
     others = ("smtpd_tls_chain_files", "smtpd_tls_eccert_file", "tls_server_sni_maps")
-    return "" if "$" in chain or any(values.get(name) for name in others) else chain
+    return "" if "$" in chain or any(effective.get(name) for name in others) else chain
 
 
-def _dropin(managed: Sequence[ManagedFile]) -> ManagedFile:
+def dropin_of(managed: Sequence[ManagedFile]) -> ManagedFile:
+    """The file with the auth listener."""
     return next(file for file in managed if file.place == "dovecot")
 
 
 def _listener(draft: Draft, managed: Sequence[ManagedFile]) -> Socket | None:
     """The auth listener that Dovecot has afterwards; `None` where nobody knows of one."""
-    dropin, look = _dropin(managed), draft.look
+    dropin, look = dropin_of(managed), draft.look
     content = draft.content(dropin)
     if content == look.files[dropin.key].content:
         return look.listener

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from facts.look import MAIN_CF, MASTER_CF, ManagedFile
 from plan.draft import Draft
 from postfix.main_cf import defined_parameters, give_back
-from postfix.master_cf import Service, remove_service, services
+from postfix.master_cf import Service, options_by_label, remove_service, services
 
 
 @dataclass(frozen=True)
@@ -58,10 +58,7 @@ def take_back_options(
     + concerns: which services
     + names: which of their options; none: all
     """
-    before, wrote = (
-        {service.label: service.effective_options for service in services(text)}
-        for text in (past.before(MASTER_CF), past.after(MASTER_CF))
-    )
+    before, wrote = options_by_label(past.before(MASTER_CF)), options_by_label(past.after(MASTER_CF))
     for service in [service for service in services(draft.master_cf) if concerns(service)]:
         label, now = service.label, service.effective_options
         if label not in wrote:

@@ -42,6 +42,11 @@ def stopped(look: Look) -> Iterator[str]:
             )
 
 
+def unchangeable(look: Look) -> tuple[str, ...]:
+    """Why no change of this host can be made or proved; empty if one can."""
+    return tuple(unreadable(look)) or tuple(stopped(look))
+
+
 def in_the_way(file: File) -> str:
     """The sentence for a path at which something stands that is no file."""
     return f"{file.path} is {file.odd}: put a file there, or take it away"

@@ -8,11 +8,11 @@ from facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile, digest_of
 from facts.record import PastChange, Record
 from plan import readiness, unrecorded
 from plan.draft import Draft
-from plan.earlier import plan_back
+from plan.earlier import dropin_of, plan_back
 from plan.past import Past
 from plan.plan import Plan
 from plan.step import Step, files_managed
-from postfix.master_cf import submissions_services
+from postfix.master_cf import options_by_label, submissions_services
 from settings import Settings
 
 # What preview and record call it where a file comes back as a whole.
@@ -28,9 +28,9 @@ def plan_of_removal(record: Record, settings: Settings, look: Look, steps: Seque
     + record: with the newest version of each file, and the baseline
     + settings: those of the last change
     """
-    refusals = [*readiness.unreadable(look)] or [*readiness.stopped(look)]
+    refusals = readiness.unchangeable(look)
     if refusals:
-        return Plan(refusals=tuple(refusals))
+        return Plan(refusals=refusals)
     managed = files_managed(steps)
     past = _past(record, look, managed)
     draft = Draft(settings, look, discreet=True)
@@ -53,17 +53,16 @@ def plan_of_unrecorded_removal(
     + agreed: whether the administrator has said that what is taken for ours is ours; else the plan is one of
       refusals, which list it
     """
-    refusals = [*readiness.unreadable(look)] or [*readiness.stopped(look)]
+    refusals = readiness.unchangeable(look)
     if refusals:
-        return Plan(refusals=tuple(refusals))
+        return Plan(refusals=refusals)
     past = unrecorded.past_of(settings, look, steps)
     if not agreed:
-        ours = "\n".join(f"    {line}" for line in unrecorded.taken_for_ours(past, look))
         return Plan(
             refusals=(
                 "an earlier version deployed this host, and kept no record: nobody knows what was there "
                 "before. Set remove_unrecorded to True to take back what is listed here:",
-                *ours.splitlines(),
+                *(f"    {line}" for line in unrecorded.taken_for_ours(past, look)),
             )
         )
     draft = Draft(settings, look, discreet=True)
@@ -81,10 +80,10 @@ def plan_of_unrecorded_removal(
 def _stay_without_listener(draft: Draft, steps: Sequence[Step]) -> Iterator[str]:
     """The services on port 465 that stay as they are, and would ask a listener that goes."""
     look = draft.look
-    listeners = [file for file in files_managed(steps) if file.place == "dovecot"]
-    if all(draft.content(file) == look.files[file.key].content for file in listeners):
+    dropin = dropin_of(files_managed(steps))
+    if draft.content(dropin) == look.files[dropin.key].content:
         return
-    present = {one.label: one.effective_options for one in submissions_services(look.master_cf.content or "")}
+    present = options_by_label(look.master_cf.content or "")
     for one in submissions_services(draft.master_cf):
         is_same = one.effective_options == present.get(one.label)
         if is_same and "smtpd_sasl_auth_enable" in one.effective_options:
@@ -104,7 +103,7 @@ def _past(record: Record, look: Look, managed: Sequence[ManagedFile]) -> Past:
     for change in record.live:
         for entry in change.manifest["files"]:
             if entry["key"] in written:
-                written[entry["key"]] = change.after.get(entry["real_path"].encode().decode("latin-1"))
+                written[entry["key"]] = change.content_after(entry)
     return Past(baseline, written)
 
 

@@ -57,6 +57,11 @@ def parameters_asked(steps: Iterable[Step], settings: Settings) -> tuple[str, ..
     return tuple(dict.fromkeys((*_ALWAYS_ASKED, *names)))
 
 
+def without_edits(name: str, nothing_to_do: str) -> Step:
+    """A step of no deploy: under its name stands what happens to files as a whole."""
+    return Step(name, nothing_to_do, edit=lambda draft: None, take_back=lambda draft, past: None)
+
+
 def files_managed(steps: Iterable[Step]) -> tuple[ManagedFile, ...]:
     """The files that the steps may write; a table stands before the main.cf that refers to it."""
     return (*(file for step in steps for file in step.files), MAIN_CF, MASTER_CF)

@@ -30,7 +30,7 @@ def plan_of_undo(
     + settings: those of the last of them
     + managed: every file that a change may touch, in the order in which a deploy writes them
     """
-    refusals = [*readiness.unreadable(look)] or [*readiness.stopped(look)]
+    refusals = [*readiness.unchangeable(look)]
     if refusals:
         return Plan(refusals=tuple(refusals))
     draft = Draft(settings, look, discreet=True)
@@ -52,16 +52,12 @@ def _take_back(draft: Draft, change: PastChange, managed: Sequence[ManagedFile])
         if file is None:
             yield f"change {change.id} wrote {entry['path']}, which this version of the program does not know"
             continue
-        before, written = (_kept(kept, entry) for kept in (change.before, change.after))
+        before, written = change.content_before(entry), change.content_after(entry)
         wanted = [entry["sha256"][when] or "" for when in ("before", "after")]
         if [digest_of(before), digest_of(written)] != wanted:
             yield f"the record of change {change.id} does not hold {entry['path']} as it was"
             continue
         yield from _restore(draft, change, file, before, written, entry["mode"])
-
-
-def _kept(contents: Mapping[str, str], entry: Mapping[str, str]) -> str | None:
-    return contents.get(entry["real_path"].encode().decode("latin-1"))
 
 
 def _restore(

@@ -13,7 +13,7 @@ from plan.past import Past
 from plan.step import Step, files_managed
 from plan.submissions_options import ASKS_DOVECOT, SAFE_RESTRICTIONS, all_options
 from postfix.main_cf import defined_parameters, give_back
-from postfix.master_cf import is_submissions, remove_service, services, set_options
+from postfix.master_cf import is_submissions, options_by_label, remove_service, services, set_options
 from settings import Settings
 
 # In the first lines of the drop-in, of the table and of the hook's lines, of every version.
@@ -54,9 +54,8 @@ def taken_for_ours(past: Past, look: Look) -> Iterator[str]:
     """What would be taken back, with its values: one line per thing."""
     before, now = (defined_parameters(one) for one in (past.before(MAIN_CF), past.after(MAIN_CF)))
     yield from _differences("", before, now)
-    options = {service.label: service.effective_options for service in services(past.before(MASTER_CF))}
-    for service in services(past.after(MASTER_CF)):
-        label, its = service.label, service.effective_options
+    options = options_by_label(past.before(MASTER_CF))
+    for label, its in options_by_label(past.after(MASTER_CF)).items():
         if label in options:
             yield from _differences(f"{label}/", options[label], its)
         else:
@@ -91,8 +90,8 @@ def _main_cf(look: Look, written: Collection[str], wrote: Mapping[str, str]) -> 
 
 def _master_cf(look: Look, bare: Look, settings: Settings, draft: Draft) -> str:
     content = look.master_cf.content or ""
-    earlier = _options(look.master_cf.previous or "")
-    others, ours = _options(bare.master_cf.content or ""), _options(draft.master_cf)
+    earlier = options_by_label(look.master_cf.previous or "")
+    others, ours = options_by_label(bare.master_cf.content or ""), options_by_label(draft.master_cf)
     wrote = {**all_options(settings), **ASKS_DOVECOT}
     for service in [service for service in services(content) if is_submissions(service)]:
         label, now = service.label, service.effective_options
@@ -108,10 +107,6 @@ def _master_cf(look: Look, bare: Look, settings: Settings, draft: Draft) -> str:
 def _is_from_before(was: Mapping[str, str], now: Mapping[str, str], ours: Collection[str]) -> bool:
     """Whether a version of a file is from before our first change: most of what is ours is not in it."""
     return 2 * sum(was.get(name) == now[name] for name in ours) < len(ours)
-
-
-def _options(master_cf: str) -> dict[str, dict[str, str]]:
-    return {service.label: service.effective_options for service in services(master_cf)}
 
 
 def _written(steps: Sequence[Step]) -> frozenset[str]:

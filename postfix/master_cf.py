@@ -66,6 +66,11 @@ def services(content: str) -> list[Service]:
     return list(_parsed(content))
 
 
+def options_by_label(content: str) -> dict[str, dict[str, str]]:
+    """What postconf calls each service, such as `smtp/inet`, to its options."""
+    return {service.label: service.effective_options for service in services(content)}
+
+
 def submissions_services(content: str) -> list[Service]:
     """The services that listen on port 465, whatever they are called and whatever they bind to."""
     return [service for service in services(content) if is_submissions(service)]

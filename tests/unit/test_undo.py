@@ -14,7 +14,7 @@ from operations.dovecot_auth_listener import DROPIN
 from operations.postfix_sni import TABLE
 from plan.plan import Plan, plan_of
 from plan.preview import as_json, step_lines
-from plan.step import Step, files_managed
+from plan.step import files_managed, without_edits
 from plan.undo import NAME, plan_of_undo
 from tests.unit.past import LISTENER, carried_out, deployed
 from tests.unit.scenarios import stock, wanted, with_file, with_lineages, with_master_cf
@@ -174,8 +174,7 @@ def test_lines_are_shown_nowhere_where_not_everybody_may_read_them() -> None:
     first = with_file(stock("3.10.5"), MAIN_CF, mode="0640")
     look, change = deployed(first, settings)
     plan = plan_of_undo([change], settings, look, MANAGED)
-    step = Step(NAME, "", edit=lambda draft: None, take_back=lambda draft, past: None)
-    lines = [*step_lines(plan, step), json.dumps(as_json({"mail1.example.jp": plan}))]
+    lines = [*step_lines(plan, without_edits(NAME, "")), json.dumps(as_json({"mail1.example.jp": plan}))]
     assert any(line.endswith("lines, not shown: not everybody may read the file)") for line in lines)
     assert not any("smtpd_sasl_path" in line for line in lines)
     # Files for everybody are shown all the same.
@@ -188,9 +187,9 @@ def test_the_host_is_told_which_file_goes_and_which_service_of_a_port() -> None:
     plan = plan_of_undo([change], settings, look, MANAGED)
     orders = orders_of(plan, look)
     assert orders["postfix.moving"] == ["submissions/inet"]
-    assert [key for key in orders if key.endswith(".goes")] == ["file.dropin.goes", "file.hook.goes"]
+    gone = [key for key in orders if key.endswith(".digest") and orders[key] == [""]]
+    assert gone == ["file.dropin.digest", "file.hook.digest"]
     assert "file.dropin.content" not in orders
-    assert orders["file.dropin.digest"] == [""]
     assert orders["postfix.prove"] == ["smtp\t25"]
     assert orders["postfix.earlier"] == ["yes"]
     assert "hook.file" not in orders
