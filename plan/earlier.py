@@ -6,7 +6,7 @@ from dataclasses import replace
 from facts.look import ManagedFile, Socket, listener_in
 from facts.record import PastChange
 from plan.draft import Draft
-from plan.plan import Plan, Proof, plan_of_draft
+from plan.plan import Plan, Proof, plan_of_draft, unless_in_the_way
 from postfix.main_cf import defined_parameters
 from postfix.master_cf import submissions_services
 
@@ -26,7 +26,7 @@ def plan_back(draft: Draft, managed: Sequence[ManagedFile], back_to: PastChange 
     if proof.submissions and back_to and not back_to.found_submissions_served:
         draft.note(f"port 465 did not serve before change {back_to.id}, and is not asked to serve as it was")
         proof = replace(proof, submissions=False, certificates=())
-    return plan_of_draft(draft, managed, proof, backwards=goes)
+    return unless_in_the_way(plan_of_draft(draft, managed, proof, backwards=goes))
 
 
 def _expect(draft: Draft) -> None:

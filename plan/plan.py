@@ -149,9 +149,13 @@ def plan_of(settings: Settings, look: Look, steps: Sequence[Step]) -> Plan:
     refusals += [reason for step in steps for reason in step.obstacles(settings, look)]
     if refusals:
         return Plan(refusals=tuple(refusals), warnings=warnings)
-    plan = plan_regardless(settings, look, steps, warnings)
+    return unless_in_the_way(plan_regardless(settings, look, steps, warnings))
+
+
+def unless_in_the_way(plan: Plan) -> Plan:
+    """A plan; one of refusals if something stands in the way of this very one."""
     in_the_way = tuple(_in_the_way(plan))
-    return Plan(refusals=in_the_way, warnings=warnings) if in_the_way else plan
+    return Plan(refusals=in_the_way, warnings=plan.warnings) if in_the_way else plan
 
 
 def _in_the_way(plan: Plan) -> Iterator[str]:

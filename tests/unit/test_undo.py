@@ -159,6 +159,18 @@ def test_an_edit_where_something_would_come_back_refuses_the_host(
     assert not plan.files
 
 
+def test_what_stands_where_a_file_would_come_back_refuses_the_host() -> None:
+    settings = wanted()
+    look, change = deployed(stock("3.10.5"), settings)
+    look, undone = carried_out(look, plan_of_undo([change], settings, look, MANAGED), settings, 2)
+    look = with_file(look, DROPIN, odd="a directory")
+    plan = plan_of_undo([undone], settings, look, MANAGED)
+    assert plan.refusals == (
+        f"{look.files[DROPIN.key].path} is a directory: put a file there, or take it away",
+    )
+    assert not plan.files
+
+
 def test_an_edit_is_not_shown_where_not_everybody_may_read_it() -> None:
     settings = wanted()
     first = with_file(stock("3.10.5"), MAIN_CF, mode="0640")
