@@ -20,7 +20,7 @@ check: $(VENV)/.installed
 
 # group_data/all.py, out of the definitions in settings.py.
 group-data: $(VENV)/.installed
-	$(RUN)python settings.py >group_data/all.py.new
+	$(RUN)python -m smtp_auth.settings >group_data/all.py.new
 	mv group_data/all.py.new group_data/all.py
 
 verify: $(VENV)/.installed

@@ -1,7 +1,7 @@
 """pyinfra's own configuration for this deploy."""
 
-from deploys.run import prepare_runs
-from deploys.startup import keep_what_is_loaded, register_deploy_file
+from smtp_auth.runs.run import prepare_runs
+from smtp_auth.runs.startup import keep_what_is_loaded, register_deploy_file
 
 REQUIRE_PYINFRA_VERSION = "==3.10.0"
 

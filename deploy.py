@@ -4,8 +4,6 @@ pyinfra inventory.py deploy.py --dry --diff     shows what would change
 pyinfra inventory.py deploy.py                  changes it
 """
 
-from deploys import live
-from deploys.host import ready
 from operations import (
     STEPS,
     certbot_hook,
@@ -15,6 +13,8 @@ from operations import (
     postfix_tls,
     submissions_service,
 )
+from smtp_auth.runs import live
+from smtp_auth.runs.host import ready
 
 if ready(STEPS):
     postfix_tls.certificate(name="SMTP TLS: Postfix uses the domain's certificate")

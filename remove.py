@@ -4,7 +4,6 @@ pyinfra inventory.py remove.py --dry --diff     shows what would go
 pyinfra inventory.py remove.py                  takes it back
 """
 
-from deploys import live, removal
 from operations import (
     STEPS,
     certbot_hook,
@@ -14,6 +13,7 @@ from operations import (
     postfix_tls,
     submissions_service,
 )
+from smtp_auth.runs import live, removal
 
 if removal.ready_to_remove(STEPS):
     removal.as_first_seen(name="Files that nobody else has edited come back as they were first seen")

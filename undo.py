@@ -5,8 +5,8 @@ pyinfra inventory.py undo.py                         puts it back
 pyinfra inventory.py undo.py --data undo_to=ID       goes back to before that change, over several
 """
 
-from deploys import live, undo
 from operations import STEPS
+from smtp_auth.runs import live, undo
 
 if undo.ready_to_undo(STEPS):
     undo.last_change(name="Undo: what the last change replaced comes back")

@@ -19,8 +19,8 @@ from pyinfra.context import ctx_state
 b = process_time()
 with ctx_state.use(State()):
     import config
-from deploys import live
-from deploys.host import ready
+from smtp_auth.runs import live
+from smtp_auth.runs.host import ready
 import operations
 c = process_time()
 import cryptography.x509

@@ -11,7 +11,7 @@ from operations import (
     postfix_tls,
     submissions_service,
 )
-from plan.step import Step
+from smtp_auth.plan.step import Step
 
 STEPS: tuple[Step, ...] = (
     postfix_tls.STEP,

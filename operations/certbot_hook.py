@@ -7,15 +7,15 @@ from collections.abc import Generator, Iterator, Sequence
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
-from deploys.operation import take_part
-from facts.look import File, Look, ManagedFile
-from plan.draft import Draft
-from plan.past import Past, take_back_file
-from plan.reloads import Reload, reload_in
-from plan.shebang import shell_of
-from plan.step import Step
-from plan.template import render
-from settings import Settings
+from operations.template import render
+from smtp_auth.facts.look import File, Look, ManagedFile
+from smtp_auth.past.original import Past, take_back_file
+from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.step import Step
+from smtp_auth.runs.operation import take_part
+from smtp_auth.services.certbot.script_effect import Reload, reload_in
+from smtp_auth.services.certbot.shebang import shell_of
+from smtp_auth.settings import Settings
 
 HOOK = ManagedFile("hook", "certbot", "reload_services.sh")
 
@@ -25,7 +25,7 @@ def reload_services(present: bool = True) -> Generator[PyinfraCommand, None, Non
     """
     Let `renewal-hooks/deploy/reload_services.sh` reload the units of `certbot_reload_services`.
 
-    A hook that surely reloads them already stays as it is; `plan.reloads` judges. Otherwise our lines,
+    A hook that surely reloads them already stays as it is; `smtp_auth.services.certbot.script_effect` judges. Otherwise our lines,
     between BEGIN and END, come first, in front of whatever may end the owner's script. They reload what
     the owner's lines do not: Postfix if the renewed lineage is one that it serves and its key belongs to
     its certificate; the other units after any renewal. What fails goes to standard error, which certbot

@@ -5,14 +5,14 @@ from collections.abc import Generator, Iterator
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
-from deploys.operation import take_part
-from facts.look import Look, ManagedFile, Socket
-from plan import readiness
-from plan.draft import Draft
-from plan.past import Past, take_back_file
-from plan.step import Step
-from plan.template import render
-from settings import Settings
+from operations.template import render
+from smtp_auth.facts.look import Look, ManagedFile, Socket
+from smtp_auth.past.original import Past, take_back_file
+from smtp_auth.plan import readiness
+from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.step import Step
+from smtp_auth.runs.operation import take_part
+from smtp_auth.settings import Settings
 
 DROPIN = ManagedFile("dropin", "dovecot", "99-postfix-smtp-auth.conf")
 

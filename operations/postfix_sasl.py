@@ -5,19 +5,19 @@ from collections.abc import Generator
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
-from deploys.operation import take_part
-from facts.look import Look
-from plan.draft import Draft
-from plan.past import Past, take_back_options, take_back_parameters
-from plan.step import Step
-from postfix.master_cf import (
+from smtp_auth.facts.look import Look
+from smtp_auth.past.original import Past, take_back_options, take_back_parameters
+from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.step import Step
+from smtp_auth.postfix.master_cf import (
     PORT_25_NAMES,
     SUBMISSIONS_NAMES,
     is_smtpd_of_port_25,
     port_25_services,
     services,
 )
-from settings import Settings
+from smtp_auth.runs.operation import take_part
+from smtp_auth.settings import Settings
 
 
 @operation()

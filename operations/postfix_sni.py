@@ -6,16 +6,16 @@ from collections.abc import Generator, Iterator, Mapping
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
-from deploys.operation import take_part
-from facts.look import Lineage, Look, ManagedFile
-from plan import certificates
-from plan.draft import Draft
-from plan.past import Past, take_back_file, take_back_parameters
-from plan.plan import outdated
-from plan.step import Step
-from postfix.lists import elements
-from settings import Settings
-from shown import command
+from smtp_auth.facts.look import Lineage, Look, ManagedFile
+from smtp_auth.past.original import Past, take_back_file, take_back_parameters
+from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.plan import outdated
+from smtp_auth.plan.step import Step
+from smtp_auth.postfix.lists import elements
+from smtp_auth.runs.operation import take_part
+from smtp_auth.services.certbot import certificates
+from smtp_auth.settings import Settings
+from smtp_auth.shown import command
 
 TABLE = ManagedFile("sni", "postfix", "smtp_auth_sni")
 

@@ -5,16 +5,16 @@ from collections.abc import Generator, Iterator
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
-from deploys.operation import take_part
-from facts.look import Look
-from plan import certificates
-from plan.draft import Draft
-from plan.past import Past, take_back_options, take_back_parameters
-from plan.plan import outdated
-from plan.step import Step
-from postfix import tls_protocols
-from postfix.master_cf import is_smtpd_of_port_25, port_25_services
-from settings import Settings
+from smtp_auth.facts.look import Look
+from smtp_auth.past.original import Past, take_back_options, take_back_parameters
+from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.plan import outdated
+from smtp_auth.plan.step import Step
+from smtp_auth.postfix import tls_protocols
+from smtp_auth.postfix.master_cf import is_smtpd_of_port_25, port_25_services
+from smtp_auth.runs.operation import take_part
+from smtp_auth.services.certbot import certificates
+from smtp_auth.settings import Settings
 
 
 @operation()

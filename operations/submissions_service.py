@@ -5,12 +5,16 @@ from collections.abc import Generator, Iterator, Mapping
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
-from deploys.operation import take_part
-from facts.look import Look
-from plan.draft import Draft
-from plan.past import Past, take_back_options, take_back_parameters
-from plan.step import Step
-from plan.submissions_options import (
+from smtp_auth.facts.look import Look
+from smtp_auth.past.original import Past, take_back_options, take_back_parameters
+from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.step import Step
+from smtp_auth.postfix.lists import elements
+from smtp_auth.postfix.main_cf import defined_parameters
+from smtp_auth.postfix.master_cf import Service, add_submissions_service, is_submissions, submissions_services
+from smtp_auth.postfix.parameters import came_with, nearest
+from smtp_auth.runs.operation import take_part
+from smtp_auth.services.postfix.submissions_options import (
     GUIDE_OPTIONS,
     INHERITED,
     LISTS,
@@ -25,11 +29,7 @@ from plan.submissions_options import (
     restrictions_needed,
     unknown_options,
 )
-from postfix.lists import elements
-from postfix.main_cf import defined_parameters
-from postfix.master_cf import Service, add_submissions_service, is_submissions, submissions_services
-from postfix.parameters import came_with, nearest
-from settings import Settings
+from smtp_auth.settings import Settings
 
 
 @operation()
@@ -38,7 +38,7 @@ def service(present: bool = True) -> Generator[PyinfraCommand, None, None]:
     Add the submissions service with the guide's options, or give an existing one these options.
 
     A service that holds port 465 under another name (`smtps`, `465`) keeps its name, its columns, its
-    comments, its other options and its lists of restrictions; `plan.submissions_options` has the rules.
+    comments, its other options and its lists of restrictions; `smtp_auth.services.postfix.submissions_options` has the rules.
     An option that this Postfix does not know is not written, because Postfix would ignore it silently.
 
     + present: `False` in remove.py, where all of it is taken back

@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from facts.look import Look, parse
-from on_host.change import Change, rehearsal_program, start_program
 from operations import STEPS
 from operations.certbot_hook import desired_content
-from plan.plan import plan_regardless
-from settings import Settings
+from smtp_auth.facts.look import Look, parse
+from smtp_auth.on_host.change import Change, rehearsal_program, start_program
+from smtp_auth.plan.plan import plan_regardless
+from smtp_auth.settings import Settings
 from tests.unit.scenarios import wanted
 
 ROOT = Path(__file__).parents[1]
@@ -78,7 +78,7 @@ def perl_programs() -> Iterator[Script]:
     yield Script("the change", rehearsal_program(plan, settings, look))
     yield Script("the start", start_program(Change("id", "controller", "commit"), plan, settings, look))
     for path in (
-        *(ROOT / "on_host" / name for name in ("look.pl", "prove.pl")),
+        *(ROOT / "smtp_auth/on_host" / name for name in ("look.pl", "prove.pl")),
         ROOT / "tests/faults/Fault.pm",
     ):
         yield Script(str(path.relative_to(ROOT)), path.read_text())

@@ -3,15 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from facts.look import parse
-from facts.mail_host import MailHost, Question
 from lab.host import LabHost
-from on_host import program
-from on_host.change import RECORD
 from operations import STEPS
-from plan.plan import Plan, plan_of
-from plan.step import files_managed, parameters_asked
-from settings import settings_from_data
+from smtp_auth.facts.look import parse
+from smtp_auth.facts.mail_host import MailHost, Question
+from smtp_auth.on_host import program
+from smtp_auth.on_host.change import RECORD
+from smtp_auth.plan.plan import Plan, plan_of
+from smtp_auth.plan.step import files_managed, parameters_asked
+from smtp_auth.settings import settings_from_data
 from tests.unit.scenarios import DEFAULTS
 
 

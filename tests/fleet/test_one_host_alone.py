@@ -95,10 +95,10 @@ setattr(_module, {name!r}, _broken)
 
 FAULTS = {
     "look": ("facts.mail_host", "parse", False),
-    "plan": ("deploys.host", "plan_of", False),
-    "operations": ("deploys.operation", "step_lines", False),
-    "execution": ("deploys.transaction", "start_program", True),
-    "data": ("deploys.data_check", "settings_from_data", False),
+    "plan": ("smtp_auth.runs.host", "plan_of", False),
+    "operations": ("smtp_auth.runs.operation", "step_lines", False),
+    "execution": ("smtp_auth.runs.transaction", "start_program", True),
+    "data": ("smtp_auth.runs.data_check", "settings_from_data", False),
 }
 
 
@@ -130,8 +130,8 @@ def test_an_error_in_this_program_fails_one_host_alone(
     ("module", "name", "said"),
     [
         # deploy.py goes on calling operations for the host that the first one has failed.
-        ("deploys.operation", "step_lines", "an error in this program"),
-        ("deploys.host", "rehearsal_program", "an error in this program"),
+        ("smtp_auth.runs.operation", "step_lines", "an error in this program"),
+        ("smtp_auth.runs.host", "rehearsal_program", "an error in this program"),
         ("facts.rehearsal", "told", "the rehearsal on this host came to no end"),
     ],
 )

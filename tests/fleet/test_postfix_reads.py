@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from lab.host import LabHost
 from operations import STEPS, postfix_sni, postfix_tls, submissions_service
-from plan.submissions_options import options_of_services
-from postfix.logical_lines import fold
-from postfix.main_cf import defined_parameters
-from postfix.master_cf import services, submissions_services
-from settings import Settings
+from smtp_auth.postfix.logical_lines import fold
+from smtp_auth.postfix.main_cf import defined_parameters
+from smtp_auth.postfix.master_cf import services, submissions_services
+from smtp_auth.services.postfix.submissions_options import options_of_services
+from smtp_auth.settings import Settings
 from tests.unit import scenarios
 from tests.unit.config_files import long_main_cf, long_master_cf, main_cf, master_cf
 from tests.unit.hostile_data import Tally, passing

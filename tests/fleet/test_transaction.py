@@ -13,7 +13,7 @@ import pytest
 from lab import mail
 from lab.host import LabHost
 from lab.lab import Lab
-from on_host.change import RECORD
+from smtp_auth.on_host.change import RECORD
 from tests.fleet.deploying import LEFTOVERS, deploy, ended, started, succeed, tree
 from tests.fleet.faults import Faults
 

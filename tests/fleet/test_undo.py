@@ -287,7 +287,7 @@ def test_history_of_a_fleet(stock: list[LabHost], tmp_path: Path) -> None:
     inventory.write_text(inventory_of(stock, {}, {}))
 
     def history(*options: str) -> str:
-        words = [sys.executable, "-m", "fleet", "history", f"--inventory={inventory}", *options]
+        words = [sys.executable, "-m", "smtp_auth.cli", "history", f"--inventory={inventory}", *options]
         return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
 
     removed, _, undone, deployed = history().splitlines()

@@ -4,8 +4,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from postfix.restrictions import RESTRICTIONS
-from settings import Settings, SettingsError
+from smtp_auth.postfix.restrictions import RESTRICTIONS
+from smtp_auth.settings import Settings, SettingsError
 from tests.unit.scenarios import DEFAULTS, wanted
 
 _PIECES = [

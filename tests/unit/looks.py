@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import quote
 
-from facts.look import Lineage, Look, parse
-from settings import Settings, settings_from_data
+from smtp_auth.facts.look import Lineage, Look, parse
+from smtp_auth.settings import Settings, settings_from_data
 from tests.unit.scenarios import DEFAULTS, PATHS
 
 

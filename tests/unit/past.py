@@ -3,12 +3,12 @@
 import json
 from dataclasses import replace
 
-from facts.look import Look, Socket
-from facts.record import PastChange
-from on_host.change import Change, manifest_of
 from operations import STEPS
-from plan.plan import Plan, plan_regardless
-from settings import Settings
+from smtp_auth.facts.look import Look, Socket
+from smtp_auth.facts.record import PastChange
+from smtp_auth.on_host.change import Change, manifest_of
+from smtp_auth.plan.plan import Plan, plan_regardless
+from smtp_auth.settings import Settings
 
 LISTENER = Socket("0600", "postfix", "postfix")
 

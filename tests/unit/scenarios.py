@@ -10,14 +10,14 @@ from dataclasses import fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from facts.look import MAIN_CF, MASTER_CF, Lineage, Look, ManagedFile, parse
 from operations import STEPS
-from plan.draft import Draft
-from plan.plan import plan_regardless
-from plan.preview import reload_lines, step_lines
-from plan.step import Step, files_managed
-from postfix.main_cf import defined_parameters
-from settings import Settings, settings_from_data
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Lineage, Look, ManagedFile, parse
+from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.plan import plan_regardless
+from smtp_auth.plan.preview import reload_lines, step_lines
+from smtp_auth.plan.step import Step, files_managed
+from smtp_auth.postfix.main_cf import defined_parameters
+from smtp_auth.settings import Settings, settings_from_data
 from tests.unit.issuing import issued
 
 RECORDED = Path(__file__).parent / "recorded"

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from facts.look import File
 from operations.certbot_hook import STEP, desired_content, desired_mode, effect
-from plan.reloads import Reload, reload_in
-from settings import Settings
+from smtp_auth.facts.look import File
+from smtp_auth.services.certbot.script_effect import Reload, reload_in
+from smtp_auth.settings import Settings
 from tests.unit.looks import look, settings
 
 BY_HAND = "#!/bin/sh\nsystemctl reload postfix\n"

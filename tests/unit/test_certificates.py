@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from facts.look import Lineage, Look
 from operations import postfix_sni, postfix_tls
-from settings import Settings
+from smtp_auth.facts.look import Lineage, Look
+from smtp_auth.settings import Settings
 from tests.unit.looks import look, settings
 from tests.unit.scenarios import LIVE
 

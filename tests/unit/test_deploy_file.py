@@ -10,7 +10,7 @@ import pytest
 
 import operations
 from operations import STEPS
-from plan.step import Step
+from smtp_auth.plan.step import Step
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from facts.look import Look, Socket
 from operations.dovecot_auth_listener import DROPIN as FILE
 from operations.dovecot_auth_listener import STEP, WANTED
-from plan.plan import Reload
+from smtp_auth.facts.look import Look, Socket
+from smtp_auth.plan.plan import Reload
 from tests.unit.scenarios import RELEASES, Part, stock, wanted, with_file
 
 DROPIN = """\

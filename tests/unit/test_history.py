@@ -7,8 +7,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from facts.record import PastChange, Record
-from fleet.history import Past, as_json, details, table
+from smtp_auth.facts.record import PastChange, Record
+from smtp_auth.fleet.history import Past, as_json, details, table
 from tests.unit.past import deployed
 from tests.unit.scenarios import MAIN_CF, stock, wanted, with_file
 
@@ -94,7 +94,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     inventory.write_text('hosts = ["@local"]\n')
     reading, writing = os.pipe()
     os.close(reading)
-    words = [sys.executable, "-m", "fleet", "history", f"--inventory={inventory}"]
+    words = [sys.executable, "-m", "smtp_auth.cli", "history", f"--inventory={inventory}"]
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(words, cwd=root, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writing)

@@ -7,15 +7,15 @@ from pathlib import PurePosixPath
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from facts.mail_host import MailHost, Question
-from facts.told import told
-from on_host.change import rehearsal_program
 from operations import STEPS, postfix_sni
-from plan.step import files_managed, parameters_asked
-from plan.submissions_options import options_of_services
-from postfix.main_cf import defined_parameters
-from postfix.master_cf import services
-from settings import Settings
+from smtp_auth.facts.decode import told
+from smtp_auth.facts.mail_host import MailHost, Question
+from smtp_auth.on_host.change import rehearsal_program
+from smtp_auth.plan.step import files_managed, parameters_asked
+from smtp_auth.postfix.main_cf import defined_parameters
+from smtp_auth.postfix.master_cf import services
+from smtp_auth.services.postfix.submissions_options import options_of_services
+from smtp_auth.settings import Settings
 from tests.unit.hostile_data import Tally, passing
 from tests.unit.scenarios import RELEASES, Part, asked, stock, with_lineages
 

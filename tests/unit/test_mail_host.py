@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facts.look import File, Socket, parse
+from smtp_auth.facts.look import File, Socket, parse
 from tests.unit.scenarios import RELEASES, look_lines, stock
 
 VERSIONS = {"3.7.11": "2.3.19.1", "3.8.6": "2.3.19.1", "3.10.5": "2.4.1-4"}

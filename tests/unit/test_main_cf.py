@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postfix.main_cf import comment_out, defined_parameters, give_back, set_parameter
+from smtp_auth.postfix.main_cf import comment_out, defined_parameters, give_back, set_parameter
 from tests.unit.config_files import PARAMETERS, main_cf
 
 NAMES = st.sampled_from(PARAMETERS)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from postfix.master_cf import (
+from smtp_auth.postfix.master_cf import (
     SUBMISSIONS_NAMES,
     Service,
     add_submissions_service,

@@ -10,11 +10,6 @@ from pyinfra.api import Config, FunctionCommand, Inventory, State
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.context import ctx_config, ctx_host, ctx_state
 
-from deploys import host as hosts
-from deploys import live
-from deploys.host import Prepared
-from deploys.transaction import Transaction
-from facts.look import Look
 from operations import (
     STEPS,
     certbot_hook,
@@ -24,8 +19,13 @@ from operations import (
     postfix_tls,
     submissions_service,
 )
-from plan.plan import plan_of
-from plan.preview import step_lines
+from smtp_auth.facts.look import Look
+from smtp_auth.plan.plan import plan_of
+from smtp_auth.plan.preview import step_lines
+from smtp_auth.runs import host as hosts
+from smtp_auth.runs import live
+from smtp_auth.runs.host import Prepared
+from smtp_auth.runs.transaction import Transaction
 from tests.unit.scenarios import HOST, RELEASES, stock, wanted
 from tests.unit.test_plan import after
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deploys import origin
+from smtp_auth.runs import origin
 
 
 @pytest.fixture(autouse=True)

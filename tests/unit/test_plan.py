@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from facts.look import MAIN_CF, MASTER_CF, Look
 from operations import STEPS, certbot_hook, dovecot_auth_listener, postfix_sni
-from plan.draft import Draft, changed_lines
-from plan.past import Past, take_back_parameters
-from plan.plan import Plan, plan_of
-from plan.preview import as_json, difference, step_lines
-from plan.step import Step
-from postfix.logical_lines import split_lines
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look
+from smtp_auth.past.original import Past, take_back_parameters
+from smtp_auth.plan.draft import Draft, changed_lines
+from smtp_auth.plan.plan import Plan, plan_of
+from smtp_auth.plan.preview import as_json, difference, step_lines
+from smtp_auth.plan.step import Step
+from smtp_auth.postfix.logical_lines import split_lines
 from tests.unit.config_files import main_cf
 from tests.unit.scenarios import RELEASES, stock, wanted, with_file, with_lineages, with_main_cf
 

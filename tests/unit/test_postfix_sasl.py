@@ -2,8 +2,8 @@
 
 import pytest
 
-from facts.look import Look
 from operations import postfix_sasl
+from smtp_auth.facts.look import Look
 from tests.unit.scenarios import RELEASES, Part, lines_of, stock, wanted, with_main_cf, with_master_cf
 
 SASL = {

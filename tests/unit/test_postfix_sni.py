@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from facts.look import Look
 from operations import postfix_sni
-from plan.draft import Draft
-from settings import Settings
+from smtp_auth.facts.look import Look
+from smtp_auth.plan.draft import Draft
+from smtp_auth.settings import Settings
 from tests.unit.looks import look, settings
 from tests.unit.scenarios import LIVE
 from tests.unit.test_certificates import lineage

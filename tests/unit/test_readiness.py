@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
 from operations import STEPS
-from plan.plan import plan_of
-from plan.step import parameters_asked
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
+from smtp_auth.plan.plan import plan_of
+from smtp_auth.plan.step import parameters_asked
 from tests.unit.scenarios import (
     RELEASES,
     stock,

@@ -5,17 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from facts.look import MAIN_CF, MASTER_CF, Lineage, Look, ManagedFile
-from facts.record import PastChange, Record
 from operations import STEPS
 from operations.certbot_hook import HOOK
 from operations.dovecot_auth_listener import DROPIN
-from plan.plan import Plan
-from plan.remove import plan_of_removal, plan_of_unrecorded_removal
-from plan.step import Step
-from postfix.main_cf import defined_parameters
-from postfix.master_cf import services
-from settings import Settings
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Lineage, Look, ManagedFile
+from smtp_auth.facts.record import PastChange, Record
+from smtp_auth.past.removal import plan_of_removal, plan_of_unrecorded_removal
+from smtp_auth.plan.plan import Plan
+from smtp_auth.plan.step import Step
+from smtp_auth.postfix.main_cf import defined_parameters
+from smtp_auth.postfix.master_cf import services
+from smtp_auth.settings import Settings
 from tests.unit.past import carried_out, deployed
 from tests.unit.scenarios import stock, wanted, with_file, with_lineages, with_main_cf, with_master_cf
 

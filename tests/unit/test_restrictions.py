@@ -2,9 +2,9 @@
 
 import pytest
 
-from postfix.lists import elements, expanded
-from postfix.parameters import came_with, nearest
-from postfix.restrictions import asks_for_login, refuses_logins
+from smtp_auth.postfix.lists import elements, expanded
+from smtp_auth.postfix.parameters import came_with, nearest
+from smtp_auth.postfix.restrictions import asks_for_login, refuses_logins
 
 DEFINED = {"ours": "permit_sasl_authenticated, reject", "open": "permit_mynetworks", "loop": "$loop"}
 

@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from settings import Problem, Settings, SettingsError, group_data, settings_from_data, settings_on_record
+from smtp_auth.settings import (
+    Problem,
+    Settings,
+    SettingsError,
+    group_data,
+    settings_from_data,
+    settings_on_record,
+)
 from tests.unit.scenarios import DEFAULTS, HOST, wanted
 
 ROOT = Path(__file__).resolve().parents[2]

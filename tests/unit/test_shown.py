@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from shown import command, shown
+from smtp_auth.shown import command, shown
 from tests.unit.test_data_check import GOOD, run
 
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from operations import submissions_service
-from plan.submissions_options import GUIDE_OPTIONS, SAFE_RESTRICTIONS
-from postfix.master_cf import submissions_services
+from smtp_auth.postfix.master_cf import submissions_services
+from smtp_auth.services.postfix.submissions_options import GUIDE_OPTIONS, SAFE_RESTRICTIONS
 from tests.unit.scenarios import RELEASES, Part, lines_of, stock, wanted, with_main_cf, with_master_cf
 
 SASL_ONLY = ["permit_sasl_authenticated", "reject"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plan.taking_back import taken_back
+from smtp_auth.past.taking_back import taken_back
 
 BEFORE = "a = 1\nb = 2\nc = 3\n"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from postfix.tls_protocols import allowed, meets
+from smtp_auth.postfix.tls_protocols import allowed, meets
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,17 @@ from dataclasses import replace
 
 import pytest
 
-from facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
-from facts.told import told
-from on_host.change import rehearsal_program
 from operations import STEPS
 from operations.certbot_hook import HOOK
 from operations.dovecot_auth_listener import DROPIN
 from operations.postfix_sni import TABLE
-from plan.plan import Plan, plan_of
-from plan.preview import as_json, step_lines
-from plan.step import files_managed, without_edits
-from plan.undo import NAME, plan_of_undo
+from smtp_auth.facts.decode import told
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
+from smtp_auth.on_host.change import rehearsal_program
+from smtp_auth.past.undo import NAME, plan_of_undo
+from smtp_auth.plan.plan import Plan, plan_of
+from smtp_auth.plan.preview import as_json, step_lines
+from smtp_auth.plan.step import files_managed, without_edits
 from tests.unit.past import LISTENER, carried_out, deployed
 from tests.unit.scenarios import stock, wanted, with_file, with_lineages, with_master_cf
 

@@ -25,15 +25,15 @@ from typing import Any
 
 import pytest
 
-from fleet.inventory import FleetError
 from operations import STEPS
-from plan.step import Step
-from shown import shown
-from tests.verify import addresses, connection, inside, mailbox, outside, reach, renewal
-from tests.verify.fleet import targets
-from tests.verify.reach import silence
-from tests.verify.report import Outcome, counts, settled, table, write_json
-from tests.verify.target import OBSERVERS, Caution, Mailbox, Target, Unseen
+from smtp_auth.fleet.inventory import FleetError
+from smtp_auth.plan.step import Step
+from smtp_auth.shown import shown
+from smtp_auth.verify import addresses, connection, inside, mailbox, outside, reach, renewal
+from smtp_auth.verify.fleet import targets
+from smtp_auth.verify.reach import silence
+from smtp_auth.verify.report import Outcome, counts, settled, table, write_json
+from smtp_auth.verify.target import OBSERVERS, Caution, Mailbox, Target, Unseen
 
 PASSWORD = "VERIFY_PASSWORD"
 

@@ -8,11 +8,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from facts.look import Look
 from operations import postfix_sni, submissions_service
-from tests.verify.inside import Owner, readers
-from tests.verify.outside import WRONG_NAME, Session
-from tests.verify.target import Target, caution
+from smtp_auth.facts.look import Look
+from smtp_auth.verify.inside import Owner, readers
+from smtp_auth.verify.outside import WRONG_NAME, Session
+from smtp_auth.verify.target import Target, caution
 
 _RELOAD = "Postfix still holds another one: systemctl reload postfix, and check that certbot's hook does so"
 

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from facts.look import Look
-from tests.verify.mailbox import Delivery, Sent
-from tests.verify.target import Unseen
+from smtp_auth.facts.look import Look
+from smtp_auth.verify.mailbox import Delivery, Sent
+from smtp_auth.verify.target import Unseen
 
 
 def test_login_succeeds_with_each_offered_mechanism(logins: dict[str, str]) -> None:

@@ -2,16 +2,16 @@
 
 import re
 
-from facts.look import Look
 from operations import STEPS, dovecot_auth_listener
 from operations.certbot_hook import HOOK
-from plan.plan import Plan, plan_of
-from plan.preview import step_lines
-from plan.step import Step
-from postfix.master_cf import serves_port_25
-from shown import command
-from tests.verify.inside import Hook, Unit
-from tests.verify.target import Target, caution
+from smtp_auth.facts.look import Look
+from smtp_auth.plan.plan import Plan, plan_of
+from smtp_auth.plan.preview import step_lines
+from smtp_auth.plan.step import Step
+from smtp_auth.postfix.master_cf import serves_port_25
+from smtp_auth.shown import command
+from smtp_auth.verify.inside import Hook, Unit
+from smtp_auth.verify.target import Target, caution
 
 _DEPLOY = "pyinfra inventory.py deploy.py --dry --diff shows what a deploy would change"
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 import pytest
 
-from facts.look import Look
-from postfix.master_cf import serves_port_25
-from tests.verify.target import Target
+from smtp_auth.facts.look import Look
+from smtp_auth.postfix.master_cf import serves_port_25
+from smtp_auth.verify.target import Target
 
 
 def test_the_data_is_valid(target: Target) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.verify.conversation import Reply
+from smtp_auth.verify.conversation import Reply
 
 
 def test_port_465_relays_nothing_without_login(relaying_465: dict[str, Reply]) -> None:

@@ -2,12 +2,12 @@
 
 import pytest
 
-from facts.look import Look
 from operations import certbot_hook
-from plan.reloads import Reload
-from shown import command
-from tests.verify.renewal import Renewer
-from tests.verify.target import Target, caution
+from smtp_auth.facts.look import Look
+from smtp_auth.services.certbot.script_effect import Reload
+from smtp_auth.shown import command
+from smtp_auth.verify.renewal import Renewer
+from smtp_auth.verify.target import Target, caution
 
 _NO_CERTBOT = "certbot is not installed: {} is not looked at"
 

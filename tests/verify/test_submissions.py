@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from facts.look import Look
 from operations import postfix_sasl
-from tests.verify.conversation import Reply, extension
-from tests.verify.outside import SLOW_DNS, Session
-from tests.verify.target import Target
+from smtp_auth.facts.look import Look
+from smtp_auth.verify.conversation import Reply, extension
+from smtp_auth.verify.outside import SLOW_DNS, Session
+from smtp_auth.verify.target import Target
 
 _LOG = "the log of Postfix says why (journalctl -u 'postfix*')"
 

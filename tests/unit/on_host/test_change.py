@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from facts.look import File
-from facts.told import told
-from on_host.change import Order, change_program, file_orders
-from plan.plan import PlannedFile
+from smtp_auth.facts.decode import told
+from smtp_auth.facts.look import File
+from smtp_auth.on_host.change import Order, change_program, file_orders
+from smtp_auth.plan.plan import PlannedFile
 
 FAULTS = Path(__file__).parents[2] / "faults"
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from facts.record import Record, parse
-from facts.record_of_changes import RecordOfChanges
-from on_host import program
+from smtp_auth.facts.record import Record, parse
+from smtp_auth.facts.record_fact import RecordOfChanges
+from smtp_auth.on_host import program
 
 MAIN, TABLE = "/etc/postfix/main.cf", "/etc/postfix/a table \xff"
 FIRST, SECOND, THIRD = (f"2026-11-22T10:1{number}:00Z-000{number}" for number in (1, 2, 3))

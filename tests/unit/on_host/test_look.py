@@ -25,13 +25,13 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from facts.look import File, LastChange, Look, Socket, parse
-from facts.mail_host import MailHost, Question
-from on_host import program
 from operations import STEPS
-from plan.certificates import names
-from plan.step import files_managed, parameters_asked
-from settings import Settings, settings_from_data
+from smtp_auth.facts.look import File, LastChange, Look, Socket, parse
+from smtp_auth.facts.mail_host import MailHost, Question
+from smtp_auth.on_host import program
+from smtp_auth.plan.step import files_managed, parameters_asked
+from smtp_auth.services.certbot.certificates import names
+from smtp_auth.settings import Settings, settings_from_data
 from tests.unit.issuing import issued
 from tests.unit.on_host import RECORDED, RELEASES
 

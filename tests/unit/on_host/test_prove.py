@@ -20,7 +20,7 @@ import pytest
 from tests.unit.issuing import issued
 from tests.unit.on_host import RECORDED, RELEASES
 
-PROVE = Path(__file__).parents[3] / "on_host" / "prove.pl"
+PROVE = Path(__file__).parents[3] / "smtp_auth" / "on_host" / "prove.pl"
 
 NAME = "mail1.example.jp"
 EHLO, MAIL, RCPT = "EHLO localhost", "MAIL FROM:<>", "RCPT TO:<postmaster@localhost>"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.verify.addresses import is_within
+from smtp_auth.verify.addresses import is_within
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from tests.verify.conversation import BrokenOff, Conversation, Reply, extension
+from smtp_auth.verify.conversation import BrokenOff, Conversation, Reply, extension
 
 
 def answers(data: bytes) -> Conversation:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.verify.inside import Owner, readers
+from smtp_auth.verify.inside import Owner, readers
 
 OPEN = Owner("/etc", 0o755, "root", "root")
 CLOSED = Owner("/etc/letsencrypt/archive", 0o700, "root", "root")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verify.report import Outcome, counts, settled, table, write_json
+from smtp_auth.verify.report import Outcome, counts, settled, table, write_json
 
 SERVES, SAFE, CURRENT = "it serves", "it is safe", "it is current"
 

@@ -1,0 +1,271 @@
+"""What a mail host looks like now, as values: what is, without judgement. Talks to nobody."""
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from smtp_auth.facts.decode import told
+from smtp_auth.postfix.master_cf import Service, submissions_services
+
+
+@dataclass(frozen=True)
+class ManagedFile:
+    """A file that a step may write, wherever the host keeps its configuration.
+
+    + key: what a look calls it
+    + place: `postfix` (`config_directory`), `dovecot` (its `conf.d`) or `certbot` (its deploy hooks)
+    + name: of the file there
+    """
+
+    key: str
+    place: str
+    name: str
+
+    @property
+    def service(self) -> str:
+        """Whose file it is, as people call it."""
+        return {"postfix": "Postfix", "dovecot": "Dovecot", "certbot": "certbot's deploy hook"}[self.place]
+
+
+MAIN_CF = ManagedFile("main_cf", "postfix", "main.cf")
+MASTER_CF = ManagedFile("master_cf", "postfix", "master.cf")
+
+
+@dataclass(frozen=True)
+class File:
+    """A configuration file; `content` is `None` if it does not exist.
+
+    + real_path: behind any links
+    + changed: the ctime in seconds since 1970
+    + previous: what version 0.1 of this program kept of it before its last change
+    + odd: what stands there where a file cannot be written: `a directory`, or a link that leads nowhere
+    """
+
+    path: str
+    content: str | None = None
+    real_path: str = ""
+    mode: str = ""
+    user: str = ""
+    group: str = ""
+    changed: float = 0.0
+    odd: str = ""
+    previous: str | None = None
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the content in hexadecimal; empty where there is no such file."""
+        return digest_of(self.content)
+
+
+def digest_of(content: str | None) -> str:
+    """SHA-256 of a file's content in hexadecimal; empty where there is no such file."""
+    return "" if content is None else hashlib.sha256(content.encode("latin-1")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Socket:
+    """Who may use a UNIX socket: in Dovecot's configuration, or as it is on the disk."""
+
+    mode: str
+    user: str
+    group: str
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """A Let's Encrypt lineage: its chain in PEM, and the public half of its private key in PEM."""
+
+    directory: str
+    chain: str | None = None
+    key: str = ""
+    changed: float = 0.0
+
+
+@dataclass(frozen=True)
+class LastChange:
+    """The last change of a host that went live.
+
+    + who: as they said themselves: a claim and no proof
+    + began: by the host's clock, `2026-11-22T10:15:00Z`
+    + edited: the files that it wrote and that somebody has edited since
+    """
+
+    id: str
+    who: str
+    began: str
+    edited: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at a host. Values are Postfix's and Dovecot's own, unless said otherwise.
+
+    + parameters: effective values of the parameters that were asked for; one that this Postfix does
+      not know is missing
+    + files: by the key of their `ManagedFile`
+    + stale_tables: an owner's tables of tls_server_sni_maps that hold copies of older certificates
+    + listener: the auth listener in Postfix's spool in Dovecot's effective configuration
+    + socket: the same, as it is on the disk
+    + covering: further lineages whose certificate has `mail_hostname` or its wildcard in it, by name; only
+      where that of the mail domain has not
+    + postfix_reloaded: when Postfix last read its configuration, in seconds since 1970; `None`
+      where it does not run
+    + postfix_unit, dovecot_unit: in which unit of systemd's it runs; empty where that cannot be told
+    + listening: which of the ports 25 and 465 any program listens on; `postfix_listening`: those of
+      them that Postfix holds
+    + leftovers: files of a change that died halfway
+    + last_change: the last one that went live, if any is on record
+    """
+
+    uid: int
+    commands: frozenset[str]
+    parameters: dict[str, str]
+    files: Mapping[str, File]
+    stale_tables: tuple[str, ...]
+    dovecot_version: str | None
+    listener: Socket | None
+    socket: Socket | None
+    lineages: tuple[str, ...]
+    certificates: dict[str, Lineage]
+    covering: dict[str, Lineage]
+    postfix_reloaded: float | None
+    postfix_unit: str
+    dovecot_unit: str
+    dovecot_running: bool
+    listening: frozenset[int]
+    postfix_listening: frozenset[int]
+    leftovers: tuple[str, ...]
+    last_change: LastChange | None = None
+
+    @property
+    def queue_directory(self) -> str:
+        """Postfix's spool, which also holds Dovecot's auth socket."""
+        return self.parameters["queue_directory"]
+
+    @property
+    def postfix_version(self) -> str:
+        """Such as `3.10.5`."""
+        return self.parameters["mail_version"]
+
+    @property
+    def postfix_release(self) -> tuple[int, int] | None:
+        """Its first two numbers; `None` where it has none. Snapshots are called `3.12-20260821`."""
+        match = re.match(r"(\d+)\.(\d+)", self.postfix_version)
+        return (int(match[1]), int(match[2])) if match else None
+
+    @property
+    def main_cf(self) -> File:
+        """Postfix's main.cf."""
+        return self.files[MAIN_CF.key]
+
+    @property
+    def master_cf(self) -> File:
+        """Postfix's master.cf."""
+        return self.files[MASTER_CF.key]
+
+    @cached_property
+    def submissions_services(self) -> list[Service]:
+        """The services on port 465 in master.cf. Raises `ValueError` that quotes a broken line."""
+        return submissions_services(self.master_cf.content or "")
+
+    def effective(self, service: Service, name: str) -> str:
+        """A parameter's value for a service: its own option, else that of main.cf, else empty."""
+        return service.effective_options.get(name, self.parameters.get(name, ""))
+
+    @property
+    def lock(self) -> str:
+        """The directory that a change of this host locks: Postfix's, whatever the service."""
+        return self.main_cf.real_path.rpartition("/")[0]
+
+
+def parse(output: Iterable[str]) -> Look | None:
+    """Turn the lines that look.pl prints into a `Look`; `None` if they do not reach its end."""
+    lists = told(output)
+    values = {key: found[-1] for key, found in lists.items()}
+    if "complete" not in values:
+        return None
+    parameters = _under("parameter.", values)
+    queue_directory = parameters.get("queue_directory", "")
+    reloaded = values.get("postfix_reloaded")
+    return Look(
+        uid=int(values["uid"]),
+        commands=frozenset(lists.get("command", ())),
+        parameters=parameters,
+        files={key: _file(values, key) for key in lists.get("file", ())},
+        stale_tables=tuple(lists.get("stale_table", ())),
+        dovecot_version=values.get("dovecot_version"),
+        listener=listener_in(values.get("dovecot_auth", ""), f"{queue_directory}/private/auth"),
+        socket=_socket(values),
+        lineages=tuple(lists.get("lineage", ())),
+        certificates=_lineages("certificate", values),
+        covering={
+            lineage.directory.rpartition("/")[2]: lineage
+            for lineage in _lineages("covering", values).values()
+        },
+        postfix_reloaded=float(reloaded) if reloaded else None,
+        postfix_unit=values.get("postfix_unit", ""),
+        dovecot_unit=values.get("dovecot_unit", ""),
+        dovecot_running="dovecot_running" in values,
+        listening=frozenset(int(port) for port in lists.get("listening", ())),
+        postfix_listening=frozenset(int(port) for port in lists.get("postfix_listening", ())),
+        leftovers=tuple(lists.get("leftover", ())),
+        last_change=_last_change(values, lists.get("edited", [])),
+    )
+
+
+def _under(prefix: str, values: dict[str, str]) -> dict[str, str]:
+    return {key.removeprefix(prefix): v for key, v in values.items() if key.startswith(prefix)}
+
+
+def _file(values: dict[str, str], key: str) -> File:
+    found = _under(f"file.{key}.", values)
+    return File(
+        path=found["path"],
+        content=found.get("content"),
+        real_path=found.get("real_path", found["path"]),
+        mode=found.get("mode", ""),
+        user=found.get("user", ""),
+        group=found.get("group", ""),
+        changed=float(found.get("changed", 0)),
+        odd=found.get("odd", ""),
+        previous=found.get("previous"),
+    )
+
+
+def _last_change(values: dict[str, str], edited: list[str]) -> LastChange | None:
+    found = _under("last_change.", values)
+    if not found:
+        return None
+    who = f"{found['controller']} as {found['ssh_user']}"
+    return LastChange(found["id"], who, found["began"], tuple(edited))
+
+
+def _socket(values: dict[str, str]) -> Socket | None:
+    found = _under("socket.", values)
+    return Socket(**found) if found else None
+
+
+def _lineages(what: str, values: dict[str, str]) -> dict[str, Lineage]:
+    """By domain, or by number."""
+    lineages = {}
+    for key, directory in values.items():
+        match = re.fullmatch(rf"{what}\.(.+)\.directory", key)
+        if match:
+            found = _under(f"{what}.{match[1]}.", values)
+            chain, changed = found.get("chain"), float(found.get("changed", 0))
+            lineages[match[1]] = Lineage(directory, chain, found.get("key", ""), changed)
+    return lineages
+
+
+def listener_in(text: str, path: str) -> Socket | None:
+    """The listener at a path in Dovecot's configuration.
+
+    + text: the output of `doveconf -n`, which leaves out a setting at its default, or a file
+    """
+    block = re.search(rf"unix_listener {re.escape(path)} \{{\n(.*?)\}}", text, re.DOTALL)
+    if not block:
+        return None
+    found = dict(re.findall(r"(\w+) = *(\S*)", block[1]))
+    return Socket(found.get("mode", "0600"), found.get("user", ""), found.get("group", ""))

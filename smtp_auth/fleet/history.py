@@ -1,0 +1,185 @@
+"""The record of a fleet's changes, read: who changed what, when, with which outcome.
+
+"Who" is what the controller said of itself and the account on the host: a claim, and no proof.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyinfra.api import Host
+from pyinfra.api.exceptions import ConnectError
+
+from smtp_auth.facts.record import PastChange, Record
+from smtp_auth.facts.record_fact import RecordOfChanges
+from smtp_auth.on_host import program
+from smtp_auth.on_host.change import RECORD
+from smtp_auth.plan.draft import are_for_everybody
+from smtp_auth.shown import shown
+
+VERSION = 1
+
+# Hosts that are asked at the same time.
+_SIDE_BY_SIDE = 64
+
+# How many names stand for the hosts of a change.
+_NAMES = 2
+
+
+@dataclass(frozen=True)
+class Past:
+    """What a host said of its past, or why it said nothing."""
+
+    record: Record = field(default_factory=Record)
+    error: str = ""
+
+
+def records(hosts: Sequence[Host], tell: Callable[[str], None]) -> dict[str, Past]:
+    """Each host's record, by its name.
+
+    + tell: is told of each host that has answered
+    """
+    found: dict[str, Past] = {}
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        for host, past in zip(hosts, pool.map(_record, hosts), strict=True):
+            found[host.name] = past
+            tell(host.name)
+    return found
+
+
+def _record(host: Host) -> Past:
+    try:
+        host.connect(show_errors=False, raise_exceptions=True)
+        record = host.get_fact(RecordOfChanges, record=RECORD, _stdin=program("history.pl"))
+    except ConnectError as error:
+        return Past(error=f"not reached: {error}")
+    except Exception as error:
+        # One host's trouble is that host's alone.
+        return Past(error=f"{type(error).__name__}: {error}")
+    return Past(record) if record is not None else Past(error="the record cannot be read: run as root")
+
+
+# -- for people ---------------------------------------------------------------------------------------
+
+
+def table(found: Mapping[str, Past]) -> Iterator[str]:
+    """One line per change and outcome, the newest first, with its hosts; then the hosts in trouble."""
+    rows: dict[tuple[str, str, str, str], list[str]] = {}
+    for name, past in found.items():
+        for change in past.record.changes:
+            key = (change.id, change.who, change.outcome, change.about)
+            rows.setdefault(key, []).append(name)
+    cells = [
+        (*key[:3], _hosts(names, len(found)), key[3]) for key, names in sorted(rows.items(), reverse=True)
+    ]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        yield shown("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))).rstrip()
+    if not cells:
+        yield "no change is on record"
+    yield from _troubles(found)
+
+
+def details(found: Mapping[str, Past], change_id: str) -> Iterator[str]:
+    """What a change did: the lines that went and came, hosts with the same difference together."""
+    groups: dict[tuple[str, str], list[tuple[str, PastChange]]] = {}
+    for name, past in found.items():
+        for change in past.record.changes:
+            if change.id == change_id:
+                key = (str(change.manifest["plan"]["difference"]), change.outcome)
+                groups.setdefault(key, []).append((name, change))
+    for ones in groups.values():
+        _, change = ones[0]
+        yield shown(f"{_hosts([name for name, _ in ones], len(found))}: {change.outcome}, by {change.who}")
+        yield from (f"    {shown(line)}" for line in str(change.manifest["said"]).splitlines())
+        yield from (f"    {line}" for line in _lines(change))
+    if not groups:
+        yield f"no host has a change {shown(change_id)} on record"
+    yield from _troubles(found)
+
+
+def _hosts(names: Sequence[str], of: int) -> str:
+    if len(names) == of and of > 1:
+        return f"all {of} hosts"
+    if len(names) <= _NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[:_NAMES])} and {len(names) - _NAMES} more"
+
+
+def _lines(change: PastChange) -> Iterator[str]:
+    private = _private(change)
+    path = ""
+    for edit in change.manifest["plan"]["edits"]:
+        if edit["path"] != path:
+            path = edit["path"]
+            yield shown(path)
+        if path in private:
+            yield "(not shown: not everybody may read the file)"
+        else:
+            yield from (shown(line.removesuffix("\n")) for line in edit["lines"])
+
+
+def _private(change: PastChange) -> set[str]:
+    """The files of a change that not everybody may read: their lines may be secrets."""
+    return {
+        entry["path"] for entry in change.manifest["files"] if not are_for_everybody(entry["mode"].values())
+    }
+
+
+def _troubles(found: Mapping[str, Past]) -> Iterator[str]:
+    for name, past in found.items():
+        if past.error:
+            yield shown(f"{name}: {past.error}")
+        for change in past.record.unreadable:
+            yield shown(f"{name}: change {change} has no manifest that can be read")
+
+
+# -- for programs -------------------------------------------------------------------------------------
+
+
+def as_json(found: Mapping[str, Past], change_id: str | None = None) -> dict[str, Any]:
+    """`{"version": 1, "hosts": {NAME: {"error": …, "unreadable": [ID…], "changes": […]}}}`, the oldest first.
+
+    + change_id: of this change alone, with the lines that it changed
+    """
+    return {
+        "version": VERSION,
+        "hosts": {
+            name: {
+                "error": past.error or None,
+                "unreadable": [*past.record.unreadable],
+                "changes": [
+                    _entry(change) if change_id is None else {**_entry(change), "edits": _edits(change)}
+                    for change in past.record.changes
+                    if change_id in (None, change.id)
+                ],
+            }
+            for name, past in found.items()
+        },
+    }
+
+
+def _edits(change: PastChange) -> list[dict[str, Any]]:
+    private = _private(change)
+    return [
+        {**edit, "lines": None if edit["path"] in private else edit["lines"]}
+        for edit in change.manifest["plan"]["edits"]
+    ]
+
+
+def _entry(change: PastChange) -> dict[str, Any]:
+    manifest = change.manifest
+    return {
+        "id": change.id,
+        "began": manifest["began"],
+        "controller": manifest["controller"],
+        "ssh_user": manifest["ssh_user"],
+        "commit": manifest["commit"],
+        "outcome": change.outcome,
+        "said": manifest["said"],
+        "about": change.about,
+        "undone": manifest["undone"],
+        "files": [{key: entry[key] for key in ("path", "sha256", "mode")} for entry in manifest["files"]],
+        "difference": manifest["plan"]["difference"],
+    }

@@ -1,0 +1,205 @@
+"""The draft of a host's files, which the steps edit one after another."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile, Socket
+from smtp_auth.plan.difference import as_lines, hunks
+from smtp_auth.postfix.logical_lines import split_lines
+from smtp_auth.postfix.main_cf import comment_out, defined_parameters, set_parameter
+from smtp_auth.postfix.master_cf import services, set_options
+from smtp_auth.settings import Settings
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One edit of one file by one step.
+
+    + lines: the lines that go and come, `-old` and `+new`, with their line ends
+    + mode: the file's permissions before (empty for a new file) and after (empty for one that goes), `0644`;
+      `None` if they stay
+    + parameters: the Postfix parameters whose values it sets or removes; an option of a service is
+      called `submissions/inet/NAME`
+    + reason: why, if the step's name does not say it
+    + private: whether the lines are for nobody's eyes
+    """
+
+    step: str
+    path: str
+    lines: tuple[str, ...]
+    mode: tuple[str, str] | None = None
+    parameters: tuple[str, ...] = ()
+    reason: str = ""
+    private: bool = False
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that a step says of the host beside its edits."""
+
+    step: str
+    text: str
+
+
+class Draft:
+    """A host's files as they will be. At first they are as the look found them.
+
+    + settings, look: what the host shall become, and what it is
+    + discreet: whether lines of files that not everybody may read are private: they may be an owner's secret
+    + edits, notes: what the steps have done and said so far
+    + expected: what the host's own postconf must read afterwards, name to value; an option of a service
+      is called `submissions/inet/NAME`
+    + due: service to the reasons why it must be reloaded even if none of its files changes
+    + certificates: a name that a client may ask port 465 for, to the file with the chain that it must
+      get; an empty one if the owner answers for the certificate. `mail_hostname` comes first
+    + sni_tables: the owner's tables in which Postfix looks for `mail_hostname` before it takes the default
+    + logins: whether port 465 offers AUTH to a client on the host itself
+    + login_only: whether port 465 surely refuses everybody who has not logged in
+    + proxied: whether port 465 waits for a proxy's header
+    + unprovable: why no connection can prove a change of Postfix, one sentence per reason
+    + listener: the auth listener that Dovecot's effective configuration and the disk must have
+    """
+
+    def __init__(self, settings: Settings, look: Look, *, discreet: bool = False) -> None:
+        self.settings = settings
+        self.look = look
+        self._discreet = discreet
+        self.edits: list[Edit] = []
+        self.notes: list[Note] = []
+        self.expected: dict[str, str] = {}
+        self.due: dict[str, list[str]] = {}
+        self.certificates: dict[str, str] = {}
+        self.sni_tables: tuple[str, ...] = ()
+        self.logins = True
+        self.login_only = False
+        self.proxied = False
+        self.unprovable: list[str] = []
+        self.listener: Socket | None = None
+        self._step = ""
+        self._contents = {key: file.content for key, file in look.files.items()}
+        self._modes = {key: file.mode for key, file in look.files.items()}
+
+    def begin(self, step: str) -> None:
+        """The edits and notes that follow belong to this step."""
+        self._step = step
+
+    def content(self, file: ManagedFile) -> str | None:
+        """A file as it will be; `None` if it does not exist."""
+        return self._contents[file.key]
+
+    def mode(self, file: ManagedFile) -> str:
+        """Its permissions as they will be, `0644`; empty if it does not exist."""
+        return self._modes[file.key]
+
+    @property
+    def main_cf(self) -> str:
+        """main.cf as it will be."""
+        return self.content(MAIN_CF) or ""
+
+    @property
+    def master_cf(self) -> str:
+        """master.cf as it will be."""
+        return self.content(MASTER_CF) or ""
+
+    def write(
+        self,
+        file: ManagedFile,
+        content: str,
+        *,
+        mode: str = "",
+        parameters: tuple[str, ...] = (),
+        reason: str = "",
+    ) -> None:
+        """Give a file this content, unless it has it already.
+
+        + mode: its permissions; without one they stay, and a new file gets 0644
+        + parameters, reason: see `Edit`
+        """
+        before, mode_before = self.content(file), self.mode(file)
+        mode = mode or mode_before or "0644"
+        if content == before and mode == mode_before:
+            return
+        self._contents[file.key], self._modes[file.key] = content, mode
+        lines = changed_lines(before or "", content)
+        modes = (mode_before, mode) if mode != mode_before else None
+        path = self.look.files[file.key].path
+        private = self._is_private(mode_before, mode)
+        self.edits.append(Edit(self._step, path, lines, modes, parameters, reason, private))
+
+    def remove(self, file: ManagedFile) -> None:
+        """Take a file away, unless it is not there."""
+        before, mode = self.content(file), self.mode(file)
+        if before is None:
+            return
+        self._contents[file.key], self._modes[file.key] = None, ""
+        path = self.look.files[file.key].path
+        lines, private = changed_lines(before, ""), self._is_private(mode)
+        self.edits.append(Edit(self._step, path, lines, (mode, ""), private=private))
+
+    def _is_private(self, *modes: str) -> bool:
+        return self._discreet and not are_for_everybody(modes)
+
+    def set_parameters(self, wanted: Mapping[str, str | None], reason: str = "") -> None:
+        """Give parameters of main.cf their values, if the host's effective values differ.
+
+        + wanted: name to value; `None` comments the parameter out
+        """
+        defined = defined_parameters(self.main_cf)
+        for name, value in wanted.items():
+            if value is None:
+                self.write(MAIN_CF, comment_out(self.main_cf, name), parameters=(name,), reason=reason)
+                continue
+            if self.look.parameters.get(name, defined.get(name)) != value:
+                content = set_parameter(self.main_cf, name, value)
+                self.write(MAIN_CF, content, parameters=(name,), reason=reason)
+            if name in self.look.parameters:
+                self.expected[name] = value
+
+    def set_options(
+        self, wanted: Mapping[str, Mapping[str, str | None]], reason: str = "", *, content: str = ""
+    ) -> None:
+        """Give services of master.cf their options, if they have others.
+
+        + wanted: what postconf calls a service, such as `smtp/inet`, to its options: name to value, and
+          `None` removes one
+        + content: master.cf with a new service among these; without it, as it is
+        """
+        before = {service.label: service.effective_options for service in services(self.master_cf)}
+        content = set_options(content or self.master_cf, wanted)
+        changed = tuple(
+            f"{label}/{name}"
+            for label, options in wanted.items()
+            for name, value in options.items()
+            if before.get(label, {}).get(name) != value
+        )
+        self.write(MASTER_CF, content, parameters=changed, reason=reason)
+        for service in services(content):
+            # postconf misreads `-oname=value`, which smtpd understands.
+            joined = {option.name for option in service.options if option.joined}
+            for name, value in wanted.get(service.label, {}).items():
+                if value is not None and name not in joined:
+                    self.expected[f"{service.label}/{name}"] = value
+
+    def note(self, text: str) -> None:
+        """Say something of the host in the preview."""
+        self.notes.append(Note(self._step, text))
+
+    def reload(self, service: str, reason: str) -> None:
+        """Reload a service even if none of its files changes."""
+        self.due.setdefault(service, []).append(reason)
+
+
+def is_for_everybody(mode: str) -> bool:
+    """Whether everybody may read a file with these permissions, `0644`."""
+    return bool(int(mode or "0", 8) & 0o004)
+
+
+def are_for_everybody(modes: Iterable[str | None]) -> bool:
+    """Whether everybody may read a file with each of these permissions; no file has none."""
+    return all(is_for_everybody(mode) for mode in modes if mode)
+
+
+def changed_lines(before: str, after: str) -> tuple[str, ...]:
+    """The lines that go (`-`) and come (`+`), place by place, with their line ends."""
+    lines = split_lines(before)
+    return as_lines(lines, hunks(lines, split_lines(after)))

@@ -1,0 +1,121 @@
+"""Edits of main.cf: set a parameter, or comment it out (postconf(5), "SYNTAX OF main.cf")."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from smtp_auth.postfix.logical_lines import WHITE, ended, fold, joined, line_end, logical_lines, split_lines
+
+
+def set_parameter(content: str, name: str, value: str) -> str:
+    """Give a parameter a value.
+
+    The last definition counts: it gets the value in place and keeps its spelling of " = ". Earlier ones are
+    commented out, for Postfix warns of definitions that differ. Without a definition, a line is appended.
+
+    + content: the whole file
+    + value: on one line; an empty one defines the parameter as empty
+    """
+    lines = split_lines(content)
+    definitions = [found for found in _definitions(content) if found.name == name]
+    if not definitions:
+        line = f"{name} = {value}".rstrip() + line_end(content)
+        return ended(content) + line
+    last = definitions[-1]
+    first = lines[last.lines[0]]
+    end = first[len(first.rstrip("\r\n")) :]
+    lines[last.lines[0]] = (last.prefix + value).rstrip(WHITE) + end
+    for index in last.lines[1:]:
+        lines[index] = ""
+    for index in (index for earlier in definitions[:-1] for index in earlier.lines):
+        lines[index] = "#" + lines[index]
+    return "".join(lines)
+
+
+def comment_out(content: str, name: str) -> str:
+    """Put "#" in front of every line that defines a parameter."""
+    lines = split_lines(content)
+    for definition in _definitions(content):
+        if definition.name == name:
+            for index in definition.lines:
+                lines[index] = "#" + lines[index]
+    return "".join(lines)
+
+
+def give_back(content: str, name: str, earlier: str) -> str:
+    """Let a parameter be defined as it was, and where it stands now.
+
+    A definition that was commented out comes back in its place; without an earlier one, the parameter goes.
+
+    + content: the whole file
+    + earlier: the file as it was
+    """
+    lines, before = split_lines(content), split_lines(earlier)
+    gone = {index for one in _definitions(content) if one.name == name for index in one.lines}
+    place = min(gone, default=len(lines))
+    coming: dict[int, str] = {}
+    # The last definition counts: none may come to stand above an earlier one.
+    done = 0
+    for definition in (one for one in _definitions(earlier) if one.name == name):
+        start = _commented_out(lines, before, definition.lines, gone, done)
+        for index in definition.lines:
+            if start is None:
+                done = max(place, done)
+            else:
+                done = start + index - definition.lines[0]
+                gone.add(done)
+            coming[done] = coming.get(done, "") + before[index]
+    parts = []
+    for index, line in enumerate([*lines, ""]):
+        parts += [coming.get(index, ""), "" if index in gone else line]
+    return joined(parts, line_end(content))
+
+
+def _commented_out(
+    lines: list[str], before: list[str], definition: Sequence[int], taken: set[int], first: int
+) -> int | None:
+    """Where a definition stands as a comment, as `comment_out` makes it, with what stood between its lines.
+
+    + before, definition: the lines of the earlier file, and which of them define the parameter
+    + taken, first: lines that it does not stand in, and the first in which it may
+    """
+    span = range(definition[0], definition[-1] + 1)
+    wanted = [f"#{before[index]}" if index in definition else before[index] for index in span]
+    for start in range(first, len(lines) - len(wanted) + 1):
+        if lines[start : start + len(wanted)] == wanted and taken.isdisjoint(
+            range(start, start + len(wanted))
+        ):
+            return start
+    return None
+
+
+def defined_parameters(content: str) -> dict[str, str]:
+    """Name to value of every parameter that the file defines, white space folded; the last one wins."""
+    return {found.name: found.value for found in _definitions(content)}
+
+
+@dataclass(frozen=True)
+class _Definition:
+    name: str
+    value: str
+    prefix: str
+    lines: tuple[int, ...]
+
+
+# A logical line may break before "=", and between "=" and the value.
+_NAME = re.compile(r"\s*([^\s=#]+)\s*=[^\S\n]*", re.ASCII)
+
+
+# A plan asks the same text several times.
+@lru_cache(maxsize=8)
+def _definitions(content: str) -> tuple[_Definition, ...]:
+    lines, found = split_lines(content), []
+    for indices in logical_lines(lines):
+        text = "".join(lines[index] for index in indices)
+        match = _NAME.match(text)
+        if match:
+            found.append(
+                _Definition(match[1], fold(text[match.end() :]), match[0].rstrip("\r"), tuple(indices))
+            )
+    return tuple(found)

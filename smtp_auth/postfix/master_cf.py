@@ -1,0 +1,234 @@
+"""Edits of master.cf: the services that listen on a port, and their -o options (master(5))."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from smtp_auth.postfix.logical_lines import WHITE, ended, fold, line_end, logical_lines, split_lines
+
+# Port 465 and its names in /etc/services, now and in the past.
+SUBMISSIONS_NAMES = ("submissions", "465", "smtps", "ssmtp", "urd")
+
+PORT_25_NAMES = ("smtp", "25")
+
+
+@dataclass(frozen=True)
+class Option:
+    """One `-o name=value` of a service.
+
+    + start, end: where the option begins and ends in the file, `-o` included
+    + argument: where its `name=value` begins; the same as `start` for one word (`-oname=value`)
+    """
+
+    name: str
+    value: str
+    start: int
+    argument: int
+    end: int
+
+    @property
+    def joined(self) -> bool:
+        """Whether it is written `-oname=value`, which smtpd understands but postconf(1) does not."""
+        return self.argument == self.start
+
+
+@dataclass(frozen=True)
+class Service:
+    """One entry of master.cf; `start` is the offset of its first line, `end` that of what follows it."""
+
+    name: str
+    type: str
+    chroot: str
+    command: str
+    options: tuple[Option, ...]
+    start: int
+    end: int
+
+    @property
+    def port(self) -> str:
+        """The port of its name, which may begin with an address."""
+        return self.name.rpartition(":")[2]
+
+    @property
+    def label(self) -> str:
+        """What postconf(1) calls it: `smtp/inet`."""
+        return f"{self.name}/{self.type}"
+
+    @property
+    def effective_options(self) -> dict[str, str]:
+        """Name to value; the last option of a name wins, as in Postfix."""
+        return {option.name: option.value for option in self.options}
+
+
+def services(content: str) -> list[Service]:
+    """Every service of the file, in file order. Raises a `ValueError` that quotes a broken line."""
+    return list(_parsed(content))
+
+
+def options_by_label(content: str) -> dict[str, dict[str, str]]:
+    """What postconf calls each service, such as `smtp/inet`, to its options."""
+    return {service.label: service.effective_options for service in services(content)}
+
+
+def submissions_services(content: str) -> list[Service]:
+    """The services that listen on port 465, whatever they are called and whatever they bind to."""
+    return [service for service in services(content) if is_submissions(service)]
+
+
+def port_25_services(content: str) -> list[Service]:
+    """The smtpd services that serve port 25; behind postscreen that is `smtpd pass`."""
+    return [service for service in services(content) if is_smtpd_of_port_25(service)]
+
+
+def is_submissions(service: Service) -> bool:
+    """Whether a service listens on port 465."""
+    return service.type == "inet" and service.port in SUBMISSIONS_NAMES
+
+
+def is_smtpd_of_port_25(service: Service) -> bool:
+    """Whether a service is an smtpd that serves port 25."""
+    listens = service.type == "pass" or (service.type == "inet" and service.port in PORT_25_NAMES)
+    return service.command == "smtpd" and listens
+
+
+def serves_port_25(content: str) -> bool:
+    """Whether a service listens on port 25, be it smtpd or postscreen."""
+    return any(service.type == "inet" and service.port in PORT_25_NAMES for service in services(content))
+
+
+def set_options(content: str, wanted: Mapping[str, Mapping[str, str | None]]) -> str:
+    """Give services options; their other options stay.
+
+    An existing option gets the new value in place, a missing one is added on its own line at the end,
+    and one whose value is `None` is removed.
+
+    + wanted: a service's label, such as `smtp/inet`, to its options, name to value
+    """
+    # From the last service up: an edit moves only what is below it.
+    for service in reversed(services(content)):
+        options = wanted.get(service.label)
+        if options:
+            content = _edit_service(content, service, options)
+    return content
+
+
+def add_submissions_service(content: str, chroot: str) -> str:
+    """Add the service without options: below Debian's commented example if the file has it, else at the end.
+
+    + chroot: the column of that name: `y`, `n` or `-`
+    """
+    stanza = f"submissions inet n       -       {chroot}       -       -       smtpd{line_end(content)}"
+    content = ended(content)
+    commented = re.search(r"^#submissions\s+inet\s.*\n(?:#[ \t]+\S.*\n)*", content, re.MULTILINE)
+    place = commented.end() if commented else len(content)
+    # A comment does not end a service: the lines below it may still be options of the service above.
+    place = next((service.end for service in services(content) if service.start < place < service.end), place)
+    return content[:place] + stanza + content[place:]
+
+
+def remove_service(content: str, label: str, kept: Mapping[str, str]) -> str:
+    """Take a service out.
+
+    + label: what postconf calls it, such as `submissions/inet`
+    + kept: options of an owner's, name to value, which stay as comments in its place
+    """
+    service = next(service for service in services(content) if service.label == label)
+    comments = "".join(f"#  {option_words(name, value)}{line_end(content)}" for name, value in kept.items())
+    return content[: service.start] + comments + content[service.end :]
+
+
+def option_words(name: str, value: str) -> str:
+    """`-o name=value` as master.cf wants it: in braces if the value holds white space."""
+    return f"-o {_argument(name, value)}"
+
+
+def _argument(name: str, value: str) -> str:
+    return f"{{ {name} = {value} }}" if " " in value else f"{name}={value}"
+
+
+_COLUMNS = 8
+
+
+# A plan asks the same text several times.
+@lru_cache(maxsize=8)
+def _parsed(content: str) -> tuple[Service, ...]:
+    lines = split_lines(content)
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line))
+    return tuple(_service(lines, offsets, indices) for indices in logical_lines(lines))
+
+
+def _service(lines: list[str], offsets: list[int], indices: list[int]) -> Service:
+    words: list[tuple[str, int, int]] = []
+    for index in indices:
+        words += _words(lines[index], offsets[index])
+    words = _join_braces(words)
+    if len(words) < _COLUMNS:
+        raise ValueError(f"not a service: {lines[indices[0]].strip(WHITE)!r}")
+    options = []
+    rest = iter(words[_COLUMNS:])
+    for text, start, end in rest:
+        argument = start
+        if text == "-o":
+            text, argument, end = next(rest, ("", start, end))
+        elif text.startswith("-o"):
+            text = text[2:]
+        else:
+            continue
+        if text.startswith("{") and text.endswith("}"):
+            text = text[1:-1]
+        name, _, value = text.partition("=")
+        options.append(Option(name.strip(WHITE), fold(value), start, argument, end))
+    name, kind, chroot, command = (words[column][0] for column in (0, 1, 4, _COLUMNS - 1))
+    start, end = offsets[indices[0]], offsets[indices[-1] + 1]
+    return Service(name, kind, chroot, command, tuple(options), start, end)
+
+
+def _words(line: str, offset: int) -> list[tuple[str, int, int]]:
+    return [(m[0], offset + m.start(), offset + m.end()) for m in re.finditer(r"\S+", line, re.ASCII)]
+
+
+def _join_braces(words: Sequence[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
+    """Words between braces are one word (Postfix's mystrtokq)."""
+    joined: list[tuple[str, int, int]] = []
+    depth = 0
+    for text, start, end in words:
+        if depth > 0:
+            before, first, _ = joined.pop()
+            joined.append((f"{before} {text}", first, end))
+        else:
+            joined.append((text, start, end))
+        for character in text:
+            depth = max(0, depth + {"{": 1, "}": -1}.get(character, 0))
+    return joined
+
+
+def _edit_service(content: str, service: Service, options: Mapping[str, str | None]) -> str:
+    present = service.effective_options
+    edits: list[tuple[int, int, str]] = []
+    added = ""
+    for name, value in options.items():
+        if value is None:
+            edits += [_removal(content, o) for o in service.options if o.name == name]
+        elif name not in present:
+            added += f"  {option_words(name, value)}{line_end(content)}"
+        elif present[name] != value:
+            last = [option for option in service.options if option.name == name][-1]
+            text = option_words(name, value) if last.joined else _argument(name, value)
+            edits.append((last.argument, last.end, text))
+    body = content[: service.end]
+    for start, end, text in sorted(edits, reverse=True):
+        body = body[:start] + text + body[end:]
+    return (ended(body) if added else body) + added + content[service.end :]
+
+
+def _removal(content: str, option: Option) -> tuple[int, int, str]:
+    """The edit that removes an option, with its whole line if nothing else is on it."""
+    start = content.rfind("\n", 0, option.start) + 1
+    newline = content.find("\n", option.end)
+    end = len(content) if newline < 0 else newline + 1
+    if not content[start : option.start].strip() and not content[option.end : end].strip():
+        return start, end, ""
+    return len(content[: option.start].rstrip(" \t")), option.end, ""

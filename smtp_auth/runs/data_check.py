@@ -1,0 +1,61 @@
+"""Every host's data is checked before any connection is made, and all problems are listed at once."""
+
+from pyinfra import logger
+from pyinfra.api import Host, State
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.output import format_text
+
+from smtp_auth.runs.report import Outcome, report
+from smtp_auth.settings import SettingsError, settings_from_data
+from smtp_auth.shown import shown
+
+
+def leave_out_bad_hosts(state: State) -> None:
+    """Make a run leave out the hosts whose data is wrong.
+
+    These hosts count as failed, so the run's exit status is 1; the others go on.
+
+    Raises pyinfra's `PyinfraError` if no host is left.
+    """
+    chosen = [host for host in state.inventory if state.is_host_in_limit(host)]
+    problems = {host: _problems_of(host) for host in chosen}
+    bad = {host for host in chosen if problems[host]}
+    _warn_of_port_25([host for host in chosen if host not in bad])
+    if not bad:
+        return
+    lines = [line for host in chosen for line in problems[host]]
+    for line in lines:
+        logger.error(format_text(shown(line), "red"))
+    logger.error(
+        f"{len(lines)} problems in the data of {len(bad)} hosts of {len(chosen)}: these are left out"
+    )
+    state.failed_hosts |= bad
+    for host in bad:
+        report(host, Outcome.REFUSED, problems[host][0])
+    state.limit_hosts = [host for host in chosen if host not in bad]
+    if not state.limit_hosts:
+        raise PyinfraError("no host is left")
+
+
+def _warn_of_port_25(hosts: list[Host]) -> None:
+    """Say once a run that logins are offered on port 25, too, where nobody has decided so."""
+    undecided = sum(host.data.get("smtp_auth_on_port_25") is None for host in hosts)
+    if undecided:
+        logger.warning(
+            format_text(
+                f"smtp_auth_on_port_25 is not set for {undecided} of {len(hosts)} hosts: they offer logins "
+                "on port 25, too, as in the guide; False keeps them on port 465, True says that it is meant",
+                "yellow",
+            )
+        )
+
+
+def _problems_of(host: Host) -> list[str]:
+    """Everything that is wrong with one host's data, one sentence per problem."""
+    try:
+        settings_from_data(host.name, host.data.dict())
+    except SettingsError as error:
+        return [str(problem) for problem in error.problems]
+    except Exception as error:
+        return [f"{host.name}: its data cannot be read: {error!r}"]
+    return []

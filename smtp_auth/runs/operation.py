@@ -1,0 +1,105 @@
+"""What an operation does: show its step's part of the plan, and yield the command that carries it out.
+
+A host changes once: the first operation that has anything to do carries out the whole plan, the later ones
+report their part of it. If the change fails, pyinfra executes no later operation of that host.
+
+Two rules of pyinfra shape this module. Its planning stops at the first command that an operation yields, so
+everything that a preview shows must be logged before that. An exception inside an operation's generator
+ends the run for every host, so these functions let none out.
+"""
+
+from collections.abc import Callable, Generator, Iterable
+
+from pyinfra import host, state
+from pyinfra.api import FunctionCommand, Host, State
+from pyinfra.api.command import PyinfraCommand
+from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.output import format_text
+from pyinfra.context import ctx_host
+
+from smtp_auth.plan.preview import reload_lines, step_lines
+from smtp_auth.plan.step import Step
+from smtp_auth.runs.host import Prepared, prepared
+from smtp_auth.runs.report import Outcome
+from smtp_auth.runs.transaction import Transaction
+from smtp_auth.runs.trouble import fail, fault, tell
+
+
+def take_part(step: Step, present: bool = True) -> Generator[PyinfraCommand, None, None]:
+    """Show what a step changes, and change the host if this step is the first that has an edit.
+
+    + present: whether the host shall have it, as in deploy.py; in remove.py it is taken back
+    """
+
+    def part(found: Prepared) -> list[PyinfraCommand]:
+        _show(step_lines(found.plan, step))
+        if not found.plan.edits_of(step):
+            host.noop(step.nothing_to_do if present else "there is nothing of it to take back")
+            return []
+        first = found.plan.edits[0].step == step.name
+        return [Transaction(found.plan, found.settings, found.look) if first else _reported()]
+
+    yield from _alone(part)
+
+
+def go_live(nothing_to_do: str) -> Generator[PyinfraCommand, None, None]:
+    """Show what is reloaded, and change the host if no step has an edit but a reload is due.
+
+    + nothing_to_do: what to say if neither an edit nor a reload is due
+    """
+
+    def part(found: Prepared) -> list[PyinfraCommand]:
+        _show(reload_lines(found.plan))
+        if found.plan.is_empty:
+            host.noop(nothing_to_do)
+            return []
+        return [_reported() if found.plan.edits else Transaction(found.plan, found.settings, found.look)]
+
+    yield from _alone(part)
+
+
+def _reported() -> PyinfraCommand:
+    """A part of the plan that an earlier operation has carried out."""
+    return FunctionCommand(_done, (), {})
+
+
+def _done(state: State, host: Host) -> bool:
+    return True
+
+
+def _alone(part: Callable[[Prepared], list[PyinfraCommand]]) -> Generator[PyinfraCommand, None, None]:
+    """The commands of a part of the plan. Whatever goes wrong here fails this host alone."""
+    if ctx_host.get() in state.failed_hosts:
+        # deploy.py goes on calling operations for a host that failed while it was planned.
+        return
+    try:
+        commands = part(prepared())
+    except (PyinfraError, EOFError):
+        # Of pyinfra's own: no host is left, or nobody answers its question whether to go on.
+        raise
+    except Exception as error:
+        commands = _failure(fault(error))
+    yield from commands
+
+
+def _failure(reason: str) -> list[PyinfraCommand]:
+    """Fail the host: at once while pyinfra plans; during the execution by a command that fails."""
+    if state.is_executing:
+        return [FunctionCommand(_fail, (reason,), {})]
+    fail([reason], Outcome.FAILED)
+    return []
+
+
+def _fail(state: State, host: Host, reason: str) -> bool:
+    tell(reason, Outcome.FAILED)
+    return False
+
+
+def _show(lines: Iterable[str]) -> None:
+    """Log lines of a preview under `--diff`, once: while pyinfra plans, or with `-y` when it executes."""
+    if not state.config.DIFF or (state.is_executing and state.should_check_for_changes()):
+        return
+    colours = {"+": "green", "-": "red"}
+    for line in lines:
+        colour = colours.get(line[:1])
+        host.log("    " + (format_text(line, colour) if colour else line))

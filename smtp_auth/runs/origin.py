@@ -1,0 +1,52 @@
+"""Who makes the changes of this run, from where, and from which version of this program and its data."""
+
+import getpass
+import secrets
+import socket
+import subprocess
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from threading import Lock
+
+from smtp_auth.on_host.change import Change
+
+_ROOT = Path(__file__).parents[2]
+
+
+# Many hosts ask at once, and git lets others go on meanwhile.
+_lock = Lock()
+
+
+def this_change() -> Change:
+    """The change of this run, the same on all its hosts."""
+    with _lock:
+        return _change()
+
+
+@cache
+def _change() -> Change:
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return Change(f"{now}-{secrets.token_hex(2)}", f"{_user()}@{socket.gethostname()}", _commit())
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A user id without a name, as in a container.
+        return "unknown"
+
+
+def _commit() -> str:
+    # One call for both, since every host waits for it: git-status(1), "Porcelain Format Version 2".
+    command = ("git", "-C", str(_ROOT), "status", "--porcelain=v2", "--branch")
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=20
+        )
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+    lines = done.stdout.splitlines()
+    head = next((line.split()[-1][:12] for line in lines if line.startswith("# branch.oid ")), "unknown")
+    return head if all(line.startswith("# ") for line in lines) else f"{head} dirty"

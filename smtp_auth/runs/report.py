@@ -1,0 +1,108 @@
+"""What became of each host, at the end of a run: one line per host that did not go through, one of counts."""
+
+import atexit
+import logging
+from dataclasses import dataclass, field
+from enum import Enum
+
+from pyinfra import logger
+from pyinfra.api import Host, State
+from pyinfra.api.output import format_text
+from pyinfra.api.state import BaseStateCallback, StateStage
+from pyinfra.context import ctx_host
+
+from smtp_auth.shown import shown
+
+
+class Outcome(Enum):
+    """What became of a host, in the words of the report."""
+
+    CHANGED = "changed"
+    WOULD_CHANGE = "would change"
+    UNCHANGED = "unchanged"
+    NOT_BEGUN = "not begun"
+    REFUSED = "refused"
+    PUT_BACK = "failed and put back"
+    FAILED = "failed"
+    NOT_REACHED = "not reached"
+    NOT_AWAITED = "not waited for"
+
+
+_WELL = (Outcome.CHANGED, Outcome.WOULD_CHANGE, Outcome.UNCHANGED, Outcome.NOT_BEGUN)
+
+
+@dataclass
+class _Told:
+    """The outcomes so far, by host: of those that went through without a reason."""
+
+    outcomes: dict[Host, tuple[Outcome, str]] = field(default_factory=dict)
+
+
+_told = _Told()
+
+
+def report(host: Host, outcome: Outcome, reason: str = "") -> None:
+    """Keep what became of a host. Why it did not go through is said once: the first reason stays.
+
+    + reason: in one line, for people
+    """
+    before = _told.outcomes.get(host)
+    if before is None or before[0] in (*_WELL, Outcome.NOT_AWAITED):
+        _told.outcomes[host] = (outcome, reason)
+
+
+def report_at_the_end(state: State, *, is_dry: bool) -> None:
+    """Tell at the end of this run what became of its hosts.
+
+    + is_dry: whether nothing is executed, so that a host with a plan would change
+    """
+    state.add_callback_handler(_Callbacks())
+    logging.getLogger("pyinfra").addFilter(lambda record: not _is_false_ready(state, record))
+    atexit.register(_tell, state, is_dry)
+
+
+class _Callbacks(BaseStateCallback):
+    """What pyinfra says of hosts while it runs."""
+
+    @staticmethod
+    def host_connect_error(state: State, host: Host, error: Exception) -> None:
+        # A change that lost its connection says itself what became of it.
+        if state.current_stage is StateStage.Connect:
+            report(host, Outcome.NOT_REACHED, str(error.args[0]) if error.args else repr(error))
+
+    @staticmethod
+    def operation_host_error(
+        state: State, host: Host, op_hash: str, retry_count: int = 0, max_retries: int = 0
+    ) -> None:
+        # With --no-wait pyinfra would forget it, and end with exit status 0.
+        state.failed_hosts.add(host)
+        report(host, Outcome.FAILED, "an operation failed, see above")
+
+
+def _is_false_ready(state: State, record: logging.LogRecord) -> bool:
+    """Whether a line says "Ready" of a host that has failed while it was planned."""
+    return ctx_host.isset() and ctx_host.get() in state.failed_hosts and "Ready:" in record.getMessage()
+
+
+def _tell(state: State, is_dry: bool) -> None:
+    chosen = [host for host in state.inventory if state.is_host_in_limit(host) or host in state.failed_hosts]
+    outcomes = {host: _outcome(state, host, is_dry) for host in chosen}
+    trouble = {host: found for host, found in outcomes.items() if found[0] not in _WELL}
+    logger.info("--> Report:")
+    width = max((len(host.name) for host in trouble), default=0)
+    for host, (outcome, reason) in trouble.items():
+        text = f"    {host.name:<{width}}  {outcome.value}: {shown(reason)}"
+        logger.error(format_text(text, "red"))
+    counts = {one: sum(found[0] is one for found in outcomes.values()) for one in Outcome}
+    words = ", ".join(f"{count} {one.value}" for one, count in counts.items() if count)
+    logger.info(f"    {len(chosen)} hosts: {words}")
+
+
+def _outcome(state: State, host: Host, is_dry: bool) -> tuple[Outcome, str]:
+    outcome, reason = _told.outcomes.get(host, (Outcome.NOT_BEGUN, ""))
+    if host in state.failed_hosts and outcome in _WELL:
+        return Outcome.FAILED, "see above"
+    if outcome is Outcome.WOULD_CHANGE and not is_dry:
+        # The run ended before it came to this host.
+        return Outcome.NOT_BEGUN, ""
+    return outcome, reason

@@ -1,0 +1,46 @@
+"""What pyinfra itself prints of hosts and peers is escaped, too: a failed command's output, an SSH banner."""
+
+import logging
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pyinfra.connectors import util
+
+from smtp_auth.shown import shown
+
+# Colours are pyinfra's own, and change nothing but colours.
+_COLOUR = re.compile(r"(\x1b\[[\d;]*m)")
+
+
+def escape_what_others_say() -> None:
+    """Let nothing that a host or a peer says reach the terminal as it is."""
+    read = util.read_buffer
+
+    def read_shown(name: str, io: Iterable[str | bytes], *rest: Any, **options: Any) -> None:
+        read(name, map(_line, io), *rest, **options)
+
+    util.read_buffer = read_shown
+    logging.getLogger("pyinfra").addFilter(_escape)
+    # Where the log lines of libraries end, paramiko's above all.
+    if logging.lastResort:
+        logging.lastResort.addFilter(_escape)
+
+
+def _line(line: str | bytes) -> str:
+    text = line if isinstance(line, str) else line.decode("utf-8", "backslashreplace")
+    return shown(text.rstrip("\n"))
+
+
+def _escape(record: logging.LogRecord) -> bool:
+    record.msg, record.args = "".join(_parts(record.getMessage())), ()
+    return True
+
+
+def _parts(message: str) -> Iterator[str]:
+    for part in _COLOUR.split(message):
+        if _COLOUR.fullmatch(part):
+            yield part
+        else:
+            # One message may have several lines.
+            yield "\n".join(line if line.isprintable() else shown(line) for line in part.split("\n"))

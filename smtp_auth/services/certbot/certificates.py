@@ -1,0 +1,194 @@
+"""The certificates that a host has: whether they can be served, and what will be wrong with them soon.
+
+A certificate that cannot be served is an obstacle, which refuses the host: it is missing, does not belong to
+its key, has expired, or does not cover `mail_hostname`. One that ends within ten days is a warning:
+Let's Encrypt's are renewed thirty days before their end, so its renewal has failed for a while.
+"""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+from smtp_auth.accepted_values import lineage_name
+from smtp_auth.facts.look import Lineage, Look
+from smtp_auth.settings import Settings
+from smtp_auth.shown import command
+
+# This library takes longer to load than all our modules. The functions that need it load it, so that it
+# loads while the hosts answer.
+if TYPE_CHECKING:
+    from cryptography import x509
+
+SOON = timedelta(days=10)
+
+
+def obstacles(settings: Settings, look: Look, domain: str) -> Iterator[str]:
+    """Why a domain's certificate cannot be served; nothing where it can."""
+    lineage = look.certificates[domain]
+    if lineage.chain is None:
+        yield f"no certificate for {domain} in {lineage.directory}{_instead(settings, look, domain)}"
+        return
+    name = settings.lineage_name(domain)
+    certificate = _leaf(lineage)
+    if certificate is None:
+        yield f"{lineage.directory}/fullchain.pem is not a certificate in PEM: {_renewal(look, name)}"
+        return
+    yield from _key_obstacles(look, lineage, certificate, name)
+    if certificate.not_valid_after_utc < datetime.now(UTC):
+        yield (
+            f"the certificate in {lineage.directory} expired on {certificate.not_valid_after_utc:%Y-%m-%d}: "
+            f"{_renewal(look, name)}"
+        )
+    if domain == settings.mail_domain and not _covers(lineage, settings.mail_hostname):
+        wider = _wider(look, name, [*names(lineage), settings.mail_hostname])
+        yield (
+            f"the certificate in {lineage.directory} does not cover {settings.mail_hostname}: "
+            f"{_named_otherwise(settings, look) or wider}, or set mail_hostname to a name that it covers"
+        )
+    if not names(lineage):
+        yield f"the certificate in {lineage.directory} covers no DNS name: issue it for the domain's names"
+
+
+def warnings(settings: Settings, look: Look, domain: str) -> Iterator[str]:
+    """What will be wrong with a domain's certificate soon."""
+    lineage = look.certificates[domain]
+    certificate = _leaf(lineage)
+    if certificate is None:
+        return
+    left = certificate.not_valid_after_utc - datetime.now(UTC)
+    if timedelta(0) <= left < SOON:
+        yield (
+            f"the certificate in {lineage.directory} ends on {certificate.not_valid_after_utc:%Y-%m-%d}"
+            f" and was not renewed: {_renewal(look, settings.lineage_name(domain))}"
+        )
+
+
+def names(lineage: Lineage) -> list[str]:
+    """The DNS names that a lineage's certificate covers, in its order and in lower case."""
+    certificate = _leaf(lineage)
+    if certificate is None:
+        return []
+    from cryptography import x509
+
+    try:
+        extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return []
+    return [name.lower() for name in extension.value.get_values_for_type(x509.DNSName)]
+
+
+def _key_obstacles(look: Look, lineage: Lineage, certificate: "x509.Certificate", name: str) -> Iterator[str]:
+    from cryptography.exceptions import UnsupportedAlgorithm
+
+    if not lineage.key:
+        yield f"{lineage.directory}/privkey.pem is missing or cannot be read without a passphrase"
+        return
+    try:
+        belongs = _public_key(lineage) == _der(certificate.public_key())
+    except (UnsupportedAlgorithm, ValueError) as error:
+        yield (
+            f"{lineage.directory}: whether privkey.pem belongs to fullchain.pem cannot be told "
+            f"({error}): issue the certificate with an RSA or ECDSA key"
+        )
+        return
+    if not belongs:
+        yield (
+            f"{lineage.directory}: privkey.pem does not belong to fullchain.pem: "
+            f"{_renewal(look, name, '--force-renewal')}"
+        )
+
+
+def _instead(settings: Settings, look: Look, domain: str) -> str:
+    """What there is instead of a lineage, and the command that makes the one that is wanted."""
+    is_default = domain == settings.mail_domain
+    name = settings.lineage_name(domain)
+    covered = settings.mail_hostname if is_default else f"mail.{domain}"
+    obtain = command("certbot", "certonly", "--cert-name", name, "-d", covered)
+    renamed = _renamed(look, name)
+    otherwise = _named_otherwise(settings, look) if is_default else ""
+    if renamed:
+        return (
+            f"; certbot calls it {renamed[-1]}: run {obtain} on the host (with a -d for each of its "
+            f"names), then {command('certbot', 'delete', '--cert-name', renamed[-1])}"
+            + (f"; or: {otherwise}" if otherwise else "")
+        )
+    if otherwise:
+        return f": {otherwise}"
+    others = f" (there is {', '.join(look.lineages)})" if look.lineages else ""
+    return f"{others}: run {obtain} on the host"
+
+
+def _named_otherwise(settings: Settings, look: Look) -> str:
+    """Which key names a lineage that covers the host, if there is one beside that of the mail domain."""
+    now = datetime.now(UTC)
+    for name, lineage in look.covering.items():
+        certificate = _leaf(lineage)
+        if certificate is None or certificate.not_valid_after_utc < now or not _is_name(name):
+            continue
+        if _covers(lineage, settings.mail_hostname):
+            return f"the lineage {name} covers {settings.mail_hostname}: set certificate_name to '{name}'"
+    return ""
+
+
+def _is_name(name: str) -> bool:
+    """Whether a lineage has a name that `certificate_name` accepts."""
+    try:
+        return bool(lineage_name(name))
+    except ValueError:
+        return False
+
+
+def _wider(look: Look, name: str, wanted: list[str]) -> str:
+    """How a lineage gets further names. Without --cert-name certbot would make another lineage."""
+    if "certbot" not in look.commands:
+        return "issue it for that name too"
+    words = [word for one in wanted for word in ("-d", one)]
+    return f"run {command('certbot', 'certonly', '--cert-name', name, *words)} on the host"
+
+
+def _renewal(look: Look, name: str, *options: str) -> str:
+    """How a lineage is renewed, and which one is perhaps renewed instead of it."""
+    if "certbot" not in look.commands:
+        return "renew it with the client that obtained it"
+    renewal = f"renew it with {command('certbot', 'renew', *options, '--cert-name', name)}"
+    renamed = _renamed(look, name)
+    return f"{renewal} (there is {', '.join(renamed)} too, which nothing here uses)" if renamed else renewal
+
+
+def _renamed(look: Look, name: str) -> list[str]:
+    """The lineages that certbot made beside one that it has: example.jp-0001 and on."""
+    return [other for other in look.lineages if re.fullmatch(rf"{re.escape(name)}-\d{{4,}}", other)]
+
+
+def _leaf(lineage: Lineage) -> "x509.Certificate | None":
+    return _first(lineage.chain or "")
+
+
+# A plan asks for the same certificate several times.
+@lru_cache(maxsize=8)
+def _first(chain: str) -> "x509.Certificate | None":
+    from cryptography import x509
+
+    try:
+        return x509.load_pem_x509_certificate(chain.encode("latin-1"))
+    except ValueError:
+        return None
+
+
+def _public_key(lineage: Lineage) -> bytes:
+    return _der(load_pem_public_key(lineage.key.encode("ascii")))
+
+
+def _der(key: object) -> bytes:
+    der: bytes = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)  # type: ignore[attr-defined]
+    return der
+
+
+def _covers(lineage: Lineage, name: str) -> bool:
+    """Whether one of the certificate's DNS names is this one, wildcards included (RFC 6125)."""
+    covered = names(lineage)
+    return name in covered or re.sub(r"^[^.]+", "*", name) in covered

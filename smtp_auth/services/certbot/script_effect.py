@@ -1,0 +1,124 @@
+"""Whether a script reloads a unit, as far as reading it tells.
+
+A reload counts where the script surely comes to it: a command at the top level, with nothing in front of it
+that may end the script or hide it. Deploy and verification both ask here.
+"""
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+
+from smtp_auth.services.certbot.shebang import shell_of
+
+
+class Reload(Enum):
+    """What is known of a script and a unit."""
+
+    SURELY = "it reloads the unit whenever it runs"
+    PERHAPS = "it has the words of a reload, and whether it comes to them cannot be told"
+    NO = "it has no words of a reload, or ends before them"
+
+
+def reload_in(script: str, unit: str) -> Reload:
+    """What a script does for a systemd unit.
+
+    + script: with its `#!` line
+    + unit: with or without `.service`
+    """
+    if shell_of(script):
+        if any(_is_reload(command, unit) for command in _reached(script)):
+            return Reload.SURELY
+        script = _before_its_end(script)
+    mentioned = any(re.search(rf"^[^#\n]*{way}", script, re.MULTILINE) for way in _ways(unit))
+    return Reload.PERHAPS if mentioned else Reload.NO
+
+
+# Words after which nobody can say by reading what still runs.
+_ENDS = re.compile(
+    r"(?:^|[\s;&|(])(?:exit|exec|return|set|eval|trap|kill|source|function|case|\.)(?:[\s;)]|$)|\(\)|<<"
+)
+
+_OPENS, _CLOSES = ("if", "do", "{", "("), ("fi", "done", "}", ")")
+
+
+def _reached(script: str) -> Iterator[str]:
+    """The commands at the top level that a shell surely comes to, each without what stands behind it."""
+    for _, text in _top_level(_lines(script)):
+        # What stands behind the first "&&" or "||" depends on it.
+        yield from (re.split(r"&&|\|\|?", command)[0].strip() for command in _until_an_end(text))
+
+
+def _before_its_end(script: str) -> str:
+    """A script without what stands behind an `exit` that it surely comes to."""
+    lines = _lines(script)
+    for number, text in _top_level(lines):
+        if re.fullmatch(r"exit(?:\s+\d+)?", text):
+            return "\n".join(lines[:number])
+    return script
+
+
+def _lines(script: str) -> list[str]:
+    return script.replace("\\\n", " ").split("\n")
+
+
+def _top_level(lines: list[str]) -> Iterator[tuple[int, str]]:
+    """The lines that a shell surely comes to, with their numbers, as far as that can be told by reading."""
+    ends_at_an_error = bool(re.search(r"\s-\w*e", lines[0]))
+    depth, joined = 0, False
+    for number, line in enumerate(lines[1:], 1):
+        text = _plain(line)
+        if not text:
+            continue
+        words = _structure(text)
+        opened, closed = (sum(word in kind for word in words) for kind in (_OPENS, _CLOSES))
+        if depth == 0 and not opened and not closed and not joined:
+            yield number, text
+        depth += opened - closed
+        joined = bool(re.search(r"(?:&&|\|\|?)$", text))
+        if ends_at_an_error or depth < 0 or _ENDS.search(text) or re.search(r"['\"`]", text):
+            return
+
+
+def _structure(text: str) -> list[str]:
+    """The words of a line by which a shell groups commands: they begin a command."""
+    found = re.findall(r"[(){}]", text)
+    for command in re.split(r"[;&|(){}]+", text):
+        for word in command.split():
+            found.append(word)
+            if word not in ("then", "else", "do", "!"):
+                break
+    return found
+
+
+def _until_an_end(text: str) -> Iterator[str]:
+    for command in text.split(";"):
+        if _ENDS.search(command):
+            return
+        yield command
+
+
+def _plain(line: str) -> str:
+    """A line without its comment, its quoted words unquoted, and longer quotations as one word."""
+    text = re.sub(r"(['\"])([\w@.:/-]*)\1", r"\2", line)
+    text = re.sub(r"'[^']*'|\"[^\"`\\]*\"", "QUOTED", text)
+    return re.sub(r"(?:^|(?<=\s))#.*", "", text).strip()
+
+
+def _is_reload(command: str, unit: str) -> bool:
+    redirected = r"(?:\s*(?:[12&]?>{1,2}|2>&)\s*\S+)*"
+    return any(
+        re.fullmatch(rf"(?:sudo\s+)?(?:/\S*/)?{way}[^&]*?{redirected}", command) for way in _ways(unit)
+    )
+
+
+def _ways(unit: str) -> tuple[str, ...]:
+    """Expressions for the usual ways of a reload or restart."""
+    bare = re.escape(unit.removesuffix(".service"))
+    name = rf"(?<![\w@.-])[\"']?{bare}(?:\.service)?(?![\w@.-])"
+    verb = r"(?:try-)?(?:reload|restart|reload-or-restart|reload-or-try-restart)"
+    ways = (
+        rf"\bsystemctl\s[^#\n]*?{verb}\s[^#\n]*{name}",
+        rf"\b(?:service|invoke-rc\.d)\s+{name}\s+(?:force-)?(?:reload|restart)\b",
+        rf"/etc/init\.d/{bare}\s+(?:force-)?(?:reload|restart)\b",
+    )
+    return (*ways, r"(?<![\w.-])postfix\s+reload\b") if bare == "postfix" else ways

@@ -1,0 +1,261 @@
+"""The options of a service on port 465: the guide's, what its owner keeps, and what the data asks for.
+
+What the data keys promise holds, whoever set it where: TLS from the first byte, its floor, logins through
+Dovecot, nothing without a login. All else that an owner has set on the service stays. So do the owner's
+lists of restrictions, on the service or inherited from main.cf: they may bind senders to logins or ask about
+quotas. Empty ones, and inherited ones that say no more than who may relay, become the guide's.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from smtp_auth.facts.look import Look
+from smtp_auth.postfix import tls_protocols
+from smtp_auth.postfix.lists import elements
+from smtp_auth.postfix.main_cf import defined_parameters
+from smtp_auth.postfix.master_cf import Service, port_25_services, services
+from smtp_auth.postfix.restrictions import asks_for_login, refuses_logins
+from smtp_auth.settings import Settings
+
+# The guide's options: TLS from the first byte (RFC 8314), and nothing without a login.
+GUIDE_OPTIONS: dict[str, str] = {
+    "syslog_name": "postfix/submissions",
+    "smtpd_forbid_unauth_pipelining": "no",
+    "smtpd_tls_wrappermode": "yes",
+    "smtpd_sasl_auth_enable": "yes",
+    "local_header_rewrite_clients": "static:all",
+    "smtpd_hide_client_session": "yes",
+    "smtpd_reject_unlisted_recipient": "no",
+    "smtpd_client_restrictions": "$mua_client_restrictions",
+    "smtpd_helo_restrictions": "$mua_helo_restrictions",
+    "smtpd_sender_restrictions": "$mua_sender_restrictions",
+    "smtpd_relay_restrictions": "$mua_relay_restrictions",
+    "smtpd_recipient_restrictions": "permit_sasl_authenticated,reject",
+    "milter_macro_daemon_name": "ORIGINATING",
+}
+
+# Where a service has these, they would win over what the other steps write into main.cf.
+ASKS_DOVECOT: dict[str, str] = {"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth"}
+
+# Written if a host defines none, because an undefined one makes every Postfix command print a warning.
+SAFE_RESTRICTIONS: dict[str, str] = {
+    "mua_client_restrictions": "permit_sasl_authenticated, reject",
+    "mua_helo_restrictions": "",
+    "mua_sender_restrictions": "",
+    "mua_relay_restrictions": "permit_sasl_authenticated, reject",
+}
+
+# Lists of restrictions, to the data key that replaces an owner's.
+LISTS: dict[str, str | None] = {
+    "smtpd_client_restrictions": "mua_client_restrictions",
+    "smtpd_helo_restrictions": "mua_helo_restrictions",
+    "smtpd_sender_restrictions": "mua_sender_restrictions",
+    "smtpd_relay_restrictions": "mua_relay_restrictions",
+    "smtpd_recipient_restrictions": None,
+}
+
+# What else a service's options rest on in main.cf.
+INHERITED = ("smtpd_delay_reject", "smtpd_upstream_proxy_protocol", "smtpd_tls_req_ccert")
+
+# Options of the guide that promise nothing: an owner's value stays.
+_OWNERS = {
+    "syslog_name",
+    "smtpd_forbid_unauth_pipelining",
+    "local_header_rewrite_clients",
+    "smtpd_reject_unlisted_recipient",
+    "milter_macro_daemon_name",
+}
+
+# Who may relay, in lists that hold nothing else.
+_RELAYING = {
+    "permit",
+    "permit_auth_destination",
+    "permit_mynetworks",
+    "permit_sasl_authenticated",
+    "defer_unauth_destination",
+    "reject_unauth_destination",
+    "reject",
+}
+
+# What binds senders to logins (smtpd_sender_login_maps).
+_BINDS_SENDERS = re.compile(r"reject_(?:authenticated_|known_)?sender_login_mismatch", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ServiceOptions:
+    """What one service on port 465 gets.
+
+    + service: as it is; `None` if it is new
+    + options: those to write, name to value; `None` for one that is to go
+    + kept: the owner's lists that stay on the service; `inherited`: those that it has from main.cf
+    + effective: name to value afterwards, of its options and of `LISTS` and `INHERITED`
+    """
+
+    service: Service | None
+    options: Mapping[str, str | None]
+    kept: tuple[str, ...]
+    inherited: tuple[str, ...]
+    effective: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return self.service.name if self.service else "submissions"
+
+    @property
+    def label(self) -> str:
+        """What postconf(1) calls it."""
+        return f"{self.name}/inet"
+
+
+def all_options(settings: Settings) -> dict[str, str | None]:
+    """The guide's options under those of `submissions_options`; `None` removes one."""
+    return {**GUIDE_OPTIONS, **settings.submissions_options}
+
+
+def unknown_options(settings: Settings, look: Look) -> list[str]:
+    """The options that this Postfix does not know and its main.cf does not define either."""
+    defined = _defined(look)
+    return [
+        name
+        for name, value in all_options(settings).items()
+        if value is not None and name not in look.parameters and name not in defined
+    ]
+
+
+def options_of_services(settings: Settings, look: Look) -> list[ServiceOptions]:
+    """What each service on port 465 gets; one new service where there is none."""
+    present: list[Service | None] = [*look.submissions_services]
+    return [_options_of(settings, look, service) for service in present or [None]]
+
+
+def restrictions_needed(
+    settings: Settings, look: Look, found: list[ServiceOptions]
+) -> tuple[dict[str, str], list[str]]:
+    """The mua_* restrictions that have to be written, and the keys that no service refers to.
+
+    Those asked for, else those not defined; of either, those that an option refers to.
+    """
+    defined, wanted = _defined(look), {}
+    referred = mua_parameters_in(value for one in found for value in one.effective.values())
+    for name, safe in SAFE_RESTRICTIONS.items():
+        asked = _asked(settings, name)
+        if name not in referred:
+            continue
+        if asked is None:
+            if name not in defined:
+                is_new = name == "mua_sender_restrictions" and any(one.service is None for one in found)
+                wanted[name] = ", ".join(_sender_rules(look)) if is_new else safe
+        elif name not in defined or elements(defined[name]) != elements(", ".join(asked)):
+            wanted[name] = ", ".join(asked)
+    unused = [
+        name for name in SAFE_RESTRICTIONS if name not in referred and _asked(settings, name) is not None
+    ]
+    return wanted, unused
+
+
+def mua_parameters_in(values: Iterable[str]) -> set[str]:
+    """The mua_* parameters to which values refer."""
+    return {name for value in values for name in re.findall(r"\$[({]?(mua_\w+)", value)}
+
+
+def is_login_only(settings: Settings, look: Look, one: ServiceOptions) -> bool:
+    """Whether the service surely refuses everybody who has not logged in: one of its lists does."""
+    # A client that sends no HELO does not meet that list (smtpd_helo_required).
+    lists = LISTS.keys() - {"smtpd_helo_restrictions"}
+    definitions = _definitions(settings, look)
+    return any(asks_for_login(one.effective[name], definitions) for name in lists)
+
+
+def lists_that_refuse_logins(settings: Settings, look: Look, one: ServiceOptions) -> list[str]:
+    """The owner's lists on the service under which nobody could send, whether logged in or not."""
+    definitions = _definitions(settings, look)
+    return [name for name in one.kept if refuses_logins(one.effective[name], definitions)]
+
+
+def chroot_of_a_new_service(look: Look) -> str:
+    """The chroot column of the host's own smtpd: a new one reaches the same milters and tables."""
+    content = look.master_cf.content or ""
+    smtpds = [service for service in services(content) if service.command == "smtpd"]
+    found = [*port_25_services(content), *smtpds]
+    return found[0].chroot if found else "y"
+
+
+def _options_of(settings: Settings, look: Look, service: Service | None) -> ServiceOptions:
+    present = service.effective_options if service else {}
+    options: dict[str, str | None] = {}
+    kept: list[str] = []
+    inherited: list[str] = []
+    for name, value in GUIDE_OPTIONS.items():
+        if name in LISTS and name not in settings.submissions_options and service:
+            place = _owners_place(settings, look, present, name)
+            if place:
+                (kept if place == "service" else inherited).append(name)
+                continue
+        if not (name in _OWNERS and name in present):
+            options[name] = value
+    for name, value in ASKS_DOVECOT.items():
+        if name in present:
+            options[name] = value
+    floor, protocols = settings.tls_minimum_version, "smtpd_tls_mandatory_protocols"
+    if protocols in present and not tls_protocols.meets(present[protocols], floor):
+        options[protocols] = tls_protocols.at_least(floor, look.postfix_release)
+    options |= settings.submissions_options
+    for name in unknown_options(settings, look):
+        options.pop(name, None)
+    effective = _effective(look, present, options)
+    if effective["smtpd_delay_reject"] == "no" and "smtpd_delay_reject" not in options:
+        # Otherwise these are asked before anybody could log in.
+        early = ("smtpd_client_restrictions", "smtpd_helo_restrictions")
+        definitions = _definitions(settings, look)
+        if any(asks_for_login(effective[name], definitions) for name in early):
+            options["smtpd_delay_reject"] = effective["smtpd_delay_reject"] = "yes"
+    return ServiceOptions(service, options, tuple(kept), tuple(inherited), effective)
+
+
+def _owners_place(settings: Settings, look: Look, present: Mapping[str, str], name: str) -> str:
+    """Where an owner's list is that stays: `service` or `main.cf`; empty if it becomes the guide's."""
+    key = LISTS[name]
+    if key and _asked(settings, key) is not None:
+        return ""
+    own = present.get(name)
+    if own is not None:
+        return "service" if elements(own) and own != GUIDE_OPTIONS[name] else ""
+    inherited = _defined(look).get(name, "")
+    # Under such a list the service served nobody: it is meant for port 25.
+    if refuses_logins(inherited, _definitions(settings, look)):
+        return ""
+    return "main.cf" if {word.lower() for word in elements(inherited)} - _RELAYING else ""
+
+
+def _effective(look: Look, present: Mapping[str, str], options: Mapping[str, str | None]) -> dict[str, str]:
+    lists = {name: look.parameters.get(name, "") for name in (*LISTS, *INHERITED)}
+    gone = {name for name, value in options.items() if value is None}
+    stays = {name: value for name, value in present.items() if name not in gone}
+    return {**lists, **stays, **{name: value for name, value in options.items() if value is not None}}
+
+
+def _definitions(settings: Settings, look: Look) -> dict[str, str]:
+    """What a `$name` in a list stands for afterwards."""
+    mua = {}
+    for key, safe in SAFE_RESTRICTIONS.items():
+        asked = _asked(settings, key)
+        mua[key] = ", ".join(asked) if asked is not None else _defined(look).get(key, safe)
+    return {**look.parameters, **_defined(look), **mua}
+
+
+def _asked(settings: Settings, key: str) -> tuple[str, ...] | None:
+    found: tuple[str, ...] | None = getattr(settings, key)
+    return found
+
+
+def _sender_rules(look: Look) -> list[str]:
+    """What binds senders to logins in main.cf: a new service must not let a login send as somebody else."""
+    defined = _defined(look)
+    words = [word.lower() for name in LISTS for word in elements(defined.get(name, ""))]
+    return list(dict.fromkeys(word for word in words if _BINDS_SENDERS.fullmatch(word)))
+
+
+def _defined(look: Look) -> dict[str, str]:
+    return defined_parameters(look.main_cf.content or "")

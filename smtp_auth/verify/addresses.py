@@ -1,0 +1,73 @@
+"""The addresses at which a host is looked at from outside."""
+
+import errno
+import ipaddress
+import re
+import socket
+
+from pyinfra.connectors.sshuserclient.client import get_ssh_config
+
+from smtp_auth.verify.target import Target, Unseen, observer
+
+# The largest network that one organisation has for itself (10.0.0.0/8, RFC 1918).
+_OWN = 8
+
+
+@observer
+def name_lookup(target: Target) -> tuple[tuple[str, ...], str]:
+    """The addresses to connect to, in the resolver's order, and the reason if there are none.
+
+    They are those of `mail_hostname`, or with `verify_addresses = "ssh"` those of the name that SSH uses.
+    """
+    name = target.settings.mail_hostname
+    if target.settings.verify_addresses == "ssh":
+        name = _ssh_name(target)
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        return (), f"{name} leads to no address: {error.strerror or error}"
+    leads_to = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
+    if not any(map(_routed, leads_to)):
+        return (), f"this machine has no route to {', '.join(leads_to)}"
+    return leads_to, ""
+
+
+@observer
+def addresses(target: Target) -> tuple[str, ...]:
+    """The addresses to which this machine has a route: a machine without IPv6 leaves IPv6 addresses out."""
+    found, problem = target.see(name_lookup)
+    if problem:
+        raise Unseen(problem, "the name leads to an address")
+    return tuple(address for address in found if _routed(address))
+
+
+def is_within(address: str, networks: str, *, narrow: bool = False) -> bool:
+    """Whether an address is in a list like mynetworks; of its tables nothing is known here.
+
+    + narrow: whether networks count that are nobody's own
+    """
+    for word in re.split(r"[\s,]+", networks):
+        try:
+            network = ipaddress.ip_network(word.replace("[", "").replace("]", ""), strict=False)
+        except ValueError:
+            continue
+        if ipaddress.ip_address(address) in network and not (narrow and network.prefixlen < _OWN):
+            return True
+    return False
+
+
+def _ssh_name(target: Target) -> str:
+    name = target.host.data.get("ssh_hostname") or target.name
+    config = get_ssh_config(target.host.data.get("ssh_config_file"))
+    return str(config.lookup(name).get("hostname", name)) if config else str(name)
+
+
+def _routed(address: str) -> bool:
+    """Whether the kernel has a route there; connecting a datagram socket sends nothing."""
+    version = ipaddress.ip_address(address).version
+    with socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((address, 9))
+        except OSError as error:
+            return error.errno not in (errno.ENETUNREACH, errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL)
+    return True

@@ -1,0 +1,81 @@
+"""testinfra over pyinfra's own connection to a host.
+
+Verification therefore reaches a host exactly as a deploy does, with the same SSH configuration, keys,
+jump hosts and sudo; nothing has to be set up twice.
+"""
+
+from threading import BoundedSemaphore
+from typing import Any
+
+import testinfra.host
+from pyinfra.api import Host, StringCommand
+from pyinfra.api.arguments import ConnectorArguments, pop_global_arguments
+from pyinfra.api.exceptions import ConnectError
+from testinfra.backend.base import BaseBackend, CommandResult
+
+from smtp_auth.verify.target import Target, Unseen, observer
+
+# Seconds after which a command on a host counts as hanging.
+TIMEOUT = 120
+
+# Commands at the same time over one connection; sshd's MaxSessions is 10.
+_CHANNELS = 4
+
+# The arguments of a command that this module sets itself.
+_OWN_ARGUMENTS = {"_stdin", "_timeout", "_success_exit_codes"}
+
+
+@observer
+def connection_error(target: Target) -> str:
+    """Why the host is not reached over SSH; empty if it is reached."""
+    try:
+        target.host.connect(show_errors=False, raise_exceptions=True)
+    except ConnectError as error:
+        return str(error)
+    return ""
+
+
+@observer
+def connected(target: Target) -> "Connection":
+    """The connection. Raises `Unseen` if the host is not reached."""
+    if target.see(connection_error):
+        raise Unseen("the host is not reached over SSH", "the host is reached over ssh")
+    return Connection(target.host)
+
+
+def on(target: Target) -> testinfra.host.Host:
+    """testinfra's host."""
+    connection = target.see(connected)
+    host = testinfra.host.Host(connection)
+    connection.set_host(host)
+    return host
+
+
+class Connection(BaseBackend):  # type: ignore[misc]
+    """A backend of testinfra."""
+
+    NAME = "pyinfra"
+
+    def __init__(self, host: Host) -> None:
+        super().__init__(host.name)
+        self._pyinfra = host
+        self._channels = BoundedSemaphore(_CHANNELS)
+
+    def run(self, command: str, *args: str, **_kwargs: Any) -> CommandResult:
+        """Run a command for testinfra, with the arguments quoted in place of each `%s`."""
+        return self.execute(self.quote(command, *args))
+
+    def execute(self, command: str, stdin: str | None = None) -> CommandResult:
+        """Run a shell command as the host's data says: as root, by sudo, …"""
+        given = dict(pop_global_arguments(self._pyinfra.state, self._pyinfra, {})[0])
+        names = ConnectorArguments.__annotations__.keys() - _OWN_ARGUMENTS
+        arguments: Any = {name: given[name] for name in names}
+        # pyinfra only says whether a command failed, so the command prints its status at the end.
+        line = StringCommand(f"( {command}\n); printf '\\n%s' $?")
+        with self._channels:
+            _, output = self._pyinfra.run_shell_command(line, _stdin=stdin, _timeout=TIMEOUT, **arguments)
+        *lines, status = output.stdout_lines or [""]
+        if not status.isdigit():
+            raise ConnectionError(f"the connection broke off: {output.stderr or 'no answer'}")
+        errors = "".join(f"{line}\n" for line in output.stderr_lines)
+        return self.result(int(status), self.encode(command), "\n".join(lines), errors)

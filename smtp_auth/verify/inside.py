@@ -1,0 +1,295 @@
+"""What is seen on a host, over pyinfra's connection. Each observer looks at one thing and only reads."""
+
+import re
+from dataclasses import dataclass
+
+from cryptography import x509
+
+from operations import STEPS
+from operations.certbot_hook import HOOK, has_certbot
+from smtp_auth.facts.look import Look, parse
+from smtp_auth.facts.mail_host import MailHost, Question
+from smtp_auth.on_host import program
+from smtp_auth.on_host.change import RECORD
+from smtp_auth.plan import readiness
+from smtp_auth.plan.plan import Plan, plan_regardless
+from smtp_auth.plan.step import files_managed, parameters_asked
+from smtp_auth.verify.connection import connected, on
+from smtp_auth.verify.target import Target, Unseen, observer
+
+# What the deploy has no use for. Earlier releases do not know those of bare newlines.
+_ASKED_TOO = (
+    "maillog_file",
+    "mynetworks",
+    "smtpd_forbid_bare_newline",
+    "smtpd_forbid_bare_newline_exclusions",
+)
+
+_DEPLOYABLE = "nothing stands in the way of a deploy"
+
+
+@observer
+def look(target: Target) -> Look:
+    """The same look at the host that a deploy takes, with some more parameters."""
+    settings = target.settings
+    parameters = (*parameters_asked(STEPS, settings), *_ASKED_TOO)
+    question = Question(settings, RECORD, parameters, files_managed(STEPS))
+    command = MailHost().command(question)
+    result = target.see(connected).execute(str(command), stdin=program("look.pl"))
+    found = parse(result.stdout.splitlines())
+    if found is None:
+        raise ConnectionError(f"the look at the host came to no end: {result.stderr.strip()}")
+    return found
+
+
+@observer
+def plan(target: Target) -> Plan:
+    """How the host differs from what the steps want, and which reloads are due."""
+    seen = target.see(look)
+    if any(readiness.unreadable(seen)):
+        raise Unseen("its configuration cannot be read", _DEPLOYABLE)
+    return plan_regardless(target.settings, seen, STEPS)
+
+
+# -- services -----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A systemd unit."""
+
+    name: str
+    enabled: bool
+    running: bool
+
+
+@observer
+def postfix_units(target: Target) -> tuple[Unit, ...]:
+    """`postfix.service`, and the unit in which the daemon really runs: another one on Debian 12."""
+    return _units(target, "postfix", "master", f"{target.see(look).queue_directory}/pid/master.pid")
+
+
+@observer
+def dovecot_units(target: Target) -> tuple[Unit, ...]:
+    """`dovecot.service`, and the unit in which the daemon really runs."""
+    return _units(target, "dovecot", "dovecot", "/run/dovecot/master.pid")
+
+
+def _units(target: Target, name: str, program: str, pid_file: str) -> tuple[Unit, ...]:
+    host = on(target)
+    # The file outlives a stop, and its number may then be another program's.
+    cgroups = host.run(
+        'read -r pid <%s && grep -qx %s "/proc/"$pid"/comm" && cat "/proc/"$pid"/cgroup"', pid_file, program
+    ).stdout
+    real = re.findall(r"/([^/\n]+\.service)$", cgroups, re.MULTILINE)
+    services = {unit: host.service(unit) for unit in dict.fromkeys((f"{name}.service", *real))}
+    if not real:
+        return (Unit(f"{name}.service", enabled=services[f"{name}.service"].is_enabled, running=False),)
+    return tuple(
+        Unit(unit, enabled=service.is_enabled, running=service.is_running)
+        for unit, service in services.items()
+    )
+
+
+@observer
+def owners_465(target: Target) -> tuple[str, ...]:
+    """The programs that listen on port 465, as `ss` tells them: `master (pid 347)`."""
+    result = on(target).run("ss -Hltnp 'sport = :465'")
+    found = re.findall(r'\("([^"]+)",pid=(\d+)', result.stdout)
+    return tuple(dict.fromkeys(f"{program} (pid {pid})" for program, pid in found))
+
+
+@observer
+def master_pid(target: Target) -> str:
+    """The process of Postfix's master."""
+    path = f"{target.see(look).queue_directory}/pid/master.pid"
+    return str(on(target).file(path).content_string).strip()
+
+
+@observer
+def complaints(target: Target) -> tuple[str, ...]:
+    """What Postfix's programs say of its configuration on standard error; a good one causes nothing."""
+    host = on(target)
+    said = [host.run(f"{command} 2>&1 >/dev/null").stdout for command in _CHECKING]
+    # Several programs say the same, each with its own name in front.
+    found = {re.sub(r"^\S+: (?=warning: )", "", line) for text in said for line in text.splitlines() if line}
+    return tuple(sorted(found))
+
+
+_CHECKING = ("postconf", "postconf -M", "postfix check")
+
+
+@observer
+def troubles(target: Target) -> tuple[str, ...]:
+    """Lines that Postfix logged since its last reload about errors that stop mail."""
+    seen = target.see(look)
+    since = seen.postfix_reloaded
+    if since is None:
+        raise Unseen("Postfix does not run", "postfix is enabled and running")
+    host = on(target)
+    in_file = seen.parameters.get("maillog_file", "")
+    journal = "journalctl --quiet --no-pager --output=cat --unit='postfix*'"
+    if not in_file and host.run(f"{journal} --lines=1").stdout.strip():
+        found = host.run(f"{journal} --since=%s --lines=1000", f"@{int(since)}").stdout
+    else:
+        found = _since_the_reload(target, in_file)
+    lines = [line for line in found.splitlines() if re.search(r"(?:fatal|panic): |throttling", line)]
+    return tuple(lines[-5:])
+
+
+def _since_the_reload(target: Target, in_file: str) -> str:
+    """What is in Postfix's log file, after the line of its last start or reload."""
+    host = on(target)
+    files = [path for path in ([in_file] if in_file else _LOG_FILES) if host.file(path).exists]
+    if not files:
+        raise Unseen(f"Postfix's log is neither in the journal nor in {in_file or ' or '.join(_LOG_FILES)}")
+    command = "tac %s | sed -E '/postfix.*master.*: (daemon started|reload) /q' | tac"
+    return str(host.run(command, files[0]).stdout)
+
+
+_LOG_FILES = ("/var/log/mail.log", "/var/log/maillog")
+
+
+# -- configuration ------------------------------------------------------------------------------------
+
+
+@observer
+def release_defaults(target: Target) -> dict[str, str]:
+    """The defaults of this Postfix release for two things that newer releases forbid."""
+    names = ("smtpd_forbid_unauth_pipelining", "smtpd_forbid_bare_newline")
+    result = on(target).run(f"postconf -d {' '.join(names)} 2>/dev/null")
+    return dict(re.findall(r"^(\w+) = (.*)$", result.stdout, re.MULTILINE))
+
+
+@observer
+def forbids_bare_newlines(target: Target) -> bool:
+    """Whether the host is set to take no message that ends in bare newlines."""
+    return target.see(look).parameters.get("smtpd_forbid_bare_newline", "") not in ("", "no")
+
+
+@observer
+def disk_chains(target: Target) -> dict[str, list[x509.Certificate]]:
+    """Domain to the chain in its lineage on the host."""
+    found = {}
+    for domain, lineage in target.see(look).certificates.items():
+        if lineage.chain is None:
+            raise Unseen(f"{lineage.directory} holds no certificate", _DEPLOYABLE)
+        try:
+            found[domain] = x509.load_pem_x509_certificates(lineage.chain.encode("latin-1"))
+        except ValueError:
+            reason = f"{lineage.directory}/fullchain.pem is no certificate in PEM"
+            raise Unseen(reason, _DEPLOYABLE) from None
+    return found
+
+
+# -- files --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Hook:
+    """What the host itself says of certbot's deploy hook.
+
+    + interpreter, interpreter_runs: the program of its first line, and whether it can be run
+    + parse_error: what the interpreter says of the script without running it
+    + call_error: what the hook says when called for a lineage that does not exist; empty if it ends well
+    + reloads: unit to whether systemd could reload it
+    """
+
+    executable: bool
+    interpreter: str
+    interpreter_runs: bool
+    parse_error: str
+    call_error: str
+    reloads: dict[str, bool]
+
+
+@observer
+def hook(target: Target) -> Hook:
+    """The hook, as far as it can be tried without reloading anything.
+
+    It is called only if it consists of our own lines for Postfix: they do nothing for a lineage that is not
+    the host's, while an owner's lines might. systemd is asked whether the reloads can succeed.
+    """
+    host, file = on(target), target.see(look).files[HOOK.key]
+    if not has_certbot(target.see(look)):
+        raise Unseen("certbot is not installed: what renews has to reload Postfix, and is not looked at")
+    if file.content is None:
+        raise Unseen(f"{file.path} is missing", "as deployed: Certificate rotation")
+    words = file.content.partition("\n")[0].removeprefix("#!").split() or [""]
+    runs = host.run("test -x %s", words[0]).succeeded
+    # Only shells can read a script without running it (-n).
+    shell = words[0].rpartition("/")[2] in ("sh", "bash", "dash", "ksh")
+    parsed = host.run("%s -n %s 2>&1", words[0], file.real_path) if runs and shell else None
+    reloads = {}
+    for unit in target.settings.certbot_reload_services:
+        shown = host.run("systemctl show --property=CanReload,ActiveState %s", unit).stdout
+        reloads[unit] = {"CanReload=yes", "ActiveState=active"} <= set(shown.splitlines())
+    idle = target.settings.certbot_reload_services == ("postfix",) and not _owners_lines(file.content)
+    called = (
+        host.run("RENEWED_LINEAGE=/nonexistent RENEWED_DOMAINS= %s 2>&1", file.real_path) if idle else None
+    )
+    return Hook(
+        executable=bool(int(file.mode, 8) & 0o100),
+        interpreter=words[0],
+        interpreter_runs=runs,
+        parse_error=parsed.stdout.strip() if parsed is not None and parsed.failed else "",
+        call_error=called.stdout.strip() or "no reason given" if called is not None and called.failed else "",
+        reloads=reloads,
+    )
+
+
+def _owners_lines(hook: str) -> list[str]:
+    """The lines of a hook that are neither comments nor ours."""
+    lines, ours = [], False
+    for line in hook.splitlines():
+        ours = ours or line.startswith("# BEGIN smtp-auth")
+        if not ours and line.strip() and not line.startswith("#"):
+            lines.append(line)
+        ours = ours and not line.startswith("# END smtp-auth")
+    return lines
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who may do what with a file or directory, as stat(1) tells it."""
+
+    path: str
+    mode: int
+    user: str
+    group: str
+
+
+@observer
+def key_owners(target: Target) -> dict[str, tuple[Owner, ...]]:
+    """Private key to itself and every directory above it, links resolved."""
+    host, found = on(target), {}
+    for lineage in target.see(look).certificates.values():
+        key = f"{lineage.directory}/privkey.pem"
+        result = host.run(
+            "path=$(readlink -e %s) && while :; do stat -c '%%a %%U %%G %%n' -- \"$path\"; "
+            '[ "$path" != / ] || break; path=$(dirname -- "$path"); done',
+            key,
+        )
+        owners = [line.split(" ", 3) for line in result.stdout.splitlines()]
+        found[key] = tuple(Owner(path, int(mode, 8), user, group) for mode, user, group, path in owners)
+    return found
+
+
+def readers(owners: tuple[Owner, ...]) -> tuple[str, ...]:
+    """Who beside root can read a file; `owners` are the file itself, then the directories above it."""
+    file, *directories = owners
+    found = [] if file.user == "root" else [f"user {file.user}"]
+    for who, read, enter in ((f"group {file.group}", 0o040, 0o011), ("everybody", 0o004, 0o001)):
+        if file.group == "root" and who.startswith("group"):
+            continue
+        if file.mode & read and all(directory.mode & enter for directory in directories):
+            found.append(who)
+    return tuple(found)
+
+
+@observer
+def listener_proof(target: Target) -> str:
+    """Why Dovecot does not answer on its listener; empty if it does. This is the deploy's own proof."""
+    socket = f"{target.see(look).queue_directory}/private/auth"
+    result = on(target).run("perl -e %s -- socket %s", program("prove.pl"), socket)
+    return "" if result.succeeded else result.stderr.strip() or "no reason given"

@@ -1,0 +1,156 @@
+"""What is seen by a user who logs in on port 465 and sends a message to itself (--mailbox)."""
+
+import base64
+import hmac
+import secrets
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.utils import formatdate
+
+from smtp_auth.verify.connection import on
+from smtp_auth.verify.conversation import IMPLICIT_TLS, Conversation, Reply, dial, extension
+from smtp_auth.verify.outside import HOSTNAME_MISMATCH, sessions_465
+from smtp_auth.verify.target import Mailbox, Target, Unseen, observer
+
+# Seconds within which an accepted message must be in the mailbox.
+_DELIVERY = 60
+
+
+@observer
+def logins(target: Target) -> dict[str, str]:
+    """Each offered mechanism to the reply to a login with it."""
+    mailbox, found = target.mailbox, {}
+    with _submissions(target) as conversation:
+        offered = extension(conversation.hello(), "AUTH") or []
+    if not offered:
+        raise Unseen("no login is offered", "port 465 offers logins")
+    for mechanism in offered:
+        if mechanism in _MECHANISMS:
+            with _submissions(target) as conversation:
+                conversation.hello()
+                found[mechanism] = str(_login(conversation, mechanism, mailbox))
+    return found
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message that was submitted.
+
+    + client: the address that the server saw
+    """
+
+    reply: Reply
+    message_id: str
+    client: str
+
+
+@observer
+def sent(target: Target) -> Sent:
+    """Log in, and send a message to the mailbox itself."""
+    mailbox, settings = target.mailbox, target.settings
+    address = mailbox.address(settings.mail_domain)
+    message_id = f"<verify-{secrets.token_hex(12)}@{settings.mail_hostname}>"
+    accepted = [mechanism for mechanism, reply in target.see(logins).items() if reply.startswith("235 ")]
+    if not accepted:
+        raise Unseen("no login succeeds", "login succeeds with each offered mechanism")
+    with _submissions(target) as conversation:
+        conversation.hello()
+        commands = (f"MAIL FROM:<{address}>", f"RCPT TO:<{address}>", "DATA")
+        reply = _login(conversation, accepted[0], mailbox)
+        for command in commands:
+            if reply.accepted:
+                reply = conversation.command(command)
+        if reply.accepted:
+            lines = [f"From: <{address}>", f"To: <{address}>", "Subject: Verification of submission"]
+            lines += [f"Date: {formatdate()}", f"Message-ID: {message_id}", "", "It works.", ".", ""]
+            conversation.send("\r\n".join(lines).encode())
+            reply = conversation.reply()
+        return Sent(reply, message_id, conversation.own_address)
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What became of the message that was accepted.
+
+    + headers: its Received headers in the mailbox; empty if it did not arrive
+    + seconds: how long that took
+    + problem: why it did not arrive
+    """
+
+    headers: str
+    seconds: float
+    problem: str = ""
+
+
+@observer
+def delivery(target: Target) -> Delivery:
+    """The message among the user's mail."""
+    message = target.see(sent)
+    if message.reply.refused:
+        raise Unseen("no message was accepted", "a message is accepted")
+    host, mailbox = on(target), target.mailbox
+    began = time.monotonic()
+    while True:
+        # In whatever folder: a filter of the user's may have put it elsewhere.
+        result = host.run(
+            "doveadm fetch -u %s hdr.received header message-id %s", mailbox.login, message.message_id
+        )
+        passed = time.monotonic() - began
+        if result.succeeded and "by " in result.stdout:
+            return Delivery(str(result.stdout), passed)
+        if passed > _DELIVERY:
+            return Delivery("", passed, result.stderr.strip())
+        time.sleep(0.5)
+
+
+@contextmanager
+def _submissions(target: Target) -> Iterator[Conversation]:
+    """A conversation with a server that has shown who it is: the password goes to nobody else."""
+    address = next(iter(target.see(sessions_465)))
+    context = ssl.create_default_context(cafile=target.settings.verify_ca_file)
+    name = target.settings.mail_hostname
+    with dial(address, IMPLICIT_TLS) as connection:
+        try:
+            secured = context.wrap_socket(connection, server_hostname=name)
+        except ssl.SSLCertVerificationError as error:
+            told_by = (
+                "the name is covered" if error.verify_code == HOSTNAME_MISMATCH else "the chain verifies"
+            )
+            raise Unseen("the certificate does not verify: no password is sent", told_by) from None
+        with Conversation(secured) as conversation:
+            conversation.reply()
+            yield conversation
+            conversation.quit()
+
+
+def _login(conversation: Conversation, mechanism: str, mailbox: Mailbox) -> Reply:
+    """The last reply to a login (RFC 4954)."""
+    reply = conversation.command(f"AUTH {mechanism}")
+    for answer in _MECHANISMS[mechanism](mailbox, reply) if reply.code == 334 else ():
+        reply = conversation.command(base64.b64encode(answer).decode())
+        if reply.code != 334:
+            break
+    return reply
+
+
+def _plain(mailbox: Mailbox, _challenge: Reply) -> tuple[bytes, ...]:
+    """RFC 4616."""
+    return (f"\0{mailbox.login}\0{mailbox.password}".encode(),)
+
+
+def _login_mechanism(mailbox: Mailbox, _challenge: Reply) -> tuple[bytes, ...]:
+    """Written down nowhere but in a draft; every server asks for these two in this order."""
+    return mailbox.login.encode(), mailbox.password.encode()
+
+
+def _cram_md5(mailbox: Mailbox, challenge: Reply) -> tuple[bytes, ...]:
+    """RFC 2195."""
+    nonce = base64.b64decode(challenge.lines[0])
+    digest = hmac.new(mailbox.password.encode(), nonce, "md5").hexdigest()
+    return (f"{mailbox.login} {digest}".encode(),)
+
+
+_MECHANISMS = {"PLAIN": _plain, "LOGIN": _login_mechanism, "CRAM-MD5": _cram_md5}

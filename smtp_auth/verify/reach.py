@@ -1,0 +1,20 @@
+"""Whether a host answers at all: a host that is down is reported once, not by every check."""
+
+from smtp_auth.verify.connection import connection_error
+from smtp_auth.verify.outside import connections_25, connections_465
+from smtp_auth.verify.target import Target, Unseen, observer
+
+
+@observer
+def silence(target: Target) -> str:
+    """Why the host counts as down: nothing on it answers. Empty if anything answers."""
+    error = target.see(connection_error)
+    if not error:
+        return ""
+    for connections in (connections_465, connections_25):
+        try:
+            if None in target.see(connections).values():
+                return ""
+        except Unseen as reason:
+            error = f"{error}; {reason}"
+    return error

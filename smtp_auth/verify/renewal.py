@@ -1,0 +1,93 @@
+"""What renews the certificates. Each observer looks at one thing on the host and only reads."""
+
+import re
+from dataclasses import dataclass
+
+from smtp_auth.verify.connection import on
+from smtp_auth.verify.inside import look
+from smtp_auth.verify.target import Target, observer
+
+# What renews certificates by ACME (RFC 8555), as timers and cron jobs call it.
+_NAMES = "|".join(map(re.escape, ("certbot", "acme.sh", "lego", "dehydrated", "getssl", "uacme")))
+_CLIENTS = rf"\b(?:{_NAMES})\b"
+
+_TIMER = ("Id", "Unit", "UnitFileState", "ActiveState", "NextElapseUSecRealtime", "NextElapseUSecMonotonic")
+
+
+@dataclass(frozen=True)
+class Renewer:
+    """Something that renews certificates.
+
+    + name: a timer of systemd's, or the file of a cron job
+    + runs: whether it will run by itself
+    + enabled: whether it will after the host's next start, too
+    + failed: how its last run failed, if it did
+    """
+
+    name: str
+    runs: bool
+    enabled: bool
+    failed: str = ""
+
+
+@observer
+def renewers(target: Target) -> tuple[Renewer, ...]:
+    """Timers, and cron jobs that are not silenced by systemd, as Debian's own are."""
+    return (*_timers(target), *_cron_jobs(target))
+
+
+@observer
+def unrenewable(target: Target) -> tuple[str, ...]:
+    """The lineages of which certbot has no renewal configuration."""
+    settings, host = target.settings, on(target)
+    folder = settings.letsencrypt_live.rpartition("/")[0]
+    names = [settings.lineage_name(domain) for domain in target.see(look).certificates]
+    return tuple(name for name in names if not host.file(f"{folder}/renewal/{name}.conf").exists)
+
+
+def _timers(target: Target) -> list[Renewer]:
+    host = on(target)
+    listed = host.run("systemctl list-unit-files --type=timer --no-legend --plain").stdout
+    names = [line.split()[0] for line in listed.splitlines() if line.split()]
+    timers = _shown(target, _TIMER, names)
+    asked = ("Id", "ExecStart", "Result", "ActiveState")
+    services = _shown(target, asked, [timer["Unit"] for timer in timers])
+    found = []
+    for timer in timers:
+        service = next((one for one in services if one["Id"] == timer["Unit"]), {})
+        if not re.search(_CLIENTS, f"{timer['Id']} {service.get('ExecStart', '')}"):
+            continue
+        next_run = timer["NextElapseUSecRealtime"] or timer["NextElapseUSecMonotonic"]
+        # While its service runs, a timer has no next time.
+        runs_now = service.get("ActiveState") in ("active", "activating")
+        runs = timer["ActiveState"] == "active" and (runs_now or next_run not in ("", "infinity"))
+        result = service.get("Result", "success")
+        failed = f"{timer['Unit']} ended with {result}" if result != "success" else ""
+        found.append(Renewer(timer["Id"], runs, timer["UnitFileState"].startswith("enabled"), failed))
+    return found
+
+
+def _shown(target: Target, properties: tuple[str, ...], units: list[str]) -> list[dict[str, str]]:
+    """What systemd says of units, each as property to value."""
+    if not units:
+        return []
+    command = f"systemctl show --property={','.join(properties)} --" + " %s" * len(units)
+    found: list[dict[str, str]] = []
+    for block in on(target).run(command, *units).stdout.split("\n\n"):
+        values = dict(line.partition("=")[::2] for line in block.splitlines())
+        if values.get("Id"):
+            found.append({name: values.get(name, "") for name in properties})
+    return found
+
+
+def _cron_jobs(target: Target) -> list[Renewer]:
+    host = on(target)
+    places = "/etc/crontab /etc/cron.d /etc/cron.daily /etc/cron.weekly /var/spool/cron"
+    lines = host.run(f"grep -rsE '^[^#]*({_NAMES})' {places}").stdout
+    is_active = "active" in host.run("systemctl is-active cron crond cronie").stdout.split()
+    files = {
+        line.partition(":")[0]
+        for line in lines.splitlines()
+        if re.search(_CLIENTS, line) and not re.search(r"!\s*-d\s+/run/systemd/system", line)
+    }
+    return [Renewer(file, runs=is_active, enabled=is_active) for file in sorted(files)]

@@ -1,0 +1,129 @@
+"""One host that is verified: what it shall be, and what was seen of it so far."""
+
+import time
+import warnings
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from threading import Lock
+from typing import Any, TypeVar
+
+from pyinfra.api import Host
+
+from smtp_auth.settings import Settings, SettingsError
+
+Seen = TypeVar("Seen")
+
+
+# Every observer by its name. A check that has this name among its arguments gets what it found.
+OBSERVERS: "dict[str, Callable[[Target], Any]]" = {}
+
+
+def observer(function: "Callable[[Target], Seen]") -> "Callable[[Target], Seen]":
+    """A function that looks at one thing of a host, and only reads; the name is what checks call it."""
+    OBSERVERS[function.__name__] = function
+    return function
+
+
+class Unseen(Exception):
+    """Something could not be looked at.
+
+    + told_by: the check that fails for the same reason; without one, the reason itself is no trouble
+    """
+
+    def __init__(self, reason: str, told_by: str = "") -> None:
+        super().__init__(reason)
+        self.told_by = told_by
+
+
+class Caution(UserWarning):
+    """Something that an administrator should know, and that keeps no mail from its way."""
+
+
+def caution(text: str) -> None:
+    """Let the present check pass with a warning."""
+    warnings.warn(text, Caution, stacklevel=2)
+
+
+@dataclass(frozen=True)
+class Mailbox:
+    """Whom to log in as. `repr` does not show the password."""
+
+    login: str
+    _password: str
+
+    @property
+    def password(self) -> str:
+        """The password."""
+        return self._password
+
+    def address(self, domain: str) -> str:
+        """The mail address: the login itself, or the login at the host's mail domain."""
+        return self.login if "@" in self.login else f"{self.login}@{domain}"
+
+    def __repr__(self) -> str:
+        return f"Mailbox({self.login!r})"
+
+
+class Target:
+    """One host of the inventory.
+
+    + host: pyinfra's host, which knows how to connect
+    + settings: those that a deploy would use, or what is wrong with the host's data
+    + mailbox: whom to log in as, if anybody
+    + seconds: how long each observer took, with those that it asked itself, by its name
+    """
+
+    def __init__(
+        self,
+        host: Host,
+        settings: Settings | SettingsError,
+        mailbox: Mailbox | None,
+    ) -> None:
+        self.host = host
+        self._settings = settings
+        self._mailbox = mailbox
+        self.seconds: dict[str, float] = {}
+        self._lock = Lock()
+        self._seen: dict[Callable[[Target], Any], Future[Any]] = {}
+
+    @property
+    def name(self) -> str:
+        """The host's name in the inventory."""
+        return self.host.name
+
+    @property
+    def invalid(self) -> SettingsError | None:
+        """What is wrong with the host's data, if anything."""
+        return self._settings if isinstance(self._settings, SettingsError) else None
+
+    @property
+    def settings(self) -> Settings:
+        """The settings that a deploy would use."""
+        if isinstance(self._settings, SettingsError):
+            raise Unseen("the host's data is not valid", "the data is valid")
+        return self._settings
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """Whom to log in as."""
+        if self._mailbox is None:
+            raise Unseen("no --mailbox is given")
+        return self._mailbox
+
+    def see(self, observer: "Callable[[Target], Seen]") -> Seen:
+        """What the observer finds; it looks once, however often it is asked.
+
+        Raises what the observer raised: `Unseen` if another check reports the reason.
+        """
+        with self._lock:
+            first = observer not in self._seen
+            found: Future[Seen] = self._seen.setdefault(observer, Future())
+        if first:
+            began = time.monotonic()
+            try:
+                found.set_result(observer(self))
+            except Exception as error:
+                found.set_exception(error)
+            self.seconds[observer.__name__] = time.monotonic() - began
+        return found.result()
