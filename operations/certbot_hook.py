@@ -25,7 +25,7 @@ def reload_services(present: bool = True) -> Generator[PyinfraCommand, None, Non
     """
     Let `renewal-hooks/deploy/reload_services.sh` reload the units of `certbot_reload_services`.
 
-    A hook that surely reloads them already stays as it is; `smtp_auth.services.certbot.script_effect` judges. Otherwise our lines,
+    A hook that surely reloads them already stays as it is; `services/certbot` judges. Otherwise our lines,
     between BEGIN and END, come first, in front of whatever may end the owner's script. They reload what
     the owner's lines do not: Postfix if the renewed lineage is one that it serves and its key belongs to
     its certificate; the other units after any renewal. What fails goes to standard error, which certbot

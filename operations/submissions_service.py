@@ -38,7 +38,7 @@ def service(present: bool = True) -> Generator[PyinfraCommand, None, None]:
     Add the submissions service with the guide's options, or give an existing one these options.
 
     A service that holds port 465 under another name (`smtps`, `465`) keeps its name, its columns, its
-    comments, its other options and its lists of restrictions; `smtp_auth.services.postfix.submissions_options` has the rules.
+    comments, its other options and its lists of restrictions; `services/postfix` has the rules.
     An option that this Postfix does not know is not written, because Postfix would ignore it silently.
 
     + present: `False` in remove.py, where all of it is taken back

@@ -94,7 +94,7 @@ setattr(_module, {name!r}, _broken)
 """
 
 FAULTS = {
-    "look": ("facts.mail_host", "parse", False),
+    "look": ("smtp_auth.facts.mail_host", "parse", False),
     "plan": ("smtp_auth.runs.host", "plan_of", False),
     "operations": ("smtp_auth.runs.operation", "step_lines", False),
     "execution": ("smtp_auth.runs.transaction", "start_program", True),
@@ -132,7 +132,7 @@ def test_an_error_in_this_program_fails_one_host_alone(
         # deploy.py goes on calling operations for the host that the first one has failed.
         ("smtp_auth.runs.operation", "step_lines", "an error in this program"),
         ("smtp_auth.runs.host", "rehearsal_program", "an error in this program"),
-        ("facts.rehearsal", "told", "the rehearsal on this host came to no end"),
+        ("smtp_auth.facts.rehearsal", "told", "the rehearsal on this host came to no end"),
     ],
 )
 def test_an_error_while_a_preview_is_made_fails_one_host_alone(

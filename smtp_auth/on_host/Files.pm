@@ -1,0 +1,46 @@
+package SmtpAuth::Files;
+
+# Reads files and directories; changes nothing (that is for SmtpAuth::Writing).
+#
+#   content_of PATH      a file's bytes; undef where there is none, for a directory, and where it cannot be read ($!)
+#   entries PATH         the names in a directory, sorted; none where it cannot be read
+#   directory_of PATH    the path without its last part
+#   name_of PATH         its last part
+#   permissions MODE     st_mode of stat(2) as people write it: 0644
+#   user_name UID, group_name GID    the number itself where it has no name
+
+use strict;
+use warnings;
+use Exporter qw(import);
+
+our @EXPORT_OK = qw(content_of entries directory_of name_of permissions user_name group_name);
+
+sub content_of {
+    my ($path) = @_;
+    open my $file, '<:raw', $path or return;
+    # Perl opens a directory, too, and then reads nothing.
+    return if -d $file;
+    my $content = do { local $/ = undef; <$file> };
+    close $file or return;
+    return $content // q{};
+}
+
+sub entries {
+    my ($path) = @_;
+    opendir my $handle, $path or return;
+    my @names = sort grep { !/^[.][.]?$/x } readdir $handle;
+    closedir $handle;
+    return @names;
+}
+
+sub directory_of { my ($path) = @_; return $path =~ s{/[^/]*$}{}xr }
+
+sub name_of { my ($path) = @_; return $path =~ s{.*/}{}xsr }
+
+sub permissions { my ($mode) = @_; return sprintf '%04o', $mode & 07777 }
+
+sub user_name { my ($id) = @_; return scalar(getpwuid $id) // $id }
+
+sub group_name { my ($id) = @_; return scalar(getgrgid $id) // $id }
+
+1;

@@ -1,0 +1,40 @@
+package SmtpAuth::Lines;
+
+# The lines in which a controller and a program on a host talk: "key TAB value". In a value, every byte outside printable
+# ASCII and every "%" is written %XX, so that neither a terminal nor a line end gets in the way.
+#
+#   as_line KEY, VALUE     such a line, with its line end
+#   answer KEY, VALUE      prints it on standard output
+#   pairs_in TEXT          what as_line has made, back: [KEY, VALUE] for each line
+
+use strict;
+use warnings;
+use Exporter qw(import);
+
+our @EXPORT_OK = qw(as_line answer pairs_in);
+
+sub as_line {
+    my ($key, $value) = @_;
+    $value =~ s/([^ -\$&-~])/sprintf '%%%02X', ord $1/gxe;
+    return "$key\t$value\n";
+}
+
+sub answer {
+    my ($key, $value) = @_;
+    print as_line($key, $value) or die "cannot answer: $!\n";
+    return;
+}
+
+sub pairs_in {
+    my ($text) = @_;
+    my @pairs;
+    for my $line (split /\n/x, $text) {
+        my ($key, $value) = split /\t/x, $line, 2;
+        $value = q{} if !defined $value;
+        $value =~ s/%([0-9A-F]{2})/chr hex $1/gxe;
+        push @pairs, [$key, $value];
+    }
+    return @pairs;
+}
+
+1;

@@ -1,0 +1,68 @@
+"""Puts Perl packages together to one program, which goes to a host on standard input.
+
+A package is a file `….pm` anywhere in `smtp_auth/`, and may `use` others of ours, and what Debian's perl-base
+has. Sent are those that a program needs, each behind those that it uses itself.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[1]
+
+
+def packed(main: str, *parts: str) -> str:
+    """A program: `main(PARTS, WORDS…)` of a package gives its exit status.
+
+    + main: the package, such as `SmtpAuth::Look`
+    + parts: further packages, which the first one is told by their names
+    """
+    return _packed(main, parts)
+
+
+@cache
+def _packed(main: str, parts: tuple[str, ...]) -> str:
+    texts = [_as_sent(name) for name in _needed((*parts, main))]
+    return f"{''.join(texts)}exit {main}::main([qw({' '.join(parts)})], @ARGV);\n"
+
+
+def packages() -> dict[str, Path]:
+    """Every package of ours, by its name."""
+    found = {}
+    for path in sorted(_ROOT.rglob("*.pm")):
+        name = re.match(r"package (SmtpAuth(?:::\w+)*);\n", path.read_text())
+        if name is None:
+            raise ValueError(f"{path}: does not begin with the name of a package below SmtpAuth")
+        found[name[1]] = path
+    return found
+
+
+def _needed(names: tuple[str, ...]) -> list[str]:
+    """The packages and what they use, each behind those that it uses itself."""
+    found: list[str] = []
+
+    def add(name: str) -> None:
+        if name not in found:
+            for other in _used(name):
+                add(other)
+            found.append(name)
+
+    for name in names:
+        add(name)
+    return found
+
+
+def _used(name: str) -> Iterator[str]:
+    return (match[1] for match in re.finditer(r"^use (SmtpAuth::[\w:]+)", _text(name), re.MULTILINE))
+
+
+@cache
+def _text(name: str) -> str:
+    return packages()[name].read_text()
+
+
+def _as_sent(name: str) -> str:
+    """A package as a part of a program: it is there before what comes behind it is compiled."""
+    path = f"{name.replace('::', '/')}.pm"
+    return f'BEGIN {{\n$INC{{"{path}"}} = "sent";\n# line 1 "{path}"\n{_text(name)}}}\n'
