@@ -1,6 +1,5 @@
 """Certificate rotation: certbot's deploy hook reloads Postfix after a renewal."""
 
-import re
 import shlex
 from collections.abc import Generator, Iterator, Sequence
 
@@ -8,16 +7,17 @@ from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
 from operations.template import render
-from smtp_auth.facts.look import File, Look, ManagedFile
-from smtp_auth.past.original import Past, take_back_file
+from smtp_auth.facts.look import File, Look
+from smtp_auth.past.giving_back import take_back_file
 from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.original import Original
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.operation import take_part
-from smtp_auth.services.certbot.script_effect import Reload, reload_in
+from smtp_auth.services.certbot import CERTBOT
+from smtp_auth.services.certbot.hook import BLOCK, HOOK, has_certbot
+from smtp_auth.services.certbot.script_effect import ScriptEffect, effect_of
 from smtp_auth.services.certbot.shebang import shell_of
 from smtp_auth.settings import Settings
-
-HOOK = ManagedFile("hook", "certbot", "reload_services.sh")
 
 
 @operation()
@@ -58,7 +58,7 @@ def edit(draft: Draft) -> None:
 
 def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
     for unit, found in _in_another_language(settings, look):
-        if found is Reload.NO:
+        if found is ScriptEffect.NO:
             yield (
                 f"{_introduced(look)}, which is no shell, and does not reload {unit}: "
                 f"let it run `systemctl reload {unit}`, or rename it (certbot runs all of its directory)"
@@ -73,19 +73,19 @@ def _warnings(settings: Settings, look: Look) -> Iterator[str]:
             f"{settings.lineage(settings.mail_domain)} run this after each renewal: {commands}"
         )
     for unit, found in _in_another_language(settings, look):
-        if found is Reload.PERHAPS:
+        if found is ScriptEffect.PERHAPS:
             yield (
                 f"{_introduced(look)}, which is no shell, so whether it reloads {unit} after each renewal "
                 "cannot be told: see to it, or rename it (certbot runs all of its directory)"
             )
 
 
-def _in_another_language(settings: Settings, look: Look) -> list[tuple[str, Reload]]:
+def _in_another_language(settings: Settings, look: Look) -> list[tuple[str, ScriptEffect]]:
     """What a hook that no shell reads does for each unit; nothing for other hooks."""
     content = look.files[HOOK.key].content or ""
     if not has_certbot(look) or not content.startswith("#!") or shell_of(content):
         return []
-    return [(unit, reload_in(content, unit)) for unit in settings.certbot_reload_services]
+    return [(unit, effect_of(content, unit)) for unit in settings.certbot_reload_services]
 
 
 def _introduced(look: Look) -> str:
@@ -106,24 +106,14 @@ def desired_content(settings: Settings, content: str | None) -> str:
         content = f"#!/bin/sh\n{content}"
     if not shell_of(content):
         return content
-    own = _BLOCK.sub("", content)
-    missing = [unit for unit in settings.certbot_reload_services if reload_in(own, unit) is not Reload.SURELY]
+    own = BLOCK.sub("", content)
+    units = settings.certbot_reload_services
+    missing = [unit for unit in units if effect_of(own, unit) is not ScriptEffect.SURELY]
     if not missing:
         return own
     own = own if own.endswith("\n") else own + "\n"
     place = own.index("\n") + 1
     return own[:place] + _block(settings, missing) + own[place:]
-
-
-def effect(content: str, unit: str) -> Reload:
-    """Whether a hook reloads a unit, its owner's lines and ours taken together.
-
-    Ours reload Postfix only after renewals of the host's own lineages, which is all that is wanted of them.
-    """
-    ours = _BLOCK.search(content)
-    if ours and unit == "postfix" and "systemctl reload postfix" in ours[0]:
-        content = _BLOCK.sub("systemctl reload postfix\n", content)
-    return reload_in(content, unit)
 
 
 def desired_mode(hook: File) -> str:
@@ -132,14 +122,6 @@ def desired_mode(hook: File) -> str:
         return "0755"
     mode = int(hook.mode, 8)
     return f"{mode | (mode & 0o444) >> 2:04o}"
-
-
-_BLOCK = re.compile(r"^# BEGIN smtp-auth\b.*?^# END smtp-auth\n", re.MULTILINE | re.DOTALL)
-
-
-def has_certbot(look: Look) -> bool:
-    """Whether certbot is on the host, and with it whatever runs the hook."""
-    return "certbot" in look.commands
 
 
 def _block(settings: Settings, units: Sequence[str]) -> str:
@@ -152,14 +134,14 @@ def _block(settings: Settings, units: Sequence[str]) -> str:
     )
 
 
-def take_back(draft: Draft, past: Past) -> None:
+def take_back(draft: Draft, original: Original) -> None:
     """Take our lines out of the hook; a hook that a change has made goes, if nobody has added to it."""
     content = draft.content(HOOK)
-    if content == past.written.get(HOOK.key):
-        take_back_file(draft, past, HOOK)
+    if content == original.written.get(HOOK.key):
+        take_back_file(draft, original, HOOK)
         return
-    rest = _BLOCK.sub("", content or "")
-    if past.baseline.get(HOOK.key) is None and rest in ("", "#!/bin/sh\n"):
+    rest = BLOCK.sub("", content or "")
+    if original.baseline.get(HOOK.key) is None and rest in ("", "#!/bin/sh\n"):
         draft.remove(HOOK)
     elif content is not None and rest != content:
         draft.write(HOOK, rest)
@@ -168,6 +150,7 @@ def take_back(draft: Draft, past: Past) -> None:
 STEP = Step(
     name="Certificate rotation",
     nothing_to_do="the deploy hook needs no change",
+    service=CERTBOT,
     edit=edit,
     take_back=take_back,
     files=(HOOK,),

@@ -1,22 +1,22 @@
 """SMTP AUTH, Dovecot side: the auth listener in Postfix's spool."""
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
 from operations.template import render
-from smtp_auth.facts.look import Look, ManagedFile, Socket
-from smtp_auth.past.original import Past, take_back_file
+from smtp_auth.facts.look import Look
+from smtp_auth.past.giving_back import take_back_file
 from smtp_auth.plan import readiness
 from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.original import Original
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.operation import take_part
+from smtp_auth.services.dovecot import DOVECOT
+from smtp_auth.services.dovecot.listener import DROPIN, WANTED, listener_path
 from smtp_auth.settings import Settings
-
-DROPIN = ManagedFile("dropin", "dovecot", "99-postfix-smtp-auth.conf")
-
-WANTED = Socket(mode="0600", user="postfix", group="postfix")
 
 
 @operation()
@@ -43,11 +43,11 @@ def listener(present: bool = True) -> Generator[PyinfraCommand, None, None]:
 def edit(draft: Draft) -> None:
     """Write the drop-in unless Dovecot has the listener; reload Dovecot if its socket differs."""
     look = draft.look
-    draft.listener = WANTED
+    draft.proof = replace(draft.proof, listener=WANTED)
     if look.listener != WANTED:
         draft.write(DROPIN, _content(look), mode="0644")
     elif look.socket != WANTED:
-        draft.reload(DROPIN.service, "its socket is not yet what its configuration says")
+        draft.reload(DOVECOT.key, "its socket is not yet what its configuration says")
 
 
 def _obstacles(_settings: Settings, look: Look) -> Iterator[str]:
@@ -62,22 +62,23 @@ def _obstacles(_settings: Settings, look: Look) -> Iterator[str]:
     elif look.listener != WANTED and dropin.content == _content(look):
         yield (
             f"something that Dovecot reads after {dropin.path} overrules it: doveconf -n shows the "
-            f"listener {look.queue_directory}/private/auth as it is; it must not be set elsewhere"
+            f"listener {listener_path(look)} as it is; it must not be set elsewhere"
         )
 
 
 def _content(look: Look) -> str:
-    return render("dovecot_listener.conf.j2", socket=f"{look.queue_directory}/private/auth")
+    return render("dovecot_listener.conf.j2", socket=listener_path(look))
 
 
-def take_back(draft: Draft, past: Past) -> None:
+def take_back(draft: Draft, original: Original) -> None:
     """Take the drop-in away."""
-    take_back_file(draft, past, DROPIN)
+    take_back_file(draft, original, DROPIN)
 
 
 STEP = Step(
     name="SMTP AUTH, Dovecot",
     nothing_to_do="Dovecot listens in Postfix's spool for Postfix alone",
+    service=DOVECOT,
     edit=edit,
     take_back=take_back,
     files=(DROPIN,),

@@ -5,9 +5,9 @@ from collections.abc import Generator
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
-from smtp_auth.facts.look import Look
-from smtp_auth.past.original import Past, take_back_options, take_back_parameters
+from smtp_auth.past.giving_back import take_back_options, take_back_parameters
 from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.original import Original
 from smtp_auth.plan.step import Step
 from smtp_auth.postfix.master_cf import (
     PORT_25_NAMES,
@@ -17,6 +17,9 @@ from smtp_auth.postfix.master_cf import (
     services,
 )
 from smtp_auth.runs.operation import take_part
+from smtp_auth.services.dovecot.listener import AUTH_LISTENER
+from smtp_auth.services.postfix import POSTFIX
+from smtp_auth.services.postfix.logins import AUTH
 from smtp_auth.settings import Settings
 
 
@@ -48,62 +51,52 @@ def edit(draft: Draft) -> None:
     draft.set_parameters(
         {
             "smtpd_sasl_type": "dovecot",
-            "smtpd_sasl_path": "private/auth",
-            _AUTH: "no" if draft.settings.smtp_auth_on_port_25 is False else "yes",
+            "smtpd_sasl_path": AUTH_LISTENER,
+            AUTH: "no" if draft.settings.smtp_auth_on_port_25 is False else "yes",
             "smtpd_tls_auth_only": "yes",
         }
     )
     options = {
-        service: service.effective_options[_AUTH]
+        service: service.effective_options[AUTH]
         for service in port_25_services(draft.master_cf)
-        if _AUTH in service.effective_options
+        if AUTH in service.effective_options
     }
     if draft.settings.smtp_auth_on_port_25 is False:
-        offering = {service.label: {_AUTH: "no"} for service, value in options.items() if value != "no"}
+        offering = {service.label: {AUTH: "no"} for service, value in options.items() if value != "no"}
         draft.set_options(offering, "logins are for port 465 alone")
         _tell_who_inherits(draft)
         return
     for service in (service for service, value in options.items() if value == "no"):
-        draft.note(f"{service.name} keeps its {_AUTH}=no in master.cf: port 25 offers no logins there")
-
-
-def offered_on_port_25(settings: Settings, look: Look) -> bool:
-    """Whether port 25 offers logins after a deploy."""
-    if settings.smtp_auth_on_port_25 is False:
-        return False
-    services = port_25_services(look.master_cf.content or "")
-    return any(service.effective_options.get(_AUTH) != "no" for service in services)
-
-
-_AUTH = "smtpd_sasl_auth_enable"
+        draft.note(f"{service.name} keeps its {AUTH}=no in master.cf: port 25 offers no logins there")
 
 
 def _tell_who_inherits(draft: Draft) -> None:
     """Say which other services lose the logins that main.cf offered: that of port 587, for example."""
-    if draft.look.parameters[_AUTH] != "yes":
+    if draft.look.parameters[AUTH] != "yes":
         return
     for service in services(draft.master_cf):
         is_smtpd = service.type == "inet" and service.command == "smtpd"
         is_other = service.port not in (*SUBMISSIONS_NAMES, *PORT_25_NAMES)
-        if is_smtpd and is_other and _AUTH not in service.effective_options:
+        if is_smtpd and is_other and AUTH not in service.effective_options:
             draft.note(f"{service.name} has its logins from main.cf, and offers none any more")
 
 
 def _parameters(_settings: Settings) -> tuple[str, ...]:
-    return ("smtpd_sasl_type", "smtpd_sasl_path", _AUTH, "smtpd_tls_auth_only")
+    return ("smtpd_sasl_type", "smtpd_sasl_path", AUTH, "smtpd_tls_auth_only")
 
 
-def take_back(draft: Draft, past: Past) -> None:
+def take_back(draft: Draft, original: Original) -> None:
     """Give SASL its earlier parameters, on port 25, too."""
-    take_back_options(draft, past, is_smtpd_of_port_25, (_AUTH,))
-    take_back_parameters(draft, past, STEP.writes)
+    take_back_options(draft, original, is_smtpd_of_port_25, (AUTH,))
+    take_back_parameters(draft, original, STEP.writes)
 
 
 STEP = Step(
     name="SMTP AUTH, Postfix",
     nothing_to_do="SASL parameters are as wanted",
+    service=POSTFIX,
     edit=edit,
     take_back=take_back,
-    writes=("cyrus_sasl_config_path", "smtpd_sasl_type", "smtpd_sasl_path", _AUTH, "smtpd_tls_auth_only"),
+    writes=("cyrus_sasl_config_path", "smtpd_sasl_type", "smtpd_sasl_path", AUTH, "smtpd_tls_auth_only"),
     parameters=_parameters,
 )

@@ -1,23 +1,25 @@
 """Further domains: a client gets the certificate of the name that it asks for (SNI)."""
 
 import re
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator
+from dataclasses import replace
 
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
-from smtp_auth.facts.look import Lineage, Look, ManagedFile
-from smtp_auth.past.original import Past, take_back_file, take_back_parameters
+from smtp_auth.facts.look import Look
+from smtp_auth.past.giving_back import take_back_file, take_back_parameters
 from smtp_auth.plan.draft import Draft
-from smtp_auth.plan.plan import outdated
+from smtp_auth.plan.original import Original
 from smtp_auth.plan.step import Step
 from smtp_auth.postfix.lists import elements
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.certbot import certificates
+from smtp_auth.services.postfix import POSTFIX
+from smtp_auth.services.postfix.reload import reload_if_older
+from smtp_auth.services.postfix.sni import TABLE, asked_for, served, tables_on_port_465
 from smtp_auth.settings import Settings
 from smtp_auth.shown import command
-
-TABLE = ManagedFile("sni", "postfix", "smtp_auth_sni")
 
 # It holds names only, but these are nobody else's business either.
 MODE = "0600"
@@ -55,26 +57,26 @@ def edit(draft: Draft) -> None:
         draft.write(TABLE, desired_table(settings, look), mode=MODE)
     draft.set_parameters(desired(settings, look))
     if not settings.additional_domains:
-        listed = [table for value in _on_port_465(look) for table in elements(value)]
-        draft.sni_tables = tuple(table for table in dict.fromkeys(listed) if table != _table(look))
+        listed = [table for value in tables_on_port_465(look) for table in elements(value)]
+        tables = tuple(table for table in dict.fromkeys(listed) if table != _table(look))
+        draft.proof = replace(draft.proof, sni_tables=tables)
     default = settings.lineage(settings.mail_domain)
     asked: dict[str, str] = {}
     for name, lineage in asked_for(served(settings, look)).items():
         asked.setdefault(lineage.directory, name)
     for directory, name in asked.items():
-        if directory != default:
-            draft.certificates.setdefault(name, f"{directory}/fullchain.pem")
+        if directory != default and name not in dict(draft.proof.certificates):
+            draft.proof = draft.proof.with_certificate(name, f"{directory}/fullchain.pem")
     if not in_use(look):
         return
     table = look.files[TABLE.key]
-    if outdated(look, table.changed):
-        draft.reload("Postfix", f"{table.path} is newer than what runs")
+    reload_if_older(draft, table.changed, f"{table.path} is newer than what runs")
     for domain, lineage in look.certificates.items():
         chain = f"{lineage.directory}/fullchain.pem"
         # The default certificate is served by smtpd_tls_cert_file, too: then that step says it.
         elsewhere = chain == look.parameters["smtpd_tls_cert_file"]
-        if chain in (table.content or "") and not elsewhere and outdated(look, lineage.changed):
-            draft.reload("Postfix", f"the certificate of {domain} is newer than what runs")
+        if chain in (table.content or "") and not elsewhere:
+            reload_if_older(draft, lineage.changed, f"the certificate of {domain} is newer than what runs")
 
 
 def desired(settings: Settings, look: Look) -> dict[str, str | None]:
@@ -102,33 +104,6 @@ def desired_table(settings: Settings, look: Look) -> str:
         f"{name.removeprefix('*')} {lineage.directory}/privkey.pem {lineage.directory}/fullchain.pem\n"
         for name, lineage in served(settings, look).items()
     )
-
-
-def served(settings: Settings, look: Look) -> dict[str, Lineage]:
-    """Each name that a client may ask for, to the lineage that it gets: the first that covers it."""
-    names: dict[str, Lineage] = {}
-    for domain in settings.domains:
-        for name in certificates.names(look.certificates[domain]):
-            names.setdefault(name, look.certificates[domain])
-    return names
-
-
-def asked_for(names: Mapping[str, Lineage]) -> dict[str, Lineage]:
-    """The names of `served` as a client may ask for them."""
-    return {_within(name, names) if name.startswith("*") else name: one for name, one in names.items()}
-
-
-def _within(wildcard: str, names: Mapping[str, Lineage]) -> str:
-    """A name that a wildcard covers and that no certificate has by itself."""
-    labels = ("mail", *(f"mail{number}" for number in range(len(names))))
-    return next(name for name in (wildcard.replace("*", label, 1) for label in labels) if name not in names)
-
-
-def _on_port_465(look: Look) -> list[str]:
-    """The values of tls_server_sni_maps on port 465: an option of each service, or that of main.cf."""
-    name = "tls_server_sni_maps"
-    found = [look.effective(service, name) for service in look.submissions_services]
-    return found or [look.parameters.get(name, "")]
 
 
 def _parameters(_settings: Settings) -> tuple[str, ...]:
@@ -172,15 +147,16 @@ def _listed(look: Look) -> re.Pattern[str]:
     return re.compile(rf"(?:^|[\s,]+){re.escape(_table(look))}(?=$|[\s,])")
 
 
-def take_back(draft: Draft, past: Past) -> None:
+def take_back(draft: Draft, original: Original) -> None:
     """Take our table out of main.cf, and away."""
-    take_back_parameters(draft, past, STEP.writes)
-    take_back_file(draft, past, TABLE)
+    take_back_parameters(draft, original, STEP.writes)
+    take_back_file(draft, original, TABLE)
 
 
 STEP = Step(
     name="Further domains",
     nothing_to_do="every domain's certificate is served",
+    service=POSTFIX,
     edit=edit,
     take_back=take_back,
     writes=("tls_server_sni_maps",),

@@ -6,14 +6,16 @@ from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
 from smtp_auth.facts.look import Look
-from smtp_auth.past.original import Past, take_back_options, take_back_parameters
+from smtp_auth.past.giving_back import take_back_options, take_back_parameters
 from smtp_auth.plan.draft import Draft
-from smtp_auth.plan.plan import outdated
+from smtp_auth.plan.original import Original
 from smtp_auth.plan.step import Step
 from smtp_auth.postfix import tls_protocols
 from smtp_auth.postfix.master_cf import is_smtpd_of_port_25, port_25_services
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.certbot import certificates
+from smtp_auth.services.postfix import POSTFIX
+from smtp_auth.services.postfix.reload import reload_if_older
 from smtp_auth.settings import Settings
 
 
@@ -61,10 +63,10 @@ def edit(draft: Draft) -> None:
     others = {name: None for name in _OTHER_CERTIFICATES if look.parameters.get(name)}
     draft.set_parameters(others, "Postfix would serve this certificate instead")
     chain = f"{settings.lineage(settings.mail_domain)}/fullchain.pem"
-    draft.certificates[settings.mail_hostname] = chain
-    served = chain == look.parameters["smtpd_tls_cert_file"]
-    if served and outdated(look, look.certificates[settings.mail_domain].changed):
-        draft.reload("Postfix", f"the certificate of {settings.mail_domain} is newer than what runs")
+    draft.proof = draft.proof.with_certificate(settings.mail_hostname, chain)
+    if chain == look.parameters["smtpd_tls_cert_file"]:
+        changed = look.certificates[settings.mail_domain].changed
+        reload_if_older(draft, changed, f"the certificate of {settings.mail_domain} is newer than what runs")
 
 
 def _parameters(_settings: Settings) -> tuple[str, ...]:
@@ -112,10 +114,10 @@ def _set_level_of_port_25(draft: Draft) -> None:
     draft.set_options(wanted, "the level of TLS on port 25")
 
 
-def take_back(draft: Draft, past: Past) -> None:
+def take_back(draft: Draft, original: Original) -> None:
     """Give the certificate, the level of port 25 and the floor their earlier values."""
-    take_back_options(draft, past, is_smtpd_of_port_25, (_LEVEL,))
-    take_back_parameters(draft, past, STEP.writes)
+    take_back_options(draft, original, is_smtpd_of_port_25, (_LEVEL,))
+    take_back_parameters(draft, original, STEP.writes)
 
 
 _LEVEL = "smtpd_tls_security_level"
@@ -124,6 +126,7 @@ _LEVEL = "smtpd_tls_security_level"
 STEP = Step(
     name="SMTP TLS",
     nothing_to_do="TLS parameters are as wanted",
+    service=POSTFIX,
     edit=edit,
     take_back=take_back,
     writes=(

@@ -1,19 +1,22 @@
 """The submissions service on port 465 (master.cf), and the mua_* restrictions it refers to (main.cf)."""
 
 from collections.abc import Generator, Iterator, Mapping
+from dataclasses import replace
 
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
 from smtp_auth.facts.look import Look
-from smtp_auth.past.original import Past, take_back_options, take_back_parameters
+from smtp_auth.past.giving_back import take_back_options, take_back_parameters
 from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.original import Original
 from smtp_auth.plan.step import Step
 from smtp_auth.postfix.lists import elements
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import Service, add_submissions_service, is_submissions, submissions_services
 from smtp_auth.postfix.parameters import came_with, nearest
 from smtp_auth.runs.operation import take_part
+from smtp_auth.services.postfix import POSTFIX
 from smtp_auth.services.postfix.submissions_options import (
     GUIDE_OPTIONS,
     INHERITED,
@@ -22,6 +25,7 @@ from smtp_auth.services.postfix.submissions_options import (
     ServiceOptions,
     all_options,
     chroot_of_a_new_service,
+    has_own_certificate,
     is_login_only,
     lists_that_refuse_logins,
     mua_parameters_in,
@@ -69,28 +73,28 @@ def edit(draft: Draft) -> None:
     _expect_restrictions(draft, services, restrictions)
     # A certificate of the administrator's own on the service is theirs to answer for.
     if has_own_certificate(services):
-        draft.certificates[settings.mail_hostname] = ""
-    draft.logins = not look.parameters.get("smtpd_sasl_exceptions_networks")
-    draft.login_only = all(is_login_only(settings, look, one) for one in found)
-    draft.proxied = any(one.effective[_PROXY] for one in found)
-    draft.unprovable += [
-        f"{one.name} on port 465 has {_CLIENTS_CERTIFICATE} = yes: it lets in no mail program without a "
-        "certificate of its own, and no proof of a change; to serve those that log in, set "
-        f"submissions_options to {{'{_CLIENTS_CERTIFICATE}': 'no'}}"
-        for one in found
-        if one.effective[_CLIENTS_CERTIFICATE] == "yes"
-    ]
+        draft.proof = draft.proof.with_certificate(settings.mail_hostname, "")
+    draft.proof = replace(
+        draft.proof,
+        logins=not look.parameters.get("smtpd_sasl_exceptions_networks"),
+        login_only=all(is_login_only(settings, look, one) for one in found),
+        proxied=any(one.effective[_PROXY] for one in found),
+        unprovable=tuple((POSTFIX.key, reason) for reason in _unprovable(found)),
+    )
+
+
+def _unprovable(found: list[ServiceOptions]) -> Iterator[str]:
+    """Why no connection can prove a change."""
+    for one in found:
+        if one.effective[_CLIENTS_CERTIFICATE] == "yes":
+            yield (
+                f"{one.name} on port 465 has {_CLIENTS_CERTIFICATE} = yes: it lets in no mail program "
+                "without a certificate of its own, and no proof of a change; to serve those that log in, set "
+                f"submissions_options to {{'{_CLIENTS_CERTIFICATE}': 'no'}}"
+            )
 
 
 _PROXY, _CLIENTS_CERTIFICATE = "smtpd_upstream_proxy_protocol", "smtpd_tls_req_ccert"
-
-
-def has_own_certificate(services: list[Service]) -> bool:
-    """Whether a service on port 465 has a certificate of its owner's in master.cf."""
-    return any(_OWN_CERTIFICATE & service.effective_options.keys() for service in services)
-
-
-_OWN_CERTIFICATE = {"smtpd_tls_cert_file", "smtpd_tls_chain_files", "smtpd_tls_eccert_file"}
 
 
 def _tell(draft: Draft, found: list[ServiceOptions]) -> None:
@@ -230,15 +234,16 @@ def _reach_obstacles(look: Look) -> Iterator[str]:
         )
 
 
-def take_back(draft: Draft, past: Past) -> None:
+def take_back(draft: Draft, original: Original) -> None:
     """Take the service away, or give that of an owner its earlier options; then what these referred to."""
-    take_back_options(draft, past, is_submissions)
-    take_back_parameters(draft, past, STEP.writes)
+    take_back_options(draft, original, is_submissions)
+    take_back_parameters(draft, original, STEP.writes)
 
 
 STEP = Step(
     name="Submissions",
     nothing_to_do="the submissions service is as wanted",
+    service=POSTFIX,
     edit=edit,
     take_back=take_back,
     writes=tuple(SAFE_RESTRICTIONS),

@@ -17,7 +17,7 @@ from operations import STEPS
 from operations.certbot_hook import desired_content
 from smtp_auth.facts.look import Look, parse
 from smtp_auth.on_host.change import Change, rehearsal_program, start_program
-from smtp_auth.plan.plan import plan_regardless
+from smtp_auth.plan.plan import plan_ignoring_obstacles
 from smtp_auth.settings import Settings
 from tests.unit.scenarios import wanted
 
@@ -74,7 +74,7 @@ def shell_findings(script: Script) -> Iterator[str]:
 def perl_programs() -> Iterator[Script]:
     """Every Perl program, as it is sent to hosts."""
     settings, look = _example()
-    plan = plan_regardless(settings, look, STEPS)
+    plan = plan_ignoring_obstacles(settings, look, STEPS)
     yield Script("the change", rehearsal_program(plan, settings, look))
     yield Script("the start", start_program(Change("id", "controller", "commit"), plan, settings, look))
     for path in (

@@ -15,18 +15,13 @@ class ManagedFile:
     """A file that a step may write, wherever the host keeps its configuration.
 
     + key: what a look calls it
-    + place: `postfix` (`config_directory`), `dovecot` (its `conf.d`) or `certbot` (its deploy hooks)
+    + service: the key of the service in whose directory it is
     + name: of the file there
     """
 
     key: str
-    place: str
+    service: str
     name: str
-
-    @property
-    def service(self) -> str:
-        """Whose file it is, as people call it."""
-        return {"postfix": "Postfix", "dovecot": "Dovecot", "certbot": "certbot's deploy hook"}[self.place]
 
 
 MAIN_CF = ManagedFile("main_cf", "postfix", "main.cf")

@@ -43,7 +43,7 @@ class MailHost(FactBase[Look | None]):
         settings = question.settings
         words = [f"live={settings.letsencrypt_live}", f"hostname={settings.mail_hostname}"]
         words.append(f"record={question.record}")
-        words += [f"file={file.key}={file.place}={file.name}" for file in question.files]
+        words += [f"file={file.key}={file.service}={file.name}" for file in question.files]
         words += [f"certificate={domain}={settings.lineage(domain)}" for domain in settings.domains]
         words += [f"parameter={name}" for name in question.parameters]
         return StringCommand("perl", "-", *map(shlex.quote, words))

@@ -13,9 +13,8 @@ from urllib.parse import quote
 
 from smtp_auth.facts.look import File, Look, Socket
 from smtp_auth.on_host import program
-from smtp_auth.past.unrecorded import bears_marks
+from smtp_auth.plan.as_json import host_as_json, text_of
 from smtp_auth.plan.plan import Plan, PlannedFile, Proof
-from smtp_auth.plan.preview import host_as_json, text_of
 from smtp_auth.postfix.master_cf import PORT_25_NAMES, services
 from smtp_auth.services.certbot.shebang import shell_of
 from smtp_auth.settings import Settings
@@ -106,17 +105,17 @@ def _orders(plan: Plan, settings: Settings, look: Look) -> Iterator[Order]:
     coming = {planned.file.path: planned for planned in plan.files}
     keys = {file.path: key for key, file in look.files.items()}
     for service, file in plan.managed:
-        yield from file_orders(keys[file.path], file, service, coming.get(file.path))
+        yield from file_orders(keys[file.path], file, service.name, coming.get(file.path))
     for service in plan.services:
-        yield "service", service
+        yield "service", service.name
     for reload in plan.reloads:
-        yield "reload", reload.service
+        yield "reload", reload.service.name
     yield "prove", program("prove.pl")
     yield from _postfix(plan, settings, look)
     for service, file in plan.managed:
-        if service == "Dovecot":
+        if service.key == "dovecot":
             yield from _dovecot(keys[file.path], file, look, plan.proof.listener)
-        elif service == "certbot's deploy hook":
+        elif service.key == "certbot":
             yield from _hook(keys[file.path], coming.get(file.path), plan.proof)
 
 
@@ -238,7 +237,6 @@ def _record_orders(change: Change, plan: Plan, settings: Settings, look: Look) -
     yield "controller", change.controller
     yield "etc", "/etc"
     yield "about", plan.about
-    yield "unrecorded", "yes" if bears_marks(look) else ""
     manifest = manifest_of(change, plan, settings, look)
     # A line a key: record.pl adds what only the host knows, and finds the outcome again.
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items())
@@ -256,7 +254,7 @@ def manifest_of(change: Change, plan: Plan, settings: Settings, look: Look) -> d
         "controller": change.controller,
         "commit": change.commit,
         "about": plan.about,
-        "undone": [*plan.undone],
+        "undone": [*plan.kind.undone],
         "files": [
             {
                 "key": keys[planned.file.path],
@@ -268,7 +266,7 @@ def manifest_of(change: Change, plan: Plan, settings: Settings, look: Look) -> d
             }
             for planned in plan.files
         ],
-        "submissions_proved": "yes" if plan.proof.submissions and "Postfix" in plan.services else "",
+        "submissions_proved": "yes" if plan.proof.submissions and _reloads_postfix(plan) else "",
         "settings": asdict(settings),
         "plan": host_as_json(plan),
     }
@@ -278,3 +276,7 @@ def _seen_as(file: File) -> dict[str, str] | None:
     if file.content is None:
         return None
     return {"sha256": file.digest, "mode": file.mode, "user": file.user, "group": file.group}
+
+
+def _reloads_postfix(plan: Plan) -> bool:
+    return any(service.key == "postfix" for service in plan.services)

@@ -1,0 +1,8 @@
+"""What has been done to a host before, and the plans that take it back.
+
+undo.py          the plan that restores what earlier changes have replaced
+removal.py       the plan that takes back all that was ever written
+coming_back.py   what both have in common: in which order, and what proves it
+taking_back.py   takes an earlier change of a text out of it; edits of others stay
+giving_back.py   takes back parameters, options and files one by one
+"""

@@ -1,19 +1,16 @@
 """The plan that takes back all that the deploy has ever written on a host."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Any
 
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile, digest_of
-from smtp_auth.facts.record import PastChange, Record
-from smtp_auth.past import unrecorded
-from smtp_auth.past.coming_back import dropin_of, plan_back
-from smtp_auth.past.original import Past
+from smtp_auth.facts.record import Record
+from smtp_auth.past.coming_back import plan_back
 from smtp_auth.plan import readiness
 from smtp_auth.plan.draft import Draft
-from smtp_auth.plan.plan import Plan
+from smtp_auth.plan.original import Original
+from smtp_auth.plan.plan import REMOVAL, Plan
 from smtp_auth.plan.step import Step, files_managed
-from smtp_auth.postfix.master_cf import options_by_label, submissions_services
 from smtp_auth.settings import Settings
 
 # What preview and record call it where a file comes back as a whole.
@@ -33,84 +30,35 @@ def plan_of_removal(record: Record, settings: Settings, look: Look, steps: Seque
     if refusals:
         return Plan(refusals=refusals)
     managed = files_managed(steps)
-    past = _past(record, look, managed)
+    original = _original(record, look, managed)
     draft = Draft(settings, look, discreet=True)
     draft.begin(AS_FIRST_SEEN)
-    unedited = {file for file in managed if _is_unedited(record, look, past, file)}
+    unedited = {file for file in managed if _is_unedited(record, look, original, file)}
     if MASTER_CF not in unedited:
         # It may still refer to what main.cf defines.
         unedited -= {MAIN_CF}
     for file in managed:
         if file in unedited:
-            _give_back(draft, record, past, file)
-    return _taken_back(draft, past, steps, record.live[0])
-
-
-def plan_of_unrecorded_removal(
-    settings: Settings, look: Look, steps: Sequence[Step], *, agreed: bool
-) -> Plan:
-    """What takes back what an earlier version, which kept no record, has left on a host.
-
-    + agreed: whether the administrator has said that what is taken for ours is ours; else the plan is one of
-      refusals, which list it
-    """
-    refusals = readiness.unchangeable(look)
-    if refusals:
-        return Plan(refusals=refusals)
-    past = unrecorded.past_of(settings, look, steps)
-    if not agreed:
-        return Plan(
-            refusals=(
-                "an earlier version deployed this host, and kept no record: nobody knows what was there "
-                "before. Set remove_unrecorded to True to take back what is listed here:",
-                *(f"    {line}" for line in unrecorded.taken_for_ours(past, look)),
-            )
-        )
-    draft = Draft(settings, look, discreet=True)
-    plan = _taken_back(draft, past, steps, None)
-    stays = [*_stay_without_listener(draft, steps)]
-    if stays:
-        reason = (
-            f"{', '.join(stays)} on port 465 stays, and nobody knows which options it had before: take what "
-            f"is not yours out of it in {look.master_cf.path}, then run again"
-        )
-        return Plan(refusals=(reason,))
-    return plan
-
-
-def _stay_without_listener(draft: Draft, steps: Sequence[Step]) -> Iterator[str]:
-    """The services on port 465 that stay as they are, and would ask a listener that goes."""
-    look = draft.look
-    dropin = dropin_of(files_managed(steps))
-    if draft.content(dropin) == look.files[dropin.key].content:
-        return
-    present = options_by_label(look.master_cf.content or "")
-    for one in submissions_services(draft.master_cf):
-        is_same = one.effective_options == present.get(one.label)
-        if is_same and "smtpd_sasl_auth_enable" in one.effective_options:
-            yield one.name
-
-
-def _taken_back(draft: Draft, past: Past, steps: Sequence[Step], first: PastChange | None) -> Plan:
+            _give_back(draft, record, original, file)
     for step in reversed(steps):
         draft.begin(step.name)
-        step.take_back(draft, past)
-    return replace(plan_back(draft, files_managed(steps), first), removes=True)
+        step.take_back(draft, original)
+    return plan_back(draft, steps, REMOVAL, record.live[0])
 
 
-def _past(record: Record, look: Look, managed: Sequence[ManagedFile]) -> Past:
+def _original(record: Record, look: Look, managed: Sequence[ManagedFile]) -> Original:
     baseline = {file.key: record.baseline.get(_path(look, file)) for file in managed}
     written = dict(baseline)
     for change in record.live:
         for entry in change.manifest["files"]:
             if entry["key"] in written:
                 written[entry["key"]] = change.content_after(entry)
-    return Past(baseline, written)
+    return Original(baseline, written)
 
 
-def _is_unedited(record: Record, look: Look, past: Past, file: ManagedFile) -> bool:
+def _is_unedited(record: Record, look: Look, original: Original, file: ManagedFile) -> bool:
     """Whether each change found the file as the one before had left it, and it still is so."""
-    digest = digest_of(past.baseline[file.key])
+    digest = digest_of(original.baseline[file.key])
     for before, after in _digests(record, file):
         if before != digest:
             return False
@@ -118,8 +66,8 @@ def _is_unedited(record: Record, look: Look, past: Past, file: ManagedFile) -> b
     return look.files[file.key].digest == digest
 
 
-def _give_back(draft: Draft, record: Record, past: Past, file: ManagedFile) -> None:
-    content = past.baseline[file.key]
+def _give_back(draft: Draft, record: Record, original: Original, file: ManagedFile) -> None:
+    content = original.baseline[file.key]
     if content is None:
         draft.remove(file)
         return

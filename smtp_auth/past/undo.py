@@ -1,17 +1,18 @@
 """The plan that puts back what earlier changes of a host have replaced."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from smtp_auth.facts.look import MAIN_CF, MASTER_CF, File, Look, ManagedFile, digest_of
+from smtp_auth.facts.look import File, Look, ManagedFile, digest_of
 from smtp_auth.facts.record import PastChange
 from smtp_auth.past.coming_back import plan_back
 from smtp_auth.past.taking_back import taken_back
 from smtp_auth.plan import readiness
-from smtp_auth.plan.draft import Draft, changed_lines, is_for_everybody
-from smtp_auth.plan.plan import Plan
-from smtp_auth.postfix.main_cf import defined_parameters
-from smtp_auth.postfix.master_cf import services
+from smtp_auth.plan.difference import changed_lines
+from smtp_auth.plan.draft import Draft, is_for_everybody
+from smtp_auth.plan.plan import Plan, undo_of
+from smtp_auth.plan.step import Step, files_managed, services_of
 from smtp_auth.settings import Settings
 
 # What preview and record call it.
@@ -19,7 +20,7 @@ NAME = "Undo"
 
 
 def plan_of_undo(
-    changes: Sequence[PastChange], settings: Settings, look: Look, managed: Sequence[ManagedFile]
+    changes: Sequence[PastChange], settings: Settings, look: Look, steps: Sequence[Step]
 ) -> Plan:
     """What takes changes back out of a host's files.
 
@@ -28,7 +29,7 @@ def plan_of_undo(
 
     + changes: the oldest first, with their files
     + settings: those of the last of them
-    + managed: every file that a change may touch, in the order in which a deploy writes them
+    + steps: those of the deploy, in its order
     """
     refusals = [*readiness.unchangeable(look)]
     if refusals:
@@ -37,16 +38,16 @@ def plan_of_undo(
     draft.begin(NAME)
     for change in reversed(changes):
         draft.note(f"takes back change {change.id} by {change.who}: {change.about}")
-        refusals += _take_back(draft, change, managed)
+        refusals += _take_back(draft, change, steps)
     if refusals:
         return Plan(refusals=tuple(refusals))
-    plan = plan_back(draft, managed, changes[0])
-    return replace(plan, undone=tuple(change.id for change in changes))
+    return plan_back(draft, steps, undo_of(change.id for change in changes), changes[0])
 
 
-def _take_back(draft: Draft, change: PastChange, managed: Sequence[ManagedFile]) -> Iterator[str]:
+def _take_back(draft: Draft, change: PastChange, steps: Sequence[Step]) -> Iterator[str]:
     """Take one change out of the draft; why that cannot be."""
-    files = {file.key: file for file in managed}
+    services = {service.key: service for service in services_of(steps)}
+    files = {file.key: file for file in files_managed(steps)}
     for entry in change.manifest["files"]:
         file = files.get(entry["key"])
         if file is None:
@@ -57,18 +58,24 @@ def _take_back(draft: Draft, change: PastChange, managed: Sequence[ManagedFile])
         if [digest_of(before), digest_of(written)] != wanted:
             yield f"the record of change {change.id} does not hold {entry['path']} as it was"
             continue
-        yield from _restore(draft, change, file, before, written, entry["mode"])
+        read = partial(services[file.service].read, file)
+        yield from _restore(draft, change, file, read, (before, written), entry["mode"])
 
 
 def _restore(
     draft: Draft,
     change: PastChange,
     file: ManagedFile,
-    before: str | None,
-    written: str | None,
+    read: Callable[[str], Mapping[str, str]],
+    versions: tuple[str | None, str | None],
     modes: Mapping[str, str | None],
 ) -> Iterator[str]:
-    """Make of a file of the draft what it was before a change; why that cannot be."""
+    """Make of a file of the draft what it was before a change; why that cannot be.
+
+    + read: what the file's service reads in it: name to value
+    + versions: the file before that change, and as it was written; `None` where there was none
+    """
+    before, written = versions
     present, path = draft.content(file), draft.look.files[file.key].path
     since = f"since change {change.id}"
     if present is None:
@@ -85,7 +92,7 @@ def _restore(
         draft.remove(file)
         return
     found = taken_back(before or "", written, present)
-    meaning = _meaning(file, (before or "", written, present, found.content))
+    meaning = _Meaning(*map(read, (before or "", written, present, found.content)))
     reasons = [*meaning.set_since()] or ([] if found.edited else [*meaning.misread()])
     if found.edited or reasons:
         lines = [line for part in found.edited for line in part] or [*changed_lines(written, present)]
@@ -110,12 +117,15 @@ def _told(file: File, reasons: Sequence[str], lines: Sequence[str]) -> str:
     return f" ({'; '.join([*reasons, *(line.rstrip() for line in lines)])})"
 
 
-# -- what it means to Postfix -------------------------------------------------------------------------
+# -- what it means to the service ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Meaning:
-    """What Postfix reads of a file before and after a change, now, and as it would become: name to value."""
+    """What a service reads in a file before and after a change, now, and as it would become.
+
+    Each is name to value.
+    """
 
     before: Mapping[str, str]
     written: Mapping[str, str]
@@ -138,20 +148,5 @@ class _Meaning:
                 yield f"{name} would become {_value(self.coming.get(name))} and not {_value(wanted)}"
 
 
-def _meaning(file: ManagedFile, texts: Sequence[str]) -> _Meaning:
-    if file not in (MAIN_CF, MASTER_CF):
-        return _Meaning({}, {}, {}, {})
-    return _Meaning(*map(defined_parameters if file is MAIN_CF else _options, texts))
-
-
 def _value(value: str | None) -> str:
     return "unset" if value is None else value or "empty"
-
-
-def _options(master_cf: str) -> dict[str, str]:
-    """Everything that master.cf says: a service's columns, and each of its options."""
-    found = {}
-    for service in services(master_cf):
-        found[service.label] = f"{service.chroot} {service.command}"
-        found |= {f"{service.label}/{name}": value for name, value in service.effective_options.items()}
-    return found

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
+from smtp_auth.postfix.logical_lines import split_lines
+
 
 @dataclass(frozen=True)
 class Hunk:
@@ -43,3 +45,9 @@ def as_lines(one: Sequence[str], changes: Iterable[Hunk]) -> tuple[str, ...]:
         lines += [f"-{line}" for line in one[change.start : change.end]]
         lines += [f"+{line}" for line in change.lines]
     return tuple(lines)
+
+
+def changed_lines(before: str, after: str) -> tuple[str, ...]:
+    """The lines that are deleted (`-`) and added (`+`), place by place, with their line ends."""
+    lines = split_lines(before)
+    return as_lines(lines, hunks(lines, split_lines(after)))

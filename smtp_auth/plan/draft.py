@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile, Socket
-from smtp_auth.plan.difference import as_lines, hunks
-from smtp_auth.postfix.logical_lines import split_lines
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
+from smtp_auth.plan.difference import changed_lines
+from smtp_auth.plan.proof import Proof
 from smtp_auth.postfix.main_cf import comment_out, defined_parameters, set_parameter
 from smtp_auth.postfix.master_cf import services, set_options
 from smtp_auth.settings import Settings
@@ -49,15 +49,9 @@ class Draft:
     + edits, notes: what the steps have done and said so far
     + expected: what the host's own postconf must read afterwards, name to value; an option of a service
       is called `submissions/inet/NAME`
-    + due: service to the reasons why it must be reloaded even if none of its files changes
-    + certificates: a name that a client may ask port 465 for, to the file with the chain that it must
-      get; an empty one if the owner answers for the certificate. `mail_hostname` comes first
-    + sni_tables: the owner's tables in which Postfix looks for `mail_hostname` before it takes the default
-    + logins: whether port 465 offers AUTH to a client on the host itself
-    + login_only: whether port 465 surely refuses everybody who has not logged in
-    + proxied: whether port 465 waits for a proxy's header
-    + unprovable: why no connection can prove a change of Postfix, one sentence per reason
-    + listener: the auth listener that Dovecot's effective configuration and the disk must have
+    + due: a service's key to the reasons why it must be reloaded even if none of its files changes
+    + proof: what has to be served afterwards
+    + backwards: whether what a deploy brings last is taken back first
     """
 
     def __init__(self, settings: Settings, look: Look, *, discreet: bool = False) -> None:
@@ -68,13 +62,8 @@ class Draft:
         self.notes: list[Note] = []
         self.expected: dict[str, str] = {}
         self.due: dict[str, list[str]] = {}
-        self.certificates: dict[str, str] = {}
-        self.sni_tables: tuple[str, ...] = ()
-        self.logins = True
-        self.login_only = False
-        self.proxied = False
-        self.unprovable: list[str] = []
-        self.listener: Socket | None = None
+        self.proof = Proof()
+        self.backwards = False
         self._step = ""
         self._contents = {key: file.content for key, file in look.files.items()}
         self._modes = {key: file.mode for key, file in look.files.items()}
@@ -184,9 +173,9 @@ class Draft:
         """Say something of the host in the preview."""
         self.notes.append(Note(self._step, text))
 
-    def reload(self, service: str, reason: str) -> None:
-        """Reload a service even if none of its files changes."""
-        self.due.setdefault(service, []).append(reason)
+    def reload(self, key: str, reason: str) -> None:
+        """Reload a service even if none of its files changes. + key: its `Service.key`"""
+        self.due.setdefault(key, []).append(reason)
 
 
 def is_for_everybody(mode: str) -> bool:
@@ -197,9 +186,3 @@ def is_for_everybody(mode: str) -> bool:
 def are_for_everybody(modes: Iterable[str | None]) -> bool:
     """Whether everybody may read a file with each of these permissions; no file has none."""
     return all(is_for_everybody(mode) for mode in modes if mode)
-
-
-def changed_lines(before: str, after: str) -> tuple[str, ...]:
-    """The lines that go (`-`) and come (`+`), place by place, with their line ends."""
-    lines = split_lines(before)
-    return as_lines(lines, hunks(lines, split_lines(after)))

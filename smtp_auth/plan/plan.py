@@ -1,20 +1,15 @@
 """The plan of a host as a value, made from settings, a look and the steps."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from smtp_auth.facts.look import File, Look, ManagedFile, Socket, digest_of
+from smtp_auth.facts.look import File, Look, ManagedFile, digest_of
 from smtp_auth.plan import readiness
 from smtp_auth.plan.draft import Draft, Edit, Note
-from smtp_auth.plan.step import Step, files_managed
+from smtp_auth.plan.proof import NOTHING_TO_PROVE, Proof
+from smtp_auth.plan.service import Service
+from smtp_auth.plan.step import Part, Step, files_managed, services_of
 from smtp_auth.settings import Settings
-
-# The services that are reloaded, in this order: an smtpd that offers AUTH and finds no listener of
-# Dovecot's dies, on port 25 too.
-RELOADED = ("Dovecot", "Postfix")
-
-# Rounding of process start times; a reload that follows a change takes longer than this (seconds).
-_CLOCK_TOLERANCE = 0.05
 
 
 @dataclass(frozen=True)
@@ -27,7 +22,7 @@ class PlannedFile:
     """
 
     file: File
-    service: str
+    service: Service
     content: str | None
     mode: str
 
@@ -45,7 +40,7 @@ class Reload:
     + changes: whether files of it change
     """
 
-    service: str
+    service: Service
     due: tuple[str, ...]
     changes: bool
 
@@ -56,23 +51,22 @@ class Reload:
 
 
 @dataclass(frozen=True)
-class Proof:
-    """What must be there afterwards: see the attributes of `Draft` with these names.
+class Kind:
+    """Which kind of change a plan is: a deploy, a removal, or an undo of certain changes.
 
-    + submissions: whether port 465 is served, and `wrapped`, whether in TLS from the first byte
-    + earlier: whether files come back as they were; Postfix may have complained of them then, too
+    + undone: the IDs of the changes that it takes back
     """
 
-    submissions: bool = True
-    wrapped: bool = True
-    earlier: bool = False
-    certificates: tuple[tuple[str, str], ...] = ()
-    sni_tables: tuple[str, ...] = ()
-    logins: bool = True
-    login_only: bool = False
-    proxied: bool = False
-    unprovable: tuple[str, ...] = ()
-    listener: Socket | None = None
+    name: str
+    undone: tuple[str, ...] = ()
+
+
+DEPLOY, REMOVAL = Kind("deploy"), Kind("removal")
+
+
+def undo_of(changes: Iterable[str]) -> Kind:
+    """The kind that takes these changes back. + changes: their IDs"""
+    return Kind("undo", tuple(changes))
 
 
 @dataclass(frozen=True)
@@ -82,14 +76,12 @@ class Plan:
     + refusals: why nothing can happen, one sentence per reason; then all else but the warnings is empty
     + edits, notes: of the steps, in their order
     + files: the files that change, in the order in which they go live
+    + order: the services in the order in which their files go live
     + managed: every file that a change may touch, with its service
     + reloads: in the order in which they happen
     + unfinished: the services of which an earlier change was cut short
     + expected: what the host's own postconf must read afterwards, pairs of name and value; an option of a
       service is called `submissions/inet/NAME`
-    + backwards: whether what the deploy brings last goes first: Postfix before the listener that it asks
-    + undone: the IDs of the changes that it takes back
-    + removes: whether it takes back all that a deploy has ever written
     """
 
     refusals: tuple[str, ...] = ()
@@ -97,22 +89,21 @@ class Plan:
     edits: tuple[Edit, ...] = ()
     notes: tuple[Note, ...] = ()
     files: tuple[PlannedFile, ...] = ()
-    managed: tuple[tuple[str, File], ...] = ()
+    order: tuple[Service, ...] = ()
+    managed: tuple[tuple[Service, File], ...] = ()
     reloads: tuple[Reload, ...] = ()
-    unfinished: tuple[str, ...] = ()
+    unfinished: tuple[Service, ...] = ()
     expected: tuple[tuple[str, str], ...] = ()
-    proof: Proof = Proof()
-    backwards: bool = False
-    undone: tuple[str, ...] = ()
-    removes: bool = False
+    proof: Proof = NOTHING_TO_PROVE
+    kind: Kind = DEPLOY
 
     @property
     def about(self) -> str:
         """What it does in a few words: its steps, or what it takes back."""
-        if self.undone:
-            return f"undo of {', '.join(self.undone)}"
+        if self.kind.undone:
+            return f"{self.kind.name} of {', '.join(self.kind.undone)}"
         steps = "; ".join(dict.fromkeys(edit.step for edit in self.edits))
-        return f"removal: {steps}" if self.removes else steps
+        return steps if self.kind is DEPLOY else f"{self.kind.name}: {steps}"
 
     @property
     def is_empty(self) -> bool:
@@ -120,20 +111,18 @@ class Plan:
         return not (self.files or self.reloads or self.unfinished)
 
     @property
-    def services(self) -> tuple[str, ...]:
+    def services(self) -> tuple[Service, ...]:
         """The services that take part, in the order in which their files go live."""
-        reloaded = [reload.service for reload in self.reloads]
-        touched = [*(file.service for file in self.files), *self.unfinished]
-        others = [service for service in touched if service not in reloaded]
-        return tuple(dict.fromkeys([*reloaded, *others] if self.backwards else [*others, *reloaded]))
+        parts = {*(reload.service for reload in self.reloads), *(file.service for file in self.files)}
+        return tuple(service for service in self.order if service in parts or service in self.unfinished)
 
-    def edits_of(self, step: Step) -> tuple[Edit, ...]:
+    def edits_of(self, part: Part) -> tuple[Edit, ...]:
         """What a step does."""
-        return tuple(edit for edit in self.edits if edit.step == step.name)
+        return tuple(edit for edit in self.edits if edit.step == part.name)
 
-    def notes_of(self, step: Step) -> tuple[str, ...]:
+    def notes_of(self, part: Part) -> tuple[str, ...]:
         """What a step says beside it."""
-        return tuple(note.text for note in self.notes if note.step == step.name)
+        return tuple(note.text for note in self.notes if note.step == part.name)
 
 
 def plan_of(settings: Settings, look: Look, steps: Sequence[Step]) -> Plan:
@@ -149,7 +138,7 @@ def plan_of(settings: Settings, look: Look, steps: Sequence[Step]) -> Plan:
     refusals += [reason for step in steps for reason in step.obstacles(settings, look)]
     if refusals:
         return Plan(refusals=tuple(refusals), warnings=warnings)
-    return unless_in_the_way(plan_regardless(settings, look, steps, warnings))
+    return unless_in_the_way(plan_ignoring_obstacles(settings, look, steps, warnings))
 
 
 def unless_in_the_way(plan: Plan) -> Plan:
@@ -163,75 +152,57 @@ def _in_the_way(plan: Plan) -> Iterator[str]:
     for planned in plan.files:
         if planned.file.odd:
             yield readiness.in_the_way(planned.file)
-    if any(reload.service == "Postfix" for reload in plan.reloads):
-        yield from plan.proof.unprovable
+    reloaded = {reload.service.key for reload in plan.reloads}
+    yield from (reason for key, reason in plan.proof.unprovable if key in reloaded)
 
 
-def plan_regardless(
+def plan_ignoring_obstacles(
     settings: Settings, look: Look, steps: Sequence[Step], warnings: tuple[str, ...] = ()
 ) -> Plan:
     """How the host differs from what the steps want, whether or not it can be deployed to."""
     draft = Draft(settings, look)
-    for file in (look.main_cf, look.master_cf):
-        if outdated(look, file.changed):
-            draft.reload("Postfix", f"{file.path} is newer than what runs")
+    for service in services_of(steps):
+        service.due(draft)
     for step in steps:
         draft.begin(step.name)
         step.edit(draft)
-    proof = Proof(
-        certificates=tuple(draft.certificates.items()),
-        sni_tables=draft.sni_tables,
-        logins=draft.logins,
-        login_only=draft.login_only,
-        proxied=draft.proxied,
-        unprovable=tuple(draft.unprovable),
-        listener=draft.listener,
-    )
-    return plan_of_draft(draft, files_managed(steps), proof, warnings)
+    return plan_of_draft(draft, steps, DEPLOY, warnings)
 
 
-def plan_of_draft(
-    draft: Draft,
-    managed: Sequence[ManagedFile],
-    proof: Proof,
-    warnings: tuple[str, ...] = (),
-    *,
-    backwards: bool = False,
-) -> Plan:
+def plan_of_draft(draft: Draft, steps: Sequence[Step], kind: Kind, warnings: tuple[str, ...] = ()) -> Plan:
     """The plan that makes a host's files what they are in the draft.
 
-    + managed: every file that a change may touch, in the order in which a deploy writes them
+    + steps: those of the deploy, in its order
     """
-    look = draft.look
-    managed = managed[::-1] if backwards else managed
-    files = tuple(_changed(draft, managed))
-    unfinished = tuple(dict.fromkeys(file.service for file in managed if _has_leftovers(look, file)))
+    look, services, managed = draft.look, services_of(steps), files_managed(steps)
+    if draft.backwards:
+        services, managed = services[::-1], managed[::-1]
+    by_key = {service.key: service for service in services}
+    of_services = [(by_key[file.service], file) for file in managed]
+    files = tuple(_changed(draft, of_services))
+    unfinished = tuple(dict.fromkeys(service for service, file in of_services if _has_leftovers(look, file)))
     return Plan(
         warnings=warnings,
         edits=tuple(draft.edits),
         notes=tuple(draft.notes),
         files=files,
+        order=services,
         managed=tuple(
-            (file.service, look.files[file.key]) for file in managed if not look.files[file.key].odd
+            (service, look.files[file.key]) for service, file in of_services if not look.files[file.key].odd
         ),
-        reloads=tuple(_reloads(draft, files, unfinished))[:: -1 if backwards else 1],
+        reloads=tuple(_reloads(draft, services, files, unfinished)),
         unfinished=unfinished,
         expected=tuple(draft.expected.items()),
-        proof=proof,
-        backwards=backwards,
+        proof=draft.proof,
+        kind=kind,
     )
 
 
-def outdated(look: Look, changed: float) -> bool:
-    """Whether Postfix runs, and was last reloaded before this time (seconds since 1970)."""
-    return look.postfix_reloaded is not None and changed > look.postfix_reloaded + _CLOCK_TOLERANCE
-
-
-def _changed(draft: Draft, managed: Sequence[ManagedFile]) -> Iterator[PlannedFile]:
-    for key in managed:
+def _changed(draft: Draft, managed: Iterable[tuple[Service, ManagedFile]]) -> Iterator[PlannedFile]:
+    for service, key in managed:
         file, content, mode = draft.look.files[key.key], draft.content(key), draft.mode(key)
         if (content, mode) != (file.content, file.mode):
-            yield PlannedFile(file, key.service, content, mode)
+            yield PlannedFile(file, service, content, mode)
 
 
 def _has_leftovers(look: Look, file: ManagedFile) -> bool:
@@ -239,9 +210,11 @@ def _has_leftovers(look: Look, file: ManagedFile) -> bool:
     return any(leftover.rpartition("/")[0] == directory for leftover in look.leftovers)
 
 
-def _reloads(draft: Draft, files: Sequence[PlannedFile], unfinished: Sequence[str]) -> Iterator[Reload]:
-    for service in RELOADED:
-        due = [*draft.due.get(service, ())]
+def _reloads(
+    draft: Draft, services: Iterable[Service], files: Sequence[PlannedFile], unfinished: Sequence[Service]
+) -> Iterator[Reload]:
+    for service in (service for service in services if service.reload_order is not None):
+        due = [*draft.due.get(service.key, ())]
         if service in unfinished:
             due.append("an earlier change was cut short")
         changes = any(file.service == service for file in files)

@@ -11,7 +11,7 @@ def _reads_nothing(_file: ManagedFile, _content: str) -> Mapping[str, str]:
     return {}
 
 
-def _expects_nothing(_draft: Draft) -> None:
+def _nothing(_draft: Draft) -> None:
     return
 
 
@@ -24,6 +24,7 @@ class Service:
     + package: the Perl package above those of its folder, `SmtpAuth::Postfix`
     + reload_order: its place among the services that are reloaded; `None` if nothing runs that is reloaded
     + files: those that it always has; steps may have more
+    + due: tells a draft why the service must be reloaded even if no step edits anything
     + read: what the service reads in one of its files: name to value
     + expect: tells a draft in which earlier files come back what has to be read and proved afterwards
     """
@@ -33,5 +34,6 @@ class Service:
     package: str
     reload_order: int | None = None
     files: tuple[ManagedFile, ...] = ()
+    due: Callable[[Draft], None] = field(default=_nothing, compare=False)
     read: Callable[[ManagedFile, str], Mapping[str, str]] = field(default=_reads_nothing, compare=False)
-    expect: Callable[[Draft], None] = field(default=_expects_nothing, compare=False)
+    expect: Callable[[Draft], None] = field(default=_nothing, compare=False)

@@ -8,9 +8,10 @@ preview, the deploy and the verification all go over that list.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
-from smtp_auth.past.original import Past
+from smtp_auth.facts.look import Look, ManagedFile
 from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.original import Original
+from smtp_auth.plan.service import Service
 from smtp_auth.settings import Settings
 
 
@@ -23,11 +24,22 @@ def _nothing(_settings: Settings, _look: Look) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Step:
-    """One step.
+class Part:
+    """Something under whose name a plan has edits: a step, or what an undo does to whole files.
 
     + name: what preview, JSON and verification call it
-    + nothing_to_do: what to say if the host has it already
+    + nothing_to_do: what to say if there is nothing of it to do
+    """
+
+    name: str
+    nothing_to_do: str
+
+
+@dataclass(frozen=True)
+class Step(Part):
+    """One step.
+
+    + service: whose configuration it is about
     + edit: edits the draft so that the host has it afterwards; does nothing if it has it already
     + take_back: edits the draft so that what this step has ever written there is as it was
     + writes: the parameters of main.cf that it may write
@@ -37,10 +49,9 @@ class Step:
     + warnings: what somebody has to do by hand, or soon, one sentence per warning
     """
 
-    name: str
-    nothing_to_do: str
+    service: Service
     edit: Callable[[Draft], None]
-    take_back: Callable[[Draft, Past], None]
+    take_back: Callable[[Draft, Original], None]
     writes: tuple[str, ...] = ()
     parameters: Callable[[Settings], Iterable[str]] = _no_parameters
     files: tuple[ManagedFile, ...] = ()
@@ -57,11 +68,17 @@ def parameters_asked(steps: Iterable[Step], settings: Settings) -> tuple[str, ..
     return tuple(dict.fromkeys((*_ALWAYS_ASKED, *names)))
 
 
-def without_edits(name: str, nothing_to_do: str) -> Step:
-    """A step of no deploy: under its name stands what happens to files as a whole."""
-    return Step(name, nothing_to_do, edit=lambda draft: None, take_back=lambda draft, past: None)
+def services_of(steps: Iterable[Step]) -> tuple[Service, ...]:
+    """The services that the steps are about, in the order in which their files go live.
+
+    Those that nothing reloads come first.
+    """
+    found = dict.fromkeys(step.service for step in steps)
+    return tuple(sorted(found, key=lambda service: service.reload_order or 0))
 
 
 def files_managed(steps: Iterable[Step]) -> tuple[ManagedFile, ...]:
     """The files that the steps may write; a table stands before the main.cf that refers to it."""
-    return (*(file for step in steps for file in step.files), MAIN_CF, MASTER_CF)
+    steps = tuple(steps)
+    own = (file for step in steps for file in step.files)
+    return (*own, *(file for service in services_of(steps) for file in service.files))

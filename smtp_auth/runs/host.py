@@ -24,8 +24,8 @@ from smtp_auth.facts.rehearsal import Rehearsal, Rehearsed
 from smtp_auth.on_host import program
 from smtp_auth.on_host.change import RECORD, rehearsal_program
 from smtp_auth.plan.plan import Plan, plan_of
-from smtp_auth.plan.preview import last_change_line
 from smtp_auth.plan.step import Step, files_managed, parameters_asked
+from smtp_auth.plan.text import last_change_line
 from smtp_auth.runs.report import Outcome, report
 from smtp_auth.runs.run import is_in_place
 from smtp_auth.runs.trouble import fail, fault

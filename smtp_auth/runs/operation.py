@@ -17,15 +17,15 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.output import format_text
 from pyinfra.context import ctx_host
 
-from smtp_auth.plan.preview import reload_lines, step_lines
-from smtp_auth.plan.step import Step
+from smtp_auth.plan.step import Part
+from smtp_auth.plan.text import reload_lines, step_lines
 from smtp_auth.runs.host import Prepared, prepared
 from smtp_auth.runs.report import Outcome
 from smtp_auth.runs.transaction import Transaction
 from smtp_auth.runs.trouble import fail, fault, tell
 
 
-def take_part(step: Step, present: bool = True) -> Generator[PyinfraCommand, None, None]:
+def take_part(step: Part, present: bool = True) -> Generator[PyinfraCommand, None, None]:
     """Show what a step changes, and change the host if this step is the first that has an edit.
 
     + present: whether the host shall have it, as in deploy.py; in remove.py it is taken back

@@ -9,12 +9,12 @@ from pyinfra.api.command import PyinfraCommand
 
 from smtp_auth.facts.record import PastChange, Record
 from smtp_auth.past.undo import NAME, plan_of_undo
-from smtp_auth.plan.step import Step, files_managed, without_edits
+from smtp_auth.plan.step import Part, Step
 from smtp_auth.runs.host import alone, carries_out, leave_unchanged, looked, recorded
 from smtp_auth.runs.operation import take_part
 from smtp_auth.runs.trouble import fail
 
-_STEP = without_edits(NAME, "all of it has come back already")
+_PART = Part(NAME, "all of it has come back already")
 
 # What `undo_to` accepts: see runs/origin.py.
 _ID = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ-[0-9a-f]{4}")
@@ -47,7 +47,7 @@ def last_change() -> Generator[PyinfraCommand, None, None]:
 
         undo.last_change(name="Undo: what the last change replaced comes back")
     """
-    yield from take_part(_STEP)
+    yield from take_part(_PART)
 
 
 def _prepare(steps: tuple[Step, ...]) -> bool:
@@ -72,9 +72,7 @@ def _prepare(steps: tuple[Step, ...]) -> bool:
         return False
     settings = changes[-1].settings
     look = looked(settings, steps)
-    return look is not None and carries_out(
-        settings, look, plan_of_undo(changes, settings, look, files_managed(steps))
-    )
+    return look is not None and carries_out(settings, look, plan_of_undo(changes, settings, look, steps))
 
 
 def _asked(record: Record, undo_to: str | None) -> Sequence[PastChange]:

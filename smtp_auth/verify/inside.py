@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from operations import STEPS
-from operations.certbot_hook import HOOK, has_certbot
 from smtp_auth.facts.look import Look, parse
 from smtp_auth.facts.mail_host import MailHost, Question
 from smtp_auth.on_host import program
 from smtp_auth.on_host.change import RECORD
 from smtp_auth.plan import readiness
-from smtp_auth.plan.plan import Plan, plan_regardless
+from smtp_auth.plan.plan import Plan, plan_ignoring_obstacles
 from smtp_auth.plan.step import files_managed, parameters_asked
+from smtp_auth.services.certbot.hook import HOOK, has_certbot
+from smtp_auth.services.dovecot.listener import listener_path
 from smtp_auth.verify.connection import connected, on
 from smtp_auth.verify.target import Target, Unseen, observer
 
@@ -32,8 +32,8 @@ _DEPLOYABLE = "nothing stands in the way of a deploy"
 def look(target: Target) -> Look:
     """The same look at the host that a deploy takes, with some more parameters."""
     settings = target.settings
-    parameters = (*parameters_asked(STEPS, settings), *_ASKED_TOO)
-    question = Question(settings, RECORD, parameters, files_managed(STEPS))
+    parameters = (*parameters_asked(target.steps, settings), *_ASKED_TOO)
+    question = Question(settings, RECORD, parameters, files_managed(target.steps))
     command = MailHost().command(question)
     result = target.see(connected).execute(str(command), stdin=program("look.pl"))
     found = parse(result.stdout.splitlines())
@@ -48,7 +48,7 @@ def plan(target: Target) -> Plan:
     seen = target.see(look)
     if any(readiness.unreadable(seen)):
         raise Unseen("its configuration cannot be read", _DEPLOYABLE)
-    return plan_regardless(target.settings, seen, STEPS)
+    return plan_ignoring_obstacles(target.settings, seen, target.steps)
 
 
 # -- services -----------------------------------------------------------------------------------------
@@ -290,6 +290,6 @@ def readers(owners: tuple[Owner, ...]) -> tuple[str, ...]:
 @observer
 def listener_proof(target: Target) -> str:
     """Why Dovecot does not answer on its listener; empty if it does. This is the deploy's own proof."""
-    socket = f"{target.see(look).queue_directory}/private/auth"
+    socket = listener_path(target.see(look))
     result = on(target).run("perl -e %s -- socket %s", program("prove.pl"), socket)
     return "" if result.succeeded else result.stderr.strip() or "no reason given"

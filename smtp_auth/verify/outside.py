@@ -16,8 +16,8 @@ from itertools import pairwise
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from operations import postfix_sni
 from smtp_auth.postfix.master_cf import serves_port_25
+from smtp_auth.services.postfix import sni
 from smtp_auth.verify.addresses import addresses, is_within
 from smtp_auth.verify.conversation import IMPLICIT_TLS, RELAY, TIMEOUT, BrokenOff, Conversation, Reply, dial
 from smtp_auth.verify.inside import forbids_bare_newlines, look, release_defaults
@@ -252,7 +252,7 @@ def plain_text_answer(target: Target) -> bytes:
 def certificates_by_name(target: Target) -> dict[str, x509.Certificate]:
     """Name to the certificate that port 465 shows for it (SNI), for every name that the host serves."""
     address = _serving(target)
-    names = postfix_sni.asked_for(postfix_sni.served(target.settings, target.see(look)))
+    names = sni.asked_for(sni.served(target.settings, target.see(look)))
     return {name: _shown(address, name) for name in names}
 
 

@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock
@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from pyinfra.api import Host
 
+from smtp_auth.plan.step import Step
 from smtp_auth.settings import Settings, SettingsError
 
 Seen = TypeVar("Seen")
@@ -70,6 +71,7 @@ class Target:
 
     + host: pyinfra's host, which knows how to connect
     + settings: those that a deploy would use, or what is wrong with the host's data
+    + steps: those of the deploy, in its order
     + mailbox: whom to log in as, if anybody
     + seconds: how long each observer took, with those that it asked itself, by its name
     """
@@ -78,9 +80,11 @@ class Target:
         self,
         host: Host,
         settings: Settings | SettingsError,
+        steps: Sequence[Step],
         mailbox: Mailbox | None,
     ) -> None:
         self.host = host
+        self.steps = steps
         self._settings = settings
         self._mailbox = mailbox
         self.seconds: dict[str, float] = {}

@@ -10,7 +10,7 @@ import pytest
 from lab import mail
 from lab.host import LabHost
 from lab.lab import Lab
-from operations.postfix_sni import TABLE
+from smtp_auth.services.postfix.sni import TABLE
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import Run, deploy, fingerprint, succeed
 from tests.unit.scenarios import PATHS

@@ -15,7 +15,7 @@ import pytest
 
 from lab.host import LabHost
 from lab.lab import Lab
-from smtp_auth.plan.preview import as_json
+from smtp_auth.plan.as_json import as_json
 from tests.fleet import by_hand
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import Run, deploy, succeed, tree

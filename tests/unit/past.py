@@ -7,7 +7,7 @@ from operations import STEPS
 from smtp_auth.facts.look import Look, Socket
 from smtp_auth.facts.record import PastChange
 from smtp_auth.on_host.change import Change, manifest_of
-from smtp_auth.plan.plan import Plan, plan_regardless
+from smtp_auth.plan.plan import Plan, plan_ignoring_obstacles
 from smtp_auth.settings import Settings
 
 LISTENER = Socket("0600", "postfix", "postfix")
@@ -15,7 +15,7 @@ LISTENER = Socket("0600", "postfix", "postfix")
 
 def deployed(look: Look, settings: Settings, number: int = 1) -> tuple[Look, PastChange]:
     """A host after a deploy, and what is on record of it."""
-    return carried_out(look, plan_regardless(settings, look, STEPS), settings, number)
+    return carried_out(look, plan_ignoring_obstacles(settings, look, STEPS), settings, number)
 
 
 def carried_out(look: Look, plan: Plan, settings: Settings, number: int) -> tuple[Look, PastChange]:

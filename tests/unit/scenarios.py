@@ -13,9 +13,9 @@ from typing import Any
 from operations import STEPS
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Lineage, Look, ManagedFile, parse
 from smtp_auth.plan.draft import Draft
-from smtp_auth.plan.plan import plan_regardless
-from smtp_auth.plan.preview import reload_lines, step_lines
+from smtp_auth.plan.plan import plan_ignoring_obstacles
 from smtp_auth.plan.step import Step, files_managed
+from smtp_auth.plan.text import reload_lines, step_lines
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.settings import Settings, settings_from_data
 from tests.unit.issuing import issued
@@ -35,7 +35,7 @@ _PLACES = {
     "dovecot": "/etc/dovecot/conf.d",
     "certbot": "/etc/letsencrypt/renewal-hooks/deploy",
 }
-PATHS = {file.key: f"{_PLACES[file.place]}/{file.name}" for file in files_managed(STEPS)}
+PATHS = {file.key: f"{_PLACES[file.service]}/{file.name}" for file in files_managed(STEPS)}
 
 # Every data key with its default.
 DEFAULTS: dict[str, Any] = {
@@ -131,7 +131,7 @@ class Part:
     """What one step, or several one after another, make of a host."""
 
     def __init__(self, look: Look, settings: Settings, *steps: Step) -> None:
-        self.plan = plan_regardless(settings, look, steps)
+        self.plan = plan_ignoring_obstacles(settings, look, steps)
         self._look = look
         self._steps = steps
 

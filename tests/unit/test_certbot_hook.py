@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from operations.certbot_hook import STEP, desired_content, desired_mode, effect
+from operations.certbot_hook import STEP, desired_content, desired_mode
 from smtp_auth.facts.look import File
-from smtp_auth.services.certbot.script_effect import Reload, reload_in
+from smtp_auth.services.certbot.hook import effect_of_hook
+from smtp_auth.services.certbot.script_effect import ScriptEffect, effect_of
 from smtp_auth.settings import Settings
 from tests.unit.looks import look, settings
 
@@ -143,13 +144,13 @@ NOT = [
     ("content", "wanted"),
     [
         (script, found)
-        for found, scripts in zip(Reload, (SURELY, PERHAPS, NOT), strict=True)
+        for found, scripts in zip(ScriptEffect, (SURELY, PERHAPS, NOT), strict=True)
         for script in scripts
     ],
 )
-def test_what_a_script_does_is_read_as_far_as_it_can_be(content: str, wanted: Reload) -> None:
-    assert reload_in(content, "postfix") is wanted
-    assert reload_in(content, "postfix.service") is wanted
+def test_what_a_script_does_is_read_as_far_as_it_can_be(content: str, wanted: ScriptEffect) -> None:
+    assert effect_of(content, "postfix") is wanted
+    assert effect_of(content, "postfix.service") is wanted
 
 
 @pytest.mark.parametrize("content", SURELY)
@@ -320,20 +321,20 @@ def test_the_owners_lines_run_whatever_becomes_of_ours(machine: Machine, shell: 
 @pytest.mark.parametrize(
     ("own", "found"),
     [
-        (None, Reload.SURELY),
-        ("#!/bin/sh\nexit 0\n", Reload.SURELY),
-        (BY_HAND, Reload.SURELY),
+        (None, ScriptEffect.SURELY),
+        ("#!/bin/sh\nexit 0\n", ScriptEffect.SURELY),
+        (BY_HAND, ScriptEffect.SURELY),
     ],
 )
-def test_a_hook_as_it_is_deployed_has_its_effect(own: str | None, found: Reload) -> None:
+def test_a_hook_as_it_is_deployed_has_its_effect(own: str | None, found: ScriptEffect) -> None:
     wanted = settings(certbot_reload_services=["postfix", "dovecot"])
     content = desired_content(wanted, own)
-    assert [effect(content, unit) for unit in ("postfix", "dovecot")] == [found, found]
+    assert [effect_of_hook(content, unit) for unit in ("postfix", "dovecot")] == [found, found]
 
 
 def test_what_stands_in_front_of_our_lines_may_keep_them_from_their_effect() -> None:
     content = desired_content(settings(), None).replace("#!/bin/sh\n", "#!/bin/sh\nexit 0\n")
-    assert effect(content, "postfix") is Reload.NO
+    assert effect_of_hook(content, "postfix") is ScriptEffect.NO
     may_end = content.replace("exit 0", "[ -e /x ] || exit 0")
-    assert effect(may_end, "postfix") is Reload.PERHAPS
-    assert effect("#!/bin/sh\n", "postfix") is Reload.NO
+    assert effect_of_hook(may_end, "postfix") is ScriptEffect.PERHAPS
+    assert effect_of_hook("#!/bin/sh\n", "postfix") is ScriptEffect.NO

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from operations.dovecot_auth_listener import DROPIN as FILE
 from operations.dovecot_auth_listener import STEP, WANTED
 from smtp_auth.facts.look import Look, Socket
 from smtp_auth.plan.plan import Reload
+from smtp_auth.services.dovecot import DOVECOT
+from smtp_auth.services.dovecot.listener import DROPIN as FILE
 from tests.unit.scenarios import RELEASES, Part, stock, wanted, with_file
 
 DROPIN = """\
@@ -92,6 +93,6 @@ def test_a_reload_is_due_where_the_socket_is_another_one(socket: Socket | None) 
 def test_what_an_earlier_change_left_is_a_reason() -> None:
     look = replace(served(stock("3.7.11")), leftovers=("/etc/dovecot/conf.d/.x.smtp-auth-new~",))
     plan = Part(look, wanted(), STEP).plan
-    assert plan.reloads == (Reload("Dovecot", ("an earlier change was cut short",), changes=False),)
+    assert plan.reloads == (Reload(DOVECOT, ("an earlier change was cut short",), changes=False),)
     look = replace(look, leftovers=("/etc/postfix/.main.cf.smtp-auth-new~",))
-    assert "Dovecot" not in [reload.service for reload in Part(look, wanted(), STEP).plan.reloads]
+    assert DOVECOT not in [reload.service for reload in Part(look, wanted(), STEP).plan.reloads]

@@ -61,7 +61,7 @@ def test_the_looks_command_has_the_words_that_were_meant(found: Settings) -> Non
     assert words[:5] == ["perl", "-", *first]
     ours = [word for word in words[5:] if not word.startswith("parameter=")]
     assert ours == [
-        *(f"file={file.key}={file.place}={file.name}" for file in files),
+        *(f"file={file.key}={file.service}={file.name}" for file in files),
         *(f"certificate={domain}={found.letsencrypt_live}/{domain}" for domain in found.domains),
     ]
 
@@ -71,7 +71,7 @@ def test_the_looks_command_has_the_words_that_were_meant(found: Settings) -> Non
 def test_a_change_gets_the_orders_that_were_meant(version: str, found: Settings) -> None:
     look = with_lineages(LOOKS[version], found)
     plan = Part(look, found, *STEPS).plan
-    assert plan.services == ("certbot's deploy hook", "Dovecot", "Postfix")
+    assert [service.name for service in plan.services] == ["certbot's deploy hook", "Dovecot", "Postfix"]
     program, _, orders = rehearsal_program(plan, found, look).partition("__END__\n")
     # As the program itself reads them.
     reads, *_ = program.partition("# The rehearsal:")

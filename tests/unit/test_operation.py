@@ -21,7 +21,7 @@ from operations import (
 )
 from smtp_auth.facts.look import Look
 from smtp_auth.plan.plan import plan_of
-from smtp_auth.plan.preview import step_lines
+from smtp_auth.plan.text import step_lines
 from smtp_auth.runs import host as hosts
 from smtp_auth.runs import live
 from smtp_auth.runs.host import Prepared

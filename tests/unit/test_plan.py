@@ -12,12 +12,17 @@ from hypothesis import given
 
 from operations import STEPS, certbot_hook, dovecot_auth_listener, postfix_sni
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look
-from smtp_auth.past.original import Past, take_back_parameters
-from smtp_auth.plan.draft import Draft, changed_lines
+from smtp_auth.past.giving_back import take_back_parameters
+from smtp_auth.plan.as_json import as_json, difference
+from smtp_auth.plan.difference import changed_lines
+from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.original import Original
 from smtp_auth.plan.plan import Plan, plan_of
-from smtp_auth.plan.preview import as_json, difference, step_lines
 from smtp_auth.plan.step import Step
+from smtp_auth.plan.text import step_lines
 from smtp_auth.postfix.logical_lines import split_lines
+from smtp_auth.services.certbot import CERTBOT
+from smtp_auth.services.postfix import POSTFIX
 from tests.unit.config_files import main_cf
 from tests.unit.scenarios import RELEASES, stock, wanted, with_file, with_lineages, with_main_cf
 
@@ -46,7 +51,14 @@ def after(look: Look, plan: Plan) -> Look:
 
 def test_a_plan_is_made_without_pyinfra() -> None:
     """What decides stands apart from what carries it out: plans can be made and read anywhere."""
-    program = "import sys, plan.plan, plan.preview, plan.readiness; print('pyinfra' in sys.modules)"
+    packages = ("postfix", "plan", "past", "services", "on_host")
+    modules = [
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for package in packages
+        for path in sorted((ROOT / "smtp_auth" / package).rglob("*.py"))
+    ]
+    assert len(modules) > len(packages)
+    program = f"import sys, {', '.join(modules)}; print('pyinfra' in sys.modules)"
     said = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
@@ -78,7 +90,7 @@ def test_a_stock_hosts_plan_is_whole(version: str) -> None:
         ("/etc/postfix/main.cf", "0644"),
         ("/etc/postfix/master.cf", "0644"),
     ]
-    assert [(reload.service, reload.reasons) for reload in plan.reloads] == [
+    assert [(reload.service.name, reload.reasons) for reload in plan.reloads] == [
         ("Dovecot", ("its configuration changes",)),
         ("Postfix", ("its configuration changes",)),
     ]
@@ -137,7 +149,7 @@ def test_what_runs_older_files_than_those_on_the_disk_is_reloaded() -> None:
     look = after(stock("3.10.5"), planned(stock("3.10.5")))
     look = with_file(look, MAIN_CF, changed=1001.0)
     [reload] = planned(look).reloads
-    assert (reload.service, reload.due, reload.changes) == ("Postfix", (NEWER,), False)
+    assert (reload.service.name, reload.due, reload.changes) == ("Postfix", (NEWER,), False)
     assert planned(with_file(look, MAIN_CF, changed=1000.0)).is_empty
 
 
@@ -156,10 +168,10 @@ def test_what_an_earlier_change_left_is_something_to_do() -> None:
     look = after(stock("3.10.5"), planned(stock("3.10.5")))
     hooks = replace(look, leftovers=("/etc/letsencrypt/renewal-hooks/deploy/.x.smtp-auth-new~",))
     plan = planned(hooks)
-    assert (plan.unfinished, plan.reloads, plan.is_empty) == (("certbot's deploy hook",), (), False)
-    assert plan.services == ("certbot's deploy hook",)
+    assert (plan.unfinished, plan.reloads, plan.is_empty) == ((CERTBOT,), (), False)
+    assert plan.services == (CERTBOT,)
     plan = planned(replace(look, leftovers=("/etc/postfix/.main.cf.smtp-auth-new~",)))
-    assert [reload.service for reload in plan.reloads] == ["Postfix"]
+    assert [reload.service for reload in plan.reloads] == [POSTFIX]
 
 
 # -- as JSON, and compared ----------------------------------------------------------------------------
@@ -278,10 +290,12 @@ def test_a_further_step_is_one_more_in_the_list() -> None:
     def edit(draft: Draft) -> None:
         draft.set_parameters({"smtpd_helo_required": "yes"})
 
-    def take_back(draft: Draft, past: Past) -> None:
-        take_back_parameters(draft, past, ["smtpd_helo_required"])
+    def take_back(draft: Draft, original: Original) -> None:
+        take_back_parameters(draft, original, ["smtpd_helo_required"])
 
-    further = Step("Greeting", "nothing", edit, take_back, parameters=lambda _: ["smtpd_helo_required"])
+    further = Step(
+        "Greeting", "nothing", POSTFIX, edit, take_back, parameters=lambda _: ["smtpd_helo_required"]
+    )
     look = stock("3.10.5")
     look = replace(look, parameters={**look.parameters, "smtpd_helo_required": "no"})
     plan = plan_of(wanted(), look, (*STEPS, further))

@@ -4,6 +4,7 @@ import pytest
 
 from operations import postfix_sasl
 from smtp_auth.facts.look import Look
+from smtp_auth.services.postfix.logins import offered_on_port_25
 from tests.unit.scenarios import RELEASES, Part, lines_of, stock, wanted, with_main_cf, with_master_cf
 
 SASL = {
@@ -91,7 +92,7 @@ def test_an_owners_option_against_logins_stays_and_is_named(asked: bool | None) 
     ],
 )
 def test_it_is_known_whether_port_25_offers_logins(look: Look, asked: bool | None, offered: bool) -> None:
-    assert postfix_sasl.offered_on_port_25(wanted(smtp_auth_on_port_25=asked), look) == offered
+    assert offered_on_port_25(wanted(smtp_auth_on_port_25=asked), look) == offered
 
 
 @pytest.mark.parametrize(

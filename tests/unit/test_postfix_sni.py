@@ -7,6 +7,7 @@ import pytest
 from operations import postfix_sni
 from smtp_auth.facts.look import Look
 from smtp_auth.plan.draft import Draft
+from smtp_auth.services.postfix import POSTFIX
 from smtp_auth.settings import Settings
 from tests.unit.looks import look, settings
 from tests.unit.scenarios import LIVE
@@ -94,7 +95,7 @@ def test_a_further_certificate_that_is_newer_than_what_runs_is_a_reason_to_reloa
     )
     draft = Draft(TWO, host)
     postfix_sni.edit(draft)
-    assert draft.due.get("Postfix", []) == reasons
+    assert draft.due.get(POSTFIX.key, []) == reasons
 
 
 def test_a_wildcard_is_asked_for_by_a_name_that_only_it_covers() -> None:
@@ -130,7 +131,7 @@ def test_an_owners_tables_may_have_the_hosts_name(
     host.parameters["smtpd_tls_cert_file"] = "/x"
     draft = Draft(wanted, host)
     postfix_sni.edit(draft)
-    assert draft.sni_tables == tables
+    assert draft.proof.sni_tables == tables
 
 
 def test_an_option_of_the_service_wins_over_main_cf() -> None:
@@ -140,7 +141,7 @@ def test_an_option_of_the_service_wins_over_main_cf() -> None:
     for draft in found:
         draft.look.parameters["smtpd_tls_cert_file"] = "/x"
         postfix_sni.edit(draft)
-    assert [draft.sni_tables for draft in found] == [("hash:/own",), (), ()]
+    assert [draft.proof.sni_tables for draft in found] == [("hash:/own",), (), ()]
     obstacles = [list(postfix_sni.STEP.obstacles(TWO, host)) for host in with_option]
     assert [len(reasons) for reasons in obstacles] == [1, 1, 0]
     assert f"add {OURS} to it" in obstacles[0][0]

@@ -6,21 +6,24 @@ from dataclasses import replace
 import pytest
 
 from operations import STEPS
-from operations.certbot_hook import HOOK
-from operations.dovecot_auth_listener import DROPIN
-from operations.postfix_sni import TABLE
 from smtp_auth.facts.decode import told
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
 from smtp_auth.on_host.change import rehearsal_program
 from smtp_auth.past.undo import NAME, plan_of_undo
+from smtp_auth.plan.as_json import as_json
 from smtp_auth.plan.plan import Plan, plan_of
-from smtp_auth.plan.preview import as_json, step_lines
-from smtp_auth.plan.step import files_managed, without_edits
+from smtp_auth.plan.step import Part
+from smtp_auth.plan.text import step_lines
+from smtp_auth.services.certbot import CERTBOT
+from smtp_auth.services.certbot.hook import HOOK
+from smtp_auth.services.dovecot import DOVECOT
+from smtp_auth.services.dovecot.listener import DROPIN
+from smtp_auth.services.postfix import POSTFIX
+from smtp_auth.services.postfix.sni import TABLE
 from tests.unit.past import LISTENER, carried_out, deployed
 from tests.unit.scenarios import stock, wanted, with_file, with_lineages, with_master_cf
 
 VERSIONS = ("3.7.11", "3.10.5")
-MANAGED = files_managed(STEPS)
 
 
 def content(look: Look, file: ManagedFile) -> str:
@@ -46,13 +49,13 @@ def orders_of(plan: Plan, look: Look) -> dict[str, list[str]]:
 def test_undo_and_undo_of_the_undo_give_back_every_byte_and_mode(version: str) -> None:
     first, settings = stock(version), wanted()
     second, change = deployed(first, settings)
-    plan = plan_of_undo([change], settings, second, MANAGED)
+    plan = plan_of_undo([change], settings, second, STEPS)
     assert not plan.refusals
     third, undone = carried_out(second, plan, settings, 2)
     assert undone.about == f"undo of {change.id}"
     assert contents(third) == contents(first)
     assert [third.files[key].mode for key in contents(first)] == [file.mode for file in first.files.values()]
-    again = plan_of_undo([undone], settings, third, MANAGED)
+    again = plan_of_undo([undone], settings, third, STEPS)
     fourth, _ = carried_out(third, again, settings, 3)
     assert contents(fourth) == contents(second)
 
@@ -60,14 +63,14 @@ def test_undo_and_undo_of_the_undo_give_back_every_byte_and_mode(version: str) -
 def test_postfix_goes_before_the_listener_and_comes_back_behind_it() -> None:
     settings = wanted()
     look, change = deployed(stock("3.10.5"), settings)
-    plan = plan_of_undo([change], settings, look, MANAGED)
-    assert plan.services == ("Postfix", "Dovecot", "certbot's deploy hook")
-    assert [reload.service for reload in plan.reloads] == ["Postfix", "Dovecot"]
+    plan = plan_of_undo([change], settings, look, STEPS)
+    assert plan.services == (POSTFIX, DOVECOT, CERTBOT)
+    assert [reload.service for reload in plan.reloads] == [POSTFIX, DOVECOT]
     assert [planned.file.path.rpartition("/")[2] for planned in plan.files][:2] == ["master.cf", "main.cf"]
     assert (plan.proof.submissions, plan.proof.listener) == (False, None)
     look, undone = carried_out(look, plan, settings, 2)
-    again = plan_of_undo([undone], settings, look, MANAGED)
-    assert again.services == ("certbot's deploy hook", "Dovecot", "Postfix")
+    again = plan_of_undo([undone], settings, look, STEPS)
+    assert again.services == (CERTBOT, DOVECOT, POSTFIX)
     assert (again.proof.submissions, again.proof.wrapped, again.proof.logins) == (True, True, True)
     assert again.proof.certificates == (
         ("mail1.example.jp", "/etc/letsencrypt/live/example.jp/fullchain.pem"),
@@ -80,7 +83,7 @@ def test_a_changed_parameter_alone_is_undone() -> None:
     first, _ = deployed(stock("3.10.5"), settings)
     strict = wanted(smtpd_tls_security_level="encrypt")
     second, change = deployed(first, strict, 2)
-    plan = plan_of_undo([change], strict, second, MANAGED)
+    plan = plan_of_undo([change], strict, second, STEPS)
     assert [edit.lines for edit in plan.edits] == [
         ("-smtpd_tls_security_level = encrypt\n", "+smtpd_tls_security_level = may\n")
     ]
@@ -93,7 +96,7 @@ def test_several_changes_are_undone_with_an_edit_of_others_in_between() -> None:
     second, one = deployed(first, settings)
     between = with_file(second, MAIN_CF, content=content(second, MAIN_CF) + "owners = 1\n")
     third, two = deployed(between, wanted(smtpd_tls_security_level="encrypt"), 2)
-    plan = plan_of_undo([one, two], settings, third, MANAGED)
+    plan = plan_of_undo([one, two], settings, third, STEPS)
     assert not plan.refusals
     back, _ = carried_out(third, plan, settings, 3)
     assert content(back, MAIN_CF) == content(first, MAIN_CF) + "owners = 1\n"
@@ -106,7 +109,7 @@ def test_edits_elsewhere_stay() -> None:
     look, change = deployed(first, settings)
     look = edited(look, MAIN_CF, "mydestination", "# whose mail\nmydestination")
     look = edited(look, HOOK, "# END smtp-auth\n", "# END smtp-auth\nlogger renewed\n")
-    back, _ = carried_out(look, plan_of_undo([change], settings, look, MANAGED), settings, 2)
+    back, _ = carried_out(look, plan_of_undo([change], settings, look, STEPS), settings, 2)
     assert content(back, MAIN_CF) == content(first, MAIN_CF).replace(
         "mydestination", "# whose mail\nmydestination"
     )
@@ -152,7 +155,7 @@ def test_an_edit_where_something_would_come_back_refuses_the_host(
 ) -> None:
     settings = wanted()
     look, change = deployed(stock("3.10.5"), settings)
-    plan = plan_of_undo([change], settings, edited(look, file, ours, theirs), MANAGED)
+    plan = plan_of_undo([change], settings, edited(look, file, ours, theirs), STEPS)
     (reason,) = plan.refusals
     assert look.files[file.key].path in reason
     assert told in reason
@@ -162,9 +165,9 @@ def test_an_edit_where_something_would_come_back_refuses_the_host(
 def test_what_stands_where_a_file_would_come_back_refuses_the_host() -> None:
     settings = wanted()
     look, change = deployed(stock("3.10.5"), settings)
-    look, undone = carried_out(look, plan_of_undo([change], settings, look, MANAGED), settings, 2)
+    look, undone = carried_out(look, plan_of_undo([change], settings, look, STEPS), settings, 2)
     look = with_file(look, DROPIN, odd="a directory")
-    plan = plan_of_undo([undone], settings, look, MANAGED)
+    plan = plan_of_undo([undone], settings, look, STEPS)
     assert plan.refusals == (
         f"{look.files[DROPIN.key].path} is a directory: put a file there, or take it away",
     )
@@ -176,7 +179,7 @@ def test_an_edit_is_not_shown_where_not_everybody_may_read_it() -> None:
     first = with_file(stock("3.10.5"), MAIN_CF, mode="0640")
     look, change = deployed(first, settings)
     look = edited(look, MAIN_CF, "smtpd_sasl_path = private/auth", "smtpd_sasl_path = secret")
-    (reason,) = plan_of_undo([change], settings, look, MANAGED).refusals
+    (reason,) = plan_of_undo([change], settings, look, STEPS).refusals
     assert "not shown" in reason
     assert "secret" not in reason
 
@@ -185,8 +188,8 @@ def test_lines_are_shown_nowhere_where_not_everybody_may_read_them() -> None:
     settings = wanted()
     first = with_file(stock("3.10.5"), MAIN_CF, mode="0640")
     look, change = deployed(first, settings)
-    plan = plan_of_undo([change], settings, look, MANAGED)
-    lines = [*step_lines(plan, without_edits(NAME, "")), json.dumps(as_json({"mail1.example.jp": plan}))]
+    plan = plan_of_undo([change], settings, look, STEPS)
+    lines = [*step_lines(plan, Part(NAME, "")), json.dumps(as_json({"mail1.example.jp": plan}))]
     assert any(line.endswith("lines, not shown: not everybody may read the file)") for line in lines)
     assert not any("smtpd_sasl_path" in line for line in lines)
     # Files for everybody are shown all the same.
@@ -196,7 +199,7 @@ def test_lines_are_shown_nowhere_where_not_everybody_may_read_them() -> None:
 def test_the_host_is_told_which_file_goes_and_which_service_of_a_port() -> None:
     settings = wanted()
     look, change = deployed(stock("3.10.5"), settings)
-    plan = plan_of_undo([change], settings, look, MANAGED)
+    plan = plan_of_undo([change], settings, look, STEPS)
     orders = orders_of(plan, look)
     assert orders["postfix.moving"] == ["submissions/inet"]
     gone = [key for key in orders if key.endswith(".digest") and orders[key] == [""]]
@@ -213,7 +216,7 @@ def test_a_hook_that_comes_back_is_proved_only_where_certbot_runs_it(mode: str, 
     first = with_file(stock("3.10.5"), HOOK, content="#!/bin/sh\nlogger renewed\n", mode=mode)
     look, change = deployed(first, settings)
     assert look.files[HOOK.key].mode == "0755"
-    assert ("hook.file" in orders_of(plan_of_undo([change], settings, look, MANAGED), look)) is proved
+    assert ("hook.file" in orders_of(plan_of_undo([change], settings, look, STEPS), look)) is proved
 
 
 def test_an_owner_who_has_taken_it_back_by_hand_leaves_less_to_do() -> None:
@@ -222,7 +225,7 @@ def test_an_owner_who_has_taken_it_back_by_hand_leaves_less_to_do() -> None:
     look, change = deployed(first, settings)
     for file in (MASTER_CF, DROPIN, HOOK):
         look = with_file(look, file, content=first.files[file.key].content, mode=first.files[file.key].mode)
-    plan = plan_of_undo([change], settings, look, MANAGED)
+    plan = plan_of_undo([change], settings, look, STEPS)
     assert [planned.file.path for planned in plan.files] == ["/etc/postfix/main.cf"]
 
 
@@ -230,7 +233,7 @@ def test_a_file_that_somebody_removed_does_not_come_back() -> None:
     strict, settings = wanted(smtpd_tls_security_level="encrypt"), wanted()
     first, _ = deployed(stock("3.10.5"), settings)
     look, change = deployed(first, wanted(certbot_reload_services=["postfix", "nginx"]), 2)
-    plan = plan_of_undo([change], strict, with_file(look, HOOK, content=None, mode=""), MANAGED)
+    plan = plan_of_undo([change], strict, with_file(look, HOOK, content=None, mode=""), STEPS)
     assert "reload_services.sh was removed since change 2026" in plan.refusals[0]
 
 
@@ -239,11 +242,11 @@ def test_what_did_not_serve_before_is_not_asked_to_serve_again() -> None:
     service = "smtps inet n - y - - smtpd\n  -o smtpd_tls_wrappermode=yes\n"
     first = with_master_cf(stock("3.10.5"), content(stock("3.10.5"), MASTER_CF) + service)
     look, change = deployed(first, settings)
-    served = plan_of_undo([change], settings, look, MANAGED)
+    served = plan_of_undo([change], settings, look, STEPS)
     assert "smtp\t465" in orders_of(served, look)["postfix.prove"][1]
     assert change.manifest["submissions_proved"] == "yes"
     change.manifest["unserved"] = "465"  # type: ignore[index]
-    plan = plan_of_undo([change], settings, look, MANAGED)
+    plan = plan_of_undo([change], settings, look, STEPS)
     assert orders_of(plan, look)["postfix.prove"] == ["smtp\t25"]
     assert "postfix.chain" not in orders_of(plan, look)
     assert any("port 465 did not serve before change" in note.text for note in plan.notes)
@@ -274,7 +277,7 @@ def test_what_the_record_does_not_hold_as_it_was_refuses_the_host() -> None:
     settings = wanted()
     look, change = deployed(stock("3.10.5"), settings)
     spoilt = type(change)(change.manifest, {**change.before, "/etc/postfix/main.cf": "edited"}, change.after)
-    plan = plan_of_undo([spoilt], settings, look, MANAGED)
+    plan = plan_of_undo([spoilt], settings, look, STEPS)
     assert plan == Plan(refusals=(plan.refusals[0],))
     assert "does not hold /etc/postfix/main.cf as it was" in plan.refusals[0]
 
@@ -282,6 +285,6 @@ def test_what_the_record_does_not_hold_as_it_was_refuses_the_host() -> None:
 def test_a_table_of_certificates_goes_behind_the_main_cf_that_names_it() -> None:
     settings = wanted(additional_domains=["example.net"])
     look, change = deployed(with_lineages(stock("3.10.5"), settings), settings)
-    plan = plan_of_undo([change], settings, look, MANAGED)
+    plan = plan_of_undo([change], settings, look, STEPS)
     keys = [planned.file.path for planned in plan.files]
     assert keys.index("/etc/postfix/main.cf") < keys.index(look.files[TABLE.key].path)

@@ -66,7 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
     inventory = Path(options.inventory) if options.inventory else config.rootpath / "inventory.py"
     mailbox = Mailbox(options.mailbox, _password(options.mailbox)) if options.mailbox else None
     try:
-        config.stash[_TARGETS] = targets(inventory, options.limit, options.data, mailbox)
+        config.stash[_TARGETS] = targets(inventory, options.limit, options.data, STEPS, mailbox)
     except FleetError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[_OUTCOMES] = {}

@@ -8,8 +8,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from operations import postfix_sni, submissions_service
 from smtp_auth.facts.look import Look
+from smtp_auth.services.postfix import sni
+from smtp_auth.services.postfix.submissions_options import has_own_certificate
 from smtp_auth.verify.inside import Owner, readers
 from smtp_auth.verify.outside import WRONG_NAME, Session
 from smtp_auth.verify.target import Target, caution
@@ -83,7 +84,7 @@ def test_each_name_gets_the_certificate_of_its_domain(
     target: Target,
 ) -> None:
     _leave_to_its_owner(look)
-    wanted = postfix_sni.asked_for(postfix_sni.served(target.settings, look))
+    wanted = sni.asked_for(sni.served(target.settings, look))
     for name, shown in certificates_by_name.items():
         on_disk = next(
             disk_chains[domain][0] for domain, lineage in look.certificates.items() if lineage is wanted[name]
@@ -118,7 +119,7 @@ def test_the_key_is_readable_by_root_alone(key_owners: dict[str, tuple[Owner, ..
 
 
 def _leave_to_its_owner(look: Look) -> None:
-    if submissions_service.has_own_certificate(look.submissions_services):
+    if has_own_certificate(look.submissions_services):
         pytest.skip("the service on port 465 has a certificate of its owner's in master.cf")
 
 

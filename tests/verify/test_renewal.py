@@ -2,9 +2,9 @@
 
 import pytest
 
-from operations import certbot_hook
 from smtp_auth.facts.look import Look
-from smtp_auth.services.certbot.script_effect import Reload
+from smtp_auth.services.certbot.hook import HOOK, effect_of_hook, has_certbot
+from smtp_auth.services.certbot.script_effect import ScriptEffect
 from smtp_auth.shown import command
 from smtp_auth.verify.renewal import Renewer
 from smtp_auth.verify.target import Target, caution
@@ -14,7 +14,7 @@ _NO_CERTBOT = "certbot is not installed: {} is not looked at"
 
 def test_something_renews_the_certificates(look: Look, renewers: tuple[Renewer, ...]) -> None:
     running = [one for one in renewers if one.runs]
-    if not running and not certbot_hook.has_certbot(look):
+    if not running and not has_certbot(look):
         pytest.skip(_NO_CERTBOT.format("what renews the certificates"))
     there = ", ".join(one.name for one in renewers) or "no timer and no cron job"
     assert running, (
@@ -31,7 +31,7 @@ def test_something_renews_the_certificates(look: Look, renewers: tuple[Renewer, 
 
 
 def test_certbot_knows_how_to_renew_each_lineage(look: Look, unrenewable: tuple[str, ...]) -> None:
-    if not certbot_hook.has_certbot(look):
+    if not has_certbot(look):
         pytest.skip(_NO_CERTBOT.format("how each lineage is renewed"))
     assert not unrenewable, (
         f"certbot has no renewal configuration of {', '.join(unrenewable)}: issue it with certbot certonly, "
@@ -40,11 +40,11 @@ def test_certbot_knows_how_to_renew_each_lineage(look: Look, unrenewable: tuple[
 
 
 def test_a_renewal_reaches_the_reload(look: Look, target: Target) -> None:
-    if not certbot_hook.has_certbot(look):
+    if not has_certbot(look):
         pytest.skip(_NO_CERTBOT.format("whether a renewal reloads Postfix"))
-    hook = look.files[certbot_hook.HOOK.key]
+    hook = look.files[HOOK.key]
     for unit in target.settings.certbot_reload_services:
-        found = certbot_hook.effect(hook.content or "", unit)
-        assert found is not Reload.NO, f"{hook.path} does not come to a reload of {unit}: deploy again"
-        if found is Reload.PERHAPS:
+        found = effect_of_hook(hook.content or "", unit)
+        assert found is not ScriptEffect.NO, f"{hook.path} does not come to a reload of {unit}: deploy again"
+        if found is ScriptEffect.PERHAPS:
             caution(f"whether {hook.path} reloads {unit} cannot be told by reading: it may end before")

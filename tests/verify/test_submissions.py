@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
-from operations import postfix_sasl
 from smtp_auth.facts.look import Look
+from smtp_auth.services.postfix.logins import offered_on_port_25
 from smtp_auth.verify.conversation import Reply, extension
 from smtp_auth.verify.outside import SLOW_DNS, Session
 from smtp_auth.verify.target import Target
@@ -83,7 +83,7 @@ def test_port_25_offers_no_login_before_starttls(hello_25: Reply) -> None:
 def test_port_25_offers_logins_inside_tls_only_where_wanted(
     look: Look, sessions_25: dict[str, Session], target: Target
 ) -> None:
-    wanted = postfix_sasl.offered_on_port_25(target.settings, look)
+    wanted = offered_on_port_25(target.settings, look)
     key = target.settings.smtp_auth_on_port_25
     for address, session in sessions_25.items():
         offered = extension(session.hello, "AUTH") is not None

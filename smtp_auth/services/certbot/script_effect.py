@@ -11,7 +11,7 @@ from enum import Enum
 from smtp_auth.services.certbot.shebang import shell_of
 
 
-class Reload(Enum):
+class ScriptEffect(Enum):
     """What is known of a script and a unit."""
 
     SURELY = "it reloads the unit whenever it runs"
@@ -19,7 +19,7 @@ class Reload(Enum):
     NO = "it has no words of a reload, or ends before them"
 
 
-def reload_in(script: str, unit: str) -> Reload:
+def effect_of(script: str, unit: str) -> ScriptEffect:
     """What a script does for a systemd unit.
 
     + script: with its `#!` line
@@ -27,10 +27,10 @@ def reload_in(script: str, unit: str) -> Reload:
     """
     if shell_of(script):
         if any(_is_reload(command, unit) for command in _reached(script)):
-            return Reload.SURELY
+            return ScriptEffect.SURELY
         script = _before_its_end(script)
     mentioned = any(re.search(rf"^[^#\n]*{way}", script, re.MULTILINE) for way in _ways(unit))
-    return Reload.PERHAPS if mentioned else Reload.NO
+    return ScriptEffect.PERHAPS if mentioned else ScriptEffect.NO
 
 
 # Words after which nobody can say by reading what still runs.

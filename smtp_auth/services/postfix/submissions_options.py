@@ -16,6 +16,7 @@ from smtp_auth.postfix.lists import elements
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import Service, port_25_services, services
 from smtp_auth.postfix.restrictions import asks_for_login, refuses_logins
+from smtp_auth.services.dovecot.listener import AUTH_LISTENER
 from smtp_auth.settings import Settings
 
 # The guide's options: TLS from the first byte (RFC 8314), and nothing without a login.
@@ -36,7 +37,7 @@ GUIDE_OPTIONS: dict[str, str] = {
 }
 
 # Where a service has these, they would win over what the other steps write into main.cf.
-ASKS_DOVECOT: dict[str, str] = {"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth"}
+ASKS_DOVECOT: dict[str, str] = {"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": AUTH_LISTENER}
 
 # Written if a host defines none, because an undefined one makes every Postfix command print a warning.
 SAFE_RESTRICTIONS: dict[str, str] = {
@@ -180,6 +181,14 @@ def chroot_of_a_new_service(look: Look) -> str:
     smtpds = [service for service in services(content) if service.command == "smtpd"]
     found = [*port_25_services(content), *smtpds]
     return found[0].chroot if found else "y"
+
+
+def has_own_certificate(services: list[Service]) -> bool:
+    """Whether a service on port 465 has a certificate of its owner's in master.cf."""
+    return any(_OWN_CERTIFICATE & service.effective_options.keys() for service in services)
+
+
+_OWN_CERTIFICATE = {"smtpd_tls_cert_file", "smtpd_tls_chain_files", "smtpd_tls_eccert_file"}
 
 
 def _options_of(settings: Settings, look: Look, service: Service | None) -> ServiceOptions:

@@ -18,6 +18,7 @@ from smtp_auth.facts.decode import told
 from smtp_auth.facts.look import File
 from smtp_auth.on_host.change import Order, change_program, file_orders
 from smtp_auth.plan.plan import PlannedFile
+from smtp_auth.plan.service import Service
 
 FAULTS = Path(__file__).parents[2] / "faults"
 
@@ -49,6 +50,8 @@ sub serves {
     die "it dies\n" if $status == 0;
 }
 """
+
+THE_SERVICE = Service("the_service", "The service", "SmtpAuth::TheService")
 
 FIRST, SECOND = "main file.cf", "second.cf"
 ID = "2026-11-22T10:15:00Z-3f2a"
@@ -117,7 +120,7 @@ class Host:
             path = str(self.etc / name)
             file = File(path, seen.get(name), path, *(("0644", "root", "root") if name in seen else ()))
             coming = wanted.get(name, seen.get(name))
-            planned = PlannedFile(file, "The service", coming, "0644" if coming is not None else "")
+            planned = PlannedFile(file, THE_SERVICE, coming, "0644" if coming is not None else "")
             yield from file_orders(name, file, "The service", planned if coming != seen.get(name) else None)
 
     def program(

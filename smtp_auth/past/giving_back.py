@@ -1,40 +1,20 @@
-"""What a deploy has ever written on a host, and how it is taken back: parameter by parameter.
+"""Takes back what a deploy has ever written: parameter by parameter, option by option, or a file of ours.
 
 What an owner has edited since stays, and is named.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, ManagedFile
 from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.original import Original
 from smtp_auth.postfix.main_cf import defined_parameters, give_back
 from smtp_auth.postfix.master_cf import Service, options_by_label, remove_service, services
 
 
-@dataclass(frozen=True)
-class Past:
-    """A host's files at two moments, by the key of their `ManagedFile`; `None` where there was no such file.
-
-    + baseline: before the first change
-    + written: as the last change left them
-    """
-
-    baseline: Mapping[str, str | None]
-    written: Mapping[str, str | None]
-
-    def before(self, file: ManagedFile) -> str:
-        """A file before the first change; empty where there was none."""
-        return self.baseline.get(file.key) or ""
-
-    def after(self, file: ManagedFile) -> str:
-        """A file as the last change left it; empty where that was none."""
-        return self.written.get(file.key) or ""
-
-
-def take_back_parameters(draft: Draft, past: Past, names: Iterable[str]) -> None:
+def take_back_parameters(draft: Draft, original: Original, names: Iterable[str]) -> None:
     """Let parameters of main.cf be defined as they were before the first change."""
-    before, wrote = (defined_parameters(text) for text in (past.before(MAIN_CF), past.after(MAIN_CF)))
+    before, wrote = (defined_parameters(text) for text in (original.before(MAIN_CF), original.after(MAIN_CF)))
     for name in names:
         now = defined_parameters(draft.main_cf).get(name)
         if before.get(name) == wrote.get(name) or now == before.get(name):
@@ -44,12 +24,12 @@ def take_back_parameters(draft: Draft, past: Past, names: Iterable[str]) -> None
         elif f"${name}" in draft.master_cf or f"${{{name}}}" in draft.master_cf:
             draft.note(f"{name} stays: {draft.look.master_cf.path} refers to it")
         else:
-            content = give_back(draft.main_cf, name, past.before(MAIN_CF))
+            content = give_back(draft.main_cf, name, original.before(MAIN_CF))
             draft.write(MAIN_CF, content, parameters=(name,))
 
 
 def take_back_options(
-    draft: Draft, past: Past, concerns: Callable[[Service], bool], names: Iterable[str] = ()
+    draft: Draft, original: Original, concerns: Callable[[Service], bool], names: Iterable[str] = ()
 ) -> None:
     """Let options of services in master.cf be as they were before the first change.
 
@@ -58,7 +38,7 @@ def take_back_options(
     + concerns: which services
     + names: which of their options; none: all
     """
-    before, wrote = options_by_label(past.before(MASTER_CF)), options_by_label(past.after(MASTER_CF))
+    before, wrote = options_by_label(original.before(MASTER_CF)), options_by_label(original.after(MASTER_CF))
     for service in [service for service in services(draft.master_cf) if concerns(service)]:
         label, now = service.label, service.effective_options
         if label not in wrote:
@@ -82,10 +62,10 @@ def take_back_options(
             draft.set_options({label: wanted})
 
 
-def take_back_file(draft: Draft, past: Past, file: ManagedFile) -> None:
+def take_back_file(draft: Draft, original: Original, file: ManagedFile) -> None:
     """Let a file of ours be as it was before the first change."""
-    before, now = past.baseline.get(file.key), draft.content(file)
-    wrote = past.written.get(file.key)
+    before, now = original.baseline.get(file.key), draft.content(file)
+    wrote = original.written.get(file.key)
     if wrote == before or now in (None, before):
         return
     if now != wrote:

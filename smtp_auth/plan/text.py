@@ -1,0 +1,45 @@
+"""A plan as text for people: what a preview shows."""
+
+from collections.abc import Iterator
+
+from smtp_auth.facts.look import LastChange
+from smtp_auth.plan.draft import Edit
+from smtp_auth.plan.plan import Plan
+from smtp_auth.plan.step import Part
+from smtp_auth.shown import shown
+
+
+def step_lines(plan: Plan, part: Part) -> list[str]:
+    """What a step does to the host: notes, and below each path the `-old` and `+new` lines."""
+    return [*map(shown, plan.notes_of(part)), *_edit_lines(plan.edits_of(part))]
+
+
+def reload_lines(plan: Plan) -> list[str]:
+    """One line per service that is reloaded."""
+    return [shown(f"+reload {reload.service.name}: {'; '.join(reload.reasons)}") for reload in plan.reloads]
+
+
+def last_change_line(change: LastChange) -> str:
+    """What the last change of a host was, and whether somebody has edited since."""
+    since = f"edited since: {', '.join(change.edited)}" if change.edited else "nothing of it was edited since"
+    return f"last change {change.id} by {change.who}; {since}"
+
+
+def _edit_lines(edits: tuple[Edit, ...]) -> Iterator[str]:
+    path = ""
+    for edit in edits:
+        if edit.path != path:
+            path = edit.path
+            yield shown(path)
+        if edit.private:
+            yield f"({len(edit.lines)} lines, not shown: not everybody may read the file)"
+        else:
+            yield from map(_line, edit.lines)
+        if edit.mode:
+            yield from (f"{sign}mode {mode}" for sign, mode in zip("-+", edit.mode, strict=True) if mode)
+
+
+def _line(line: str) -> str:
+    """A line of a file; a carriage return or a missing line end shows."""
+    text = shown(line.removesuffix("\n"))
+    return text if line.endswith("\n") else f"{text} (no line end)"

@@ -1,0 +1,61 @@
+"""What has to be read and proved of Postfix where earlier files are restored: they may not be a deploy's."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, ManagedFile
+from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.proof import Proof
+from smtp_auth.postfix.main_cf import defined_parameters
+from smtp_auth.postfix.master_cf import services, submissions_services
+
+
+def read(file: ManagedFile, content: str) -> dict[str, str]:
+    """What Postfix reads in main.cf or master.cf: name to value.
+
+    Of master.cf: a service's columns by its name, and each of its options as `submissions/inet/NAME`.
+    """
+    if file == MAIN_CF:
+        return defined_parameters(content)
+    if file != MASTER_CF:
+        return {}
+    found = {}
+    for service in services(content):
+        found[service.label] = f"{service.chroot} {service.command}"
+        found |= {f"{service.label}/{name}": value for name, value in service.effective_options.items()}
+    return found
+
+
+def expect(draft: Draft) -> None:
+    """What the host's postconf has to read of the draft's files, and what port 465 has to give with them."""
+    present, coming = (defined_parameters(text) for text in (draft.look.main_cf.content or "", draft.main_cf))
+    for name, value in coming.items():
+        # What an owner's `$name` stands for may change with it, and bytes outside ASCII would not compare.
+        plain = "$" not in value and value.isascii()
+        if present.get(name) != value and name in draft.look.parameters and plain:
+            draft.expected[name] = value
+    draft.proof = _proof(draft)
+
+
+def _proof(draft: Draft) -> Proof:
+    found = [service for service in submissions_services(draft.master_cf) if service.command == "smtpd"]
+    if not found:
+        return replace(draft.proof, submissions=False)
+    effective = {**defined_parameters(draft.main_cf), **found[0].effective_options}
+    has_logins = effective.get("smtpd_sasl_auth_enable") == "yes"
+    return replace(
+        draft.proof,
+        # Without a certificate of the client's nobody is let in.
+        submissions=effective.get("smtpd_tls_req_ccert") != "yes",
+        wrapped=effective.get("smtpd_tls_wrappermode") == "yes",
+        certificates=((draft.settings.mail_hostname, _chain(effective)),),
+        logins=has_logins and not effective.get("smtpd_sasl_exceptions_networks"),
+        proxied=bool(effective.get("smtpd_upstream_proxy_protocol")),
+    )
+
+
+def _chain(effective: Mapping[str, str]) -> str:
+    """The file with the certificate of a service; empty where reading does not tell."""
+    chain = effective.get("smtpd_tls_cert_file", "")
+    others = ("smtpd_tls_chain_files", "smtpd_tls_eccert_file", "tls_server_sni_maps")
+    return "" if "$" in chain or any(effective.get(name) for name in others) else chain
