@@ -4,10 +4,9 @@ A host's data becomes one validated, frozen model. Nothing here talks to a host:
 before a connection is made. `group_data/all.py` is made from this module (`make group-data`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
-from functools import cache
 from textwrap import wrap
 from typing import Any
 
@@ -21,17 +20,10 @@ class _Missing:
 
 _REQUIRED = _Missing()
 
-_HINT = "group_data/all.py holds its default: is that file beside deploy.py?"
 
-
-def _key(
-    accepts: Callable[[Any], object], meaning: str, *, default: object = _REQUIRED, hint: str = _HINT
-) -> Any:
-    """A data key: a check out of `accepted_values`, what people read of it, its default.
-
-    + hint: where it is set, for a host whose data lacks it
-    """
-    return field(metadata={"accepts": accepts, "meaning": meaning, "default": default, "hint": hint})
+def _key(accepts: Callable[[Any], object], meaning: str, *, default: object = _REQUIRED) -> Any:
+    """A data key: a check out of `accepted_values`, what people read of it, its default if it has one."""
+    return field(metadata={"accepts": accepts, "meaning": meaning, "default": default})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +38,6 @@ class Settings:
         accepted.domain_name,
         "mail_domain is required: the mail domain. Set it in the file of a domain's group, as "
         "group_data/example_jp.py does.",
-        hint="set it in group_data/ or on the host, e.g. 'example.jp'",
     )
     certificate_name: Mapping[str, str] = _key(
         accepted.lineage_names,
@@ -169,22 +160,24 @@ class SettingsError(ValueError):
         self.problems = problems
 
 
-def settings_from_data(host: str, data: Mapping[str, Any]) -> Settings:
+def settings_from_data(host: str, data: Mapping[str, Any], *, also_known: Collection[str] = ()) -> Settings:
     """Validate a host's merged data (groups and host, as pyinfra merges them).
 
     + host: the inventory host's name, the default of `mail_hostname`
-    + data: key to value; pyinfra's own keys (`ssh_…`, `_sudo` and the like) may be among them
+    + data: key to value; a key that is missing has its default
+    + also_known: keys that others read from the same data, as pyinfra's connectors do (`ssh_user`)
 
     Raises `SettingsError` with every problem of the host, not only the first.
     """
-    problems = list(_unknown_keys(host, data))
+    problems = list(_unknown_keys(host, data, also_known))
     values: dict[str, Any] = {}
     for key in fields(Settings):
-        value = data.get(key.name, _REQUIRED)
-        if key.name == "mail_hostname" and value in (None, _REQUIRED):
+        value = data.get(key.name, key.metadata["default"])
+        if key.name == "mail_hostname" and value is None:
             value = host
         if value is _REQUIRED:
-            problems.append(Problem(host, key.name, _REQUIRED, f"required; {key.metadata['hint']}"))
+            where = "required; set it in group_data/ or on the host, e.g. 'example.jp'"
+            problems.append(Problem(host, key.name, _REQUIRED, where))
             continue
         try:
             values[key.name] = key.metadata["accepts"](value)
@@ -253,8 +246,8 @@ def _default_line(key: Field[Any]) -> str:
     return f"{key.name}{kinds.get(text, '')} = {text}\n"
 
 
-def _unknown_keys(host: str, data: Mapping[str, Any]) -> Iterator[Problem]:
-    known = {key.name for key in fields(Settings)} | _connector_keys()
+def _unknown_keys(host: str, data: Mapping[str, Any], also_known: Collection[str]) -> Iterator[Problem]:
+    known = {key.name for key in fields(Settings)} | set(also_known)
     for key in data:
         name = key if isinstance(key, str) and key.isprintable() else repr(key)
         # pyinfra's global arguments (`_sudo`) and an administrator's own helpers begin with "_".
@@ -266,18 +259,6 @@ def _unknown_keys(host: str, data: Mapping[str, Any]) -> Iterator[Problem]:
         )
         # Its value may be a password under a misspelt name.
         yield Problem(host, name, _REQUIRED, f"unknown key; {guess}")
-
-
-@cache
-def _connector_keys() -> frozenset[str]:
-    """What pyinfra's connectors read from a host's data, next to our keys: `ssh_user` and the like."""
-    # Only here: a plan is made without pyinfra.
-    from pyinfra.api.connectors import get_execution_connectors
-
-    connectors = get_execution_connectors().values()
-    declared = {key for connector in connectors for key in connector.data_cls.__annotations__}
-    # Set by the inventory connectors @dockerssh and @podmanssh.
-    return frozenset(declared | {"docker_image", "docker_container_id"})
 
 
 if __name__ == "__main__":

@@ -26,6 +26,7 @@ from smtp_auth.on_host.change import RECORD, rehearsal_program
 from smtp_auth.plan.plan import Plan, plan_of
 from smtp_auth.plan.step import Step, files_managed, parameters_asked
 from smtp_auth.plan.text import last_change_line
+from smtp_auth.runs.pyinfra_internals import connector_keys
 from smtp_auth.runs.report import Outcome, report
 from smtp_auth.runs.run import is_in_place
 from smtp_auth.runs.trouble import fail, fault
@@ -97,7 +98,7 @@ def _prepare(steps: tuple[Step, ...]) -> bool:
 def settings_of(data: Mapping[str, Any]) -> Settings | None:
     """The settings in the present host's data; `None` if that is not valid, and the host has failed."""
     try:
-        return settings_from_data(ctx_host.get().name, data)
+        return settings_from_data(ctx_host.get().name, data, also_known=connector_keys())
     except SettingsError as error:
         fail(str(problem) for problem in error.problems)
         return None

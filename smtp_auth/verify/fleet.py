@@ -7,6 +7,7 @@ from pyinfra.api import Host
 
 from smtp_auth.fleet.inventory import chosen_hosts
 from smtp_auth.plan.step import Step
+from smtp_auth.runs.pyinfra_internals import connector_keys
 from smtp_auth.settings import Settings, SettingsError, settings_from_data
 from smtp_auth.verify.target import Mailbox, Target
 
@@ -30,7 +31,7 @@ def _target(host: Host, steps: Sequence[Step], mailbox: Mailbox | None) -> Targe
     data = host.data.dict()
     settings: Settings | SettingsError
     try:
-        settings = settings_from_data(host.name, data)
+        settings = settings_from_data(host.name, data, also_known=connector_keys())
     except SettingsError as error:
         settings = error
     return Target(host, settings, steps, mailbox)

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from smtp_auth.runs.pyinfra_internals import connector_keys
 from smtp_auth.settings import (
     Problem,
     Settings,
@@ -66,11 +67,28 @@ def test_the_defaults_are_those_of_group_data() -> None:
     assert written == {key: value for key, value in DEFAULTS.items() if key != "mail_domain"}
 
 
-@pytest.mark.parametrize("key", [key for key in DEFAULTS if key != "mail_hostname"])
-def test_a_missing_key_says_where_it_belongs(key: str) -> None:
+@pytest.mark.parametrize("key", [key for key in DEFAULTS if key != "mail_domain"])
+def test_a_missing_key_has_its_default(key: str) -> None:
     data = {name: value for name, value in DEFAULTS.items() if name != key}
-    with pytest.raises(SettingsError, match=rf"^{HOST}: {key}: required; .*group_data/"):
-        settings_from_data(HOST, data)
+    assert settings_from_data(HOST, data) == wanted()
+
+
+def test_the_mail_domain_alone_is_enough() -> None:
+    assert settings_from_data(HOST, {"mail_domain": "example.jp"}) == wanted()
+
+
+def test_a_missing_mail_domain_says_where_it_belongs() -> None:
+    data = {name: value for name, value in DEFAULTS.items() if name != "mail_domain"}
+    for lacking in (data, {}):
+        with pytest.raises(SettingsError, match=rf"^{HOST}: mail_domain: required; .*group_data/") as caught:
+            settings_from_data(HOST, lacking)
+        assert [problem.key for problem in caught.value.problems] == ["mail_domain"]
+
+
+def test_what_is_missing_and_what_is_wrong_are_reported_together() -> None:
+    with pytest.raises(SettingsError) as caught:
+        settings_from_data(HOST, {"tls_minimum_version": "SSLv3"})
+    assert [problem.key for problem in caught.value.problems] == ["mail_domain", "tls_minimum_version"]
 
 
 @pytest.mark.parametrize("value", [*POISON, ""])
@@ -245,7 +263,7 @@ def test_an_options_white_space_is_folded_as_postfix_reads_it() -> None:
 )
 def test_an_unknown_key_names_the_nearest_and_not_its_value(key: object, hint: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        settings_from_data(HOST, {**DEFAULTS, key: "hunter2"})  # type: ignore[dict-item]
+        settings_from_data(HOST, {**DEFAULTS, key: "hunter2"}, also_known=connector_keys())  # type: ignore[dict-item]
     assert hint in str(caught.value)
     assert "hunter2" not in str(caught.value)
 
@@ -280,7 +298,13 @@ def test_every_domain_has_its_lineage_below_the_directory() -> None:
 
 
 def test_keys_of_pyinfra_are_wanted() -> None:
-    assert wanted(ssh_user="admin", ssh_config_file="x", docker_image="y", _sudo=True, _own="z")
+    data = {"ssh_user": "admin", "ssh_config_file": "x", "docker_image": "y", "_sudo": True, "_own": "z"}
+    assert settings_from_data(HOST, {**DEFAULTS, **data}, also_known=connector_keys()) == wanted()
+
+
+def test_a_key_that_nobody_has_named_is_unknown() -> None:
+    assert [problem.key for problem in refused(ssh_user="admin", _sudo=True)] == ["ssh_user"]
+    assert settings_from_data(HOST, {**DEFAULTS, "ssh_user": "admin"}, also_known=["ssh_user"]) == wanted()
 
 
 TEXT = st.text(max_size=40)
