@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/
 
-.PHONY: demo test check verify bench lab-up lab-down lock group-data
+.PHONY: demo test check verify bench lab-up lab-down install wheel lock group-data
 
 demo: requirements
 	$(RUN)python -m lab.demo
@@ -16,6 +16,7 @@ check: $(VENV)/.installed
 	$(RUN)ruff check .
 	$(RUN)ruff format --check .
 	$(RUN)mypy .
+	$(RUN)lint-imports --no-logo
 	$(RUN)python -m tests.lint_on_host
 
 # group_data/all.py, out of the definitions in settings.py.
@@ -35,6 +36,13 @@ lab-up: requirements
 lab-down:
 	$(PYTHON) -m lab down
 
+# .venv/bin/smtp-auth, which runs what is in this checkout.
+install: $(VENV)/.installed
+
+# What `pip install` and `pipx install` take: dist/*.whl.
+wheel: $(VENV)/.installed
+	$(RUN)hatchling build --target wheel
+
 # The lab's Debian packages, and the Python packages at the versions of the lock.
 .PHONY: requirements
 requirements: lab-requirements $(VENV)/.installed
@@ -43,16 +51,27 @@ requirements: lab-requirements $(VENV)/.installed
 lab-requirements:
 	@lab/install-requirements
 
-$(VENV)/.installed: requirements.txt
-.venv-bench/.installed: bench/requirements.txt
-$(VENV)/.installed .venv-bench/.installed:
-	@test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D) || { \
-	    echo "python3-venv is missing: apt-get install python3-venv" >&2; exit 1; }
-	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r $<
+PIP = $(@D)/bin/pip install --quiet --disable-pip-version-check
+
+# The program itself is no part of the lock: pip builds it with what the lock has installed.
+$(VENV)/.installed: requirements-dev.txt pyproject.toml hatch_build.py
+	$(MAKE_VENV)
+	$(PIP) --require-hashes -r $<
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Pin every dependency of both requirements.in, with hashes and without an index address (needs uv).
+.venv-bench/.installed: bench/requirements.txt
+	$(MAKE_VENV)
+	$(PIP) --require-hashes -r $<
+	@touch $@
+
+MAKE_VENV = @test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D) || { \
+	    echo "python3-venv is missing: apt-get install python3-venv" >&2; exit 1; }
+
+# Pin what it needs to run, that and what working on it needs, and the benchmark's: with hashes, without an
+# index address (needs uv).
+COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 lock:
-	for folder in . bench; do (cd $$folder && \
-	    uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	        --quiet requirements.in --output-file requirements.txt) || exit 1; done
+	$(COMPILE) pyproject.toml --output-file requirements.txt
+	$(COMPILE) pyproject.toml --group dev --constraints requirements.txt --output-file requirements-dev.txt
+	cd bench && $(COMPILE) requirements.in --output-file requirements.txt

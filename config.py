@@ -3,7 +3,7 @@
 from smtp_auth.runs.run import prepare_runs
 from smtp_auth.runs.startup import keep_what_is_loaded, register_deploy_file
 
-REQUIRE_PYINFRA_VERSION = "==3.10.0"
+REQUIRE_PYINFRA_VERSION = ">=3.10,<3.11"
 
 prepare_runs()
 register_deploy_file()

@@ -16,3 +16,5 @@ Each package imports only from those above it in this list; `lint-imports` check
     verify            what a verification sees of a host
     cli               smtp-auth, the other front end
 """
+
+__version__ = "0.2.0"

@@ -1,22 +1,46 @@
-"""`smtp-auth`: commands over many hosts."""
+"""`smtp-auth`: commands over many hosts.
+
+A command imports what it needs when it runs: without one, `smtp-auth` answers at once.
+"""
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
-from smtp_auth.fleet import history
-from smtp_auth.fleet.inventory import FleetError, chosen_hosts
+from smtp_auth import __version__
 
-# As argparse ends after a wrong command line.
+# As argparse reports a wrong command line.
 USAGE = 2
 
 
+@dataclass(frozen=True)
+class Command:
+    """One command of `smtp-auth`.
+
+    + meaning: what it does, for `--help`: begins with a small letter, ends without a full stop
+    + add_options: adds its options to those of every command
+    + run: does it, and returns the exit status
+    """
+
+    name: str
+    meaning: str
+    add_options: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], int]
+
+
 def main() -> int:
-    """Run the command that the command line names; its exit status."""
+    """Run the command that the command line names.
+
+    Returns the exit status: that of the command, or 2 if the command line or the inventory is wrong.
+    """
     arguments = _parser().parse_args()
+    _find_modules()
+    # Before all that a command imports: it makes the sockets of the standard library cooperative.
+    from smtp_auth.fleet.inventory import FleetError
+
     try:
         status = int(arguments.run(arguments))
         sys.stdout.flush()
@@ -24,38 +48,59 @@ def main() -> int:
         print(error, file=sys.stderr)
         return USAGE
     except BrokenPipeError:
-        # Who reads it has seen enough, such as head(1). Python would complain at its end, when it flushes.
+        # The reader has seen enough, such as head(1). Python would complain when it flushes at its exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status
 
 
+def deploy_files() -> Path:
+    """The folder of deploy.py, operations/ and templates/: in the installed package, or the checkout."""
+    package = Path(__file__).resolve().parent
+    installed = package / "deploy_files"
+    return installed if installed.is_dir() else package.parent
+
+
+def _find_modules() -> None:
+    # First, so that no folder of the operator's is taken for our `operations`.
+    sys.path.insert(0, str(deploy_files()))
+    # Last, as pyinfra does: inventories import modules that stand beside them.
+    sys.path.append(str(Path.cwd()))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="smtp-auth", description="Commands over many hosts.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    command = _command(commands, "history", "who changed what, when, with which outcome", _history)
-    command.add_argument("--show", metavar="ID", help="what this change did, host by host")
-    command.add_argument("--json", action="store_true", help="for programs")
+    for command in COMMANDS:
+        meaning = command.meaning
+        options = commands.add_parser(
+            command.name, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."
+        )
+        options.set_defaults(run=command.run)
+        options.add_argument("--inventory", metavar="FILE", type=Path, default=Path("inventory.py"))
+        for name, value in (("limit", "HOST"), ("data", "KEY=VALUE")):
+            options.add_argument(
+                f"--{name}", action="append", default=[], metavar=value, help=f"as pyinfra's --{name}"
+            )
+        command.add_options(options)
     return parser
 
 
-def _command(
-    commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
-    name: str,
-    meaning: str,
-    run: Callable[[argparse.Namespace], int],
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}.")
-    command.set_defaults(run=run)
-    command.add_argument("--inventory", metavar="FILE", type=Path, default=Path("inventory.py"))
-    command.add_argument("--limit", action="append", default=[], metavar="HOST", help="as pyinfra's --limit")
-    command.add_argument(
-        "--data", action="append", default=[], metavar="KEY=VALUE", help="as pyinfra's --data"
-    )
-    return command
+# -- history ------------------------------------------------------------------------------------------
+
+
+def _history_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--show", metavar="ID", help="what this change did, host by host")
+    parser.add_argument("--json", action="store_true", help="for programs")
 
 
 def _history(arguments: argparse.Namespace) -> int:
+    import json
+
+    from smtp_auth.fleet import history
+    from smtp_auth.fleet.inventory import chosen_hosts
+
     hosts = chosen_hosts(arguments.inventory, arguments.limit, arguments.data)
     found = history.records(hosts, _progress(len(hosts)))
     if arguments.json:
@@ -63,11 +108,11 @@ def _history(arguments: argparse.Namespace) -> int:
     else:
         lines = history.details(found, arguments.show) if arguments.show else history.table(found)
         print("\n".join(lines))
-    return 1 if any(past.error for past in found.values()) else 0
+    return 1 if any(one.error for one in found.values()) else 0
 
 
 def _progress(hosts: int) -> Callable[[str], None]:
-    """What tells on a terminal how many hosts have answered."""
+    """A function that shows on a terminal how many hosts have answered, to be told of each that has."""
     answered: list[str] = []
 
     def tell(name: str) -> None:
@@ -77,6 +122,10 @@ def _progress(hosts: int) -> Callable[[str], None]:
             print(f"\r{len(answered)} of {hosts} hosts", end=end, file=sys.stderr, flush=True)
 
     return tell
+
+
+# In the order of `--help`.
+COMMANDS = (Command("history", "who changed what, when, with which outcome", _history_options, _history),)
 
 
 if __name__ == "__main__":
