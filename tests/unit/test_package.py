@@ -35,7 +35,7 @@ _seen = os.open({seen!r}, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 def _watch(event, arguments):
     if event in ("open", "os.listdir", "os.scandir") and isinstance(arguments[0], str):
         path = os.path.realpath(arguments[0])
-        if path.startswith({root!r} + os.sep) and not path.startswith({dependencies!r}):
+        if (path + os.sep).startswith({root!r} + os.sep) and not path.startswith({dependencies!r}):
             os.write(_seen, path.encode() + b"\\n")
 sys.addaudithook(_watch)
 """
