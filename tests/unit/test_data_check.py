@@ -25,13 +25,18 @@ def run_groups(folder: Path, groups: dict[str, dict[str, Any]], *words: str) -> 
     """Like `run`, over an inventory of these groups."""
     inventory = folder / "inventory.py"
     inventory.write_text("".join(f"{name} = {list(hosts.items())!r}\n" for name, hosts in groups.items()))
+    return run_inventory(inventory, *words)
+
+
+def run_inventory(inventory: Path | str, *words: str, **variables: str) -> tuple[int, str, str]:
+    """Like `run`, over any inventory that pyinfra takes, with these environment variables."""
     program = Path(sys.executable).parent / "pyinfra"
     # pyinfra warns of problems if another virtual environment is active.
     environment = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}
     done = subprocess.run(
         [program, inventory, *words],
         cwd=ROOT,
-        env=environment,
+        env={**environment, **variables},
         input="\n" * 9,
         capture_output=True,
         text=True,
@@ -127,3 +132,20 @@ def test_a_groups_data_is_that_of_its_own_hosts(tmp_path: Path) -> None:
     _, _, said = run_groups(tmp_path, groups, "deploy.py", "--dry")
     assert "web1.example.jp: nginx_port: unknown key" in said
     assert "mail2.example.jp: " not in said
+
+
+def test_an_inventory_that_reads_no_group_data_has_the_defaults(tmp_path: Path) -> None:
+    """pyinfra reads none for an inventory that is a function."""
+    lines = [
+        "def hosts():",
+        f'    return {{"fleet": [("mail2.example.jp", {GOOD!r}), ("mail4.example.jp", {{}})]}}',
+    ]
+    (tmp_path / "our_hosts.py").write_text("\n".join(lines) + "\n")
+    _, _, said = run_inventory("our_hosts:hosts", "deploy.py", "--dry", PYTHONPATH=str(tmp_path))
+    problems = [line.strip() for line in said.splitlines() if "mail4.example.jp: " in line]
+    assert problems[0] == (
+        "mail4.example.jp: mail_domain: required; set it in group_data/ or on the host, e.g. 'example.jp'"
+    )
+    assert "1 problems in the data of 1 hosts of 2" in said
+    assert "smtp_auth_on_port_25 is not set for 1 of 1 hosts" in said
+    assert tried(said) == {"mail2.example.jp"}
