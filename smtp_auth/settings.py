@@ -4,7 +4,7 @@ A host's data becomes one validated, frozen model. Nothing here talks to a host:
 before a connection is made. `group_data/all.py` is made from this module (`make group-data`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from functools import cache
@@ -169,15 +169,16 @@ class SettingsError(ValueError):
         self.problems = problems
 
 
-def settings_from_data(host: str, data: Mapping[str, Any]) -> Settings:
+def settings_from_data(host: str, data: Mapping[str, Any], *, also_known: Collection[str] = ()) -> Settings:
     """Validate a host's merged data (groups and host, as pyinfra merges them).
 
     + host: the inventory host's name, the default of `mail_hostname`
     + data: key to value; pyinfra's own keys (`ssh_…`, `_sudo` and the like) may be among them
+    + also_known: keys of others that are no misspelt ones of ours
 
     Raises `SettingsError` with every problem of the host, not only the first.
     """
-    problems = list(_unknown_keys(host, data))
+    problems = list(_unknown_keys(host, data, also_known))
     values: dict[str, Any] = {}
     for key in fields(Settings):
         value = data.get(key.name, _REQUIRED)
@@ -253,8 +254,8 @@ def _default_line(key: Field[Any]) -> str:
     return f"{key.name}{kinds.get(text, '')} = {text}\n"
 
 
-def _unknown_keys(host: str, data: Mapping[str, Any]) -> Iterator[Problem]:
-    known = {key.name for key in fields(Settings)} | _connector_keys()
+def _unknown_keys(host: str, data: Mapping[str, Any], also_known: Collection[str]) -> Iterator[Problem]:
+    known = {key.name for key in fields(Settings)} | _connector_keys() | set(also_known)
     for key in data:
         name = key if isinstance(key, str) and key.isprintable() else repr(key)
         # pyinfra's global arguments (`_sudo`) and an administrator's own helpers begin with "_".

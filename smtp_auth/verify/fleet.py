@@ -6,6 +6,7 @@ from pathlib import Path
 from pyinfra.api import Host
 
 from smtp_auth.fleet.inventory import chosen_hosts
+from smtp_auth.runs.pyinfra_internals import connector_keys
 from smtp_auth.settings import Settings, SettingsError, settings_from_data
 from smtp_auth.verify.target import Mailbox, Target
 
@@ -21,7 +22,7 @@ def _target(host: Host, mailbox: Mailbox | None) -> Target:
     data = host.data.dict()
     settings: Settings | SettingsError
     try:
-        settings = settings_from_data(host.name, data)
+        settings = settings_from_data(host.name, data, also_known=connector_keys())
     except SettingsError as error:
         settings = error
     return Target(host, settings, mailbox)
