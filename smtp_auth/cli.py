@@ -63,7 +63,7 @@ def _history(arguments: argparse.Namespace) -> int:
     else:
         lines = history.details(found, arguments.show) if arguments.show else history.table(found)
         print("\n".join(lines))
-    return 1 if any(past.error for past in found.values()) else 0
+    return 1 if any(one.error for one in found.values()) else 0
 
 
 def _progress(hosts: int) -> Callable[[str], None]:
