@@ -34,7 +34,7 @@ def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channe
         except TimeoutError:
             raise NoAnswer(f"the host gave no complete answer within {seconds:g} seconds") from None
         except (OSError, EOFError, SSHException) as error:
-            raise NoAnswer(f"the connection was lost: {error or type(error).__name__}") from None
+            raise NoAnswer(f"the connection was lost: {str(error) or type(error).__name__}") from None
         answer = Answer(tuple(output.stdout_lines), tuple(output.stderr_lines))
         limits.check(answer)
         return answer

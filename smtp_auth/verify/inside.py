@@ -44,7 +44,7 @@ class _Channel:
         try:
             result = self.connection.execute(command, stdin, limits.seconds)
         except OSError as error:
-            raise NoAnswer(f"the connection was lost: {error or type(error).__name__}") from None
+            raise NoAnswer(f"the connection was lost: {str(error) or type(error).__name__}") from None
         answer = Answer(tuple(result.stdout.splitlines()), tuple(result.stderr.splitlines()))
         limits.check(answer)
         return answer
