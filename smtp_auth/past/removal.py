@@ -6,14 +6,12 @@ from typing import Any
 
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile, digest_of
 from smtp_auth.facts.record import PastChange, Record
-from smtp_auth.past import unrecorded
-from smtp_auth.past.coming_back import dropin_of, plan_back
+from smtp_auth.past.coming_back import plan_back
 from smtp_auth.past.original import Past
 from smtp_auth.plan import readiness
 from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.plan import Plan
 from smtp_auth.plan.step import Step, files_managed
-from smtp_auth.postfix.master_cf import options_by_label, submissions_services
 from smtp_auth.settings import Settings
 
 # What preview and record call it where a file comes back as a whole.
@@ -46,52 +44,7 @@ def plan_of_removal(record: Record, settings: Settings, look: Look, steps: Seque
     return _taken_back(draft, past, steps, record.live[0])
 
 
-def plan_of_unrecorded_removal(
-    settings: Settings, look: Look, steps: Sequence[Step], *, agreed: bool
-) -> Plan:
-    """What takes back what an earlier version, which kept no record, has left on a host.
-
-    + agreed: whether the administrator has said that what is taken for ours is ours; else the plan is one of
-      refusals, which list it
-    """
-    refusals = readiness.unchangeable(look)
-    if refusals:
-        return Plan(refusals=refusals)
-    past = unrecorded.past_of(settings, look, steps)
-    if not agreed:
-        return Plan(
-            refusals=(
-                "an earlier version deployed this host, and kept no record: nobody knows what was there "
-                "before. Set remove_unrecorded to True to take back what is listed here:",
-                *(f"    {line}" for line in unrecorded.taken_for_ours(past, look)),
-            )
-        )
-    draft = Draft(settings, look, discreet=True)
-    plan = _taken_back(draft, past, steps, None)
-    stays = [*_stay_without_listener(draft, steps)]
-    if stays:
-        reason = (
-            f"{', '.join(stays)} on port 465 stays, and nobody knows which options it had before: take what "
-            f"is not yours out of it in {look.master_cf.path}, then run again"
-        )
-        return Plan(refusals=(reason,))
-    return plan
-
-
-def _stay_without_listener(draft: Draft, steps: Sequence[Step]) -> Iterator[str]:
-    """The services on port 465 that stay as they are, and would ask a listener that goes."""
-    look = draft.look
-    dropin = dropin_of(files_managed(steps))
-    if draft.content(dropin) == look.files[dropin.key].content:
-        return
-    present = options_by_label(look.master_cf.content or "")
-    for one in submissions_services(draft.master_cf):
-        is_same = one.effective_options == present.get(one.label)
-        if is_same and "smtpd_sasl_auth_enable" in one.effective_options:
-            yield one.name
-
-
-def _taken_back(draft: Draft, past: Past, steps: Sequence[Step], first: PastChange | None) -> Plan:
+def _taken_back(draft: Draft, past: Past, steps: Sequence[Step], first: PastChange) -> Plan:
     for step in reversed(steps):
         draft.begin(step.name)
         step.take_back(draft, past)

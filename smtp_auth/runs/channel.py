@@ -31,9 +31,10 @@ def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channe
         given |= {"_stdin": stdin, "_timeout": seconds}
         try:
             _, output = host.run_shell_command(StringCommand(command), **shows, **given)
-        except TimeoutError:
-            raise NoAnswer(f"the host gave no complete answer within {seconds:g} seconds") from None
         except (OSError, EOFError, SSHException) as error:
+            # A connection that times out has an error number; the deadline has none.
+            if isinstance(error, TimeoutError) and not error.args:
+                raise NoAnswer(f"the host gave no complete answer within {seconds:g} seconds") from None
             raise NoAnswer(f"the connection was lost: {str(error) or type(error).__name__}") from None
         answer = Answer(tuple(output.stdout_lines), tuple(output.stderr_lines))
         limits.check(answer)

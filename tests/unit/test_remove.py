@@ -1,16 +1,15 @@
 """All that a deploy has ever written is taken back, and nothing else."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
 from operations import STEPS
 from operations.certbot_hook import HOOK
 from operations.dovecot_auth_listener import DROPIN
-from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Lineage, Look, ManagedFile
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
 from smtp_auth.facts.record import PastChange, Record
-from smtp_auth.past.removal import plan_of_removal, plan_of_unrecorded_removal
+from smtp_auth.past.removal import plan_of_removal
 from smtp_auth.plan.plan import Plan
 from smtp_auth.plan.step import Step
 from smtp_auth.postfix.main_cf import defined_parameters
@@ -196,111 +195,3 @@ def test_every_step_names_the_parameters_that_it_writes(step: Step) -> None:
     for edit in change.manifest["plan"]["edits"]:
         if edit["path"].endswith("/main.cf") and edit["step"] == step.name:
             assert set(edit["parameters"]) <= set(step.writes)
-
-
-# -- without a record ---------------------------------------------------------------------------------
-
-
-def _unrecorded(look: Look, settings: Settings, *, agreed: bool = True) -> Plan:
-    return plan_of_unrecorded_removal(settings, look, STEPS, agreed=agreed)
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_without_a_record_it_is_listed_and_taken_back_only_if_that_is_agreed(version: str) -> None:
-    settings = wanted()
-    look, _ = deployed(stock(version), settings)
-    plan = _unrecorded(look, settings, agreed=False)
-    assert "remove_unrecorded" in plan.refusals[0]
-    listed = [line.strip() for line in plan.refusals[1:]]
-    assert "smtpd_tls_cert_file = /etc/letsencrypt/live/example.jp/fullchain.pem" in listed
-    assert "/etc/dovecot/conf.d/99-postfix-smtp-auth.conf" in listed
-    assert any(line.startswith("submissions/inet with syslog_name=postfix/submissions") for line in listed)
-    assert not plan.files
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-def test_without_a_record_our_marks_go(version: str) -> None:
-    settings = wanted()
-    first = stock(version)
-    look, _ = deployed(first, settings)
-    look = with_file(look, MAIN_CF, content=content(look, MAIN_CF) + "owners = 1\n")
-    plan = _unrecorded(look, settings)
-    assert not plan.refusals
-    back, _ = carried_out(look, plan, settings, 2)
-    assert content(back, MASTER_CF) == content(first, MASTER_CF)
-    assert [back.files[file.key].content for file in (DROPIN, HOOK)] == [None, None]
-    parameters = defined_parameters(content(back, MAIN_CF))
-    assert parameters.keys() & {name for step in STEPS for name in step.writes} == set()
-    assert parameters["owners"] == "1"
-
-
-def test_without_a_record_what_has_other_values_stays() -> None:
-    settings = wanted()
-    look, _ = deployed(stock("3.10.5"), settings)
-    text = content(look, MAIN_CF).replace("smtpd_tls_auth_only = yes", "smtpd_tls_auth_only = no")
-    plan = _unrecorded(with_file(look, MAIN_CF, content=text), settings)
-    back, _ = carried_out(with_file(look, MAIN_CF, content=text), plan, settings, 2)
-    assert "smtpd_tls_auth_only = no\n" in content(back, MAIN_CF)
-    assert "smtpd_sasl_type" not in content(back, MAIN_CF)
-
-
-def _from_0_1(first: Look, settings: Settings, **earlier: object) -> Look:
-    """A host that version 0.1 has deployed: with earlier data first, if there is any."""
-    if earlier:
-        first, _ = deployed(first, wanted(**earlier))
-    look, _ = deployed(first, settings)
-    for file in (MAIN_CF, MASTER_CF):
-        look = with_file(look, file, previous=first.files[file.key].content)
-    # As the host's postconf then reads them.
-    return replace(look, parameters={**look.parameters, **defined_parameters(content(look, MAIN_CF))})
-
-
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("state", STATES.values(), ids=STATES)
-def test_without_a_record_what_was_kept_of_the_files_comes_back(
-    version: str, state: Callable[[Look], Look]
-) -> None:
-    settings = wanted()
-    first = state(stock(version))
-    look = _from_0_1(first, settings)
-    look = with_file(look, MAIN_CF, content=content(look, MAIN_CF) + "owners = 1\n")
-    back, _ = carried_out(look, _unrecorded(look, settings), settings, 2)
-    parameters, options = effective(first)
-    assert effective(back) == (parameters | {"owners": "1"}, options)
-
-
-def test_without_a_record_it_is_told_what_was_there_before() -> None:
-    settings = wanted()
-    plan = _unrecorded(_from_0_1(_adopted(stock("3.10.5")), settings), settings, agreed=False)
-    listed = [line.strip() for line in plan.refusals[1:]]
-    assert (
-        "smtpd_tls_cert_file = /etc/letsencrypt/live/example.jp/fullchain.pem; "
-        "before: /etc/ssl/certs/ssl-cert-snakeoil.pem"
-    ) in listed
-    assert "cyrus_sasl_config_path is not set; before: /etc/postfix/sasl" in listed
-    assert "smtps/inet/smtpd_client_restrictions = $mua_client_restrictions" in listed
-
-
-def test_without_a_record_a_file_from_after_the_first_deploy_tells_nothing() -> None:
-    settings = wanted()
-    first = with_lineages(stock("3.10.5"), wanted(additional_domains=["example.net"]))
-    look = _from_0_1(first, settings, mail_domain="example.net")
-    back, _ = carried_out(look, _unrecorded(look, settings), settings, 2)
-    parameters, options = effective(back)
-    assert parameters.keys() & {name for step in STEPS for name in step.writes} == set()
-    assert "submissions/inet" not in options
-
-
-def test_without_a_record_and_without_the_lineage_it_goes_all_the_same() -> None:
-    settings = wanted()
-    first = stock("3.10.5")
-    look = replace(_from_0_1(first, settings), certificates={"example.jp": Lineage(LINEAGE)})
-    back, _ = carried_out(look, _unrecorded(look, settings), settings, 2)
-    assert effective(back) == effective(first)
-
-
-def test_without_a_record_a_service_of_an_owner_is_for_the_owner_to_mend() -> None:
-    settings = wanted()
-    look, _ = deployed(_adopted(stock("3.10.5")), settings)
-    (reason,) = _unrecorded(look, settings).refusals
-    assert "smtps on port 465 stays, and nobody knows which options it had before" in reason
