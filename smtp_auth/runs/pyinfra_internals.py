@@ -69,8 +69,8 @@ def leave_out(state: State, hosts: Collection[Host]) -> None:
 def fail_late(state: State, host: Host) -> None:
     """Make a host count as failed whose operation has failed.
 
-    With --no-wait pyinfra itself does not, and its exit status is 0. If pyinfra keeps failed hosts
-    elsewhere, this exit status comes back.
+    With --no-wait pyinfra itself does not, and its exit status is 0. If pyinfra keeps failed hosts elsewhere,
+    it is 0 again.
     """
     state.failed_hosts.add(host)
 
