@@ -1,6 +1,6 @@
-"""The record of a fleet's changes, read: who changed what, when, with which outcome.
+"""The record of a fleet's changes: who changed what, when, with which outcome.
 
-"Who" is what the controller said of itself and the account on the host: a claim, and no proof.
+"Who" is what the controller said of itself, and the account on the host: a claim, and no proof.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pyinfra.api import Host
-from pyinfra.api.exceptions import ConnectError
 
 from smtp_auth.facts.record import PastChange, Record
-from smtp_auth.facts.record_fact import RecordOfChanges
-from smtp_auth.on_host import program
-from smtp_auth.on_host.change import RECORD
+from smtp_auth.on_host.asking import read_record
+from smtp_auth.on_host.channel import NoAnswer
 from smtp_auth.plan.draft import are_for_everybody
+from smtp_auth.runs.channel import channel_to
 from smtp_auth.shown import shown
 
 VERSION = 1
@@ -28,46 +27,44 @@ _NAMES = 2
 
 
 @dataclass(frozen=True)
-class Past:
-    """What a host said of its past, or why it said nothing."""
+class HostHistory:
+    """A host's record, or why it could not be read."""
 
     record: Record = field(default_factory=Record)
     error: str = ""
 
 
-def records(hosts: Sequence[Host], tell: Callable[[str], None]) -> dict[str, Past]:
+def records(hosts: Sequence[Host], tell: Callable[[str], None]) -> dict[str, HostHistory]:
     """Each host's record, by its name.
 
     + tell: is told of each host that has answered
     """
-    found: dict[str, Past] = {}
+    found: dict[str, HostHistory] = {}
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        for host, past in zip(hosts, pool.map(_record, hosts), strict=True):
-            found[host.name] = past
+        for host, history in zip(hosts, pool.map(_history, hosts), strict=True):
+            found[host.name] = history
             tell(host.name)
     return found
 
 
-def _record(host: Host) -> Past:
+def _history(host: Host) -> HostHistory:
     try:
-        host.connect(show_errors=False, raise_exceptions=True)
-        record = host.get_fact(RecordOfChanges, record=RECORD, _stdin=program("history.pl"))
-    except ConnectError as error:
-        return Past(error=f"not reached: {error}")
+        return HostHistory(read_record(channel_to(host)))
+    except NoAnswer as error:
+        return HostHistory(error=str(error))
     except Exception as error:
-        # One host's trouble is that host's alone.
-        return Past(error=f"{type(error).__name__}: {error}")
-    return Past(record) if record is not None else Past(error="the record cannot be read: run as root")
+        # An error at one host is reported as that host's, and the others are read.
+        return HostHistory(error=f"{type(error).__name__}: {error}")
 
 
 # -- for people ---------------------------------------------------------------------------------------
 
 
-def table(found: Mapping[str, Past]) -> Iterator[str]:
-    """One line per change and outcome, the newest first, with its hosts; then the hosts in trouble."""
+def table(found: Mapping[str, HostHistory]) -> Iterator[str]:
+    """One line per change and outcome, the newest first, with its hosts; then what could not be read."""
     rows: dict[tuple[str, str, str, str], list[str]] = {}
-    for name, past in found.items():
-        for change in past.record.changes:
+    for name, history in found.items():
+        for change in history.record.changes:
             key = (change.id, change.who, change.outcome, change.about)
             rows.setdefault(key, []).append(name)
     cells = [
@@ -81,11 +78,11 @@ def table(found: Mapping[str, Past]) -> Iterator[str]:
     yield from _troubles(found)
 
 
-def details(found: Mapping[str, Past], change_id: str) -> Iterator[str]:
-    """What a change did: the lines that went and came, hosts with the same difference together."""
+def details(found: Mapping[str, HostHistory], change_id: str) -> Iterator[str]:
+    """What a change did: the lines that it deleted and added, hosts with the same difference together."""
     groups: dict[tuple[str, str], list[tuple[str, PastChange]]] = {}
-    for name, past in found.items():
-        for change in past.record.changes:
+    for name, history in found.items():
+        for change in history.record.changes:
             if change.id == change_id:
                 key = (str(change.manifest["plan"]["difference"]), change.outcome)
                 groups.setdefault(key, []).append((name, change))
@@ -127,18 +124,18 @@ def _private(change: PastChange) -> set[str]:
     }
 
 
-def _troubles(found: Mapping[str, Past]) -> Iterator[str]:
-    for name, past in found.items():
-        if past.error:
-            yield shown(f"{name}: {past.error}")
-        for change in past.record.unreadable:
+def _troubles(found: Mapping[str, HostHistory]) -> Iterator[str]:
+    for name, history in found.items():
+        if history.error:
+            yield shown(f"{name}: {history.error}")
+        for change in history.record.unreadable:
             yield shown(f"{name}: change {change} has no manifest that can be read")
 
 
 # -- for programs -------------------------------------------------------------------------------------
 
 
-def as_json(found: Mapping[str, Past], change_id: str | None = None) -> dict[str, Any]:
+def as_json(found: Mapping[str, HostHistory], change_id: str | None = None) -> dict[str, Any]:
     """`{"version": 1, "hosts": {NAME: {"error": …, "unreadable": [ID…], "changes": […]}}}`, the oldest first.
 
     + change_id: of this change alone, with the lines that it changed
@@ -147,15 +144,15 @@ def as_json(found: Mapping[str, Past], change_id: str | None = None) -> dict[str
         "version": VERSION,
         "hosts": {
             name: {
-                "error": past.error or None,
-                "unreadable": [*past.record.unreadable],
+                "error": history.error or None,
+                "unreadable": [*history.record.unreadable],
                 "changes": [
                     _entry(change) if change_id is None else {**_entry(change), "edits": _edits(change)}
-                    for change in past.record.changes
+                    for change in history.record.changes
                     if change_id in (None, change.id)
                 ],
             }
-            for name, past in found.items()
+            for name, history in found.items()
         },
     }
 

@@ -5,7 +5,7 @@ from pyinfra.api import Host, State
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.output import format_text
 
-from smtp_auth.runs.pyinfra_internals import connector_keys
+from smtp_auth.runs.pyinfra_internals import connector_keys, leave_out
 from smtp_auth.runs.report import Outcome, report
 from smtp_auth.settings import SettingsError, settings_from_data
 from smtp_auth.shown import shown
@@ -14,7 +14,7 @@ from smtp_auth.shown import shown
 def leave_out_bad_hosts(state: State) -> None:
     """Make a run leave out the hosts whose data is wrong.
 
-    These hosts count as failed, so the run's exit status is 1; the others go on.
+    These hosts count as failed, so the run's exit status is 1; the others are deployed to.
 
     Raises pyinfra's `PyinfraError` if no host is left.
     """
@@ -30,16 +30,15 @@ def leave_out_bad_hosts(state: State) -> None:
     logger.error(
         f"{len(lines)} problems in the data of {len(bad)} hosts of {len(chosen)}: these are left out"
     )
-    state.failed_hosts |= bad
+    leave_out(state, bad)
     for host in bad:
         report(host, Outcome.REFUSED, problems[host][0])
-    state.limit_hosts = [host for host in chosen if host not in bad]
-    if not state.limit_hosts:
+    if len(bad) == len(chosen):
         raise PyinfraError("no host is left")
 
 
 def _warn_of_port_25(hosts: list[Host]) -> None:
-    """Say once a run that logins are offered on port 25, too, where nobody has decided so."""
+    """Say once a run how many hosts offer logins on port 25, too, without anybody's decision."""
     undecided = sum(host.data.get("smtp_auth_on_port_25") is None for host in hosts)
     if undecided:
         logger.warning(

@@ -1,4 +1,4 @@
-"""The host goes live with all that the steps have edited."""
+"""Reload what is due, if no step has an edit that reloads it."""
 
 from collections.abc import Generator
 
@@ -15,7 +15,7 @@ def changes() -> Generator[PyinfraCommand, None, None]:
 
     All files of a host change in one transaction, and each service is reloaded once and proved: Dovecot's
     socket answers; a TLS connection to port 465 shows the certificate and offers AUTH, another one does so
-    for each further domain; port 25 greets if it was served before. Otherwise the old files come back.
+    for each further domain; port 25 greets if it was served before. Otherwise the old files are restored.
 
     **Example:**
 

@@ -1,11 +1,11 @@
-"""What an operation does: show its step's part of the plan, and yield the command that carries it out.
+"""What an operation does: it shows its step's part of the plan, and yields the command that carries it out.
 
 A host changes once: the first operation that has anything to do carries out the whole plan, the later ones
 report their part of it. If the change fails, pyinfra executes no later operation of that host.
 
 Two rules of pyinfra shape this module. Its planning stops at the first command that an operation yields, so
 everything that a preview shows must be logged before that. An exception inside an operation's generator
-ends the run for every host, so these functions let none out.
+stops the run for every host, so these functions raise none.
 """
 
 from collections.abc import Callable, Generator, Iterable
@@ -17,9 +17,10 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.output import format_text
 from pyinfra.context import ctx_host
 
+from smtp_auth.on_host.asking import Asked
 from smtp_auth.plan.step import Part
 from smtp_auth.plan.text import reload_lines, step_lines
-from smtp_auth.runs.host import Prepared, prepared
+from smtp_auth.runs.host import asked
 from smtp_auth.runs.report import Outcome
 from smtp_auth.runs.transaction import Transaction
 from smtp_auth.runs.trouble import fail, fault, tell
@@ -28,18 +29,18 @@ from smtp_auth.runs.trouble import fail, fault, tell
 def take_part(step: Part, present: bool = True) -> Generator[PyinfraCommand, None, None]:
     """Show what a step changes, and change the host if this step is the first that has an edit.
 
-    + present: whether the host shall have it, as in deploy.py; in remove.py it is taken back
+    + present: whether the host shall have it, as in deploy.py; `False` in remove.py, which takes it back
     """
 
-    def part(found: Prepared) -> list[PyinfraCommand]:
+    def part(found: Asked) -> list[PyinfraCommand]:
         _show(step_lines(found.plan, step))
         if not found.plan.edits_of(step):
             host.noop(step.nothing_to_do if present else "there is nothing of it to take back")
             return []
         first = found.plan.edits[0].step == step.name
-        return [Transaction(found.plan, found.settings, found.look) if first else _reported()]
+        return [Transaction(found) if first else _reported()]
 
-    yield from _alone(part)
+    yield from _failing_this_host_only(part)
 
 
 def go_live(nothing_to_do: str) -> Generator[PyinfraCommand, None, None]:
@@ -48,14 +49,14 @@ def go_live(nothing_to_do: str) -> Generator[PyinfraCommand, None, None]:
     + nothing_to_do: what to say if neither an edit nor a reload is due
     """
 
-    def part(found: Prepared) -> list[PyinfraCommand]:
+    def part(found: Asked) -> list[PyinfraCommand]:
         _show(reload_lines(found.plan))
         if found.plan.is_empty:
             host.noop(nothing_to_do)
             return []
-        return [_reported() if found.plan.edits else Transaction(found.plan, found.settings, found.look)]
+        return [_reported() if found.plan.edits else Transaction(found)]
 
-    yield from _alone(part)
+    yield from _failing_this_host_only(part)
 
 
 def _reported() -> PyinfraCommand:
@@ -67,15 +68,17 @@ def _done(state: State, host: Host) -> bool:
     return True
 
 
-def _alone(part: Callable[[Prepared], list[PyinfraCommand]]) -> Generator[PyinfraCommand, None, None]:
-    """The commands of a part of the plan. Whatever goes wrong here fails this host alone."""
+def _failing_this_host_only(
+    part: Callable[[Asked], list[PyinfraCommand]],
+) -> Generator[PyinfraCommand, None, None]:
+    """Run `part` for the present host and yield its commands. An exception fails this host only."""
     if ctx_host.get() in state.failed_hosts:
-        # deploy.py goes on calling operations for a host that failed while it was planned.
+        # pyinfra calls the operations of a host that has failed while it was planned, too.
         return
     try:
-        commands = part(prepared())
+        commands = part(asked())
     except (PyinfraError, EOFError):
-        # Of pyinfra's own: no host is left, or nobody answers its question whether to go on.
+        # pyinfra's own: no host is left, or nobody answers its question whether to continue.
         raise
     except Exception as error:
         commands = _failure(fault(error))

@@ -9,25 +9,24 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 
-from smtp_auth.on_host.change import Change
+from smtp_auth.on_host.change import Change as Origin
 
 _ROOT = Path(__file__).parents[2]
-
 
 # Many hosts ask at once, and git lets others go on meanwhile.
 _lock = Lock()
 
 
-def this_change() -> Change:
-    """The change of this run, the same on all its hosts."""
+def origin_of_this_run() -> Origin:
+    """The origin of the changes of this run, the same on all its hosts."""
     with _lock:
-        return _change()
+        return _origin()
 
 
 @cache
-def _change() -> Change:
+def _origin() -> Origin:
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    return Change(f"{now}-{secrets.token_hex(2)}", f"{_user()}@{socket.gethostname()}", _commit())
+    return Origin(f"{now}-{secrets.token_hex(2)}", f"{_user()}@{socket.gethostname()}", _commit())
 
 
 def _user() -> str:

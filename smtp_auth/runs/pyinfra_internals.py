@@ -1,6 +1,165 @@
-"""What reaches into pyinfra."""
+"""All that this program needs of pyinfra beyond its documented interface.
 
+Each function says why it is needed and what breaks if pyinfra changes. `tests/unit/test_pyinfra_internals.py`
+fails where pyinfra's side of one of them is missing. Policy is not here: other modules decide and call these.
+
+pyinfra's command line (`pyinfra_cli`) is imported in the functions that need it: see
+`make_sockets_cooperative`.
+"""
+
+import contextlib
+import importlib
+import logging
+import socket
+import sys
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import click
+from pyinfra.api import Config, Host, Inventory, State
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.api.connectors import get_execution_connectors
+from pyinfra.connectors import util
+from pyinfra.connectors.sshuserclient.client import get_ssh_config
+
+# -- a run of pyinfra's command line -------------------------------------------------------------------
+
+
+def after_inventory(state: State, then: Callable[[], None]) -> None:
+    """Call a function when pyinfra has read the inventory and has not yet connected to any host.
+
+    pyinfra reads config.py before the inventory, and deploy.py after it has connected. In between its
+    command line calls `state.init`, the only place for a check before the first connection. If pyinfra
+    calls something else there, a host's data is checked only after it was connected to, and there is no
+    report.
+    """
+    initialise = state.init
+
+    def initialise_and_call(inventory: Inventory, config: Config | None, **options: Any) -> None:
+        initialise(inventory, config, **options)
+        then()
+
+    state.init = initialise_and_call  # type: ignore[assignment,method-assign]
+
+
+def command_line() -> Mapping[str, Any]:
+    """The parameters of pyinfra's command line, by their names; empty outside it.
+
+    pyinfra does not tell config.py how it was called; click does. If pyinfra renames `operations`, `dry`,
+    `yes`, `limit` or `exclude`, runs of a deploy are taken for other runs, or options are not checked.
+    """
+    context = click.get_current_context(silent=True)
+    return context.params if context else {}
+
+
+def leave_out(state: State, hosts: Collection[Host]) -> None:
+    """Make hosts count as failed before anything is connected, and leave them out of the run.
+
+    `state.fail_hosts` is for hosts that were connected to: it would end the run, since none was. If pyinfra
+    keeps failed or chosen hosts elsewhere, hosts with bad data are connected to, or the exit status is 0.
+    """
+    state.limit_hosts = [
+        host for host in state.inventory if state.is_host_in_limit(host) and host not in hosts
+    ]
+    state.failed_hosts |= set(hosts)
+
+
+def fail_late(state: State, host: Host) -> None:
+    """Make a host count as failed whose operation has failed.
+
+    With --no-wait pyinfra itself does not, and its exit status is 0. If pyinfra keeps failed hosts elsewhere,
+    it is 0 again.
+    """
+    state.failed_hosts.add(host)
+
+
+def ask_no_question(state: State) -> None:
+    """Do not ask whether to continue if a host fails.
+
+    pyinfra asks if the share of failed hosts is above `FAIL_PERCENT`, in a preview too, which changes
+    nothing. If that is renamed, a preview without a terminal ends with EOFError at the first failed host.
+    """
+    state.config.FAIL_PERCENT = None
+
+
+def is_ready_line(record: logging.LogRecord) -> bool:
+    """Whether a log line says that a host has been planned.
+
+    pyinfra writes it for a host that has failed while it was planned, too, and only the text tells the
+    line. If the text changes, a failed host is called "Ready".
+    """
+    return "Ready:" in record.getMessage()
+
+
+def translate_output(translate: Callable[[str | bytes], str]) -> None:
+    """Let a function translate each line that a command prints, before pyinfra keeps it or shows it.
+
+    pyinfra shows what hosts print as it is, whatever a terminal does with it, and fails at bytes that are
+    not UTF-8. All its connectors read through `read_buffer` of one module. If they no longer do, output is
+    not escaped.
+    """
+    read = util.read_buffer
+
+    def read_translated(name: str, io: Iterable[str | bytes], *rest: Any, **options: Any) -> None:
+        read(name, map(translate, io), *rest, **options)
+
+    util.read_buffer = read_translated
+
+
+def register_file(path: Path) -> None:
+    """Let a deploy file be the file of a module.
+
+    pyinfra asks inspect.stack() for the line that calls an operation, once per operation and host. For a
+    file that belongs to no module, that searches every loaded module: two milliseconds each time. If
+    pyinfra asks in another way, this is needless.
+    """
+    module = sys.modules.setdefault(path.stem, ModuleType(path.stem))
+    module.__file__ = str(path)
+
+
+# -- one host ----------------------------------------------------------------------------------------
+
+
+def connector_arguments(host: Host) -> dict[str, Any]:
+    """How commands run on a host by its data and pyinfra's configuration: `_sudo` and the like.
+
+    Only operations and facts get them from pyinfra. If `pop_global_arguments` changes, commands may run as
+    the wrong user.
+    """
+    found: Mapping[str, Any] = pop_global_arguments(host.state, host, {})[0]
+    return {name: value for name, value in found.items() if name in CONNECTOR_ARGUMENT_KEYS}
+
+
+def connect_again(host: Host, reason: str) -> None:
+    """Connect to a host whose connection was lost.
+
+    pyinfra does not notice a loss: `connected` stays true, and `connect` then does nothing. If pyinfra
+    keeps this elsewhere, the outcome of a change whose connection was lost is not read.
+
+    Raises pyinfra's `ConnectError`.
+    """
+    host.connected = False
+    host.connect(reason, raise_exceptions=True, show_errors=False)
+
+
+def notice_silence(host: Host, seconds: int) -> None:
+    """Let an SSH connection fail if its other end has been silent for some seconds: tcp(7), TCP_USER_TIMEOUT.
+
+    pyinfra sets neither this nor a keepalive. If its SSH connector keeps paramiko's client elsewhere, a
+    command on a host that has vanished is waited for until its deadline.
+    """
+    client = getattr(host.connector, "client", None)
+    transport = client.get_transport() if client else None
+    if transport is None:
+        return
+    transport.set_keepalive(seconds // 3)
+    with contextlib.suppress(OSError, AttributeError):
+        transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, seconds * 1000)
+
+
+# -- inventory and data ------------------------------------------------------------------------------
 
 
 def connector_keys() -> frozenset[str]:
@@ -13,3 +172,52 @@ def connector_keys() -> frozenset[str]:
     )
     # The inventory connectors @dockerssh and @podmanssh set the last two, and declare them nowhere.
     return frozenset((*declared, "docker_image", "docker_container_id"))
+
+
+def ssh_name(name: str, config_file: str | None) -> str:
+    """The name or address at which pyinfra connects to a host, by its SSH configuration.
+
+    + config_file: `ssh_config_file` of the host's data
+
+    If pyinfra reads the configuration elsewhere, the verification may connect to another address than SSH.
+    """
+    config = get_ssh_config(config_file)
+    return str(config.lookup(name).get("hostname", name)) if config else name
+
+
+def make_sockets_cooperative() -> None:
+    """Let threads that wait for a host let others work: gevent replaces the standard library's sockets.
+
+    pyinfra's connectors work in no other way, and importing its command line does it. It must happen before
+    threads start. If pyinfra does it elsewhere, hosts are asked one behind the other.
+    """
+    importlib.import_module("pyinfra_cli")
+
+
+def read_inventory(file: Path, data: Iterable[str]) -> Inventory:
+    """The inventory, with its data, as pyinfra's command line reads it.
+
+    + data: KEY=VALUE words, as pyinfra's --data takes them
+
+    pyinfra's documented interface takes an inventory that was read already. If the functions of its command
+    line change, every command of `smtp-auth` and the verification end with an exception.
+    """
+    from pyinfra_cli.cli import _set_override_data
+    from pyinfra_cli.inventory import make_inventory
+
+    override = _set_override_data(list(data), None, None, None, None, None)
+    inventory: Inventory = make_inventory(str(file), override_data=override, cwd=str(Path.cwd()))
+    return inventory
+
+
+def limited(inventory: Inventory, limits: Iterable[str]) -> list[Host] | None:
+    """The hosts that pyinfra's --limit chooses; `None` without a limit.
+
+    + limits: names, patterns or groups
+
+    The same as for `read_inventory`.
+    """
+    from pyinfra_cli.cli import _apply_inventory_limit
+
+    chosen: list[Host] | None = _apply_inventory_limit(inventory, list(limits))
+    return chosen

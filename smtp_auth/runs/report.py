@@ -1,7 +1,6 @@
-"""What became of each host, at the end of a run: one line per host that did not go through, one of counts."""
+"""What became of each host, at the end of a run: one line per host without success, one of counts."""
 
 import atexit
-import logging
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -11,6 +10,7 @@ from pyinfra.api.output import format_text
 from pyinfra.api.state import BaseStateCallback, StateStage
 from pyinfra.context import ctx_host
 
+from smtp_auth.runs import pyinfra_internals
 from smtp_auth.shown import shown
 
 
@@ -33,7 +33,7 @@ _WELL = (Outcome.CHANGED, Outcome.WOULD_CHANGE, Outcome.UNCHANGED, Outcome.NOT_B
 
 @dataclass
 class _Told:
-    """The outcomes so far, by host: of those that went through without a reason."""
+    """The outcomes so far, by host, with their reasons."""
 
     outcomes: dict[Host, tuple[Outcome, str]] = field(default_factory=dict)
 
@@ -42,7 +42,7 @@ _told = _Told()
 
 
 def report(host: Host, outcome: Outcome, reason: str = "") -> None:
-    """Keep what became of a host. Why it did not go through is said once: the first reason stays.
+    """Keep what became of a host. A host that did not succeed keeps its first reason.
 
     + reason: in one line, for people
     """
@@ -57,7 +57,7 @@ def report_at_the_end(state: State, *, is_dry: bool) -> None:
     + is_dry: whether nothing is executed, so that a host with a plan would change
     """
     state.add_callback_handler(_Callbacks())
-    logging.getLogger("pyinfra").addFilter(lambda record: not _is_false_ready(state, record))
+    logger.addFilter(lambda record: not (_has_failed(state) and pyinfra_internals.is_ready_line(record)))
     atexit.register(_tell, state, is_dry)
 
 
@@ -74,14 +74,13 @@ class _Callbacks(BaseStateCallback):
     def operation_host_error(
         state: State, host: Host, op_hash: str, retry_count: int = 0, max_retries: int = 0
     ) -> None:
-        # With --no-wait pyinfra would forget it, and end with exit status 0.
-        state.failed_hosts.add(host)
+        pyinfra_internals.fail_late(state, host)
         report(host, Outcome.FAILED, "an operation failed, see above")
 
 
-def _is_false_ready(state: State, record: logging.LogRecord) -> bool:
-    """Whether a line says "Ready" of a host that has failed while it was planned."""
-    return ctx_host.isset() and ctx_host.get() in state.failed_hosts and "Ready:" in record.getMessage()
+def _has_failed(state: State) -> bool:
+    """Whether the present host has failed: nothing shall then call it ready."""
+    return ctx_host.isset() and ctx_host.get() in state.failed_hosts
 
 
 def _tell(state: State, is_dry: bool) -> None:
@@ -103,6 +102,6 @@ def _outcome(state: State, host: Host, is_dry: bool) -> tuple[Outcome, str]:
     if host in state.failed_hosts and outcome in _WELL:
         return Outcome.FAILED, "see above"
     if outcome is Outcome.WOULD_CHANGE and not is_dry:
-        # The run ended before it came to this host.
+        # The run ended before this host's turn.
         return Outcome.NOT_BEGUN, ""
     return outcome, reason

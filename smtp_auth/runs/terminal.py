@@ -2,27 +2,22 @@
 
 import logging
 import re
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
-from pyinfra.connectors import util
+from pyinfra import logger
 
+from smtp_auth.runs.pyinfra_internals import translate_output
 from smtp_auth.shown import shown
 
-# Colours are pyinfra's own, and change nothing but colours.
+# Colours are pyinfra's own; they change nothing else on a terminal.
 _COLOUR = re.compile(r"(\x1b\[[\d;]*m)")
 
 
 def escape_what_others_say() -> None:
     """Let nothing that a host or a peer says reach the terminal as it is."""
-    read = util.read_buffer
-
-    def read_shown(name: str, io: Iterable[str | bytes], *rest: Any, **options: Any) -> None:
-        read(name, map(_line, io), *rest, **options)
-
-    util.read_buffer = read_shown
-    logging.getLogger("pyinfra").addFilter(_escape)
-    # Where the log lines of libraries end, paramiko's above all.
+    translate_output(_line)
+    logger.addFilter(_escape)
+    # It prints the log lines of libraries, paramiko's above all.
     if logging.lastResort:
         logging.lastResort.addFilter(_escape)
 

@@ -14,7 +14,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 def fail(reasons: Iterable[str], outcome: Outcome = Outcome.REFUSED) -> None:
-    """Fail the present host while pyinfra plans; the others go on.
+    """Fail the present host while pyinfra plans, and no other.
 
     Raises pyinfra's `PyinfraError` if no host is left.
     """
@@ -30,7 +30,7 @@ def tell(reason: str, outcome: Outcome) -> None:
 
 
 def fault(error: Exception) -> str:
-    """The sentence for an exception that nobody foresaw: what it is, and where in this program it arose."""
+    """The sentence for an unforeseen exception: what it is, and where in this program it was raised."""
     ours = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_ours(frame.filename)]
     where = f" ({Path(ours[-1].filename).relative_to(_ROOT)}, line {ours[-1].lineno})" if ours else ""
     return (

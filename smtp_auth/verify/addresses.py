@@ -5,8 +5,7 @@ import ipaddress
 import re
 import socket
 
-from pyinfra.connectors.sshuserclient.client import get_ssh_config
-
+from smtp_auth.runs.pyinfra_internals import ssh_name
 from smtp_auth.verify.target import Target, Unseen, observer
 
 # The largest network that one organisation has for itself (10.0.0.0/8, RFC 1918).
@@ -21,7 +20,8 @@ def name_lookup(target: Target) -> tuple[tuple[str, ...], str]:
     """
     name = target.settings.mail_hostname
     if target.settings.verify_addresses == "ssh":
-        name = _ssh_name(target)
+        data = target.host.data
+        name = ssh_name(data.get("ssh_hostname") or target.name, data.get("ssh_config_file"))
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -54,12 +54,6 @@ def is_within(address: str, networks: str, *, narrow: bool = False) -> bool:
         if ipaddress.ip_address(address) in network and not (narrow and network.prefixlen < _OWN):
             return True
     return False
-
-
-def _ssh_name(target: Target) -> str:
-    name = target.host.data.get("ssh_hostname") or target.name
-    config = get_ssh_config(target.host.data.get("ssh_config_file"))
-    return str(config.lookup(name).get("hostname", name)) if config else str(name)
 
 
 def _routed(address: str) -> bool:

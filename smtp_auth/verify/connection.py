@@ -9,10 +9,10 @@ from typing import Any
 
 import testinfra.host
 from pyinfra.api import Host, StringCommand
-from pyinfra.api.arguments import ConnectorArguments, pop_global_arguments
 from pyinfra.api.exceptions import ConnectError
 from testinfra.backend.base import BaseBackend, CommandResult
 
+from smtp_auth.runs.pyinfra_internals import connector_arguments
 from smtp_auth.verify.target import Target, Unseen, observer
 
 # Seconds after which a command on a host counts as hanging.
@@ -65,15 +65,14 @@ class Connection(BaseBackend):  # type: ignore[misc]
         """Run a command for testinfra, with the arguments quoted in place of each `%s`."""
         return self.execute(self.quote(command, *args))
 
-    def execute(self, command: str, stdin: str | None = None) -> CommandResult:
+    def execute(self, command: str, stdin: str | None = None, timeout: float = TIMEOUT) -> CommandResult:
         """Run a shell command as the host's data says: as root, by sudo, …"""
-        given = dict(pop_global_arguments(self._pyinfra.state, self._pyinfra, {})[0])
-        names = ConnectorArguments.__annotations__.keys() - _OWN_ARGUMENTS
-        arguments: Any = {name: given[name] for name in names}
+        given = connector_arguments(self._pyinfra)
+        arguments: Any = {name: value for name, value in given.items() if name not in _OWN_ARGUMENTS}
         # pyinfra only says whether a command failed, so the command prints its status at the end.
         line = StringCommand(f"( {command}\n); printf '\\n%s' $?")
         with self._channels:
-            _, output = self._pyinfra.run_shell_command(line, _stdin=stdin, _timeout=TIMEOUT, **arguments)
+            _, output = self._pyinfra.run_shell_command(line, _stdin=stdin, _timeout=timeout, **arguments)
         *lines, status = output.stdout_lines or [""]
         if not status.isdigit():
             raise ConnectionError(f"the connection broke off: {output.stderr or 'no answer'}")

@@ -5,16 +5,15 @@ from dataclasses import dataclass
 
 from cryptography import x509
 
-from smtp_auth.facts.look import Look, parse
-from smtp_auth.facts.mail_host import MailHost, Question
+from smtp_auth.facts.look import Look
 from smtp_auth.on_host import program
-from smtp_auth.on_host.change import RECORD
+from smtp_auth.on_host.asking import look_at
+from smtp_auth.on_host.channel import Answer, Limits, NoAnswer
 from smtp_auth.plan import readiness
 from smtp_auth.plan.plan import Plan, plan_ignoring_obstacles
-from smtp_auth.plan.step import files_managed, parameters_asked
 from smtp_auth.services.certbot.hook import HOOK, has_certbot
 from smtp_auth.services.dovecot.listener import listener_path
-from smtp_auth.verify.connection import connected, on
+from smtp_auth.verify.connection import TIMEOUT, Connection, connected, on
 from smtp_auth.verify.target import Target, Unseen, observer
 
 # What the deploy has no use for. Earlier releases do not know those of bare newlines.
@@ -31,15 +30,24 @@ _DEPLOYABLE = "nothing stands in the way of a deploy"
 @observer
 def look(target: Target) -> Look:
     """The same look at the host that a deploy takes, with some more parameters."""
-    settings = target.settings
-    parameters = (*parameters_asked(target.steps, settings), *_ASKED_TOO)
-    question = Question(settings, RECORD, parameters, files_managed(target.steps))
-    command = MailHost().command(question)
-    result = target.see(connected).execute(str(command), stdin=program("look.pl"))
-    found = parse(result.stdout.splitlines())
-    if found is None:
-        raise ConnectionError(f"the look at the host came to no end: {result.stderr.strip()}")
-    return found
+    channel = _Channel(target.see(connected))
+    return look_at(channel, target.settings, target.steps, _ASKED_TOO, limits=Limits(seconds=TIMEOUT))
+
+
+@dataclass(frozen=True)
+class _Channel:
+    """The verification's connection, as a channel for looks."""
+
+    connection: Connection
+
+    def __call__(self, command: str, stdin: str, limits: Limits) -> Answer:
+        try:
+            result = self.connection.execute(command, stdin, limits.seconds)
+        except OSError as error:
+            raise NoAnswer(f"the connection was lost: {str(error) or type(error).__name__}") from None
+        answer = Answer(tuple(result.stdout.splitlines()), tuple(result.stderr.splitlines()))
+        limits.check(answer)
+        return answer
 
 
 @observer

@@ -94,10 +94,10 @@ setattr(_module, {name!r}, _broken)
 """
 
 FAULTS = {
-    "look": ("smtp_auth.facts.mail_host", "parse", False),
-    "plan": ("smtp_auth.runs.host", "plan_of", False),
+    "look": ("smtp_auth.on_host.asking", "parse_look", False),
+    "plan": ("smtp_auth.on_host.asking", "plan_of", False),
     "operations": ("smtp_auth.runs.operation", "step_lines", False),
-    "execution": ("smtp_auth.runs.transaction", "start_program", True),
+    "execution": ("smtp_auth.on_host.changing", "start_program", True),
     "data": ("smtp_auth.runs.data_check", "settings_from_data", False),
 }
 
@@ -131,8 +131,8 @@ def test_an_error_in_this_program_fails_one_host_alone(
     [
         # deploy.py goes on calling operations for the host that the first one has failed.
         ("smtp_auth.runs.operation", "step_lines", "an error in this program"),
-        ("smtp_auth.runs.host", "rehearsal_program", "an error in this program"),
-        ("smtp_auth.facts.rehearsal", "told", "the rehearsal on this host came to no end"),
+        ("smtp_auth.on_host.asking", "rehearsal_program", "an error in this program"),
+        ("smtp_auth.on_host.asking", "parse_rehearsal", "the rehearsal on this host cannot be read"),
     ],
 )
 def test_an_error_while_a_preview_is_made_fails_one_host_alone(

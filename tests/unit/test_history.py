@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from smtp_auth.facts.record import PastChange, Record
-from smtp_auth.fleet.history import Past, as_json, details, table
+from smtp_auth.fleet.history import HostHistory, as_json, details, table
 from tests.unit.past import deployed
 from tests.unit.scenarios import MAIN_CF, stock, wanted, with_file
 
@@ -24,10 +24,10 @@ def _change(mode: str = "0644", outcome: str = "live") -> PastChange:
 
 
 FOUND = {
-    "a.example": Past(Record((_change(),))),
-    "b.example": Past(Record((_change(),))),
-    "c.example": Past(Record((_change(outcome="put back"),), unreadable=("2026-x",))),
-    "d.example": Past(error="not reached: timed out"),
+    "a.example": HostHistory(Record((_change(),))),
+    "b.example": HostHistory(Record((_change(),))),
+    "c.example": HostHistory(Record((_change(outcome="put back"),), unreadable=("2026-x",))),
+    "d.example": HostHistory(error="not reached: timed out"),
 }
 ID = _change().id
 
@@ -48,11 +48,11 @@ def test_a_line_per_change_and_outcome_then_what_could_not_be_read() -> None:
 def test_all_hosts_and_many_hosts_are_told_in_few_words() -> None:
     same = {f"h{number}.example": FOUND["a.example"] for number in range(5)}
     assert "all 5 hosts" in next(table(same))
-    assert "h0.example, h1.example and 3 more" in next(table({**same, "d": Past(error="x")}))
+    assert "h0.example, h1.example and 3 more" in next(table({**same, "d": HostHistory(error="x")}))
 
 
 def test_nothing_on_record_is_said() -> None:
-    assert list(table({"a.example": Past()})) == ["no change is on record"]
+    assert list(table({"a.example": HostHistory()})) == ["no change is on record"]
 
 
 def test_hosts_with_the_same_difference_are_told_once() -> None:
@@ -64,7 +64,7 @@ def test_hosts_with_the_same_difference_are_told_once() -> None:
 
 
 def test_lines_of_a_file_that_not_everybody_may_read_are_not_shown() -> None:
-    found = {"a.example": Past(Record((_change(mode="0640"),)))}
+    found = {"a.example": HostHistory(Record((_change(mode="0640"),)))}
     lines = list(details(found, ID))
     assert "    (not shown: not everybody may read the file)" in lines
     assert not any("smtpd_tls_auth_only" in line for line in lines)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from operations import STEPS, postfix_sni
 from smtp_auth.facts.decode import told
-from smtp_auth.facts.mail_host import MailHost, Question
+from smtp_auth.on_host.asking import look_command
 from smtp_auth.on_host.change import rehearsal_program
 from smtp_auth.plan.step import files_managed, parameters_asked
 from smtp_auth.postfix.main_cf import defined_parameters
@@ -55,8 +55,7 @@ def test_the_files_hold_what_was_meant_and_nothing_more(version: str, found: Set
 @given(passing(TALLY))
 def test_the_looks_command_has_the_words_that_were_meant(found: Settings) -> None:
     files = files_managed(STEPS)
-    command = MailHost().command(Question(found, "/record", parameters_asked(STEPS, found), files))
-    words = shlex.split(str(command))
+    words = shlex.split(look_command(found, "/record", parameters_asked(STEPS, found), files))
     first = [f"live={found.letsencrypt_live}", f"hostname={found.mail_hostname}", "record=/record"]
     assert words[:5] == ["perl", "-", *first]
     ours = [word for word in words[5:] if not word.startswith("parameter=")]

@@ -20,11 +20,11 @@ from operations import (
     submissions_service,
 )
 from smtp_auth.facts.look import Look
+from smtp_auth.on_host.asking import Asked
 from smtp_auth.plan.plan import plan_of
 from smtp_auth.plan.text import step_lines
 from smtp_auth.runs import host as hosts
 from smtp_auth.runs import live
-from smtp_auth.runs.host import Prepared
 from smtp_auth.runs.transaction import Transaction
 from tests.unit.scenarios import HOST, RELEASES, stock, wanted
 from tests.unit.test_plan import after
@@ -76,7 +76,7 @@ def do(operation: Callable[..., Any], look: Look | None, done: Done | None = Non
     host.noop = lambda reason: setattr(done, "noop", reason)  # type: ignore
     hosts._hosts.pop(host, None)
     if look is not None:
-        hosts._hosts[host] = Prepared(wanted(), look, plan_of(wanted(), look, STEPS))
+        hosts._hosts[host] = Asked(wanted(), look, plan_of(wanted(), look, STEPS))
     with ctx_state.use(state), ctx_config.use(state.config), ctx_host.use(host):
         done.commands += list(operation._inner())  # type: ignore[attr-defined]
     return done

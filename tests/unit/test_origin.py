@@ -12,7 +12,7 @@ from smtp_auth.runs import origin
 
 @pytest.fixture(autouse=True)
 def _forgotten() -> None:
-    origin._change.cache_clear()
+    origin._origin.cache_clear()
 
 
 def _git(folder: Path, *words: str) -> str:
@@ -34,25 +34,25 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_all_hosts_of_a_run_have_one_change() -> None:
     with ThreadPoolExecutor(8) as pool:
-        [change] = {*pool.map(lambda _: origin.this_change(), range(8))}
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ-[0-9a-f]{4}", change.id)
-    assert re.fullmatch(r"\S+@\S+", change.controller)
+        [found] = {*pool.map(lambda _: origin.origin_of_this_run(), range(8))}
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ-[0-9a-f]{4}", found.id)
+    assert re.fullmatch(r"\S+@\S+", found.controller)
 
 
 def test_the_commit_is_named(checkout: Path) -> None:
-    assert origin.this_change().commit == _git(checkout, "rev-parse", "--short=12", "HEAD").strip()
+    assert origin.origin_of_this_run().commit == _git(checkout, "rev-parse", "--short=12", "HEAD").strip()
 
 
 def test_what_differs_from_the_commit_is_called_dirty(checkout: Path) -> None:
     (checkout / "group_data.py").write_text("mail_domain = 'example.jp'\n")
-    assert origin.this_change().commit.endswith(" dirty")
+    assert origin.origin_of_this_run().commit.endswith(" dirty")
 
 
 def test_outside_a_checkout_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(origin, "_ROOT", tmp_path)
-    assert origin.this_change().commit == "unknown"
+    assert origin.origin_of_this_run().commit == "unknown"
 
 
 def test_without_git_the_commit_is_unknown(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(checkout))
-    assert origin.this_change().commit == "unknown"
+    assert origin.origin_of_this_run().commit == "unknown"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from smtp_auth.facts.record import Record, parse
-from smtp_auth.facts.record_fact import RecordOfChanges
 from smtp_auth.on_host import program
+from smtp_auth.on_host.asking import record_command
 
 MAIN, TABLE = "/etc/postfix/main.cf", "/etc/postfix/a table \xff"
 FIRST, SECOND, THIRD = (f"2026-11-22T10:1{number}:00Z-000{number}" for number in (1, 2, 3))
@@ -47,7 +47,7 @@ def record(tmp_path: Path) -> Path:
 
 
 def _read(record: Path, files: str = "", baseline: bool = False) -> Record:
-    command = str(RecordOfChanges().command(str(record), files, baseline))
+    command = record_command(str(record), files, baseline=baseline)
     done = subprocess.run(
         ["sh", "-c", command], input=program("history.pl"), capture_output=True, text=True, check=False
     )

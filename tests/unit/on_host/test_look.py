@@ -27,8 +27,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from operations import STEPS
 from smtp_auth.facts.look import File, LastChange, Look, Socket, parse
-from smtp_auth.facts.mail_host import MailHost, Question
 from smtp_auth.on_host import program
+from smtp_auth.on_host.asking import look_command
 from smtp_auth.plan.step import files_managed, parameters_asked
 from smtp_auth.services.certbot.certificates import names
 from smtp_auth.settings import Settings, settings_from_data
@@ -239,9 +239,9 @@ class Host:
         """What the program prints, called as a deploy calls it."""
         wanted = settings(str(self.lineage.parent))
         record = str(self.folder / "record")
-        question = Question(wanted, record, parameters_asked(STEPS, wanted), files_managed(STEPS))
+        command = look_command(wanted, record, parameters_asked(STEPS, wanted), files_managed(STEPS))
         done = subprocess.run(
-            ("sh", "-c", str(MailHost().command(question))),
+            ("sh", "-c", command),
             input=self._program(),
             capture_output=True,
             text=True,

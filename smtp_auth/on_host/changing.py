@@ -1,0 +1,78 @@
+"""To change a host: carry out its plan there, and learn the outcome even if the connection is lost."""
+
+import shlex
+from collections.abc import Callable
+from enum import Enum
+
+from smtp_auth.facts.decode import told
+from smtp_auth.facts.look import Look
+from smtp_auth.on_host.change import RECORD, follow_program, start_program
+from smtp_auth.on_host.change import Change as Origin
+from smtp_auth.on_host.channel import Channel, Limits, NoAnswer
+from smtp_auth.plan.plan import Plan
+from smtp_auth.settings import Settings
+
+GOES_ON = "the change goes on there, whole or not at all: run again to see its outcome"
+
+# The host itself gives up earlier: RuntimeMaxSec and TimeoutStopSec in start.pl.
+LIMITS = Limits(seconds=3600)
+
+
+class ChangeOutcome(Enum):
+    """What became of a change, in the words of the host."""
+
+    LIVE = "live"
+    REFUSED = "refused"
+    PUT_BACK = "put back"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+Ended = tuple[ChangeOutcome, list[str]]
+
+
+def change(
+    channel: Channel,
+    reconnect: Callable[[], None],
+    origin: Origin,
+    plan: Plan,
+    settings: Settings,
+    look: Look,
+    *,
+    limits: Limits = LIMITS,
+) -> Ended:
+    """Carry out a host's plan, whole or not at all.
+
+    If the connection is lost, the host goes on. This then connects once more, and waits for the outcome.
+
+    + reconnect: makes the channel usable again; raises `NoAnswer` if it cannot
+    + origin: who makes the change, and its ID
+    + settings, look: those of which the plan was made
+
+    Returns the outcome, and sentences that say why if it is not live.
+    """
+    start = _command("start", origin)
+    ended = _ended(channel, start, start_program(origin, plan, settings, look), limits)
+    if ended is None:
+        try:
+            reconnect()
+        except NoAnswer as error:
+            return ChangeOutcome.UNKNOWN, [f"the connection was lost ({error}); {GOES_ON}"]
+        ended = _ended(channel, _command("follow", origin), follow_program(), limits)
+    return ended or (ChangeOutcome.UNKNOWN, [f"the connection was lost twice; {GOES_ON}"])
+
+
+def _command(what: str, origin: Origin) -> str:
+    return shlex.join(("perl", "-", what, origin.id, RECORD))
+
+
+def _ended(channel: Channel, command: str, stdin: str, limits: Limits) -> Ended | None:
+    """The outcome that a command printed last, and what the host said; `None` if the answer was cut off."""
+    try:
+        answer = channel(command, stdin, limits)
+    except NoAnswer:
+        return None
+    found = told(answer.lines)
+    if "outcome" not in found:
+        return None
+    return ChangeOutcome(found["outcome"][-1]), [*found["said"][-1].splitlines(), *answer.complaints]

@@ -1,0 +1,65 @@
+"""What it takes to ask or change a host: a way to run one command there. Knows no pyinfra."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+# Lines of standard error that are quoted where an answer is incomplete, and their length in characters.
+_QUOTED_LINES, _QUOTED = 3, 300
+
+
+class NoAnswer(Exception):
+    """The host gave no answer, or an incomplete one. `str()` of it is a sentence that says why."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command printed.
+
+    + lines: on standard output
+    + complaints: on standard error
+    """
+
+    lines: tuple[str, ...] = ()
+    complaints: tuple[str, ...] = ()
+
+    @property
+    def octets(self) -> int:
+        """How large it is, each line with its end."""
+        return sum(len(line) + 1 for line in (*self.lines, *self.complaints))
+
+    @property
+    def complaint(self) -> str:
+        """The last complaints, on one line."""
+        found = "; ".join(line.strip() for line in self.complaints[-_QUOTED_LINES:] if line.strip())
+        return found[-_QUOTED:] or "the host gave no reason"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one answer of a host may cost.
+
+    + seconds: how long the command may take
+    + octets: how much it may print
+    """
+
+    seconds: float = 300
+    octets: int = 32 << 20
+
+    def check(self, answer: Answer) -> None:
+        """Raise `NoAnswer` if an answer is too large."""
+        if answer.octets > self.octets:
+            raise NoAnswer(f"the host printed {answer.octets} bytes; at most {self.octets} are read")
+
+
+class Channel(Protocol):
+    """Runs a command on one host, as the user that its data names."""
+
+    def __call__(self, command: str, stdin: str, limits: Limits) -> Answer:
+        """What a shell command printed. Its exit status says nothing: a complete answer says so itself.
+
+        + stdin: the program that the command reads on standard input, which needs no quoting
+        + limits: at what time and size the channel gives up
+
+        Raises `NoAnswer` if the connection is lost, or the answer is beyond the limits.
+        """
+        ...

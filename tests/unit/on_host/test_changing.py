@@ -1,0 +1,84 @@
+"""To change a host is a function of a channel and values. A lost connection does not lose the outcome."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from operations import STEPS
+from smtp_auth.on_host.change import RECORD, follow_program, start_program
+from smtp_auth.on_host.change import Change as Origin
+from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome, change
+from smtp_auth.on_host.channel import Answer, Limits, NoAnswer
+from smtp_auth.plan.plan import plan_of
+from tests.unit.scenarios import stock, wanted
+
+LOOK, SETTINGS = stock("3.10.5"), wanted()
+PLAN = plan_of(SETTINGS, LOOK, STEPS)
+ORIGIN = Origin("2026-11-22T10:15:00Z-3f2a", "admin@controller", "unknown")
+LIVE = Answer(("said\t", "outcome\tlive"))
+
+
+@dataclass
+class Host:
+    """A channel to a host that gives one of these answers after the other.
+
+    + reached: whether a second connection succeeds
+    """
+
+    answers: list[Answer | NoAnswer]
+    reached: bool = True
+    commands: list[str] = field(default_factory=list)
+    programs: list[str] = field(default_factory=list)
+
+    def __call__(self, command: str, stdin: str, limits: Limits) -> Answer:
+        self.commands.append(command)
+        self.programs.append(stdin)
+        answer = self.answers[len(self.commands) - 1]
+        if isinstance(answer, NoAnswer):
+            raise answer
+        return answer
+
+    def reconnect(self) -> None:
+        self.commands.append("reconnect")
+        self.answers.insert(len(self.commands) - 1, LIVE)
+        self.programs.append("")
+        if not self.reached:
+            raise NoAnswer("timed out")
+
+    def change(self) -> tuple[ChangeOutcome, list[str]]:
+        return change(self, self.reconnect, ORIGIN, PLAN, SETTINGS, LOOK)
+
+
+START, FOLLOW = (f"perl - {what} {ORIGIN.id} {RECORD}" for what in ("start", "follow"))
+
+
+def test_a_plan_that_is_live_took_one_command() -> None:
+    host = Host([LIVE])
+    assert host.change() == (ChangeOutcome.LIVE, [])
+    assert host.commands == [START]
+    assert host.programs == [start_program(ORIGIN, PLAN, SETTINGS, LOOK)]
+
+
+@pytest.mark.parametrize("outcome", ChangeOutcome)
+def test_the_outcome_and_the_reasons_are_the_hosts(outcome: ChangeOutcome) -> None:
+    answer = Answer(("said\tone%0Atwo", f"outcome\t{outcome.value}"), ("a complaint",))
+    assert Host([answer]).change() == (outcome, ["one", "two", "a complaint"])
+
+
+@pytest.mark.parametrize("lost", [NoAnswer("timed out"), Answer(), Answer(("said\tx",))])
+def test_a_lost_connection_is_made_once_more_and_the_outcome_read(lost: Answer | NoAnswer) -> None:
+    host = Host([lost, Answer(("said\tno proof", "outcome\tput back"))])
+    assert host.change() == (ChangeOutcome.PUT_BACK, ["no proof"])
+    assert host.commands == [START, "reconnect", FOLLOW]
+    assert host.programs[-1] == follow_program()
+
+
+def test_a_host_that_is_not_reached_again_goes_on() -> None:
+    host = Host([NoAnswer("reset")], reached=False)
+    assert host.change() == (ChangeOutcome.UNKNOWN, [f"the connection was lost (timed out); {GOES_ON}"])
+
+
+def test_a_connection_that_is_lost_twice_is_not_made_again() -> None:
+    host = Host([NoAnswer("reset"), NoAnswer("reset")])
+    assert host.change() == (ChangeOutcome.UNKNOWN, [f"the connection was lost twice; {GOES_ON}"])
+    assert host.commands == [START, "reconnect", FOLLOW]

@@ -1,0 +1,316 @@
+"""pyinfra's side of each function of `runs/pyinfra_internals.py`: what must be there.
+
+Run as a program it prints in JSON, for each function, what is wrong with pyinfra as it is, and with pyinfra
+after the part that the function needs was taken away. It is a process of its own: pyinfra's command line
+replaces the standard library's sockets when it is imported.
+"""
+
+import contextlib
+import inspect
+import json
+import logging
+import socket
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import MagicMock
+
+import pytest
+from pyinfra.api import Config, Host, Inventory, State
+from pyinfra.api.exceptions import PyinfraError
+
+from smtp_auth.runs import pyinfra_internals
+
+Break = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True)
+class Side:
+    """pyinfra's side of one function.
+
+    + check: fails if it is missing
+    + take_away: takes it away
+    """
+
+    check: Callable[[], None]
+    take_away: Break
+
+
+def without(target: str) -> Break:
+    """Take away an attribute, `module.name` or `module.class.name`."""
+    return lambda patch: patch.delattr(target)
+
+
+def instead(target: str, value: object) -> Break:
+    """Replace an attribute."""
+    return lambda patch: patch.setattr(target, value)
+
+
+def _state(*names: str, **data: Any) -> State:
+    return State(Inventory((list(names or ("@local",)), data)), Config())
+
+
+def _host(**data: Any) -> Host:
+    return next(iter(_state(**data).inventory))
+
+
+def _after_inventory() -> None:
+    from pyinfra_cli import cli
+
+    state, called = State(), []
+    pyinfra_internals.after_inventory(state, lambda: called.append(state.initialised))
+    state.init(Inventory((["a"], {})), Config(), initial_limit=None)
+    assert called == [True]
+    source = inspect.getsource(cli._main)
+    assert "state.init(" in source.partition("connect_all(")[0], (
+        "it is not called before a connection is made"
+    )
+
+
+def _command_line() -> None:
+    import click
+    from pyinfra_cli.cli import cli
+
+    with click.Context(cli, info_name="pyinfra") as context:
+        cli.parse_args(context, ["inventory.py", "deploy.py", "--dry", "--limit", "a"])
+        given = pyinfra_internals.command_line()
+    assert given["operations"] == ("deploy.py",)
+    assert given["dry"] is True
+    assert given["yes"] in (False, None)
+    assert [*given["limit"]] == ["a"]
+    assert not given["exclude"]
+    assert pyinfra_internals.command_line() == {}
+
+
+def _leave_out() -> None:
+    state = _state("a", "b")
+    first, second = state.inventory
+    pyinfra_internals.leave_out(state, {first})
+    assert [state.is_host_in_limit(host) for host in (first, second)] == [False, True]
+    assert state.failed_hosts == {first}
+    assert [*state.inventory.iter_activated_hosts()] == []
+    _exits_with_failure(state)
+
+
+def _fail_late() -> None:
+    state = _state("a", "b")
+    pyinfra_internals.fail_late(state, next(iter(state.inventory)))
+    _exits_with_failure(state)
+
+
+def _exits_with_failure(state: State) -> None:
+    """Whether pyinfra's command line gives the exit status 1."""
+    from pyinfra.context import ctx_state
+    from pyinfra_cli import cli
+
+    with ctx_state.use(state), pytest.raises(SystemExit) as ended:
+        cli._exit()
+    assert ended.value.code == 1
+
+
+def _ask_no_question() -> None:
+    from pyinfra_cli.cli import _set_fail_prompts
+
+    state = _state("a", "b")
+    for host in state.inventory:
+        state.activate_host(host)
+    _set_fail_prompts(state, state.config)
+    state.should_raise_failed_hosts = MagicMock(return_value=True)
+    pyinfra_internals.ask_no_question(state)
+    state.fail_hosts({next(iter(state.inventory))})
+    state.should_raise_failed_hosts.assert_not_called()
+    state.config.FAIL_PERCENT = 0
+    with pytest.raises(PyinfraError):
+        state.fail_hosts({next(iter(state.inventory))})
+
+
+def _is_ready_line() -> None:
+    from pyinfra.context import ctx_state
+    from pyinfra_cli.util import _parallel_load_hosts
+
+    state = _state()
+    state.activate_host(next(iter(state.inventory)))
+    found = []
+    logger = logging.getLogger("pyinfra")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+
+    def keep(record: logging.LogRecord) -> bool:
+        found.append(pyinfra_internals.is_ready_line(record))
+        return False
+
+    logger.addFilter(keep)
+    try:
+        with ctx_state.use(state):
+            _parallel_load_hosts(state, lambda: None, "deploy.py")
+    finally:
+        logger.removeFilter(keep)
+        logger.setLevel(level)
+    assert found == [True]
+
+
+def _translate_output() -> None:
+    from pyinfra.connectors import util
+
+    before = util.read_buffer
+    try:
+        pyinfra_internals.translate_output(lambda line: f"<{line!r}>")
+        output = util.read_output_buffers([b"\xff\n"], ["b\n"], None, False, "")
+    finally:
+        util.read_buffer = before
+    assert (output.stdout_lines, output.stderr_lines) == (["<b'\\xff\\n'>"], ["<'b\\n'>"])
+
+
+def _register_file() -> None:
+    from pyinfra.api import util
+
+    assert util.stack is inspect.stack
+    with tempfile.NamedTemporaryFile(suffix=".py", prefix="registered_") as file:
+        path = Path(file.name)
+        pyinfra_internals.register_file(path)
+        space: dict[str, Any] = {}
+        exec(compile("def function(): pass", path, "exec"), space)
+        module = inspect.getmodule(space["function"].__code__)
+    assert module is sys.modules.pop(path.stem)
+
+
+def _connector_arguments() -> None:
+    host = _host(_sudo=True, _sudo_user="mail", mail_domain="example.jp")
+    found = pyinfra_internals.connector_arguments(host)
+    assert (found["_sudo"], found["_sudo_user"], found["_su_user"]) == (True, "mail", None)
+    assert "mail_domain" not in found
+
+
+def _connect_again() -> None:
+    host = _host()
+    host.connect()
+    connect = host.connector.connect = MagicMock()  # type: ignore[method-assign]
+    host.connect()
+    connect.assert_not_called()
+    pyinfra_internals.connect_again(host, "to try")
+    connect.assert_called_once()
+    assert host.connected
+
+
+def _notice_silence() -> None:
+    from paramiko import SSHClient, Transport
+    from pyinfra.connectors.ssh import SSHConnector
+
+    assert SSHConnector.client is None
+    assert issubclass(inspect.get_annotations(SSHConnector, eval_str=True)["client"].__args__[0], SSHClient)
+    host = next(iter(_state("a").inventory))
+    client = host.connector.client = MagicMock(spec=SSHClient)  # type: ignore[attr-defined]
+    transport = client.get_transport.return_value = MagicMock(spec=Transport)
+    transport.sock = MagicMock()
+    pyinfra_internals.notice_silence(host, 30)
+    transport.set_keepalive.assert_called_once_with(10)
+    transport.sock.setsockopt.assert_called_once()
+    assert "self.sock = " in inspect.getsource(Transport.__init__)
+
+
+def _connector_keys() -> None:
+    expected = {"ssh_user", "ssh_hostname", "ssh_key", "ssh_config_file", "docker_image"}
+    assert expected <= pyinfra_internals.connector_keys()
+
+
+def _ssh_name() -> None:
+    with tempfile.NamedTemporaryFile("w") as file:
+        file.write("Host a\n    HostName 192.0.2.1\n")
+        file.flush()
+        assert pyinfra_internals.ssh_name("a", file.name) == "192.0.2.1"
+        assert pyinfra_internals.ssh_name("b", file.name) == "b"
+    assert pyinfra_internals.ssh_name("a", "/nonexistent") == "a"
+
+
+def _make_sockets_cooperative() -> None:
+    pyinfra_internals.make_sockets_cooperative()
+    assert socket.socket.__module__.startswith("gevent.")
+
+
+def _inventory() -> Inventory:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "inventory.py"
+        file.write_text('first = [("a", {"one": 1})]\nsecond = ["b"]\n')
+        group_data = Path(folder) / "group_data"
+        group_data.mkdir()
+        (group_data / "all.py").write_text("two = 2\n")
+        from pyinfra.context import ctx_state
+
+        with contextlib.chdir(folder), ctx_state.use(State()):
+            return pyinfra_internals.read_inventory(file, ["three=3", "four=true"])
+
+
+def _read_inventory() -> None:
+    found = {host.name: host.data.dict() for host in _inventory()}
+    common = {"two": 2, "three": 3, "four": True}
+    assert found == {"a": {"one": 1, **common}, "b": common}, found
+
+
+def _limited() -> None:
+    inventory = _inventory()
+    assert pyinfra_internals.limited(inventory, []) is None
+    for limit in ("a", "first", "[a]"):
+        assert [host.name for host in pyinfra_internals.limited(inventory, [limit]) or ()] == ["a"]
+
+
+def _without_command_line(patch: pytest.MonkeyPatch) -> None:
+    patch.setitem(sys.modules, "pyinfra_cli", None)
+
+
+SIDES: dict[str, Side] = {
+    "after_inventory": Side(_after_inventory, without("pyinfra.api.state.State.init")),
+    "command_line": Side(_command_line, instead("pyinfra_cli.cli.cli.params", [])),
+    "leave_out": Side(
+        _leave_out, instead("pyinfra.api.state.State.is_host_in_limit", lambda _state, _host: True)
+    ),
+    "fail_late": Side(_fail_late, instead("pyinfra_cli.cli._exit", lambda: sys.exit(0))),
+    "ask_no_question": Side(
+        _ask_no_question,
+        instead(
+            "pyinfra.api.state.State.fail_hosts", lambda state, _hosts: state.should_raise_failed_hosts()
+        ),
+    ),
+    "is_ready_line": Side(
+        _is_ready_line, instead("pyinfra_cli.util._parallel_load_hosts", lambda *_words: None)
+    ),
+    "translate_output": Side(_translate_output, without("pyinfra.connectors.util.read_buffer")),
+    "register_file": Side(_register_file, without("pyinfra.api.util.stack")),
+    "connector_arguments": Side(
+        _connector_arguments,
+        instead("smtp_auth.runs.pyinfra_internals.pop_global_arguments", lambda _state, _host: ({}, [])),
+    ),
+    "connect_again": Side(_connect_again, without("pyinfra.api.host.Host.connect")),
+    "notice_silence": Side(_notice_silence, without("pyinfra.connectors.ssh.SSHConnector.client")),
+    "connector_keys": Side(_connector_keys, without("pyinfra.connectors.ssh.SSHConnector.data_cls")),
+    "ssh_name": Side(_ssh_name, instead("smtp_auth.runs.pyinfra_internals.get_ssh_config", lambda: None)),
+    "make_sockets_cooperative": Side(_make_sockets_cooperative, _without_command_line),
+    "read_inventory": Side(_read_inventory, without("pyinfra_cli.cli._set_override_data")),
+    "limited": Side(_limited, without("pyinfra_cli.cli._apply_inventory_limit")),
+}
+
+
+def _trouble(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except (Exception, pytest.fail.Exception) as error:
+        return f"{type(error).__name__}: {error}"
+    return ""
+
+
+def main() -> None:
+    """Check each side, as it is and taken away."""
+    pyinfra_internals.make_sockets_cooperative()
+    found = {}
+    for name, side in SIDES.items():
+        there = _trouble(side.check)
+        with pytest.MonkeyPatch.context() as patch:
+            side.take_away(patch)
+            found[name] = (there, _trouble(side.check))
+    print(json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
