@@ -12,6 +12,7 @@ from smtp_auth.plan import readiness
 from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.operation import take_part
+from smtp_auth.services.dovecot import DOVECOT
 from smtp_auth.settings import Settings
 
 DROPIN = ManagedFile("dropin", "dovecot", "99-postfix-smtp-auth.conf")
@@ -47,7 +48,7 @@ def edit(draft: Draft) -> None:
     if look.listener != WANTED:
         draft.write(DROPIN, _content(look), mode="0644")
     elif look.socket != WANTED:
-        draft.reload(DROPIN.service, "its socket is not yet what its configuration says")
+        draft.reload(DOVECOT.name, "its socket is not yet what its configuration says")
 
 
 def _obstacles(_settings: Settings, look: Look) -> Iterator[str]:

@@ -6,15 +6,16 @@ from pyinfra.api.exceptions import FactProcessError
 from smtp_auth.facts.record import Record, parse
 
 
-class RecordOfChanges(FactBase[Record]):
+class RecordFact(FactBase[Record]):
     """
     Returns a host's `Record`.
 
     + record: its directory
-    + files: with the files of the live changes from this ID on; `last`: of the last live one; empty: of none
+    + files: with the files of the live changes from this ID on; `last`: of the last live one; `newest`: with
+      the newest version of each file; empty: of none
     + baseline: whether with the files as they were first seen
 
-    Ask with the program `history.pl` of `on_host` as `_stdin`. It reads only.
+    Ask with `on_host.looking.history_program` as `_stdin`. It reads only.
     """
 
     def command(self, record: str, files: str = "", baseline: bool = False) -> StringCommand:

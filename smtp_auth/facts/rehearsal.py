@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pyinfra.api import FactBase, StringCommand
 from pyinfra.api.exceptions import FactProcessError
 
-from smtp_auth.facts.decode import told
+from smtp_auth.facts.decode import decode
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Rehearsal(FactBase[Rehearsed]):
 
     def process(self, output: list[str]) -> Rehearsed:
         try:
-            found = told(output)
+            found = decode(output)
         except Exception as error:
             # pyinfra takes only this one for the trouble of one host; any other ends the run for all.
             raise FactProcessError(f"the rehearsal on this host came to no end: {error!r}") from None

@@ -12,9 +12,9 @@ from pyinfra.api import Host
 from pyinfra.api.exceptions import ConnectError
 
 from smtp_auth.facts.record import PastChange, Record
-from smtp_auth.facts.record_fact import RecordOfChanges
-from smtp_auth.on_host import program
+from smtp_auth.facts.record_fact import RecordFact
 from smtp_auth.on_host.change import RECORD
+from smtp_auth.on_host.looking import history_program
 from smtp_auth.plan.draft import are_for_everybody
 from smtp_auth.shown import shown
 
@@ -51,7 +51,7 @@ def records(hosts: Sequence[Host], tell: Callable[[str], None]) -> dict[str, Pas
 def _record(host: Host) -> Past:
     try:
         host.connect(show_errors=False, raise_exceptions=True)
-        record = host.get_fact(RecordOfChanges, record=RECORD, _stdin=program("history.pl"))
+        record = host.get_fact(RecordFact, record=RECORD, _stdin=history_program())
     except ConnectError as error:
         return Past(error=f"not reached: {error}")
     except Exception as error:

@@ -68,7 +68,7 @@ def _chain(effective: Mapping[str, str]) -> str:
 
 def dropin_of(managed: Sequence[ManagedFile]) -> ManagedFile:
     """The file with the auth listener."""
-    return next(file for file in managed if file.place == "dovecot")
+    return next(file for file in managed if file.service == "dovecot")
 
 
 def _listener(draft: Draft, managed: Sequence[ManagedFile]) -> Socket | None:

@@ -13,6 +13,9 @@ from smtp_auth.settings import Settings
 # Dovecot's dies, on port 25 too.
 RELOADED = ("Dovecot", "Postfix")
 
+# What people call a service, by its key.
+_NAMES = {"postfix": "Postfix", "dovecot": "Dovecot", "certbot": "certbot's deploy hook"}
+
 # Rounding of process start times; a reload that follows a change takes longer than this (seconds).
 _CLOCK_TOLERANCE = 0.05
 
@@ -205,14 +208,14 @@ def plan_of_draft(
     look = draft.look
     managed = managed[::-1] if backwards else managed
     files = tuple(_changed(draft, managed))
-    unfinished = tuple(dict.fromkeys(file.service for file in managed if _has_leftovers(look, file)))
+    unfinished = tuple(dict.fromkeys(_NAMES[file.service] for file in managed if _has_leftovers(look, file)))
     return Plan(
         warnings=warnings,
         edits=tuple(draft.edits),
         notes=tuple(draft.notes),
         files=files,
         managed=tuple(
-            (file.service, look.files[file.key]) for file in managed if not look.files[file.key].odd
+            (_NAMES[file.service], look.files[file.key]) for file in managed if not look.files[file.key].odd
         ),
         reloads=tuple(_reloads(draft, files, unfinished))[:: -1 if backwards else 1],
         unfinished=unfinished,
@@ -231,7 +234,7 @@ def _changed(draft: Draft, managed: Sequence[ManagedFile]) -> Iterator[PlannedFi
     for key in managed:
         file, content, mode = draft.look.files[key.key], draft.content(key), draft.mode(key)
         if (content, mode) != (file.content, file.mode):
-            yield PlannedFile(file, key.service, content, mode)
+            yield PlannedFile(file, _NAMES[key.service], content, mode)
 
 
 def _has_leftovers(look: Look, file: ManagedFile) -> bool:

@@ -17,18 +17,19 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.context import ctx_host
 
 from smtp_auth.facts.look import Look
-from smtp_auth.facts.mail_host import MailHost, Question
+from smtp_auth.facts.mail_host import LookRequest, MailHost
 from smtp_auth.facts.record import Record
-from smtp_auth.facts.record_fact import RecordOfChanges
+from smtp_auth.facts.record_fact import RecordFact
 from smtp_auth.facts.rehearsal import Rehearsal, Rehearsed
-from smtp_auth.on_host import program
 from smtp_auth.on_host.change import RECORD, rehearsal_program
+from smtp_auth.on_host.looking import history_program, look_program
 from smtp_auth.plan.plan import Plan, plan_of
 from smtp_auth.plan.preview import last_change_line
 from smtp_auth.plan.step import Step, files_managed, parameters_asked
 from smtp_auth.runs.report import Outcome, report
 from smtp_auth.runs.run import is_in_place
 from smtp_auth.runs.trouble import fail, fault
+from smtp_auth.services.dovecot import LISTENER
 from smtp_auth.settings import Settings, SettingsError, settings_from_data
 from smtp_auth.shown import shown
 
@@ -126,8 +127,8 @@ def carries_out(settings: Settings, look: Look, plan: Plan) -> bool:
 
 def looked(settings: Settings, steps: Sequence[Step]) -> Look | None:
     """A look at the present host; `None` if it failed, and the host with it."""
-    question = Question(settings, RECORD, parameters_asked(steps, settings), files_managed(steps))
-    found: Look | None = host.get_fact(MailHost, question=question, _stdin=program("look.pl"))
+    request = LookRequest(settings, RECORD, parameters_asked(steps, settings), files_managed(steps), LISTENER)
+    found: Look | None = host.get_fact(MailHost, request=request, _stdin=look_program())
     if found is None:
         _no_end("look")
     return found
@@ -136,10 +137,10 @@ def looked(settings: Settings, steps: Sequence[Step]) -> Look | None:
 def recorded(files: str, *, baseline: bool = False) -> Record | None:
     """The record of the present host; `None` if it cannot be read, and the host has failed with it.
 
-    + files, baseline: see `RecordOfChanges`
+    + files, baseline: see `RecordFact`
     """
     found: Record | None = host.get_fact(
-        RecordOfChanges, record=RECORD, files=files, baseline=baseline, _stdin=program("history.pl")
+        RecordFact, record=RECORD, files=files, baseline=baseline, _stdin=history_program()
     )
     if found is None:
         _no_end("reading of the record")

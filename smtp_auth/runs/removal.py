@@ -44,7 +44,7 @@ def _prepare(steps: tuple[Step, ...]) -> bool:
     record = recorded(files="newest", baseline=True)
     if record is None:
         return False
-    if record.live and not record.unrecorded:
+    if record.live:
         settings = record.live[-1].settings
         look = looked(settings, steps)
         return look is not None and carries_out(

@@ -9,7 +9,7 @@ from pyinfra.api import Host, State, StringCommand
 from pyinfra.api.exceptions import ConnectError
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
-from smtp_auth.facts.decode import told
+from smtp_auth.facts.decode import decode
 from smtp_auth.facts.look import Look
 from smtp_auth.on_host.change import RECORD, follow_program, start_program
 from smtp_auth.plan.plan import Plan
@@ -85,7 +85,7 @@ def _ended(
         )
     except (OSError, EOFError, SSHException):
         return None
-    answer = told(output.stdout_lines)
+    answer = decode(output.stdout_lines)
     if "outcome" not in answer:
         return None
     return _OUTCOMES[answer["outcome"][-1]], [*answer["said"][-1].splitlines(), *output.stderr_lines]

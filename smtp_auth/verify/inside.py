@@ -8,12 +8,14 @@ from cryptography import x509
 from operations import STEPS
 from operations.certbot_hook import HOOK, has_certbot
 from smtp_auth.facts.look import Look, parse
-from smtp_auth.facts.mail_host import MailHost, Question
+from smtp_auth.facts.mail_host import LookRequest, MailHost
 from smtp_auth.on_host import program
 from smtp_auth.on_host.change import RECORD
+from smtp_auth.on_host.looking import look_program
 from smtp_auth.plan import readiness
 from smtp_auth.plan.plan import Plan, plan_regardless
 from smtp_auth.plan.step import files_managed, parameters_asked
+from smtp_auth.services.dovecot import LISTENER
 from smtp_auth.verify.connection import connected, on
 from smtp_auth.verify.target import Target, Unseen, observer
 
@@ -33,9 +35,9 @@ def look(target: Target) -> Look:
     """The same look at the host that a deploy takes, with some more parameters."""
     settings = target.settings
     parameters = (*parameters_asked(STEPS, settings), *_ASKED_TOO)
-    question = Question(settings, RECORD, parameters, files_managed(STEPS))
-    command = MailHost().command(question)
-    result = target.see(connected).execute(str(command), stdin=program("look.pl"))
+    request = LookRequest(settings, RECORD, parameters, files_managed(STEPS), LISTENER)
+    command = MailHost().command(request)
+    result = target.see(connected).execute(str(command), stdin=look_program())
     found = parse(result.stdout.splitlines())
     if found is None:
         raise ConnectionError(f"the look at the host came to no end: {result.stderr.strip()}")

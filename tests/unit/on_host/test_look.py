@@ -27,10 +27,11 @@ from cryptography.hazmat.primitives.serialization import (
 
 from operations import STEPS
 from smtp_auth.facts.look import File, LastChange, Look, Socket, parse
-from smtp_auth.facts.mail_host import MailHost, Question
-from smtp_auth.on_host import program
+from smtp_auth.facts.mail_host import LookRequest, MailHost
+from smtp_auth.on_host.looking import look_program
 from smtp_auth.plan.step import files_managed, parameters_asked
 from smtp_auth.services.certbot.certificates import names
+from smtp_auth.services.dovecot import LISTENER
 from smtp_auth.settings import Settings, settings_from_data
 from tests.unit.issuing import issued
 from tests.unit.on_host import RECORDED, RELEASES
@@ -239,9 +240,9 @@ class Host:
         """What the program prints, called as a deploy calls it."""
         wanted = settings(str(self.lineage.parent))
         record = str(self.folder / "record")
-        question = Question(wanted, record, parameters_asked(STEPS, wanted), files_managed(STEPS))
+        request = LookRequest(wanted, record, parameters_asked(STEPS, wanted), files_managed(STEPS), LISTENER)
         done = subprocess.run(
-            ("sh", "-c", str(MailHost().command(question))),
+            ("sh", "-c", str(MailHost().command(request))),
             input=self._program(),
             capture_output=True,
             text=True,
@@ -259,10 +260,10 @@ class Host:
         return look
 
     def _program(self) -> str:
-        text = program("look.pl")
+        text = look_program()
         redirected = {
-            '"/usr/sbin", "/usr/bin", "/sbin", "/bin", "/snap/bin"': f'"{self.sbin}"',
-            '"/run/dovecot/master.pid"': f'"{self.dovecot_pid}"',
+            "qw(/usr/sbin /usr/bin /sbin /bin /snap/bin)": f'"{self.sbin}"',
+            "'/run/dovecot/master.pid'": f"'{self.dovecot_pid}'",
             "(25, 465)": f"({self.held}, {self.others})",
         }
         for fixed, here in redirected.items():
@@ -631,19 +632,6 @@ def _on_record(host: Host, change: str, outcome: str, path: Path, text: str) -> 
     manifest = {"controller": "a@b", "ssh_user": "root", "began": change[:20], "outcome": outcome}
     lines = ",\n".join(f'"{key}": "{value}"' for key, value in manifest.items())
     (folder / "manifest.json").write_text(f"{{\n{lines}\n}}\n")
-
-
-def test_what_version_0_1_kept_is_told_from_where_it_is(host: Host) -> None:
-    path = host.postfix / "main.cf"
-    assert host.look().main_cf.previous is None
-    Path(f"{path}.previous~").write_text("beside it\n")
-    assert host.look().main_cf.previous == "beside it\n"
-    for change in ("2026-11-22T10:15:00Z-0001", "2026-11-22T10:16:00Z-0002"):
-        _on_record(host, change, "live", path, "")
-    kept = Path(f"{host.folder}/record/changes/2026-11-22T10:15:00Z-0001/previous{path}.previous~")
-    kept.parent.mkdir(parents=True)
-    kept.write_text("on record\n")
-    assert host.look().main_cf.previous == "on record\n"
 
 
 def test_the_last_change_is_the_last_that_went_live(host: Host) -> None:
