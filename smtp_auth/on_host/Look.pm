@@ -81,7 +81,8 @@ sub ports { my ($self) = @_; return %{ $self->{ports} } }
 
 sub changed {
     my ($self, $key, @paths) = @_;
-    push @{ $self->{changed} }, {key => $key, paths => \@paths};
+    my @there = grep { -e } @paths;
+    push @{ $self->{changed} }, {key => $key, paths => [(map { Cwd::abs_path($_) // () } @there), grep { -l } @there]};
     return;
 }
 
@@ -166,22 +167,17 @@ sub _describe_last_change {
 # Asked at the end, of all at once and of stat(1): Debian's perl-base cannot read the fractions of these times.
 sub _answer_changed {
     my ($self) = @_;
-    my @known = grep { -e } map { @{ $_->{paths} } } @{ $self->{changed} };
-    my %times;
-    for my $line (_times('-L', '--', @known), _times('--', grep { -l } @known)) {
-        push @{ $times{$1} }, $2 if $line =~ /^(.*)[ ]([\d.]+)$/x;
+    my @paths = map { @{ $_->{paths} } } @{ $self->{changed} } or return;
+    my %time;
+    for my $line (split /\n/x, output_of('stat', '--format=%.9Z %n', '--', @paths)) {
+        my ($time, $path) = split /[ ]/x, $line, 2;
+        $time{$path} = $time;
     }
     for my $noted (@{ $self->{changed} }) {
-        my ($latest) = sort { $b <=> $a } map { @{ $times{$_} // [] } } @{ $noted->{paths} };
+        my ($latest) = sort { $b <=> $a } map { $time{$_} // () } @{ $noted->{paths} };
         answer("$noted->{key}.changed", $latest) if defined $latest;
     }
     return;
-}
-
-# "PATH TIME" for each path behind the `--`.
-sub _times {
-    my @words = @_;
-    return $words[-1] eq '--' ? () : split /\n/x, output_of('stat', '--format=%n %.9Z', @words);
 }
 
 1;

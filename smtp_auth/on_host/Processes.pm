@@ -11,7 +11,6 @@ use strict;
 use warnings;
 use Exporter qw(import);
 use SmtpAuth::Files qw(content_of entries);
-use SmtpAuth::Programs qw(output_of);
 
 our @EXPORT_OK = qw(started unit_of listening_sockets sockets_of);
 
@@ -24,11 +23,13 @@ my $LISTEN = '0A';
 sub started {
     my ($pid) = @_;
     my $stat = content_of("/proc/$pid/stat") // return;
-    # A process's age is reckoned from a moment of which both clocks are known: the start of this shell, which becomes
-    # date(1). The start of this program would not do: it waits until all of it has arrived.
-    my ($its_stat, $now) =
-        split /\n/x, output_of('sh', '-c', 'read -r stat </proc/$$/stat; echo "$stat"; exec date +%s.%N');
-    return if !defined $now;
+    # A process's age is reckoned from a moment of which both clocks are known: the start of date(1). The start of this
+    # program would not do: it waits until all of it has arrived. Of a process that has ended, the kernel knows the start
+    # until its parent has asked for its status: here, in close.
+    my $date = open my $said, q{-|}, 'date', '+%s.%N' or return;
+    my $now = <$said>;
+    my $its_stat = content_of("/proc/$date/stat");
+    close $said or return;
     return $now - (_ticks_in($its_stat) - _ticks_in($stat)) / $TICKS_A_SECOND;
 }
 

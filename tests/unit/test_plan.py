@@ -46,7 +46,8 @@ def after(look: Look, plan: Plan) -> Look:
 
 def test_a_plan_is_made_without_pyinfra() -> None:
     """What decides stands apart from what carries it out: plans can be made and read anywhere."""
-    program = "import sys, plan.plan, plan.preview, plan.readiness; print('pyinfra' in sys.modules)"
+    modules = "smtp_auth.plan.plan, smtp_auth.plan.preview, smtp_auth.plan.readiness"
+    program = f"import sys, {modules}; print('pyinfra' in sys.modules)"
     said = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True
     )
