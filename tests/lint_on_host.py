@@ -17,6 +17,7 @@ from operations import STEPS
 from operations.certbot_hook import desired_content
 from smtp_auth.facts.look import Look, parse
 from smtp_auth.on_host.change import Change, rehearsal_program, start_program
+from smtp_auth.on_host.looking import history_program, look_program
 from smtp_auth.plan.plan import plan_ignoring_obstacles
 from smtp_auth.settings import Settings
 from tests.unit.scenarios import wanted
@@ -77,10 +78,9 @@ def perl_programs() -> Iterator[Script]:
     plan = plan_ignoring_obstacles(settings, look, STEPS)
     yield Script("the change", rehearsal_program(plan, settings, look))
     yield Script("the start", start_program(Change("id", "controller", "commit"), plan, settings, look))
-    for path in (
-        *(ROOT / "smtp_auth/on_host" / name for name in ("look.pl", "prove.pl")),
-        ROOT / "tests/faults/Fault.pm",
-    ):
+    yield Script("the look", look_program())
+    yield Script("the history", history_program())
+    for path in (ROOT / "smtp_auth/on_host/prove.pl", ROOT / "tests/faults/Fault.pm"):
         yield Script(str(path.relative_to(ROOT)), path.read_text())
 
 

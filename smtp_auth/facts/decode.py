@@ -1,4 +1,4 @@
-"""What the programs on a host tell: lines "key TAB value".
+"""What the programs on a host print: lines "key TAB value" (`SmtpAuth::Lines`).
 
 In a value, every byte outside printable ASCII and every "%" is written %XX.
 """
@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from urllib.parse import unquote_to_bytes
 
 
-def told(lines: Iterable[str]) -> dict[str, list[str]]:
+def decode(lines: Iterable[str]) -> dict[str, list[str]]:
     """Key to its values, in their order; a value holds bytes as latin-1 gives them."""
     found: dict[str, list[str]] = {}
     for line in lines:

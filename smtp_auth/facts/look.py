@@ -1,12 +1,13 @@
 """What a mail host looks like now, as values: what is, without judgement. Talks to nobody."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from smtp_auth.facts.decode import told
+from smtp_auth.facts.decode import decode
 from smtp_auth.postfix.master_cf import Service, submissions_services
 
 
@@ -15,7 +16,7 @@ class ManagedFile:
     """A file that a step may write, wherever the host keeps its configuration.
 
     + key: what a look calls it
-    + service: the key of the service in whose directory it is
+    + service: the key of the service in whose directory it is, such as `postfix`
     + name: of the file there
     """
 
@@ -34,7 +35,6 @@ class File:
 
     + real_path: behind any links
     + changed: the ctime in seconds since 1970
-    + previous: what version 0.1 of this program kept of it before its last change
     + odd: what stands there where a file cannot be written: `a directory`, or a link that leads nowhere
     """
 
@@ -46,7 +46,6 @@ class File:
     group: str = ""
     changed: float = 0.0
     odd: str = ""
-    previous: str | None = None
 
     @property
     def digest(self) -> str:
@@ -176,22 +175,20 @@ class Look:
 
 
 def parse(output: Iterable[str]) -> Look | None:
-    """Turn the lines that look.pl prints into a `Look`; `None` if they do not reach its end."""
-    lists = told(output)
+    """Turn the lines of `SmtpAuth::Look` into a `Look`; `None` if they do not reach its end."""
+    lists = decode(output)
     values = {key: found[-1] for key, found in lists.items()}
     if "complete" not in values:
         return None
-    parameters = _under("parameter.", values)
-    queue_directory = parameters.get("queue_directory", "")
     reloaded = values.get("postfix_reloaded")
     return Look(
         uid=int(values["uid"]),
         commands=frozenset(lists.get("command", ())),
-        parameters=parameters,
+        parameters=_under("parameter.", values),
         files={key: _file(values, key) for key in lists.get("file", ())},
         stale_tables=tuple(lists.get("stale_table", ())),
         dovecot_version=values.get("dovecot_version"),
-        listener=listener_in(values.get("dovecot_auth", ""), f"{queue_directory}/private/auth"),
+        listener=listener_in(values.get("dovecot_auth", ""), values["listener.path"]),
         socket=_socket(values),
         lineages=tuple(lists.get("lineage", ())),
         certificates=_lineages("certificate", values),
@@ -225,7 +222,6 @@ def _file(values: dict[str, str], key: str) -> File:
         group=found.get("group", ""),
         changed=float(found.get("changed", 0)),
         odd=found.get("odd", ""),
-        previous=found.get("previous"),
     )
 
 
@@ -233,8 +229,17 @@ def _last_change(values: dict[str, str], edited: list[str]) -> LastChange | None
     found = _under("last_change.", values)
     if not found:
         return None
-    who = f"{found['controller']} as {found['ssh_user']}"
+    who = f"{_text(found['controller'])} as {_text(found['ssh_user'])}"
     return LastChange(found["id"], who, found["began"], tuple(edited))
+
+
+def _text(string: str) -> str:
+    """What a string of JSON without its quotation marks says."""
+    try:
+        return str(json.loads(f'"{string}"'))
+    except ValueError:
+        # Somebody has edited the record.
+        return string
 
 
 def _socket(values: dict[str, str]) -> Socket | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from smtp_auth.facts.decode import told
+from smtp_auth.facts.decode import decode
 from smtp_auth.settings import Settings, settings_on_record
 
 # Path to content as latin-1 gives it.
@@ -81,7 +81,6 @@ class Record:
     + baseline: path to each managed file as it was first seen, `None` where there was none; empty where
       there is no baseline, or it was not asked for
     + baseline_modes: path to the permissions of these, `0644`
-    + unrecorded: whether an earlier version, which kept no record, had been there before
     + has_gap: whether some of the live changes from the one asked for on are no longer kept
     """
 
@@ -89,7 +88,6 @@ class Record:
     unreadable: tuple[str, ...] = ()
     baseline: Mapping[str, str | None] = field(default_factory=dict)
     baseline_modes: Mapping[str, str] = field(default_factory=dict)
-    unrecorded: bool = False
     has_gap: bool = False
 
     @property
@@ -99,11 +97,11 @@ class Record:
 
 
 def parse(output: Iterable[str]) -> Record:
-    """Turn the lines that history.pl prints into a `Record`.
+    """Turn the lines of `SmtpAuth::History` into a `Record`.
 
     Raises `ValueError` if they do not reach its end.
     """
-    found = told(output)
+    found = decode(output)
     if "complete" not in found:
         raise ValueError("it came to no end")
     unreadable = [*found.get("unreadable", ())]
@@ -124,7 +122,6 @@ def parse(output: Iterable[str]) -> Record:
         tuple(unreadable),
         baseline={path: contents.get(path) if seen else None for path, seen in first_seen.items()},
         baseline_modes={path: seen["mode"] for path, seen in first_seen.items() if seen},
-        unrecorded="unrecorded" in found,
         has_gap="gap" in found,
     )
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from smtp_auth.facts.decode import told
+from smtp_auth.facts.decode import decode
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ def parse(output: Iterable[str]) -> Rehearsed:
 
     Raises `ValueError` if they do not reach its end.
     """
-    found = told(output)
+    found = decode(output)
     if "complete" not in found:
         raise ValueError("it came to no end")
     return Rehearsed(tuple(found.get("refused", ())), tuple(found.get("warning", ())))

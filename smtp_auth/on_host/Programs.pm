@@ -17,7 +17,6 @@ package SmtpAuth::Programs;
 use strict;
 use warnings;
 use Exporter qw(import);
-use POSIX ();
 use SmtpAuth::Files qw(content_of);
 
 our @EXPORT_OK = qw(prepare found run output_of running children_of wait_until now journal_since);
@@ -52,12 +51,18 @@ sub _run {
     my $pid = open my $pipe, q{-|};
     return (1, "cannot start $command[0]: $!") if !defined $pid;
     if (!$pid) {
-        open STDIN, '<', '/dev/null' and $redirect->() or POSIX::_exit(127);
-        exec { $command[0] } @command or POSIX::_exit(127);
+        open STDIN, '<', '/dev/null' and $redirect->() or _give_up();
+        exec { $command[0] } @command or _give_up();
     }
     my $said = do { local $/ = undef; <$pipe> };
     close $pipe or $! == 0 or return (1, "cannot read what $command[0] says: $!");
     return ($?, defined $said ? $said : q{});
+}
+
+# Without the END blocks and the objects of the process whose copy this is. Few programs ever need POSIX, and it is slow.
+sub _give_up {
+    require POSIX;
+    return POSIX::_exit(127);
 }
 
 sub running {

@@ -1,7 +1,7 @@
 """The programs that run on a host, and what builds them.
 
-    look.pl          what the host is; reads only
-    history.pl       what the record of changes holds; reads only
+    Look.pm          what the host is, with a Look.pm of each service; reads only
+    History.pm       what the record of changes holds; reads only
     start.pl         starts a change as a unit of systemd's, or waits for its outcome
     orders.pl        what a change is to do, and its small tools; begins with the list of its parts
     rehearsal.pl     what stands in the way of a change, asked of the host's own programs

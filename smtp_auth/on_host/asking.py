@@ -14,13 +14,14 @@ from smtp_auth.facts.record import Record
 from smtp_auth.facts.record import parse as parse_record
 from smtp_auth.facts.rehearsal import Rehearsed
 from smtp_auth.facts.rehearsal import parse as parse_rehearsal
-from smtp_auth.on_host import program
 from smtp_auth.on_host.change import RECORD, rehearsal_program
 from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer
+from smtp_auth.on_host.looking import history_program, look_program
 from smtp_auth.past.removal import plan_of_removal
 from smtp_auth.past.undo import plan_of_undo
 from smtp_auth.plan.plan import Plan, plan_of
 from smtp_auth.plan.step import Step, files_managed, parameters_asked
+from smtp_auth.services.dovecot.listener import AUTH_LISTENER
 from smtp_auth.settings import Settings
 
 Found = TypeVar("Found")
@@ -161,7 +162,7 @@ def look_at(
     command = look_command(
         settings, RECORD, (*parameters_asked(steps, settings), *further_parameters), files_managed(steps)
     )
-    answer = channel(command, program("look.pl"), limits)
+    answer = channel(command, look_program(), limits)
     look = _read(answer, parse_look, "look at this host")
     if look is None:
         raise _incomplete(answer, "look at this host")
@@ -179,7 +180,7 @@ def read_record(
 
     Raises `NoAnswer` if the host does not answer.
     """
-    answer = channel(record_command(RECORD, files, baseline=baseline), program("history.pl"), limits)
+    answer = channel(record_command(RECORD, files, baseline=baseline), history_program(), limits)
     return _read(answer, parse_record, "record of this host")
 
 
@@ -199,13 +200,18 @@ def rehearse(
 def look_command(
     settings: Settings, record: str, parameters: Iterable[str], files: Iterable[ManagedFile]
 ) -> str:
-    """The command that reads look.pl.
+    """The command of a look; `SmtpAuth::Look` and the services' packages say what its words mean.
 
     + record: the directory of the record of changes
     + parameters: the Postfix parameters whose effective values are wanted
     + files: the files that any step may write
     """
-    words = [f"live={settings.letsencrypt_live}", f"hostname={settings.mail_hostname}", f"record={record}"]
+    words = [
+        f"live={settings.letsencrypt_live}",
+        f"hostname={settings.mail_hostname}",
+        f"record={record}",
+        f"listener={AUTH_LISTENER}",
+    ]
     words += [f"file={file.key}={file.service}={file.name}" for file in files]
     words += [f"certificate={domain}={settings.lineage(domain)}" for domain in settings.domains]
     words += [f"parameter={name}" for name in parameters]
@@ -213,7 +219,7 @@ def look_command(
 
 
 def record_command(record: str, files: str = "", *, baseline: bool = False) -> str:
-    """The command that reads history.pl.
+    """The command that reads the record; `SmtpAuth::History` says what its words mean.
 
     + record: the directory of the record of changes
     + files, baseline: as for `read_record`

@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable
 from enum import Enum
 
-from smtp_auth.facts.decode import told
+from smtp_auth.facts.decode import decode
 from smtp_auth.facts.look import Look
 from smtp_auth.on_host.change import RECORD, follow_program, start_program
 from smtp_auth.on_host.change import Change as Origin
@@ -72,7 +72,7 @@ def _ended(channel: Channel, command: str, stdin: str, limits: Limits) -> Ended 
         answer = channel(command, stdin, limits)
     except NoAnswer:
         return None
-    found = told(answer.lines)
+    found = decode(answer.lines)
     if "outcome" not in found:
         return None
     return ChangeOutcome(found["outcome"][-1]), [*found["said"][-1].splitlines(), *answer.complaints]

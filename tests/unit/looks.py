@@ -31,7 +31,12 @@ def look(
     + files: key (`main_cf`, `sni` and so on) to content
     """
     known = {"mail_version": "3.10.5", "queue_directory": "/var/spool/postfix", "tls_server_sni_maps": ""}
-    lines = [("uid", "0"), ("complete", "1"), *(("command", command) for command in commands)]
+    lines = [
+        ("uid", "0"),
+        ("complete", "1"),
+        ("listener.path", "/var/spool/postfix/private/auth"),
+        *(("command", command) for command in commands),
+    ]
     lines += [(f"parameter.{name}", value) for name, value in (known | (parameters or {})).items()]
     lines += [pair for key, path in PATHS.items() for pair in (("file", key), (f"file.{key}.path", path))]
     lines += [(f"file.{key}.content", content) for key, content in (files or {}).items()]

@@ -57,7 +57,7 @@ def stock(version: str) -> Look:
 
 
 def look_lines(version: str) -> Iterator[str]:
-    """What look.pl prints on a stock host."""
+    """What a look prints on a stock host."""
     folder = RECORDED / RELEASES[version]
     values = {"uid": "0", "postfix_reloaded": "1000.5", "dovecot_running": "1", "listening": "25"}
     yield from (_line(key, value) for key, value in values.items())
@@ -77,6 +77,7 @@ def look_lines(version: str) -> Iterator[str]:
     if "service auth {" in doveconf:
         block = doveconf[doveconf.index("service auth {") :]
         yield _line("dovecot_auth", block[: block.index("\n}\n") + 3])
+    yield _line("listener.path", "/var/spool/postfix/private/auth")
     yield _line("lineage", DOMAIN)
     found = issued(HOST)
     yield _line(f"certificate.{DOMAIN}.directory", f"{LIVE}/{DOMAIN}")

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from operations import STEPS, postfix_sni
-from smtp_auth.facts.decode import told
+from smtp_auth.facts.decode import decode
 from smtp_auth.on_host.asking import look_command
 from smtp_auth.on_host.change import rehearsal_program
 from smtp_auth.plan.step import files_managed, parameters_asked
@@ -56,9 +56,14 @@ def test_the_files_hold_what_was_meant_and_nothing_more(version: str, found: Set
 def test_the_looks_command_has_the_words_that_were_meant(found: Settings) -> None:
     files = files_managed(STEPS)
     words = shlex.split(look_command(found, "/record", parameters_asked(STEPS, found), files))
-    first = [f"live={found.letsencrypt_live}", f"hostname={found.mail_hostname}", "record=/record"]
-    assert words[:5] == ["perl", "-", *first]
-    ours = [word for word in words[5:] if not word.startswith("parameter=")]
+    first = [
+        f"live={found.letsencrypt_live}",
+        f"hostname={found.mail_hostname}",
+        "record=/record",
+        "listener=private/auth",
+    ]
+    assert words[:6] == ["perl", "-", *first]
+    ours = [word for word in words[6:] if not word.startswith("parameter=")]
     assert ours == [
         *(f"file={file.key}={file.service}={file.name}" for file in files),
         *(f"certificate={domain}={found.letsencrypt_live}/{domain}" for domain in found.domains),
@@ -80,7 +85,7 @@ def test_a_change_gets_the_orders_that_were_meant(version: str, found: Settings)
         perl, input=f"{reads}{show}__END__\n{orders}", text=True, capture_output=True, check=True
     )
     assert not said.stderr
-    read = {key: value for key, [value] in told(said.stdout.splitlines()).items()}
+    read = {key: value for key, [value] in decode(said.stdout.splitlines()).items()}
     chain = f"{found.letsencrypt_live}/{found.mail_domain}/fullchain.pem"
     served = "" if "smtpd_tls_cert_file" in found.submissions_options else chain
     assert (read["postfix.hostname"], read["postfix.chain"]) == (found.mail_hostname, served)

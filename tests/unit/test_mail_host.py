@@ -1,4 +1,4 @@
-"""What look.pl prints becomes a `Look`, whatever bytes the host's files hold."""
+"""What a look prints becomes a `Look`, whatever bytes the host's files hold."""
 
 import pytest
 from hypothesis import given

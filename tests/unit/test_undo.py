@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from operations import STEPS
-from smtp_auth.facts.decode import told
+from smtp_auth.facts.decode import decode
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
 from smtp_auth.on_host.change import rehearsal_program
 from smtp_auth.past.undo import NAME, plan_of_undo
@@ -42,7 +42,7 @@ def edited(look: Look, file: ManagedFile, old: str, new: str) -> Look:
 def orders_of(plan: Plan, look: Look) -> dict[str, list[str]]:
     """What the host is told to do."""
     _, _, text = rehearsal_program(plan, wanted(), look).partition("__END__\n")
-    return told(text.splitlines())
+    return decode(text.splitlines())
 
 
 @pytest.mark.parametrize("version", VERSIONS)

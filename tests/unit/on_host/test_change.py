@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from smtp_auth.facts.decode import told
+from smtp_auth.facts.decode import decode
 from smtp_auth.facts.look import File
 from smtp_auth.on_host.change import Order, change_program, file_orders
 from smtp_auth.plan.plan import PlannedFile
@@ -175,7 +175,7 @@ def there(wanted: Mapping[str, str | None]) -> dict[str, str]:
 
 def said(done: "subprocess.CompletedProcess[str]") -> str:
     """What was said of the outcome."""
-    return told(done.stdout.splitlines())["said"][-1]
+    return decode(done.stdout.splitlines())["said"][-1]
 
 
 OLD = {FIRST: "old one\n", SECOND: "old two\n"}
@@ -310,7 +310,7 @@ def test_killed_at_any_effect(
         assert host.is_clean(), f"killed at {number}: {host.files()}"
         if host.served() == before:
             assert _inodes(host) == inodes
-        outcome = told(done.stdout.splitlines())["outcome"][-1]
+        outcome = decode(done.stdout.splitlines())["outcome"][-1]
         # Nothing was on record yet, or the record says the same.
         assert not (host.record / "changes" / ID).exists() or host.manifest()["outcome"] == outcome
         assert (outcome == "live") == (host.served() == there(wanted))

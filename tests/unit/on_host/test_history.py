@@ -1,4 +1,4 @@
-"""What history.pl tells of a record, and what becomes of it."""
+"""What `SmtpAuth::History` prints of a record, and what becomes of it."""
 
 import json
 import subprocess
@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from smtp_auth.facts.record import Record, parse
-from smtp_auth.on_host import program
 from smtp_auth.on_host.asking import record_command
+from smtp_auth.on_host.looking import history_program
 
 MAIN, TABLE = "/etc/postfix/main.cf", "/etc/postfix/a table \xff"
 FIRST, SECOND, THIRD = (f"2026-11-22T10:1{number}:00Z-000{number}" for number in (1, 2, 3))
@@ -49,7 +49,7 @@ def record(tmp_path: Path) -> Path:
 def _read(record: Path, files: str = "", baseline: bool = False) -> Record:
     command = record_command(str(record), files, baseline=baseline)
     done = subprocess.run(
-        ["sh", "-c", command], input=program("history.pl"), capture_output=True, text=True, check=False
+        ["sh", "-c", command], input=history_program(), capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
     return parse(done.stdout.splitlines())
@@ -101,9 +101,6 @@ def test_the_baseline(record: Path) -> None:
     found = _read(record, baseline=True)
     assert found.baseline == {MAIN: "zero", "/etc/none": None}
     assert found.baseline_modes == {MAIN: "0640"}
-    assert not found.unrecorded
-    _write(record / "baseline" / "unrecorded", "")
-    assert _read(record, baseline=True).unrecorded
 
 
 def test_a_change_whose_manifest_cannot_be_read_is_named(record: Path) -> None:

@@ -5,6 +5,7 @@ print what the real ones printed. What has a fixed place on a host is redirected
 programs, Dovecot's process file and the two ports, for which the test takes free ones.
 """
 
+import json
 import os
 import re
 import shutil
@@ -27,8 +28,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from operations import STEPS
 from smtp_auth.facts.look import File, LastChange, Look, Socket, parse
-from smtp_auth.on_host import program
 from smtp_auth.on_host.asking import look_command
+from smtp_auth.on_host.looking import look_program
 from smtp_auth.plan.step import files_managed, parameters_asked
 from smtp_auth.services.certbot.certificates import names
 from smtp_auth.settings import Settings, settings_from_data
@@ -259,10 +260,10 @@ class Host:
         return look
 
     def _program(self) -> str:
-        text = program("look.pl")
+        text = look_program()
         redirected = {
-            '"/usr/sbin", "/usr/bin", "/sbin", "/bin", "/snap/bin"': f'"{self.sbin}"',
-            '"/run/dovecot/master.pid"': f'"{self.dovecot_pid}"',
+            "qw(/usr/sbin /usr/bin /sbin /bin /snap/bin)": f'"{self.sbin}"',
+            "'/run/dovecot/master.pid'": f"'{self.dovecot_pid}'",
             "(25, 465)": f"({self.held}, {self.others})",
         }
         for fixed, here in redirected.items():
@@ -428,6 +429,12 @@ def test_leftovers_are_found_where_the_hook_is_not_there_yet(host: Host) -> None
     left = host.hooks / ".reload_services.sh.smtp-auth-none-0f~"
     left.write_text("")
     assert host.look().leftovers == (str(left),)
+
+
+def test_the_listeners_path_is_told_whether_it_is_there_or_not(host: Host) -> None:
+    for _ in range(2):
+        assert f"listener.path\t{host.socket}" in host.output().splitlines()
+        host.socket.unlink(missing_ok=True)
 
 
 def test_the_auth_socket_is_read(host: Host) -> None:
@@ -623,27 +630,14 @@ def test_what_stands_where_a_file_cannot_be_written_is_told(
     assert (hook.odd, hook.content) == (odd, None)
 
 
-def _on_record(host: Host, change: str, outcome: str, path: Path, text: str) -> None:
+def _on_record(host: Host, change: str, outcome: str, path: Path, text: str, controller: str = "a@b") -> None:
     folder = host.folder / "record" / "changes" / change
     kept = Path(f"{folder}/after{path}")
     kept.parent.mkdir(parents=True)
     kept.write_text(text)
-    manifest = {"controller": "a@b", "ssh_user": "root", "began": change[:20], "outcome": outcome}
-    lines = ",\n".join(f'"{key}": "{value}"' for key, value in manifest.items())
+    manifest = {"controller": controller, "ssh_user": "root", "began": change[:20], "outcome": outcome}
+    lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items())
     (folder / "manifest.json").write_text(f"{{\n{lines}\n}}\n")
-
-
-def test_what_version_0_1_kept_is_told_from_where_it_is(host: Host) -> None:
-    path = host.postfix / "main.cf"
-    assert host.look().main_cf.previous is None
-    Path(f"{path}.previous~").write_text("beside it\n")
-    assert host.look().main_cf.previous == "beside it\n"
-    for change in ("2026-11-22T10:15:00Z-0001", "2026-11-22T10:16:00Z-0002"):
-        _on_record(host, change, "live", path, "")
-    kept = Path(f"{host.folder}/record/changes/2026-11-22T10:15:00Z-0001/previous{path}.previous~")
-    kept.parent.mkdir(parents=True)
-    kept.write_text("on record\n")
-    assert host.look().main_cf.previous == "on record\n"
 
 
 def test_the_last_change_is_the_last_that_went_live(host: Host) -> None:
@@ -656,3 +650,21 @@ def test_the_last_change_is_the_last_that_went_live(host: Host) -> None:
     assert host.look().last_change == found
     path.write_text(path.read_text() + "owners = 1\n")
     assert host.look().last_change == replace(found, edited=(str(path),))
+
+
+@pytest.mark.parametrize("controller", ['"a\\b"@c', "zo\u00eb@c", "a\n@c"])
+def test_who_made_the_last_change_is_read_whatever_their_name(host: Host, controller: str) -> None:
+    path = host.postfix / "main.cf"
+    _on_record(host, "2026-11-22T10:15:00Z-0001", "live", path, "", controller)
+    last = host.look().last_change
+    assert last is not None
+    assert last.who == f"{controller} as root"
+
+
+def test_a_record_that_somebody_has_edited_says_what_it_says(host: Host) -> None:
+    _on_record(host, "2026-11-22T10:15:00Z-0001", "live", host.postfix / "main.cf", "")
+    manifest = host.folder / "record/changes/2026-11-22T10:15:00Z-0001/manifest.json"
+    manifest.write_text(manifest.read_text().replace("a@b", r"a\q@b"))
+    last = host.look().last_change
+    assert last is not None
+    assert last.who == r"a\q@b as root"

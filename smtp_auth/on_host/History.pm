@@ -1,0 +1,115 @@
+package SmtpAuth::History;
+
+# Prints what the record of changes holds (SmtpAuth::Record says what that is), for smtp_auth/facts/record.py to read;
+# changes nothing.
+#
+#   main PARTS, WORDS…    gives 0; dies where standard output is closed. PARTS are not used
+#
+# WORDS are key=value:
+#   record=DIR      the directory of the record
+#   files=FROM      with the files of live changes. FROM is the ID of the first of these (where it is not on record: of one
+#                   before the first); or `last`: of the last one; or `newest`: the newest version of each file
+#   baseline=1      with the files as they were first seen
+#
+# It prints lines of SmtpAuth::Lines; where values have several parts, NUL stands between them.
+#   unreadable …      the ID of a change without a manifest
+#   manifest …        ID and manifest of each other change, the oldest first
+#   gap               1 where live changes from FROM on are no longer kept
+#   before …, after …   ID, path and content of a file of a change
+#   first_seen        what baseline/files.json says
+#   baseline …        path and content of a file
+#   complete          1: nothing is missing above
+
+use strict;
+use warnings;
+use SmtpAuth::Files qw(content_of files_below);
+use SmtpAuth::Lines qw(answer);
+use SmtpAuth::Manifest qw(is_live manifests_in paths_in value_in);
+
+sub main {
+    my (undef, @words) = @_;
+    my %asked = map { split /=/x, $_, 2 } @words;
+    my $from = $asked{files} // q{};
+    my $changes = "$asked{record}/changes";
+    my @found = manifests_in($asked{record});
+    for my $change (grep { !defined $_->{text} } @found) {
+        answer('unreadable', $change->{id});
+    }
+    my @readable = grep { defined $_->{text} } @found;
+    for my $change (@readable) {
+        answer('manifest', "$change->{id}\0$change->{text}");
+    }
+    if ($from eq 'newest') {
+        for my $id (_with_newest(@readable)) {
+            _answer_files("$changes/$id/after", 'after', $id);
+        }
+    }
+    elsif (length $from) {
+        answer('gap', 1) if $from ne 'last' && _is_pruned($asked{record}, $from, @readable);
+        for my $id (map { $_->{id} } _from($from, @readable)) {
+            _answer_files("$changes/$id/before", 'before', $id);
+            _answer_files("$changes/$id/after", 'after', $id);
+        }
+    }
+    _answer_baseline("$asked{record}/baseline") if $asked{baseline};
+    answer('complete', 1);
+    return 0;
+}
+
+# The live changes from one on.
+sub _from {
+    my ($from, @changes) = @_;
+    my @live = grep { is_live($_) } @changes;
+    return @live ? $live[-1] : () if $from eq 'last';
+    # Where there is no better clock, that of controllers: it is in the ID.
+    return grep { $_->{id} gt $from } @live if !_began($from, @changes);
+    my $seen = 0;
+    return grep { ($seen ||= $_->{id} eq $from) && is_live($_) } @changes;
+}
+
+# Whether a live change from this one on is no longer kept; `pruned` has when the newest of those began, and its ID.
+sub _is_pruned {
+    my ($records, $from, @changes) = @_;
+    my ($pruned_began, $pruned) = split q{ }, content_of("$records/pruned") // q{};
+    return 0 if !defined $pruned;
+    my $began = _began($from, @changes);
+    return $began ? $began le $pruned_began : $from le $pruned;
+}
+
+# When a change began; empty where it is not on record.
+sub _began {
+    my ($id, @changes) = @_;
+    my ($change) = grep { $_->{id} eq $id } @changes;
+    return $change ? value_in($change->{text}, 'began') : q{};
+}
+
+# The IDs of the live changes, the newest first, each of which has written a file that none of those before it has. A
+# change that was pruned has written nothing that is newer.
+sub _with_newest {
+    my @changes = @_;
+    my (@ids, %known);
+    for my $change (reverse grep { is_live($_) } @changes) {
+        my @new = grep { !$known{$_}++ } paths_in($change->{text});
+        push @ids, $change->{id} if @new;
+    }
+    return @ids;
+}
+
+sub _answer_baseline {
+    my ($folder) = @_;
+    my $files = content_of("$folder/files.json");
+    answer('first_seen', $files) if defined $files;
+    _answer_files("$folder/files", 'baseline');
+    return;
+}
+
+# Each file below a folder: what stands before its path and content in the value is given.
+sub _answer_files {
+    my ($folder, $key, @before) = @_;
+    for my $path (files_below($folder)) {
+        answer($key, join "\0", @before, $path, content_of("$folder$path") // q{});
+    }
+    return;
+}
+
+1;

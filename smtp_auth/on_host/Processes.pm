@@ -1,0 +1,64 @@
+package SmtpAuth::Processes;
+
+# What the kernel tells of processes and of what they listen on (/proc); see SmtpAuth::Programs for which of them run.
+#
+#   started PID             when a process started, in seconds since 1970; undef where it has ended
+#   unit_of PID             the unit of systemd's in which it runs, such as dovecot.service; empty where that cannot be told
+#   listening_sockets       a hash of all TCP sockets that something listens on: `socket:[INODE]` to its port
+#   sockets_of PID          the sockets that a process holds: `socket:[INODE]` for each; none where that cannot be read
+
+use strict;
+use warnings;
+use Exporter qw(import);
+use SmtpAuth::Files qw(content_of entries);
+
+our @EXPORT_OK = qw(started unit_of listening_sockets sockets_of);
+
+# The kernel's USER_HZ.
+my $TICKS_A_SECOND = 100;
+
+# The state LISTEN in /proc/net/tcp.
+my $LISTEN = '0A';
+
+sub started {
+    my ($pid) = @_;
+    my $stat = content_of("/proc/$pid/stat") // return;
+    # A process's age is reckoned from a moment of which both clocks are known: the start of date(1). The start of this
+    # program would not do: it waits until all of it has arrived. Of a process that has ended, the kernel knows the start
+    # until its parent has asked for its status: here, in close.
+    my $date = open my $said, q{-|}, 'date', '+%s.%N' or return;
+    my $now = <$said>;
+    my $its_stat = content_of("/proc/$date/stat");
+    close $said or return;
+    return $now - (_ticks_in($its_stat) - _ticks_in($stat)) / $TICKS_A_SECOND;
+}
+
+# Field 22 of /proc/PID/stat: the start in ticks since boot. Field 2, the name, may hold anything.
+sub _ticks_in {
+    my ($stat) = @_;
+    return (split /[ ]/x, $stat =~ s/.*[)][ ]//xsr)[19];
+}
+
+# The last part of a control group, of version 1 or 2.
+sub unit_of {
+    my ($pid) = @_;
+    my $groups = content_of("/proc/$pid/cgroup") // q{};
+    return $groups =~ m{^\d+:(?:name=systemd)?:.*/([^/\n]+)$}xm ? $1 : q{};
+}
+
+sub listening_sockets {
+    my %port;
+    for my $line (map { split /\n/x, content_of($_) // q{} } '/proc/net/tcp', '/proc/net/tcp6') {
+        my (undef, $address, undef, $state, @more) = split q{ }, $line;
+        next if @more < 6 || $state ne $LISTEN;
+        $port{"socket:[$more[5]]"} = hex $1 if $address =~ /:([0-9A-F]{4})$/x;
+    }
+    return %port;
+}
+
+sub sockets_of {
+    my ($pid) = @_;
+    return grep { /^socket:/x } map { readlink "/proc/$pid/fd/$_" or () } entries("/proc/$pid/fd");
+}
+
+1;

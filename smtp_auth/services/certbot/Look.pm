@@ -1,0 +1,115 @@
+package SmtpAuth::Certbot::Look;
+
+# What certbot keeps on a host, for SmtpAuth::Look, which says what its methods are for. Of a private key, only its public
+# half is printed.
+#
+# Asked for with the words
+#   live=DIR                    the directory of the lineages
+#   hostname=NAME               what mail programs connect to
+#   certificate=DOMAIN=DIR …    a domain and the directory of its lineage, that of the mail domain first
+#
+# It prints
+#   command …                        of certbot and openssl, those that are in the PATH
+#   lineage …                        the name of each lineage that holds a certificate
+#   certificate.DOMAIN.directory     for each domain that was asked for
+#   certificate.DOMAIN.chain         its fullchain.pem; this and those below only where that can be read
+#   certificate.DOMAIN.key           the public half of its key in PEM; empty where that cannot be told
+#   certificate.DOMAIN.changed       when the chain or the key last changed
+#   covering.NUMBER.directory        for each other lineage that covers the host's name; only where the mail domain's does not
+#   covering.NUMBER.chain            its certificate, without those of authorities
+
+use strict;
+use warnings;
+use SmtpAuth::Files qw(content_of directory_of entries);
+use SmtpAuth::Lines qw(answer);
+use SmtpAuth::Programs qw(found output_of);
+
+my ($BEGIN, $END) = map { quotemeta "-----$_ CERTIFICATE-----" } qw(BEGIN END);
+
+sub key { return 'certbot' }
+
+sub new {
+    my ($class, $asked) = @_;
+    return bless {
+        live         => $asked->{live},
+        hostname     => $asked->{hostname},
+        certificates => [map { _certificate(split /=/x, $_, 2) } @{ $asked->{certificate} }],
+    }, $class;
+}
+
+sub _certificate { my ($domain, $directory) = @_; return {domain => $domain, directory => $directory} }
+
+sub directory { my ($self) = @_; return directory_of($self->{live}) . '/renewal-hooks/deploy' }
+
+sub describe {
+    my ($self, $look) = @_;
+    for my $command (grep { found($_) } qw(certbot openssl)) {
+        answer('command', $command);
+    }
+    my @lineages = grep { !/^[.]/x && -e "$self->{live}/$_/fullchain.pem" } entries($self->{live});
+    for my $name (@lineages) {
+        answer('lineage', $name);
+    }
+    for my $certificate (@{ $self->{certificates} }) {
+        _describe_certificate($look, $certificate->{domain}, $certificate->{directory});
+    }
+    $self->_describe_covering(map { "$self->{live}/$_" } @lineages);
+    return;
+}
+
+sub _describe_certificate {
+    my ($look, $domain, $directory) = @_;
+    my ($chain, $key) = ("$directory/fullchain.pem", "$directory/privkey.pem");
+    answer("certificate.$domain.directory", $directory);
+    my $text = content_of($chain) // return;
+    my @reading = ('openssl', 'pkey', '-pubout', '-passin', 'pass:', '-in', $key);
+    answer("certificate.$domain.chain", $text);
+    answer("certificate.$domain.key", -e $key ? output_of(@reading) : q{});
+    $look->changed("certificate.$domain", $chain, $key);
+    return;
+}
+
+sub _describe_covering {
+    my ($self, @directories) = @_;
+    my @asked = map { $_->{directory} } @{ $self->{certificates} };
+    return if @asked && $self->_covers("$asked[0]/fullchain.pem");
+    my %is_asked = map { $_ => 1 } @asked;
+    # Not by its name, in which any byte may be.
+    my $number = 0;
+    for my $directory (grep { !$is_asked{$_} } @directories) {
+        my $leaf = $self->_covers("$directory/fullchain.pem") // next;
+        $number++;
+        answer("covering.$number.directory", $directory);
+        answer("covering.$number.chain", "$leaf\n");
+    }
+    return;
+}
+
+# The first certificate of a chain, if it covers the host's name, by itself or by the wildcard for it; else undef. No
+# program has to read it: a DNS name stands in it as it is, behind its tag and length (dNSName in RFC 5280, section
+# 4.2.1.6).
+sub _covers {
+    my ($self, $chain) = @_;
+    my ($leaf, $base64) = (content_of($chain) // q{}) =~ /($BEGIN(.*?)$END)/xs or return;
+    my $bytes = lc _decoded($base64);
+    my $wildcard = $self->{hostname} =~ s/^[^.]*/*/xr;
+    my @names = map { lc "\x82" . _length($_) . $_ } $self->{hostname}, $wildcard;
+    return (grep { index($bytes, $_) >= 0 } @names) ? $leaf : undef;
+}
+
+# A name's length in DER; no name is longer than 255 bytes.
+sub _length {
+    my ($name) = @_;
+    my $length = length $name;
+    return $length < 0x80 ? chr $length : "\x81" . chr $length;
+}
+
+# MIME::Base64 is not in Debian's perl-base; unpack knows uuencode, the same with other characters, by the line.
+sub _decoded {
+    my ($base64) = @_;
+    $base64 =~ tr{A-Za-z0-9+/}{}cd;
+    $base64 =~ tr{A-Za-z0-9+/}{ -_};
+    return join q{}, map { unpack 'u', chr(32 + int(length($_) * 3 / 4)) . $_ } $base64 =~ /.{1,60}/gx;
+}
+
+1;

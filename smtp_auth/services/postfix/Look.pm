@@ -1,0 +1,94 @@
+package SmtpAuth::Postfix::Look;
+
+# What Postfix is on a host, for SmtpAuth::Look, which says what its methods are for. Beside those it has
+#   queue_directory    Postfix's spool
+#
+# Asked for with the words
+#   parameter=NAME …          a parameter whose effective value is wanted
+#
+# It prints
+#   command                   postconf, where it is in the PATH
+#   parameter.NAME            the effective value of each that was asked for; none where this Postfix does not know it, and
+#                             of none where postconf cannot read the configuration
+#   stale_table …             KIND:PATH of a table of tls_server_sni_maps that is older than a file whose copy it holds
+#   postfix_reloaded          when it last read its configuration, in seconds since 1970; this and those below only where
+#                             it runs
+#   postfix_unit              the unit of systemd's in which it runs; empty where that cannot be told
+#   postfix_listening …       which of the ports that are looked at it holds
+
+use strict;
+use warnings;
+use SmtpAuth::Files qw(content_of);
+use SmtpAuth::Lines qw(answer);
+use SmtpAuth::Processes qw(sockets_of started unit_of);
+use SmtpAuth::Programs qw(children_of found output_of running);
+
+# How the index of a table is called, by the table's kind.
+my %SUFFIX = (hash => 'db', btree => 'db', lmdb => 'lmdb', cdb => 'cdb');
+
+sub key { return 'postfix' }
+
+sub new {
+    my ($class, $asked) = @_;
+    my @said = found('postconf') ? split /\n/x, output_of('postconf', '-x', @{ $asked->{parameter} }) : ();
+    my @parameters = map { /^(\w+)[ ]=\s*(.*)$/x ? [$1, $2] : () } @said;
+    my %value = (
+        config_directory => '/etc/postfix',
+        queue_directory  => '/var/spool/postfix',
+        map { @{$_} } @parameters,
+    );
+    return bless {parameters => \@parameters, value => \%value}, $class;
+}
+
+sub directory { my ($self) = @_; return $self->{value}{config_directory} }
+
+sub queue_directory { my ($self) = @_; return $self->{value}{queue_directory} }
+
+sub describe {
+    my ($self, $look) = @_;
+    answer('command', 'postconf') if found('postconf');
+    for my $parameter (@{ $self->{parameters} }) {
+        my ($name, $value) = @{$parameter};
+        answer("parameter.$name", $value);
+    }
+    for my $table ($self->_stale_tables) {
+        answer('stale_table', $table);
+    }
+    my $master = running('master', $self->queue_directory . '/pid/master.pid') // return;
+    my $reloaded = _reloaded($master);
+    answer('postfix_reloaded', $reloaded) if defined $reloaded;
+    answer('postfix_unit', unit_of($master));
+    my %port = $look->ports;
+    my %held = map { $_ => 1 } grep { defined } map { $port{$_} } sockets_of($master);
+    for my $port (sort keys %held) {
+        answer('postfix_listening', $port);
+    }
+    return;
+}
+
+# An owner's indexed table holds copies of the files that its source names (postmap -F).
+sub _stale_tables {
+    my ($self) = @_;
+    my $tables = $self->{value}{tls_server_sni_maps} // q{};
+    my @indexed = $tables =~ m{\b((?:hash|btree|lmdb|cdb):/[^\s,\{\}]+)}gx;
+    return grep { _is_stale(split /:/x, $_, 2) } @indexed;
+}
+
+sub _is_stale {
+    my ($kind, $path) = @_;
+    my $source = content_of($path) // return 0;
+    my $made = _modified("$path.$SUFFIX{$kind}") // return 0;
+    my @files = map { split q{ } } $source =~ /^[^\#\s]\S*\s+(.*)/gxm;
+    return scalar grep { (_modified($_) // 0) > $made } @files;
+}
+
+sub _modified { my ($path) = @_; return (stat $path)[9] }
+
+# A reload restarts the queue manager, so that process is as old as the last reload.
+sub _reloaded {
+    my ($master) = @_;
+    my @managers = grep { (content_of("/proc/$_/comm") // q{}) =~ /^o?qmgr$/x } children_of($master);
+    return started($managers[-1] // $master);
+}
+
+1;
