@@ -16,7 +16,8 @@ from pathlib import Path
 from operations import STEPS
 from operations.certbot_hook import desired_content
 from smtp_auth.facts.look import Look, parse
-from smtp_auth.on_host.change import Change, rehearsal_program, start_program
+from smtp_auth.on_host.origin import Origin
+from smtp_auth.on_host.programs import rehearsal_program, start_program
 from smtp_auth.plan.plan import plan_regardless
 from smtp_auth.settings import Settings
 from tests.unit.scenarios import wanted
@@ -76,7 +77,7 @@ def perl_programs() -> Iterator[Script]:
     settings, look = _example()
     plan = plan_regardless(settings, look, STEPS)
     yield Script("the change", rehearsal_program(plan, settings, look))
-    yield Script("the start", start_program(Change("id", "controller", "commit"), plan, settings, look))
+    yield Script("the start", start_program(Origin("id", "controller", "commit"), plan, settings, look))
     for path in (
         *(ROOT / "smtp_auth/on_host" / name for name in ("look.pl", "prove.pl")),
         ROOT / "tests/faults/Fault.pm",

@@ -14,7 +14,7 @@ from pyinfra.api.exceptions import ConnectError
 from smtp_auth.facts.record import PastChange, Record
 from smtp_auth.facts.record_fact import RecordOfChanges
 from smtp_auth.on_host import program
-from smtp_auth.on_host.change import RECORD
+from smtp_auth.on_host.instructions import RECORD
 from smtp_auth.plan.draft import are_for_everybody
 from smtp_auth.shown import shown
 

@@ -4,6 +4,7 @@ package SmtpAuth::Files;
 #
 #   content_of PATH      a file's bytes; undef where there is none, for a directory, and where it cannot be read ($!)
 #   entries PATH         the names in a directory, sorted; none where it cannot be read
+#   files_below PATH     the files in a directory and those below it, by their paths from there, which begin with a slash
 #   directory_of PATH    the path without its last part
 #   name_of PATH         its last part
 #   permissions MODE     st_mode of stat(2) as people write it: 0644
@@ -13,7 +14,7 @@ use strict;
 use warnings;
 use Exporter qw(import);
 
-our @EXPORT_OK = qw(content_of entries directory_of name_of permissions user_name group_name);
+our @EXPORT_OK = qw(content_of entries files_below directory_of name_of permissions user_name group_name);
 
 sub content_of {
     my ($path) = @_;
@@ -33,11 +34,24 @@ sub entries {
     return @names;
 }
 
+sub files_below {
+    my ($path) = @_;
+    my @files;
+    my @directories = (q{});
+    while (defined(my $directory = shift @directories)) {
+        for my $found (map { "$directory/$_" } entries("$path$directory")) {
+            if (-d "$path$found") { push @directories, $found }
+            else                  { push @files, $found }
+        }
+    }
+    return @files;
+}
+
 sub directory_of { my ($path) = @_; return $path =~ s{/[^/]*$}{}xr }
 
 sub name_of { my ($path) = @_; return $path =~ s{.*/}{}xsr }
 
-sub permissions { my ($mode) = @_; return sprintf '%04o', $mode & 07777 }
+sub permissions { my ($mode) = @_; return sprintf '%04o', $mode & oct '7777' }
 
 sub user_name { my ($id) = @_; return scalar(getpwuid $id) // $id }
 

@@ -7,6 +7,7 @@ package SmtpAuth::Manifest;
 #                               {id => …, text => …}; text is undef where the manifest cannot be read
 #   value_in TEXT, KEY          a string of a manifest, with its escapes as JSON has them; empty where it has none
 #   paths_in TEXT               the real paths of the files that a change has written or deleted, likewise
+#   is_live CHANGE              whether what one of manifests_in's wrote was proved and stayed
 #   completed TEXT, VALUES      a manifest with further strings, a hash of them, behind what it has
 
 use strict;
@@ -15,16 +16,17 @@ use Exporter qw(import);
 use SmtpAuth::Files qw(content_of entries);
 use SmtpAuth::Json qw(quoted);
 
-our @EXPORT_OK = qw(manifests_in value_in paths_in completed);
+our @EXPORT_OK = qw(manifests_in value_in paths_in is_live completed);
 
-my $STRING = qr/"((?:[^"\\]|\\.)*)"/x;
+my $STRING = qr/"((?:[^"\\]+|\\.)*+)"/x;
 
 sub manifests_in {
-    my ($record) = @_;
-    my @found = map { +{id => $_, text => scalar content_of("$record/changes/$_/manifest.json")} }
-        grep { !/^[.]/x } entries("$record/changes");
+    my ($folder) = @_;
+    my @found = map { +{id => $_, text => scalar content_of("$folder/changes/$_/manifest.json")} }
+        grep { !/^[.]/x } entries("$folder/changes");
     my %began = map { $_->{id} => value_in($_->{text}, 'began') } @found;
-    return sort { $began{ $a->{id} } cmp $began{ $b->{id} } || $a->{id} cmp $b->{id} } @found;
+    my @sorted = sort { $began{ $a->{id} } cmp $began{ $b->{id} } || $a->{id} cmp $b->{id} } @found;
+    return @sorted;
 }
 
 sub value_in {
@@ -37,6 +39,8 @@ sub paths_in {
     my ($files) = ($text // q{}) =~ /^"files":[ ](.*)$/xm;
     return ($files // q{}) =~ /"real_path":[ ]$STRING/gx;
 }
+
+sub is_live { my ($change) = @_; return value_in($change->{text}, 'outcome') eq 'live' }
 
 sub completed {
     my ($text, $values) = @_;

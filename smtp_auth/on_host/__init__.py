@@ -1,17 +1,19 @@
 """The programs that run on a host, and what builds them.
 
-    look.pl          what the host is; reads only
-    history.pl       what the record of changes holds; reads only
-    start.pl         starts a change as a unit of systemd's, or waits for its outcome
-    orders.pl        what a change is to do, and its small tools; begins with the list of its parts
-    rehearsal.pl     what stands in the way of a change, asked of the host's own programs
-    record.pl        who changed what, the files from before, the baseline
-    etckeeper.pl     commits of /etc, where etckeeper keeps it
-    transaction.pl   swap, reload, prove, or put back
-    postfix.pl, dovecot.pl, certbot_hook.pl   the part of one service in it
-    main.pl          what the program of a change is run for
-    prove.pl         a real connection to a service
-    change.py        puts the program of a change together
+    look.pl           what the host is; reads only
+    history.pl        what the record of changes holds; reads only
+    Supervise.pm      starts a change as a unit of systemd's, or waits for its outcome
+    Change.pm         what the program of a change is run for
+    Instructions.pm   what a change is to do
+    Rehearsal.pm      what stands in the way of it, asked of the host's own programs
+    Transaction.pm    swap, reload, prove, or put back; Beside.pm: what stands beside a file meanwhile
+    Service.pm        one service's part in it, as all of them have it: Change.pm in its folder of `services/`
+    Record.pm         who changed what, the files from before; Baseline.pm: what was there first
+    Etckeeper.pm      commits of /etc, where etckeeper keeps it
+    Proof.pm          a real connection to a service: Proof.pm in its folder
+    Files.pm, Json.pm, Lines.pm, Manifest.pm, Programs.pm, Writing.pm   the library
+    packing.py        puts packages together to a program
+    instructions.py, programs.py   make the instructions from a plan, and the programs that are sent
 
 They go to a host on standard input; the record is all that stays there. Perl is what every Debian host has.
 """

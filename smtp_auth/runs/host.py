@@ -22,7 +22,8 @@ from smtp_auth.facts.record import Record
 from smtp_auth.facts.record_fact import RecordOfChanges
 from smtp_auth.facts.rehearsal import Rehearsal, Rehearsed
 from smtp_auth.on_host import program
-from smtp_auth.on_host.change import RECORD, rehearsal_program
+from smtp_auth.on_host.instructions import RECORD
+from smtp_auth.on_host.programs import rehearsal_program
 from smtp_auth.plan.plan import Plan, plan_of
 from smtp_auth.plan.preview import last_change_line
 from smtp_auth.plan.step import Step, files_managed, parameters_asked

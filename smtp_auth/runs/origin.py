@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 
-from smtp_auth.on_host.change import Change
+from smtp_auth.on_host.origin import Origin
 
 _ROOT = Path(__file__).parents[2]
 
@@ -18,16 +18,16 @@ _ROOT = Path(__file__).parents[2]
 _lock = Lock()
 
 
-def this_change() -> Change:
+def this_change() -> Origin:
     """The change of this run, the same on all its hosts."""
     with _lock:
         return _change()
 
 
 @cache
-def _change() -> Change:
+def _change() -> Origin:
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    return Change(f"{now}-{secrets.token_hex(2)}", f"{_user()}@{socket.gethostname()}", _commit())
+    return Origin(f"{now}-{secrets.token_hex(2)}", f"{_user()}@{socket.gethostname()}", _commit())
 
 
 def _user() -> str:

@@ -11,7 +11,8 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from smtp_auth.facts.decode import told
 from smtp_auth.facts.look import Look
-from smtp_auth.on_host.change import RECORD, follow_program, start_program
+from smtp_auth.on_host.instructions import RECORD
+from smtp_auth.on_host.programs import follow_program, start_program
 from smtp_auth.plan.plan import Plan
 from smtp_auth.runs.origin import this_change
 from smtp_auth.runs.report import Outcome, report

@@ -10,10 +10,13 @@ from operations.certbot_hook import HOOK, has_certbot
 from smtp_auth.facts.look import Look, parse
 from smtp_auth.facts.mail_host import MailHost, Question
 from smtp_auth.on_host import program
-from smtp_auth.on_host.change import RECORD
+from smtp_auth.on_host.instructions import RECORD
+from smtp_auth.on_host.programs import proof_program
 from smtp_auth.plan import readiness
 from smtp_auth.plan.plan import Plan, plan_regardless
 from smtp_auth.plan.step import files_managed, parameters_asked
+from smtp_auth.services.dovecot import DOVECOT
+from smtp_auth.services.dovecot.auth_listener import auth_socket
 from smtp_auth.verify.connection import connected, on
 from smtp_auth.verify.target import Target, Unseen, observer
 
@@ -290,6 +293,6 @@ def readers(owners: tuple[Owner, ...]) -> tuple[str, ...]:
 @observer
 def listener_proof(target: Target) -> str:
     """Why Dovecot does not answer on its listener; empty if it does. This is the deploy's own proof."""
-    socket = f"{target.see(look).queue_directory}/private/auth"
-    result = on(target).run("perl -e %s -- socket %s", program("prove.pl"), socket)
+    socket = auth_socket(target.see(look))
+    result = on(target).run("perl -e %s -- %s", proof_program(DOVECOT), socket)
     return "" if result.succeeded else result.stderr.strip() or "no reason given"

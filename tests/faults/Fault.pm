@@ -9,6 +9,7 @@
 package Fault;
 use strict;
 use warnings;
+use Fcntl qw(O_CREAT);
 
 my $folder = $ENV{FAULT_FOLDER};
 my ($number, $action, $kind) = (0, "nothing", "any");
@@ -43,12 +44,17 @@ sub write_to {
 
 sub open_counted (*;$@) {
     my $mode = $_[1];
-    return if $mode =~ /^>:raw|^-\|/ && !effect("open");
+    return if $mode =~ /^-\|/ && !effect("open");
     # STDIN and its like arrive as their names.
     no strict "refs";
     my $is_name = defined $_[0] && !ref $_[0] && ref \$_[0] ne "GLOB";
     return CORE::open(*{"main::$_[0]"}, $mode, @_[2 .. $#_]) if $is_name;
     return @_ > 2 ? CORE::open($_[0], $mode, @_[2 .. $#_]) : CORE::open($_[0], $mode);
+}
+
+sub sysopen_counted (*$$;$) {
+    return if $_[2] & O_CREAT && !effect("sysopen");
+    return CORE::sysopen($_[0], $_[1], $_[2], @_ > 3 ? $_[3] : 0666);
 }
 
 BEGIN {
@@ -64,6 +70,7 @@ BEGIN {
         *CORE::GLOBAL::utime = sub (@) { effect("utime") && CORE::utime(shift, shift, @_) };
         *CORE::GLOBAL::flock = sub (*$) { effect("flock") && CORE::flock($_[0], $_[1]) };
         *CORE::GLOBAL::open = \&open_counted;
+        *CORE::GLOBAL::sysopen = \&sysopen_counted;
     }
 }
 

@@ -8,7 +8,7 @@ from operations import STEPS
 from smtp_auth.facts.look import parse
 from smtp_auth.facts.mail_host import MailHost, Question
 from smtp_auth.on_host import program
-from smtp_auth.on_host.change import RECORD
+from smtp_auth.on_host.instructions import RECORD
 from smtp_auth.plan.plan import Plan, plan_of
 from smtp_auth.plan.step import files_managed, parameters_asked
 from smtp_auth.settings import settings_from_data
