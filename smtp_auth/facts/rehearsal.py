@@ -25,9 +25,9 @@ class Rehearsal(FactBase[Rehearsed]):
     """
     Returns what the host's own programs say of the new files at their real paths (`Rehearsed`).
 
-    Ask with the text of `on_host.programs.rehearsal_program` as `_stdin`. It takes no lock and leaves nothing,
-    for it runs in a mount namespace of its own (unshare(1)), with an overlay over each directory that gets a
-    file.
+    Ask with the text of `on_host.programs.rehearsal_program` as `_stdin`. It takes no lock and leaves
+    nothing, for it runs in a mount namespace of its own (unshare(1)), with an overlay over each directory
+    that gets a file.
     """
 
     def command(self) -> StringCommand:

@@ -47,7 +47,8 @@ sub was_none { my ($kept) = @_; return $kept =~ /[.]smtp-auth-none-[0-9a-f]*~$/x
 sub digest_in { my ($kept) = @_; return $kept =~ /-([0-9a-f]*)~$/x ? $1 : q{} }
 
 sub is_same_file {
-    my ($one, $other) = map { join q{ }, (stat)[0, 1] } @_;
+    my @files = @_;
+    my ($one, $other) = map { join q{ }, (stat)[0, 1] } @files;
     return length $one && $one eq $other;
 }
 

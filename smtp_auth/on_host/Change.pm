@@ -11,6 +11,7 @@ package SmtpAuth::Change;
 use strict;
 use warnings;
 use IO::Handle;
+use Symbol qw(qualify_to_ref);
 use SmtpAuth::Instructions;
 use SmtpAuth::Programs qw(prepare);
 use SmtpAuth::Rehearsal;
@@ -27,7 +28,7 @@ sub main {
     $SIG{HUP} = $SIG{PIPE} = 'IGNORE';
     prepare();
     umask $NEW_FILES;
-    my $instructions = SmtpAuth::Instructions->read_from(\*main::DATA);
+    my $instructions = SmtpAuth::Instructions->read_from(qualify_to_ref('DATA', 'main'));
     my %services = map { $_ => _service($instructions, $_) } $instructions->services;
     if ($what eq 'rehearse') {
         SmtpAuth::Rehearsal->new($instructions, \%services)->rehearse(@how);

@@ -88,9 +88,9 @@ sub _become {
 }
 
 sub digests_of {
-    my @there = grep { -f } @_;
-    return if !@there;
-    my (undef, $said) = run('sha256sum', q{--}, @there);
+    my @paths = @_;
+    my @files = grep { -f } @paths or return;
+    my (undef, $said) = run('sha256sum', q{--}, @files);
     return map { /^\\?([0-9a-f]{64})[ ][ *](.*)$/x ? ($2, $1) : () } split /\n/x, $said;
 }
 

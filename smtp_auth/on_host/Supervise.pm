@@ -12,6 +12,7 @@ package SmtpAuth::Supervise;
 
 use strict;
 use warnings;
+use Symbol qw(qualify_to_ref);
 use SmtpAuth::Files qw(content_of entries);
 use SmtpAuth::Lines qw(answer as_line);
 use SmtpAuth::Writing qw(create);
@@ -35,7 +36,7 @@ sub main {
     $ENV{LC_ALL} = 'C';
     $SIG{HUP} = $SIG{PIPE} = 'IGNORE';
     return _follow($what, $id, $record) if $what eq 'follow';
-    my $program = do { local $/ = undef; <main::DATA> } // q{};
+    my $program = do { local $/ = undef; readline(qualify_to_ref('DATA', 'main')) // q{} };
     my $status = eval { _start($id, $program) };
     return _refuse($@) if !defined $status;
     # systemd-run may not wait: then the outcome is not told yet.

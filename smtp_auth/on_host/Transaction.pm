@@ -36,7 +36,8 @@ my $LONGEST_LINE = 300;
 my $FOR_EVERYBODY = oct '755';
 
 # Beside what the arguments are, an object holds:
-#   lock             the handle by which this change holds the lock: without it, what stands beside the files is another's
+#   lock, is_locked  the handle of the lock, and whether this change holds it: without it, what stands beside the files is
+#                    another's
 #   found            the managed files' contents as this change found them, by key
 #   unproved         what an earlier change left unproved, because the host lost its power: path to what is kept of it
 #   made             the directories that this change has made
@@ -52,6 +53,7 @@ sub new {
         record => SmtpAuth::Record->new($instructions),
         etckeeper => SmtpAuth::Etckeeper->new($instructions),
         lock => undef,
+        is_locked => 0,
         found => {},
         unproved => {},
         made => [],
@@ -109,9 +111,9 @@ sub _lock {
     my ($self, $how) = @_;
     my $directory = $self->{instructions}->one('lock');
     # A crash releases it: no other process inherits this handle.
-    open my $lock, '<', $directory or die "cannot open $directory: $!\n";
-    $self->{lock} = $lock if flock $lock, $how;
-    return defined $self->{lock};
+    open $self->{lock}, '<', $directory or die "cannot open $directory: $!\n";
+    $self->{is_locked} = flock $self->{lock}, $how;
+    return $self->{is_locked};
 }
 
 # The files are those of the plan, and nothing else stands beside them any more than what is still needed.
@@ -253,7 +255,7 @@ sub _refuse {
 
 sub _take_away {
     my ($self) = @_;
-    return if !defined $self->{lock};
+    return if !$self->{is_locked};
     for my $key ($self->{instructions}->files) {
         # What cannot be kept on record stays where it is: the next change finds it there.
         eval { $self->_release($key); 1 } or next;

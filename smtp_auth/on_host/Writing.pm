@@ -37,12 +37,14 @@ sub create {
     binmode $file;
     my $is_written = print {$file} $content;
     $is_written &&= $file->flush && $file->sync;
-    $is_written && close $file or die "cannot write $path: $!\n";
+    $is_written &&= close $file;
+    die "cannot write $path: $!\n" if !$is_written;
     if (defined $like) {
         my ($status, $said) = run('cp', '--attributes-only', '--preserve=all', '-T', q{--}, $like, $path);
         die "cannot give $path the attributes of $like: $said\n" if $status;
     }
-    !defined $mode or chmod $mode, $path or die "cannot set the mode of $path: $!\n";
+    return if !defined $mode;
+    chmod $mode, $path or die "cannot set the mode of $path: $!\n";
     return;
 }
 

@@ -1,8 +1,8 @@
 """Builds the programs that rehearse, make and follow a change on a host, and the proof of one service.
 
-The program of a change is packages in Perl, then `__END__` and the instructions. Supervise.pm in front of it lets
-systemd run it. All of it goes to the host on standard input, in one command, and nothing is done before all of
-it has arrived.
+The program of a change is packages in Perl, then `__END__` and the instructions. Supervise.pm in front of it
+lets systemd run it. All of it is sent to the host on standard input, in one command, and nothing is done
+before all of it has arrived.
 """
 
 from collections.abc import Iterable, Iterator
@@ -40,7 +40,7 @@ def follow_program() -> str:
 
 
 def proof_program(service: Service) -> str:
-    """What proves a service with a real connection: `perl -e PROGRAM -- WORDS`, see Proof.pm of the service."""
+    """What proves a service with a real connection, `perl -e PROGRAM -- WORDS`: see its Proof.pm."""
     return packed("SmtpAuth::Proof", f"{service.package}::Proof")
 
 

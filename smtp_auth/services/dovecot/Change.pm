@@ -40,8 +40,8 @@ sub refused {
     my ($block) = $said =~ /unix_listener[ ]\Q$socket\E[ ][{]\n(.*?)[}]/xs;
     return "$effective has no listener $socket: dovecot.conf does not include $path" if !defined $block;
     # Settings at their default are left out.
-    my %set = (mode => '0600', user => q{}, group => q{}, $block =~ /(\w+)[ ]=[ ]*(\S*)/gx);
-    my $effectively = join q{ }, $set{mode} =~ s/^0+//xr, @set{qw(user group)};
+    my %setting = (mode => '0600', user => q{}, group => q{}, $block =~ /(\w+)[ ]=[ ]*(\S*)/gx);
+    my $effectively = join q{ }, $setting{mode} =~ s/^0+//xr, @setting{qw(user group)};
     return if $effectively eq $wanted;
     return "something that it reads after $path overrules it: $effective has the listener $socket with $effectively "
         . "and not $wanted; it must not be set elsewhere";

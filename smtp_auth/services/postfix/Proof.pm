@@ -29,18 +29,11 @@ my $LONGEST_SHOWN = 200;
 my $LENGTH_OF_IPV4 = 8;
 
 sub new {
-    my ($class, $protocol, $since, $port, $name, $chain, $auth, $login_only) = @_;
-    return bless {
-        where => "port $port",
-        is_proxied => $protocol eq 'proxied',
-        since => $since,
-        port => $port,
-        name => $name,
-        chain => $chain,
-        auth => $auth,
-        login_only => $login_only,
-        processes => [],
-    }, $class;
+    my ($class, $protocol, $since, $port, @secure) = @_;
+    my %self = (where => "port $port", since => $since, port => $port, processes => []);
+    $self{is_proxied} = $protocol eq 'proxied';
+    @self{qw(name chain auth login_only)} = @secure;
+    return bless \%self, $class;
 }
 
 sub prove {
@@ -83,11 +76,7 @@ sub _prove_plain {
 
 sub _prove_secure {
     my ($self, $server) = @_;
-    # It ends lines as SMTP does (-crlf).
-    my @command = ('openssl', 's_client', '-connect', $server, '-servername', $self->{name}, '-ign_eof', '-crlf');
-    open my $nowhere, '>', '/dev/null' or $self->failed("cannot write /dev/null: $!");
-    my $client = open3(my $to, my $from, '>&' . fileno $nowhere, @command);
-    push @{ $self->{processes} }, $client;
+    my ($client, $to, $from) = $self->_client($server);
     $self->_answers($from, qr/^220[ ].*\n/xm, 'no greeting through TLS');
     $self->_check_certificate if length $self->{chain};
     $self->_ask($to, "EHLO localhost\n");
@@ -109,6 +98,17 @@ sub _prove_secure {
     waitpid $client, 0;
     @{ $self->{processes} } = grep { $_ != $client } @{ $self->{processes} };
     return;
+}
+
+# A client that speaks TLS, and ends lines as SMTP does (-crlf): its process, what it sends and what it hears.
+sub _client {
+    my ($self, $server) = @_;
+    my @command = ('openssl', 's_client', '-connect', $server, '-servername', $self->{name}, '-ign_eof', '-crlf');
+    open my $nowhere, '>', '/dev/null' or $self->failed("cannot write /dev/null: $!");
+    my $client = open3(my $to, my $from, '>&' . fileno $nowhere, @command);
+    close $nowhere;
+    push @{ $self->{processes} }, $client;
+    return ($client, $to, $from);
 }
 
 sub _ask {
@@ -172,9 +172,9 @@ sub _address {
     $self->failed('nothing listens') if !@bound;
     return '127.0.0.1' if grep { /^(?:00000000|0100007F)$/x } @bound;
     my ($ipv4) = grep { length == $LENGTH_OF_IPV4 } @bound;
-    return join q{.}, reverse map { hex } $ipv4 =~ /../gx if defined $ipv4;
+    return join q{.}, reverse map { hex $_ } $ipv4 =~ /../gx if defined $ipv4;
     return '[::1]' if $bound[0] =~ /^0{24}0[01]0{6}$|^0{32}$/x;
-    my $bytes = join q{}, map { join q{}, reverse /../gx } $bound[0] =~ /.{8}/gx;
+    my $bytes = join q{}, map { join q{}, reverse $_ =~ /../gx } $bound[0] =~ /.{8}/gx;
     return '[' . join(q{:}, $bytes =~ /.{4}/gx) . ']';
 }
 
