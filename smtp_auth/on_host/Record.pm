@@ -147,7 +147,7 @@ sub keep_aside {
     return;
 }
 
-sub _manifest { my ($self) = @_; return content_of("$self->{folder}/manifest.json") }
+sub _manifest { my ($self) = @_; return scalar content_of("$self->{folder}/manifest.json") }
 
 # What the instructions say of the change, and what only the host knows.
 sub _write_manifest {

@@ -217,7 +217,7 @@ sub _swap {
     my ($self, $key) = @_;
     my $path = $self->{instructions}->path_of($key);
     die "$path was changed since the plan; run again to take that into account\n"
-        if -l $path || !_is_equal(content_of($path), $self->{found}{$key});
+        if -l $path || !_is_equal(scalar content_of($path), $self->{found}{$key});
     # Not earlier: a second name changes the file's ctime, by which a look judges whether a reload is due.
     $self->_keep($key);
     if ($self->{instructions}->is_deleted($key)) { unlink $path or die "cannot remove $path: $!\n" }
@@ -332,8 +332,10 @@ sub _restore {
 # After a change went live, which the record says by now.
 sub _clean {
     my ($self) = @_;
-    my $instructions = $self->{instructions};
-    unlink grep { defined } map { kept($instructions->path_of($_)) } $instructions->files;
+    for my $path (map { $self->{instructions}->path_of($_) } $self->{instructions}->files) {
+        my $kept = kept($path) // next;
+        unlink $kept;
+    }
     return;
 }
 

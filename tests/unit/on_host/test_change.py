@@ -173,6 +173,8 @@ class Host:
                 env=environment,
             )
         assert done is not None
+        # Perl's own complaints.
+        assert not done.stderr
         shutil.rmtree(folder, ignore_errors=True)
         self.effects = len((faults / "count").read_text())
         return done
