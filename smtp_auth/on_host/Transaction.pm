@@ -166,12 +166,20 @@ sub _stage {
     my ($self, $key) = @_;
     my $path = $self->{instructions}->path_of($key);
     my $mode = $self->{instructions}->of_file($key, 'mode');
-    unshift @{ $self->{made} }, make_directories(directory_of($path), $FOR_EVERYBODY);
+    my $directory = directory_of($path);
+    unshift @{ $self->{made} }, _missing($directory);
+    make_directories($directory, $FOR_EVERYBODY);
     # With owner, ACL and whatever else a file has.
     my @like = -e $path ? $path : ();
     create(staged($path), $self->{instructions}->of_file($key, 'content'), $mode ? oct $mode : undef, @like);
     age(staged($path));
     return;
+}
+
+# The directory and those above it that do not exist, the lowest first.
+sub _missing {
+    my ($directory) = @_;
+    return -d $directory ? () : ($directory, _missing(directory_of($directory)));
 }
 
 # Gives the present version a second name. What an earlier change has kept stays instead.

@@ -10,7 +10,7 @@ package SmtpAuth::Writing;
 #   age PATH                             makes a whole file look three seconds old: Postfix waits until a file is two
 #                                        seconds old, in case it is still being written
 #   sync_directory PATH                  what was renamed in it is on the disk when this returns
-#   make_directories PATH, MODE          with those above it; returns those that it has made, the lowest first
+#   make_directories PATH, MODE          a directory with those above it, as far as they are missing
 #   copy_below DIRECTORY, INSTEAD, PATH…
 #                                        copies of those of the files that exist, with their whole path below a directory;
 #                                        mode, owner and times stay. INSTEAD is a hash: for a path in it, the file that it
@@ -75,9 +75,9 @@ sub sync_directory {
 sub make_directories {
     my ($path, $mode) = @_;
     return if -d $path;
-    my @made = make_directories(directory_of($path), $mode);
+    make_directories(directory_of($path), $mode);
     mkdir $path, $mode or -d $path or die "cannot make $path: $!\n";
-    return ($path, @made);
+    return;
 }
 
 sub copy_below {

@@ -18,7 +18,9 @@ use warnings;
 use parent qw(SmtpAuth::Service);
 use SmtpAuth::Files qw(content_of entries name_of);
 use SmtpAuth::Lines qw(answer);
-use SmtpAuth::Programs qw(children_of journal_since now run wait_until);
+use SmtpAuth::Pem qw(first_certificate);
+use SmtpAuth::Postfix::Smtpd qw(dies_since);
+use SmtpAuth::Programs qw(children_of now run wait_until);
 
 my $SUBMISSIONS = 465;
 
@@ -88,16 +90,11 @@ sub _refused_by_sni {
         # With its private key, which goes no further.
         my ($status, $pem) = run('postmap', @in, '-F', '-q', $key, @tables);
         next if $status;
-        return if _certificate($pem) eq _certificate(content_of($chain) // q{});
+        return if first_certificate($pem) eq first_certificate(content_of($chain) // q{});
         return "tls_server_sni_maps (@tables) gives clients that ask for $name another certificate than the one in "
             . "$chain: take $key out of it, or set certificate_name to the lineage that it names";
     }
     return;
-}
-
-sub _certificate {
-    my ($text) = @_;
-    return $text =~ /-----BEGIN[ ]CERTIFICATE-----(.*?)-----END/xs ? $1 =~ s/\s//gxr : q{};
 }
 
 # Warnings, without the paths and line numbers in which a copy differs from the live files. An unused parameter changes
@@ -138,9 +135,7 @@ sub reload {
 # this wait, a reload does not.
 sub bring_back {
     my ($self, $began) = @_;
-    my $is_throttled =
-        journal_since($self->{asked} // $began) =~ /smtpd:[ ]bad[ ]command[ ]startup[ ]--[ ]throttling/x;
-    return $self->_by_systemd('restart') if $is_throttled;
+    return $self->_by_systemd('restart') if dies_since($self->{asked} // $began);
     eval { $self->reload; 1 } or $self->_by_systemd('restart');
     return;
 }

@@ -16,7 +16,9 @@ use IO::Select;
 use IO::Socket::INET;
 use IPC::Open3 qw(open3);
 use SmtpAuth::Files qw(content_of);
-use SmtpAuth::Programs qw(journal_since wait_until);
+use SmtpAuth::Pem qw(first_certificate);
+use SmtpAuth::Postfix::Smtpd qw(dies_since);
+use SmtpAuth::Programs qw(wait_until);
 
 # Seconds: until something listens, and until a connection is there.
 my $UNTIL_IT_LISTENS = 5;
@@ -52,8 +54,7 @@ sub end {
 # A connection to a service whose smtpd died is neither served nor refused until master tries again.
 sub died {
     my ($self) = @_;
-    my $is_dead = journal_since($self->{since}) =~ /smtpd:[ ]bad[ ]command[ ]startup[ ]--[ ]throttling/x;
-    return $is_dead ? 'smtpd dies at its start' : undef;
+    return dies_since($self->{since}) ? 'smtpd dies at its start' : undef;
 }
 
 sub failed {
@@ -131,14 +132,9 @@ sub _check_certificate {
     my ($self) = @_;
     my $path = $self->{chain};
     my $chain = content_of($path) // $self->failed("cannot read $path: $!");
-    my ($wanted, $shown) = map { _certificate($_) } $chain, $self->received;
+    my ($wanted, $shown) = map { first_certificate($_) } $chain, $self->received;
     $self->failed("another certificate is served than the one in $path") if $wanted ne $shown;
     return;
-}
-
-sub _certificate {
-    my ($text) = @_;
-    return $text =~ /-----BEGIN[ ]CERTIFICATE-----(.*?)-----END/xs ? $1 =~ s/\s//gxr : q{};
 }
 
 # A proxy on loopback for one connection, which openssl cannot be by itself; where it listens. It says who its client is
