@@ -45,7 +45,7 @@ sub found {
 
 sub run {
     my @command = @_;
-    return _run(sub { open STDERR, '>&', \*STDOUT or exit $NOT_STARTED }, @command);
+    return _run(sub { open STDERR, '>&', \*STDOUT or _give_up() }, @command);
 }
 
 sub output_of {
@@ -69,22 +69,28 @@ sub _run {
 sub silently {
     my @command = @_;
     my $pid = fork // return;
-    _become(sub { open STDOUT, '>', '/dev/null' or exit $NOT_STARTED; _hush() }, @command) if !$pid;
+    _become(sub { open STDOUT, '>', '/dev/null' or _give_up(); _hush() }, @command) if !$pid;
     waitpid $pid, 0;
     return;
 }
 
 sub _hush {
-    open STDERR, '>', '/dev/null' or exit $NOT_STARTED;
+    open STDERR, '>', '/dev/null' or _give_up();
     return;
 }
 
 # The process of a command; never returns.
 sub _become {
     my ($redirect, @command) = @_;
-    open STDIN, '<', '/dev/null' or exit $NOT_STARTED;
+    open STDIN, '<', '/dev/null' or _give_up();
     $redirect->();
-    exec { $command[0] } @command or exit $NOT_STARTED;
+    exec { $command[0] } @command or _give_up();
+}
+
+# Without the END blocks and the objects of the process whose copy this is. Few programs ever need POSIX, and it is slow.
+sub _give_up {
+    require POSIX;
+    return POSIX::_exit($NOT_STARTED);
 }
 
 sub digests_of {
