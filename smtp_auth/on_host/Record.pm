@@ -5,7 +5,8 @@ package SmtpAuth::Record;
 #   changes/ID/manifest.json   who changed what, from which version of this program, with which outcome
 #   changes/ID/before/PATH     each file that the change replaced, as it was
 #   changes/ID/after/PATH      each file that it wrote, as it wrote it; without its mode
-#   changes/ID/aside/PATH      what stood beside PATH, left by an earlier change, if no change has it on record
+#   aside/ID/PATH              what change ID found beside PATH, left by an earlier one, if no change has it on record; never
+#                              thrown away
 #   last                       what became of the last change, as it was answered; of a reload alone, too
 #   pruned                     when the newest live change that is no longer kept began, and its ID
 #
@@ -143,7 +144,7 @@ sub keep_aside {
         my $before = content_of("$self->{directory}/changes/$change->{id}/before$path");
         return if defined $before && $before eq $content;
     }
-    copy_below("$self->{folder}/aside", {$path => $version}, $path);
+    copy_below("$self->{directory}/aside/" . $self->{instructions}->one('id'), {$path => $version}, $path);
     return;
 }
 
