@@ -1,24 +1,36 @@
 """Checks the shell and Perl programs, above all those sent to hosts (`python -m tests.lint_on_host`).
 
-The program of a change and certbot's deploy hook are put together first, with a recorded host as their
-example: only then can `perl -c` and shellcheck tell what is missing. Prints one line per finding; exit status
-1 where there is any.
+Every Perl package is read alone and as a part of what is sent, by Perl and by Perl::Critic (perlcriticrc says
+what that has to find). Programs and certbot's deploy hook are put together first, with a recorded host as
+their example: only then can `perl -c` and shellcheck tell what is missing. Prints one line per finding; exit
+status 1 where there is any.
 """
 
 import json
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from operations import STEPS
 from operations.certbot_hook import desired_content
 from smtp_auth.facts.look import Look, parse
-from smtp_auth.on_host.change import Change, rehearsal_program, start_program
-from smtp_auth.on_host.looking import history_program, look_program
+from smtp_auth.on_host.origin import Origin
+from smtp_auth.on_host.packing import packages
+from smtp_auth.on_host.programs import (
+    follow_program,
+    history_program,
+    look_program,
+    proof_program,
+    rehearsal_program,
+    start_program,
+)
 from smtp_auth.plan.plan import plan_ignoring_obstacles
+from smtp_auth.services.dovecot import DOVECOT
+from smtp_auth.services.postfix import POSTFIX
 from smtp_auth.settings import Settings
 from tests.unit.scenarios import wanted
 
@@ -34,6 +46,19 @@ NOT_HERE = {
 NOT_THERE = {
     "the deploy hook": {"SC2043": "a host with one domain has one lineage to go over"},
     "lab/install-requirements": {"SC2013": "packages.txt is read in words: a name cannot hold a space"},
+}
+
+PERLCRITIC = ("perlcritic", "--profile", str(ROOT / "tests/perlcriticrc"))
+
+# Where packages are put together, what Perl::Critic asks of a package's file, and why not here.
+NOT_AS_SENT = {
+    "ProhibitMultiplePackages": "it is several packages in one text",
+    "RequireExplicitPackage": "each stands in a BEGIN block: it is there before the next one is read",
+    "RequireUseStrict": "likewise: every package has it",
+    "RequireUseWarnings": "likewise: every package has it",
+    "RequireLocalizedPunctuationVars": "%INC says that a package is there; each was checked alone",
+    "ProhibitExcessComplexity": "a BEGIN block counts as one function; each function was checked alone",
+    "RequireEndWithOne": "a program ends with its exit",
 }
 
 
@@ -73,33 +98,66 @@ def shell_findings(script: Script) -> Iterator[str]:
 
 
 def perl_programs() -> Iterator[Script]:
-    """Every Perl program, as it is sent to hosts."""
+    """Every Perl program that is packages put together, as it is sent to hosts."""
     settings, look = _example()
     plan = plan_ignoring_obstacles(settings, look, STEPS)
-    yield Script("the change", rehearsal_program(plan, settings, look))
-    yield Script("the start", start_program(Change("id", "controller", "commit"), plan, settings, look))
     yield Script("the look", look_program())
     yield Script("the history", history_program())
-    for path in (ROOT / "smtp_auth/on_host/prove.pl", ROOT / "tests/faults/Fault.pm"):
-        yield Script(str(path.relative_to(ROOT)), path.read_text())
+    yield Script("the rehearsal", rehearsal_program(plan, settings, look))
+    yield Script("the start", start_program(Origin("id", "controller", "commit"), plan, settings, look))
+    yield Script("the outcome", follow_program())
+    yield Script("Postfix's proof", proof_program(POSTFIX))
+    yield Script("Dovecot's proof", proof_program(DOVECOT))
 
 
-def perl_findings(script: Script) -> Iterator[str]:
-    """What Perl says of a program without running it, a line each; a warning counts."""
-    perl = ("perl", "-wc", "-")
-    done = subprocess.run(perl, input=script.text, capture_output=True, text=True, check=False)
-    said = [line for line in done.stderr.splitlines() if line != "- syntax OK"]
-    if done.returncode and not said:
-        said = [f"perl -c ends with {done.returncode}"]
-    yield from (f"{script.name}: {line}" for line in said)
+def package_findings(sources: Mapping[str, Path]) -> Iterator[str]:
+    """What Perl and Perl::Critic say of packages, each in a file of its own where `use` finds it.
+
+    + sources: a package's name to its file
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        files = []
+        for name, path in sources.items():
+            files.append(Path(folder, f"{name.replace('::', '/')}.pm"))
+            files[-1].parent.mkdir(parents=True, exist_ok=True)
+            files[-1].write_text(path.read_text())
+        for file in files:
+            yield from (line.replace(f"{folder}/", "") for line in _perl_says(str(file), "-I", folder))
+        yield from (line.replace(f"{folder}/", "") for line in _critic_says(*map(str, files)))
+
+
+def program_findings(program: Script) -> Iterator[str]:
+    """The same of a program as it is sent, whose parts find each other in it alone."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "program.pl")
+        file.write_text(program.text)
+        excluded = (word for policy in NOT_AS_SENT for word in ("--exclude", f"::{policy}$"))
+        for line in (*_perl_says(str(file)), *_critic_says(*excluded, str(file))):
+            yield f"{program.name}: {line.replace(f'{folder}/', '')}"
+
+
+def _perl_says(file: str, *options: str) -> list[str]:
+    """What Perl says of a file without running it; a warning counts."""
+    done = subprocess.run(("perl", "-wc", *options, file), capture_output=True, text=True, check=False)
+    said = [line for line in done.stderr.splitlines() if line != f"{file} syntax OK"]
+    return said or ([f"{file}: perl -c ends with {done.returncode}"] if done.returncode else [])
+
+
+def _critic_says(*words: str) -> list[str]:
+    done = subprocess.run((*PERLCRITIC, "--quiet", *words), capture_output=True, text=True, check=False)
+    # 2 where it has found something.
+    if done.returncode not in (0, 2) or done.stderr:
+        raise RuntimeError(f"perlcritic cannot check: {done.stderr}")
+    return done.stdout.splitlines()
 
 
 def findings() -> Iterator[str]:
     """Everything that is wrong with any of the programs."""
     for script in shell_scripts():
         yield from shell_findings(script)
+    yield from package_findings({**packages(), "Fault": ROOT / "tests/faults/Fault.pm"})
     for program in perl_programs():
-        yield from perl_findings(program)
+        yield from program_findings(program)
 
 
 def _example() -> tuple[Settings, Look]:

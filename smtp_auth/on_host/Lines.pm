@@ -28,7 +28,7 @@ sub answer {
 sub pairs_in {
     my ($text) = @_;
     my @pairs;
-    for my $line (split /\n/x, $text) {
+    for my $line (grep { length } split /\n/x, $text) {
         my ($key, $value) = split /\t/x, $line, 2;
         $value = q{} if !defined $value;
         $value =~ s/%([0-9A-F]{2})/chr hex $1/gxe;

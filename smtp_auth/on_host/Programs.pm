@@ -6,6 +6,8 @@ package SmtpAuth::Programs;
 #   found COMMAND                 whether a command is in the PATH
 #   run COMMAND…                  (exit status as in $?, everything that it says)
 #   output_of COMMAND…            its standard output; empty where it fails
+#   silently COMMAND…             runs it for what it does: nobody hears what it says
+#   digests_of PATH…              a hash of the files that exist: path to SHA-256 in hexadecimal
 #   running NAME, PID_FILE        the process that the file names, if it is alive and still that program
 #   children_of PID               the processes that a process has started
 #   wait_until SECONDS, FUNCTION  what the function gives at last: it is asked until it gives something true
@@ -19,10 +21,16 @@ use warnings;
 use Exporter qw(import);
 use SmtpAuth::Files qw(content_of);
 
-our @EXPORT_OK = qw(prepare found run output_of running children_of wait_until now journal_since);
+our @EXPORT_OK =
+    qw(prepare found run output_of silently digests_of running children_of wait_until now journal_since);
 
 # An account's own PATH may lack these.
 my @DIRECTORIES = qw(/usr/sbin /usr/bin /sbin /bin /snap/bin);
+
+# The status of a command that cannot be started, as a shell has it.
+my $NOT_STARTED = 127;
+
+my $PAUSE = 0.01;
 
 sub prepare {
     $ENV{LC_ALL} = 'C';
@@ -37,12 +45,12 @@ sub found {
 
 sub run {
     my @command = @_;
-    return _run(sub { open STDERR, '>&', \*STDOUT }, @command);
+    return _run(sub { open STDERR, '>&', \*STDOUT or _give_up() }, @command);
 }
 
 sub output_of {
     my @command = @_;
-    my ($status, $said) = _run(sub { open STDERR, '>', '/dev/null' }, @command);
+    my ($status, $said) = _run(\&_hush, @command);
     return $status == 0 ? $said : q{};
 }
 
@@ -50,19 +58,46 @@ sub _run {
     my ($redirect, @command) = @_;
     my $pid = open my $pipe, q{-|};
     return (1, "cannot start $command[0]: $!") if !defined $pid;
-    if (!$pid) {
-        open STDIN, '<', '/dev/null' and $redirect->() or _give_up();
-        exec { $command[0] } @command or _give_up();
-    }
+    _become($redirect, @command) if !$pid;
     my $said = do { local $/ = undef; <$pipe> };
+    # Without an error, it is the command that has failed.
     close $pipe or $! == 0 or return (1, "cannot read what $command[0] says: $!");
     return ($?, defined $said ? $said : q{});
+}
+
+# What the command leaves behind holds no handle of this process, and so does not keep its reader waiting.
+sub silently {
+    my @command = @_;
+    my $pid = fork // return;
+    _become(sub { open STDOUT, '>', '/dev/null' or _give_up(); _hush() }, @command) if !$pid;
+    waitpid $pid, 0;
+    return;
+}
+
+sub _hush {
+    open STDERR, '>', '/dev/null' or _give_up();
+    return;
+}
+
+# The process of a command; never returns.
+sub _become {
+    my ($redirect, @command) = @_;
+    open STDIN, '<', '/dev/null' or _give_up();
+    $redirect->();
+    exec { $command[0] } @command or _give_up();
 }
 
 # Without the END blocks and the objects of the process whose copy this is. Few programs ever need POSIX, and it is slow.
 sub _give_up {
     require POSIX;
-    return POSIX::_exit(127);
+    return POSIX::_exit($NOT_STARTED);
+}
+
+sub digests_of {
+    my @paths = @_;
+    my @files = grep { -f } @paths or return;
+    my (undef, $said) = run('sha256sum', q{--}, @files);
+    return map { /^\\?([0-9a-f]{64})[ ][ *](.*)$/x ? ($2, $1) : () } split /\n/x, $said;
 }
 
 sub running {
@@ -78,12 +113,12 @@ sub children_of {
 
 sub wait_until {
     my ($seconds, $function) = @_;
-    my $found = $function->();
-    for (my $left = $seconds; !$found && $left > 0; $left -= 0.01) {
-        select undef, undef, undef, 0.01;
-        $found = $function->();
+    my $result = $function->();
+    for (my $rest = $seconds; !$result && $rest > 0; $rest -= $PAUSE) {
+        select undef, undef, undef, $PAUSE;
+        $result = $function->();
     }
-    return $found;
+    return $result;
 }
 
 sub now {

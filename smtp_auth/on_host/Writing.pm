@@ -4,32 +4,47 @@ package SmtpAuth::Writing;
 #
 #   create PATH, CONTENT, MODE, [LIKE]   a new file, on the disk when this returns: nothing may stand at PATH, not even a
 #                                        link. LIKE is a file that gives it owner, mode, ACL and times; MODE, if defined,
-#                                        is set after that
-#   replace PATH, CONTENT, MODE          a file that is there or not; whoever reads it sees the old or the new one
+#                                        is set after that. Without either it is for its owner alone
+#   replace PATH, CONTENT, MODE          a file that is there or not; whoever reads it sees the old or the new one. Uses
+#                                        the name PATH.new meanwhile
+#   age PATH                             makes a whole file look three seconds old: Postfix waits until a file is two
+#                                        seconds old, in case it is still being written
 #   sync_directory PATH                  what was renamed in it is on the disk when this returns
-#   make_directories PATH, MODE          with those above it; returns those that it has made, the lowest first
+#   make_directories PATH, MODE          a directory with those above it, as far as they are missing
+#   copy_below DIRECTORY, INSTEAD, PATH…
+#                                        copies of those of the files that exist, with their whole path below a directory;
+#                                        mode, owner and times stay. INSTEAD is a hash: for a path in it, the file that it
+#                                        names is copied, or none where that is undef
 
 use strict;
 use warnings;
 use Exporter qw(import);
 use Fcntl qw(O_CREAT O_EXCL O_NOFOLLOW O_WRONLY);
+use IO::Handle;
 use SmtpAuth::Files qw(directory_of);
 use SmtpAuth::Programs qw(run);
 
-our @EXPORT_OK = qw(create replace sync_directory make_directories);
+our @EXPORT_OK = qw(create replace age sync_directory make_directories copy_below);
 
-use constant PRIVATE => 0600;
+my $FOR_ITS_OWNER = oct '600';
+my $DIRECTORY_FOR_ITS_OWNER = oct '700';
+my $SECONDS_OLD = 3;
 
 sub create {
     my ($path, $content, $mode, $like) = @_;
-    sysopen my $file, $path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, PRIVATE or die "cannot write $path: $!\n";
+    sysopen my $file, $path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, $FOR_ITS_OWNER
+        or die "cannot write $path: $!\n";
     binmode $file;
-    (print {$file} $content and $file->flush and $file->sync and close $file) or die "cannot write $path: $!\n";
+    my $is_written = print {$file} $content;
+    $is_written &&= $file->flush && $file->sync;
+    $is_written &&= close $file;
+    die "cannot write $path: $!\n" if !$is_written;
     if (defined $like) {
-        my ($status, $said) = run('cp', '--attributes-only', '--preserve=all', '-T', '--', $like, $path);
+        my ($status, $said) = run('cp', '--attributes-only', '--preserve=all', '-T', q{--}, $like, $path);
         die "cannot give $path the attributes of $like: $said\n" if $status;
     }
-    !defined $mode or chmod $mode, $path or die "cannot set the mode of $path: $!\n";
+    return if !defined $mode;
+    chmod $mode, $path or die "cannot set the mode of $path: $!\n";
     return;
 }
 
@@ -39,6 +54,13 @@ sub replace {
     unlink $new;
     create($new, $content, $mode);
     rename $new, $path or die "cannot replace $path: $!\n";
+    return;
+}
+
+sub age {
+    my ($path) = @_;
+    my $then = time - $SECONDS_OLD;
+    utime $then, $then, $path;
     return;
 }
 
@@ -53,9 +75,29 @@ sub sync_directory {
 sub make_directories {
     my ($path, $mode) = @_;
     return if -d $path;
-    my @made = make_directories(directory_of($path), $mode);
+    make_directories(directory_of($path), $mode);
     mkdir $path, $mode or -d $path or die "cannot make $path: $!\n";
-    return ($path, @made);
+    return;
+}
+
+sub copy_below {
+    my ($directory, $instead, @paths) = @_;
+    my %in;
+    push @{ $in{ directory_of($_) } }, $_ for grep { -e && !exists $instead->{$_} } @paths;
+    # Not all at once with --parents: coreutils 9.1 then takes absolute paths for relative ones.
+    _copy("$directory$_", '-t', "$directory$_", q{--}, @{ $in{$_} }) for sort keys %in;
+    for my $path (grep { defined $instead->{$_} } @paths) {
+        _copy($directory . directory_of($path), q{--}, $instead->{$path}, "$directory$path");
+    }
+    return;
+}
+
+sub _copy {
+    my ($into, @words) = @_;
+    make_directories($into, $DIRECTORY_FOR_ITS_OWNER);
+    my ($status, $said) = run('cp', '-a', @words);
+    die "cannot keep a copy in $into: $said\n" if $status;
+    return;
 }
 
 1;

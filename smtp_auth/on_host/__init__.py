@@ -1,26 +1,24 @@
-"""The programs that run on a host, and what builds them.
+"""What runs on a host, and the functions that ask it and change it.
 
-    Look.pm          what the host is, with a Look.pm of each service; reads only
-    History.pm       what the record of changes holds; reads only
-    start.pl         starts a change as a unit of systemd's, or waits for its outcome
-    orders.pl        what a change is to do, and its small tools; begins with the list of its parts
-    rehearsal.pl     what stands in the way of a change, asked of the host's own programs
-    record.pl        who changed what, the files from before, the baseline
-    etckeeper.pl     commits of /etc, where etckeeper keeps it
-    transaction.pl   swap, reload, prove, or put back
-    postfix.pl, dovecot.pl, certbot_hook.pl   the part of one service in it
-    main.pl          what the program of a change is run for
-    prove.pl         a real connection to a service
-    change.py        puts the program of a change together
+    asking.py         to ask a host: a look, its record, a rehearsal, all together
+    changing.py       to change a host, and learn the outcome
+    channel.py        the way to a host, whatever carries it
+    programs.py       the programs that are sent; packing.py puts their packages together
+    instructions.py   what a host is told of a change, made from its plan; origin.py: where the change is from
 
-They go to a host on standard input; the record is all that stays there. Perl is what every Debian host has.
+In Perl, which every Debian host has; the first lines of each package say what it is for. They are sent to a
+host on standard input, and only the record stays there.
+
+    Look.pm           what the host is; reads only
+    History.pm        what the record of changes holds; reads only
+    Supervise.pm      starts a change as a unit of systemd's, or waits for its outcome
+    Change.pm         what the program of a change is run for
+    Instructions.pm   what a change is to do
+    Rehearsal.pm      what stands in the way of it, asked of the host's own programs
+    Transaction.pm    swap, reload, prove, or put back; Beside.pm: what stands beside a file meanwhile
+    Service.pm        one service's part in it, as all of them have it: Change.pm in its folder of `services/`
+    Record.pm         who changed what, the files from before; Baseline.pm: what was there first
+    Etckeeper.pm      commits of /etc, where etckeeper keeps it
+    Proof.pm          a real connection to a service: Proof.pm in its folder
+    Files.pm, Writing.pm, Programs.pm, Processes.pm, Lines.pm, Json.pm, Manifest.pm, Pem.pm   the library
 """
-
-from functools import cache
-from pathlib import Path
-
-
-@cache
-def program(name: str) -> str:
-    """The text of a program of this folder."""
-    return Path(__file__).with_name(name).read_text()

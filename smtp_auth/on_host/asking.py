@@ -14,9 +14,9 @@ from smtp_auth.facts.record import Record
 from smtp_auth.facts.record import parse as parse_record
 from smtp_auth.facts.rehearsal import Rehearsed
 from smtp_auth.facts.rehearsal import parse as parse_rehearsal
-from smtp_auth.on_host.change import RECORD, rehearsal_program
 from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer
-from smtp_auth.on_host.looking import history_program, look_program
+from smtp_auth.on_host.instructions import RECORD
+from smtp_auth.on_host.programs import history_program, look_program, rehearsal_program
 from smtp_auth.past.removal import plan_of_removal
 from smtp_auth.past.undo import plan_of_undo
 from smtp_auth.plan.plan import Plan, plan_of

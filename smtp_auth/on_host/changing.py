@@ -6,9 +6,10 @@ from enum import Enum
 
 from smtp_auth.facts.decode import decode
 from smtp_auth.facts.look import Look
-from smtp_auth.on_host.change import RECORD, follow_program, start_program
-from smtp_auth.on_host.change import Change as Origin
 from smtp_auth.on_host.channel import Channel, Limits, NoAnswer
+from smtp_auth.on_host.instructions import RECORD
+from smtp_auth.on_host.origin import Origin
+from smtp_auth.on_host.programs import follow_program, start_program
 from smtp_auth.plan.plan import Plan
 from smtp_auth.settings import Settings
 

@@ -11,6 +11,9 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
 
+# Of a package, or of the one that it inherits from.
+_USE = r"^use (?:parent qw\()?(SmtpAuth::[\w:]+)"
+
 
 def packed(main: str, *parts: str) -> str:
     """A program: `main(PARTS, WORDS…)` of a package gives its exit status.
@@ -27,6 +30,7 @@ def _packed(main: str, parts: tuple[str, ...]) -> str:
     return f"{''.join(texts)}exit {main}::main([qw({' '.join(parts)})], @ARGV);\n"
 
 
+@cache
 def packages() -> dict[str, Path]:
     """Every package of ours, by its name."""
     found = {}
@@ -54,7 +58,7 @@ def _needed(names: tuple[str, ...]) -> list[str]:
 
 
 def _used(name: str) -> Iterator[str]:
-    return (match[1] for match in re.finditer(r"^use (SmtpAuth::[\w:]+)", _text(name), re.MULTILINE))
+    return (match[1] for match in re.finditer(_USE, _text(name), re.MULTILINE))
 
 
 @cache

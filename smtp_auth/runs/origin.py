@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 
-from smtp_auth.on_host.change import Change as Origin
+from smtp_auth.on_host.origin import Origin
 
 _ROOT = Path(__file__).parents[2]
 

@@ -8,7 +8,13 @@ Python and Perl stand side by side: `instructions.py` tells a host what `Change.
 """
 
 from smtp_auth.services.certbot import CERTBOT
+from smtp_auth.services.certbot import instructions as certbot
 from smtp_auth.services.dovecot import DOVECOT
+from smtp_auth.services.dovecot import instructions as dovecot
 from smtp_auth.services.postfix import POSTFIX
+from smtp_auth.services.postfix import instructions as postfix
 
 SERVICES = (POSTFIX, DOVECOT, CERTBOT)
+
+# What a host is told of each.
+INSTRUCTIONS = (postfix.instructions, dovecot.instructions, certbot.instructions)

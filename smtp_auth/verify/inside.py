@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from cryptography import x509
 
 from smtp_auth.facts.look import Look
-from smtp_auth.on_host import program
 from smtp_auth.on_host.asking import look_at
 from smtp_auth.on_host.channel import Answer, Limits, NoAnswer
+from smtp_auth.on_host.programs import proof_program
 from smtp_auth.plan import readiness
 from smtp_auth.plan.plan import Plan, plan_ignoring_obstacles
 from smtp_auth.services.certbot.hook import HOOK, has_certbot
+from smtp_auth.services.dovecot import DOVECOT
 from smtp_auth.services.dovecot.listener import listener_path
 from smtp_auth.verify.connection import TIMEOUT, Connection, connected, on
 from smtp_auth.verify.target import Target, Unseen, observer
@@ -299,5 +300,5 @@ def readers(owners: tuple[Owner, ...]) -> tuple[str, ...]:
 def listener_proof(target: Target) -> str:
     """Why Dovecot does not answer on its listener; empty if it does. This is the deploy's own proof."""
     socket = listener_path(target.see(look))
-    result = on(target).run("perl -e %s -- socket %s", program("prove.pl"), socket)
+    result = on(target).run("perl -e %s -- %s", proof_program(DOVECOT), socket)
     return "" if result.succeeded else result.stderr.strip() or "no reason given"

@@ -1,3 +1,5 @@
+package Fault;
+
 # Loaded in front of the program of a change (`perl -MFault`), counts what it does to the system: each file that
 # it makes, renames, links, removes or changes, and each program that it starts. At one of these it is killed, held
 # up, made to fail, or something else is done first. In the folder FAULT_FOLDER:
@@ -6,65 +8,92 @@
 #            script `action`) or nothing; KIND is the name of Perl's function, such as rename, or any
 #   count    grows by one byte at each of this kind
 #   paused   the process id, once it is held up, until there is a file `go`
-package Fault;
+#
+# Neither what a rehearsal does is counted, which touches nothing, nor a proof, nor what puts back after a kill.
+
 use strict;
 use warnings;
+use Errno qw(ENOSPC);
+use Fcntl qw(O_CREAT);
+use Symbol qw(qualify_to_ref);
+
+my $FOR_EVERYBODY = oct '777';
+my $PAUSE = 0.02;
 
 my $folder = $ENV{FAULT_FOLDER};
-my ($number, $action, $kind) = (0, "nothing", "any");
-
-if (CORE::open(my $at, "<", "$folder/at")) { ($number, $action, $kind) = split " ", <$at> }
+my ($number, $action, $kind) = at();
 
 my $count = 0;
+
+sub at {
+    my @nothing = (0, 'nothing', 'any');
+    CORE::open(my $file, '<', "$folder/at") or return @nothing;
+    my $line = <$file>;
+    close $file or return @nothing;
+    return split q{ }, $line;
+}
 
 # Whether the effect that follows may happen.
 sub effect {
     my ($its) = @_;
-    return 1 unless $kind eq "any" || $kind eq $its;
-    write_to("count", ".");
-    return 1 unless ++$count == $number;
-    kill KILL => $$ if $action eq "kill";
-    system "sh", "$folder/action" if $action eq "run";
-    # ENOSPC
-    if ($action eq "fail") { $! = 28; return 0 }
-    if ($action eq "pause") {
-        write_to("paused", "$$\n");
-        select undef, undef, undef, 0.02 until -e "$folder/go" || !-e $folder;
-    }
-    return 1;
+    return 1 if $kind ne 'any' && $kind ne $its;
+    write_to('count', q{.});
+    return 1 if ++$count != $number;
+    kill KILL => $$ if $action eq 'kill';
+    system 'sh', "$folder/action" if $action eq 'run';
+    hold_up() if $action eq 'pause';
+    return 1 if $action ne 'fail';
+    $! = ENOSPC; ## no critic (RequireLocalizedPunctuationVars): whoever called reads it
+    return 0;
+}
+
+sub hold_up {
+    write_to('paused', "$$\n");
+    while (!-e "$folder/go" && -e $folder) { select undef, undef, undef, $PAUSE }
+    return;
 }
 
 sub write_to {
     my ($name, $text) = @_;
-    CORE::open(my $file, ">>", "$folder/$name") or die "$folder/$name: $!";
-    print $file $text;
-    close $file;
+    CORE::open(my $file, '>>', "$folder/$name") or die "$folder/$name: $!\n";
+    print {$file} $text or die "$folder/$name: $!\n";
+    close $file or die "$folder/$name: $!\n";
+    return;
 }
+
+# Perl takes a function in place of its own only with the same prototype, and a handle is made in the caller's own variable.
+## no critic (ProhibitSubroutinePrototypes, RequireArgUnpacking)
 
 sub open_counted (*;$@) {
-    my $mode = $_[1];
-    return if $mode =~ /^>:raw|^-\|/ && !effect("open");
+    my (undef, $mode, @more) = @_;
+    return if $mode =~ /^-[|]/x && !effect('open');
     # STDIN and its like arrive as their names.
-    no strict "refs";
-    my $is_name = defined $_[0] && !ref $_[0] && ref \$_[0] ne "GLOB";
-    return CORE::open(*{"main::$_[0]"}, $mode, @_[2 .. $#_]) if $is_name;
-    return @_ > 2 ? CORE::open($_[0], $mode, @_[2 .. $#_]) : CORE::open($_[0], $mode);
+    my $is_name = defined $_[0] && !ref $_[0] && ref \$_[0] ne 'GLOB';
+    return CORE::open(*{ qualify_to_ref($_[0], 'main') }, $mode, @more) if $is_name;
+    return @more ? CORE::open($_[0], $mode, @more) : CORE::open($_[0], $mode);
 }
 
-BEGIN {
-    # Neither the rehearsal, which touches nothing, nor what puts back after a kill.
-    if (@ARGV && $ARGV[0] eq "change") {
-        no warnings "once";
-        *CORE::GLOBAL::rename = sub ($$) { effect("rename") && CORE::rename($_[0], $_[1]) };
-        *CORE::GLOBAL::link = sub ($$) { effect("link") && CORE::link($_[0], $_[1]) };
-        *CORE::GLOBAL::unlink = sub (@) { effect("unlink") && CORE::unlink(@_ ? @_ : $_) };
-        *CORE::GLOBAL::mkdir = sub (_;$) { effect("mkdir") && CORE::mkdir($_[0], @_ > 1 ? $_[1] : 0777) };
-        *CORE::GLOBAL::rmdir = sub (_) { effect("rmdir") && CORE::rmdir($_[0]) };
-        *CORE::GLOBAL::chmod = sub (@) { effect("chmod") && CORE::chmod(shift, @_) };
-        *CORE::GLOBAL::utime = sub (@) { effect("utime") && CORE::utime(shift, shift, @_) };
-        *CORE::GLOBAL::flock = sub (*$) { effect("flock") && CORE::flock($_[0], $_[1]) };
-        *CORE::GLOBAL::open = \&open_counted;
-    }
+sub sysopen_counted (*$$;$) {
+    my (undef, $path, $flags, $mode) = @_;
+    return if $flags & O_CREAT && !effect('sysopen');
+    return CORE::sysopen($_[0], $path, $flags, $mode // oct '666');
+}
+
+my %COUNTED = (
+    rename => sub ($$) { effect('rename') && CORE::rename($_[0], $_[1]) },
+    link => sub ($$) { effect('link') && CORE::link($_[0], $_[1]) },
+    unlink => sub (@) { effect('unlink') && CORE::unlink(@_ ? @_ : $_) },
+    mkdir => sub (_;$) { effect('mkdir') && CORE::mkdir($_[0], $_[1] // $FOR_EVERYBODY) },
+    rmdir => sub (_) { effect('rmdir') && CORE::rmdir($_[0]) },
+    chmod => sub (@) { effect('chmod') && CORE::chmod(shift, @_) },
+    utime => sub (@) { effect('utime') && CORE::utime(shift, shift, @_) },
+    flock => sub (*$) { effect('flock') && CORE::flock($_[0], $_[1]) },
+    open => \&open_counted,
+    sysopen => \&sysopen_counted,
+);
+
+if (@ARGV && $ARGV[0] eq 'change') {
+    *{ qualify_to_ref($_, 'CORE::GLOBAL') } = $COUNTED{$_} for keys %COUNTED;
 }
 
 1;

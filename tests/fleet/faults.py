@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lab.command import SYSTEM_PATH, environment, wait_until
 from lab.host import LabHost
-from smtp_auth.on_host.change import RECORD
+from smtp_auth.on_host.instructions import RECORD
 
 # Putting a host back to a saved state leaves this folder alone: `Faults` removes it.
 _FOLDER = "/var/cache/faults"

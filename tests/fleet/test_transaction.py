@@ -13,7 +13,7 @@ import pytest
 from lab import mail
 from lab.host import LabHost
 from lab.lab import Lab
-from smtp_auth.on_host.change import RECORD
+from smtp_auth.on_host.instructions import RECORD
 from tests.fleet.deploying import LEFTOVERS, deploy, ended, started, succeed, tree
 from tests.fleet.faults import Faults
 
@@ -132,18 +132,16 @@ def test_every_change_is_on_record(lab: Lab, stock: list[LabHost]) -> None:
     assert len(ids) == 1
 
 
-def test_what_version_0_1_has_left_goes_on_record(lab: Lab, stock: list[LabHost]) -> None:
-    """It kept the version before as NAME.previous~, and others beside the files if it was killed."""
+def test_what_a_change_that_died_has_left_is_taken_up(lab: Lab, stock: list[LabHost]) -> None:
+    """The version before and the new one may stand beside the files, and the record may be gone."""
     succeed(deploy(stock))
     for host in stock:
         digest = host.run("sha256sum </etc/postfix/master.cf").stdout.split()[0]
         host.run(
             f"""
             rm -r {RECORD}
-            cp -a /etc/postfix/main.cf /etc/postfix/main.cf.previous~
             cp -a /etc/postfix/master.cf /etc/postfix/.master.cf.smtp-auth-old-{digest}~
             touch /etc/postfix/.main.cf.smtp-auth-new~
-            mkdir /run/smtp-auth-stage
             """
         )
     run = succeed(deploy(stock, "--dry", "--diff"))
@@ -152,15 +150,10 @@ def test_what_version_0_1_has_left_goes_on_record(lab: Lab, stock: list[LabHost]
     )
     succeed(deploy(stock, data={"smtpd_tls_security_level": "encrypt"}))
     for host in stock:
-        assert host.run(f"{LEFTOVERS} -o -name '*.previous~' -print").stdout == ""
+        assert host.run(LEFTOVERS).stdout == ""
         found = host.run(f"find {RECORD}/changes -type f -printf '%P\\n'").stdout.splitlines()
         names = {name.partition("/")[2] for name in found}
-        assert names == {
-            "manifest.json",
-            "before/etc/postfix/main.cf",
-            "after/etc/postfix/main.cf",
-            "previous/etc/postfix/main.cf.previous~",
-        }
+        assert names == {"manifest.json", "before/etc/postfix/main.cf", "after/etc/postfix/main.cf"}
 
 
 def test_a_connection_that_fails_is_reported_and_the_others_go_on(lab: Lab, stock: list[LabHost]) -> None:

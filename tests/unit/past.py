@@ -6,7 +6,8 @@ from dataclasses import replace
 from operations import STEPS
 from smtp_auth.facts.look import Look, Socket
 from smtp_auth.facts.record import PastChange
-from smtp_auth.on_host.change import Change, manifest_of
+from smtp_auth.on_host.instructions import manifest_of
+from smtp_auth.on_host.origin import Origin
 from smtp_auth.plan.plan import Plan, plan_ignoring_obstacles
 from smtp_auth.settings import Settings
 
@@ -20,9 +21,9 @@ def deployed(look: Look, settings: Settings, number: int = 1) -> tuple[Look, Pas
 
 def carried_out(look: Look, plan: Plan, settings: Settings, number: int) -> tuple[Look, PastChange]:
     """A host after a plan, and what is on record of it."""
-    change = Change(f"2026-11-22T10:15:0{number}Z-3f2a", "admin@controller", "unknown")
+    origin = Origin(f"2026-11-22T10:15:0{number}Z-3f2a", "admin@controller", "unknown")
     # As the record has it, in JSON.
-    manifest = json.loads(json.dumps(manifest_of(change, plan, settings, look)))
+    manifest = json.loads(json.dumps(manifest_of(origin, plan, settings, look)))
     manifest |= {"ssh_user": "root", "began": f"2026-11-22T10:15:0{number}Z", "outcome": "live", "said": ""}
     contents = [{p.file.real_path: p.file.content for p in plan.files}]
     contents.append({planned.file.real_path: planned.content for planned in plan.files})

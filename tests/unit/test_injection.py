@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from operations import STEPS, postfix_sni
 from smtp_auth.facts.decode import decode
 from smtp_auth.on_host.asking import look_command
-from smtp_auth.on_host.change import rehearsal_program
+from smtp_auth.on_host.programs import rehearsal_program
 from smtp_auth.plan.step import files_managed, parameters_asked
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import services
@@ -72,17 +72,20 @@ def test_the_looks_command_has_the_words_that_were_meant(found: Settings) -> Non
 
 @lenient(40)
 @given(st.sampled_from(sorted(RELEASES)), passing(TALLY))
-def test_a_change_gets_the_orders_that_were_meant(version: str, found: Settings) -> None:
+def test_a_change_gets_the_instructions_that_were_meant(version: str, found: Settings) -> None:
     look = with_lineages(LOOKS[version], found)
     plan = Part(look, found, *STEPS).plan
     assert [service.name for service in plan.services] == ["certbot's deploy hook", "Dovecot", "Postfix"]
-    program, _, orders = rehearsal_program(plan, found, look).partition("__END__\n")
+    program, _, instructions = rehearsal_program(plan, found, look).partition("\n__END__\n")
     # As the program itself reads them.
-    reads, *_ = program.partition("# The rehearsal:")
-    show = 'read_orders(\\*DATA); print as_line($_, join "|", all($_)) for sort keys %orders;\n'
+    show = (
+        "my $read = SmtpAuth::Instructions->read_from(\\*DATA);"
+        "SmtpAuth::Lines::answer($_, join '|', $read->all($_)) for sort keys %{$read->{values}};"
+    )
+    reads = program[: program.rindex("exit ")] + show
     perl = ["perl", "-"]
     said = subprocess.run(
-        perl, input=f"{reads}{show}__END__\n{orders}", text=True, capture_output=True, check=True
+        perl, input=f"{reads}\n__END__\n{instructions}", text=True, capture_output=True, check=True
     )
     assert not said.stderr
     read = {key: value for key, [value] in decode(said.stdout.splitlines()).items()}

@@ -112,7 +112,7 @@ def test_the_wheel_holds_the_machinery_and_the_deploy_files(wheel: Path) -> None
     wanted = {*_files("smtp_auth"), *(f"smtp_auth/deploy_files/{name}" for name in deploy_files)}
     names = {name for name in ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert names == wanted
-    assert {Path(name).suffix for name in names} == {".py", ".pl", ".pm", ".txt", ".j2"}
+    assert {Path(name).suffix for name in names} == {".py", ".pm", ".txt", ".j2"}
 
 
 def test_the_wheel_has_no_hosts_and_no_tests_of_its_own(wheel: Path) -> None:

@@ -8,7 +8,7 @@ import pytest
 from operations import STEPS
 from smtp_auth.facts.decode import decode
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
-from smtp_auth.on_host.change import rehearsal_program
+from smtp_auth.on_host.programs import rehearsal_program
 from smtp_auth.past.undo import NAME, plan_of_undo
 from smtp_auth.plan.as_json import as_json
 from smtp_auth.plan.plan import Plan, plan_of
@@ -39,9 +39,9 @@ def edited(look: Look, file: ManagedFile, old: str, new: str) -> Look:
     return with_file(look, file, content=content(look, file).replace(old, new))
 
 
-def orders_of(plan: Plan, look: Look) -> dict[str, list[str]]:
+def instructions_of(plan: Plan, look: Look) -> dict[str, list[str]]:
     """What the host is told to do."""
-    _, _, text = rehearsal_program(plan, wanted(), look).partition("__END__\n")
+    _, _, text = rehearsal_program(plan, wanted(), look).partition("\n__END__\n")
     return decode(text.splitlines())
 
 
@@ -200,14 +200,14 @@ def test_the_host_is_told_which_file_goes_and_which_service_of_a_port() -> None:
     settings = wanted()
     look, change = deployed(stock("3.10.5"), settings)
     plan = plan_of_undo([change], settings, look, STEPS)
-    orders = orders_of(plan, look)
-    assert orders["postfix.moving"] == ["submissions/inet"]
-    gone = [key for key in orders if key.endswith(".digest") and orders[key] == [""]]
+    instructions = instructions_of(plan, look)
+    assert instructions["postfix.moving"] == ["submissions/inet"]
+    gone = [key for key in instructions if key.endswith(".digest") and instructions[key] == [""]]
     assert gone == ["file.dropin.digest", "file.hook.digest"]
-    assert "file.dropin.content" not in orders
-    assert orders["postfix.prove"] == ["smtp\t25"]
-    assert orders["postfix.earlier"] == ["yes"]
-    assert "hook.file" not in orders
+    assert "file.dropin.content" not in instructions
+    assert instructions["postfix.prove"] == ["smtp\t25"]
+    assert instructions["postfix.earlier"] == ["yes"]
+    assert "certbot.file" not in instructions
 
 
 @pytest.mark.parametrize(("mode", "proved"), [("0644", False), ("0755", True)])
@@ -216,7 +216,8 @@ def test_a_hook_that_comes_back_is_proved_only_where_certbot_runs_it(mode: str, 
     first = with_file(stock("3.10.5"), HOOK, content="#!/bin/sh\nlogger renewed\n", mode=mode)
     look, change = deployed(first, settings)
     assert look.files[HOOK.key].mode == "0755"
-    assert ("hook.file" in orders_of(plan_of_undo([change], settings, look, STEPS), look)) is proved
+    plan = plan_of_undo([change], settings, look, STEPS)
+    assert ("certbot.file" in instructions_of(plan, look)) is proved
 
 
 def test_an_owner_who_has_taken_it_back_by_hand_leaves_less_to_do() -> None:
@@ -243,12 +244,12 @@ def test_what_did_not_serve_before_is_not_asked_to_serve_again() -> None:
     first = with_master_cf(stock("3.10.5"), content(stock("3.10.5"), MASTER_CF) + service)
     look, change = deployed(first, settings)
     served = plan_of_undo([change], settings, look, STEPS)
-    assert "smtp\t465" in orders_of(served, look)["postfix.prove"][1]
+    assert "smtp\t465" in instructions_of(served, look)["postfix.prove"][1]
     assert change.manifest["submissions_proved"] == "yes"
     change.manifest["unserved"] = "465"  # type: ignore[index]
     plan = plan_of_undo([change], settings, look, STEPS)
-    assert orders_of(plan, look)["postfix.prove"] == ["smtp\t25"]
-    assert "postfix.chain" not in orders_of(plan, look)
+    assert instructions_of(plan, look)["postfix.prove"] == ["smtp\t25"]
+    assert "postfix.chain" not in instructions_of(plan, look)
     assert any("port 465 did not serve before change" in note.text for note in plan.notes)
 
 
@@ -268,9 +269,9 @@ def test_a_service_that_would_die_is_not_asked_whether_it_serves(
     first = stock("3.10.5")
     look = with_master_cf(first, f"{content(first, MASTER_CF)}smtps inet n - y - - smtpd\n{lines}")
     plan = plan_of(wanted(), look, STEPS)
-    assert orders_of(plan, look)["postfix.unserved"] == ["465" if dies else ""]
+    assert instructions_of(plan, look)["postfix.unserved"] == ["465" if dies else ""]
     there = replace(look, socket=LISTENER)
-    assert orders_of(plan, there)["postfix.unserved"] == [""]
+    assert instructions_of(plan, there)["postfix.unserved"] == [""]
 
 
 def test_what_the_record_does_not_hold_as_it_was_refuses_the_host() -> None:

@@ -16,42 +16,56 @@ import pytest
 
 from smtp_auth.facts.decode import decode
 from smtp_auth.facts.look import File
-from smtp_auth.on_host.change import Order, change_program, file_orders
+from smtp_auth.on_host.instructions import file_instructions, service_instructions
+from smtp_auth.on_host.programs import change_program
 from smtp_auth.plan.plan import PlannedFile
 from smtp_auth.plan.service import Service
+from smtp_auth.services.instruction import Instruction
 
 FAULTS = Path(__file__).parents[2] / "faults"
 
 # The service is a copy of the two files, which `reload` makes; it serves unless "dies" is in it. It refuses a
 # new file with "refused" in it.
+TRIED = Service("tried", "The service", "SmtpAuth::Tried")
 SERVICE = r"""
-$part{"The service"} = {
-    before => sub { return },
-    refused => sub {
-        return map { "it will not" } grep { /refused/ } map { $order{"file.$_.content"} || "" } files();
-    },
-    running => sub { return 1 },
-    reload => \&copied,
-    prove => \&serves,
-    bring_back => \&copied,
-    prove_old => \&serves,
-};
+package SmtpAuth::Tried::Change;
+our @ISA = qw(SmtpAuth::Service);
 
-sub copied {
-    for my $path (map { path_of($_) } files()) {
+sub can_run { return 1 }
+sub running { return 1 }
+
+sub before { return }
+
+sub refused {
+    my ($self) = @_;
+    my $instructions = $self->instructions;
+    return map { "it will not" } grep { /refused/ } map { $instructions->of_file($_, "content") // "" }
+        $instructions->files;
+}
+
+sub unserved { return }
+
+sub reload {
+    my ($self) = @_;
+    my $runs = $self->one("runs");
+    for my $path (map { $self->instructions->path_of($_) } $self->instructions->files) {
         my ($name) = $path =~ m{([^/]*)$};
-        CORE::unlink("$order{runs}/$name");
-        system "cp", "--", $path, "$order{runs}/$name" if -e $path;
+        CORE::unlink("$runs/$name");
+        system "cp", "--", $path, "$runs/$name" if -e $path;
     }
 }
 
-sub serves {
-    my ($status) = run("grep", "-rl", "dies", $order{runs});
+sub prove {
+    my ($self) = @_;
+    my ($status) = SmtpAuth::Programs::run("grep", "-rl", "dies", $self->one("runs"));
     die "it dies\n" if $status == 0;
 }
-"""
 
-THE_SERVICE = Service("the_service", "The service", "SmtpAuth::TheService")
+sub bring_back { my ($self) = @_; return $self->reload }
+sub prove_old { my ($self) = @_; return $self->prove }
+
+package main;
+"""
 
 FIRST, SECOND = "main file.cf", "second.cf"
 ID = "2026-11-22T10:15:00Z-3f2a"
@@ -99,9 +113,9 @@ class Host:
         )
         return found
 
-    def orders(
+    def instructions(
         self, wanted: Mapping[str, str | None], seen: Mapping[str, str], change: str
-    ) -> Iterator[Order]:
+    ) -> Iterator[Instruction]:
         yield from {
             "id": change,
             "controller": "somebody@somewhere",
@@ -110,18 +124,19 @@ class Host:
             "record": str(self.record),
             "run": str(self.folder / "run"),
             "scratch": str(self.folder / "scratch"),
-            "runs": str(self.folder / "runs"),
+            "tried.runs": str(self.folder / "runs"),
             "manifest": f'{{\n"id": "{change}"\n}}',
             "first_seen": '"some_parameter": "its value"',
-            "service": "The service",
-            "reload": "The service",
+            "service": TRIED.key,
+            "reload": TRIED.key,
         }.items()
+        yield from service_instructions(TRIED)
         for name in (FIRST, SECOND):
             path = str(self.etc / name)
             file = File(path, seen.get(name), path, *(("0644", "root", "root") if name in seen else ()))
             coming = wanted.get(name, seen.get(name))
-            planned = PlannedFile(file, THE_SERVICE, coming, "0644" if coming is not None else "")
-            yield from file_orders(name, file, "The service", planned if coming != seen.get(name) else None)
+            planned = PlannedFile(file, TRIED, coming, "0644" if coming is not None else "")
+            yield from file_instructions(name, file, TRIED, planned if coming != seen.get(name) else None)
 
     def program(
         self,
@@ -131,7 +146,8 @@ class Host:
         change: str = ID,
     ) -> str:
         """What the program sends: each file that differs from what was seen is written; `None`: it goes."""
-        return change_program(service, self.orders(wanted, self.served() if seen is None else seen, change))
+        found = self.served() if seen is None else seen
+        return service + change_program(self.instructions(wanted, found, change), ())
 
     def run(self, program: str, fault: str = "0 nothing any") -> subprocess.CompletedProcess[str]:
         """Run a program as systemd would on the host; `effects` is how many it had.
@@ -157,6 +173,8 @@ class Host:
                 env=environment,
             )
         assert done is not None
+        # Perl's own complaints.
+        assert not done.stderr
         shutil.rmtree(folder, ignore_errors=True)
         self.effects = len((faults / "count").read_text())
         return done
@@ -363,7 +381,7 @@ def test_the_power_fails_at_any_effect(
         else:
             assert done.returncode == 0, said(done)
             assert host.served() == host.runs() == NEW
-        assert {name.removesuffix(".previous~") for name in host.files()} <= {FIRST, SECOND}
+        assert host.files().keys() <= {FIRST, SECOND}
 
 
 def test_what_was_proved_last_is_on_record_after_the_power_failed(host: Host) -> None:
@@ -430,14 +448,10 @@ def test_an_edit_since_the_plan_is_left_as_it_is(host: Host) -> None:
 @pytest.mark.parametrize("during", ["before", "reload"])
 def test_an_edit_during_the_change_is_never_lost(host: Host, edited: str, how: str, during: str) -> None:
     edit = f"FILE={str(host.etc / edited)!r}; {how}".replace("{", "\\{").replace("}", "\\}")
-    service = SERVICE.replace(
-        f"{during} => ",
-        f"{during} => sub {{ system q{{{edit}}}; return &{{$was{{{during}}}}} }}, was_{during} => ",
-        1,
-    )
-    service += f'\nour %was; $was{{{during}}} = $part{{"The service"}}{{was_{during}}};\n'
+    sooner = f"sub {during} {{ system q{{{edit}}}; goto &_{during} }}\nsub _{during} {{"
+    service = SERVICE.replace(f"sub {during} {{", sooner, 1)
     wanted = NEW if during == "before" else DIES
-    done = host.run(host.program(wanted, service="our %was;\n" + service))
+    done = host.run(host.program(wanted, service=service))
     other = SECOND if edited == FIRST else FIRST
     assert host.served()[edited] == EDITED
     assert host.served()[other] == OLD[other]
@@ -484,29 +498,39 @@ def test_one_change_at_a_time_holds_the_lock(host: Host) -> None:
     assert host.is_clean()
 
 
-def test_what_an_earlier_version_has_left_goes_on_record(host: Host) -> None:
-    """Version 0.1.0 kept the version before as NAME.previous~, and left others if it died."""
-    (host.etc / f"{FIRST}.previous~").write_text("older\n")
-    # Swapped in and not proved; and edited since.
-    digest = "0" * 64
-    (host.etc / f".{SECOND}.smtp-auth-old-{digest}~").write_text("older two\n")
-    assert host.run(host.program(NEW)).returncode == 0
+# Swapped in by a change that died, and edited since: what that change had replaced.
+LEFT = f".{SECOND}.smtp-auth-old-{'0' * 64}~"
+
+
+@pytest.mark.parametrize("wanted", [NEW, {}], ids=["a change", "a reload alone"])
+def test_what_a_change_that_died_had_replaced_is_kept_on_record(
+    host: Host, wanted: Mapping[str, str]
+) -> None:
+    (host.etc / LEFT).write_text("older two\n")
+    assert host.run(host.program(wanted)).returncode == 0
     assert host.is_clean()
-    previous = host.record / "changes" / ID / f"previous{host.etc}"
-    assert {path.name: path.read_text() for path in previous.iterdir()} == {
-        f"{FIRST}.previous~": "older\n",
-        f"{SECOND}.previous~": "older two\n",
-    }
+    assert (host.record / "aside" / f"{ID}{host.etc}" / SECOND).read_text() == "older two\n"
 
 
-def test_what_cannot_go_on_record_stays_where_it_is(host: Host) -> None:
-    (host.etc / f"{FIRST}.previous~").write_text("older\n")
-    (host.record / "changes" / ID).mkdir(parents=True)
-    (host.record / "changes" / ID / "previous").write_text("a file is in the way")
+def test_what_is_on_record_already_is_not_kept_again(host: Host) -> None:
+    _lose_power(host, NEW, "2 kill link")
+    (host.etc / FIRST).write_text("edited\n")
+    later = "2026-11-22T11:00:00Z-0001"
+    assert host.run(host.program({FIRST: "third version\n"}, change=later)).returncode == 0
+    assert host.is_clean()
+    assert not (host.record / "aside").exists()
+    before = host.record / "changes" / ID / f"before{host.etc}"
+    assert (before / FIRST).read_text() == OLD[FIRST]
+
+
+def test_what_cannot_be_kept_on_record_stays_where_it_is(host: Host) -> None:
+    (host.etc / LEFT).write_text("older two\n")
+    host.record.mkdir(parents=True)
+    (host.record / "aside").write_text("a file is in the way")
     done = host.run(host.program(NEW))
-    assert done.returncode == 0
-    assert host.served() == host.runs() == NEW
-    assert (host.etc / f"{FIRST}.previous~").read_text() == "older\n"
+    assert done.returncode == 1
+    assert said(done).endswith("; nothing was changed")
+    assert host.files() == {**OLD, LEFT: "older two\n"}
 
 
 def test_the_last_twenty_changes_that_went_live_stay(host: Host) -> None:
@@ -522,16 +546,7 @@ def test_the_last_twenty_changes_that_went_live_stay(host: Host) -> None:
     assert (host.record / "baseline" / f"files{host.etc}" / FIRST).read_text() == OLD[FIRST]
 
 
-def test_the_change_that_has_what_an_earlier_version_kept_stays(host: Host) -> None:
-    (host.etc / f"{FIRST}.previous~").write_text("older\n")
-    for number in range(22):
-        wanted = {FIRST: f"version {number}\n"}
-        host.run(host.program(wanted, change=f"2026-11-22T10:15:{number:02}Z-0000"))
-    there = sorted(path.name for path in (host.record / "changes").iterdir())
-    assert there[:2] == ["2026-11-22T10:15:00Z-0000", "2026-11-22T10:15:02Z-0000"]
-
-
-ASKED = SERVICE.replace("prove => ", "unserved => sub { return 465 }, prove => ")
+ASKED = SERVICE.replace("sub unserved { return }", "sub unserved { return 465 }")
 
 
 def test_what_does_not_serve_before_is_on_record(host: Host) -> None:

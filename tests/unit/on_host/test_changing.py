@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 import pytest
 
 from operations import STEPS
-from smtp_auth.on_host.change import RECORD, follow_program, start_program
-from smtp_auth.on_host.change import Change as Origin
 from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome, change
 from smtp_auth.on_host.channel import Answer, Limits, NoAnswer
+from smtp_auth.on_host.instructions import RECORD
+from smtp_auth.on_host.origin import Origin
+from smtp_auth.on_host.programs import follow_program, start_program
 from smtp_auth.plan.plan import plan_of
 from tests.unit.scenarios import stock, wanted
 

@@ -8,7 +8,7 @@ import pytest
 
 from smtp_auth.facts.record import Record, parse
 from smtp_auth.on_host.asking import record_command
-from smtp_auth.on_host.looking import history_program
+from smtp_auth.on_host.programs import history_program
 
 MAIN, TABLE = "/etc/postfix/main.cf", "/etc/postfix/a table \xff"
 FIRST, SECOND, THIRD = (f"2026-11-22T10:1{number}:00Z-000{number}" for number in (1, 2, 3))

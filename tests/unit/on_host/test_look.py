@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.serialization import (
 from operations import STEPS
 from smtp_auth.facts.look import File, LastChange, Look, Socket, parse
 from smtp_auth.on_host.asking import look_command
-from smtp_auth.on_host.looking import look_program
+from smtp_auth.on_host.programs import look_program
 from smtp_auth.plan.step import files_managed, parameters_asked
 from smtp_auth.services.certbot.certificates import names
 from smtp_auth.settings import Settings, settings_from_data

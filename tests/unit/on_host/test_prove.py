@@ -17,10 +17,14 @@ from typing import Self
 
 import pytest
 
+from smtp_auth.on_host.programs import proof_program
+from smtp_auth.services.dovecot import DOVECOT
+from smtp_auth.services.postfix import POSTFIX
 from tests.unit.issuing import issued
 from tests.unit.on_host import RECORDED, RELEASES
 
-PROVE = Path(__file__).parents[3] / "smtp_auth" / "on_host" / "prove.pl"
+PROVES_POSTFIX = proof_program(POSTFIX)
+PROVES_DOVECOT = proof_program(DOVECOT)
 
 NAME = "mail1.example.jp"
 EHLO, MAIL, RCPT = "EHLO localhost", "MAIL FROM:<>", "RCPT TO:<postmaster@localhost>"
@@ -143,10 +147,10 @@ def tls(tmp_path: Path, chain: Path) -> ssl.SSLContext:
     return context
 
 
-def proof(*words: object, program: Path = PROVE, **environment: str) -> str:
+def proof(*words: object, program: str = PROVES_POSTFIX, **environment: str) -> str:
     """What the proof complains about; empty where it holds."""
     done = subprocess.run(
-        ("perl", str(program), "--", *map(str, words)),
+        ("perl", "-e", program, "--", *map(str, words)),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -172,19 +176,17 @@ def secure(server: Server, chain: Path | str, auth: str = "yes", login_only: str
     return said.removeprefix(f"port {server.port}: ")
 
 
-def impatient(folder: Path) -> Path:
+def impatient() -> str:
     """The proof with a second's patience instead of a minute and a half."""
-    text = PROVE.read_text()
+    text = PROVES_POSTFIX
     for patience, less in {
-        "alarm 90": "alarm 1",
-        "can_read(2)": "can_read(0.1)",
-        "1 .. 50": "1 .. 2",
+        "$PATIENCE = 90": "$PATIENCE = 1",
+        "$PAUSE = 2;": "$PAUSE = 0.1;",
+        "$UNTIL_IT_LISTENS = 5": "$UNTIL_IT_LISTENS = 0.2",
     }.items():
         assert patience in text
         text = text.replace(patience, less)
-    program = folder / "impatient.pl"
-    program.write_text(text)
-    return program
+    return text
 
 
 def without(answers: Conversation, sent: str) -> Conversation:
@@ -418,7 +420,7 @@ def test_nothing_that_listens_is_said(tmp_path: Path) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
-        assert proof("smtp", 0, port, program=impatient(tmp_path)) == f"port {port}: nothing listens"
+        assert proof("smtp", 0, port, program=impatient()) == f"port {port}: nothing listens"
 
 
 def test_a_connection_to_a_port_is_no_service_there(tmp_path: Path) -> None:
@@ -427,7 +429,7 @@ def test_a_connection_to_a_port_is_no_service_there(tmp_path: Path) -> None:
         client = socket.create_connection(("127.0.0.1", port))
         connection, _ = listening.accept()
     with client, connection:
-        assert proof("smtp", 0, port, program=impatient(tmp_path)) == f"port {port}: nothing listens"
+        assert proof("smtp", 0, port, program=impatient()) == f"port {port}: nothing listens"
 
 
 def journal(folder: Path, script: str) -> dict[str, str]:
@@ -443,7 +445,7 @@ def test_a_service_that_dies_at_its_start_is_said(tmp_path: Path) -> None:
     environment = journal(tmp_path, f'echo "$*" >"{tmp_path}/asked"; echo "{line}"')
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        why = proof("smtp", "1000.5", port, program=impatient(tmp_path), **environment)
+        why = proof("smtp", "1000.5", port, program=impatient(), **environment)
     assert why == f"port {port}: smtpd dies at its start"
     assert "--since=@1000.5" in (tmp_path / "asked").read_text().split()
 
@@ -458,7 +460,7 @@ def test_a_greeting_that_is_late_is_waited_for(release: str, tmp_path: Path) -> 
 
     with Server(conversation(release, 25), before=until_the_proof_waits) as server:
         words = ("smtp", 0, server.port)
-        assert proof(*words, program=impatient(tmp_path), **environment) == ""
+        assert proof(*words, program=impatient(), **environment) == ""
     os.close(waited)
     os.close(waits)
 
@@ -467,7 +469,7 @@ def test_a_service_that_never_answers_is_said(tmp_path: Path) -> None:
     environment = journal(tmp_path, "exit 1")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        why = proof("smtp", 0, port, program=impatient(tmp_path), **environment)
+        why = proof("smtp", 0, port, program=impatient(), **environment)
     assert why == f"port {port}: no answer in time"
 
 
@@ -493,7 +495,7 @@ def dovecot(path: Path, said: bytes) -> threading.Thread:
 def test_dovecots_handshake_as_recorded_is_an_answer(release: str, tmp_path: Path) -> None:
     path = tmp_path / "auth"
     thread = dovecot(path, (RECORDED / release / "auth.txt").read_bytes())
-    assert proof("socket", path) == ""
+    assert proof(path, program=PROVES_DOVECOT) == ""
     thread.join()
 
 
@@ -501,13 +503,13 @@ def test_dovecots_handshake_as_recorded_is_an_answer(release: str, tmp_path: Pat
 def test_another_answer_than_dovecots_is_said(tmp_path: Path, said: bytes) -> None:
     path = tmp_path / "auth"
     thread = dovecot(path, said)
-    assert proof("socket", path) == f"{path}: Dovecot does not answer"
+    assert proof(path, program=PROVES_DOVECOT) == f"{path}: Dovecot does not answer"
     thread.join()
 
 
 def test_a_socket_that_nobody_serves_is_said(tmp_path: Path) -> None:
     path = tmp_path / "auth"
-    assert proof("socket", path) == f"{path}: cannot connect: No such file or directory"
+    assert proof(path, program=PROVES_DOVECOT) == f"{path}: cannot connect: No such file or directory"
     with socket.socket(socket.AF_UNIX) as bound:
         bound.bind(str(path))
-    assert proof("socket", path) == f"{path}: cannot connect: Connection refused"
+    assert proof(path, program=PROVES_DOVECOT) == f"{path}: cannot connect: Connection refused"

@@ -1,0 +1,47 @@
+package SmtpAuth::Change;
+
+# The program of a change. Its instructions come behind it: see SmtpAuth::Instructions.
+#
+#   main PARTS, WHAT, HOW…   PARTS are the packages of the services, which the instructions name. WHAT is
+#     rehearse PRIVATE         before a change: see SmtpAuth::Rehearsal
+#     change                   makes it
+#     put-back                 after a change was killed
+#   Returns the exit status; dies where the instructions arrived incomplete, and then has done nothing.
+
+use strict;
+use warnings;
+use IO::Handle;
+use Symbol qw(qualify_to_ref);
+use SmtpAuth::Instructions;
+use SmtpAuth::Programs qw(prepare);
+use SmtpAuth::Rehearsal;
+use SmtpAuth::Service;
+use SmtpAuth::Transaction;
+
+my $NEW_FILES = oct '22';
+
+sub main {
+    my (undef, $what, @how) = @_;
+    # What is answered has left this process before it goes on.
+    STDOUT->autoflush(1);
+    # A lost connection must not stop a change halfway.
+    $SIG{HUP} = $SIG{PIPE} = 'IGNORE';
+    prepare();
+    umask $NEW_FILES;
+    my $instructions = SmtpAuth::Instructions->read_from(qualify_to_ref('DATA', 'main'));
+    my %services = map { $_ => _service($instructions, $_) } $instructions->services;
+    if ($what eq 'rehearse') {
+        SmtpAuth::Rehearsal->new($instructions, \%services)->rehearse(@how);
+        return 0;
+    }
+    my $transaction = SmtpAuth::Transaction->new($instructions, \%services, $0);
+    return $what eq 'put-back' ? $transaction->put_back : $transaction->change;
+}
+
+sub _service {
+    my ($instructions, $key) = @_;
+    my $package = $instructions->one("service.$key.package") . '::Change';
+    return $package->new($instructions, $key);
+}
+
+1;

@@ -1,0 +1,154 @@
+package SmtpAuth::Supervise;
+
+# Starts a change as a unit of systemd's: it continues if the connection is lost, and if it is killed, systemd runs it
+# once more to put back what was not proved. Or tells how a change ended.
+#
+#   main PARTS, WHAT, ID, RECORD   RECORD is the directory of the record. WHAT is
+#     start     behind `__END__` comes the program of the change with its instructions. It stands in /run/smtp-auth-ID
+#               until the change has ended
+#     follow    waits until the change has ended, for at most ten minutes
+#   Both print "said TAB TEXT" and "outcome TAB OUTCOME" at last, as the change does; there are two more outcomes: refused,
+#   where it did not begin, and unknown. Returns the exit status: 0 where the change is live.
+
+use strict;
+use warnings;
+use Symbol qw(qualify_to_ref);
+use SmtpAuth::Files qw(content_of entries);
+use SmtpAuth::Lines qw(answer as_line);
+use SmtpAuth::Writing qw(create);
+
+my $RUN = '/run';
+my $UNIT = 'smtp-auth-change';
+
+# Seconds: for systemd to wait for a change, and for what puts it back.
+my $LONGEST = 1800;
+my $LONGEST_PUTTING_BACK = 600;
+
+# How often the outcome is looked for, and the seconds in between.
+my $TIMES = 6000;
+my $PAUSE = 0.1;
+
+my $DAYS_OF_AN_HOUR = 1 / 24;
+my $FOR_ITS_OWNER = oct '700';
+
+sub main {
+    my (undef, $what, $id, $record) = @_;
+    $ENV{LC_ALL} = 'C';
+    $SIG{HUP} = $SIG{PIPE} = 'IGNORE';
+    return _follow($what, $id, $record) if $what eq 'follow';
+    my $program = do { local $/ = undef; readline(qualify_to_ref('DATA', 'main')) // q{} };
+    my $status = eval { _start($id, $program) };
+    return _refuse($@) if !defined $status;
+    # systemd-run may not wait: then the outcome is not told yet.
+    return $status eq 'started' ? _follow($what, $id, $record) : $status;
+}
+
+# The exit status of the change, or `started` where systemd-run could not wait for it. Dies with a sentence where it did not
+# begin.
+sub _start {
+    my ($id, $program) = @_;
+    # Without its last line it has not arrived whole.
+    $program =~ /\ncomplete\t1\n*\z/x or die "the change arrived incomplete\n";
+    _remove_remains();
+    my $folder = _folder($id);
+    mkdir $folder, $FOR_ITS_OWNER or die "cannot make $folder: $!\n";
+    eval { _fill($folder, $program); 1 } or _die_without($folder, $@);
+    # systemd-run waits over D-Bus; a host need not have it.
+    my $waits = -S "$RUN/dbus/system_bus_socket";
+    my @command = _unit($id, $waits);
+    open STDIN, '<', '/dev/null' or _die_without($folder, "cannot read /dev/null: $!\n");
+    my $status = system { $command[0] } @command;
+    return $waits ? 0 : 'started' if $status == 0;
+    # If its folder is still there, the change has not begun.
+    return 1 if !-e "$folder/change.pl" || -e "$folder/began";
+    _remove($folder);
+    die _at_work() // 'systemd-run cannot run the change on this host', "\n";
+}
+
+sub _folder { my ($id) = @_; return "$RUN/smtp-auth-$id" }
+
+sub _fill {
+    my ($folder, $program) = @_;
+    my $user = $ENV{SUDO_USER} || getpwuid $<;
+    my ($from) = split /[ ]/x, $ENV{SSH_CONNECTION} // q{};
+    create("$folder/change.pl", $program . as_line('ssh_user', $user));
+    create("$folder/who", $user . ($from ? " from $from" : q{}) . ' since ' . gmtime() . ' UTC');
+    return;
+}
+
+sub _die_without {
+    my ($folder, $why) = @_;
+    _remove($folder);
+    die $why;
+}
+
+sub _unit {
+    my ($id, $waits) = @_;
+    my $folder = _folder($id);
+    my $program = "$folder/change.pl";
+    # The change deletes its folder at its end; what is left of it was cut short.
+    my $put_back = "test ! -e $program || exec $^X $program put-back; rm -rf $folder";
+    return (
+        'systemd-run', '--quiet', '--collect', "--unit=$UNIT",
+        "--description=Change of the mail configuration ($id)",
+        ($waits ? qw(--wait --pipe) : ()),
+        '-p', "ExecStopPost=/bin/sh -c '$put_back'",
+        '-p', "TimeoutStopSec=$LONGEST_PUTTING_BACK",
+        '-p', "RuntimeMaxSec=$LONGEST",
+        $^X, $program, 'change',
+    );
+}
+
+# Who else is at work.
+sub _at_work {
+    my ($who) = grep { defined } map { content_of("$_/who") } _folders();
+    return if !defined $who;
+    return "another deploy is at work on this host ($who); nothing was changed, run again when it has ended";
+}
+
+sub _folders { return map { "$RUN/$_" } grep { /^smtp-auth-/x } entries($RUN) }
+
+# What a start that died has left. No change takes an hour.
+sub _remove_remains {
+    for my $folder (grep { m{/smtp-auth-2[^/]*$}x } _folders()) {
+        _remove($folder) if -M $folder > $DAYS_OF_AN_HOUR;
+    }
+    return;
+}
+
+sub _remove {
+    my ($folder) = @_;
+    unlink map { "$folder/$_" } entries($folder);
+    rmdir $folder;
+    return;
+}
+
+sub _follow {
+    my ($what, $id, $record) = @_;
+    for (1 .. $TIMES) {
+        my $last = content_of("$record/last");
+        if (defined $last && $last =~ s/\Aid\t\Q$id\E\n//x) {
+            print $last or return 1;
+            return $last =~ /^outcome\tlive$/xm ? 0 : 1;
+        }
+        return _outcome('unknown', 'no trace of the change is there: it did not begin, or others came since; run again')
+            if $what ne 'start' && !-e _folder($id);
+        select undef, undef, undef, $PAUSE;
+    }
+    return _outcome('unknown', 'the change has not ended yet: run again to see its outcome');
+}
+
+sub _refuse {
+    my ($why) = @_;
+    chomp $why;
+    return _outcome('refused', $why =~ /nothing[ ]was[ ]changed/x ? $why : "$why; nothing was changed");
+}
+
+sub _outcome {
+    my ($outcome, $said) = @_;
+    answer('said', $said);
+    answer('outcome', $outcome);
+    return 1;
+}
+
+1;

@@ -1,0 +1,375 @@
+package SmtpAuth::Transaction;
+
+# A change of configuration files as one transaction: lock, compare, rehearse, record, stage; then service by
+# service swap, reload, prove; or put everything back, the last service first. The files of a service are swapped
+# after the service before it was proved: an smtpd that offers AUTH and finds no listener of Dovecot's would die.
+#
+# It may be killed anywhere. systemd then runs this program again, to put back what was not proved; and if the
+# host loses its power, the next change judges by the files (see SmtpAuth::Beside). What has to be known after a kill is in
+# two files beside the program: `began`, when the change began, in seconds since 1970, and `reached`, the services whose
+# files it has begun to swap, in their order.
+#
+#   new INSTRUCTIONS, SERVICES, PROGRAM   SERVICES is a hash of all services: key to SmtpAuth::Service. PROGRAM is the file
+#                                         of this program, in a folder that is deleted at the end
+#   change                                makes the change
+#   put_back                              puts back what a change that was killed has not proved
+#
+# Both print "said TAB TEXT" and "outcome TAB OUTCOME" at the end, with an outcome of SmtpAuth::Record's, and return the
+# exit status: 0 where the change is live.
+
+use strict;
+use warnings;
+use Fcntl qw(LOCK_EX LOCK_NB);
+use SmtpAuth::Beside qw(digest_in is_same_file kept place_for place_for_none staged was_none);
+use SmtpAuth::Etckeeper;
+use SmtpAuth::Files qw(content_of directory_of);
+use SmtpAuth::Lines qw(answer);
+use SmtpAuth::Programs qw(digests_of journal_since now run);
+use SmtpAuth::Record;
+use SmtpAuth::Rehearsal;
+use SmtpAuth::Writing qw(age create make_directories replace sync_directory);
+
+# How much is said of what the services have logged: lines, and characters of each.
+my $MOST_LINES = 12;
+my $LONGEST_LINE = 300;
+
+my $FOR_EVERYBODY = oct '755';
+
+# Beside what the arguments are, an object holds:
+#   lock, is_locked  the handle of the lock, and whether this change holds it: without it, what stands beside the files is
+#                    another's
+#   found            the managed files' contents as this change found them, by key
+#   unproved         what an earlier change left unproved, because the host lost its power: path to what is kept of it
+#   made             the directories that this change has made
+#   is_touched       whether a service was reloaded
+#   is_cut_short     whether another process had begun to swap, or to put back, and was killed
+sub new {
+    my ($class, $instructions, $services, $program) = @_;
+    return bless {
+        instructions => $instructions,
+        services => $services,
+        program => $program,
+        folder => directory_of($program),
+        record => SmtpAuth::Record->new($instructions),
+        etckeeper => SmtpAuth::Etckeeper->new($instructions),
+        lock => undef,
+        is_locked => 0,
+        found => {},
+        unproved => {},
+        made => [],
+        is_touched => 0,
+        is_cut_short => 0,
+    }, $class;
+}
+
+sub change {
+    my ($self) = @_;
+    my $now = now();
+    eval { create("$self->{folder}/began", $now); $self->_prepare; 1 } or return $self->_refuse($@);
+    eval { $self->_go_live; 1 } or return $self->_undo($@);
+    $self->_clean;
+    $self->{etckeeper}->commit_of_ours if $self->{instructions}->changed_files;
+    return $self->_end('live', q{});
+}
+
+sub put_back {
+    my ($self) = @_;
+    $self->_lock(LOCK_EX);
+    if ($self->{instructions}->changed_files && $self->{record}->is_live) {
+        $self->_clean;
+        return $self->_end('live', q{});
+    }
+    $self->{is_cut_short} = $self->_reached;
+    return $self->_undo("the change was cut short\n");
+}
+
+sub _prepare {
+    my ($self) = @_;
+    my ($instructions, $record) = @{$self}{qw(instructions record)};
+    $self->_lock(LOCK_EX | LOCK_NB)
+        or die "another deploy is at work on this host; nothing was changed, run again when it has ended\n";
+    $self->_compare;
+    my $is_unproved = %{ $self->{unproved} };
+    # A change may have died in a reload that ended the service.
+    for my $service (grep { $_->is_reloaded && !$is_unproved } $self->_services) {
+        $service->running or die $service->name . " does not run any more; nothing was changed\n";
+    }
+    my @refused = SmtpAuth::Rehearsal->new($instructions, $self->{services})->refused_by($self->{program});
+    die join("\n", @refused), "\n" if @refused;
+    return if !$instructions->changed_files;
+    # What does not serve before a change is not asked to serve once it is put back, or undone. Nobody has to be asked where
+    # the last change has proved it.
+    my $is_known = $is_unproved || $record->last_is_proved;
+    my @unserved = $is_known ? () : map { $_->unserved($self->_began) } $self->_services;
+    $self->{etckeeper}->commit_of_others;
+    $record->begin(\@unserved, $self->_proved);
+    $self->_stage($_) for $instructions->new_files;
+    return;
+}
+
+sub _lock {
+    my ($self, $how) = @_;
+    my $directory = $self->{instructions}->one('lock');
+    # A crash releases it: no other process inherits this handle.
+    open $self->{lock}, '<', $directory or die "cannot open $directory: $!\n";
+    $self->{is_locked} = flock $self->{lock}, $how;
+    return $self->{is_locked};
+}
+
+# The files are those of the plan, and nothing else stands beside them any more than what is still needed.
+sub _compare {
+    my ($self) = @_;
+    my $instructions = $self->{instructions};
+    my %digest = digests_of(map { $instructions->path_of($_) } $instructions->files);
+    for my $path (map { $instructions->path_of($_) } $instructions->files) {
+        unlink staged($path);
+        my $kept = kept($path) // next;
+        if (digest_in($kept) eq ($digest{$path} // q{}) && !$self->{record}->last_is_live) {
+            $self->{unproved}{$path} = $kept;
+        }
+        else { $self->_drop($path, $kept) }
+    }
+    for my $key ($instructions->files) {
+        my $path = $instructions->path_of($key);
+        $self->{found}{$key} = content_of($path);
+        die "$path was changed since the plan; nothing was done, run again to take that into account\n"
+            if -l $path || ($digest{$path} // q{}) ne $instructions->of_file($key, 'seen');
+    }
+    return;
+}
+
+# The versions that were proved last, where the present ones were not: see SmtpAuth::Baseline.
+sub _proved {
+    my ($self) = @_;
+    my $unproved = $self->{unproved};
+    return {map { $_ => was_none($unproved->{$_}) ? undef : $unproved->{$_} } keys %{$unproved}};
+}
+
+# The services that take part.
+sub _services {
+    my ($self) = @_;
+    return map { $self->{services}{$_} } $self->{instructions}->all('service');
+}
+
+# -- beside a file ------------------------------------------------------------------------------------
+
+# Stops keeping the old version of a file. The file stays: it was never swapped, is proved, or was edited.
+sub _drop {
+    my ($self, $path, $kept) = @_;
+    $self->{record}->keep_aside($path, $kept)
+        if !was_none($kept) && !is_same_file($kept, $path) && !$self->{record}->last_is_live;
+    unlink $kept;
+    return;
+}
+
+sub _stage {
+    my ($self, $key) = @_;
+    my $path = $self->{instructions}->path_of($key);
+    my $mode = $self->{instructions}->of_file($key, 'mode');
+    my $directory = directory_of($path);
+    unshift @{ $self->{made} }, _missing($directory);
+    make_directories($directory, $FOR_EVERYBODY);
+    # With owner, ACL and whatever else a file has.
+    my @like = -e $path ? $path : ();
+    create(staged($path), $self->{instructions}->of_file($key, 'content'), $mode ? oct $mode : undef, @like);
+    age(staged($path));
+    return;
+}
+
+# The directory and those above it that do not exist, the lowest first.
+sub _missing {
+    my ($directory) = @_;
+    return -d $directory ? () : ($directory, _missing(directory_of($directory)));
+}
+
+# Gives the present version a second name. What an earlier change has kept stays instead.
+sub _keep {
+    my ($self, $key) = @_;
+    my $path = $self->{instructions}->path_of($key);
+    my $before = $self->{unproved}{$path};
+    my $is_none = defined $before ? was_none($before) : !-e $path;
+    my $digest = $self->{instructions}->of_file($key, 'digest');
+    my $place = $is_none ? place_for_none($path, $digest) : place_for($path, $digest);
+    if (defined $before) { rename $before, $place or die "cannot keep what was before $path: $!\n" }
+    elsif ($is_none)     { create($place, q{}) }
+    else { link $path, $place or die "cannot keep the present version of $path (is it immutable?): $!\n" }
+    return;
+}
+
+# -- service by service -------------------------------------------------------------------------------
+
+sub _go_live {
+    my ($self) = @_;
+    for my $service ($self->_services) {
+        $self->_reach($service->key);
+        my @files = $self->{instructions}->files_of($service->key);
+        $self->_swap($_) for grep { $self->{instructions}->is_changed($_) } @files;
+        eval { $self->_take_up($service); 1 }
+            or die $service->name . " does not serve with this configuration:\n$@";
+    }
+    $self->{record}->go_live if $self->{instructions}->changed_files;
+    return;
+}
+
+sub _take_up {
+    my ($self, $service) = @_;
+    if ($service->is_reloaded) {
+        $self->{is_touched} = 1;
+        $service->reload;
+    }
+    $service->prove($self->_began) if $service->is_reloaded || !$service->can_run;
+    return;
+}
+
+sub _swap {
+    my ($self, $key) = @_;
+    my $path = $self->{instructions}->path_of($key);
+    die "$path was changed since the plan; run again to take that into account\n"
+        if -l $path || !_is_equal(scalar content_of($path), $self->{found}{$key});
+    # Not earlier: a second name changes the file's ctime, by which a look judges whether a reload is due.
+    $self->_keep($key);
+    if ($self->{instructions}->is_deleted($key)) { unlink $path or die "cannot remove $path: $!\n" }
+    else { rename staged($path), $path or die "cannot replace $path: $!\n" }
+    sync_directory(directory_of($path));
+    return;
+}
+
+# Whether two contents are equal; undef is that of no file.
+sub _is_equal {
+    my ($one, $other) = @_;
+    return defined $one && defined $other ? $one eq $other : !defined $one && !defined $other;
+}
+
+sub _began { my ($self) = @_; return content_of("$self->{folder}/began") || time }
+
+sub _reached { my ($self) = @_; return split /\n/x, content_of("$self->{folder}/reached") // q{} }
+
+sub _reach {
+    my ($self, $service) = @_;
+    replace("$self->{folder}/reached", join q{}, map { "$_\n" } $self->_reached, $service);
+    return;
+}
+
+# -- the end ------------------------------------------------------------------------------------------
+
+# Nothing was swapped: takes away what was made.
+sub _refuse {
+    my ($self, $why) = @_;
+    $self->_take_away;
+    chomp $why;
+    my $is_said = $why =~ /nothing[ ]was[ ](?:changed|done)/x;
+    return $self->_end('refused', $is_said ? $why : "$why; nothing was changed");
+}
+
+sub _take_away {
+    my ($self) = @_;
+    return if !$self->{is_locked};
+    for my $key ($self->{instructions}->files) {
+        # What cannot be kept on record stays where it is: the next change finds it there.
+        eval { $self->_release($key); 1 } or next;
+    }
+    rmdir for @{ $self->{made} };
+    return;
+}
+
+# Takes away what stands beside a file that was not swapped, or is not ours any more.
+sub _release {
+    my ($self, $key) = @_;
+    my $path = $self->{instructions}->path_of($key);
+    unlink staged($path);
+    my $kept = kept($path) // return;
+    my $before = $self->{unproved}{$path};
+    if (defined $before) { rename $kept, $before or die "cannot keep what was before $path: $!\n" }
+    else                 { $self->_drop($path, $kept) }
+    return;
+}
+
+# Puts back what was swapped, the last service first, and proves what is back.
+sub _undo {
+    my ($self, $why) = @_;
+    my $logged = $self->_logged;
+    my ($is_restored, @worse);
+    for my $service (map { $self->{services}{$_} } reverse $self->_reached) {
+        my $is_some = 0;
+        # Before the reload: both change the file's ctime, by which a look judges whether one is due.
+        for my $key ($self->{instructions}->files_of($service->key)) {
+            eval { $self->_restore($key) ? $is_some = 1 : $self->_release($key); 1 } or $is_some = push @worse, $@;
+        }
+        # Of a service that was put back already, nobody knows whether it was also reloaded.
+        $is_some ||= $self->{is_cut_short};
+        $is_restored ||= $is_some;
+        next if !$is_some;
+        eval { $self->_bring_back($service); 1 } or push @worse, $@;
+    }
+    return $self->_refuse($why) if !$is_restored && !$self->{is_touched};
+    $self->_take_away;
+    chomp $why;
+    my $said = "$why\n$logged";
+    return $self->_end('failed', $said) if !$is_restored;
+    return $self->_end('put back', "${said}The old configuration is back and serves.") if !@worse;
+    chomp @worse;
+    return $self->_end('failed',
+        "${said}The old configuration is back but does not serve either:\n" . join "\n", @worse);
+}
+
+sub _bring_back {
+    my ($self, $service) = @_;
+    $service->bring_back($self->_began);
+    $service->prove_old($self->{record}->unserved);
+    return;
+}
+
+# Brings back what was kept of a file, unless that was edited meanwhile; whether it was brought back.
+sub _restore {
+    my ($self, $key) = @_;
+    my $instructions = $self->{instructions};
+    my $path = $instructions->path_of($key);
+    my $kept = kept($path);
+    # Two names of one file: it was not swapped.
+    return 0 if !defined $kept || is_same_file($kept, $path);
+    my %digest = digests_of($path);
+    my $now = $digest{$path} // q{};
+    # Ours, or the version that an earlier change left unproved.
+    return 0 if !grep { defined && $_ eq $now } map { $instructions->of_file($key, $_) } qw(digest seen);
+    my $is_back = was_none($kept) ? unlink($path) && unlink $kept : rename $kept, $path;
+    $is_back or die "cannot bring back $path: $!\n";
+    sync_directory(directory_of($path));
+    return 1;
+}
+
+# After a change went live, which the record says by now.
+sub _clean {
+    my ($self) = @_;
+    for my $path (map { $self->{instructions}->path_of($_) } $self->{instructions}->files) {
+        my $kept = kept($path) // next;
+        unlink $kept;
+    }
+    return;
+}
+
+# What the services have complained about since the change began.
+sub _logged {
+    my ($self) = @_;
+    my @names = map { $_->logs_as // () } values %{ $self->{services} };
+    return q{} if !@names;
+    my $names = join q{|}, @names;
+    # What was said a moment ago may not be in the journal yet.
+    run('journalctl', '--sync');
+    my @lines = grep { /[ ](?:$names)[^ ]*:[ ]/x && /fatal|panic|error|warning|throttl/xi }
+        split /\n/x, journal_since($self->_began);
+    splice @lines, 0, -$MOST_LINES if @lines > $MOST_LINES;
+    return join q{}, map { substr($_, 0, $LONGEST_LINE) . "\n" } @lines;
+}
+
+sub _end {
+    my ($self, $outcome, $said) = @_;
+    my $folder = $self->{folder};
+    $self->{record}->end($outcome, $said);
+    answer('said', $said);
+    answer('outcome', $outcome);
+    unlink $self->{program}, map { "$folder/$_" } qw(who began reached reached.new);
+    rmdir $folder;
+    return $outcome eq 'live' ? 0 : 1;
+}
+
+1;

@@ -1,0 +1,70 @@
+"""Builds the programs that are sent to hosts: to look, to change, to prove one service.
+
+The program of a change is packages in Perl, then `__END__` and the instructions. Supervise.pm in front of it
+lets systemd run it. All of it is sent to the host on standard input, in one command, and nothing is done
+before all of it has arrived.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from smtp_auth.facts.look import Look
+from smtp_auth.on_host.instructions import as_lines, instructions, record_instructions
+from smtp_auth.on_host.origin import Origin
+from smtp_auth.on_host.packing import packages, packed
+from smtp_auth.plan.plan import Plan
+from smtp_auth.plan.service import Service
+from smtp_auth.services import SERVICES
+from smtp_auth.services.instruction import Instruction
+from smtp_auth.settings import Settings
+
+
+def look_program() -> str:
+    """The program of a look; `asking.look_command` has its arguments."""
+    return packed("SmtpAuth::Look", *(f"{service.package}::Look" for service in SERVICES))
+
+
+def history_program() -> str:
+    """The program that reads the record of changes; `asking.record_command` has its arguments."""
+    return packed("SmtpAuth::History")
+
+
+def rehearsal_program(plan: Plan, settings: Settings, look: Look) -> str:
+    """What asks the host's own programs about the new files: standard input of `perl - rehearse`."""
+    return change_program([*instructions(plan, settings, look), *_proofs()], SERVICES)
+
+
+def start_program(origin: Origin, plan: Plan, settings: Settings, look: Look) -> str:
+    """What makes the host carry out its plan: standard input of `perl - start ID RECORD`."""
+    told = [
+        *instructions(plan, settings, look),
+        *_proofs(),
+        *record_instructions(origin, plan, settings, look),
+    ]
+    return f"{packed('SmtpAuth::Supervise')}__END__\n{change_program(told, SERVICES)}"
+
+
+def follow_program() -> str:
+    """What waits for the outcome of a change: standard input of `perl - follow ID RECORD`."""
+    return packed("SmtpAuth::Supervise")
+
+
+def proof_program(service: Service) -> str:
+    """What proves a service with a real connection, `perl -e PROGRAM -- WORDS`: see its Proof.pm."""
+    return packed("SmtpAuth::Proof", f"{service.package}::Proof")
+
+
+def change_program(told: Iterable[Instruction], services: Iterable[Service]) -> str:
+    """The program of a change: `perl FILE change`.
+
+    + told: the instructions
+    + services: those whose packages it needs
+    """
+    parts = (f"{service.package}::Change" for service in services)
+    return f"{packed('SmtpAuth::Change', *parts)}__END__\n{as_lines(told)}"
+
+
+def _proofs() -> Iterator[Instruction]:
+    for service in SERVICES:
+        if f"{service.package}::Proof" in packages():
+            # In bytes, as every value.
+            yield f"{service.key}.proof", proof_program(service).encode().decode("latin-1")

@@ -1,0 +1,28 @@
+"""What a host is told of certbot's deploy hook: see Change.pm in this folder."""
+
+from collections.abc import Iterator
+
+from smtp_auth.facts.look import Look
+from smtp_auth.plan.plan import Plan
+from smtp_auth.services.certbot import CERTBOT
+from smtp_auth.services.certbot.shebang import shell_of
+from smtp_auth.services.instruction import Instruction
+from smtp_auth.settings import Settings
+
+
+def instructions(plan: Plan, _settings: Settings, look: Look) -> Iterator[Instruction]:
+    """Its part of a change; nothing if certbot shall not run the hook.
+
+    certbot passes over a hook that has no run bit; that was an owner's, and comes back so.
+    """
+    keys = {file.path: key for key, file in look.files.items()}
+    for planned in plan.files:
+        if planned.service != CERTBOT or planned.content is None:
+            continue
+        if _can_be_run(planned.mode) or not plan.proof.earlier:
+            yield "certbot.file", keys[planned.file.path]
+            yield from (("certbot.shell", word) for word in shell_of(planned.content).split())
+
+
+def _can_be_run(mode: str) -> bool:
+    return bool(int(mode, 8) & 0o111)

@@ -1,0 +1,118 @@
+package SmtpAuth::Dovecot::Change;
+
+# Dovecot's part of a change; see SmtpAuth::Service. Its instructions, each as dovecot.NAME:
+#
+#   directory    where dovecot.conf is
+#   dropin       the key of the drop-in
+#   socket       the auth listener's path
+#   listener     "MODE USER GROUP" that it must have, the mode in octal without a leading 0; empty: it is deleted
+#   had_socket   not empty if it existed before
+#   proof        the program of SmtpAuth::Dovecot::Proof
+
+use strict;
+use warnings;
+use parent qw(SmtpAuth::Service);
+use IO::Socket::UNIX;
+use SmtpAuth::Files qw(content_of group_name user_name);
+use SmtpAuth::Programs qw(run wait_until);
+use SmtpAuth::Writing qw(create);
+
+my $PERMISSIONS = oct '7777';
+
+# Seconds for a reload to take, or for a start.
+my $PATIENCE = 20;
+
+sub can_run { return 1 }
+
+sub logs_as { return 'dovecot' }
+
+sub running { return SmtpAuth::Programs::running('dovecot', '/run/dovecot/master.pid') }
+
+sub refused {
+    my ($self, $place, $in_place) = @_;
+    my @in = $in_place ? () : ('-c', $self->_with_copies($place));
+    my ($status, $said) = run('doveconf', @in, '-n');
+    return $said if $status;
+    my ($socket, $wanted) = map { $self->one($_) } qw(socket listener);
+    return if !length $wanted;
+    my $path = $self->instructions->path_of($self->one('dropin'));
+    my $effective = 'its effective configuration (doveconf -n)';
+    my ($block) = $said =~ /unix_listener[ ]\Q$socket\E[ ][{]\n(.*?)[}]/xs;
+    return "$effective has no listener $socket: dovecot.conf does not include $path" if !defined $block;
+    # Settings at their default are left out.
+    my %setting = (mode => '0600', user => q{}, group => q{}, $block =~ /(\w+)[ ]=[ ]*(\S*)/gx);
+    my $effectively = join q{ }, $setting{mode} =~ s/^0+//xr, @setting{qw(user group)};
+    return if $effectively eq $wanted;
+    return "something that it reads after $path overrules it: $effective has the listener $socket with $effectively "
+        . "and not $wanted; it must not be set elsewhere";
+}
+
+# A file that includes the live configuration and then the new file. Dovecot 2.4 wants its version first.
+sub _with_copies {
+    my ($self, $place) = @_;
+    my $main = $self->one('directory') . '/dovecot.conf';
+    my ($version) = (content_of($main) // q{}) =~ /^(dovecot_config_version.*\n)/xm;
+    my $dropin = "$place/" . $self->name_of_copy($self->one('dropin'));
+    my @included = ($main, -e $dropin ? $dropin : ());
+    create("$place/dovecot.conf", join q{}, $version // q{}, map { "!include $_\n" } @included);
+    return "$place/dovecot.conf";
+}
+
+sub reload {
+    my ($self) = @_;
+    return _by_systemd($self->running ? 'reload' : 'restart');
+}
+
+sub bring_back {
+    my ($self) = @_;
+    eval { $self->reload; 1 } or _by_systemd('restart');
+    return;
+}
+
+sub _by_systemd {
+    my ($verb) = @_;
+    my ($status) = run('systemctl', $verb, 'dovecot');
+    die "systemctl $verb dovecot failed\n" if $status;
+    return;
+}
+
+sub prove {
+    my ($self) = @_;
+    my ($socket, $wanted) = map { $self->one($_) } qw(socket listener);
+    return $self->_prove_without_listener if !length $wanted;
+    # Stop waiting if Dovecot has died.
+    wait_until($PATIENCE, sub { $self->_listener eq $wanted || !$self->running });
+    my $listener = $self->_listener;
+    die "the socket $socket is not there with $wanted: $listener\n" if $listener ne $wanted;
+    return $self->converse($socket);
+}
+
+# Dovecot deletes the listener, unless the owner has one at the same place. After a power failure, a socket may stay
+# on which nobody listens.
+sub _prove_without_listener {
+    my ($self) = @_;
+    my $socket = $self->one('socket');
+    my (undef, $effective) = run('doveconf', '-n');
+    my $stays = $effective =~ /unix_listener[ ]\Q$socket\E[ ]/x;
+    my $is_over = sub { $stays || !IO::Socket::UNIX->new(Type => SOCK_STREAM, Peer => $socket) };
+    wait_until($PATIENCE, sub { $is_over->() || !$self->running });
+    $self->running or die "Dovecot does not run\n";
+    $is_over->() or die "Dovecot still listens at $socket: it did not take the reload\n";
+    return;
+}
+
+sub prove_old {
+    my ($self) = @_;
+    wait_until($PATIENCE, sub { $self->running }) or die "Dovecot does not run\n";
+    $self->converse($self->one('socket')) if $self->one('had_socket');
+    return;
+}
+
+# "MODE USER GROUP" of the listener as it is, or why it cannot be told.
+sub _listener {
+    my ($self) = @_;
+    my (undef, undef, $mode, undef, $uid, $gid) = stat $self->one('socket') or return "$!";
+    return sprintf '%o %s %s', $mode & $PERMISSIONS, user_name($uid), group_name($gid);
+}
+
+1;
