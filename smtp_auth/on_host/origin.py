@@ -10,7 +10,7 @@ class Origin:
     + id: the same on all hosts of a run, such as `2026-11-22T10:15:00Z-3f2a`
     + controller: who runs this program, and where, as `user@host`
     + commit: which version of it, with its data: a commit's hash, with ` dirty` behind it where files differ;
-      `unknown` outside a git checkout
+      `unknown` in a copy of the files without git; the version of an installed package
     """
 
     id: str

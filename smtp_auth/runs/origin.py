@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from threading import Lock
 
+from smtp_auth import __version__
 from smtp_auth.on_host.origin import Origin
 
 _ROOT = Path(__file__).parents[2]
@@ -38,6 +39,9 @@ def _user() -> str:
 
 
 def _commit() -> str:
+    if not (_ROOT / "deploy.py").is_file():
+        # An installed package: a repository around it is somebody else's.
+        return __version__
     # One call for both, since every host waits for it: git-status(1), "Porcelain Format Version 2".
     command = ("git", "-C", str(_ROOT), "status", "--porcelain=v2", "--branch")
     try:

@@ -116,10 +116,10 @@ def _submissions(target: Target) -> Iterator[Conversation]:
         try:
             secured = context.wrap_socket(connection, server_hostname=name)
         except ssl.SSLCertVerificationError as error:
-            told_by = (
+            reported_by = (
                 "the name is covered" if error.verify_code == HOSTNAME_MISMATCH else "the chain verifies"
             )
-            raise Unseen("the certificate does not verify: no password is sent", told_by) from None
+            raise Unseen("the certificate does not verify: no password is sent", reported_by) from None
         with Conversation(secured) as conversation:
             conversation.reply()
             yield conversation

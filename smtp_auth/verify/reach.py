@@ -6,7 +6,7 @@ from smtp_auth.verify.target import Target, Unseen, observer
 
 
 @observer
-def silence(target: Target) -> str:
+def why_down(target: Target) -> str:
     """Why the host counts as down: nothing on it answers. Empty if anything answers."""
     error = target.see(connection_error)
     if not error:

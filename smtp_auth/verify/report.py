@@ -25,7 +25,7 @@ class Outcome:
     + warnings: what an administrator should know
     + seconds: how long the looks took that the check rests on
     + measured: what the check measured on the host, in seconds, by its name
-    + told_by: of a check that was skipped: the one that fails for the same reason, if one must
+    + reported_by: of a check that was skipped: the one that fails for the same reason, if one must
     """
 
     host: str
@@ -35,7 +35,7 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
     measured: Mapping[str, float] = field(default_factory=dict)
-    told_by: str = ""
+    reported_by: str = ""
 
 
 def settled(outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -49,19 +49,19 @@ def settled(outcomes: Iterable[Outcome]) -> list[Outcome]:
     for one in all_of_them.values():
         if one.outcome == "passed" and one.warnings:
             found.append(replace(one, outcome="warned"))
-        elif one.outcome == "skipped" and one.told_by and not _is_told(all_of_them, one):
+        elif one.outcome == "skipped" and one.reported_by and not _is_reported(all_of_them, one):
             found.append(replace(one, outcome="failed"))
         else:
             found.append(one)
     return found
 
 
-def _is_told(outcomes: Mapping[tuple[str, str], Outcome], skipped: Outcome) -> bool:
+def _is_reported(outcomes: Mapping[tuple[str, str], Outcome], skipped: Outcome) -> bool:
     """Whether the check that has to tell the reason failed, or was skipped for what a third one tells."""
-    telling = outcomes.get((skipped.host, skipped.told_by))
+    telling = outcomes.get((skipped.host, skipped.reported_by))
     if telling is None or telling.outcome == "passed":
         return False
-    return telling.outcome == "failed" or _is_told(outcomes, telling)
+    return telling.outcome == "failed" or _is_reported(outcomes, telling)
 
 
 @dataclass
@@ -123,7 +123,7 @@ def write_json(outcomes: list[Outcome], path: Path) -> None:
             "warnings": [*outcome.warnings],
             "seconds": round(outcome.seconds, 3),
             "measured": {part: round(seconds, 3) for part, seconds in outcome.measured.items()},
-            "told_by": outcome.told_by,
+            "reported_by": outcome.reported_by,
         }
     path.write_text(json.dumps({"version": VERSION, "hosts": found}, indent=2) + "\n")
 

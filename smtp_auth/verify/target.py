@@ -29,12 +29,12 @@ def observer(function: "Callable[[Target], Seen]") -> "Callable[[Target], Seen]"
 class Unseen(Exception):
     """Something could not be looked at.
 
-    + told_by: the check that fails for the same reason; without one, the reason itself is no trouble
+    + reported_by: the check that fails for the same reason; without one, the reason itself is no trouble
     """
 
-    def __init__(self, reason: str, told_by: str = "") -> None:
+    def __init__(self, reason: str, reported_by: str = "") -> None:
         super().__init__(reason)
-        self.told_by = told_by
+        self.reported_by = reported_by
 
 
 class Caution(UserWarning):

@@ -566,9 +566,9 @@ def test_what_is_skipped_takes_nothing_else_with_it(
     case = broken[breakage.name, release]
     found, failed = case.found.hosts[case.host.name], case.found.failed(case.host)
     for check in case.found.with_outcome(case.host, "skipped") - healthy.with_outcome(case.host, "skipped"):
-        telling = found[check]["told_by"]
+        telling = found[check]["reported_by"]
         while telling and telling not in failed:
-            telling = found[telling]["told_by"]
+            telling = found[telling]["reported_by"]
         assert telling, f"{check} is skipped, and no check tells why:\n{case.found.output}"
     # Nothing is noticed only by a check that this release leaves out.
     noticed = breakage.fails_on(release) | breakage.warns

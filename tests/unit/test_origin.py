@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from smtp_auth import __version__
 from smtp_auth.runs import origin
 
 
@@ -48,7 +49,15 @@ def test_what_differs_from_the_commit_is_called_dirty(checkout: Path) -> None:
     assert origin.origin_of_this_run().commit.endswith(" dirty")
 
 
-def test_outside_a_checkout_the_commit_is_unknown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_installed_package_names_its_version_whatever_repository_it_is_in(checkout: Path) -> None:
+    (checkout / "deploy.py").unlink()
+    assert origin.origin_of_this_run().commit == __version__
+
+
+def test_in_a_copy_without_a_repository_the_commit_is_unknown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deploy.py").write_text("")
     monkeypatch.setattr(origin, "_ROOT", tmp_path)
     assert origin.origin_of_this_run().commit == "unknown"
 

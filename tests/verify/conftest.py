@@ -31,7 +31,7 @@ from smtp_auth.plan.step import Step
 from smtp_auth.shown import shown
 from smtp_auth.verify import addresses, connection, inside, mailbox, outside, reach, renewal
 from smtp_auth.verify.fleet import targets
-from smtp_auth.verify.reach import silence
+from smtp_auth.verify.reach import why_down
 from smtp_auth.verify.report import Outcome, counts, settled, table, write_json
 from smtp_auth.verify.target import OBSERVERS, Caution, Mailbox, Target, Unseen
 
@@ -43,7 +43,7 @@ _OBSERVING = (addresses, connection, inside, mailbox, outside, reach, renewal)
 _TARGETS = pytest.StashKey[list[Target]]()
 # By what pytest calls the check.
 _OUTCOMES = pytest.StashKey[dict[str, Outcome]]()
-_TOLD_BY = pytest.StashKey[str]()
+_REPORTED_BY = pytest.StashKey[str]()
 
 # Looks taken at the same time, over all hosts.
 _SIDE_BY_SIDE = 64
@@ -101,7 +101,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         (_target(item), observe): None
         for item in session.items
         if isinstance(item, pytest.Function)
-        for observe in (silence, *(OBSERVERS[name] for name in _looks(item)))
+        for observe in (why_down, *(OBSERVERS[name] for name in _looks(item)))
     }
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
@@ -143,11 +143,11 @@ def _fixture(observe: Callable[[Target], Any]) -> Callable[..., Any]:
 
     def seen(target: Target, request: pytest.FixtureRequest) -> Any:
         try:
-            if observe is not silence and target.see(silence):
+            if observe is not why_down and target.see(why_down):
                 raise Unseen("the host is down", "the host is up")
             return target.see(observe)
         except Unseen as reason:
-            request.node.stash[_TOLD_BY] = reason.told_by
+            request.node.stash[_REPORTED_BY] = reason.reported_by
             return pytest.skip(_shown(str(reason)))
         except Exception as error:
             return pytest.fail(_shown(f"{type(error).__name__}: {error}"), pytrace=False)
@@ -164,7 +164,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
     try:
         return (yield)
     except Unseen as reason:
-        pyfuncitem.stash[_TOLD_BY] = reason.told_by
+        pyfuncitem.stash[_REPORTED_BY] = reason.reported_by
         return pytest.skip(_shown(str(reason)))
     except AssertionError as error:
         return pytest.fail(_shown(str(error)), pytrace=False)
@@ -201,7 +201,7 @@ def pytest_runtest_makereport(
             seconds=seconds,
             # pytest's `record_property`: its JUnit file has them, too.
             measured={str(name): float(str(value)) for name, value in item.user_properties},
-            told_by=item.stash.get(_TOLD_BY, ""),
+            reported_by=item.stash.get(_REPORTED_BY, ""),
         )
     return report
 

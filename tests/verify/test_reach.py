@@ -13,8 +13,8 @@ def test_the_data_is_valid(target: Target) -> None:
     assert target.invalid is None, f"{target.invalid}"
 
 
-def test_the_host_is_up(silence: str) -> None:
-    error = silence
+def test_the_host_is_up(why_down: str) -> None:
+    error = why_down
     assert not error, f"nothing on it answers ({error}): is the host switched on, and its network up?"
 
 

@@ -90,7 +90,7 @@ def test_json_has_every_outcome(tmp_path: Path, host: str, check: str, entry: di
     write_json(OUTCOMES, tmp_path / "out.json")
     written = json.loads((tmp_path / "out.json").read_text())
     assert written["version"] == 1
-    empty = {"reason": "", "warnings": [], "seconds": 0.0, "measured": {}, "told_by": ""}
+    empty = {"reason": "", "warnings": [], "seconds": 0.0, "measured": {}, "reported_by": ""}
     assert written["hosts"][host][check] == empty | entry
 
 
@@ -117,16 +117,16 @@ def test_what_was_measured_is_told_of_the_slowest_host() -> None:
         ([Outcome("a.example", SERVES, "skipped", "nothing to serve")], "failed"),
         (
             [
-                Outcome("a.example", SERVES, "skipped", "down", told_by=CURRENT),
+                Outcome("a.example", SERVES, "skipped", "down", reported_by=CURRENT),
                 Outcome("a.example", CURRENT, "failed"),
             ],
             "skipped",
         ),
-        ([Outcome("a.example", SERVES, "skipped", "down", told_by=CURRENT)], "failed"),
+        ([Outcome("a.example", SERVES, "skipped", "down", reported_by=CURRENT)], "failed"),
     ],
 )
 def test_what_nobody_tells_has_failed(others: list[Outcome], found: str) -> None:
-    skipped = Outcome("a.example", SAFE, "skipped", "it cannot be seen", told_by=SERVES)
+    skipped = Outcome("a.example", SAFE, "skipped", "it cannot be seen", reported_by=SERVES)
     outcome = next(one for one in settled([skipped, *others]) if one.check == SAFE)
     assert (outcome.outcome, outcome.reason) == (found, "it cannot be seen")
 
