@@ -16,10 +16,11 @@ package SmtpAuth::Postfix::Change;
 use strict;
 use warnings;
 use parent qw(SmtpAuth::Service);
-use SmtpAuth::Files qw(content_of entries name_of);
+use SmtpAuth::Files qw(content_of name_of);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Pem qw(first_certificate);
-use SmtpAuth::Postfix::Smtpd qw(dies_since);
+use SmtpAuth::Postfix::Master qw(master_in queue_manager_of smtpd_died_since);
+use SmtpAuth::Processes qw(listening_sockets sockets_of);
 use SmtpAuth::Programs qw(children_of now run wait_until);
 
 my $SUBMISSIONS = 465;
@@ -28,9 +29,6 @@ my $SUBMISSIONS = 465;
 my $UNTIL_HELPED = 0.5;
 my $PATIENCE = 20;
 
-# Columns of /proc/net/tcp.
-my ($ADDRESS, $STATE, $INODE) = (1, 3, 9);
-
 sub can_run { return 1 }
 
 sub logs_as { return 'postfix' }
@@ -38,10 +36,7 @@ sub logs_as { return 'postfix' }
 # Postfix finds its files in a directory by their names.
 sub name_of_copy { my ($self, $file) = @_; return name_of($self->instructions->path_of($file)) }
 
-sub running {
-    my ($self) = @_;
-    return SmtpAuth::Programs::running('master', $self->one('queue_directory') . '/pid/master.pid');
-}
+sub running { my ($self) = @_; return master_in($self->one('queue_directory')) }
 
 # -- the rehearsal ------------------------------------------------------------------------------------
 
@@ -112,15 +107,9 @@ sub _complaints {
 sub _is_held_by_others {
     my ($self, $port) = @_;
     my $master = $self->running or return 0;
-    my %is_listening;
-    for my $line (map { split /\n/x, content_of("/proc/net/$_") // q{} } qw(tcp tcp6)) {
-        my @columns = split q{ }, $line;
-        # The state LISTEN.
-        next if @columns <= $INODE || $columns[$STATE] ne '0A';
-        $is_listening{"socket:[$columns[$INODE]]"} = 1
-            if $columns[$ADDRESS] =~ /:([0-9A-F]{4})$/x && hex $1 == $port;
-    }
-    return %is_listening && !grep { $is_listening{ readlink "/proc/$master/fd/$_" // q{} } } entries("/proc/$master/fd");
+    my %port_of = listening_sockets();
+    my %is_open = map { $_ => 1 } grep { $port_of{$_} == $port } keys %port_of;
+    return %is_open && !grep { $is_open{$_} } sockets_of($master);
 }
 
 # -- the reload ---------------------------------------------------------------------------------------
@@ -135,7 +124,7 @@ sub reload {
 # this wait, a reload does not.
 sub bring_back {
     my ($self, $began) = @_;
-    return $self->_by_systemd('restart') if dies_since($self->{asked} // $began);
+    return $self->_by_systemd('restart') if smtpd_died_since($self->{asked} // $began);
     eval { $self->reload; 1 } or $self->_by_systemd('restart');
     return;
 }
@@ -160,8 +149,7 @@ sub _by_systemd {
 sub _queue_manager {
     my ($self) = @_;
     my $master = $self->running or return;
-    my ($manager) = grep { (content_of("/proc/$_/comm") // q{}) =~ /^o?qmgr\n/x } children_of($master);
-    return $manager;
+    return queue_manager_of($master);
 }
 
 # A reload ends the processes of a service that was deleted from master.cf, and master waits for that (master(8)). The unit

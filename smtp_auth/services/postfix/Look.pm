@@ -20,8 +20,9 @@ use strict;
 use warnings;
 use SmtpAuth::Files qw(content_of);
 use SmtpAuth::Lines qw(answer);
+use SmtpAuth::Postfix::Master qw(master_in queue_manager_of);
 use SmtpAuth::Processes qw(sockets_of started unit_of);
-use SmtpAuth::Programs qw(children_of found output_of running);
+use SmtpAuth::Programs qw(found output_of);
 
 # How the index of a table is called, by the table's kind.
 my %SUFFIX = (hash => 'db', btree => 'db', lmdb => 'lmdb', cdb => 'cdb');
@@ -54,8 +55,9 @@ sub describe {
     for my $table ($self->_stale_tables) {
         answer('stale_table', $table);
     }
-    my $master = running('master', $self->queue_directory . '/pid/master.pid') // return;
-    my $reloaded = _reloaded($master);
+    my $master = master_in($self->queue_directory) // return;
+    # A reload restarts the queue manager, so that process is as old as the last reload.
+    my $reloaded = started(queue_manager_of($master) // $master);
     answer('postfix_reloaded', $reloaded) if defined $reloaded;
     answer('postfix_unit', unit_of($master));
     my %port = $look->ports;
@@ -83,12 +85,5 @@ sub _is_stale {
 }
 
 sub _modified { my ($path) = @_; return (stat $path)[9] }
-
-# A reload restarts the queue manager, so that process is as old as the last reload.
-sub _reloaded {
-    my ($master) = @_;
-    my @managers = grep { (content_of("/proc/$_/comm") // q{}) =~ /^o?qmgr$/x } children_of($master);
-    return started($managers[-1] // $master);
-}
 
 1;

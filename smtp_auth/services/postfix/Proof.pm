@@ -17,7 +17,7 @@ use IO::Socket::INET;
 use IPC::Open3 qw(open3);
 use SmtpAuth::Files qw(content_of);
 use SmtpAuth::Pem qw(first_certificate);
-use SmtpAuth::Postfix::Smtpd qw(dies_since);
+use SmtpAuth::Postfix::Master qw(smtpd_died_since);
 use SmtpAuth::Programs qw(wait_until);
 
 # Seconds: until something listens, and until a connection is there.
@@ -54,7 +54,7 @@ sub end {
 # A connection to a service whose smtpd died is neither served nor refused until master tries again.
 sub died {
     my ($self) = @_;
-    return dies_since($self->{since}) ? 'smtpd dies at its start' : undef;
+    return smtpd_died_since($self->{since}) ? 'smtpd dies at its start' : undef;
 }
 
 sub failed {
