@@ -3,7 +3,7 @@ package SmtpAuth::History;
 # Prints what the record of changes holds (SmtpAuth::Record says what that is), for smtp_auth/facts/record.py to read;
 # changes nothing.
 #
-#   main PARTS, WORDS…    gives 0; dies where standard output is closed. PARTS are not used
+#   main PARTS, WORDS…    gives 0. PARTS are not used
 #
 # WORDS are key=value:
 #   record=DIR      the directory of the record

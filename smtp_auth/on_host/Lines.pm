@@ -4,7 +4,7 @@ package SmtpAuth::Lines;
 # ASCII and every "%" is written %XX, so that neither a terminal nor a line end gets in the way.
 #
 #   as_line KEY, VALUE     such a line, with its line end
-#   answer KEY, VALUE      prints it on standard output
+#   answer KEY, VALUE      prints it on standard output, whether or not anybody reads it
 #   pairs_in TEXT          what as_line has made, back: [KEY, VALUE] for each line
 
 use strict;
@@ -21,7 +21,8 @@ sub as_line {
 
 sub answer {
     my ($key, $value) = @_;
-    print as_line($key, $value) or die "cannot answer: $!\n";
+    # Whoever asked may be gone, and a change has to end all the same.
+    print as_line($key, $value);
     return;
 }
 

@@ -2,7 +2,7 @@ package SmtpAuth::Look;
 
 # Prints what a mail host is, for smtp_auth/facts/look.py to read; changes nothing.
 #
-#   main SERVICES, WORDS…    gives 0; dies where standard output is closed, and where a word names an unknown service
+#   main SERVICES, WORDS…    gives 0; dies where a word names an unknown service
 #
 # WORDS are key=value; those with a `…` may be repeated. Services ask for more of them.
 #   record=DIR                 the directory of the record of changes

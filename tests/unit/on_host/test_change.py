@@ -254,6 +254,22 @@ def test_a_change_goes_live_whole_and_is_on_record(host: Host) -> None:
     assert (host.record / "last").read_text().splitlines() == [f"id\t{ID}", "said\t", "outcome\tlive"]
 
 
+def test_a_change_ends_although_nobody_reads_its_answer(host: Host) -> None:
+    """The controller may be gone, and its end of the connection with it."""
+    folder = host.folder / "run" / "smtp-auth"
+    folder.mkdir()
+    (folder / "change.pl").write_text(host.program(NEW))
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = ["perl", str(folder / "change.pl"), "change"]
+    subprocess.run(command, stdout=writing, stderr=subprocess.DEVNULL, check=False)
+    os.close(writing)
+    assert host.served() == host.runs() == NEW
+    assert (host.record / "last").read_text().endswith("outcome\tlive\n")
+    # It has deleted its own folder, too.
+    assert host.is_clean()
+
+
 def test_the_baseline_is_what_was_first_seen(host: Host) -> None:
     host.run(host.program({FIRST: "second version\n"}))
     host.run(host.program(NEW, change="2026-11-22T11:00:00Z-0001"))
