@@ -15,7 +15,7 @@ from smtp_auth.settings import Settings
 
 GOES_ON = "the change goes on there, whole or not at all: run again to see its outcome"
 
-# The host itself gives up earlier: RuntimeMaxSec and TimeoutStopSec in start.pl.
+# The host itself gives up earlier: RuntimeMaxSec and TimeoutStopSec in Supervise.pm.
 LIMITS = Limits(seconds=3600)
 
 
@@ -74,6 +74,7 @@ def _ended(channel: Channel, command: str, stdin: str, limits: Limits) -> Ended 
     except NoAnswer:
         return None
     found = decode(answer.lines)
-    if "outcome" not in found:
+    word, said = (found.get(key, [""])[-1] for key in ("outcome", "said"))
+    if word not in {outcome.value for outcome in ChangeOutcome}:
         return None
-    return ChangeOutcome(found["outcome"][-1]), [*found["said"][-1].splitlines(), *answer.complaints]
+    return ChangeOutcome(word), [*said.splitlines(), *answer.complaints]

@@ -66,7 +66,10 @@ def test_the_outcome_and_the_reasons_are_the_hosts(outcome: ChangeOutcome) -> No
     assert Host([answer]).change() == (outcome, ["one", "two", "a complaint"])
 
 
-@pytest.mark.parametrize("lost", [NoAnswer("timed out"), Answer(), Answer(("said\tx",))])
+CUT_OFF = [(), ("said\tx",), ("said\t", "outcome"), ("said\t", "outcome\tliv"), ("said\t", "outcome\t")]
+
+
+@pytest.mark.parametrize("lost", [NoAnswer("timed out"), *map(Answer, CUT_OFF)])
 def test_a_lost_connection_is_made_once_more_and_the_outcome_read(lost: Answer | NoAnswer) -> None:
     host = Host([lost, Answer(("said\tno proof", "outcome\tput back"))])
     assert host.change() == (ChangeOutcome.PUT_BACK, ["no proof"])
