@@ -18,11 +18,12 @@ from types import ModuleType
 from typing import Any
 
 import click
-from pyinfra.api import Config, Host, Inventory, State
+from pyinfra.api import Config, Host, Inventory, State, StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.api.connectors import get_execution_connectors
 from pyinfra.connectors import util
 from pyinfra.connectors.sshuserclient.client import get_ssh_config
+from pyinfra.connectors.util import CommandOutput, OutputLine
 
 # -- a run of pyinfra's command line -------------------------------------------------------------------
 
@@ -117,6 +118,27 @@ def register_file(path: Path) -> None:
     """
     module = sys.modules.setdefault(path.stem, ModuleType(path.stem))
     module.__file__ = str(path)
+
+
+class OwnCommand(StringCommand):
+    """A command of an operation that decides itself what becomes of a host.
+
+    pyinfra runs the words of a command, and judges by their exit status. A change has more outcomes, and
+    continues if the connection is lost. pyinfra calls `execute` of each command; if it calls another method,
+    the words are run as they are, without the program behind them, and every change fails.
+    """
+
+    def execute(self, state: State, host: Host, connector_arguments: Any) -> tuple[bool, CommandOutput]:
+        """What pyinfra is told: whether it went well, and what is to be shown if not."""
+        is_well, lines = self.carry_out(host, connector_arguments)
+        return is_well, CommandOutput([OutputLine("stderr", line) for line in lines])
+
+    def carry_out(self, host: Host, arguments: Mapping[str, Any]) -> tuple[bool, list[str]]:
+        """Whether it went well, and what is to be shown if not.
+
+        + arguments: how commands run on the host: `_sudo` and the like
+        """
+        raise NotImplementedError
 
 
 # -- one host ----------------------------------------------------------------------------------------

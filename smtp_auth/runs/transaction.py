@@ -1,16 +1,16 @@
 """The one command that changes a host: pyinfra's side of `on_host.changing`."""
 
+from collections.abc import Mapping
 from typing import Any
 
-from pyinfra.api import Host, State, StringCommand
-from pyinfra.connectors.util import CommandOutput, OutputLine
+from pyinfra.api import Host
 
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome, change
 from smtp_auth.on_host.channel import Answer, Channel, Limits
 from smtp_auth.runs.channel import channel_to, connect_again
 from smtp_auth.runs.origin import origin_of_this_run
-from smtp_auth.runs.pyinfra_internals import notice_silence
+from smtp_auth.runs.pyinfra_internals import OwnCommand, notice_silence
 from smtp_auth.runs.report import Outcome, report
 from smtp_auth.runs.trouble import fault
 from smtp_auth.shown import shown
@@ -28,7 +28,7 @@ _OUTCOMES = {
 _SILENCE = 30
 
 
-class Transaction(StringCommand):
+class Transaction(OwnCommand):
     """Carries out a host's plan, whole or not at all."""
 
     def __init__(self, asked: Asked) -> None:
@@ -36,21 +36,20 @@ class Transaction(StringCommand):
         super().__init__("perl", "-", "start")
         self._asked = asked
 
-    def execute(self, state: State, host: Host, connector_arguments: Any) -> tuple[bool, CommandOutput]:
-        """Whether the plan is live, and what is to be said if it is not: as pyinfra calls a command."""
+    def carry_out(self, host: Host, arguments: Mapping[str, Any]) -> tuple[bool, list[str]]:
+        """Whether the plan is live, and what is to be said if it is not."""
         report(host, Outcome.NOT_AWAITED, GOES_ON)
         try:
-            outcome, said = self._change(host, connector_arguments)
+            outcome, said = self._change(host, arguments)
         except Exception as error:
             # pyinfra would stop the run for all hosts.
             outcome, said = Outcome.FAILED, [fault(error)]
         if outcome is not Outcome.CHANGED:
             host.log_styled(f"{outcome.value}:", fg="red")
         report(host, outcome, " ".join(said))
-        lines = [OutputLine("stderr", shown(line)) for line in said]
-        return outcome is Outcome.CHANGED, CommandOutput(lines)
+        return outcome is Outcome.CHANGED, [shown(line) for line in said]
 
-    def _change(self, host: Host, arguments: Any) -> tuple[Outcome, list[str]]:
+    def _change(self, host: Host, arguments: Mapping[str, Any]) -> tuple[Outcome, list[str]]:
         outcome, said = change(
             _attentive(host, channel_to(host, arguments)),
             lambda: connect_again(host, "to read the outcome of the change"),

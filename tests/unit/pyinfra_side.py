@@ -177,6 +177,37 @@ def _register_file() -> None:
     assert module is sys.modules.pop(path.stem)
 
 
+def _own_command() -> None:
+    """An operation's command is executed by its own method, and pyinfra takes its word for the outcome."""
+    from pyinfra.api import operation
+    from pyinfra.api.operation import add_op
+    from pyinfra.api.operations import run_ops
+    from pyinfra.context import ctx_state
+
+    carried_out = []
+
+    class Command(pyinfra_internals.OwnCommand):
+        def carry_out(self, host: Host, arguments: Any) -> tuple[bool, list[str]]:
+            carried_out.append((host.name, arguments["_sudo"]))
+            return True, []
+
+    @operation()
+    def own() -> Any:
+        yield Command("no-such-program")
+
+    state = _state()
+    state.init(state.inventory, Config())
+    host = next(iter(state.inventory))
+    host.connected = True
+    state.activate_host(host)
+    with ctx_state.use(state):
+        add_op(state, own)
+        state.is_executing = True
+        run_ops(state)
+    assert carried_out == [("@local", False)]
+    assert not state.failed_hosts
+
+
 def _connector_arguments() -> None:
     host = _host(_sudo=True, _sudo_user="mail", mail_domain="example.jp")
     found = pyinfra_internals.connector_arguments(host)
@@ -278,6 +309,7 @@ SIDES: dict[str, Side] = {
     ),
     "translate_output": Side(_translate_output, without("pyinfra.connectors.util.read_buffer")),
     "register_file": Side(_register_file, without("pyinfra.api.util.stack")),
+    "OwnCommand": Side(_own_command, instead("pyinfra.api.operations.PyinfraCommand", Host)),
     "connector_arguments": Side(
         _connector_arguments,
         instead("smtp_auth.runs.pyinfra_internals.pop_global_arguments", lambda _state, _host: ({}, [])),

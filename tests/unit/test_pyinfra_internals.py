@@ -41,9 +41,11 @@ def test_it_would_be_missed(found: Found, name: str) -> None:
     assert found[name][1] != ""
 
 
-def test_every_function_has_a_check() -> None:
-    functions = inspect.getmembers(pyinfra_internals, inspect.isfunction)
-    ours = {name for name, one in functions if one.__module__ == pyinfra_internals.__name__}
+def test_everything_has_a_check() -> None:
+    members = inspect.getmembers(
+        pyinfra_internals, lambda one: inspect.isfunction(one) or inspect.isclass(one)
+    )
+    ours = {name for name, one in members if one.__module__ == pyinfra_internals.__name__}
     assert set(SIDES) == ours
 
 
