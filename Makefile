@@ -12,7 +12,7 @@ demo: requirements
 test: requirements check
 	$(RUN)pytest tests
 
-check: $(VENV)/.installed
+check: requirements
 	$(RUN)ruff check .
 	$(RUN)ruff format --check .
 	$(RUN)mypy .

@@ -30,16 +30,15 @@ def instructions(plan: Plan, settings: Settings, look: Look) -> Iterator[Instruc
     # Nothing that Postfix or Dovecot reads is there.
     yield "scratch", "/tmp"
     coming = {planned.file.path: planned for planned in plan.files}
-    keys = {file.path: key for key, file in look.files.items()}
     for service, file in plan.managed:
-        yield from file_instructions(keys[file.path], file, service, coming.get(file.path))
+        yield from file_instructions(look.key_of(file), file, service, coming.get(file.path))
     for service in SERVICES:
         yield from service_instructions(service)
     for service in plan.services:
         yield "service", service.key
     for reload in plan.reloads:
         yield "reload", reload.service.key
-    for told in INSTRUCTIONS:
+    for told in INSTRUCTIONS.values():
         yield from told(plan, settings, look)
 
 
@@ -97,7 +96,6 @@ _SAFE = "".join(chr(code) for code in range(32, 127) if chr(code) != "%")
 
 def manifest_of(origin: Origin, plan: Plan, settings: Settings, look: Look) -> dict[str, Any]:
     """What the record says of a change; the host adds when it began, as whom, and how it ended."""
-    keys = {file.path: key for key, file in look.files.items()}
     return {
         "version": 1,
         "id": origin.id,
@@ -107,7 +105,7 @@ def manifest_of(origin: Origin, plan: Plan, settings: Settings, look: Look) -> d
         "undone": [*plan.kind.undone],
         "files": [
             {
-                "key": keys[planned.file.path],
+                "key": look.key_of(planned.file),
                 "path": text_of(planned.file.path),
                 "real_path": text_of(planned.file.real_path),
                 "sha256": {"before": planned.file.digest or None, "after": planned.digest or None},

@@ -36,8 +36,10 @@ def packages() -> dict[str, Path]:
     found = {}
     for path in sorted(_ROOT.rglob("*.pm")):
         name = re.match(r"package (SmtpAuth(?:::\w+)*);\n", path.read_text())
-        if name is None:
-            raise ValueError(f"{path}: does not begin with the name of a package below SmtpAuth")
+        if name is None or name[1] in found or name[1].rpartition("::")[2] != path.stem:
+            raise ValueError(
+                f"{path}: does not begin with the name of a package of its own, SmtpAuth::…::{path.stem}"
+            )
         found[name[1]] = path
     return found
 

@@ -14,7 +14,11 @@ from smtp_auth.services.dovecot import instructions as dovecot
 from smtp_auth.services.postfix import POSTFIX
 from smtp_auth.services.postfix import instructions as postfix
 
-SERVICES = (POSTFIX, DOVECOT, CERTBOT)
+# Each service, to what a host is told of it.
+INSTRUCTIONS = {
+    POSTFIX: postfix.instructions,
+    DOVECOT: dovecot.instructions,
+    CERTBOT: certbot.instructions,
+}
 
-# What a host is told of each.
-INSTRUCTIONS = (postfix.instructions, dovecot.instructions, certbot.instructions)
+SERVICES = tuple(INSTRUCTIONS)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.lint_on_host import Script, package_findings, program_findings
+from smtp_auth.on_host.packing import packages
+from tests.lint_on_host import Script, package_findings, perl_programs, program_findings
 
 GOOD = "package SmtpAuth::Tried;\n\nuse strict;\nuse warnings;\n\nsub one { return 1 }\n\n1;\n"
 
@@ -42,3 +43,8 @@ def test_what_is_wrong_with_a_program_is_found(text: str, said: str) -> None:
     part = f'BEGIN {{\n# line 1 "SmtpAuth/Tried.pm"\n{GOOD}}}\n'
     assert [*program_findings(Script("tried", f"{part}exit SmtpAuth::Tried::one();\n"))] == []
     assert any(said in line for line in program_findings(Script("tried", part + text)))
+
+
+def test_every_package_is_sent_in_some_program() -> None:
+    sent = "".join(program.text for program in perl_programs())
+    assert [name for name in packages() if f"\npackage {name};\n" not in sent] == []

@@ -90,7 +90,7 @@ def test_the_limits_hold_for_each_answer() -> None:
 
 
 def _record(outcome: str = "live") -> tuple[str, ...]:
-    """What history.pl prints of a deploy."""
+    """What History.pm prints of a deploy."""
     _, change = deployed(LOOK, SETTINGS)
     manifest = json.dumps({**change.manifest, "outcome": outcome})
     values = [("manifest", f"{change.id}\0{manifest}")]
