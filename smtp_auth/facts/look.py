@@ -159,6 +159,10 @@ class Look:
         """Postfix's master.cf."""
         return self.files[MASTER_CF.key]
 
+    def key_of(self, file: File) -> str:
+        """The key of one of its files."""
+        return next(key for key, one in self.files.items() if one.path == file.path)
+
     @cached_property
     def submissions_services(self) -> list[Service]:
         """The services on port 465 in master.cf. Raises `ValueError` that quotes a broken line."""

@@ -15,6 +15,7 @@ package SmtpAuth::Beside;
 #   kept PATH                   the version before, if it stands there; else undef
 #   was_none KEPT               whether that says that there was no file
 #   digest_in KEPT              the digest of the version that was to be proved
+#   leftovers_in DIRECTORY       the paths of all that stands so in a directory
 #   is_same_file ONE, OTHER     whether two names are those of one file: the version before was not replaced
 
 use strict;
@@ -22,7 +23,7 @@ use warnings;
 use Exporter qw(import);
 use SmtpAuth::Files qw(directory_of entries name_of);
 
-our @EXPORT_OK = qw(staged place_for place_for_none kept was_none digest_in is_same_file);
+our @EXPORT_OK = qw(staged place_for place_for_none kept was_none digest_in leftovers_in is_same_file);
 
 sub staged { my ($path) = @_; return _beside($path, 'new') }
 
@@ -40,6 +41,11 @@ sub kept {
     my ($directory, $name) = (directory_of($path), name_of($path));
     my ($kept) = grep { /^[.]\Q$name\E[.]smtp-auth-(?:old|none)-[0-9a-f]*~$/x } entries($directory);
     return defined $kept ? "$directory/$kept" : undef;
+}
+
+sub leftovers_in {
+    my ($directory) = @_;
+    return map { "$directory/$_" } grep { /^[.].*[.]smtp-auth-(?:new|(?:old|none)-[0-9a-f]*)~$/x } entries($directory);
 }
 
 sub was_none { my ($kept) = @_; return $kept =~ /[.]smtp-auth-none-[0-9a-f]*~$/x }

@@ -37,7 +37,8 @@ package SmtpAuth::Look;
 use strict;
 use warnings;
 use Cwd ();
-use SmtpAuth::Files qw(content_of directory_of entries group_name permissions user_name);
+use SmtpAuth::Beside qw(leftovers_in);
+use SmtpAuth::Files qw(content_of directory_of group_name permissions user_name);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Manifest qw(is_live manifests_in value_in);
 use SmtpAuth::Processes qw(listening_sockets);
@@ -144,8 +145,8 @@ sub _oddity {
 sub _search_for_leftovers {
     my ($self, $directory) = @_;
     return if $self->{searched}{$directory}++;
-    for my $name (grep { /^[.].*[.]smtp-auth-(?:new|(?:old|none)-[0-9a-f]*)~$/x } entries($directory)) {
-        answer('leftover', "$directory/$name");
+    for my $path (leftovers_in($directory)) {
+        answer('leftover', $path);
     }
     return;
 }

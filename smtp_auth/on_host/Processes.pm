@@ -5,6 +5,7 @@ package SmtpAuth::Processes;
 #   started PID             when a process started, in seconds since 1970; undef where it has ended
 #   unit_of PID             the unit of systemd's in which it runs, such as dovecot.service; empty where that cannot be told
 #   listening_sockets       a hash of all TCP sockets that something listens on: `socket:[INODE]` to its port
+#   listening_addresses PORT   the addresses at which something listens on a TCP port, as the kernel writes them
 #   sockets_of PID          the sockets that a process holds: `socket:[INODE]` for each; none where that cannot be read
 
 use strict;
@@ -12,7 +13,7 @@ use warnings;
 use Exporter qw(import);
 use SmtpAuth::Files qw(content_of entries);
 
-our @EXPORT_OK = qw(started unit_of listening_sockets sockets_of);
+our @EXPORT_OK = qw(started unit_of listening_sockets listening_addresses sockets_of);
 
 # The kernel's USER_HZ.
 my $TICKS_A_SECOND = 100;
@@ -46,14 +47,22 @@ sub unit_of {
     return $groups =~ m{^\d+:(?:name=systemd)?:.*/([^/\n]+)$}xm ? $1 : q{};
 }
 
-sub listening_sockets {
-    my %port;
+sub listening_sockets { return map { $_->{socket} => $_->{port} } _listening() }
+
+sub listening_addresses {
+    my ($port) = @_;
+    return map { $_->{address} } grep { $_->{port} == $port } _listening();
+}
+
+sub _listening {
+    my @found;
     for my $line (map { split /\n/x, content_of($_) // q{} } '/proc/net/tcp', '/proc/net/tcp6') {
-        my (undef, $address, undef, $state, @more) = split q{ }, $line;
+        my (undef, $local, undef, $state, @more) = split q{ }, $line;
         next if @more < 6 || $state ne $LISTEN;
-        $port{"socket:[$more[5]]"} = hex $1 if $address =~ /:([0-9A-F]{4})$/x;
+        my ($address, $port) = split /:/x, $local;
+        push @found, {socket => "socket:[$more[5]]", address => $address, port => hex $port};
     }
-    return %port;
+    return @found;
 }
 
 sub sockets_of {

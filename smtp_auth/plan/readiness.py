@@ -31,9 +31,10 @@ def stopped(look: Look) -> Iterator[str]:
     """That Postfix does not run, or that systemd does not hold Postfix or Dovecot, if so."""
     if look.postfix_reloaded is None:
         yield "Postfix is not running: start it (systemctl start postfix), for a change proves itself live"
-    stops = {"Postfix": (look.postfix_unit, "postfix stop"), "Dovecot": (look.dovecot_unit, "doveadm stop")}
-    for program, (unit, stop) in stops.items():
-        service = program.lower()
+    for program, service, unit, stop in (
+        ("Postfix", "postfix", look.postfix_unit, "postfix stop"),
+        ("Dovecot", "dovecot", look.dovecot_unit, "doveadm stop"),
+    ):
         # A template's instance is called postfix@-.service.
         if unit and not re.match(rf"{service}\b.*\.service$", unit):
             yield (

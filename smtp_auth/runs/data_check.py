@@ -5,9 +5,10 @@ from pyinfra.api import Host, State
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.output import format_text
 
-from smtp_auth.runs.pyinfra_internals import connector_keys, leave_out
+from smtp_auth.runs.host_settings import settings_of
+from smtp_auth.runs.pyinfra_internals import leave_out
 from smtp_auth.runs.report import Outcome, report
-from smtp_auth.settings import SettingsError, settings_from_data
+from smtp_auth.settings import SettingsError
 from smtp_auth.shown import shown
 
 
@@ -53,7 +54,7 @@ def _warn_of_port_25(hosts: list[Host]) -> None:
 def _problems_of(host: Host) -> list[str]:
     """Everything that is wrong with one host's data, one sentence per problem."""
     try:
-        settings_from_data(host.name, host.data.dict(), also_known=connector_keys())
+        settings_of(host)
     except SettingsError as error:
         return [str(problem) for problem in error.problems]
     except Exception as error:

@@ -19,11 +19,11 @@ from smtp_auth.on_host.channel import Channel, NoAnswer
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import last_change_line
 from smtp_auth.runs.channel import channel_to
-from smtp_auth.runs.pyinfra_internals import connector_keys
+from smtp_auth.runs.host_settings import settings_of
 from smtp_auth.runs.report import Outcome, report
 from smtp_auth.runs.run import is_in_place
 from smtp_auth.runs.trouble import fail, fault
-from smtp_auth.settings import SettingsError, settings_from_data
+from smtp_auth.settings import SettingsError
 from smtp_auth.shown import shown
 
 
@@ -93,7 +93,7 @@ _hosts: WeakKeyDictionary[Host, Asked] = WeakKeyDictionary()
 def _ask(channel: Channel, steps: tuple[Step, ...], rehearsing: bool) -> Asked | None:
     this = ctx_host.get()
     try:
-        settings = settings_from_data(this.name, this.data.dict(), also_known=connector_keys())
+        settings = settings_of(this)
     except SettingsError as error:
         fail(str(problem) for problem in error.problems)
         return None

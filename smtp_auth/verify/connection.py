@@ -12,6 +12,8 @@ from pyinfra.api import Host, StringCommand
 from pyinfra.api.exceptions import ConnectError
 from testinfra.backend.base import BaseBackend, CommandResult
 
+from smtp_auth.on_host.channel import Answer, Limits
+from smtp_auth.runs.channel import channel_to
 from smtp_auth.runs.pyinfra_internals import connector_arguments
 from smtp_auth.verify.target import Target, Unseen, observer
 
@@ -65,14 +67,19 @@ class Connection(BaseBackend):  # type: ignore[misc]
         """Run a command for testinfra, with the arguments quoted in place of each `%s`."""
         return self.execute(self.quote(command, *args))
 
-    def execute(self, command: str, stdin: str | None = None, timeout: float = TIMEOUT) -> CommandResult:
+    def ask(self, command: str, stdin: str, limits: Limits) -> Answer:
+        """The connection as a channel of `on_host`."""
+        with self._channels:
+            return channel_to(self._pyinfra)(command, stdin, limits)
+
+    def execute(self, command: str) -> CommandResult:
         """Run a shell command as the host's data says: as root, by sudo, …"""
         given = connector_arguments(self._pyinfra)
         arguments: Any = {name: value for name, value in given.items() if name not in _OWN_ARGUMENTS}
         # pyinfra only says whether a command failed, so the command prints its status at the end.
         line = StringCommand(f"( {command}\n); printf '\\n%s' $?")
         with self._channels:
-            _, output = self._pyinfra.run_shell_command(line, _stdin=stdin, _timeout=timeout, **arguments)
+            _, output = self._pyinfra.run_shell_command(line, _timeout=TIMEOUT, **arguments)
         *lines, status = output.stdout_lines or [""]
         if not status.isdigit():
             raise ConnectionError(f"the connection broke off: {output.stderr or 'no answer'}")

@@ -7,8 +7,8 @@ from pyinfra.api import Host
 
 from smtp_auth.fleet.inventory import chosen_hosts
 from smtp_auth.plan.step import Step
-from smtp_auth.runs.pyinfra_internals import connector_keys
-from smtp_auth.settings import Settings, SettingsError, settings_from_data
+from smtp_auth.runs.host_settings import settings_of
+from smtp_auth.settings import Settings, SettingsError
 from smtp_auth.verify.target import Mailbox, Target
 
 
@@ -28,10 +28,9 @@ def targets(
 
 
 def _target(host: Host, steps: Sequence[Step], mailbox: Mailbox | None) -> Target:
-    data = host.data.dict()
     settings: Settings | SettingsError
     try:
-        settings = settings_from_data(host.name, data, also_known=connector_keys())
+        settings = settings_of(host)
     except SettingsError as error:
         settings = error
     return Target(host, settings, steps, mailbox)

@@ -7,14 +7,14 @@ from cryptography import x509
 
 from smtp_auth.facts.look import Look
 from smtp_auth.on_host.asking import look_at
-from smtp_auth.on_host.channel import Answer, Limits, NoAnswer
+from smtp_auth.on_host.channel import Limits
 from smtp_auth.on_host.programs import proof_program
 from smtp_auth.plan import readiness
 from smtp_auth.plan.plan import Plan, plan_ignoring_obstacles
 from smtp_auth.services.certbot.hook import HOOK, has_certbot
 from smtp_auth.services.dovecot import DOVECOT
 from smtp_auth.services.dovecot.listener import listener_path
-from smtp_auth.verify.connection import TIMEOUT, Connection, connected, on
+from smtp_auth.verify.connection import TIMEOUT, connected, on
 from smtp_auth.verify.target import Target, Unseen, observer
 
 # What the deploy has no use for. Earlier releases do not know those of bare newlines.
@@ -31,24 +31,8 @@ _DEPLOYABLE = "nothing stands in the way of a deploy"
 @observer
 def look(target: Target) -> Look:
     """The same look at the host that a deploy takes, with some more parameters."""
-    channel = _Channel(target.see(connected))
-    return look_at(channel, target.settings, target.steps, _ASKED_TOO, limits=Limits(seconds=TIMEOUT))
-
-
-@dataclass(frozen=True)
-class _Channel:
-    """The verification's connection, as a channel for looks."""
-
-    connection: Connection
-
-    def __call__(self, command: str, stdin: str, limits: Limits) -> Answer:
-        try:
-            result = self.connection.execute(command, stdin, limits.seconds)
-        except OSError as error:
-            raise NoAnswer(f"the connection was lost: {str(error) or type(error).__name__}") from None
-        answer = Answer(tuple(result.stdout.splitlines()), tuple(result.stderr.splitlines()))
-        limits.check(answer)
-        return answer
+    limits = Limits(seconds=TIMEOUT)
+    return look_at(target.see(connected).ask, target.settings, target.steps, _ASKED_TOO, limits=limits)
 
 
 @observer
@@ -75,25 +59,20 @@ class Unit:
 @observer
 def postfix_units(target: Target) -> tuple[Unit, ...]:
     """`postfix.service`, and the unit in which the daemon really runs: another one on Debian 12."""
-    return _units(target, "postfix", "master", f"{target.see(look).queue_directory}/pid/master.pid")
+    return _units(target, "postfix.service", target.see(look).postfix_unit)
 
 
 @observer
 def dovecot_units(target: Target) -> tuple[Unit, ...]:
     """`dovecot.service`, and the unit in which the daemon really runs."""
-    return _units(target, "dovecot", "dovecot", "/run/dovecot/master.pid")
+    return _units(target, "dovecot.service", target.see(look).dovecot_unit)
 
 
-def _units(target: Target, name: str, program: str, pid_file: str) -> tuple[Unit, ...]:
+def _units(target: Target, name: str, real: str) -> tuple[Unit, ...]:
     host = on(target)
-    # The file outlives a stop, and its number may then be another program's.
-    cgroups = host.run(
-        'read -r pid <%s && grep -qx %s "/proc/"$pid"/comm" && cat "/proc/"$pid"/cgroup"', pid_file, program
-    ).stdout
-    real = re.findall(r"/([^/\n]+\.service)$", cgroups, re.MULTILINE)
-    services = {unit: host.service(unit) for unit in dict.fromkeys((f"{name}.service", *real))}
-    if not real:
-        return (Unit(f"{name}.service", enabled=services[f"{name}.service"].is_enabled, running=False),)
+    if not real.endswith(".service"):
+        return (Unit(name, enabled=host.service(name).is_enabled, running=False),)
+    services = {unit: host.service(unit) for unit in dict.fromkeys((name, real))}
     return tuple(
         Unit(unit, enabled=service.is_enabled, running=service.is_running)
         for unit, service in services.items()

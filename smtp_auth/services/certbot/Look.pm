@@ -22,9 +22,8 @@ use strict;
 use warnings;
 use SmtpAuth::Files qw(content_of directory_of entries);
 use SmtpAuth::Lines qw(answer);
+use SmtpAuth::Pem qw(first_certificate leaf_of);
 use SmtpAuth::Programs qw(found output_of);
-
-my ($BEGIN, $END) = map { quotemeta "-----$_ CERTIFICATE-----" } qw(BEGIN END);
 
 sub key { return 'certbot' }
 
@@ -90,8 +89,8 @@ sub _describe_covering {
 # 4.2.1.6).
 sub _covers {
     my ($self, $chain) = @_;
-    my ($leaf, $base64) = (content_of($chain) // q{}) =~ /($BEGIN(.*?)$END)/xs or return;
-    my $bytes = lc _decoded($base64);
+    my $leaf = leaf_of(content_of($chain) // q{});
+    my $bytes = lc _decoded(first_certificate($leaf));
     my $wildcard = $self->{hostname} =~ s/^[^.]*/*/xr;
     my @names = map { lc "\x82" . _length($_) . $_ } $self->{hostname}, $wildcard;
     return (grep { index($bytes, $_) >= 0 } @names) ? $leaf : undef;

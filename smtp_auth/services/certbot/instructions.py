@@ -15,12 +15,11 @@ def instructions(plan: Plan, _settings: Settings, look: Look) -> Iterator[Instru
 
     certbot passes over a hook that has no run bit; that was an owner's, and comes back so.
     """
-    keys = {file.path: key for key, file in look.files.items()}
     for planned in plan.files:
         if planned.service != CERTBOT or planned.content is None:
             continue
         if _can_be_run(planned.mode) or not plan.proof.earlier:
-            yield "certbot.file", keys[planned.file.path]
+            yield "certbot.file", look.key_of(planned.file)
             yield from (("certbot.shell", word) for word in shell_of(planned.content).split())
 
 

@@ -13,6 +13,7 @@ use strict;
 use warnings;
 use parent qw(SmtpAuth::Service);
 use IO::Socket::UNIX;
+use SmtpAuth::Dovecot::Master qw(master);
 use SmtpAuth::Files qw(content_of group_name user_name);
 use SmtpAuth::Programs qw(run wait_until);
 use SmtpAuth::Writing qw(create);
@@ -26,7 +27,7 @@ sub can_run { return 1 }
 
 sub logs_as { return 'dovecot' }
 
-sub running { return SmtpAuth::Programs::running('dovecot', '/run/dovecot/master.pid') }
+sub running { return master() }
 
 sub refused {
     my ($self, $place, $in_place) = @_;

@@ -16,12 +16,11 @@ package SmtpAuth::Dovecot::Look;
 
 use strict;
 use warnings;
+use SmtpAuth::Dovecot::Master qw(master);
 use SmtpAuth::Files qw(group_name permissions user_name);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Processes qw(unit_of);
-use SmtpAuth::Programs qw(found output_of running);
-
-my $PID_FILE = '/run/dovecot/master.pid';
+use SmtpAuth::Programs qw(found output_of);
 
 sub key { return 'dovecot' }
 
@@ -53,7 +52,7 @@ sub describe {
         answer('socket.user', user_name($stat[4]));
         answer('socket.group', group_name($stat[5]));
     }
-    my $master = running('dovecot', $PID_FILE) // return;
+    my $master = master() // return;
     answer('dovecot_running', 1);
     answer('dovecot_unit', unit_of($master));
     return;

@@ -1,6 +1,7 @@
 """What a host is told of Dovecot: see Change.pm in this folder."""
 
 from collections.abc import Iterator
+from pathlib import PurePosixPath
 
 from smtp_auth.facts.look import Look
 from smtp_auth.plan.plan import Plan
@@ -12,13 +13,12 @@ from smtp_auth.settings import Settings
 
 def instructions(plan: Plan, _settings: Settings, look: Look) -> Iterator[Instruction]:
     """Its part of a change; nothing if the drop-in cannot be written on this host."""
-    keys = {file.path: key for key, file in look.files.items()}
     listener = plan.proof.listener
     for service, dropin in plan.managed:
         if service != DOVECOT:
             continue
-        yield "dovecot.directory", dropin.path.rpartition("/conf.d/")[0]
-        yield "dovecot.dropin", keys[dropin.path]
+        yield "dovecot.directory", str(PurePosixPath(dropin.path).parents[1])
+        yield "dovecot.dropin", look.key_of(dropin)
         yield "dovecot.socket", listener_path(look)
         wanted = f"{int(listener.mode, 8):o} {listener.user} {listener.group}" if listener else ""
         yield "dovecot.listener", wanted

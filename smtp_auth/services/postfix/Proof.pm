@@ -18,6 +18,7 @@ use IPC::Open3 qw(open3);
 use SmtpAuth::Files qw(content_of);
 use SmtpAuth::Pem qw(first_certificate);
 use SmtpAuth::Postfix::Master qw(smtpd_died_since);
+use SmtpAuth::Processes qw(listening_addresses);
 use SmtpAuth::Programs qw(wait_until);
 
 # Seconds: until something listens, and until a connection is there.
@@ -164,7 +165,7 @@ sub _proxy {
 sub _address {
     my ($self) = @_;
     my @bound;
-    wait_until($UNTIL_IT_LISTENS, sub { @bound = map { _bound($_, $self->{port}) } qw(tcp tcp6) });
+    wait_until($UNTIL_IT_LISTENS, sub { @bound = listening_addresses($self->{port}) });
     $self->failed('nothing listens') if !@bound;
     return '127.0.0.1' if grep { /^(?:00000000|0100007F)$/x } @bound;
     my ($ipv4) = grep { length == $LENGTH_OF_IPV4 } @bound;
@@ -172,14 +173,6 @@ sub _address {
     return '[::1]' if $bound[0] =~ /^0{24}0[01]0{6}$|^0{32}$/x;
     my $bytes = join q{}, map { join q{}, reverse $_ =~ /../gx } $bound[0] =~ /.{8}/gx;
     return '[' . join(q{:}, $bytes =~ /.{4}/gx) . ']';
-}
-
-# The addresses at which something listens on a port, as the kernel writes them.
-sub _bound {
-    my ($table, $port) = @_;
-    my $wanted = sprintf '%04X', $port;
-    my @lines = split /\n/x, content_of("/proc/net/$table") // q{};
-    return map { /^\s*\d+:[ ]([0-9A-F]+):$wanted[ ]\S+[ ]0A[ ]/x ? $1 : () } @lines;
 }
 
 sub _connected {
