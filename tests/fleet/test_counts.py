@@ -13,7 +13,7 @@ from lab import Lab, LabHost
 from tests.fleet.deploying import deploy, succeed
 
 # Processes of the look and of sshd itself; Debian 13's sshd has more of them.
-_PROCESSES = {"bookworm": 14, "trixie": 16}
+_PROCESSES = {"bookworm": 13, "trixie": 15}
 
 # The most that a first deploy may start on a host, what the services do at their reload included.
 _OF_A_FIRST_DEPLOY = 100

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.lab
 SHIM = "cat >/usr/local/sbin/{name} <<'END'\n#!/bin/sh\n{script}\nEND\nchmod +x /usr/local/sbin/{name}\n"
 
 # The look reads times from stat(1): a time with two points is no number.
-UNREADABLE = SHIM.format(name="stat", script="/usr/bin/stat \"$@\" | sed 's/\\([0-9]\\)$/\\1.2.3/'")
+UNREADABLE = SHIM.format(name="stat", script="/usr/bin/stat \"$@\" | sed 's/^\\([0-9.]*\\) /\\1.2.3 /'")
 
 
 def of_version(version: str) -> str:
@@ -98,7 +98,7 @@ FAULTS = {
     "plan": ("smtp_auth.on_host.asking", "plan_of", False),
     "operations": ("smtp_auth.runs.operation", "step_lines", False),
     "execution": ("smtp_auth.on_host.changing", "start_program", True),
-    "data": ("smtp_auth.runs.data_check", "settings_from_data", False),
+    "data": ("smtp_auth.runs.data_check", "settings_of", False),
 }
 
 
@@ -112,7 +112,7 @@ def test_an_error_in_this_program_fails_one_host_alone(
     before = tree(broken)
     if where == "data":
         # No host is current yet: the first one's data is asked for first.
-        fault = FAULT.replace("_ctx_host.get().name == {host!r}", "args[0] == {host!r}")
+        fault = FAULT.replace("_ctx_host.get().name == {host!r}", "args[0].name == {host!r}")
     else:
         fault = FAULT
     fault = fault.format(module=module, name=name, host=broken.name, executing=executing, error=error)
