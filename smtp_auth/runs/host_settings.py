@@ -1,5 +1,7 @@
 """The settings of a host of pyinfra's, out of its data."""
 
+from functools import cache
+
 from pyinfra.api import Host
 
 from smtp_auth.runs.pyinfra_internals import connector_keys
@@ -8,4 +10,10 @@ from smtp_auth.settings import Settings, settings_from_data
 
 def settings_of(host: Host) -> Settings:
     """What a host's data says, with that of its groups. Raises `SettingsError` if it is not valid."""
-    return settings_from_data(host.name, host.data.dict(), also_known=connector_keys())
+    return settings_from_data(host.name, host.data.dict(), also_known=_connector_keys())
+
+
+@cache
+def _connector_keys() -> frozenset[str]:
+    # The same for all hosts, and slow to find.
+    return connector_keys()
