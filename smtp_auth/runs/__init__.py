@@ -1,7 +1,7 @@
 """pyinfra's command line as a front end: the data check, each host's plan in each pass, one host's trouble.
 
 run.py           what is settled before a connection is made: command line, data, report
-data_check.py    every host's data
+data_check.py    every host's data; host_settings.py: the settings in it
 host.py          what is known of the present host before anything happens to it; `ready` decides whether it
                  is deployed to
 undo.py, removal.py    the same for an undo and a removal, and the operation that each of them adds
