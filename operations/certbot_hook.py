@@ -8,13 +8,13 @@ from pyinfra.api.command import PyinfraCommand
 
 from operations.template import render
 from smtp_auth.facts.look import File, Look
-from smtp_auth.past.giving_back import take_back_file
 from smtp_auth.plan.draft import Draft
-from smtp_auth.plan.original import Original
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.certbot import CERTBOT
-from smtp_auth.services.certbot.hook import BLOCK, HOOK, has_certbot
+from smtp_auth.services.certbot.block import BLOCK, HOOK
+from smtp_auth.services.certbot.definitions import OUR_LINES
+from smtp_auth.services.certbot.hook import has_certbot
 from smtp_auth.services.certbot.script_effect import ScriptEffect, effect_of
 from smtp_auth.services.certbot.shebang import shell_of
 from smtp_auth.settings import Settings
@@ -53,6 +53,7 @@ def edit(draft: Draft) -> None:
     content = desired_content(draft.settings, hook.content)
     if "\r" in (hook.content or "") and "\r" not in content:
         draft.note(f"{hook.path}: CRLF line ends become LF, for a shell would look for other commands")
+    draft.claim(HOOK, OUR_LINES)
     draft.write(HOOK, content, mode=desired_mode(hook))
 
 
@@ -134,25 +135,11 @@ def _block(settings: Settings, units: Sequence[str]) -> str:
     )
 
 
-def take_back(draft: Draft, original: Original) -> None:
-    """Take our lines out of the hook; a hook that a change has made goes, if nobody has added to it."""
-    content = draft.content(HOOK)
-    if content == original.written.get(HOOK.key):
-        take_back_file(draft, original, HOOK)
-        return
-    rest = BLOCK.sub("", content or "")
-    if original.baseline.get(HOOK.key) is None and rest in ("", "#!/bin/sh\n"):
-        draft.remove(HOOK)
-    elif content is not None and rest != content:
-        draft.write(HOOK, rest)
-
-
 STEP = Step(
     name="Certificate rotation",
     nothing_to_do="the deploy hook needs no change",
     service=CERTBOT,
     edit=edit,
-    take_back=take_back,
     files=(HOOK,),
     obstacles=_obstacles,
     warnings=_warnings,

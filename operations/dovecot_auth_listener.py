@@ -8,10 +8,8 @@ from pyinfra.api.command import PyinfraCommand
 
 from operations.template import render
 from smtp_auth.facts.look import Look
-from smtp_auth.past.giving_back import take_back_file
 from smtp_auth.plan import readiness
 from smtp_auth.plan.draft import Draft
-from smtp_auth.plan.original import Original
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.dovecot import DOVECOT
@@ -70,17 +68,11 @@ def _content(look: Look) -> str:
     return render("dovecot_listener.conf.j2", socket=listener_path(look))
 
 
-def take_back(draft: Draft, original: Original) -> None:
-    """Take the drop-in away."""
-    take_back_file(draft, original, DROPIN)
-
-
 STEP = Step(
     name="SMTP AUTH, Dovecot",
     nothing_to_do="Dovecot listens in Postfix's spool for Postfix alone",
     service=DOVECOT,
     edit=edit,
-    take_back=take_back,
     files=(DROPIN,),
     obstacles=_obstacles,
 )

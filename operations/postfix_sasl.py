@@ -5,14 +5,11 @@ from collections.abc import Generator
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
-from smtp_auth.past.giving_back import take_back_options, take_back_parameters
 from smtp_auth.plan.draft import Draft
-from smtp_auth.plan.original import Original
 from smtp_auth.plan.step import Step
 from smtp_auth.postfix.master_cf import (
     PORT_25_NAMES,
     SUBMISSIONS_NAMES,
-    is_smtpd_of_port_25,
     port_25_services,
     services,
 )
@@ -58,7 +55,7 @@ def edit(draft: Draft) -> None:
     )
     options = {
         service: service.effective_options[AUTH]
-        for service in port_25_services(draft.master_cf)
+        for service in port_25_services(draft.owners.master_cf.content or "")
         if AUTH in service.effective_options
     }
     if draft.settings.smtp_auth_on_port_25 is False:
@@ -85,18 +82,10 @@ def _parameters(_settings: Settings) -> tuple[str, ...]:
     return ("smtpd_sasl_type", "smtpd_sasl_path", AUTH, "smtpd_tls_auth_only")
 
 
-def take_back(draft: Draft, original: Original) -> None:
-    """Give SASL its earlier parameters, on port 25, too."""
-    take_back_options(draft, original, is_smtpd_of_port_25, (AUTH,))
-    take_back_parameters(draft, original, STEP.writes)
-
-
 STEP = Step(
     name="SMTP AUTH, Postfix",
     nothing_to_do="SASL parameters are as wanted",
     service=POSTFIX,
     edit=edit,
-    take_back=take_back,
-    writes=("cyrus_sasl_config_path", "smtpd_sasl_type", "smtpd_sasl_path", AUTH, "smtpd_tls_auth_only"),
     parameters=_parameters,
 )

@@ -8,9 +8,7 @@ from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
 from smtp_auth.facts.look import Look
-from smtp_auth.past.giving_back import take_back_file, take_back_parameters
 from smtp_auth.plan.draft import Draft
-from smtp_auth.plan.original import Original
 from smtp_auth.plan.step import Step
 from smtp_auth.postfix.lists import elements
 from smtp_auth.runs.operation import take_part
@@ -51,13 +49,14 @@ def domains(present: bool = True) -> Generator[PyinfraCommand, None, None]:
 
 
 def edit(draft: Draft) -> None:
-    """Write the table and name it in main.cf; without further domains, take its name out."""
+    """Write the table and name it in main.cf; without further domains, take its name out and delete it."""
     settings, look = draft.settings, draft.look
+    draft.set_parameters(desired(settings, draft.owners))
     if settings.additional_domains:
         draft.write(TABLE, desired_table(settings, look), mode=MODE)
-    draft.set_parameters(desired(settings, look))
-    if not settings.additional_domains:
-        listed = [table for value in tables_on_port_465(look) for table in elements(value)]
+    else:
+        _delete_table(draft)
+        listed = [table for value in tables_on_port_465(draft.owners) for table in elements(value)]
         tables = tuple(table for table in dict.fromkeys(listed) if table != _table(look))
         draft.proof = replace(draft.proof, sni_tables=tables)
     default = settings.lineage(settings.mail_domain)
@@ -77,6 +76,15 @@ def edit(draft: Draft) -> None:
         elsewhere = chain == look.parameters["smtpd_tls_cert_file"]
         if chain in (table.content or "") and not elsewhere:
             reload_if_older(draft, lineage.changed, f"the certificate of {domain} is newer than what runs")
+
+
+def _delete_table(draft: Draft) -> None:
+    """Delete the table if it is ours as it stands, and nothing of the owner's names it."""
+    path, one = draft.look.files[TABLE.key].path, draft.ledger.files.get(TABLE.key)
+    is_ours = one is not None and one.is_ours and not one.is_edited and not one.before.sha256
+    texts = (draft.owners.main_cf.content or "", draft.owners.master_cf.content or "")
+    if is_ours and not any(path in text for text in texts):
+        draft.remove(TABLE)
 
 
 def desired(settings: Settings, look: Look) -> dict[str, str | None]:
@@ -147,19 +155,11 @@ def _listed(look: Look) -> re.Pattern[str]:
     return re.compile(rf"(?:^|[\s,]+){re.escape(_table(look))}(?=$|[\s,])")
 
 
-def take_back(draft: Draft, original: Original) -> None:
-    """Take our table out of main.cf, and away."""
-    take_back_parameters(draft, original, STEP.writes)
-    take_back_file(draft, original, TABLE)
-
-
 STEP = Step(
     name="Further domains",
     nothing_to_do="every domain's certificate is served",
     service=POSTFIX,
     edit=edit,
-    take_back=take_back,
-    writes=("tls_server_sni_maps",),
     parameters=_parameters,
     files=(TABLE,),
     obstacles=_obstacles,

@@ -6,15 +6,13 @@ from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
 from smtp_auth.facts.look import Look
-from smtp_auth.past.giving_back import take_back_options, take_back_parameters
 from smtp_auth.plan.draft import Draft
-from smtp_auth.plan.original import Original
 from smtp_auth.plan.step import Step
 from smtp_auth.postfix import tls_protocols
-from smtp_auth.postfix.master_cf import is_smtpd_of_port_25, port_25_services
+from smtp_auth.postfix.master_cf import port_25_services
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.certbot import certificates
-from smtp_auth.services.postfix import POSTFIX
+from smtp_auth.services.postfix import POSTFIX, certificate_files
 from smtp_auth.services.postfix.reload import reload_if_older
 from smtp_auth.settings import Settings
 
@@ -38,29 +36,19 @@ def certificate(present: bool = True) -> Generator[PyinfraCommand, None, None]:
     yield from take_part(STEP, present)
 
 
-# If one of these is set, Postfix serves its certificate instead of smtpd_tls_cert_file's, or beside
-# it (postconf(5)).
-_OTHER_CERTIFICATES = (
-    "smtpd_tls_chain_files",
-    "smtpd_tls_eccert_file",
-    "smtpd_tls_eckey_file",
-    "smtpd_tls_dcert_file",
-    "smtpd_tls_dkey_file",
-)
-
-
 def edit(draft: Draft) -> None:
     """Set the certificate, the level of port 25 and the floor, if the host has others."""
     settings, look = draft.settings, draft.look
-    draft.set_parameters(_wanted(settings, look))
+    owners = draft.owners
+    draft.set_parameters(_wanted(settings, owners))
     _set_level_of_port_25(draft)
     floor = settings.tls_minimum_version
-    if not tls_protocols.meets(look.parameters["smtpd_tls_mandatory_protocols"], floor):
+    if not tls_protocols.meets(owners.parameters["smtpd_tls_mandatory_protocols"], floor):
         draft.set_parameters(
             {"smtpd_tls_mandatory_protocols": tls_protocols.at_least(floor, look.postfix_release)},
             f"the oldest TLS version where TLS is mandatory is {floor}",
         )
-    others = {name: None for name in _OTHER_CERTIFICATES if look.parameters.get(name)}
+    others = {name: None for name in certificate_files.OTHERS if owners.parameters.get(name)}
     draft.set_parameters(others, "Postfix would serve this certificate instead")
     chain = f"{settings.lineage(settings.mail_domain)}/fullchain.pem"
     draft.proof = draft.proof.with_certificate(settings.mail_hostname, chain)
@@ -71,7 +59,7 @@ def edit(draft: Draft) -> None:
 
 def _parameters(_settings: Settings) -> tuple[str, ...]:
     guides = ("smtpd_tls_key_file", "smtpd_tls_cert_file", "smtpd_tls_security_level", "smtpd_enforce_tls")
-    return (*guides, "smtpd_tls_mandatory_protocols", *_OTHER_CERTIFICATES)
+    return (*guides, "smtpd_tls_mandatory_protocols", *certificate_files.OTHERS)
 
 
 def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
@@ -107,20 +95,11 @@ def _set_level_of_port_25(draft: Draft) -> None:
     option = "smtpd_tls_security_level"
     wanted: dict[str, dict[str, str | None]] = {
         service.label: {option: _level(draft.settings, service.effective_options[option])}
-        for service in port_25_services(draft.master_cf)
+        for service in port_25_services(draft.owners.master_cf.content or "")
         if option in service.effective_options
     }
 
     draft.set_options(wanted, "the level of TLS on port 25")
-
-
-def take_back(draft: Draft, original: Original) -> None:
-    """Give the certificate, the level of port 25 and the floor their earlier values."""
-    take_back_options(draft, original, is_smtpd_of_port_25, (_LEVEL,))
-    take_back_parameters(draft, original, STEP.writes)
-
-
-_LEVEL = "smtpd_tls_security_level"
 
 
 STEP = Step(
@@ -128,14 +107,6 @@ STEP = Step(
     nothing_to_do="TLS parameters are as wanted",
     service=POSTFIX,
     edit=edit,
-    take_back=take_back,
-    writes=(
-        "smtpd_tls_key_file",
-        "smtpd_tls_cert_file",
-        _LEVEL,
-        "smtpd_tls_mandatory_protocols",
-        *_OTHER_CERTIFICATES,
-    ),
     parameters=_parameters,
     obstacles=_obstacles,
     warnings=_warnings,

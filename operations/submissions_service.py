@@ -7,13 +7,11 @@ from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
 from smtp_auth.facts.look import Look
-from smtp_auth.past.giving_back import take_back_options, take_back_parameters
 from smtp_auth.plan.draft import Draft
-from smtp_auth.plan.original import Original
 from smtp_auth.plan.step import Step
 from smtp_auth.postfix.lists import elements
 from smtp_auth.postfix.main_cf import defined_parameters
-from smtp_auth.postfix.master_cf import Service, add_submissions_service, is_submissions, submissions_services
+from smtp_auth.postfix.master_cf import Service, add_submissions_service, submissions_services
 from smtp_auth.postfix.parameters import came_with, nearest
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.postfix import POSTFIX
@@ -58,7 +56,7 @@ def service(present: bool = True) -> Generator[PyinfraCommand, None, None]:
 
 def edit(draft: Draft) -> None:
     """Write the service with its options, and the restrictions that these refer to."""
-    settings, look = draft.settings, draft.look
+    settings, look = draft.settings, draft.owners
     found = options_of_services(settings, look)
     _tell(draft, found)
     restrictions, unused = restrictions_needed(settings, look, found)
@@ -123,7 +121,7 @@ def _expect_restrictions(draft: Draft, services: list[Service], restrictions: Ma
     referred = mua_parameters_in(v for service in services for v in service.effective_options.values())
     defined = defined_parameters(draft.main_cf)
     for name in [name for name in SAFE_RESTRICTIONS if name in referred]:
-        value = restrictions.get(name, draft.look.parameters.get(name))
+        value = restrictions.get(name, draft.owners.parameters.get(name))
         # What an owner's `$name` stands for may change with this very plan, and bytes outside ASCII would
         # not reach the host's comparison as they are.
         if value is not None and value.isascii() and "$" not in defined.get(name, ""):
@@ -234,19 +232,11 @@ def _reach_obstacles(look: Look) -> Iterator[str]:
         )
 
 
-def take_back(draft: Draft, original: Original) -> None:
-    """Take the service away, or give that of an owner its earlier options; then what these referred to."""
-    take_back_options(draft, original, is_submissions)
-    take_back_parameters(draft, original, STEP.writes)
-
-
 STEP = Step(
     name="Submissions",
     nothing_to_do="the submissions service is as wanted",
     service=POSTFIX,
     edit=edit,
-    take_back=take_back,
-    writes=tuple(SAFE_RESTRICTIONS),
     parameters=_parameters,
     obstacles=_obstacles,
     warnings=_warnings,

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from smtp_auth.facts.decode import decode
+from smtp_auth.facts.ledger import Ledger
+from smtp_auth.facts.ledger import parse as parse_ledger
 from smtp_auth.postfix.master_cf import Service, submissions_services
 
 
@@ -111,6 +113,10 @@ class Look:
       them that Postfix holds
     + leftovers: files of a change that died halfway
     + last_change: the last one that went live, if any is on record
+    + ledgers: what may be ours, the likeliest first: an unfinished change may have swapped its files or not
+    + has_ledger: whether the ledger of the last change, if any is on record, can be read
+    + own_services: the services of master.cf that we have added, by the names that postconf gives them; only
+      of a host without what we have written
     """
 
     uid: int
@@ -132,6 +138,9 @@ class Look:
     postfix_listening: frozenset[int]
     leftovers: tuple[str, ...]
     last_change: LastChange | None = None
+    ledgers: tuple[Ledger, ...] = ()
+    has_ledger: bool = True
+    own_services: frozenset[str] = frozenset()
 
     @property
     def queue_directory(self) -> str:
@@ -185,6 +194,7 @@ def parse(output: Iterable[str]) -> Look | None:
     if "complete" not in values:
         return None
     reloaded = values.get("postfix_reloaded")
+    ledgers = _ledgers(values)
     return Look(
         uid=int(values["uid"]),
         commands=frozenset(lists.get("command", ())),
@@ -208,6 +218,8 @@ def parse(output: Iterable[str]) -> Look | None:
         postfix_listening=frozenset(int(port) for port in lists.get("postfix_listening", ())),
         leftovers=tuple(lists.get("leftover", ())),
         last_change=_last_change(values, lists.get("edited", [])),
+        ledgers=ledgers or (),
+        has_ledger=ledgers is not None,
     )
 
 
@@ -235,6 +247,17 @@ def _last_change(values: dict[str, str], edited: list[str]) -> LastChange | None
         return None
     who = f"{_text(found['controller'])} as {_text(found['ssh_user'])}"
     return LastChange(found["id"], who, found["began"], tuple(edited))
+
+
+def _ledgers(values: dict[str, str]) -> tuple[Ledger, ...] | None:
+    """What may be ours; `None` where the host has it on record, and it cannot be read."""
+    try:
+        if "unfinished_ledger" in values:
+            entry = parse_ledger(values["unfinished_ledger"])
+            return entry.after, entry.before
+        return (parse_ledger(values["ledger"]).after,) if "last_change.id" in values else ()
+    except (KeyError, ValueError):
+        return None
 
 
 def _text(string: str) -> str:

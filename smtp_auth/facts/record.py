@@ -9,10 +9,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from smtp_auth.facts.decode import decode
+from smtp_auth.facts.ledger import NO_ENTRY, LedgerEntry
+from smtp_auth.facts.ledger import parse as parse_ledger
 from smtp_auth.settings import Settings, settings_on_record
 
 # Path to content as latin-1 gives it.
 Contents = Mapping[str, str]
+
+# Copies of files as they were before us: the ID of the change that made it and the path, to the content.
+Baseline = Mapping[tuple[str, str], str]
+
+NO_BASELINE: Baseline = {}
 
 
 @dataclass(frozen=True)
@@ -21,12 +28,13 @@ class PastChange:
 
     + manifest: its manifest.json
     + before, after: the files that it replaced and wrote, by their paths behind any links; only where they
-      were asked for
+      were asked for, and so the ledger
     """
 
     manifest: Mapping[str, Any]
     before: Contents = field(default_factory=dict)
     after: Contents = field(default_factory=dict)
+    ledger: LedgerEntry = NO_ENTRY
 
     @property
     def id(self) -> str:
@@ -78,16 +86,13 @@ class Record:
 
     + changes: the oldest first
     + unreadable: the IDs of changes whose manifest cannot be read
-    + baseline: path to each managed file as it was first seen, `None` where there was none; empty where
-      there is no baseline, or it was not asked for
-    + baseline_modes: path to the permissions of these, `0644`
+    + baseline: empty where it was not asked for
     + has_gap: whether some of the live changes from the one asked for on are no longer kept
     """
 
     changes: tuple[PastChange, ...] = ()
     unreadable: tuple[str, ...] = ()
-    baseline: Mapping[str, str | None] = field(default_factory=dict)
-    baseline_modes: Mapping[str, str] = field(default_factory=dict)
+    baseline: Baseline = field(default_factory=dict)
     has_gap: bool = False
 
     @property
@@ -106,22 +111,22 @@ def parse(output: Iterable[str]) -> Record:
         raise ValueError("it came to no end")
     unreadable = [*found.get("unreadable", ())]
     changes: list[PastChange] = []
+    ledgers = dict(value.split("\0", 1) for value in found.get("ledger", ()))
     files = {what: _by_change(found.get(what, ())) for what in ("before", "after")}
     for value in found.get("manifest", ()):
         change, _, text = value.partition("\0")
         its = {what: files[what].get(change, {}) for what in files}
         try:
-            changes.append(PastChange(json.loads(_text(text)), **its))
+            ledger = parse_ledger(ledgers[change]) if change in ledgers else NO_ENTRY
+            changes.append(PastChange(json.loads(_text(text)), **its, ledger=ledger))
         except ValueError:
             # Somebody has edited it.
             unreadable.append(change)
-    first_seen = json.loads(_text(found["first_seen"][-1]))["first_seen"] if "first_seen" in found else {}
-    contents = dict(value.split("\0", 1) for value in found.get("baseline", ()))
+    baseline = (value.split("\0", 2) for value in found.get("baseline", ()))
     return Record(
         tuple(changes),
         tuple(unreadable),
-        baseline={path: contents.get(path) if seen else None for path, seen in first_seen.items()},
-        baseline_modes={path: seen["mode"] for path, seen in first_seen.items() if seen},
+        baseline={(change, path): content for change, path, content in baseline},
         has_gap="gap" in found,
     )
 

@@ -7,24 +7,24 @@ package SmtpAuth::History;
 #
 # WORDS are key=value:
 #   record=DIR      the directory of the record
-#   files=FROM      with the files of live changes. FROM is the ID of the first of these (where it is not on record: of one
-#                   before the first); or `last`: of the last one; or `newest`: the newest version of each file
-#   baseline=1      with the files as they were first seen
+#   files=FROM      with the files and ledgers of live changes. FROM is the ID of the first of these (where it is not on
+#                   record: of one before the first); or `last`: of the last one
+#   baseline=1      with the copies of files as they were before us
 #
 # It prints lines of SmtpAuth::Lines; where values have several parts, NUL stands between them.
 #   unreadable …      the ID of a change without a manifest
 #   manifest …        ID and manifest of each other change, the oldest first
 #   gap               1 where live changes from FROM on are no longer kept
 #   before …, after …   ID, path and content of a file of a change
-#   first_seen        what baseline/files.json says
-#   baseline …        path and content of a file
+#   ledger …          ID and ledger.json of a change
+#   baseline …        ID of the change that made the copy, path and content of a file
 #   complete          1: nothing is missing above
 
 use strict;
 use warnings;
-use SmtpAuth::Files qw(content_of files_below);
+use SmtpAuth::Files qw(content_of entries files_below);
 use SmtpAuth::Lines qw(answer);
-use SmtpAuth::Manifest qw(is_live manifests_in paths_in value_in);
+use SmtpAuth::Manifest qw(is_live manifests_in value_in);
 
 sub main {
     my (undef, @words) = @_;
@@ -39,16 +39,13 @@ sub main {
     for my $change (@readable) {
         answer('manifest', "$change->{id}\0$change->{text}");
     }
-    if ($from eq 'newest') {
-        for my $id (_with_newest(@readable)) {
-            _answer_files("$changes/$id/after", 'after', $id);
-        }
-    }
-    elsif (length $from) {
+    if (length $from) {
         answer('gap', 1) if $from ne 'last' && _is_pruned($asked{record}, $from, @readable);
         for my $id (map { $_->{id} } _from($from, @readable)) {
             _answer_files("$changes/$id/before", 'before', $id);
             _answer_files("$changes/$id/after", 'after', $id);
+            my $ledger = content_of("$changes/$id/ledger.json");
+            answer('ledger', "$id\0$ledger") if defined $ledger;
         }
     }
     _answer_baseline("$asked{record}/baseline") if $asked{baseline};
@@ -83,23 +80,11 @@ sub _began {
     return $change ? value_in($change->{text}, 'began') : q{};
 }
 
-# The IDs of the live changes, the newest first, each of which has written a file that none of those before it has. A
-# change that was pruned has written nothing that is newer.
-sub _with_newest {
-    my @changes = @_;
-    my (@ids, %known);
-    for my $change (reverse grep { is_live($_) } @changes) {
-        my @new = grep { !$known{$_}++ } paths_in($change->{text});
-        push @ids, $change->{id} if @new;
-    }
-    return @ids;
-}
-
 sub _answer_baseline {
     my ($folder) = @_;
-    my $files = content_of("$folder/files.json");
-    answer('first_seen', $files) if defined $files;
-    _answer_files("$folder/files", 'baseline');
+    for my $id (grep { !/^[.]/x } entries($folder)) {
+        _answer_files("$folder/$id", 'baseline', $id);
+    }
     return;
 }
 

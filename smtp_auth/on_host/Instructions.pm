@@ -25,12 +25,12 @@ package SmtpAuth::Instructions;
 #   manifest               what the record shall say of the change: a JSON object
 #   etc                    what etckeeper may keep, if it shall hear of the change
 #   about                  the change in a few words
-#   first_seen             a Postfix parameter as the look found it: "NAME": "VALUE" in JSON
+#   ledger                 what ledger.json of the change shall hold
+#   baseline               the key of a file of which a copy is kept as it is before the change
 #   file                   the key of a managed file, in the order in which they go live
 #   file.KEY.path          where it is, behind any links
 #   file.KEY.service       the key of the service whose file it is
 #   file.KEY.seen          SHA-256 of what the plan saw there; empty: no file
-#   file.KEY.seen_as       the same with mode and owner, in JSON
 #   file.KEY.digest        SHA-256 of what it becomes, if it changes; empty: it is deleted
 #   file.KEY.content       its new content; with file.KEY.mode, if that changes
 #   service                the key of a service that takes part, in the order in which they go live

@@ -24,13 +24,15 @@ package SmtpAuth::Look;
 #   file …                     the KEY of each file, and of each
 #   file.KEY.path                where it is or would be
 #   file.KEY.odd                 what stands there where a file cannot be written; none of the lines below then
-#   file.KEY.real_path           behind any links; this and those below only where the file is there and can be read
-#   file.KEY.mode, .user, .group, .content
+#   file.KEY.real_path           behind any links
+#   file.KEY.mode, .user, .group, .content   this and those below only where the file is there and can be read
 #   file.KEY.changed             its ctime
 #   leftover …                 a file that a change which died halfway has left in the directory of a service or of a file
 #   listening …                25 and 465, where any program listens there
 #   last_change.id, .began     of the last change on record that went live, if any: its ID, and when by this host's clock
 #   last_change.controller, .ssh_user   who made it; strings of JSON without their quotation marks
+#   ledger                     its ledger.json
+#   unfinished_ledger          that of a newer change that came to no end, if there is one
 #   edited …                   the real path of a file that this change wrote and that is another now
 #   complete                   1: nothing is missing above
 
@@ -111,6 +113,7 @@ sub _describe_file {
     my $real = Cwd::abs_path($path) // $path;
     answer('file', $key);
     answer("file.$key.path", $path);
+    answer("file.$key.real_path", $real);
     return $real if !-e $path && !-l $path;
     my @stat = stat $path;
     if (my $odd = _oddity($path)) {
@@ -120,7 +123,6 @@ sub _describe_file {
     my $content = content_of($path);
     return $real if !@stat || !defined $content;
     my %found = (
-        real_path => $real,
         mode      => permissions($stat[2]),
         user      => user_name($stat[4]),
         group     => group_name($stat[5]),
@@ -153,7 +155,12 @@ sub _search_for_leftovers {
 
 sub _describe_last_change {
     my ($records, @paths) = @_;
-    my $change = (grep { is_live($_) } manifests_in($records))[-1] // return;
+    my @changes = manifests_in($records);
+    my $newest = $changes[-1] // return;
+    _answer_ledger('unfinished_ledger', $records, $newest->{id})
+        if value_in($newest->{text}, 'outcome') eq 'unfinished';
+    my $change = (grep { is_live($_) } @changes)[-1] // return;
+    _answer_ledger('ledger', $records, $change->{id});
     answer('last_change.id', $change->{id});
     for my $key (qw(controller ssh_user began)) {
         answer("last_change.$key", value_in($change->{text}, $key));
@@ -162,6 +169,13 @@ sub _describe_last_change {
         my $written = content_of("$records/changes/$change->{id}/after$path");
         answer('edited', $path) if defined $written && $written ne (content_of($path) // q{});
     }
+    return;
+}
+
+sub _answer_ledger {
+    my ($key, $records, $id) = @_;
+    my $ledger = content_of("$records/changes/$id/ledger.json");
+    answer($key, $ledger) if defined $ledger;
     return;
 }
 

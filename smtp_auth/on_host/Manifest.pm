@@ -6,7 +6,6 @@ package SmtpAuth::Manifest;
 #   manifests_in RECORD         the changes on record, the oldest first by this host's clock (an ID is by a controller's):
 #                               {id => …, text => …}; text is undef where the manifest cannot be read
 #   value_in TEXT, KEY          a string of a manifest, with its escapes as JSON has them; empty where it has none
-#   paths_in TEXT               the real paths of the files that a change has written or deleted, likewise
 #   is_live CHANGE              whether what one of manifests_in's wrote was proved and stayed
 #   completed TEXT, VALUES      a manifest with further strings, a hash of them, behind what it has
 
@@ -16,7 +15,7 @@ use Exporter qw(import);
 use SmtpAuth::Files qw(content_of entries);
 use SmtpAuth::Json qw(quoted);
 
-our @EXPORT_OK = qw(manifests_in value_in paths_in is_live completed);
+our @EXPORT_OK = qw(manifests_in value_in is_live completed);
 
 my $STRING = qr/"((?:[^"\\]+|\\.)*+)"/x;
 
@@ -32,12 +31,6 @@ sub manifests_in {
 sub value_in {
     my ($text, $key) = @_;
     return ($text // q{}) =~ /^"\Q$key\E":[ ]$STRING/xm ? $1 : q{};
-}
-
-sub paths_in {
-    my ($text) = @_;
-    my ($files) = ($text // q{}) =~ /^"files":[ ](.*)$/xm;
-    return ($files // q{}) =~ /"real_path":[ ]$STRING/gx;
 }
 
 sub is_live { my ($change) = @_; return value_in($change->{text}, 'outcome') eq 'live' }

@@ -3,6 +3,7 @@ package SmtpAuth::Record;
 # The record of changes, readable by root alone. In its directory, beside SmtpAuth::Baseline:
 #
 #   changes/ID/manifest.json   who changed what, from which version of this program, with which outcome
+#   changes/ID/ledger.json     what is ours of this host's configuration, before the change and after it
 #   changes/ID/before/PATH     each file that the change replaced, as it was
 #   changes/ID/after/PATH      each file that it wrote, as it wrote it; without its mode
 #   aside/ID/PATH              what change ID found beside PATH, left by an earlier one, if no change has it on record; never
@@ -16,7 +17,9 @@ package SmtpAuth::Record;
 #
 #   new INSTRUCTIONS           the record as a change writes it
 #   begin UNSERVED, PROVED     what is there before the first file is touched; dies where that cannot be written.
-#                              UNSERVED are the ports that do not serve; PROVED as for the baseline
+#                              UNSERVED are the ports that do not serve. PROVED has the files whose present version was
+#                              never proved: path to the file with the version that was proved last, or to undef where
+#                              that was none
 #   go_live                    this moment makes the change live: what is not put back by now stays. Dies likewise
 #   is_live                    whether it did
 #   end OUTCOME, SAID          for the folder, for whoever waits for the change, and for the journal
@@ -32,7 +35,7 @@ use POSIX ();
 use SmtpAuth::Baseline qw(keep_baseline);
 use SmtpAuth::Files qw(content_of directory_of);
 use SmtpAuth::Lines qw(as_line);
-use SmtpAuth::Manifest qw(completed manifests_in paths_in value_in);
+use SmtpAuth::Manifest qw(completed manifests_in value_in);
 use SmtpAuth::Programs qw(run);
 use SmtpAuth::Writing qw(copy_below make_directories replace sync_directory);
 
@@ -70,7 +73,8 @@ sub begin {
         make_directories(directory_of($after), $FOR_ITS_OWNER);
         replace($after, $instructions->of_file($key, 'content'));
     }
-    keep_baseline($instructions, $proved);
+    replace("$folder/ledger.json", $instructions->one('ledger'));
+    keep_baseline($instructions);
     sync_directory($folder);
     return;
 }
@@ -160,15 +164,13 @@ sub _write_manifest {
     return;
 }
 
-# The newest version of each file stays: whoever takes it back has to know what was written.
 sub _prune {
     my ($self) = @_;
     my ($directory, $newest) = ($self->{directory}, q{});
-    my (%kept, %is_known, @old);
+    my (%kept, @old);
     for my $change (reverse manifests_in($directory)) {
         my $is_live = SmtpAuth::Manifest::is_live($change);
-        my @new = $is_live ? grep { !$is_known{$_}++ } paths_in($change->{text}) : ();
-        next if ++$kept{$is_live} <= $KEPT || @new;
+        next if ++$kept{$is_live} <= $KEPT;
         push @old, "$directory/changes/$change->{id}";
         $newest ||= value_in($change->{text}, 'began') . " $change->{id}\n" if $is_live;
     }

@@ -15,6 +15,8 @@ package SmtpAuth::Writing;
 #                                        copies of those of the files that exist, with their whole path below a directory;
 #                                        mode, owner and times stay. INSTEAD is a hash: for a path in it, the file that it
 #                                        names is copied, or none where that is undef
+#   sync_below DIRECTORY, PATH…          these copies, and the directories that they are in, are on the disk when this
+#                                        returns
 
 use strict;
 use warnings;
@@ -24,7 +26,7 @@ use IO::Handle;
 use SmtpAuth::Files qw(directory_of);
 use SmtpAuth::Programs qw(run);
 
-our @EXPORT_OK = qw(create replace age sync_directory make_directories copy_below);
+our @EXPORT_OK = qw(create replace age sync_directory make_directories copy_below sync_below);
 
 my $FOR_ITS_OWNER = oct '600';
 my $DIRECTORY_FOR_ITS_OWNER = oct '700';
@@ -89,6 +91,21 @@ sub copy_below {
     for my $path (grep { defined $instead->{$_} } @paths) {
         _copy($directory . directory_of($path), q{--}, $instead->{$path}, "$directory$path");
     }
+    return;
+}
+
+sub sync_below {
+    my ($directory, @paths) = @_;
+    my %above;
+    for my $path (@paths) {
+        open my $file, '<', "$directory$path" or die "cannot read $directory$path: $!\n";
+        $file->sync or die "cannot write $directory$path to the disk: $!\n";
+        close $file or die "cannot write $directory$path to the disk: $!\n";
+        for (my $above = directory_of("$directory$path"); length $above > length $directory; $above = directory_of($above)) {
+            $above{$above} = 1;
+        }
+    }
+    sync_directory($_) for sort(keys %above), $directory, directory_of($directory), directory_of(directory_of($directory));
     return;
 }
 

@@ -106,7 +106,7 @@ def ask_to_undo(
     Raises `NoAnswer` if the host does not answer, `NothingOnRecord` or `NotOnRecord` if the record has no
     such change.
     """
-    record = read_record(channel, files=undo_to or "last", limits=limits)
+    record = read_record(channel, files=undo_to or "last", baseline=True, limits=limits)
     if record.has_gap:
         raise NotOnRecord(
             f"undo_to = {undo_to}: the record of this host, which keeps twenty changes, does not go back "
@@ -120,7 +120,7 @@ def ask_to_undo(
         raise NothingOnRecord("nothing is on record that could be undone")
     settings = changes[-1].settings
     look = look_at(channel, settings, steps, limits=limits)
-    plan = plan_of_undo(changes, settings, look, steps)
+    plan = plan_of_undo(changes, settings, look, steps, record.baseline)
     return _asked(channel, settings, look, plan, rehearsing, limits)
 
 
@@ -135,7 +135,7 @@ def ask_to_remove(
 
     Raises `NoAnswer` if the host does not answer, `NothingOnRecord` if no change is on record.
     """
-    record = read_record(channel, files="newest", baseline=True, limits=limits)
+    record = read_record(channel, baseline=True, limits=limits)
     if not record.live:
         raise NothingOnRecord("nothing of this deploy is on record")
     settings = record.live[-1].settings
@@ -174,9 +174,9 @@ def read_record(
 ) -> Record:
     """Read a host's record of changes.
 
-    + files: with the files of the live changes from this ID on; `last`: of the last live one; `newest`: with
-      the newest version of each file; empty: without files
-    + baseline: whether with the files as they were first seen
+    + files: with the files and ledgers of the live changes from this ID on; `last`: of the last live one;
+      empty: without
+    + baseline: whether with the files as they were before us
 
     Raises `NoAnswer` if the host does not answer.
     """

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import quote
 
+from smtp_auth.facts.ledger import LedgerEntry, LedgerFile, as_json
 from smtp_auth.facts.look import File, Look
 from smtp_auth.on_host.origin import Origin
 from smtp_auth.plan.as_json import host_as_json, text_of
@@ -52,8 +53,9 @@ def record_instructions(origin: Origin, plan: Plan, settings: Settings, look: Lo
     # A line a key: Manifest.pm adds what only the host knows, and finds the outcome again.
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items())
     yield "manifest", f"{{\n{lines}\n}}"
-    for name, value in look.parameters.items():
-        yield "first_seen", f"{json.dumps(name)}: {json.dumps(text_of(value))}"
+    ledger = plan.ledger.kept_by(origin.id)
+    yield "ledger", as_json(LedgerEntry(plan.ledger_before, ledger))
+    yield from (("baseline", key) for key, one in ledger.files.items() if _is_copied(one, origin))
 
 
 def service_instructions(service: Service) -> Iterator[Instruction]:
@@ -73,7 +75,6 @@ def file_instructions(
     yield f"file.{key}.path", file.real_path
     yield f"file.{key}.service", service.key
     yield f"file.{key}.seen", file.digest
-    yield f"file.{key}.seen_as", json.dumps(_seen_as(file))
     if planned is None:
         return
     yield f"file.{key}.digest", planned.digest
@@ -120,7 +121,6 @@ def manifest_of(origin: Origin, plan: Plan, settings: Settings, look: Look) -> d
     }
 
 
-def _seen_as(file: File) -> dict[str, str] | None:
-    if file.content is None:
-        return None
-    return {"sha256": file.digest, "mode": file.mode, "user": file.user, "group": file.group}
+def _is_copied(one: LedgerFile, origin: Origin) -> bool:
+    """Whether this change keeps a copy of a file from before us."""
+    return one.kept_by == origin.id and bool(one.before.sha256)

@@ -1,92 +1,147 @@
-"""The plan that takes back all that the deploy has ever written on a host."""
+"""The plan that takes back all that the deploy has written on a host and that is still ours."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
-from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile, digest_of
-from smtp_auth.facts.record import Record
+from smtp_auth.facts.ledger import NOTHING, Ledger
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
+from smtp_auth.facts.record import PastChange, Record
 from smtp_auth.past.coming_back import plan_back
+from smtp_auth.past.first_seen import first_seen
 from smtp_auth.plan import readiness
 from smtp_auth.plan.draft import Draft
-from smtp_auth.plan.original import Original
+from smtp_auth.plan.giving_back import give_back
+from smtp_auth.plan.ours import ledger_now, parts_of
 from smtp_auth.plan.plan import REMOVAL, Plan
-from smtp_auth.plan.step import Step, files_managed
+from smtp_auth.plan.service import Definitions, Needed
+from smtp_auth.plan.step import Step, files_of_services, services_of
 from smtp_auth.settings import Settings
 
-# What preview and record call it where a file comes back as a whole.
+# What preview and record call it where a file is restored as a whole.
 AS_FIRST_SEEN = "As first seen"
 
 
 def plan_of_removal(record: Record, settings: Settings, look: Look, steps: Sequence[Step]) -> Plan:
-    """What takes back all that is on record.
+    """What takes back all that is ours.
 
-    A file that nobody else has edited gets the bytes that were first seen. Of the others each step takes back
-    what it has written, the last step first; what an owner has edited since stays.
+    A file that nobody but us has touched gets the bytes that were first seen. In the others, each definition
+    of ours gets what was there before us. What its owner has edited stays, with all that it needs.
 
-    + record: with the newest version of each file, and the baseline
+    + record: with the baseline
     + settings: those of the last change
     """
     refusals = readiness.unchangeable(look)
     if refusals:
         return Plan(refusals=refusals)
-    managed = files_managed(steps)
-    original = _original(record, look, managed)
-    draft = Draft(settings, look, discreet=True)
+    ledger = ledger_now(look, steps)
+    earlier = first_seen(record.baseline, ledger)
+    needed = _needed(look, ledger, earlier, steps)
+    whole = _restored_whole(look, ledger, earlier, needed, steps)
+    refusals = tuple(_without_copy(look, whole, ledger, earlier, steps))
+    if refusals:
+        return Plan(refusals=refusals)
+    draft = Draft(settings, look, ledger=ledger, discreet=True)
     draft.begin(AS_FIRST_SEEN)
-    unedited = {file for file in managed if _is_unedited(record, look, original, file)}
-    if MASTER_CF not in unedited:
-        # It may still refer to what main.cf defines.
-        unedited -= {MAIN_CF}
-    for file in managed:
-        if file in unedited:
-            _give_back(draft, record, original, file)
-    for step in reversed(steps):
-        draft.begin(step.name)
-        step.take_back(draft, original)
-    return plan_back(draft, steps, REMOVAL, record.live[0])
+    for note in (*_edited(look, ledger, steps), *needed.notes):
+        draft.note(note)
+    for file in whole:
+        _restore(draft, ledger, earlier, file)
+    rest = {
+        file.key: [name for name in ledger.of(file.key) if (file.key, name) not in needed.definitions]
+        for _, file in files_of_services(steps)
+        if file not in whole
+    }
+    give_back(draft, steps[::-1], rest)
+    _delete_empty(draft, ledger, steps)
+    return plan_back(draft, steps, REMOVAL, NOTHING, _first_change(record, ledger))
 
 
-def _original(record: Record, look: Look, managed: Sequence[ManagedFile]) -> Original:
-    baseline = {file.key: record.baseline.get(_path(look, file)) for file in managed}
-    written = dict(baseline)
-    for change in record.live:
-        for entry in change.manifest["files"]:
-            if entry["key"] in written:
-                written[entry["key"]] = change.content_after(entry)
-    return Original(baseline, written)
+def _needed(look: Look, ledger: Ledger, earlier: Mapping[str, str], steps: Sequence[Step]) -> Needed:
+    found = [service.needs(look, ledger, earlier) for service in services_of(steps)]
+    return Needed(
+        frozenset(one for needed in found for one in needed.definitions),
+        frozenset(key for needed in found for key in needed.files),
+        tuple(note for needed in found for note in needed.notes),
+    )
 
 
-def _is_unedited(record: Record, look: Look, original: Original, file: ManagedFile) -> bool:
-    """Whether each change found the file as the one before had left it, and it still is so."""
-    digest = digest_of(original.baseline[file.key])
-    for before, after in _digests(record, file):
-        if before != digest:
-            return False
-        digest = after
-    return look.files[file.key].digest == digest
+def _restored_whole(
+    look: Look, ledger: Ledger, earlier: Mapping[str, str], needed: Needed, steps: Sequence[Step]
+) -> list[ManagedFile]:
+    """The files that are restored as they were first seen."""
+    partly = {*needed.files, *(key for key, _ in needed.definitions)}
+    found = []
+    for service, file in files_of_services(steps):
+        one = ledger.files.get(file.key)
+        if one is None or not one.is_ours or one.is_edited or file.key in partly:
+            continue
+        # Without its copy, the definitions in it are restored one by one.
+        if file.key in earlier or not one.before.sha256 or not service.definitions.covers(file):
+            found.append(file)
+    if MASTER_CF not in found and MAIN_CF in found and ledger.files[MASTER_CF.key].is_edited:
+        # master.cf may refer to what main.cf defines.
+        found.remove(MAIN_CF)
+    return found
 
 
-def _give_back(draft: Draft, record: Record, original: Original, file: ManagedFile) -> None:
-    content = original.baseline[file.key]
-    if content is None:
+def _without_copy(
+    look: Look,
+    whole: Sequence[ManagedFile],
+    ledger: Ledger,
+    earlier: Mapping[str, str],
+    steps: Sequence[Step],
+) -> Iterator[str]:
+    for file in whole:
+        if ledger.files[file.key].before.sha256 and file.key not in earlier:
+            yield (
+                f"the record has no sound copy of {look.files[file.key].path} from before the first change: "
+                "restore /var/lib/smtp-auth/baseline from a backup, or move that file away"
+            )
+
+
+def _restore(draft: Draft, ledger: Ledger, earlier: Mapping[str, str], file: ManagedFile) -> None:
+    one = ledger.files[file.key]
+    if not one.before.sha256:
         draft.remove(file)
         return
-    written = [entry["mode"]["after"] for entry in _entries(record, file)]
-    is_ours = bool(written) and draft.mode(file) == written[-1]
-    mode = record.baseline_modes.get(_path(draft.look, file), "") if is_ours else ""
-    draft.write(file, content, mode=mode)
+    # The mode of a file whose owner has changed that since stays.
+    mode = one.before.mode if draft.mode(file) == one.written.mode else ""
+    draft.write(file, earlier[file.key], mode=mode)
 
 
-def _digests(record: Record, file: ManagedFile) -> Iterator[tuple[str, str]]:
-    for entry in _entries(record, file):
-        yield entry["sha256"]["before"] or "", entry["sha256"]["after"] or ""
+def _delete_empty(draft: Draft, ledger: Ledger, steps: Sequence[Step]) -> None:
+    """Delete what is left of files that we have added, if that is nothing of their owner's."""
+    for service, file in files_of_services(steps):
+        one, content = ledger.files.get(file.key), draft.content(file)
+        is_added = one is not None and one.is_ours and not one.before.sha256
+        if is_added and content is not None and service.definitions.is_empty(file, content):
+            draft.begin(one.step if one else "")
+            draft.remove(file)
 
 
-def _entries(record: Record, file: ManagedFile) -> Iterator[dict[str, Any]]:
-    """What the live changes have on record of a file, the oldest first."""
-    for change in record.live:
-        yield from (entry for entry in change.manifest["files"] if entry["key"] == file.key)
+def _edited(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Iterator[str]:
+    """What stays because its owner has edited it."""
+    for service, file in files_of_services(steps):
+        if service.definitions.covers(file):
+            yield from _edited_in(look, ledger, service.definitions, file)
+        elif file.key in ledger.files and ledger.files[file.key].is_edited:
+            yield f"{look.files[file.key].path} stays: its owner has edited it since"
 
 
-def _path(look: Look, file: ManagedFile) -> str:
-    return look.files[file.key].real_path or look.files[file.key].path
+def _edited_in(look: Look, ledger: Ledger, definitions: Definitions, file: ManagedFile) -> Iterator[str]:
+    present = definitions.read(file, look.files[file.key].content or "")
+    theirs = {name: one for name, one in ledger.of(file.key).items() if one.is_theirs}
+    wholes = [name for name in theirs if parts_of(name, theirs)]
+    for name in theirs:
+        if any(name.startswith(f"{whole}/") for whole in wholes):
+            continue
+        if name in wholes or "\n" in present.get(name, ""):
+            stays = f"{name} stays"
+        else:
+            stays = f"{name} = {present[name]} stays" if name in present else f"{name} stays unset"
+        yield f"{stays}: its owner has edited it since"
+
+
+def _first_change(record: Record, ledger: Ledger) -> PastChange:
+    """The first live change since nothing was ours, as far as it is still on record."""
+    kept_by = {one.kept_by for one in ledger.files.values()}
+    return next((change for change in record.live if change.id in kept_by), record.live[0])

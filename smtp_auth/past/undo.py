@@ -5,12 +5,14 @@ from dataclasses import dataclass
 from functools import partial
 
 from smtp_auth.facts.look import File, Look, ManagedFile, digest_of
-from smtp_auth.facts.record import PastChange
+from smtp_auth.facts.record import NO_BASELINE, Baseline, PastChange
 from smtp_auth.past.coming_back import plan_back
+from smtp_auth.past.first_seen import first_seen
 from smtp_auth.past.taking_back import taken_back
 from smtp_auth.plan import readiness
 from smtp_auth.plan.difference import changed_lines
 from smtp_auth.plan.draft import Draft, is_for_everybody
+from smtp_auth.plan.ours import ledger_now, ledger_undone
 from smtp_auth.plan.plan import Plan, undo_of
 from smtp_auth.plan.step import Step, files_managed, services_of
 from smtp_auth.settings import Settings
@@ -20,7 +22,11 @@ NAME = "Undo"
 
 
 def plan_of_undo(
-    changes: Sequence[PastChange], settings: Settings, look: Look, steps: Sequence[Step]
+    changes: Sequence[PastChange],
+    settings: Settings,
+    look: Look,
+    steps: Sequence[Step],
+    baseline: Baseline = NO_BASELINE,
 ) -> Plan:
     """What takes changes back out of a host's files.
 
@@ -30,18 +36,22 @@ def plan_of_undo(
     + changes: the oldest first, with their files
     + settings: those of the last of them
     + steps: those of the deploy, in its order
+    + baseline: that of the record
     """
     refusals = [*readiness.unchangeable(look)]
     if refusals:
         return Plan(refusals=tuple(refusals))
-    draft = Draft(settings, look, discreet=True)
+    draft = Draft(settings, look, ledger=ledger_now(look, steps), discreet=True)
     draft.begin(NAME)
     for change in reversed(changes):
         draft.note(f"takes back change {change.id} by {change.who}: {change.about}")
         refusals += _take_back(draft, change, steps)
+    earlier = first_seen(baseline, draft.ledger)
+    refusals += [] if refusals else [why for one in services_of(steps) for why in one.breaks(draft, earlier)]
     if refusals:
         return Plan(refusals=tuple(refusals))
-    return plan_back(draft, steps, undo_of(change.id for change in changes), changes[0])
+    kind, first = undo_of(change.id for change in changes), changes[0]
+    return plan_back(draft, steps, kind, ledger_undone(first.ledger.before, draft, steps), first)
 
 
 def _take_back(draft: Draft, change: PastChange, steps: Sequence[Step]) -> Iterator[str]:
@@ -58,7 +68,7 @@ def _take_back(draft: Draft, change: PastChange, steps: Sequence[Step]) -> Itera
         if [digest_of(before), digest_of(written)] != wanted:
             yield f"the record of change {change.id} does not hold {entry['path']} as it was"
             continue
-        read = partial(services[file.service].read, file)
+        read = partial(services[file.service].definitions.read, file)
         yield from _restore(draft, change, file, read, (before, written), entry["mode"])
 
 
@@ -149,4 +159,6 @@ class _Meaning:
 
 
 def _value(value: str | None) -> str:
-    return "unset" if value is None else value or "empty"
+    if value is None:
+        return "unset"
+    return "another text" if "\n" in value else value or "empty"

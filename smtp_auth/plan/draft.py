@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
+from smtp_auth.facts.ledger import NOTHING, Ledger
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile, digest_of
 from smtp_auth.plan.difference import changed_lines
 from smtp_auth.plan.proof import Proof
 from smtp_auth.postfix.main_cf import comment_out, defined_parameters, set_parameter
@@ -45,6 +46,10 @@ class Draft:
     """A host's files as they will be. At first they are as the look found them.
 
     + settings, look: what the host shall become, and what it is
+    + owners: the host as its owner has it, without what we have written
+    + ledger: what of the look is ours
+    + claimed: pairs of a file's key and the name of a definition in it that a step has asked for, whether or
+      not it stood there already
     + discreet: whether lines of files that not everybody may read are private: they may be an owner's secret
     + edits, notes: what the steps have done and said so far
     + expected: what the host's own postconf must read afterwards, name to value; an option of a service
@@ -54,9 +59,20 @@ class Draft:
     + backwards: whether what a deploy brings last is taken back first
     """
 
-    def __init__(self, settings: Settings, look: Look, *, discreet: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        look: Look,
+        *,
+        owners: Look | None = None,
+        ledger: Ledger = NOTHING,
+        discreet: bool = False,
+    ) -> None:
         self.settings = settings
         self.look = look
+        self.owners = owners or look
+        self.ledger = ledger
+        self.claimed: set[tuple[str, str]] = set()
         self._discreet = discreet
         self.edits: list[Edit] = []
         self.notes: list[Note] = []
@@ -79,6 +95,10 @@ class Draft:
     def mode(self, file: ManagedFile) -> str:
         """Its permissions as they will be, `0644`; empty if it does not exist."""
         return self._modes[file.key]
+
+    def digest(self, file: ManagedFile) -> str:
+        """SHA-256 of its content in hexadecimal; empty if it does not exist."""
+        return digest_of(self.content(file))
 
     @property
     def main_cf(self) -> str:
@@ -128,6 +148,10 @@ class Draft:
     def _is_private(self, *modes: str) -> bool:
         return self._discreet and not are_for_everybody(modes)
 
+    def claim(self, file: ManagedFile, *names: str) -> None:
+        """Ask for definitions in a file, so that they are not given back as nobody's."""
+        self.claimed |= {(file.key, name) for name in names}
+
     def set_parameters(self, wanted: Mapping[str, str | None], reason: str = "") -> None:
         """Give parameters of main.cf their values, if the host's effective values differ.
 
@@ -135,14 +159,26 @@ class Draft:
         """
         defined = defined_parameters(self.main_cf)
         for name, value in wanted.items():
+            if not self._has_without_us(name, value):
+                self.claim(MAIN_CF, name)
             if value is None:
                 self.write(MAIN_CF, comment_out(self.main_cf, name), parameters=(name,), reason=reason)
                 continue
-            if self.look.parameters.get(name, defined.get(name)) != value:
+            if self.look.parameters.get(name, defined.get(name)) != value and self._is_claimed(MAIN_CF, name):
                 content = set_parameter(self.main_cf, name, value)
                 self.write(MAIN_CF, content, parameters=(name,), reason=reason)
             if name in self.look.parameters:
                 self.expected[name] = value
+
+    def _is_claimed(self, file: ManagedFile, name: str) -> bool:
+        return (file.key, name) in self.claimed
+
+    def _has_without_us(self, name: str, value: str | None) -> bool:
+        """Whether a parameter of ours would have this value without us: then it is given back."""
+        if value is None or name not in self.ledger.ours(MAIN_CF.key):
+            return False
+        defined = defined_parameters(self.owners.main_cf.content or "")
+        return self.owners.parameters.get(name, defined.get(name)) == value
 
     def set_options(
         self, wanted: Mapping[str, Mapping[str, str | None]], reason: str = "", *, content: str = ""
@@ -153,6 +189,8 @@ class Draft:
           `None` removes one
         + content: master.cf with a new service among these; without it, as it is
         """
+        for label, options in wanted.items():
+            self.claim(MASTER_CF, label, *(f"{label}/{option}" for option in options))
         before = {service.label: service.effective_options for service in services(self.master_cf)}
         content = set_options(content or self.master_cf, wanted)
         changed = tuple(

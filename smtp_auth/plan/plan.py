@@ -1,14 +1,17 @@
 """The plan of a host as a value, made from settings, a look and the steps."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from smtp_auth.facts.ledger import NOTHING, Ledger
 from smtp_auth.facts.look import File, Look, ManagedFile, digest_of
 from smtp_auth.plan import readiness
 from smtp_auth.plan.draft import Draft, Edit, Note
+from smtp_auth.plan.giving_back import give_back
+from smtp_auth.plan.ours import ledger_after, ledger_now, without_ours
 from smtp_auth.plan.proof import NOTHING_TO_PROVE, Proof
 from smtp_auth.plan.service import Service
-from smtp_auth.plan.step import Part, Step, files_managed, services_of
+from smtp_auth.plan.step import Part, Step, files_of_services, services_of
 from smtp_auth.settings import Settings
 
 
@@ -82,6 +85,7 @@ class Plan:
     + unfinished: the services of which an earlier change was cut short
     + expected: what the host's own postconf must read afterwards, pairs of name and value; an option of a
       service is called `submissions/inet/NAME`
+    + ledger: what will be ours on the host afterwards; `ledger_before`: what is
     """
 
     refusals: tuple[str, ...] = ()
@@ -96,6 +100,8 @@ class Plan:
     expected: tuple[tuple[str, str], ...] = ()
     proof: Proof = NOTHING_TO_PROVE
     kind: Kind = DEPLOY
+    ledger_before: Ledger = field(default=NOTHING, hash=False)
+    ledger: Ledger = field(default=NOTHING, hash=False)
 
     @property
     def about(self) -> str:
@@ -133,12 +139,13 @@ def plan_of(settings: Settings, look: Look, steps: Sequence[Step]) -> Plan:
     unreadable = tuple(readiness.unreadable(look))
     if unreadable:
         return Plan(refusals=unreadable)
-    warnings = tuple(warning for step in steps for warning in step.warnings(settings, look))
+    draft = _draft(settings, look, steps)
+    warnings = tuple(warning for step in steps for warning in step.warnings(settings, draft.owners))
     refusals = [*readiness.stopped(look)]
-    refusals += [reason for step in steps for reason in step.obstacles(settings, look)]
+    refusals += [reason for step in steps for reason in step.obstacles(settings, draft.owners)]
     if refusals:
         return Plan(refusals=tuple(refusals), warnings=warnings)
-    return unless_in_the_way(plan_ignoring_obstacles(settings, look, steps, warnings))
+    return unless_in_the_way(_plan_of_deploy(draft, steps, warnings))
 
 
 def unless_in_the_way(plan: Plan) -> Plan:
@@ -156,29 +163,49 @@ def _in_the_way(plan: Plan) -> Iterator[str]:
     yield from (reason for key, reason in plan.proof.unprovable if key in reloaded)
 
 
-def plan_ignoring_obstacles(
-    settings: Settings, look: Look, steps: Sequence[Step], warnings: tuple[str, ...] = ()
-) -> Plan:
+def plan_ignoring_obstacles(settings: Settings, look: Look, steps: Sequence[Step]) -> Plan:
     """How the host differs from what the steps want, whether or not it can be deployed to."""
-    draft = Draft(settings, look)
+    return _plan_of_deploy(_draft(settings, look, steps), steps)
+
+
+def _draft(settings: Settings, look: Look, steps: Sequence[Step]) -> Draft:
+    ledger = ledger_now(look, steps)
+    return Draft(settings, look, owners=without_ours(look, ledger, steps), ledger=ledger)
+
+
+def _plan_of_deploy(draft: Draft, steps: Sequence[Step], warnings: tuple[str, ...] = ()) -> Plan:
     for service in services_of(steps):
         service.due(draft)
     for step in steps:
         draft.begin(step.name)
         step.edit(draft)
-    return plan_of_draft(draft, steps, DEPLOY, warnings)
+    _give_back_what_nobody_asks_for(draft, steps)
+    return plan_of_draft(draft, steps, DEPLOY, ledger_after(draft, steps), warnings)
 
 
-def plan_of_draft(draft: Draft, steps: Sequence[Step], kind: Kind, warnings: tuple[str, ...] = ()) -> Plan:
+def _give_back_what_nobody_asks_for(draft: Draft, steps: Sequence[Step]) -> None:
+    """Give back what earlier data had asked for, and what the present data does not."""
+    unclaimed = {
+        key: [name for name in draft.ledger.ours(key) if (key, name) not in draft.claimed]
+        for key in draft.ledger.definitions
+    }
+    give_back(draft, steps, unclaimed, "the data no longer asks for it: what was there before is restored")
+    order = [step.name for step in steps]
+    # The first step with an edit carries out the whole plan.
+    draft.edits.sort(key=lambda edit: order.index(edit.step))
+
+
+def plan_of_draft(
+    draft: Draft, steps: Sequence[Step], kind: Kind, ledger: Ledger, warnings: tuple[str, ...] = ()
+) -> Plan:
     """The plan that makes a host's files what they are in the draft.
 
     + steps: those of the deploy, in its order
+    + ledger: what will be ours afterwards
     """
-    look, services, managed = draft.look, services_of(steps), files_managed(steps)
+    look, services, of_services = draft.look, services_of(steps), files_of_services(steps)
     if draft.backwards:
-        services, managed = services[::-1], managed[::-1]
-    by_key = {service.key: service for service in services}
-    of_services = [(by_key[file.service], file) for file in managed]
+        services, of_services = services[::-1], of_services[::-1]
     files = tuple(_changed(draft, of_services))
     unfinished = tuple(dict.fromkeys(service for service, file in of_services if _has_leftovers(look, file)))
     return Plan(
@@ -195,6 +222,8 @@ def plan_of_draft(draft: Draft, steps: Sequence[Step], kind: Kind, warnings: tup
         expected=tuple(draft.expected.items()),
         proof=draft.proof,
         kind=kind,
+        ledger_before=draft.ledger,
+        ledger=ledger,
     )
 
 

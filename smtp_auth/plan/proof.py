@@ -18,6 +18,8 @@ class Proof:
     + login_only: whether port 465 certainly rejects everybody who has not logged in
     + proxied: whether port 465 waits for a proxy's header
     + unprovable: why no connection can prove a reload, pairs of a service's key and a sentence
+    + restored_certificates: the certificates that are restored: the parameter that names one, its file, and
+      that of its key
     + listener: the auth listener that Dovecot's effective configuration and the disk must have
     """
 
@@ -30,6 +32,7 @@ class Proof:
     login_only: bool = False
     proxied: bool = False
     unprovable: tuple[tuple[str, str], ...] = ()
+    restored_certificates: tuple[tuple[str, str, str], ...] = ()
     listener: Socket | None = None
 
     def with_certificate(self, name: str, chain: str) -> "Proof":

@@ -24,6 +24,12 @@ def unreadable(look: Look) -> Iterator[str]:
     for command in ("openssl", "flock"):
         if command not in look.commands:
             yield f"the program {command} is missing: install the package that brings it"
+    if not look.has_ledger:
+        yield (
+            "the ledger of the last change, below /var/lib/smtp-auth/changes, cannot be read, so nobody can "
+            "tell what of this host's configuration is its owner's: restore that directory from a backup, or "
+            "move it away, and all that is there now counts as the owner's"
+        )
     yield from _configuration_obstacles(look)
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from smtp_auth.facts.look import Look, ManagedFile
 from smtp_auth.plan.draft import Draft
-from smtp_auth.plan.original import Original
 from smtp_auth.plan.service import Service
 from smtp_auth.settings import Settings
 
@@ -41,8 +40,6 @@ class Step(Part):
 
     + service: whose configuration it is about
     + edit: edits the draft so that the host has it afterwards; does nothing if it has it already
-    + take_back: edits the draft so that what this step has ever written there is as it was
-    + writes: the parameters of main.cf that it may write
     + parameters: the Postfix parameters whose effective values the look must read for it
     + files: the files that it may write, beside Postfix's main.cf and master.cf
     + obstacles: why a host cannot have it, and what to do, one sentence per reason; they refuse the host
@@ -51,8 +48,6 @@ class Step(Part):
 
     service: Service
     edit: Callable[[Draft], None]
-    take_back: Callable[[Draft, Original], None]
-    writes: tuple[str, ...] = ()
     parameters: Callable[[Settings], Iterable[str]] = _no_parameters
     files: tuple[ManagedFile, ...] = ()
     obstacles: Callable[[Settings, Look], Iterable[str]] = _nothing
@@ -82,3 +77,10 @@ def files_managed(steps: Iterable[Step]) -> tuple[ManagedFile, ...]:
     steps = tuple(steps)
     own = (file for step in steps for file in step.files)
     return (*own, *(file for service in services_of(steps) for file in service.files))
+
+
+def files_of_services(steps: Iterable[Step]) -> tuple[tuple[Service, ManagedFile], ...]:
+    """Each of these files with its service."""
+    steps = tuple(steps)
+    services = {service.key: service for service in services_of(steps)}
+    return tuple((services[file.service], file) for file in files_managed(steps))

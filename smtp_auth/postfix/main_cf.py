@@ -49,7 +49,7 @@ def give_back(content: str, name: str, earlier: str) -> str:
     A definition that was commented out comes back in its place; without an earlier one, the parameter goes.
 
     + content: the whole file
-    + earlier: the file as it was
+    + earlier: the lines of `definition_lines` from then
     """
     lines, before = split_lines(content), split_lines(earlier)
     gone = {index for one in _definitions(content) if one.name == name for index in one.lines}
@@ -70,6 +70,21 @@ def give_back(content: str, name: str, earlier: str) -> str:
     for index, line in enumerate([*lines, ""]):
         parts += [coming.get(index, ""), "" if index in gone else line]
     return joined(parts, line_end(content))
+
+
+def definition_lines(content: str, name: str) -> str:
+    """The lines that define a parameter, from the first of a definition to its last."""
+    lines = split_lines(content)
+    spans = [range(one.lines[0], one.lines[-1] + 1) for one in _definitions(content) if one.name == name]
+    return ended("".join(lines[index] for span in spans for index in span))
+
+
+def without_earlier(content: str, name: str, value: str) -> str:
+    """Delete the definitions of a parameter that have this value, but for the last one, which counts."""
+    lines = split_lines(content)
+    earlier = [one for one in _definitions(content) if one.name == name][:-1]
+    gone = {index for one in earlier if one.value == value for index in one.lines}
+    return "".join(line for index, line in enumerate(lines) if index not in gone)
 
 
 def _commented_out(

@@ -12,6 +12,9 @@ SUBMISSIONS_NAMES = ("submissions", "465", "smtps", "ssmtp", "urd")
 
 PORT_25_NAMES = ("smtp", "25")
 
+# A name of one of these ports, to one name for all of them.
+PORT_NAMES = {name: names[0] for names in (SUBMISSIONS_NAMES, PORT_25_NAMES) for name in names}
+
 
 @dataclass(frozen=True)
 class Option:
@@ -35,12 +38,16 @@ class Option:
 
 @dataclass(frozen=True)
 class Service:
-    """One entry of master.cf; `start` is the offset of its first line, `end` that of what follows it."""
+    """One entry of master.cf; `start` is the offset of its first line, `end` that of what follows it.
+
+    + columns: all columns but its name and type, one space between them
+    """
 
     name: str
     type: str
     chroot: str
     command: str
+    columns: str
     options: tuple[Option, ...]
     start: int
     end: int
@@ -64,11 +71,6 @@ class Service:
 def services(content: str) -> list[Service]:
     """Every service of the file, in file order. Raises a `ValueError` that quotes a broken line."""
     return list(_parsed(content))
-
-
-def options_by_label(content: str) -> dict[str, dict[str, str]]:
-    """What postconf calls each service, such as `smtp/inet`, to its options."""
-    return {service.label: service.effective_options for service in services(content)}
 
 
 def submissions_services(content: str) -> list[Service]:
@@ -128,14 +130,16 @@ def add_submissions_service(content: str, chroot: str) -> str:
 
 
 def remove_service(content: str, label: str, kept: Mapping[str, str]) -> str:
-    """Take a service out.
+    """Delete a service. Comments between its lines stay.
 
     + label: what postconf calls it, such as `submissions/inet`
     + kept: options of an owner's, name to value, which stay as comments in its place
     """
     service = next(service for service in services(content) if service.label == label)
-    comments = "".join(f"#  {option_words(name, value)}{line_end(content)}" for name, value in kept.items())
-    return content[: service.start] + comments + content[service.end :]
+    within = split_lines(content[service.start : service.end])
+    comments = [line for line in within if line.lstrip(WHITE)[:1] in ("", "#")]
+    comments += [f"#  {option_words(name, value)}{line_end(content)}" for name, value in kept.items()]
+    return content[: service.start] + "".join(comments) + content[service.end :]
 
 
 def option_words(name: str, value: str) -> str:
@@ -183,7 +187,8 @@ def _service(lines: list[str], offsets: list[int], indices: list[int]) -> Servic
         options.append(Option(name.strip(WHITE), fold(value), start, argument, end))
     name, kind, chroot, command = (words[column][0] for column in (0, 1, 4, _COLUMNS - 1))
     start, end = offsets[indices[0]], offsets[indices[-1] + 1]
-    return Service(name, kind, chroot, command, tuple(options), start, end)
+    columns = " ".join(word[0] for word in words[2:_COLUMNS])
+    return Service(name, kind, chroot, command, columns, tuple(options), start, end)
 
 
 def _words(line: str, offset: int) -> list[tuple[str, int, int]]:

@@ -11,7 +11,8 @@ from smtp_auth.on_host.channel import Limits
 from smtp_auth.on_host.programs import proof_program
 from smtp_auth.plan import readiness
 from smtp_auth.plan.plan import Plan, plan_ignoring_obstacles
-from smtp_auth.services.certbot.hook import HOOK, has_certbot
+from smtp_auth.services.certbot.block import HOOK
+from smtp_auth.services.certbot.hook import has_certbot
 from smtp_auth.services.dovecot import DOVECOT
 from smtp_auth.services.dovecot.listener import listener_path
 from smtp_auth.verify.connection import TIMEOUT, connected, on

@@ -192,8 +192,8 @@ def test_a_service_is_added_and_nothing_else(content: str) -> None:
     [
         (HEAD + ADDED, {}, HEAD),
         (ADDED + HEAD, {}, HEAD),
-        # What stands between its lines goes with it, and what stands around it stays.
-        (f"{HEAD}# ours\n{ADDED.strip()}\n# why\n  -o b=2\n# next\n", {}, f"{HEAD}# ours\n# next\n"),
+        # Comments between its lines are somebody's.
+        (f"{HEAD}# ours\n{ADDED.strip()}\n# why\n  -o b=2\n# next\n", {}, f"{HEAD}# ours\n# why\n# next\n"),
         (HEAD + ADDED.rstrip("\n"), {}, HEAD),
         (HEAD + ADDED, {"b": "2", "c": "x y"}, f"{HEAD}#  -o b=2\n#  -o {{ c = x y }}\n"),
     ],

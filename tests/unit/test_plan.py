@@ -12,11 +12,9 @@ from hypothesis import given
 
 from operations import STEPS, certbot_hook, dovecot_auth_listener, postfix_sni
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look
-from smtp_auth.past.giving_back import take_back_parameters
 from smtp_auth.plan.as_json import as_json, difference
 from smtp_auth.plan.difference import changed_lines
 from smtp_auth.plan.draft import Draft
-from smtp_auth.plan.original import Original
 from smtp_auth.plan.plan import Plan, plan_of
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import step_lines
@@ -290,12 +288,7 @@ def test_a_further_step_is_one_more_in_the_list() -> None:
     def edit(draft: Draft) -> None:
         draft.set_parameters({"smtpd_helo_required": "yes"})
 
-    def take_back(draft: Draft, original: Original) -> None:
-        take_back_parameters(draft, original, ["smtpd_helo_required"])
-
-    further = Step(
-        "Greeting", "nothing", POSTFIX, edit, take_back, parameters=lambda _: ["smtpd_helo_required"]
-    )
+    further = Step("Greeting", "nothing", POSTFIX, edit, parameters=lambda _: ["smtpd_helo_required"])
     look = stock("3.10.5")
     look = replace(look, parameters={**look.parameters, "smtpd_helo_required": "no"})
     plan = plan_of(wanted(), look, (*STEPS, further))

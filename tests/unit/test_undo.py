@@ -15,7 +15,7 @@ from smtp_auth.plan.plan import Plan, plan_of
 from smtp_auth.plan.step import Part
 from smtp_auth.plan.text import step_lines
 from smtp_auth.services.certbot import CERTBOT
-from smtp_auth.services.certbot.hook import HOOK
+from smtp_auth.services.certbot.block import HOOK
 from smtp_auth.services.dovecot import DOVECOT
 from smtp_auth.services.dovecot.listener import DROPIN
 from smtp_auth.services.postfix import POSTFIX

@@ -8,7 +8,7 @@ from smtp_auth.plan.plan import Plan, plan_of
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import step_lines
 from smtp_auth.postfix.master_cf import serves_port_25
-from smtp_auth.services.certbot.hook import HOOK
+from smtp_auth.services.certbot.block import HOOK
 from smtp_auth.shown import command
 from smtp_auth.verify.inside import Hook, Unit
 from smtp_auth.verify.target import Target, caution

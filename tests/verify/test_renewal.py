@@ -3,7 +3,8 @@
 import pytest
 
 from smtp_auth.facts.look import Look
-from smtp_auth.services.certbot.hook import HOOK, effect_of_hook, has_certbot
+from smtp_auth.services.certbot.block import HOOK
+from smtp_auth.services.certbot.hook import effect_of_hook, has_certbot
 from smtp_auth.services.certbot.script_effect import ScriptEffect
 from smtp_auth.shown import command
 from smtp_auth.verify.renewal import Renewer

@@ -1,15 +1,8 @@
-"""certbot's deploy hook: which file it is, which lines of it are ours, and what it reloads."""
+"""certbot's deploy hook: what it reloads."""
 
-import re
-
-from smtp_auth.facts.look import Look, ManagedFile
-from smtp_auth.services.certbot import CERTBOT
+from smtp_auth.facts.look import Look
+from smtp_auth.services.certbot.block import BLOCK
 from smtp_auth.services.certbot.script_effect import ScriptEffect, effect_of
-
-HOOK = ManagedFile("hook", CERTBOT.key, "reload_services.sh")
-
-# Our lines, as templates/certbot_hook_block.sh.j2 has them.
-BLOCK = re.compile(r"^# BEGIN smtp-auth\b.*?^# END smtp-auth\n", re.MULTILINE | re.DOTALL)
 
 
 def has_certbot(look: Look) -> bool:

@@ -7,6 +7,7 @@ package SmtpAuth::Postfix::Change;
 #   earlier      not empty if earlier files come back, of which Postfix may have complained then, too
 #   wanted       a line that `postconf` must print of the new files
 #   hostname     the name that mail programs connect to, and `chain`, the file with its certificate, or empty
+#   restored     a certificate that is restored: the words of `unusable` in SmtpAuth::Postfix::Certificates, TAB between
 #   sni_table    a table of tls_server_sni_maps in which `hostname` may be, before `chain` is served
 #   prove        a conversation that proves the change: the words of SmtpAuth::Postfix::Proof without the time, TAB between
 #   unserved     a port that is known not to serve before the change; else empty
@@ -19,6 +20,7 @@ use parent qw(SmtpAuth::Service);
 use SmtpAuth::Files qw(content_of name_of);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Pem qw(first_certificate);
+use SmtpAuth::Postfix::Certificates qw(unusable);
 use SmtpAuth::Postfix::Master qw(master_in queue_manager_of smtpd_died_since);
 use SmtpAuth::Processes qw(listening_sockets sockets_of);
 use SmtpAuth::Programs qw(children_of now run wait_until);
@@ -64,6 +66,8 @@ sub refused {
     return "Postfix reads it in another way than meant; these are missing:\n" . join "\n", @misread if @misread;
     my ($fatal, $why) = run('postmap', @in, '-q', 'any', 'static:any');
     return $why if $fatal;
+    my @unusable = map { unusable(split /\t/x, $_) } $self->all('restored');
+    return join "\n", @unusable if @unusable;
     my $chain = $self->one('chain') // q{};
     return "the certificate in $chain has ended, or cannot be read"
         if length $chain && (run('openssl', 'x509', '-noout', '-checkend', '0', '-in', $chain))[0];

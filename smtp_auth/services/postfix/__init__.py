@@ -2,7 +2,9 @@
 
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF
 from smtp_auth.plan.service import Service
-from smtp_auth.services.postfix.coming_back import expect, read
+from smtp_auth.services.postfix.coming_back import expect
+from smtp_auth.services.postfix.definitions import PostfixDefinitions
+from smtp_auth.services.postfix.needs import breaks, needs
 from smtp_auth.services.postfix.reload import due
 
 POSTFIX = Service(
@@ -12,6 +14,8 @@ POSTFIX = Service(
     reload_order=2,
     files=(MAIN_CF, MASTER_CF),
     due=due,
-    read=read,
+    definitions=PostfixDefinitions(),
     expect=expect,
+    needs=needs,
+    breaks=breaks,
 )

@@ -3,27 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from smtp_auth.facts.look import MAIN_CF, MASTER_CF, ManagedFile
 from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.proof import Proof
 from smtp_auth.postfix.main_cf import defined_parameters
-from smtp_auth.postfix.master_cf import services, submissions_services
-
-
-def read(file: ManagedFile, content: str) -> dict[str, str]:
-    """What Postfix reads in main.cf or master.cf: name to value.
-
-    Of master.cf: a service's columns by its name, and each of its options as `submissions/inet/NAME`.
-    """
-    if file == MAIN_CF:
-        return defined_parameters(content)
-    if file != MASTER_CF:
-        return {}
-    found = {}
-    for service in services(content):
-        found[service.label] = f"{service.chroot} {service.command}"
-        found |= {f"{service.label}/{name}": value for name, value in service.effective_options.items()}
-    return found
+from smtp_auth.postfix.master_cf import submissions_services
+from smtp_auth.services.postfix.certificate_files import restored_files
 
 
 def expect(draft: Draft) -> None:
@@ -34,7 +18,7 @@ def expect(draft: Draft) -> None:
         plain = "$" not in value and value.isascii()
         if present.get(name) != value and name in draft.look.parameters and plain:
             draft.expected[name] = value
-    draft.proof = _proof(draft)
+    draft.proof = replace(_proof(draft), restored_certificates=restored_files(draft))
 
 
 def _proof(draft: Draft) -> Proof:

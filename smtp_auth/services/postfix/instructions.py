@@ -23,6 +23,7 @@ def instructions(plan: Plan, settings: Settings, look: Look) -> Iterator[Instruc
     yield "postfix.earlier", "yes" if plan.proof.earlier else ""
     if plan.proof.certificates:
         yield from zip(("postfix.hostname", "postfix.chain"), plan.proof.certificates[0], strict=True)
+    yield from (("postfix.restored", "\t".join(files)) for files in plan.proof.restored_certificates)
     yield from (("postfix.sni_table", table) for table in plan.proof.sni_tables)
     yield from (("postfix.prove", "\t".join(words)) for words in _conversations(plan.proof, look))
     yield "postfix.unserved", "465" if _lacks_listener(look) else ""

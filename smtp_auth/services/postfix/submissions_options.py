@@ -146,8 +146,9 @@ def restrictions_needed(
             continue
         if asked is None:
             if name not in defined:
-                is_new = name == "mua_sender_restrictions" and any(one.service is None for one in found)
-                wanted[name] = ", ".join(_sender_rules(look)) if is_new else safe
+                is_new = any(is_new_on(look, one.service) for one in found)
+                binds = is_new and name == "mua_sender_restrictions"
+                wanted[name] = ", ".join(_sender_rules(look)) if binds else safe
         elif name not in defined or elements(defined[name]) != elements(", ".join(asked)):
             wanted[name] = ", ".join(asked)
     unused = [
@@ -183,6 +184,11 @@ def chroot_of_a_new_service(look: Look) -> str:
     return found[0].chroot if found else "y"
 
 
+def is_new_on(look: Look, service: Service | None) -> bool:
+    """Whether we add a service, or have added it."""
+    return service is None or service.label in look.own_services
+
+
 def has_own_certificate(services: list[Service]) -> bool:
     """Whether a service on port 465 has a certificate of its owner's in master.cf."""
     return any(_OWN_CERTIFICATE & service.effective_options.keys() for service in services)
@@ -193,11 +199,12 @@ _OWN_CERTIFICATE = {"smtpd_tls_cert_file", "smtpd_tls_chain_files", "smtpd_tls_e
 
 def _options_of(settings: Settings, look: Look, service: Service | None) -> ServiceOptions:
     present = service.effective_options if service else {}
+    is_new = is_new_on(look, service)
     options: dict[str, str | None] = {}
     kept: list[str] = []
     inherited: list[str] = []
     for name, value in GUIDE_OPTIONS.items():
-        if name in LISTS and name not in settings.submissions_options and service:
+        if name in LISTS and name not in settings.submissions_options and not is_new:
             place = _owners_place(settings, look, present, name)
             if place:
                 (kept if place == "service" else inherited).append(name)

@@ -150,7 +150,7 @@ def test_an_answer_that_was_cut_off_is_none(what: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "line"), [("look", "uid\tx"), ("record", "first_seen\t{"), ("record", "before\tx")]
+    ("what", "line"), [("look", "uid\tx"), ("record", "ledger\tx"), ("record", "before\tx")]
 )
 def test_an_answer_that_cannot_be_read_is_none(what: str, line: str) -> None:
     host = Host()

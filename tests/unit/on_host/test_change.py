@@ -3,7 +3,6 @@
 systemd's part is played here: a change that was killed is followed by `put-back`.
 """
 
-import hashlib
 import json
 import os
 import shutil
@@ -69,6 +68,7 @@ package main;
 
 FIRST, SECOND = "main file.cf", "second.cf"
 ID = "2026-11-22T10:15:00Z-3f2a"
+LEDGER = '{"version": 1}\n'
 
 
 @dataclass
@@ -126,7 +126,7 @@ class Host:
             "scratch": str(self.folder / "scratch"),
             "tried.runs": str(self.folder / "runs"),
             "manifest": f'{{\n"id": "{change}"\n}}',
-            "first_seen": '"some_parameter": "its value"',
+            "ledger": LEDGER,
             "service": TRIED.key,
             "reload": TRIED.key,
         }.items()
@@ -134,6 +134,8 @@ class Host:
         for name in (FIRST, SECOND):
             path = str(self.etc / name)
             file = File(path, seen.get(name), path, *(("0644", "root", "root") if name in seen else ()))
+            if name in seen:
+                yield "baseline", name
             coming = wanted.get(name, seen.get(name))
             planned = PlannedFile(file, TRIED, coming, "0644" if coming is not None else "")
             yield from file_instructions(name, file, TRIED, planned if coming != seen.get(name) else None)
@@ -270,23 +272,22 @@ def test_a_change_ends_although_nobody_reads_its_answer(host: Host) -> None:
     assert host.is_clean()
 
 
-def test_the_baseline_is_what_was_first_seen(host: Host) -> None:
+def test_the_ledger_and_the_copies_that_it_names_are_on_record(host: Host) -> None:
+    (host.etc / FIRST).chmod(0o640)
     host.run(host.program({FIRST: "second version\n"}))
     host.run(host.program(NEW, change="2026-11-22T11:00:00Z-0001"))
-    baseline = host.record / "baseline"
-    assert (baseline / f"files{host.etc}" / FIRST).read_text() == OLD[FIRST]
-    assert (baseline / f"files{host.etc}" / SECOND).read_text() == OLD[SECOND]
-    files = json.loads((baseline / "files.json").read_text())["first_seen"]
-    assert files.keys() == {str(host.etc / FIRST), str(host.etc / SECOND)}
-    parameters = json.loads((baseline / "parameters.json").read_text())["first_seen"]
-    assert parameters == {"some_parameter": "its value"}
+    copies = Path(f"{host.record}/baseline/{ID}{host.etc}")
+    assert {path.name: path.read_text() for path in copies.iterdir()} == OLD
+    assert (copies / FIRST).stat().st_mode & 0o777 == 0o640
+    assert (host.record / "changes" / ID / "ledger.json").read_text() == LEDGER
+    assert host.record.stat().st_mode & 0o077 == 0
 
 
-def test_a_file_that_did_not_exist_is_so_in_the_baseline(tmp_path: Path) -> None:
-    host = _host(tmp_path / "host", {FIRST: "old one\n"})
-    host.run(host.program(NEW))
-    files = json.loads((host.record / "baseline" / "files.json").read_text())["first_seen"]
-    assert files[str(host.etc / SECOND)] is None
+def test_the_ledger_is_there_before_the_first_swap(host: Host) -> None:
+    _lose_power(host, NEW, "1 kill link")
+    assert host.served() == OLD
+    assert (host.record / "changes" / ID / "ledger.json").read_text() == LEDGER
+    assert Path(f"{host.record}/baseline/{ID}{host.etc}/{FIRST}").read_text() == OLD[FIRST]
 
 
 def test_a_reload_alone_leaves_no_folder(host: Host) -> None:
@@ -409,12 +410,8 @@ def test_what_was_proved_last_is_on_record_after_the_power_failed(host: Host) ->
     assert (
         host.run(host.program({FIRST: "third version\n", SECOND: NEW[SECOND]}, change=later)).returncode == 0
     )
-    for folder in (f"changes/{later}/before", "baseline/files"):
-        kept = host.record / f"{folder}{host.etc}"
-        assert {path.name: path.read_text() for path in kept.iterdir()} == OLD
-    baseline = json.loads((host.record / "baseline" / "files.json").read_text())["first_seen"]
-    digest = hashlib.sha256(OLD[FIRST].encode()).hexdigest()
-    assert baseline[str(host.etc / FIRST)]["sha256"] == digest
+    kept = Path(f"{host.record}/changes/{later}/before{host.etc}")
+    assert {path.name: path.read_text() for path in kept.iterdir()} == OLD
 
 
 def _lose_power(host: Host, wanted: Mapping[str, str | None], fault: str) -> None:

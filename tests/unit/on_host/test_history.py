@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from smtp_auth.facts.ledger import NO_ENTRY, Definition, Ledger, LedgerEntry, as_json
 from smtp_auth.facts.record import Record, parse
 from smtp_auth.on_host.asking import record_command
 from smtp_auth.on_host.programs import history_program
@@ -87,20 +88,15 @@ def test_what_is_asked_for_may_no_longer_be_kept(record: Path) -> None:
     assert not _read(record, "last").has_gap
 
 
-def test_the_newest_version_of_each_file(record: Path) -> None:
-    first, _, last = _read(record, "newest").changes
-    assert last.after == {MAIN: "three"}
-    assert first.after[TABLE] == "100%\n\xe9"
-    assert not last.before
-
-
-def test_the_baseline(record: Path) -> None:
-    seen = {MAIN: {"sha256": "", "mode": "0640", "user": "root", "group": "root"}, "/etc/none": None}
-    _write(record / "baseline" / "files.json", json.dumps({"version": 1, "first_seen": seen}))
-    _write(Path(f"{record}/baseline/files{MAIN}"), "zero")
-    found = _read(record, baseline=True)
-    assert found.baseline == {MAIN: "zero", "/etc/none": None}
-    assert found.baseline_modes == {MAIN: "0640"}
+def test_the_baseline_and_the_ledger(record: Path) -> None:
+    _write(Path(f"{record}/baseline/{FIRST}{MAIN}"), "zero")
+    _write(Path(f"{record}/baseline/{SECOND}{MAIN}"), "later")
+    ledger = LedgerEntry(after=Ledger(definitions={"main_cf": {"a": Definition("1", None, lines="a=1\n")}}))
+    _write(record / "changes" / SECOND / "ledger.json", as_json(ledger))
+    found = _read(record, "last", baseline=True)
+    assert found.baseline == {(FIRST, MAIN): "zero", (SECOND, MAIN): "later"}
+    assert [change.ledger for change in found.changes] == [NO_ENTRY, NO_ENTRY, ledger]
+    assert _read(record).changes[-1].ledger == NO_ENTRY
 
 
 def test_a_change_whose_manifest_cannot_be_read_is_named(record: Path) -> None:

@@ -1,0 +1,172 @@
+"""What of a host's configuration is ours, and what its owner has edited since: a look beside its ledger."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from smtp_auth.facts.ledger import NOTHING, Definition, Ledger, LedgerFile, Version
+from smtp_auth.facts.look import MAIN_CF, Look, ManagedFile
+from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.service import Definitions
+from smtp_auth.plan.step import Step, files_of_services
+
+
+def ledger_now(look: Look, steps: Sequence[Step]) -> Ledger:
+    """The ledger with what its owner has edited since marked as theirs, under the names that it has now.
+
+    What its owner has made as it was before us is no longer on it.
+
+    Raises `ValueError` where a file has no definitions that could be read.
+    """
+    files, definitions = {}, {}
+    for service, file in files_of_services(steps):
+        entry = _file_now(look, file)
+        if entry:
+            files[file.key] = entry
+        if service.definitions.covers(file):
+            definitions[file.key] = _definitions_now(look, service.definitions, file)
+    return Ledger(files, {key: ones for key, ones in definitions.items() if ones})
+
+
+def without_ours(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Look:
+    """The host as its owner has it, without what we have written: what a step judges by.
+
+    Parameters and options have the value that they would have without us. A service that we have added is
+    there without our options; the look names it. Other files are as they are.
+
+    + ledger: of `ledger_now`
+    """
+    files, own = {**look.files}, set()
+    for service, file in files_of_services(steps):
+        ours = ledger.ours(file.key)
+        if not ours:
+            continue
+        whole = {name for name in ours if parts_of(name, ours)}
+        own |= whole
+        rest = {name: one for name, one in ours.items() if name not in whole}
+        content = service.definitions.restored(file, look.files[file.key].content or "", rest)
+        files[file.key] = replace(look.files[file.key], content=content)
+    known = {**look.parameters}
+    for name, one in ledger.ours(MAIN_CF.key).items():
+        known.pop(name, None)
+        if one.effective is not None:
+            known[name] = one.effective
+    return replace(look, files=files, parameters=known, own_services=frozenset(own))
+
+
+def ledger_after(draft: Draft, steps: Sequence[Step]) -> Ledger:
+    """The ledger once a host is as in the draft of a deploy; the empty one where nothing is ours then."""
+    files, definitions = {}, {}
+    for service, file in files_of_services(steps):
+        files[file.key] = _file_after(draft, service.definitions, file)
+        if service.definitions.covers(file):
+            definitions[file.key] = _definitions_after(draft, service.definitions, file)
+    ledger = Ledger(files, {key: ones for key, ones in definitions.items() if ones})
+    return NOTHING if ledger.is_empty else ledger
+
+
+def ledger_undone(before: Ledger, draft: Draft, steps: Sequence[Step]) -> Ledger:
+    """The ledger once a host is as in the draft of an undo: what was ours before, and is so again.
+
+    + before: from before the first of the changes that are undone
+    """
+    files, definitions = {}, {}
+    for service, file in files_of_services(steps):
+        one, content = before.files.get(file.key), draft.content(file)
+        if one:
+            files[file.key] = one if one.written == _version(draft, file) else replace(one, is_edited=True)
+        read = service.definitions.read(file, content or "")
+        ones = before.of(file.key)
+        definitions[file.key] = {
+            name: found if read.get(name) == found.written else replace(found, is_theirs=True)
+            for name, found in ones.items()
+        }
+    ledger = Ledger(files, {key: ones for key, ones in definitions.items() if ones})
+    return NOTHING if ledger.is_empty else ledger
+
+
+def parts_of(name: str, definitions: Mapping[str, Definition]) -> list[str]:
+    """The names of the parts of a definition."""
+    return [other for other in definitions if other.startswith(f"{name}/")]
+
+
+def _file_now(look: Look, file: ManagedFile) -> LedgerFile | None:
+    found = [ledger.files[file.key] for ledger in look.ledgers if file.key in ledger.files]
+    digest = look.files[file.key].digest
+    for one in found:
+        if one.written.sha256 == digest:
+            return one
+    return replace(found[-1], is_edited=True) if found else None
+
+
+def _definitions_now(look: Look, definitions: Definitions, file: ManagedFile) -> dict[str, Definition]:
+    present = definitions.read(file, look.files[file.key].content or "")
+    found: dict[str, Definition] = {}
+    were_ours = set()
+    for ledger in look.ledgers:
+        names = definitions.renamed(file, ledger.ours(file.key), present)
+        for old, one in ledger.of(file.key).items():
+            name = names.get(old, old)
+            were_ours |= set() if one.is_theirs else {name}
+            is_ours = not one.is_theirs and present.get(name) == one.written
+            if name not in found or (is_ours and found[name].is_theirs):
+                found[name] = replace(one, is_theirs=not is_ours)
+    for name in were_ours:
+        parts = parts_of(name, found)
+        if parts and any(found[part].is_theirs for part in (name, *parts)):
+            found |= {part: replace(found[part], is_theirs=True) for part in (name, *parts)}
+    return {
+        name: one for name, one in found.items() if not (one.is_theirs and present.get(name) == one.before)
+    }
+
+
+def _definitions_after(draft: Draft, definitions: Definitions, file: ManagedFile) -> dict[str, Definition]:
+    now, content = draft.ledger.of(file.key), draft.look.files[file.key].content or ""
+    present = definitions.read(file, content)
+    coming = definitions.read(file, draft.content(file) or "")
+    steps = _steps_of(draft, file)
+    found = {}
+    for name in dict.fromkeys((*now, *present, *coming)):
+        one, value = now.get(name), coming.get(name)
+        if value == present.get(name):
+            if one:
+                found[name] = one
+            continue
+        if one is None or one.is_theirs:
+            effective = draft.look.parameters.get(name) if file == MAIN_CF else None
+            theirs = definitions.restored(file, content, {name: one}) if one else content
+            lines = definitions.lines(file, theirs, name)
+            one = Definition(present.get(name), value, lines, effective)
+        if value != one.before:
+            found[name] = replace(one, written=value, step=_step_of(name, steps, one.step), is_theirs=False)
+    return found
+
+
+def _file_after(draft: Draft, definitions: Definitions, file: ManagedFile) -> LedgerFile:
+    path, before, after = draft.look.files[file.key].real_path, _seen(draft, file), _version(draft, file)
+    one = draft.ledger.files.get(file.key)
+    # What its owner has made of a file of ours is theirs from now on.
+    if one is None or (one.is_edited and not definitions.covers(file)):
+        one = LedgerFile(path, before, before)
+    steps = _steps_of(draft, file)
+    return replace(one, written=after, step=next(reversed(steps.values()), one.step))
+
+
+def _steps_of(draft: Draft, file: ManagedFile) -> dict[str, str]:
+    """The name of each definition that was edited, to that of the step which edited it last."""
+    path = draft.look.files[file.key].path
+    edits = [edit for edit in draft.edits if edit.path == path]
+    return {name: edit.step for edit in edits for name in edit.parameters or ("",)}
+
+
+def _step_of(name: str, steps: Mapping[str, str], otherwise: str) -> str:
+    within = [step for part, step in steps.items() if part.startswith(f"{name}/")]
+    return steps.get(name) or (within or [steps.get("", otherwise)])[0]
+
+
+def _seen(draft: Draft, file: ManagedFile) -> Version:
+    found = draft.look.files[file.key]
+    return Version(found.digest, found.mode)
+
+
+def _version(draft: Draft, file: ManagedFile) -> Version:
+    return Version(draft.digest(file), draft.mode(file))

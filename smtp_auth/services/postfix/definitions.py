@@ -1,0 +1,95 @@
+"""How definitions stand in main.cf and master.cf, by the names that postconf(1) gives them.
+
+A parameter of main.cf is `smtpd_sasl_type`. In master.cf a service is `submissions/inet`, its value the other
+columns, and an option of it, which is a part of it, is `submissions/inet/syslog_name`.
+"""
+
+from collections.abc import Mapping
+
+from smtp_auth.facts.ledger import Definition
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, ManagedFile
+from smtp_auth.plan.service import Definitions
+from smtp_auth.postfix.main_cf import defined_parameters, definition_lines, give_back, without_earlier
+from smtp_auth.postfix.master_cf import PORT_NAMES, remove_service, services, set_options
+
+
+class PostfixDefinitions(Definitions):
+    """Those of main.cf and master.cf."""
+
+    def covers(self, file: ManagedFile) -> bool:
+        """Whether it is one of these two."""
+        return file in (MAIN_CF, MASTER_CF)
+
+    def read(self, file: ManagedFile, content: str) -> Mapping[str, str]:
+        """Name to value. Raises a `ValueError` that quotes a broken line of master.cf."""
+        if file == MAIN_CF:
+            return defined_parameters(content)
+        if file != MASTER_CF:
+            return {}
+        found = {}
+        for service in services(content):
+            found[service.label] = service.columns
+            found |= {f"{service.label}/{name}": value for name, value in service.effective_options.items()}
+        return found
+
+    def lines(self, file: ManagedFile, content: str, name: str) -> str:
+        """The lines that define a parameter."""
+        return definition_lines(content, name) if file == MAIN_CF else ""
+
+    def restored(self, file: ManagedFile, content: str, before: Mapping[str, Definition]) -> str:
+        """A parameter is defined as it was, in its place; a service that we added is deleted."""
+        if file == MAIN_CF:
+            for name, one in before.items():
+                if not one.is_theirs:
+                    content = give_back(content, name, one.lines)
+                elif one.written is not None:
+                    content = without_earlier(content, name, one.written)
+            return content
+        before = {name: one for name, one in before.items() if not one.is_theirs}
+        options: dict[str, dict[str, str | None]] = {}
+        for name, one in before.items():
+            label, is_option, option = _split(name)
+            if is_option and label not in before:
+                options.setdefault(label, {})[option] = one.before
+        content = set_options(content, options)
+        for label in [name for name in before if not _split(name)[1]]:
+            theirs = next(one for one in services(content) if one.label == label).effective_options
+            kept = {name: value for name, value in theirs.items() if f"{label}/{name}" not in before}
+            content = remove_service(content, label, kept)
+        return content
+
+    def renamed(
+        self, file: ManagedFile, ours: Mapping[str, Definition], present: Mapping[str, str]
+    ) -> Mapping[str, str]:
+        """A service that is called otherwise, for the same port, and has all that we have written there."""
+        if file != MASTER_CF:
+            return {}
+        names: dict[str, str] = {}
+        labels = [name for name in present if not _split(name)[1]]
+        for label in dict.fromkeys(_split(name)[0] for name in ours):
+            if label in present:
+                continue
+            its = {name: one for name, one in ours.items() if _split(name)[0] == label}
+            found = [
+                other
+                for other in labels
+                if _port(other) == _port(label)
+                and all(present.get(other + name[len(label) :]) == one.written for name, one in its.items())
+            ]
+            if len(found) == 1:
+                names |= {name: found[0] + name[len(label) :] for name in its}
+        return names
+
+
+def _split(name: str) -> tuple[str, str, str]:
+    """A service's label; a slash and the name of an option where it is one."""
+    service, _, rest = name.partition("/")
+    kind, slash, option = rest.partition("/")
+    return f"{service}/{kind}", slash, option
+
+
+def _port(label: str) -> tuple[str, str]:
+    """The port of a service under one of its names, and the service's type."""
+    name, _, kind = label.partition("/")
+    port = name.rpartition(":")[2]
+    return PORT_NAMES.get(port, port), kind

@@ -1,0 +1,292 @@
+"""Random histories of a host: deploys with different data, edits of its owner's, undos and removals.
+
+Beside the host goes a shadow: the same host, edited by its owner alone. What the owner does to something of
+ours, the shadow gets, too, in the way in which it becomes theirs.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
+from smtp_auth.postfix.main_cf import comment_out, defined_parameters, set_parameter
+from smtp_auth.postfix.master_cf import services, set_options
+from smtp_auth.services.certbot.block import BLOCK, HOOK
+from smtp_auth.services.dovecot.listener import DROPIN
+from smtp_auth.services.postfix import POSTFIX
+from tests.unit.past import Host, with_effective_parameters
+from tests.unit.scenarios import stock, wanted, with_file, with_lineages
+
+VERSIONS = ("3.7.11", "3.10.5")
+
+# Data keys, each with values of which a deploy has one; the first is the default.
+DATA: dict[str, tuple[Any, ...]] = {
+    "smtpd_tls_security_level": (None, "encrypt", "may"),
+    "tls_minimum_version": ("TLSv1.2", "TLSv1.3"),
+    "smtp_auth_on_port_25": (None, False),
+    "mua_client_restrictions": (None, ["permit_sasl_authenticated", "permit_mynetworks", "reject"]),
+    "mua_sender_restrictions": (None, ["reject_unknown_sender_domain"]),
+    "mua_relay_restrictions": (None, ["permit_sasl_authenticated", "reject_unauth_destination", "reject"]),
+    "submissions_options": ({}, {"smtpd_milters": "inet:ours:1"}, {"smtpd_hard_error_limit": "3"}),
+    "additional_domains": ([], ["example.net"]),
+    "certbot_reload_services": (["postfix"], ["postfix", "dovecot"]),
+}
+
+PARAMETERS = {
+    "smtpd_tls_security_level": ("encrypt", "none", "may"),
+    "smtpd_sasl_path": ("inet:10.0.0.1:9", "private/owners"),
+    "smtpd_tls_auth_only": ("no",),
+    "smtpd_sasl_auth_enable": ("no",),
+    "smtpd_tls_mandatory_protocols": (">=TLSv1.3", "!SSLv2, !SSLv3"),
+    "smtpd_tls_eccert_file": ("/etc/ssl/ec.pem",),
+    "cyrus_sasl_config_path": ("/etc/postfix/sasl2",),
+    "mua_client_restrictions": ("permit_sasl_authenticated, check_client_access hash:/etc/x, reject",),
+    "mua_sender_restrictions": ("reject_sender_login_mismatch",),
+    "owners_own": ("1", "2"),
+    "message_size_limit": ("20480000",),
+}
+
+OWNERS_587 = (
+    "587 inet n - y - - smtpd\n  -o smtpd_sasl_auth_enable=yes\n"
+    "  -o smtpd_client_restrictions=permit_sasl_authenticated,reject\n"
+)
+OWNERS_465 = (
+    "smtps inet n - n - 20 smtpd\n  -o smtpd_tls_wrappermode=yes\n  -o smtpd_sasl_auth_enable=yes\n"
+    "  -o smtpd_client_restrictions=permit_sasl_authenticated,reject\n  -o smtpd_milters=inet:owners:1\n"
+)
+
+
+@dataclass
+class World:
+    """A host and its shadow.
+
+    + told: what has been done to them
+    + comments: options that the owner has added to a service of ours, which stay as comments
+    + is_over: whether the host is no longer as its shadow although nothing on it is ours
+    """
+
+    host: Host
+    shadow: Look
+    random: Random
+    told: list[str] = field(default_factory=list)
+    comments: set[str] = field(default_factory=set)
+    is_over: bool = False
+
+    def both(self, file: ManagedFile, change: Callable[[str], str]) -> None:
+        """The owner edits a file, which the shadow gets, too."""
+        self.host.edit(file, change(self.host.content(file)))
+        self.on_shadow(file, change)
+
+    def on_shadow(self, file: ManagedFile, change: Callable[[str], str]) -> None:
+        """What the owner has made theirs."""
+        content = change(self.shadow.files[file.key].content or "")
+        self.shadow = with_effective_parameters(with_file(self.shadow, file, content=content))
+
+
+def new_world(seed: int) -> World:
+    """A stock host, or one on which its owner has been at work."""
+    random = Random(seed)
+    look = with_lineages(stock(random.choice(VERSIONS)), wanted(additional_domains=["example.net"]))
+    look = with_effective_parameters(look)
+    world = World(Host(look), look, random)
+    for _ in range(random.choice((0, 0, 1, 2))):
+        edit(world)
+    return world
+
+
+def edit(world: World) -> None:
+    """One edit of the owner's."""
+    doing = world.random.choice(EDITS)
+    world.told.append(doing.__name__)
+    doing(world)
+
+
+def deploy(world: World) -> dict[str, Any]:
+    """A deploy with random data; returns these."""
+    data = {key: world.random.choice((values[0], *values)) for key, values in DATA.items()}
+    world.told.append(f"deploy {data}")
+    plan = world.host.deploy(**data)
+    world.told += [f"refused: {reason}" for reason in plan.refusals]
+    return data if not plan.refusals else {}
+
+
+def effective(look: Look) -> dict[str, str]:
+    """What Postfix reads in main.cf and master.cf, name to value."""
+    return {
+        **POSTFIX.definitions.read(MAIN_CF, look.main_cf.content or ""),
+        **POSTFIX.definitions.read(MASTER_CF, look.master_cf.content or ""),
+    }
+
+
+def differences(one: Look, other: Look) -> dict[str, tuple[str | None, str | None]]:
+    """What Postfix reads otherwise on two hosts, whatever a service is called: name to both values."""
+    first, second = (
+        {re.sub("^465/inet", "submissions/inet", name): value for name, value in effective(look).items()}
+        for look in (one, other)
+    )
+    names = [name for name in {**first, **second} if first.get(name) != second.get(name)]
+    return {name: (first.get(name), second.get(name)) for name in names}
+
+
+# -- edits --------------------------------------------------------------------------------------------
+
+
+def _set_a_parameter(world: World) -> None:
+    name = world.random.choice([*PARAMETERS])
+    value = world.random.choice(PARAMETERS[name])
+    if defined_parameters(world.host.content(MAIN_CF)).get(name) != value:
+        world.told.append(f"{name} = {value}")
+        world.both(MAIN_CF, lambda text: set_parameter(text, name, value))
+
+
+def _delete_a_parameter(world: World) -> None:
+    name = world.random.choice([*PARAMETERS])
+    if name in defined_parameters(world.host.content(MAIN_CF)):
+        world.told.append(name)
+        world.both(MAIN_CF, lambda text: comment_out(text, name))
+
+
+def _comment(world: World) -> None:
+    world.both(MAIN_CF, lambda text: f"# {len(text)}\n{text}")
+
+
+def _set_an_option_of_port_25(world: World) -> None:
+    name = world.random.choice(("smtpd_sasl_auth_enable", "smtpd_tls_security_level", "smtpd_proxy_timeout"))
+    value = world.random.choice({"smtpd_sasl_auth_enable": ("yes", "no")}.get(name, ("none", "may")))
+    if effective(world.host.look).get(f"smtp/inet/{name}") != value:
+        world.told.append(f"{name}={value}")
+        world.both(MASTER_CF, lambda text: set_options(text, {"smtp/inet": {name: value}}))
+
+
+def _service_on_587(world: World) -> None:
+    if "587/inet" not in effective(world.host.look):
+        world.both(MASTER_CF, lambda text: text + OWNERS_587)
+
+
+def _replace_465(world: World) -> None:
+    """Whatever is on 465 becomes the owner's own."""
+
+    def replaced(text: str) -> str:
+        for one in reversed(services(text)):
+            if one.label in ("submissions/inet", "smtps/inet", "465/inet"):
+                text = text[: one.start] + text[one.end :]
+        return text + OWNERS_465
+
+    if effective(world.host.look).get("smtps/inet/smtpd_milters") != "inet:owners:1":
+        world.both(MASTER_CF, replaced)
+
+
+def _rename_ours(world: World) -> None:
+    text = world.host.content(MASTER_CF)
+    if "\nsubmissions inet" in text:
+        world.host.edit(MASTER_CF, text.replace("\nsubmissions inet", "\n465 inet"))
+        world.on_shadow(MASTER_CF, lambda text: text.replace("\nsubmissions inet", "\n465 inet"))
+
+
+def _change_an_option_of_ours(world: World) -> None:
+    """The service is theirs from now on, as it stands."""
+    found = [one for one in services(world.host.content(MASTER_CF)) if one.port in ("submissions", "465")]
+    if not found or found[0].effective_options.get("syslog_name") == "postfix/mine":
+        return
+    label = found[0].label
+    changed = {label: {"syslog_name": "postfix/mine"}}
+    world.host.edit(MASTER_CF, set_options(world.host.content(MASTER_CF), changed))
+    now = next(one for one in services(world.host.content(MASTER_CF)) if one.label == label)
+    stanza = world.host.content(MASTER_CF)[now.start : now.end]
+    if label in effective(world.shadow):
+        world.on_shadow(MASTER_CF, lambda text: set_options(text, changed))
+    else:
+        world.on_shadow(MASTER_CF, lambda text: text + stanza)
+
+
+def _add_an_option_on_465(world: World) -> None:
+    found = [
+        one for one in services(world.host.content(MASTER_CF)) if one.port in ("submissions", "465", "smtps")
+    ]
+    if not found or "smtpd_junk_command_limit" in found[0].effective_options:
+        return
+    option = {found[0].label: {"smtpd_junk_command_limit": "7"}}
+    world.host.edit(MASTER_CF, set_options(world.host.content(MASTER_CF), option))
+    if found[0].label in effective(world.shadow):
+        world.on_shadow(MASTER_CF, lambda text: set_options(text, option))
+    else:
+        world.comments.add("-o smtpd_junk_command_limit=7")
+
+
+def _define_a_parameter_again(world: World) -> None:
+    name = world.random.choice([*PARAMETERS])
+    value = world.random.choice(PARAMETERS[name])
+    if defined_parameters(world.host.content(MAIN_CF)).get(name) != value:
+        world.told.append(f"again: {name} = {value}")
+        world.both(MAIN_CF, lambda text: f"{text.rstrip()}\n{name} = {value}\n")
+
+
+def _edit_our_lines_in_the_hook(world: World) -> None:
+    ours = BLOCK.search(world.host.content(HOOK))
+    if ours and "# mine" not in ours[0]:
+        theirs = ours[0].replace("# END", "# mine\n# END")
+        world.host.edit(HOOK, world.host.content(HOOK).replace(ours[0], theirs))
+        world.on_shadow(
+            HOOK, lambda text: "#!/bin/sh\n" + theirs + BLOCK.sub("", text).removeprefix("#!/bin/sh\n")
+        )
+
+
+def _edit_the_dropin(world: World) -> None:
+    text = world.host.content(DROPIN)
+    if text and "# mine" not in text:
+        world.host.edit(DROPIN, text + "# mine\n")
+        world.on_shadow(DROPIN, lambda _: text + "# mine\n")
+        world.shadow = replace(world.shadow, listener=world.host.look.listener)
+
+
+def _delete_the_dropin(world: World) -> None:
+    if world.host.content(DROPIN):
+        world.host.edit(DROPIN, None)
+        world.host.look = replace(world.host.look, listener=None)
+        world.shadow = replace(with_file(world.shadow, DROPIN, content=None, mode=""), listener=None)
+
+
+def _append_to_the_hook(world: World) -> None:
+    line = f"logger renewed {world.random.random()}\n"
+    world.host.edit(HOOK, world.host.content(HOOK) + line)
+    world.on_shadow(HOOK, lambda text: (text or "#!/bin/sh\n") + line)
+
+
+EDITS = [
+    _set_a_parameter,
+    _set_a_parameter,
+    _set_a_parameter,
+    _delete_a_parameter,
+    _comment,
+    _set_an_option_of_port_25,
+    _service_on_587,
+    _replace_465,
+    _rename_ours,
+    _change_an_option_of_ours,
+    _append_to_the_hook,
+    _add_an_option_on_465,
+    _define_a_parameter_again,
+    _edit_our_lines_in_the_hook,
+    _edit_the_dropin,
+    _delete_the_dropin,
+]
+
+
+def hook_of_the_owner(look: Look) -> list[str]:
+    """The lines of the hook that are its owner's."""
+    text = look.files[HOOK.key].content or ""
+    return [line for line in text.splitlines() if line != "#!/bin/sh"]
+
+
+def is_mine(look: Look) -> bool | None:
+    """Whether the owner's edit of the drop-in is there; `None` where there is no drop-in."""
+    content = look.files[DROPIN.key].content
+    return None if content is None else "# mine" in content
+
+
+def defined_twice(look: Look) -> set[str]:
+    """The parameters that main.cf defines more than once, which Postfix warns of."""
+    names = re.findall(r"^(\w+)\s*=", look.main_cf.content or "", re.MULTILINE)
+    return {name for name in names if names.count(name) > 1}

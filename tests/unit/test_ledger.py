@@ -1,0 +1,293 @@
+"""What is ours and what is the owner's: each kind of edit, and what a removal makes of it."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from operations import STEPS
+from smtp_auth.facts.ledger import LedgerEntry, as_json, parse
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, ManagedFile
+from smtp_auth.plan.plan import Plan, plan_of
+from smtp_auth.postfix.main_cf import set_parameter
+from smtp_auth.postfix.master_cf import set_options
+from smtp_auth.services.certbot.block import HOOK
+from smtp_auth.services.dovecot.listener import DROPIN, WANTED
+from smtp_auth.services.postfix.sni import TABLE
+from tests.unit.histories import OWNERS_465, OWNERS_587, effective
+from tests.unit.past import Host, with_effective_parameters
+from tests.unit.scenarios import stock, wanted, with_file, with_lineages
+
+ADOPTED = "smtps inet n - y - 20 smtpd\n  -o smtpd_tls_wrappermode=yes\n"
+
+
+@pytest.fixture(params=["3.7.11", "3.10.5"])
+def host(request: pytest.FixtureRequest) -> Host:
+    look = with_lineages(stock(request.param), wanted(additional_domains=["example.net"]))
+    return Host(with_effective_parameters(look))
+
+
+def change(host: Host, file: ManagedFile, how: Callable[[str], str]) -> None:
+    before = host.content(file)
+    host.edit(file, how(before))
+    assert host.content(file) != before
+
+
+def notes(plan: Plan) -> list[str]:
+    assert not plan.refusals
+    return [note.text for note in plan.notes]
+
+
+def test_lines_that_an_owner_appended_to_the_hook(host: Host) -> None:
+    host.deploy()
+    change(host, HOOK, lambda text: text + "logger renewed\n")
+    host.deploy(certbot_reload_services=["postfix", "dovecot"])
+    host.remove()
+    assert host.content(HOOK) == "#!/bin/sh\nlogger renewed\n"
+
+
+def test_a_service_on_465_by_which_its_owner_has_replaced_ours(host: Host) -> None:
+    host.deploy()
+    ours = host.content(MASTER_CF).index("\nsubmissions inet")
+    change(host, MASTER_CF, lambda text: text[: ours + 1] + OWNERS_465)
+    theirs = effective(host.look)
+    host.deploy()
+    told = notes(host.remove())
+    left = effective(host.look)
+    assert {name: left[name] for name in left if name.startswith("smtps/")} == {
+        name: theirs[name] for name in theirs if name.startswith("smtps/")
+    }
+    assert (left["smtpd_sasl_type"], left["smtpd_sasl_path"]) == ("dovecot", "private/auth")
+    assert host.content(DROPIN)
+    [told_of] = [note for note in told if note.startswith("smtps/inet, which its owner has set up since")]
+    assert "smtpd_sasl_path" in told_of
+    assert host.look.files[DROPIN.key].path in told_of
+    # It is the owner's by now.
+    assert host.remove().is_empty
+    host.deploy()
+    assert not host.remove().refusals
+    assert effective(host.look) == left
+
+
+def test_options_that_an_owner_added_to_an_adopted_service(host: Host) -> None:
+    change(host, MASTER_CF, lambda text: text + ADOPTED)
+    host.deploy()
+    change(host, MASTER_CF, lambda text: set_options(text, {"smtps/inet": {"smtpd_milters": "inet:o:1"}}))
+    host.deploy(submissions_options={"smtpd_hard_error_limit": "3"})
+    host.remove()
+    options = {name: value for name, value in effective(host.look).items() if name.startswith("smtps/")}
+    assert options == {
+        "smtps/inet": "n - y - 20 smtpd",
+        "smtps/inet/smtpd_tls_wrappermode": "yes",
+        "smtps/inet/smtpd_milters": "inet:o:1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("smtpd_tls_security_level", "encrypt"),
+        ("mua_client_restrictions", "permit_sasl_authenticated, check_client_access hash:/etc/o, reject"),
+        ("smtpd_tls_mandatory_protocols", ">=TLSv1.3"),
+    ],
+)
+def test_a_value_that_an_owner_has_set_and_a_deploy_keeps(host: Host, name: str, value: str) -> None:
+    host.deploy()
+    change(host, MAIN_CF, lambda text: set_parameter(text, name, value))
+    host.deploy(submissions_options={"smtpd_hard_error_limit": "3"})
+    was_ours = name in host.changes[0].ledger.after.of(MAIN_CF.key)
+    told = f"{name} = {value} stays: its owner has edited it since" in notes(host.remove())
+    assert told == was_ours
+    assert effective(host.look)[name] == value
+
+
+def test_a_value_of_the_owners_that_a_deploy_overwrites_later_is_restored(host: Host) -> None:
+    host.deploy()
+    change(host, MAIN_CF, lambda text: set_parameter(text, "smtpd_sasl_path", "inet:10.0.0.1:9"))
+    change(host, MAIN_CF, lambda text: set_parameter(text, "smtpd_tls_auth_only", "no"))
+    host.deploy()
+    assert effective(host.look)["smtpd_sasl_path"] == "private/auth"
+    host.remove()
+    left = effective(host.look)
+    assert (left["smtpd_sasl_path"], left["smtpd_tls_auth_only"]) == ("inet:10.0.0.1:9", "no")
+    assert "smtpd_sasl_type" not in left
+
+
+def test_after_a_removal_the_past_begins_anew(host: Host) -> None:
+    host.deploy()
+    host.remove()
+    change(host, MAIN_CF, lambda text: text + "smtpd_sasl_type = dovecot\nsmtpd_sasl_path = private/auth\n")
+    change(host, MASTER_CF, lambda text: text + OWNERS_465)
+    by_hand = {key: file.content for key, file in host.look.files.items()}
+    host.deploy()
+    host.remove()
+    assert {key: file.content for key, file in host.look.files.items()} == by_hand
+
+
+def test_below_a_linked_directory_our_own_file_is_ours(host: Host) -> None:
+    def linked(path: str) -> str:
+        return path.replace("/etc/dovecot/conf.d", "/srv/dovecot")
+
+    dropin = host.look.files[DROPIN.key]
+    host.look = with_file(host.look, DROPIN, real_path=linked(dropin.path))
+    host.deploy()
+    host.look = with_file(host.look, DROPIN, real_path=linked(dropin.path))
+    host.remove()
+    assert host.look.files[DROPIN.key].content is None
+
+
+@pytest.mark.parametrize("name", ["465", "smtps", "192.0.2.1:submissions"])
+def test_a_service_of_ours_whose_name_alone_was_changed_is_ours(host: Host, name: str) -> None:
+    before = effective(host.look)
+    host.deploy()
+    change(host, MASTER_CF, lambda text: text.replace("\nsubmissions inet", f"\n{name} inet"))
+    assert not host.deploy().files
+    # What the data adds is written there, too.
+    host.deploy(submissions_options={"smtpd_hard_error_limit": "3"})
+    assert effective(host.look)[f"{name}/inet/smtpd_hard_error_limit"] == "3"
+    host.remove()
+    assert effective(host.look) == before
+
+
+@pytest.mark.parametrize("option", ["syslog_name=mine", "smtpd_sasl_auth_enable=no"])
+def test_a_service_of_ours_whose_options_were_changed_is_its_owners(host: Host, option: str) -> None:
+    host.deploy()
+    name, _, value = option.partition("=")
+    change(host, MASTER_CF, lambda text: set_options(text, {"submissions/inet": {name: value}}))
+    theirs = effective(host.look)
+    assert "submissions/inet stays: its owner has edited it since" in notes(host.remove())
+    left = effective(host.look)
+    assert {name: left[name] for name in left if name.startswith("submissions/")} == {
+        name: theirs[name] for name in theirs if name.startswith("submissions/")
+    }
+
+
+def test_what_a_service_on_587_needs_stays_and_an_undo_is_refused(host: Host) -> None:
+    host.deploy()
+    change(host, MASTER_CF, lambda text: text + OWNERS_587)
+    [refused] = host.undo().refusals
+    assert refused.startswith("587/inet in /etc/postfix/master.cf, which its owner has set up since, needs ")
+    told = notes(host.remove())
+    left = effective(host.look)
+    assert "submissions/inet" not in left
+    assert (left["smtpd_sasl_type"], left["smtpd_sasl_path"]) == ("dovecot", "private/auth")
+    # Port 25 offers no logins any more: the service has an option of its own.
+    assert "smtpd_sasl_auth_enable" not in left
+    assert host.content(DROPIN)
+    assert any(
+        note.startswith("587/inet, which its owner has set up since, and what it needs") for note in told
+    )
+    # Its certificate is reloaded after a renewal.
+    assert "systemctl reload postfix" in host.content(HOOK)
+
+
+def test_a_service_on_587_from_before_us_is_as_it_was(host: Host) -> None:
+    change(host, MASTER_CF, lambda text: text + OWNERS_587)
+    before = {key: file.content for key, file in host.look.files.items()}
+    host.deploy()
+    host.remove()
+    assert {key: file.content for key, file in host.look.files.items()} == before
+
+
+def test_a_service_that_inherits_its_logins_keeps_them(host: Host) -> None:
+    host.deploy()
+    inherits = OWNERS_587.replace("  -o smtpd_sasl_auth_enable=yes\n", "")
+    change(host, MASTER_CF, lambda text: text + inherits)
+    host.remove()
+    assert effective(host.look)["smtpd_sasl_auth_enable"] == "yes"
+
+
+def test_a_service_without_logins_needs_nothing(host: Host) -> None:
+    host.deploy()
+    change(host, MASTER_CF, lambda text: text + "10025 inet n - y - - smtpd\n  -o content_filter=\n")
+    host.remove()
+    assert "smtpd_sasl_type" not in effective(host.look)
+    assert not host.content(DROPIN)
+
+
+def test_a_parameter_to_which_main_cf_refers_stays(host: Host) -> None:
+    host.deploy()
+    change(host, MAIN_CF, lambda text: f"{text}smtpd_client_restrictions = $mua_client_restrictions\n")
+    assert "mua_client_restrictions stays: what its owner has written refers to it" in notes(host.remove())
+    left = effective(host.look)
+    assert "mua_client_restrictions" in left
+    assert "mua_relay_restrictions" not in left
+
+
+def _mua(text: str) -> str:
+    return text + "mua_client_restrictions = permit_sasl_authenticated, check_client_access hash:/o, reject\n"
+
+
+TAKEN_OUT = {
+    "an option": (lambda text: text, {"submissions_options": {"smtpd_milters": "inet:ours:1"}}),
+    "a list": (_mua, {"mua_client_restrictions": ["permit_sasl_authenticated", "reject"]}),
+    "a floor": (lambda text: text, {"tls_minimum_version": "TLSv1.3"}),
+    "a level": (lambda text: text, {"smtpd_tls_security_level": "encrypt"}),
+    "a domain": (lambda text: text, {"additional_domains": ["example.net"]}),
+    "logins on port 25": (
+        lambda text: set_parameter(text, "smtpd_sasl_auth_enable", "yes"),
+        {"smtp_auth_on_port_25": False},
+    ),
+}
+
+
+@pytest.mark.parametrize(("before", "data"), TAKEN_OUT.values(), ids=TAKEN_OUT)
+def test_what_is_taken_out_of_the_data_has_what_was_there_before(
+    host: Host, before: Callable[[str], str], data: dict[str, object]
+) -> None:
+    host.edit(MAIN_CF, before(host.content(MAIN_CF)))
+    without = Host(host.look)
+    without.deploy()
+    host.deploy(**data)
+    assert effective(host.look) != effective(without.look)
+    plan = host.deploy()
+    assert effective(host.look) == effective(without.look)
+    assert host.content(TABLE) == ""
+    assert plan.edits
+    assert not host.deploy().files
+
+
+def test_the_preview_says_that_the_data_no_longer_asks_for_something(host: Host) -> None:
+    host.deploy(submissions_options={"smtpd_milters": "inet:ours:1"})
+    plan = host.deploy()
+    [edit] = plan.edits
+    assert (edit.step, edit.lines) == ("Submissions", ("-  -o smtpd_milters=inet:ours:1\n",))
+    assert edit.reason == "the data no longer asks for it: what was there before is restored"
+
+
+def test_a_change_that_lost_its_power_is_on_the_ledger(host: Host) -> None:
+    before = {key: file.content for key, file in host.look.files.items()}
+    first = host.look
+    plan = host.deploy()
+    entry = LedgerEntry(plan.ledger_before, plan.ledger.kept_by(host.changes[-1].id))
+    # main.cf was swapped, master.cf was not.
+    files = {**host.look.files, MASTER_CF.key: first.files[MASTER_CF.key]}
+    host.look = replace(host.look, files=files, last_change=None, ledgers=(entry.after, entry.before))
+    host.deploy()
+    host.remove()
+    assert {key: file.content for key, file in host.look.files.items()} == before
+
+
+def test_a_ledger_that_cannot_be_read_refuses_the_host(host: Host) -> None:
+    [refused] = plan_of(wanted(), replace(host.look, has_ledger=False), STEPS).refusals
+    assert refused.startswith(
+        "the ledger of the last change, below /var/lib/smtp-auth/changes, cannot be read"
+    )
+
+
+def test_a_copy_that_is_not_what_the_ledger_says_is_not_restored(host: Host) -> None:
+    change(host, DROPIN, lambda _: "# theirs\n")
+    host.look = replace(host.look, listener=None)
+    host.deploy()
+    host.baseline = {place: "" if "dovecot" in place[1] else text for place, text in host.baseline.items()}
+    [refused] = host.remove().refusals
+    assert refused.startswith(f"the record has no sound copy of {host.look.files[DROPIN.key].path}")
+
+
+def test_a_ledger_is_read_as_it_was_written(host: Host) -> None:
+    host.look = replace(host.look, listener=None, socket=WANTED)
+    plan = host.deploy(additional_domains=["example.net"])
+    entry = LedgerEntry(plan.ledger_before, plan.ledger)
+    assert parse(as_json(entry)) == entry
+    with pytest.raises(ValueError, match="no ledger"):
+        parse('{"version": 1}')
