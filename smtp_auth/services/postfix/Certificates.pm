@@ -1,9 +1,10 @@
 package SmtpAuth::Postfix::Certificates;
 
-# Whether Postfix could serve a certificate.
+# Whether the files of a certificate are there, and it has not expired.
 #
-#   unusable NAME, CERTIFICATE, KEY   a sentence that says why the files that parameter NAME and that of its key shall name
-#                                     again cannot be served; nothing where they can
+#   unusable NAME, CERTIFICATE, KEY   a sentence that says what is wrong with the files that parameter NAME and that of its
+#                                     key shall name again; nothing if nothing is. Whether they belong together is not
+#                                     judged: the host had them so
 
 use strict;
 use warnings;
@@ -13,10 +14,10 @@ use SmtpAuth::Programs qw(run);
 our @EXPORT_OK = qw(unusable);
 
 sub unusable {
-    my ($name, $certificate, $key) = @_;
-    my ($why) = (_missing($certificate), _missing($key), _wrong($certificate, $key));
+    my ($name, @files) = @_;
+    my ($why) = ((map { _missing($_) } @files), _expired($files[0]));
     return if !defined $why;
-    return "$name would again be $certificate, and $why: put a valid certificate with its key there, or set "
+    return "$name would again be $files[0], and $why: put a valid certificate with its key there, or set "
         . 'another one in its place yourself';
 }
 
@@ -25,15 +26,11 @@ sub _missing {
     return -e $path ? () : "$path does not exist";
 }
 
-sub _wrong {
-    my ($certificate, $key) = @_;
-    my ($failed, $public) = run(qw(openssl x509 -noout -pubkey -in), $certificate);
-    return "$certificate holds no certificate" if $failed;
-    return "the certificate in $certificate has expired"
-        if (run(qw(openssl x509 -noout -checkend 0 -in), $certificate))[0];
-    my ($no_key, $its) = run(qw(openssl pkey -pubout -passin pass: -in), $key);
-    return "$key cannot be read" if $no_key;
-    return $its eq $public ? () : "the key in $key does not belong to it";
+sub _expired {
+    my ($path) = @_;
+    return (run(qw(openssl x509 -noout -checkend 0 -in), $path))[0]
+        ? "the certificate in $path has expired, or cannot be read"
+        : ();
 }
 
 1;
