@@ -5,10 +5,10 @@ ours, the shadow gets, too, in the way in which it becomes theirs.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
 from smtp_auth.postfix.main_cf import comment_out, defined_parameters, set_parameter
@@ -16,10 +16,8 @@ from smtp_auth.postfix.master_cf import services, set_options
 from smtp_auth.services.certbot.block import BLOCK, HOOK
 from smtp_auth.services.dovecot.listener import DROPIN
 from smtp_auth.services.postfix import POSTFIX
-from tests.unit.past import Host, with_effective_parameters
-from tests.unit.scenarios import stock, wanted, with_file, with_lineages
-
-VERSIONS = ("3.7.11", "3.10.5")
+from tests.unit.past import LISTENER, with_effective_parameters
+from tests.unit.scenarios import with_file
 
 # Data keys, each with values of which a deploy has one; the first is the default.
 DATA: dict[str, tuple[Any, ...]] = {
@@ -29,20 +27,22 @@ DATA: dict[str, tuple[Any, ...]] = {
     "mua_client_restrictions": (None, ["permit_sasl_authenticated", "permit_mynetworks", "reject"]),
     "mua_sender_restrictions": (None, ["reject_unknown_sender_domain"]),
     "mua_relay_restrictions": (None, ["permit_sasl_authenticated", "reject_unauth_destination", "reject"]),
-    "submissions_options": ({}, {"smtpd_milters": "inet:ours:1"}, {"smtpd_hard_error_limit": "3"}),
+    "submissions_options": ({}, {"smtpd_proxy_timeout": "50s"}, {"smtpd_hard_error_limit": "3"}),
     "additional_domains": ([], ["example.net"]),
     "certbot_reload_services": (["postfix"], ["postfix", "dovecot"]),
 }
 
-PARAMETERS = {
+SASL_PATH = "smtpd_sasl_path"
+
+PARAMETERS: dict[str, tuple[str, ...]] = {
     "smtpd_tls_security_level": ("encrypt", "none", "may"),
-    "smtpd_sasl_path": ("inet:10.0.0.1:9", "private/owners"),
+    SASL_PATH: ("inet:10.0.0.1:9", "private/owners"),
     "smtpd_tls_auth_only": ("no",),
     "smtpd_sasl_auth_enable": ("no",),
     "smtpd_tls_mandatory_protocols": (">=TLSv1.3", "!SSLv2, !SSLv3"),
-    "smtpd_tls_eccert_file": ("/etc/ssl/ec.pem",),
+    "smtpd_tls_eccert_file": ("/etc/ssl/certs/ssl-cert-snakeoil.pem",),
     "cyrus_sasl_config_path": ("/etc/postfix/sasl2",),
-    "mua_client_restrictions": ("permit_sasl_authenticated, check_client_access hash:/etc/x, reject",),
+    "mua_client_restrictions": ("permit_sasl_authenticated, check_client_access static:DUNNO, reject",),
     "mua_sender_restrictions": ("reject_sender_login_mismatch",),
     "owners_own": ("1", "2"),
     "message_size_limit": ("20480000",),
@@ -54,22 +54,39 @@ OWNERS_587 = (
 )
 OWNERS_465 = (
     "smtps inet n - n - 20 smtpd\n  -o smtpd_tls_wrappermode=yes\n  -o smtpd_sasl_auth_enable=yes\n"
-    "  -o smtpd_client_restrictions=permit_sasl_authenticated,reject\n  -o smtpd_milters=inet:owners:1\n"
+    "  -o smtpd_client_restrictions=permit_sasl_authenticated,reject\n"
+    "  -o smtpd_milters=inet:127.0.0.1:9\n  -o milter_default_action=accept\n"
 )
+
+
+class Edited(Protocol):
+    """A host that its owner edits: a simulated one, or one that is booted."""
+
+    @property
+    def look(self) -> Look:
+        """Its files, at least."""
+
+    def content(self, file: ManagedFile) -> str:
+        """A file; empty where there is none."""
+
+    def edit(self, file: ManagedFile, content: str | None) -> None:
+        """Give a file another content, or delete it."""
 
 
 @dataclass
 class World:
     """A host and its shadow.
 
+    + parameters: those that the owner sets, to values
     + told: what has been done to them
     + comments: options that the owner has added to a service of ours, which stay as comments
     + is_over: whether the host is no longer as its shadow although nothing on it is ours
     """
 
-    host: Host
+    host: Edited
     shadow: Look
     random: Random
+    parameters: Mapping[str, tuple[str, ...]]
     told: list[str] = field(default_factory=list)
     comments: set[str] = field(default_factory=set)
     is_over: bool = False
@@ -85,15 +102,10 @@ class World:
         self.shadow = with_effective_parameters(with_file(self.shadow, file, content=content))
 
 
-def new_world(seed: int) -> World:
-    """A stock host, or one on which its owner has been at work."""
-    random = Random(seed)
-    look = with_lineages(stock(random.choice(VERSIONS)), wanted(additional_domains=["example.net"]))
-    look = with_effective_parameters(look)
-    world = World(Host(look), look, random)
-    for _ in range(random.choice((0, 0, 1, 2))):
+def begin(world: World) -> None:
+    """Some edits of its owner's before the first deploy."""
+    for _ in range(world.random.choice((0, 0, 1, 2))):
         edit(world)
-    return world
 
 
 def edit(world: World) -> None:
@@ -103,13 +115,11 @@ def edit(world: World) -> None:
     doing(world)
 
 
-def deploy(world: World) -> dict[str, Any]:
-    """A deploy with random data; returns these."""
+def random_data(world: World) -> dict[str, Any]:
+    """Data for a deploy."""
     data = {key: world.random.choice((values[0], *values)) for key, values in DATA.items()}
     world.told.append(f"deploy {data}")
-    plan = world.host.deploy(**data)
-    world.told += [f"refused: {reason}" for reason in plan.refusals]
-    return data if not plan.refusals else {}
+    return data
 
 
 def effective(look: Look) -> dict[str, str]:
@@ -134,15 +144,15 @@ def differences(one: Look, other: Look) -> dict[str, tuple[str | None, str | Non
 
 
 def _set_a_parameter(world: World) -> None:
-    name = world.random.choice([*PARAMETERS])
-    value = world.random.choice(PARAMETERS[name])
+    name = world.random.choice([*world.parameters])
+    value = world.random.choice(world.parameters[name])
     if defined_parameters(world.host.content(MAIN_CF)).get(name) != value:
         world.told.append(f"{name} = {value}")
         world.both(MAIN_CF, lambda text: set_parameter(text, name, value))
 
 
 def _delete_a_parameter(world: World) -> None:
-    name = world.random.choice([*PARAMETERS])
+    name = world.random.choice([*world.parameters])
     if name in defined_parameters(world.host.content(MAIN_CF)):
         world.told.append(name)
         world.both(MAIN_CF, lambda text: comment_out(text, name))
@@ -152,9 +162,16 @@ def _comment(world: World) -> None:
     world.both(MAIN_CF, lambda text: f"# {len(text)}\n{text}")
 
 
+_OPTIONS = {
+    "smtpd_sasl_auth_enable": ("yes", "no"),
+    "smtpd_tls_security_level": ("none", "may"),
+    "smtpd_soft_error_limit": ("7",),
+}
+
+
 def _set_an_option_of_port_25(world: World) -> None:
-    name = world.random.choice(("smtpd_sasl_auth_enable", "smtpd_tls_security_level", "smtpd_proxy_timeout"))
-    value = world.random.choice({"smtpd_sasl_auth_enable": ("yes", "no")}.get(name, ("none", "may")))
+    name = world.random.choice([*_OPTIONS])
+    value = world.random.choice(_OPTIONS[name])
     if effective(world.host.look).get(f"smtp/inet/{name}") != value:
         world.told.append(f"{name}={value}")
         world.both(MASTER_CF, lambda text: set_options(text, {"smtp/inet": {name: value}}))
@@ -174,7 +191,7 @@ def _replace_465(world: World) -> None:
                 text = text[: one.start] + text[one.end :]
         return text + OWNERS_465
 
-    if effective(world.host.look).get("smtps/inet/smtpd_milters") != "inet:owners:1":
+    if effective(world.host.look).get("smtps/inet/smtpd_milters") != "inet:127.0.0.1:9":
         world.both(MASTER_CF, replaced)
 
 
@@ -216,8 +233,8 @@ def _add_an_option_on_465(world: World) -> None:
 
 
 def _define_a_parameter_again(world: World) -> None:
-    name = world.random.choice([*PARAMETERS])
-    value = world.random.choice(PARAMETERS[name])
+    name = world.random.choice([*world.parameters])
+    value = world.random.choice(world.parameters[name])
     if defined_parameters(world.host.content(MAIN_CF)).get(name) != value:
         world.told.append(f"again: {name} = {value}")
         world.both(MAIN_CF, lambda text: f"{text.rstrip()}\n{name} = {value}\n")
@@ -238,13 +255,12 @@ def _edit_the_dropin(world: World) -> None:
     if text and "# mine" not in text:
         world.host.edit(DROPIN, text + "# mine\n")
         world.on_shadow(DROPIN, lambda _: text + "# mine\n")
-        world.shadow = replace(world.shadow, listener=world.host.look.listener)
+        world.shadow = replace(world.shadow, listener=LISTENER)
 
 
 def _delete_the_dropin(world: World) -> None:
     if world.host.content(DROPIN):
         world.host.edit(DROPIN, None)
-        world.host.look = replace(world.host.look, listener=None)
         world.shadow = replace(with_file(world.shadow, DROPIN, content=None, mode=""), listener=None)
 
 

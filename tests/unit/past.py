@@ -16,6 +16,7 @@ from smtp_auth.past.undo import plan_of_undo
 from smtp_auth.plan.plan import Plan, plan_ignoring_obstacles, plan_of
 from smtp_auth.postfix.lists import expanded
 from smtp_auth.postfix.main_cf import defined_parameters
+from smtp_auth.services.dovecot.listener import DROPIN
 from smtp_auth.settings import Settings
 from tests.unit.scenarios import wanted, with_file
 
@@ -115,6 +116,8 @@ class Host:
         mode = self.look.files[file.key].mode or "0644"
         self.look = with_file(self.look, file, content=content, mode=mode if content is not None else "")
         self.look = with_effective_parameters(self.look)
+        if file == DROPIN:
+            self.look = replace(self.look, listener=None if content is None else LISTENER)
 
     def deploy(self, **data: Any) -> Plan:
         """A deploy with these data keys over the defaults."""

@@ -1,20 +1,25 @@
 """After any history nothing of an owner's is lost, and nothing of ours stays."""
 
+from collections.abc import Callable
+from random import Random
+
 import pytest
 
 from smtp_auth.facts.look import MASTER_CF
 from tests.unit.histories import (
+    PARAMETERS,
     World,
+    begin,
     defined_twice,
-    deploy,
     differences,
     edit,
     effective,
     hook_of_the_owner,
     is_mine,
-    new_world,
+    random_data,
 )
-from tests.unit.past import Host
+from tests.unit.past import Host, with_effective_parameters
+from tests.unit.scenarios import stock, wanted, with_lineages
 
 HISTORIES = 1000
 
@@ -22,57 +27,73 @@ HISTORIES = 1000
 @pytest.mark.parametrize("first", range(0, HISTORIES, 100))
 def test_a_removal_leaves_what_the_owner_would_have_without_us(first: int) -> None:
     for seed in range(first, first + 100):
-        world = new_world(seed)
-        for _ in range(world.random.randrange(1, 6)):
-            world.random.choice((_deploy, _deploy, edit, edit, _undo, _remove))(world)
-            if world.is_over:
+        _History(seed).run()
+
+
+class _History:
+    def __init__(self, seed: int) -> None:
+        random = Random(seed)
+        look = with_lineages(
+            stock(random.choice(("3.7.11", "3.10.5"))), wanted(additional_domains=["example.net"])
+        )
+        self.host = Host(with_effective_parameters(look))
+        self.world = World(self.host, self.host.look, random, PARAMETERS, [f"history {seed}"])
+
+    def run(self) -> None:
+        begin(self.world)
+        acts: list[Callable[[], None]] = [self._deploy, self._deploy, self._edit, self._edit]
+        acts += [self._undo, self._remove]
+        for _ in range(self.world.random.randrange(1, 6)):
+            self.world.random.choice(acts)()
+            if self.world.is_over:
                 break
-        _remove(world)
-        _compare(world, seed)
+        self._remove()
+        self._compare()
 
+    def _edit(self) -> None:
+        edit(self.world)
 
-def _deploy(world: World) -> None:
-    data = deploy(world)
-    if not data:
-        return
-    # As if the data had never been other.
-    fresh = Host(world.shadow)
-    assert not fresh.deploy(**data).refusals
-    found = differences(world.host.look, fresh.look)
-    # What its owner has added to a service of ours.
-    found = {name: values for name, values in found.items() if not name.endswith("junk_command_limit")}
-    assert found == {}, world.told
-    assert not world.host.deploy(**data).files, world.told
+    def _deploy(self) -> None:
+        data = random_data(self.world)
+        refusals = self.host.deploy(**data).refusals
+        self.world.told += refusals
+        if refusals:
+            return
+        # As if the data had never been other.
+        fresh = Host(self.world.shadow)
+        assert not fresh.deploy(**data).refusals
+        found = differences(self.host.look, fresh.look)
+        # What its owner has added to a service of ours.
+        found = {name: values for name, values in found.items() if not name.endswith("junk_command_limit")}
+        assert found == {}, self.world.told
+        assert not self.host.deploy(**data).files, self.world.told
 
+    def _undo(self) -> None:
+        if self.host.changes:
+            number = self.world.random.choice((1, 1, 1, 2, 3))
+            refusals = self.host.undo(self.host.changes[-number:]).refusals
+            self.world.told += [f"undo of {number}", *refusals]
 
-def _undo(world: World) -> None:
-    if world.host.changes:
-        number = world.random.choice((1, 1, 1, 2, 3))
-        refused = world.host.undo(world.host.changes[-number:]).refusals
-        world.told.append(f"undo {refused}")
+    def _remove(self) -> None:
+        if self.host.changes:
+            plan = self.host.remove()
+            self.world.told += ["remove", *(note.text for note in plan.notes)]
+            assert not plan.refusals, self.world.told
+            # What a service of the owner's needs is the owner's now.
+            self.world.is_over = bool(differences(self.host.look, self.world.shadow))
 
-
-def _remove(world: World) -> None:
-    if world.host.changes:
-        plan = world.host.remove()
-        world.told.append(f"remove {plan.notes}")
-        assert not plan.refusals, world.told
-        # What a service of the owner's needs is the owner's now.
-        world.is_over = bool(differences(world.host.look, world.shadow))
-
-
-def _compare(world: World, seed: int) -> None:
-    where = (seed, world.told)
-    found = differences(world.host.look, world.shadow)
-    assert not [name for name in found if "/" in name], (where, found)
-    needs = [
-        name
-        for name, value in effective(world.host.look).items()
-        if name.endswith("/smtpd_sasl_auth_enable") and value == "yes"
-    ]
-    if not needs:
-        assert found == {}, where
-        assert is_mine(world.host.look) == is_mine(world.shadow), where
-        assert hook_of_the_owner(world.host.look) == hook_of_the_owner(world.shadow), where
-    assert defined_twice(world.host.look) <= defined_twice(world.shadow), where
-    assert all(comment in world.host.content(MASTER_CF) for comment in world.comments), where
+    def _compare(self) -> None:
+        host, shadow, told = self.host, self.world.shadow, self.world.told
+        found = differences(host.look, shadow)
+        assert not [name for name in found if "/" in name], (told, found)
+        needs = [
+            name
+            for name, value in effective(host.look).items()
+            if name.endswith("/smtpd_sasl_auth_enable") and value == "yes"
+        ]
+        if not needs:
+            assert found == {}, told
+            assert is_mine(host.look) == is_mine(shadow), told
+            assert hook_of_the_owner(host.look) == hook_of_the_owner(shadow), told
+        assert defined_twice(host.look) <= defined_twice(shadow), told
+        assert all(comment in host.content(MASTER_CF) for comment in self.world.comments), told
