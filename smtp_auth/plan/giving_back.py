@@ -16,7 +16,7 @@ def give_back(
 
     + steps: in the order in which what they have written is given back
     + chosen: the key of a file to the names of definitions on the draft's ledger
-    + reason: see `Edit`
+    + reason: why; the preview says it, too
     """
     known = {step.name for step in steps}
     for step in steps:
@@ -39,4 +39,6 @@ def give_back(
             for name, value in service.definitions.read(file, before).items():
                 if name not in its and name not in service.definitions.read(file, content):
                     draft.note(f"{name} = {value} stays as a comment: its owner has added it")
+            if reason:
+                draft.note(f"{', '.join(its)}: {reason}")
             draft.write(file, content, parameters=tuple(its), reason=reason)

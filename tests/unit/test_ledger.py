@@ -252,7 +252,9 @@ def test_the_preview_says_that_the_data_no_longer_asks_for_something(host: Host)
     plan = host.deploy()
     [edit] = plan.edits
     assert (edit.step, edit.lines) == ("Submissions", ("-  -o smtpd_milters=inet:ours:1\n",))
-    assert edit.reason == "the data no longer asks for it: what was there before is restored"
+    reason = "the data no longer asks for it: what was there before is restored"
+    assert edit.reason == reason
+    assert f"submissions/inet/smtpd_milters: {reason}" in notes(plan)
 
 
 def test_a_change_that_lost_its_power_is_on_the_ledger(host: Host) -> None:
