@@ -115,9 +115,9 @@ def edit(world: World) -> None:
     doing(world)
 
 
-def random_data(world: World) -> dict[str, Any]:
+def random_data(world: World, keys: Mapping[str, tuple[Any, ...]] = DATA) -> dict[str, Any]:
     """Data for a deploy."""
-    data = {key: world.random.choice((values[0], *values)) for key, values in DATA.items()}
+    data = {key: world.random.choice((values[0], *values)) for key, values in keys.items()}
     world.told.append(f"deploy {data}")
     return data
 

@@ -268,10 +268,18 @@ def test_a_service_that_would_die_is_not_asked_whether_it_serves(
     lines = "".join(f"  -o {option}\n" for option in (*options, f"smtpd_sasl_path={path}"))
     first = stock("3.10.5")
     look = with_master_cf(first, f"{content(first, MASTER_CF)}smtps inet n - y - - smtpd\n{lines}")
+    look = replace(look, listening=frozenset((25, 465)))
     plan = plan_of(wanted(), look, STEPS)
     assert instructions_of(plan, look)["postfix.unserved"] == ["465" if dies else ""]
     there = replace(look, socket=LISTENER)
     assert instructions_of(plan, there)["postfix.unserved"] == [""]
+
+
+def test_a_service_of_which_postfix_does_not_know_yet_is_not_asked_whether_it_serves() -> None:
+    first = stock("3.10.5")
+    look = with_master_cf(first, f"{content(first, MASTER_CF)}smtps inet n - y - - smtpd\n")
+    plan = plan_of(wanted(), look, STEPS)
+    assert instructions_of(plan, look)["postfix.unserved"] == ["465"]
 
 
 def test_what_the_record_does_not_hold_as_it_was_refuses_the_host() -> None:

@@ -26,7 +26,7 @@ def instructions(plan: Plan, settings: Settings, look: Look) -> Iterator[Instruc
     yield from (("postfix.restored", "\t".join(files)) for files in plan.proof.restored_certificates)
     yield from (("postfix.sni_table", table) for table in plan.proof.sni_tables)
     yield from (("postfix.prove", "\t".join(words)) for words in _conversations(plan.proof, look))
-    yield "postfix.unserved", "465" if _lacks_listener(look) else ""
+    yield "postfix.unserved", "465" if _is_not_open(look) or _lacks_listener(look) else ""
     yield from (("postfix.prove_old", "\t".join(words)) for words in _earlier_conversations(settings, look))
 
 
@@ -98,6 +98,11 @@ def _wrapped(look: Look) -> bool:
     return any(
         look.effective(service, "smtpd_tls_wrappermode") == "yes" for service in look.submissions_services
     )
+
+
+def _is_not_open(look: Look) -> bool:
+    """Whether nobody has reloaded Postfix since a service on port 465 was written."""
+    return bool(look.submissions_services) and 465 not in look.listening
 
 
 def _lacks_listener(look: Look) -> bool:
