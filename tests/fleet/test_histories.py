@@ -32,8 +32,10 @@ from tests.unit.scenarios import stock as recorded
 
 HISTORIES = 15
 
-# Without a listener that is not there: a service that its owner has broken serves nobody, before and after.
-_HARMLESS = {name: values for name, values in PARAMETERS.items() if name != SASL_PATH}
+# Without a listener that is not there, and a certificate without its key: with these nothing serves, and what
+# restores them is put back.
+_HARMFUL = {SASL_PATH, "smtpd_tls_eccert_file"}
+_HARMLESS = {name: values for name, values in PARAMETERS.items() if name not in _HARMFUL}
 
 # These hosts have a certificate for one domain.
 _DATA = {key: values for key, values in DATA.items() if key != "additional_domains"}
