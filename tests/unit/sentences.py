@@ -39,7 +39,12 @@ _NO_REFUSALS = (
 )
 
 # Functions that are given a sentence of a refusal: exceptions by their names' ends, and these.
-_REFUSING = re.compile(r"(?:Error|Problem|NoAnswer|OnRecord|fail|refuse|append)$")
+_REFUSING = re.compile(
+    r"(?:Error|Problem|NoAnswer|OnRecord|Refusal|\bfail|\brefuse|(?:refus|reason|obstacle)\w*\.(?:append|extend))$"
+)
+
+# Names that hold such sentences.
+_REFUSALS = re.compile(r"refus|obstacle")
 
 
 @dataclass(frozen=True, order=True)
@@ -140,6 +145,12 @@ def _refusing(function: ast.FunctionDef) -> Iterator[ast.expr]:
                     yield from _alternatives(value)
             case ast.Call(func=called, args=arguments) if _REFUSING.search(ast.unparse(called)):
                 yield from (part for one in arguments for part in _alternatives(one))
+            case ast.keyword(arg=str() as name, value=value) if _REFUSALS.search(name):
+                yield from _alternatives(value)
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if _REFUSALS.search(name):
+                yield from _alternatives(value)
+            case ast.AugAssign(target=ast.Name(id=name), value=value) if _REFUSALS.search(name):
+                yield from _alternatives(value)
 
 
 def _alternatives(value: ast.expr) -> Iterator[ast.expr]:
@@ -147,7 +158,7 @@ def _alternatives(value: ast.expr) -> Iterator[ast.expr]:
         case ast.IfExp(body=one, orelse=other):
             yield from _alternatives(one)
             yield from _alternatives(other)
-        case ast.List(elts=several) | ast.BoolOp(values=several):
+        case ast.List(elts=several) | ast.Tuple(elts=several) | ast.BoolOp(values=several):
             for one in several:
                 yield from _alternatives(one)
         case ast.Constant(value=str()) | ast.JoinedStr() | ast.Name() | ast.BinOp(op=ast.Add()):

@@ -82,6 +82,9 @@ def test_no_entry_stands_twice() -> None:
         ("def f(x):\n    hint = 'give more'\n    raise SomeError(hint)", "give more"),
         ("def f(x):\n    fail([f'no {x!r} here'])", "no … here"),
         ("def f(x):\n    refusals.append(f'no {x!r} here')", "no … here"),
+        ("def f(x):\n    refusals += [f'no {x!r} here']", "no … here"),
+        ("def f(x):\n    refusals = [f'no {x!r} here']", "no … here"),
+        ("def f(x):\n    g(Plan(refusals=(f'no {x!r} here',)))", "no … here"),
         ("def f(x):\n    return Outcome.FAILED, [f'lost {x}']", "lost …"),
         ("def f(x):\n    return f'{x} is lost'", "… is lost"),
         ("def f(x):\n    yield 'one way' if x else 'one way'", "one way"),
@@ -97,6 +100,7 @@ def test_a_sentence_is_found_in_python(code: str, text: str) -> None:
     [
         "def _warnings(look):\n    yield 'a warning is none'",
         "def f(draft):\n    draft.note('a note is none')",
+        "def f(notes):\n    notes.append('a note is none')",
         "def _part(x):\n    return 'a part of another'",
         'def f(x):\n    """A docstring is none."""',
     ],
