@@ -53,8 +53,9 @@ def main() -> int:
     lab = Lab(ROOT, tell=lambda what, done, _: print(f"{what}: {done}", flush=True))
     stays_up = lab.is_up()
     try:
-        lab.up([spec for spec in DEFAULT_FLEET if spec.group == _GROUP])
-        _make([host for name, host in lab.hosts.items() if name.endswith(".example.jp")])
+        specs = [spec for spec in DEFAULT_FLEET if spec.group == _GROUP]
+        lab.up(specs)
+        _make([lab.hosts[spec.name] for spec in specs])
     except LabError as error:
         print(f"pictures: {error}", file=sys.stderr)
         return 1
@@ -118,13 +119,15 @@ def chosen_lines(output: str) -> list[str]:
     """The lines of a run that the picture shows, in an order that is the same at each run.
 
     Left out is what pyinfra prints before it looks at the hosts, its own list of the operations, and the end
-    of a long run of added lines.
+    of a long run of added lines. Raises a `LabError` if no host was looked at.
     """
     lines = [line.rstrip() for line in output.split("\n")]
-    start = next(index for index, line in enumerate(lines) if _plain(line).startswith("--> Preparing"))
+    starts = [index for index, line in enumerate(lines) if _plain(line).startswith("--> Preparing")]
+    if not starts:
+        raise LabError(f"pyinfra has not looked at the hosts:\n{output}")
     kept = []
     is_shown = True
-    for line in lines[start:]:
+    for line in lines[starts[0] :]:
         if _plain(line).startswith("-->"):
             is_shown = not _plain(line).startswith(_BESIDE)
         if is_shown and _plain(line).strip():

@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from lab.command import LabError
 from lab.pictures import ROOT, chosen_lines, picture, said
 
 GREEN, RED, BOLD, END = "\x1b[32m", "\x1b[31m", "\x1b[1m", "\x1b[0m"
@@ -39,6 +40,11 @@ def test_what_stands_beside_the_hosts_and_the_report_is_left_out() -> None:
         "--> Report:",
         "        2 hosts: 1 would change, 1 refused",
     ]
+
+
+def test_a_run_that_looked_at_no_host_gives_no_picture() -> None:
+    with pytest.raises(LabError, match="no such file"):
+        chosen_lines("--> Loading config...\nno such file\n")
 
 
 def test_hosts_stand_in_one_order_whichever_answered_first() -> None:
