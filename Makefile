@@ -75,3 +75,8 @@ lock:
 	$(COMPILE) pyproject.toml --output-file requirements.txt
 	$(COMPILE) pyproject.toml --group dev --constraints requirements.txt --output-file requirements-dev.txt
 	cd bench && $(COMPILE) requirements.in --output-file requirements.txt
+
+# docs/preview.svg and docs/refusal.svg, out of runs on the lab.
+.PHONY: pictures
+pictures: requirements
+	$(RUN)python -m lab.pictures

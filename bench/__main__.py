@@ -84,8 +84,8 @@ class Results:
 
     If a work is measured again on a fleet, its new rows replace the old rows of all peers.
 
-    + folder: with benchmark.json, benchmark.md and benchmark.svg; a README.md beside the folder gets the
-      first table between its two marks
+    + folder: with benchmark.json, benchmark.md and benchmark.svg; a README.md beside the folder gets
+      the summary between its two marks
     """
 
     def __init__(self, folder: Path) -> None:

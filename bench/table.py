@@ -50,18 +50,20 @@ def table(results: dict[str, Any]) -> str:
 
 
 def summary(results: dict[str, Any]) -> str:
-    """The page's first table without spreads, and where it was measured: for the README."""
+    """Where it was measured, and a line per work with the times on the largest fleet: for the README."""
     machine = results["machine"]
-    rows: list[Row] = results["measured"]
-    return "\n".join(
-        [
-            "Median seconds; 2.0x is twice the time of this deploy. "
-            f"{machine['cores']} cores, {measured_on(rows)}.",
-            "",
-            *_aligned(_times(rows, lambda seconds: "")),
-            "",
-        ]
-    )
+    rows: list[Row] = [row for row in results["measured"] if not row["delay_ms"]]
+    most = max(row["hosts"] for row in rows)
+    lines = [f"Median seconds on {most} hosts. {machine['cores']} cores, {measured_on(rows)}.", ""]
+    for work in dict.fromkeys(row["work"] for row in rows):
+        found = {
+            r["peer"]: statistics.median(r["seconds"])
+            for r in rows
+            if (r["hosts"], r["work"]) == (most, work) and r["seconds"]
+        }
+        times = [f"{peer.title} {found[name]:.1f}" for name, peer in PEERS.items() if name in found]
+        lines.append(f"- {WORKS[work].title}: {', '.join(times)}")
+    return "\n".join([*lines, ""])
 
 
 def measured_on(rows: list[Row]) -> str:
@@ -84,6 +86,13 @@ def _origin(results: dict[str, Any]) -> list[str]:
         f"Load of the machine meanwhile {min(loads):.1f} to {max(loads):.1f}.",
         "The hosts run on the same machine as the controller, Debian 13 and 12 in turn.",
         f"One run to warm up, then {counted} counted, the peers in turn. Made by `python3 -m bench`.",
+        "",
+        "Measured are this deploy, the same work as an Ansible playbook, that playbook with Mitogen, the",
+        "same work as a shell script over `ssh`, and a bare `ssh` that only reads the same state. `make",
+        "bench` measures again, in less than half an hour: nothing to do, first deploy and one",
+        "parameter, on 1, 4 and 16 hosts. `python3 -m bench --full` measures everything, in one and a",
+        "half hours; `--help` says how to measure a part.",
+        "The plot is [benchmark.svg](benchmark.svg), the figures are [benchmark.json](benchmark.json).",
     ]
 
 

@@ -108,10 +108,16 @@ def test_a_time_is_the_median_with_its_spread_and_how_many_times_ours_it_is() ->
     one, sixteen, *_ = _cells(table(_RESULTS), "nothing to do")
     assert one == ["nothing to do", "1", "0.50 (0.40 to 0.90)", "5.00 (4.00 to 6.00) 10.0x", "-", "-", "-"]
     assert sixteen[3] == "20.00 (20.00 to 20.00) 20.0x"
-    assert [row[2:4] for row in _cells(summary(_RESULTS), "nothing to do")] == [
-        ["0.50", "5.00 10.0x"],
-        ["1.00", "20.00 20.0x"],
-    ]
+
+
+def test_the_readme_has_a_line_a_work_with_the_medians_on_the_largest_fleet() -> None:
+    far = {**_row("pyinfra", 64, [9.0], 0.2), "delay_ms": 50.0}
+    first = {**_row("pyinfra", 16, [3.0, 4.0, 8.0], 0.2), "work": "first"}
+    assert summary({**_RESULTS, "measured": [*_RESULTS["measured"], first, far]}) == (
+        "Median seconds on 16 hosts. 2 cores, 2026-01-02.\n\n"
+        "- nothing to do: this deploy 1.0, Ansible 20.0\n"
+        "- first deploy: this deploy 4.0\n"
+    )
 
 
 def test_growth_is_the_time_beside_one_hosts_and_the_processor_time_of_each_further_host() -> None:
