@@ -4,13 +4,18 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/
 
-.PHONY: demo test check verify bench lab-up lab-down install wheel lock group-data
+.PHONY: demo test test-all check verify bench lab-up lab-down clean install wheel lock group-data
 
 demo: requirements
 	$(RUN)python -m lab.demo
 
+# Everything, but of the slowest tests a part that follows from the commit: tests/conftest.py has the list.
+SAMPLE ?= $(shell git rev-parse HEAD 2>/dev/null || echo none)
 test: requirements check
-	$(RUN)pytest tests
+	$(RUN)pytest tests -m '' --sample $(SAMPLE)
+
+test-all: requirements check
+	$(RUN)pytest tests -m ''
 
 check: requirements
 	$(RUN)ruff check .
