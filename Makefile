@@ -54,7 +54,7 @@ requirements: lab-requirements $(VENV)/.installed
 
 .PHONY: lab-requirements
 lab-requirements:
-	@lab/install-requirements
+	@$(PYTHON) -m lab.packages
 
 PIP = $(@D)/bin/pip install --quiet --disable-pip-version-check
 
