@@ -38,8 +38,13 @@ bench: requirements .venv-bench/.installed
 lab-up: requirements
 	$(RUN)python -m lab up
 
+# Says what stays.
 lab-down:
 	$(PYTHON) -m lab down
+
+# Deletes that, too, in this checkout and elsewhere on the machine.
+clean:
+	$(PYTHON) -B -m lab clean
 
 # .venv/bin/smtp-auth, which runs what is in this checkout.
 install: $(VENV)/.installed
@@ -56,7 +61,9 @@ requirements: lab-requirements $(VENV)/.installed
 lab-requirements:
 	@$(PYTHON) -m lab.packages
 
-PIP = $(@D)/bin/pip install --quiet --disable-pip-version-check
+# Beside the lab's images: `make clean` deletes both.
+PIP_CACHE = "$${XDG_CACHE_HOME:-$$HOME/.cache}/smtp-auth-lab/pip"
+PIP = $(@D)/bin/pip --cache-dir $(PIP_CACHE) install --quiet --disable-pip-version-check
 
 # The program itself is no part of the lock: pip builds it with what the lock has installed.
 $(VENV)/.installed: requirements-dev.txt pyproject.toml hatch_build.py

@@ -94,9 +94,7 @@ def recorded() -> list[str]:
 
 def forget() -> None:
     """Delete the record."""
-    RECORD.unlink(missing_ok=True)
-    if RECORD.parent.is_dir():
-        RECORD.parent.rmdir()
+    shutil.rmtree(RECORD.parent, ignore_errors=True)
 
 
 def drop_old_policy() -> None:
