@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 
@@ -19,6 +20,7 @@ KILLS = "tests/unit/on_host/test_change.py"
 FAULTS = "tests/fleet/test_faults.py"
 
 
+@cache
 def collected(*options: str) -> tuple[Counter[str], str]:
     """How many cases of each test pytest would run, and what it says."""
     words = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", KILLS, FAULTS]
