@@ -91,9 +91,16 @@ class Claims:
         """Whether nobody holds a number."""
         return number not in self._held()
 
+    def below(self, root: Path) -> list[Path]:
+        """The folders that hold a number: a checkout, and those in it (the benchmark has its own lab)."""
+        return [path for path in self._roots() if path.is_relative_to(root)]
+
     def others(self, root: Path) -> list[str]:
-        """The other checkouts that hold a number."""
-        return sorted({str(claim.get("root")) for claim in self._held().values()} - {str(root)})
+        """The folders outside a checkout that hold a number."""
+        return [str(path) for path in self._roots() if not path.is_relative_to(root)]
+
+    def _roots(self) -> list[Path]:
+        return sorted({Path(str(claim.get("root"))) for claim in self._held().values()})
 
     def release(self, number: int) -> None:
         """Give a number back; with the last one, restore the machine's inotify limit, too."""

@@ -16,6 +16,7 @@ from lab.names import Names
 
 def left(root: Path, claims: Claims) -> Iterator[str]:
     """What stays when the lab of a checkout is down, a line each."""
+    yield from (f"the lab in {path}, with its hosts" for path in claims.below(root))
     if others := claims.others(root):
         yield f"fs.inotify.max_user_instances = {inotify_limit()}, for the lab of {', '.join(others)}"
     if products := _products(root):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lab import cleaning
+from lab import cleaning, packages
 from lab.claim import Claims
 from lab.command import LabError, environment, require_machine
 from lab.fleet import DEFAULT_FLEET, HostSpec
@@ -93,6 +93,7 @@ def _shown(path: Path) -> Path:
 
 def _down(_options: argparse.Namespace) -> int:
     Lab(ROOT, tell=_line).down()
+    packages.drop_old_policy()
     lines = list(cleaning.left(ROOT, Claims()))
     for line in lines:
         _line("stays", line)
@@ -102,11 +103,13 @@ def _down(_options: argparse.Namespace) -> int:
 
 
 def _clean(_options: argparse.Namespace) -> int:
-    lab = Lab(ROOT, tell=_line)
-    # Without a lab, the programs that it needs may be gone as well.
-    if lab.is_there():
-        lab.down()
-    lines = list(cleaning.clean(ROOT, Claims()))
+    claims = Claims()
+    for folder in {ROOT, *claims.below(ROOT)}:
+        lab = Lab(folder, tell=_line)
+        # Without a lab, the programs that it needs may be gone as well.
+        if lab.is_there():
+            lab.down()
+    lines = list(cleaning.clean(ROOT, claims))
     for line in lines:
         _line("stays", line)
     if not lines:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from lab.command import SYSTEM_PATH, LabError, environment, run
+from lab.command import LabError, environment, run
 
 _LIST = Path(__file__).with_name("packages.txt")
 _NO_SERVICES = Path(__file__).with_name("no-services")
@@ -29,6 +29,9 @@ RECORD = Path("/var/lib/smtp-auth-lab/packages")
 # Earlier versions forbade services with this file, and left it there if they were interrupted.
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _OUR_POLICY = b"#!/bin/sh\nexit 101\n"
+
+# apt's own: what somebody keeps in /usr/local is no part of a package's scripts.
+_APT_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
 _WHOLE = {"installed", "not-installed", "config-files"}
 
@@ -53,7 +56,7 @@ def main() -> int:
 def require() -> None:
     """Install the packages of packages.txt that this machine lacks."""
     if platform.system() != "Linux" or not shutil.which("apt-get"):
-        raise LabError("it boots Debian hosts: it needs a Linux machine with apt-get (Debian 12 or later)")
+        raise LabError("it boots Debian hosts, and needs a Linux machine with apt-get (Debian 12 or later)")
     drop_old_policy()
     if not (missing := _missing()):
         return
@@ -151,7 +154,7 @@ def _path() -> str:
         raise LabError(
             f"{_NO_SERVICES} cannot be part of a PATH, and without it services would start: move it"
         )
-    return f"{_NO_SERVICES}:{SYSTEM_PATH}"
+    return f"{_NO_SERVICES}:{_APT_PATH}"
 
 
 @contextmanager

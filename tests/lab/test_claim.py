@@ -100,8 +100,11 @@ def test_while_the_machine_is_cleared_the_claims_of_others_are_known(claims: Cla
     claims.take(gone, never)
     abandon(tmp_path, gone, number=2)
     cleared: list[int] = []
+    inside = checkout(one / ".bench")
+    LabState(inside, claims.take(inside, cleared.append)).write()
     with claims.cleared(one, cleared.append) as others:
         assert others == [str(two)]
+    assert claims.below(one) == [one, inside]
     assert cleared == [2]
     assert claims.of(gone) == []
 

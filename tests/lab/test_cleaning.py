@@ -57,6 +57,11 @@ def test_what_stays_is_said(checkout: Path, claims: Claims) -> None:
     assert lines[2:] == ["1 Debian packages that this machine did not have before"]
 
 
+def test_the_benchmarks_lab_is_said(checkout: Path, claims: Claims) -> None:
+    claims.take(checkout / ".bench", lambda _: None)
+    assert next(cleaning.left(checkout, claims)) == f"the lab in {checkout / '.bench'}, with its hosts"
+
+
 def test_nothing_is_left(checkout: Path, claims: Claims, tmp_path: Path) -> None:
     claims.release(claims.take(checkout, lambda _: None))
     record("nobody-has-this")
