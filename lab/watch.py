@@ -3,7 +3,6 @@
 python3 -m lab.watch CHECKOUT    waits for the end of its standard input, which that program holds
 """
 
-import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +16,7 @@ from lab.lab import Lab
 def watched(root: Path) -> Iterator[None]:
     """Inside a `with`, the lab of a checkout is this program's: it does not outlive it.
 
-    Whoever leaves the `with` in order has taken the lab down.
+    Whoever leaves the `with` in order has taken the lab down; after an exception, that is done for them.
     """
     watch = subprocess.Popen(
         [sys.executable, "-m", "lab.watch", str(root)],
@@ -28,11 +27,15 @@ def watched(root: Path) -> Iterator[None]:
         # A terminal's Ctrl-C does not reach it.
         start_new_session=True,
     )
-    # After an exception, the watch stays until this program has ended.
-    yield
+    assert watch.stdin is not None
+    try:
+        yield
+    except BaseException:
+        watch.stdin.close()
+        raise
     watch.kill()
-    with contextlib.suppress(BrokenPipeError):
-        watch.communicate()
+    watch.wait()
+    watch.stdin.close()
 
 
 if __name__ == "__main__":

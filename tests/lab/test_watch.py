@@ -51,3 +51,10 @@ def test_whoever_leaves_in_order_takes_it_down_themselves(tmp_path: Path) -> Non
     with watched(tmp_path):
         pass
     assert folder.exists()
+
+
+def test_after_an_exception_it_is_taken_down(tmp_path: Path) -> None:
+    folder = lab_of(tmp_path)
+    with pytest.raises(KeyboardInterrupt), watched(tmp_path):
+        raise KeyboardInterrupt
+    wait_until(lambda: not folder.exists(), "the end of the lab")
