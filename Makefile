@@ -4,13 +4,18 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/
 
-.PHONY: demo test check verify bench lab-up lab-down install wheel lock group-data
+.PHONY: demo test test-all check verify bench lab-up lab-down clean install wheel lock group-data
 
 demo: requirements
 	$(RUN)python -m lab.demo
 
+# Everything, but of the slowest tests a part that follows from the commit: tests/conftest.py has the list.
+SAMPLE ?= $(shell git rev-parse HEAD 2>/dev/null || echo none)
 test: requirements check
-	$(RUN)pytest tests
+	$(RUN)pytest tests -m '' --sample $(SAMPLE)
+
+test-all: requirements check
+	$(RUN)pytest tests -m ''
 
 check: requirements
 	$(RUN)ruff check .
@@ -33,8 +38,13 @@ bench: requirements .venv-bench/.installed
 lab-up: requirements
 	$(RUN)python -m lab up
 
+# Says what stays.
 lab-down:
 	$(PYTHON) -m lab down
+
+# Deletes that, too, in this checkout and elsewhere on the machine.
+clean:
+	$(PYTHON) -B -m lab clean
 
 # .venv/bin/smtp-auth, which runs what is in this checkout.
 install: $(VENV)/.installed
@@ -49,9 +59,11 @@ requirements: lab-requirements $(VENV)/.installed
 
 .PHONY: lab-requirements
 lab-requirements:
-	@lab/install-requirements
+	@$(PYTHON) -m lab.packages
 
-PIP = $(@D)/bin/pip install --quiet --disable-pip-version-check
+# Beside the lab's images: `make clean` deletes both.
+PIP_CACHE = "$${XDG_CACHE_HOME:-$$HOME/.cache}/smtp-auth-lab/pip"
+PIP = $(@D)/bin/pip --cache-dir $(PIP_CACHE) install --quiet --disable-pip-version-check
 
 # The program itself is no part of the lock: pip builds it with what the lock has installed.
 $(VENV)/.installed: requirements-dev.txt pyproject.toml hatch_build.py

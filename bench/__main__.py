@@ -8,7 +8,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,6 +24,7 @@ from bench.scenarios import USUAL, Scenario, part
 from bench.table import summary, table
 from bench.works import FIRST, LEVELS, NOTHING, ONE, WORKS, Work, prepare
 from lab import Lab, LabError
+from lab.watch import watched
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,15 +36,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("no such fleet is measured: there are 1, 4 and 16 hosts, and 4 with a delay of 50 ms")
     SCRATCH.mkdir(exist_ok=True)
     lab = Lab(SCRATCH, tell=lambda what, done, seconds: _say(f"{what:<20} {done}  {seconds:.1f} s"))
-    try:
-        boot(lab, max(scenario.hosts for scenario in plan))
-        Bench(lab, options.peers, Results(options.out)).measure(plan)
-    except (LabError, RunError) as error:
-        print(f"bench: {error}", file=sys.stderr)
-        return 1
-    finally:
-        if not options.keep:
-            lab.down()
+    with nullcontext() if options.keep else watched(SCRATCH):
+        try:
+            boot(lab, max(scenario.hosts for scenario in plan))
+            Bench(lab, options.peers, Results(options.out)).measure(plan)
+        except (LabError, RunError) as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
+        finally:
+            if not options.keep:
+                lab.down()
     return 0
 
 

@@ -37,10 +37,15 @@ class Claims:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with (self._folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        path = self._folder / "lock"
+        while True:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with path.open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                # Who had it may have deleted the folder: then the lock is on nothing.
+                if path.exists() and path.stat().st_ino == os.fstat(lock.fileno()).st_ino:
+                    yield
+                    return
 
     def _file(self, number: int) -> Path:
         return self._folder / f"claim-{number}"
@@ -62,10 +67,7 @@ class Claims:
         + clear: removes all that an abandoned lab of a number left behind
         """
         with self._locked():
-            for number, claim in self._held().items():
-                if self._abandoned(number, claim):
-                    clear(number)
-                    self._drop(number)
+            self._drop_abandoned(clear)
             held = self._held()
             used = _networks_in_use()
             for number in range(COUNT):
@@ -89,14 +91,45 @@ class Claims:
         """Whether nobody holds a number."""
         return number not in self._held()
 
+    def below(self, root: Path) -> list[Path]:
+        """The folders that hold a number: a checkout, and those in it (the benchmark has its own lab)."""
+        return [path for path in self._roots() if path.is_relative_to(root)]
+
+    def others(self, root: Path) -> list[str]:
+        """The folders outside a checkout that hold a number."""
+        return [str(path) for path in self._roots() if not path.is_relative_to(root)]
+
+    def _roots(self) -> list[Path]:
+        return sorted({Path(str(claim.get("root"))) for claim in self._held().values()})
+
     def release(self, number: int) -> None:
-        """Give a number back; after the last one, restore the machine's inotify limit, too."""
+        """Give a number back; with the last one, restore the machine's inotify limit, too."""
         with self._locked():
             self._drop(number)
-            if not self._held():
-                self._restore_limit()
+
+    @contextmanager
+    def cleared(self, root: Path, clear: Callable[[int], None]) -> Iterator[list[str]]:
+        """Inside a `with`, nobody claims a number; the checkouts that hold one, other than this one.
+
+        + clear: as for `take`
+        """
+        if not self._folder.exists():
+            yield []
+            return
+        with self._locked():
+            self._drop_abandoned(clear)
+            yield self.others(root)
+
+    def _drop_abandoned(self, clear: Callable[[int], None]) -> None:
+        for number, claim in self._held().items():
+            if self._abandoned(number, claim):
+                clear(number)
+                self._drop(number)
 
     def _drop(self, number: int) -> None:
+        # In this order: if this program is killed in between, the limit is restored by who drops the claim.
+        if self._held().keys() <= {number}:
+            self._restore_limit()
         self._file(number).unlink(missing_ok=True)
 
     def _abandoned(self, number: int, claim: dict[str, object]) -> bool:
@@ -107,7 +140,7 @@ class Claims:
         return number_of(Path(root)) != number and not Process(pid, start).alive()
 
     def _raise_limit(self) -> None:
-        before = int(_INOTIFY.read_text())
+        before = inotify_limit()
         kept = self._folder / "inotify"
         if before < _INOTIFY_ENOUGH:
             if not kept.exists():
@@ -118,9 +151,14 @@ class Claims:
         kept = self._folder / "inotify"
         if kept.exists():
             # A limit that somebody else has set since stays.
-            if int(_INOTIFY.read_text()) == _INOTIFY_ENOUGH:
+            if inotify_limit() == _INOTIFY_ENOUGH:
                 _INOTIFY.write_text(kept.read_text())
             kept.unlink()
+
+
+def inotify_limit() -> int:
+    """How many inotify instances the kernel grants each user now."""
+    return int(_INOTIFY.read_text())
 
 
 def _write(path: Path, text: str) -> None:

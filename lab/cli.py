@@ -1,4 +1,4 @@
-"""The lab on the command line: `python3 -m lab up | down | status | shell`."""
+"""The lab on the command line: `python3 -m lab up | down | clean | status | shell`."""
 
 import argparse
 import json
@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from lab import cleaning, packages
+from lab.claim import Claims
 from lab.command import LabError, environment, require_machine
 from lab.fleet import DEFAULT_FLEET, HostSpec
 from lab.lab import Lab
@@ -44,8 +46,11 @@ def _parser() -> argparse.ArgumentParser:
     up.add_argument("hosts", nargs="*", metavar="HOST", help="hosts of the fleet; all by default")
     up.set_defaults(do=_up)
 
-    down = commands.add_parser("down", help="remove everything, also after a crash")
+    down = commands.add_parser("down", help="remove the lab, also after a crash, and say what stays")
     down.set_defaults(do=_down)
+
+    clean = commands.add_parser("clean", help="remove the lab and all else that is ours")
+    clean.set_defaults(do=_clean)
 
     status = commands.add_parser("status", help="show the hosts and whether they are up")
     status.add_argument("--json", action="store_true", help="print JSON, for programs")
@@ -88,6 +93,27 @@ def _shown(path: Path) -> Path:
 
 def _down(_options: argparse.Namespace) -> int:
     Lab(ROOT, tell=_line).down()
+    packages.drop_old_policy()
+    lines = list(cleaning.left(ROOT, Claims()))
+    for line in lines:
+        _line("stays", line)
+    if lines:
+        _line("", "`make clean` deletes this, and says how the packages are removed")
+    return 0
+
+
+def _clean(_options: argparse.Namespace) -> int:
+    claims = Claims()
+    for folder in {ROOT, *claims.below(ROOT)}:
+        lab = Lab(folder, tell=_line)
+        # Without a lab, the programs that it needs may be gone as well.
+        if lab.is_there():
+            lab.down()
+    lines = list(cleaning.clean(ROOT, claims))
+    for line in lines:
+        _line("stays", line)
+    if not lines:
+        _line("clean", "nothing of ours is left")
     return 0
 
 

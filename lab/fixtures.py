@@ -1,6 +1,5 @@
 """The lab for pytest: a test that needs real hosts asks for the fixture `lab`."""
 
-import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import pytest
 
 from lab.command import LabError
 from lab.lab import Lab
+from lab.watch import watched
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -16,18 +16,22 @@ ROOT = Path(__file__).resolve().parents[1]
 def lab() -> Iterator[Lab]:
     """The lab of this checkout with the default fleet, booted unless it runs already.
 
-    It is taken down at the end only if it was booted for these tests. On a machine that cannot carry
-    it the tests fail: a test that did not run has not passed.
+    It is taken down at the end only if it was booted for these tests, and then also if the tests are killed.
+    On a machine that cannot carry it the tests fail: a test that did not run has not passed.
     """
     lab = Lab(ROOT)
-    was_up = lab.is_up()
+    if lab.is_up():
+        _up(lab)
+        yield lab
+        return
+    with watched(ROOT):
+        _up(lab)
+        yield lab
+        lab.down()
+
+
+def _up(lab: Lab) -> None:
     try:
         lab.up()
     except LabError as error:
-        if not was_up:
-            with contextlib.suppress(LabError):
-                lab.down()
         pytest.fail(f"the lab cannot be booted: {error}", pytrace=False)
-    yield lab
-    if not was_up:
-        lab.down()

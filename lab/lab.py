@@ -124,6 +124,10 @@ class Lab:
         state = self._require()
         return Link(state, host, self._record)
 
+    def is_there(self) -> bool:
+        """Whether this checkout has a lab, or what is left of one."""
+        return self.folder.exists() or bool(self._claims.of(self.root))
+
     def is_up(self) -> bool:
         """Whether this checkout's lab runs, with any hosts or none."""
         return self._live() is not None
@@ -252,7 +256,7 @@ class Lab:
             return
         with self._exclusive():
             started = time.monotonic()
-            there = self.folder.exists() or bool(self._claims.of(self.root))
+            there = self.is_there()
             self._clean()
             self._state = None
             self._hosts = {}

@@ -44,7 +44,6 @@ NOT_HERE = {
 # The same for one script.
 NOT_THERE = {
     "the deploy hook": {"SC2043": "a host with one domain has one lineage to go over"},
-    "lab/install-requirements": {"SC2013": "packages.txt is read in words: a name cannot hold a space"},
 }
 
 PERLCRITIC = ("perlcritic", "--profile", str(ROOT / "tests/perlcriticrc"))
@@ -78,7 +77,7 @@ def shell_scripts() -> Iterator[Script]:
     """Every shell script: the hook as it arrives on a host, and the plain files."""
     settings, _ = _example()
     yield Script("the deploy hook", desired_content(settings, None))
-    for path in (ROOT / "lab/install-requirements", ROOT / ".ci/run", *ROOT.glob("bench/shell/*.sh")):
+    for path in (*ROOT.glob("lab/no-services/*"), ROOT / ".ci/run", *ROOT.glob("bench/shell/*.sh")):
         yield Script(str(path.relative_to(ROOT)), path.read_text())
 
 

@@ -71,7 +71,9 @@ BREAKAGES = (
         "a renewal without a reload",
         # One process a port, which still holds what it read at its start.
         "postconf -F smtp/inet/process_limit=1 submissions/inet/process_limit=1 && "
-        f"{RELOAD} && sleep 1 && "
+        f"old=$(pgrep -x qmgr); {RELOAD} && "
+        # From then on, Postfix's master knows of the reload.
+        'until now=$(pgrep -x qmgr) && [ "$now" != "$old" ]; do sleep 0.05; done && '
         "for port in 25 465; do perl -MIO::Socket::INET -e "
         '\'$s = IO::Socket::INET->new(PeerAddr => "127.0.0.1", PeerPort => shift) or die; '
         "shutdown($s, 1); 1 while <$s>' $port; done; "

@@ -28,6 +28,14 @@ import pathlib, sys
 from lab import HostSpec, Lab
 Lab(pathlib.Path(sys.argv[1])).up({SPECS!r})
 """
+WATCHED_UP = f"""
+import pathlib, sys
+from lab import HostSpec, Lab
+from lab.watch import watched
+with watched(pathlib.Path(sys.argv[1])):
+    Lab(pathlib.Path(sys.argv[1])).up({SPECS!r})
+    sys.stdin.read()
+"""
 
 
 def claimed(root: Path) -> bool:
@@ -132,3 +140,26 @@ def test_up_begins_anew_when_its_record_is_lost(killed: tuple[Path, int]) -> Non
     assert [host.name for host in lab.hosts.values() if host.serves()] == [SPECS[0].name]
     lab.down()
     assert traces(number, root) == []
+
+
+@pytest.mark.parametrize("moment", [recorded, mounted, certified], ids=lambda moment: moment.__name__)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_a_watched_lab_ends_with_its_program(
+    tmp_path: Path, moment: Callable[[Path], bool], number: signal.Signals
+) -> None:
+    """Nobody has to say `down`."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WATCHED_UP, str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE
+    )
+    try:
+        wait_until(lambda: moment(tmp_path) or process.poll() is not None, "the moment", 60)
+        lab = number_of(tmp_path)
+        assert lab is not None
+        process.send_signal(number)
+        process.wait()
+        wait_until(lambda: traces(lab, tmp_path) == [], "the end of all that belongs to the lab", 60)
+        assert Claims().of(tmp_path) == []
+    finally:
+        process.kill()
+        process.communicate()
+        Lab(tmp_path).down()

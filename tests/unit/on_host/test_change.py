@@ -7,8 +7,10 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -220,17 +222,27 @@ def _host(folder: Path, files: Mapping[str, str]) -> Host:
     return made
 
 
-def _fresh_hosts(folder: Path, files: Mapping[str, str]) -> Iterator[tuple[int, Host]]:
-    """One new host per effect of the change, with the effect's number (from 1), until the last effect."""
-    number = 0
-    while True:
-        number += 1
-        made = _host(folder / "host", files)
-        yield number, made
-        if made.effects < number:
-            assert number > 20, "fewer would mean that some were not counted"
-            return
-        shutil.rmtree(folder)
+def _at_each_effect(folder: Path, files: Mapping[str, str], try_one: Callable[[int, Host], None]) -> None:
+    """Try something on a new host per effect of a change, with the effect's number (from 1), to the last.
+
+    Two at a time: nearly all of it is the work of other processes.
+
+    + try_one: sets the host's `effects`
+    """
+    numbers = count(1)
+
+    def some() -> int:
+        for number in numbers:
+            host = _host(folder / str(number), files)
+            try_one(number, host)
+            if host.effects < number:
+                return number
+            shutil.rmtree(host.folder)
+        raise AssertionError("numbers do not end")
+
+    with ThreadPoolExecutor(2) as pool:
+        ended = [pool.submit(some) for _ in range(2)]
+    assert min(one.result() for one in ended) > 20, "fewer would mean that some were not counted"
 
 
 def _inodes(host: Host) -> dict[str, tuple[int, ...]]:
@@ -322,6 +334,7 @@ def test_a_configuration_that_is_refused_touches_nothing(host: Host) -> None:
     assert host.manifest()["outcome"] == "refused"
 
 
+@pytest.mark.every_effect
 @pytest.mark.parametrize(
     ("before", "wanted"),
     [({FIRST: "old one\n"}, NEW), (OLD, NEW), (OLD, DIES), (OLD, GONE), (OLD, GONE_DIES)],
@@ -337,7 +350,8 @@ def test_killed_at_any_effect(
     tmp_path: Path, before: Mapping[str, str], wanted: Mapping[str, str | None]
 ) -> None:
     end = before if "dies" in str(wanted) else there(wanted)
-    for number, host in _fresh_hosts(tmp_path / "hosts", before):
+
+    def try_one(number: int, host: Host) -> None:
         inodes = _inodes(host)
         done = host.run(host.program(wanted), f"{number} kill any")
         assert host.served() == host.runs(), f"killed at {number}: {host.files()}"
@@ -353,10 +367,13 @@ def test_killed_at_any_effect(
         assert host.served() == host.runs() == end, f"killed at {number}: {host.files()}"
         assert host.is_clean(), f"killed at {number}: {host.files()}"
 
+    _at_each_effect(tmp_path / "hosts", before, try_one)
 
+
+@pytest.mark.every_effect
 @pytest.mark.parametrize("wanted", [NEW, GONE], ids=["replaced", "taken away"])
 def test_any_effect_fails_once(tmp_path: Path, wanted: Mapping[str, str | None]) -> None:
-    for number, host in _fresh_hosts(tmp_path / "hosts", OLD):
+    def try_one(number: int, host: Host) -> None:
         inodes = _inodes(host)
         done = host.run(host.program(wanted), f"{number} fail any")
         effects = host.effects
@@ -373,7 +390,10 @@ def test_any_effect_fails_once(tmp_path: Path, wanted: Mapping[str, str | None])
         assert host.is_clean(), f"{number} failed: {host.files()}"
         host.effects = effects
 
+    _at_each_effect(tmp_path / "hosts", OLD, try_one)
 
+
+@pytest.mark.every_effect
 @pytest.mark.parametrize("before", [{FIRST: "old one\n"}, OLD], ids=["added", "replaced"])
 @pytest.mark.parametrize("then", [NEW, DIES], ids=["mended", "does not serve"])
 @pytest.mark.parametrize("change", [NEW, GONE], ids=["written", "taken away"])
@@ -384,7 +404,8 @@ def test_the_power_fails_at_any_effect(
     change: Mapping[str, str | None],
 ) -> None:
     """Nobody puts anything back, and /run is empty afterwards: the next change goes by the files."""
-    for number, host in _fresh_hosts(tmp_path / "hosts", before):
+
+    def try_one(number: int, host: Host) -> None:
         _lose_power(host, change, f"{number} kill any")
         seen = host.served()
         assert not any(seen.get(name) not in (before.get(name), change.get(name)) for name in (FIRST, SECOND))
@@ -399,6 +420,8 @@ def test_the_power_fails_at_any_effect(
             assert done.returncode == 0, said(done)
             assert host.served() == host.runs() == NEW
         assert host.files().keys() <= {FIRST, SECOND}
+
+    _at_each_effect(tmp_path / "hosts", before, try_one)
 
 
 def test_what_was_proved_last_is_on_record_after_the_power_failed(host: Host) -> None:

@@ -1,0 +1,85 @@
+"""What `make test` takes a part of, since all of it takes too long for every commit.
+
+`--sample WORD` takes one in so many parametrisations of each test of `SAMPLED`; the word decides which.
+`make test` gives the commit: the same commit takes the same again, and others take what one leaves out. `make
+test-all`, and pytest without the option, leave out nothing.
+"""
+
+import hashlib
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Why a test is not wholly part of `make test`, and how much of it is.
+
+    + one_in: of so many parametrisations, one is taken
+    """
+
+    one_in: int
+    why: str
+
+
+SAMPLED = {
+    "tests/fleet/test_faults.py::test_a_fault_at_any_point_is_survived": Sampled(
+        4, "about a hundred faults a starting state and release, three minutes a starting state"
+    ),
+}
+
+_LINES = pytest.StashKey[list[str]]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--sample",
+        metavar="WORD",
+        help="leave out a part of the slowest tests, chosen by a word, such as a commit",
+    )
+
+
+def is_taken(index: int, one_in: int, word: str) -> bool:
+    """Whether the sample of a word has a test's parametrisation with this index."""
+    return (index + int(hashlib.sha256(word.encode()).hexdigest(), 16)) % one_in == 0
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    word = config.getoption("--sample")
+    if word is None:
+        return
+    cases: dict[str, list[pytest.Item]] = defaultdict(list)
+    for item in items:
+        test = item.nodeid.partition("[")[0]
+        if test in SAMPLED:
+            cases[test].append(item)
+    left_out = {
+        item
+        for test, its in cases.items()
+        for index, item in enumerate(its)
+        if not is_taken(index, SAMPLED[test].one_in, word)
+    }
+    items[:] = [item for item in items if item not in left_out]
+    config.hook.pytest_deselected(items=list(left_out))
+    config.stash[_LINES] = [
+        line
+        for test, its in cases.items()
+        for line in (f"{test}: {SAMPLED[test].why}", *(_line(item, item in left_out) for item in its))
+    ]
+
+
+def _line(item: pytest.Item, left_out: bool) -> str:
+    return f"    {item.nodeid.partition('[')[2].rstrip(']')}: {'left out' if left_out else 'taken'}"
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """Say what was left out, and how the same is taken again."""
+    lines = config.stash.get(_LINES, [])
+    if lines:
+        terminalreporter.section("sample")
+        for line in lines:
+            terminalreporter.write_line(line)
+        word = config.getoption("--sample")
+        terminalreporter.write_line(f"the same again: make test SAMPLE={word}; all of it: make test-all")

@@ -1,0 +1,83 @@
+"""What a plain pytest leaves out runs in `make test`, and what that leaves out runs in `make test-all`."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import SAMPLED, is_taken
+
+ROOT = Path(__file__).parents[2]
+
+KILLS = "tests/unit/on_host/test_change.py"
+FAULTS = "tests/fleet/test_faults.py"
+
+
+@cache
+def collected(*options: str) -> tuple[Counter[str], str]:
+    """How many cases of each test pytest would run, and what it says."""
+    words = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", KILLS, FAULTS]
+    done = subprocess.run([*words, *options], cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = [line for line in done.stdout.splitlines() if line.startswith("tests/") and ": " not in line]
+    return Counter(line.partition("[")[0] for line in lines), done.stdout
+
+
+def options_of(target: str, *words: str) -> list[str]:
+    """How a target of the Makefile calls pytest, without the folder of tests."""
+    if not shutil.which("make"):
+        pytest.skip("no make here")
+    done = subprocess.run(
+        ["make", "--dry-run", "--no-print-directory", target, *words],
+        cwd=ROOT,
+        # Without the words of the make that may have started this test.
+        env={name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "SAMPLE")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    calls = [shlex.split(line) for line in done.stdout.splitlines() if "bin/pytest " in line]
+    assert [call[1] for call in calls] == ["tests"]
+    return calls[0][2:]
+
+
+def test_only_a_plain_pytest_leaves_out_the_kills_at_every_effect() -> None:
+    everything, _ = collected(*options_of("test-all"))
+    plain, said = collected()
+    left_out = everything - plain
+    assert sum(left_out.values()) == 15
+    assert left_out.keys() == {
+        f"{KILLS}::test_{name}"
+        for name in ("killed_at_any_effect", "any_effect_fails_once", "the_power_fails_at_any_effect")
+    }
+    assert "15 deselected" in said
+
+
+def test_make_test_leaves_out_nothing_but_what_is_on_the_list() -> None:
+    everything, _ = collected(*options_of("test-all"))
+    taken, said = collected(*options_of("test", "SAMPLE=a-commit"))
+    left_out = everything - taken
+    assert left_out.keys() == SAMPLED.keys()
+    for test, sampled in SAMPLED.items():
+        assert taken[test] == everything[test] // sampled.one_in >= 1
+        assert sampled.why in said
+    assert "the same again: make test SAMPLE=a-commit;" in said
+
+
+def test_what_the_list_names_exists() -> None:
+    for test in SAMPLED:
+        path, _, function = test.partition("::")
+        assert callable(getattr(import_module(path.removesuffix(".py").replace("/", ".")), function))
+
+
+@pytest.mark.parametrize("one_in", [1, 2, 4])
+def test_each_case_is_taken_with_some_commit_and_one_in_so_many_with_each(one_in: int) -> None:
+    samples = [{index for index in range(8) if is_taken(index, one_in, f"{n:040x}")} for n in range(200)]
+    assert {len(sample) for sample in samples} == {8 // one_in}
+    assert set.union(*samples) == set(range(8))
