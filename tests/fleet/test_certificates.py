@@ -238,7 +238,7 @@ def test_a_renamed_lineage_is_named_with_the_command_that_mends_it(stock: list[L
     assert refused.status != 0
     for host in stock:
         command = f"certbot certonly --cert-name {host.domain} -d {host.name}"
-        assert _says(refused, host, f"certbot calls it {host.domain}-0001", command), refused.output
+        assert _says(refused, host, f"certbot named it {host.domain}-0001", command), refused.output
 
     def mend(host: LabHost) -> None:
         # As the message says, with --standalone: else certbot would ask how to prove the name.
@@ -277,7 +277,7 @@ def test_what_cannot_be_served_stops_the_deploy_and_what_ends_soon_is_warned_of(
         _put(host, host.domain, [host.name], days=9)
     run = succeed(deploy(stock))
     for host in stock:
-        assert _says(run, host, "ends on", "was not renewed"), run.output
+        assert _says(run, host, "expires on", "was not renewed"), run.output
         assert served(host, SUBMISSIONS, host.name) == on_disk(host, host.domain)
 
 

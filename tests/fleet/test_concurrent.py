@@ -125,7 +125,7 @@ def test_of_two_deploys_at_once_one_wins_and_the_other_says_who_holds_the_host(
     assert second.status != 0
     for host in stock:
         said = "\n".join(second.lines_of(host))
-        assert f"another deploy is at work on this host (root from {lab.gateway} since " in said, said
+        assert f"another deploy is running on this host (root from {lab.gateway} since " in said, said
         assert "nothing was changed" in said, said
         assert host.run("postconf -h smtpd_tls_mandatory_protocols").stdout == ">=TLSv1.3\n"
         assert host.run(LEFTOVERS).stdout == ""

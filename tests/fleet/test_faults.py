@@ -326,7 +326,7 @@ def _reload_fails(number: int, action: str, bench: Bench) -> None:
     bench.faults.arm(number, action, "systemctl")
     done = bench.faults.run(bench.program)
     assert done.returncode == 1
-    assert "The old configuration is back and serves" in done.stdout, done.stdout
+    assert "The old configuration is restored and works" in done.stdout, done.stdout
     assert bench.files() == bench.before
 
 

@@ -93,8 +93,8 @@ def test_a_host_without_d_bus_is_deployed_to(lab: Lab, stock: list[LabHost]) -> 
         assert put_back.status == 1
     for host in stock:
         said = "\n".join(put_back.lines_of(host))
-        assert "smtpd dies at its start" in said, said
-        assert "The old configuration is back and serves." in said, said
+        assert "smtpd dies when it starts" in said, said
+        assert "The old configuration is restored and works." in said, said
         _logs_in(lab, host)
         assert host.run(LEFTOVERS).stdout == ""
 
@@ -111,7 +111,7 @@ def test_every_change_is_on_record(lab: Lab, stock: list[LabHost]) -> None:
     for host in stock:
         first, bad = _manifests(host)
         assert (first["outcome"], bad["outcome"]) == ("live", "put back")
-        assert "smtpd dies at its start" in bad["said"]
+        assert "smtpd dies when it starts" in bad["said"]
         ids.add(first["id"])
         assert first["ssh_user"] == "root"
         assert "@" in first["controller"]

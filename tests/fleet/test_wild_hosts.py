@@ -616,7 +616,7 @@ STATES = {
     ),
     "22 a lineage's name": State(
         "cp -a {live}/{domain} \"{live}/$(printf 'x;reboot\\007')\" && rm -r {live}/{domain}",
-        refused="there is x;reboot\\x07",
+        refused="the host has: x;reboot\\x07",
     ),
     "22 a name in a certificate": State(_hostile_certificate, refused="-d '$(reboot).example'"),
 }

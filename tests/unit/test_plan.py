@@ -309,7 +309,7 @@ def test_a_key_of_a_kind_that_nobody_knows_is_an_obstacle() -> None:
         look.certificates["example.jp"], key="-----BEGIN PUBLIC KEY-----\nMAA=\n-----END PUBLIC KEY-----\n"
     )
     [reason] = planned(replace(look, certificates={"example.jp": unknown})).refusals
-    assert "whether privkey.pem belongs to fullchain.pem cannot be told" in reason
+    assert "it is unknown whether privkey.pem belongs to fullchain.pem" in reason
 
 
 def test_the_proof_asks_for_each_lineages_certificate_by_a_name_of_its_own() -> None:

@@ -301,8 +301,8 @@ def test_a_configuration_that_does_not_serve_is_put_back(host: Host) -> None:
     before = _inodes(host)
     done = host.run(host.program(DIES))
     assert done.returncode == 1
-    assert "does not serve with this configuration:\nit dies" in said(done)
-    assert "old configuration is back and serves" in said(done)
+    assert "does not work with this configuration:\nit dies" in said(done)
+    assert "old configuration is restored and works" in said(done)
     assert host.files() == host.runs() == OLD
     assert _inodes(host) == before
     assert host.is_clean()
@@ -363,7 +363,7 @@ def test_any_effect_fails_once(tmp_path: Path, wanted: Mapping[str, str | None])
         assert files in (OLD, there(wanted)), f"{number} failed: {host.files()}"
         assert files == host.runs(), f"{number} failed: {host.files()}"
         if done.returncode:
-            assert "nothing was" in said(done) or "is back and serves" in said(done), said(done)
+            assert "nothing was" in said(done) or "is restored and works" in said(done), said(done)
             assert files == OLD, f"{number} failed: {host.files()}"
         if files == OLD:
             assert {name: found for name, found in _inodes(host).items() if name in OLD} == inodes
@@ -508,7 +508,7 @@ def test_one_change_at_a_time_holds_the_lock(host: Host) -> None:
             (host.etc / name).unlink()
         holder.kill()
     assert done.returncode == 1
-    assert "another deploy is at work on this host" in said(done)
+    assert "another deploy is running on this host" in said(done)
     assert host.files() == OLD
     assert host.run(program).returncode == 0
     assert host.is_clean()

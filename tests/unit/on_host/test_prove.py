@@ -359,7 +359,7 @@ def test_another_certificate_than_the_one_on_the_disk_is_said(
     chain.write_text(issued("other.example.jp").chain)
     with Server(conversation(release, 465), tls=tls) as server:
         why = secure(server, chain)
-    assert why.startswith(f"another certificate is served than the one in {chain}")
+    assert why.startswith(f"the certificate that is served is not the one in {chain}")
     # For another certificate no more is asked.
     assert server.heard == []
 
@@ -371,7 +371,7 @@ def test_the_first_certificate_of_the_chain_counts(tls: ssl.SSLContext, chain: P
         assert secure(server, chain) == ""
     chain.write_text(issuer + leaf)
     with Server(conversation("trixie", 465), tls=tls) as server:
-        assert secure(server, chain).startswith("another certificate is served")
+        assert secure(server, chain).startswith("the certificate that is served is not the one")
 
 
 def test_a_chain_that_is_not_there_is_said(tls: ssl.SSLContext, tmp_path: Path) -> None:
@@ -446,7 +446,7 @@ def test_a_service_that_dies_at_its_start_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         why = proof("smtp", "1000.5", port, program=impatient(), **environment)
-    assert why == f"port {port}: smtpd dies at its start"
+    assert why == f"port {port}: smtpd dies when it starts"
     assert "--since=@1000.5" in (tmp_path / "asked").read_text().split()
 
 
@@ -470,7 +470,7 @@ def test_a_service_that_never_answers_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         why = proof("smtp", 0, port, program=impatient(), **environment)
-    assert why == f"port {port}: no answer in time"
+    assert why == f"port {port}: no answer within 1 seconds"
 
 
 # Dovecot's socket.
