@@ -49,7 +49,7 @@ def follow_program() -> str:
 
 
 def proof_program(service: Service) -> str:
-    """The program that proves a service by a real connection, `perl -e PROGRAM -- WORDS`: see its Proof.pm."""
+    """The program that proves a service, `perl -e PROGRAM -- WORDS`: see its Proof.pm."""
     return packed("SmtpAuth::Proof", f"{service.package}::Proof")
 
 

@@ -176,7 +176,7 @@ def test_a_failure_is_never_an_exit_status_of_0(stock: list[LabHost], options: t
     wanted = {"submissions_options": {"smtpd_client_connection_count_limit": "20"}}
     run = deploy(stock, *options, per_host={bad.name: BAD, good.name: wanted})
     assert run.status == 1
-    assert f"{bad.name} failed and put back: Postfix does not serve" in run.report, run.output
+    assert f"{bad.name} failed and put back: Postfix does not work" in run.report, run.output
     assert "2 hosts: 1 changed, 1 failed and put back" in run.report
     assert "Success" not in run.lines_of(bad)
 

@@ -37,7 +37,7 @@ OPERATIONS: dict[Callable[..., Any], str] = {
     dovecot_auth_listener.listener: "Dovecot listens in Postfix's spool for Postfix alone",
     postfix_sasl.sasl: "SASL parameters are as wanted",
     submissions_service.service: "the submissions service is as wanted",
-    live.changes: "what runs is what is on the disk",
+    live.changes: "every service runs its current configuration",
 }
 
 

@@ -163,7 +163,7 @@ def test_history_of_a_host_that_cannot_be_reached(installed: Installed, tmp_path
 def test_without_an_inventory_none_of_ours_is_taken(installed: Installed, tmp_path: Path) -> None:
     done = installed.run(tmp_path, "smtp-auth", "history")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "no such inventory: inventory.py\n"
+    assert done.stderr == "the inventory inventory.py does not exist\n"
 
 
 _STEPS = """

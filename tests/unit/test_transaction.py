@@ -62,7 +62,7 @@ def test_an_error_in_this_program_fails_the_host_alone(host: Host, monkeypatch: 
 
     succeeded, [line] = execute(host, monkeypatch, change)
     assert not succeeded
-    assert "an error in this program, which fails this host alone: KeyError: 'unforeseen'" in line
+    assert "an error in this program, which fails only this host: KeyError: 'unforeseen'" in line
     assert report._told.outcomes[host][0] is Outcome.FAILED
 
 
