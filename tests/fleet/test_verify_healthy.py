@@ -69,8 +69,8 @@ HEALTHY = {
     },
     "without certbot": Healthy(
         _run("mv /usr/bin/certbot /usr/bin/certbot.away; systemctl disable --quiet --now certbot.timer"),
-        warned=frozenset({"nothing stands in the way of a deploy"}),
-        skipped=frozenset({"something renews the certificates", "a renewal reaches the reload"}),
+        warned=frozenset({"nothing prevents a deploy"}),
+        skipped=frozenset({"something renews the certificates", "a renewal reloads the services"}),
         undo="mv /usr/bin/certbot.away /usr/bin/certbot; systemctl enable --quiet --now certbot.timer",
     ),
     "with old warnings": Healthy(
