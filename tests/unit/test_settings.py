@@ -243,7 +243,7 @@ def test_restrictions_keep_their_order_and_arguments() -> None:
 @pytest.mark.parametrize("value", ["}{", "{", "a}", "(", "$(x", "${x)", "({)}"])
 def test_an_options_braces_and_parentheses_have_to_pair(value: str) -> None:
     [problem] = refused(submissions_options={"syslog_name": value})
-    assert "do not pair" in problem.accepted
+    assert "do not match" in problem.accepted
 
 
 def test_an_options_white_space_is_folded_as_postfix_reads_it() -> None:
@@ -274,8 +274,8 @@ def test_an_unknown_key_names_the_nearest_and_not_its_value(key: object, hint: s
         ("verify_ca_file", "/nowhere/ca.pem", "the path of a file"),
         ("verify_ca_file", "x" * 300, "the path of a file"),
         ("verify_addresses", "DNS", "one of dns, ssh"),
-        ("verify_days_left", -1, "a number of days"),
-        ("verify_days_left", True, "a number of days"),
+        ("verify_days_left", -1, "a whole number of days"),
+        ("verify_days_left", True, "a whole number of days"),
     ],
 )
 def test_a_key_of_verification_is_checked_as_any_other(key: str, value: object, accepted: str) -> None:
@@ -364,4 +364,4 @@ def test_a_lineage_of_no_domain_is_refused() -> None:
 @pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), "5", None, True])
 def test_seconds_are_more_than_none(value: object) -> None:
     (problem,) = refused(verify_seconds=value)
-    assert (problem.key, problem.accepted) == ("verify_seconds", "give a number of seconds")
+    assert (problem.key, problem.accepted) == ("verify_seconds", "give a number of seconds, more than 0")

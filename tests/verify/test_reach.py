@@ -29,7 +29,8 @@ def test_the_name_resolves(name_lookup: tuple[tuple[str, ...], str]) -> None:
     _, problem = name_lookup
     assert not problem, (
         f"{problem}: check DNS and this machine's network, or set mail_hostname to the name that mail "
-        'programs use (before the name is in DNS, verify_addresses = "ssh" connects to the address that SSH uses)'
+        'programs use (before the name is in DNS, verify_addresses = "ssh" connects to the address that '
+        "SSH uses)"
     )
 
 
