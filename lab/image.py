@@ -86,7 +86,7 @@ def path(release: str) -> Path:
 def ensure(release: str, cgroup: Cgroup) -> Path:
     """Make the image of a release unless it exists; return its path.
 
-    + cgroup: where the build runs, so that taking down the lab ends it too
+    + cgroup: the group of the build, so that removing the lab also stops the build
     """
     image = path(release)
     if image.is_dir():

@@ -33,7 +33,7 @@ class Process:
         """The process that has this pid now."""
         start = _start_time(pid)
         if start is None:
-            raise LabError(f"process {pid} ended as soon as it was started")
+            raise LabError(f"process {pid} exited as soon as it was started")
         return cls(pid, start)
 
     def alive(self) -> bool:

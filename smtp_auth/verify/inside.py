@@ -161,7 +161,7 @@ def disk_chains(target: Target) -> dict[str, list[x509.Certificate]]:
     found = {}
     for domain, lineage in target.see(look).certificates.items():
         if lineage.chain is None:
-            raise Unseen(f"{lineage.directory} holds no certificate", _DEPLOYABLE)
+            raise Unseen(f"{lineage.directory} has no certificate", _DEPLOYABLE)
         try:
             found[domain] = x509.load_pem_x509_certificates(lineage.chain.encode("latin-1"))
         except ValueError:

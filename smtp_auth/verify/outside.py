@@ -327,7 +327,7 @@ def _refusal(target: Target, address: str, version: str) -> str:
             context.wrap_socket(connection, server_hostname=target.settings.mail_hostname).close()
         except ssl.SSLError as error:
             if "NO_PROTOCOLS" in (error.reason or ""):
-                raise Unseen(f"the OpenSSL of this machine cannot speak {version}") from None
+                raise Unseen(f"OpenSSL on this machine does not support {version}") from None
             return str(error.reason)
         except OSError as error:
             return str(error)

@@ -62,7 +62,7 @@ def _timers(target: Target) -> list[Renewer]:
         runs_now = service.get("ActiveState") in ("active", "activating")
         runs = timer["ActiveState"] == "active" and (runs_now or next_run not in ("", "infinity"))
         result = service.get("Result", "success")
-        failed = f"{timer['Unit']} ended with {result}" if result != "success" else ""
+        failed = f"{timer['Unit']} failed with {result}" if result != "success" else ""
         found.append(Renewer(timer["Id"], runs, timer["UnitFileState"].startswith("enabled"), failed))
     return found
 

@@ -46,10 +46,10 @@ def test_port_25_refuses_bare_newlines_as_its_release_does(
 ) -> None:
     standard = release_defaults.get("smtpd_forbid_bare_newline", "no")
     advice = f"set smtpd_forbid_bare_newline = {standard} (SMTP smuggling, CVE-2023-51764)"
-    assert standard == "no" or forbids_bare_newlines, f"bare newlines end a message: {advice}"
+    assert standard == "no" or forbids_bare_newlines, f"port 25 accepts bare newlines: {advice}"
     # A reply means that the bare newlines ended the message, even if it is refused because of its many hops.
     ends = bare_newline_25.startswith("2") or "hops" in bare_newline_25
-    assert not ends, f"bare newlines end a message ({bare_newline_25}): {advice}"
+    assert not ends, f"port 25 takes bare newlines as the end of a message ({bare_newline_25}): {advice}"
 
 
 def _accepted(replies: dict[str, Reply]) -> str:

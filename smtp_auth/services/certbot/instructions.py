@@ -1,4 +1,4 @@
-"""What a host is told of certbot's deploy hook: see Change.pm in this folder."""
+"""The instructions for certbot's deploy hook, which Change.pm in this folder reads."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""What a host is told of Dovecot: see Change.pm in this folder."""
+"""The instructions for Dovecot, which Change.pm in this folder reads."""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath

@@ -1,4 +1,4 @@
-"""What a host is told of Postfix: see Change.pm in this folder."""
+"""The instructions for Postfix, which Change.pm in this folder reads."""
 
 from collections.abc import Iterator
 
