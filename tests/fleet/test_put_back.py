@@ -30,7 +30,7 @@ BAD: dict[str, tuple[Data, str, str]] = {
         "fatal: bad numerical configuration: smtpd_client_connection_count_limit = many",
     ),
     "a milter that is not there": (
-        # Postfix 3.7 says so at MAIL FROM, 3.10 instead of its greeting.
+        # Postfix 3.7 reports it at MAIL FROM, 3.10 instead of its greeting.
         {"submissions_options": {"smtpd_milters": "inet:127.0.0.1:9"}},
         "try again later)",
         "warning: connect to Milter service inet:127.0.0.1:9: Connection refused",
@@ -130,7 +130,7 @@ def test_a_put_back_that_is_killed_is_finished_by_the_host_itself(lab: Lab, stoc
         for host in stock:
             faults = stack.enter_context(Faults(host))
             stack.enter_context(faults.in_ssh())
-            # The third reload: after Dovecot's and Postfix's comes that of the put-back.
+            # The third reload, after those of Dovecot and Postfix, is the one after the restore.
             faults.arm(3, KILL, "systemctl")
         run = deploy(stock, data=bad)
     assert run.status == 1

@@ -23,7 +23,7 @@ HOOK = "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
 RELOAD = "systemctl reload postfix"
 SLOW = "a wrong password is refused twice"
 
-# What a certificate for no name of the host, by nobody's authority, fails.
+# The checks that fail for a certificate with no name of the host, from an unknown authority.
 STRANGE_CERTIFICATE = frozenset(
     {
         "the chain verifies",
@@ -484,7 +484,7 @@ def verify(
 
 @pytest.fixture(scope="module")
 def fleet(lab: Lab) -> Iterator[list[LabHost]]:
-    """The default fleet, deployed to, and put back to that before each round."""
+    """The default fleet after a deploy; that state is restored before each round."""
     hosts = [lab.hosts[name] for name in FLEET]
     side_by_side(LabHost.reset, hosts)
     succeed(deploy(hosts))
@@ -570,7 +570,7 @@ def test_what_is_skipped_takes_nothing_else_with_it(
         while telling and telling not in failed:
             telling = found[telling]["reported_by"]
         assert telling, f"{check} is skipped, and no check tells why:\n{case.found.output}"
-    # Nothing is noticed only by a check that this release leaves out.
+    # Every breakage is found by a check that runs on this release.
     noticed = breakage.fails_on(release) | breakage.warns
     assert not noticed & healthy.with_outcome(case.host, "skipped")
 
@@ -659,7 +659,7 @@ def test_a_wrong_password_of_the_mailbox_is_told(fleet: list[LabHost], lab: Lab,
     assert "wrong" not in found.output
 
 
-# A name server that hears every question and answers none.
+# A name server that receives every query and answers none.
 MUTE = (
     "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
     's.bind(("127.0.0.9", 53)); [s.recv(512) for _ in iter(int, 1)]'

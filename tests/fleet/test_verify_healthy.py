@@ -20,7 +20,7 @@ RELOAD = "systemctl reload postfix"
 
 @dataclass(frozen=True)
 class Healthy:
-    """A host that is in order.
+    """A healthy host.
 
     + before: what makes it, on a stock host, before the deploy; + after: after it
     + data: the deploy's data
@@ -44,7 +44,7 @@ def _run(command: str) -> Callable[[LabHost], None]:
 
 
 def _own_certificate(host: LabHost) -> None:
-    """The owner has given the service a certificate of another authority's."""
+    """The owner has given the service a certificate of another authority."""
     for name, content in AUTHORITY.lineage(host.name).items():
         (host.root / "etc/ssl" / name).write_text(content)
     host.run(

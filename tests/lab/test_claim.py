@@ -1,4 +1,4 @@
-"""Claims: each lab gets a number of its own, and abandoned numbers come back."""
+"""Claims: each lab gets a number of its own, and abandoned numbers are released."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def test_the_inotify_limit_is_raised_while_there_is_a_lab(claims: Claims, tmp_pa
 
 
 def abandon(tmp_path: Path, root: Path) -> None:
-    """Make claim 0 the claim of a program that is gone."""
+    """Make claim 0 the claim of a program that has exited."""
     gone = Process(os.getpid(), 1)
     text = json.dumps({"root": str(root), "pid": gone.pid, "start": gone.start})
     (tmp_path / "run" / "claim-0").write_text(text)
