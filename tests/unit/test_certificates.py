@@ -1,4 +1,4 @@
-"""What about a host's certificates stops a deploy, and what is only warned of."""
+"""Which problems of a host's certificates refuse a deploy, and which are only warnings."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 def lineage(name: str, covers: Sequence[str], days: float = 60, key: str | None = None) -> Lineage:
-    """A lineage whose certificate ends that many days from now."""
+    """A lineage whose certificate expires in that many days."""
     subject = x509.Name([])
     now = datetime.now(UTC)
     builder = (

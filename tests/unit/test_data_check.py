@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Nobody listens on this port: each attempt to connect shows as an error.
+# No program listens on this port, so each attempt to connect shows an error.
 GOOD: dict[str, Any] = {"ssh_hostname": "127.0.0.1", "ssh_port": 1, "mail_domain": "example.jp"}
 
 

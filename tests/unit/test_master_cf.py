@@ -192,7 +192,7 @@ def test_a_service_is_added_and_nothing_else(content: str) -> None:
     [
         (HEAD + ADDED, {}, HEAD),
         (ADDED + HEAD, {}, HEAD),
-        # What stands between its lines goes with it, and what stands around it stays.
+        # The lines between its own are deleted with it, and the lines around it stay.
         (f"{HEAD}# ours\n{ADDED.strip()}\n# why\n  -o b=2\n# next\n", {}, f"{HEAD}# ours\n# next\n"),
         (HEAD + ADDED.rstrip("\n"), {}, HEAD),
         (HEAD + ADDED, {"b": "2", "c": "x y"}, f"{HEAD}#  -o b=2\n#  -o {{ c = x y }}\n"),

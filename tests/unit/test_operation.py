@@ -29,7 +29,7 @@ from smtp_auth.runs.transaction import Transaction
 from tests.unit.scenarios import HOST, RELEASES, stock, wanted
 from tests.unit.test_plan import after
 
-# Each step's operation, and what is said of a host that has it.
+# Each step's operation, and its message if the host already has it.
 OPERATIONS: dict[Callable[..., Any], str] = {
     postfix_tls.certificate: "TLS parameters are as wanted",
     postfix_sni.domains: "every domain's certificate is served",

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 RESTRICTION_KEYS = [key for key in DEFAULTS if key.startswith("mua_")]
 
-# What no text of any key may hold: line ends, white space, and what shells and Postfix obey.
+# What no text of any key may contain: line ends, white space, and special characters of shells and Postfix.
 POISON = [
     "\n", "\r", "\t", "\0", "\x1b", " ", "$", "$(id)", "`id`", ";", "|", "&", "#", "{", "}", "'", '"',
     "\\", "a\nb", "a b", "a;b", "a$b", "a`b`", "a{b", "../x", "/../x", "x/..", " x", "x ", "x\n",
@@ -109,7 +109,7 @@ def test_a_list_key_takes_no_poison(key: str, value: str) -> None:
     assert [problem.key for problem in refused(**{key: [value]})] == [key]
 
 
-# A relative path names a map that Postfix reads, if it is there: nothing is written by it.
+# A relative path names a map that Postfix reads, if it exists: nothing is written there.
 @pytest.mark.parametrize("value", [text for text in [*POISON, ""] if ".." not in text])
 @pytest.mark.parametrize("key", RESTRICTION_KEYS)
 def test_an_argument_of_a_restriction_takes_no_poison(key: str, value: str) -> None:
@@ -138,7 +138,7 @@ def test_a_value_of_another_type_is_refused(key: str, value: object) -> None:
         ("verify_seconds", int),
         ("verify_seconds", float),
     )
-    # Nobody greets in no time at all.
+    # No server can greet in 0 seconds.
     if fits and (key, value) != ("verify_seconds", 0):
         assert wanted(**{key: value})
     else:

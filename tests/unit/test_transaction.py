@@ -1,4 +1,4 @@
-"""What pyinfra is told of a change, and what the report says of it."""
+"""What a change returns to pyinfra, and what the report says of it."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def host() -> Host:
 
 
 def execute(host: Host, monkeypatch: pytest.MonkeyPatch, change: Any) -> tuple[bool, list[str]]:
-    """What pyinfra is told of a change that is this function."""
+    """What this function, used as a change, returns to pyinfra."""
     monkeypatch.setattr(transaction, "change", change)
     succeeded, output = Transaction(ASKED).execute(host.state, host, {})
     return succeeded, output.stderr_lines
