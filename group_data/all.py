@@ -43,8 +43,8 @@ mua_helo_restrictions = None
 mua_sender_restrictions = None
 mua_relay_restrictions = None
 
-# Further -o options for the submissions service, for example {"smtpd_milters":
-# "inet:127.0.0.1:8891"}. They override those of the guide. The value None deletes an option.
+# Further -o options for the submissions service; they override those of the guide. For example
+# {"smtpd_milters": "inet:127.0.0.1:8891"}. The value None deletes an option.
 submissions_options: dict[str, str | None] = {}
 
 # Which senders a login may use. Not supported yet: leave it None.

@@ -94,9 +94,8 @@ class Settings:
     mua_relay_restrictions: tuple[str, ...] | None = _key(accepted.restrictions, "", default=None)
     submissions_options: Mapping[str, str | None] = _key(
         accepted.options,
-        "Further -o options for the submissions service, for example "
-        '{"smtpd_milters": "inet:127.0.0.1:8891"}. They override those of the guide. The value None deletes '
-        "an option.",
+        "Further -o options for the submissions service; they override those of the guide. For example "
+        '{"smtpd_milters": "inet:127.0.0.1:8891"}. The value None deletes an option.',
         default={},
     )
     sender_ownership: None = _key(

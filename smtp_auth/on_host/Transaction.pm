@@ -134,7 +134,7 @@ sub _compare {
     for my $key ($instructions->files) {
         my $path = $instructions->path_of($key);
         $self->{found}{$key} = content_of($path);
-        die "$path was changed since the plan was made; nothing was changed: run again for a plan of the present file\n"
+        die "nothing was changed, because $path was changed since the plan was made: run again to plan with its new version\n"
             if -l $path || ($digest{$path} // q{}) ne $instructions->of_file($key, 'seen');
     }
     return;
@@ -227,7 +227,7 @@ sub _take_up {
 sub _swap {
     my ($self, $key) = @_;
     my $path = $self->{instructions}->path_of($key);
-    die "$path was changed since the plan was made: run again for a plan of the present file\n"
+    die "$path was changed since the plan was made: run again to plan with its new version\n"
         if -l $path || !_is_equal(scalar content_of($path), $self->{found}{$key});
     # Not earlier: a second name changes the file's ctime, and a look compares the ctime to see whether a reload is due.
     $self->_keep($key);

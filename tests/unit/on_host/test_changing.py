@@ -1,4 +1,4 @@
-"""Changing a host is a function of a channel and values. It reads the outcome after a lost connection, too."""
+"""Changing a host is a function of a channel and values. A lost connection does not lose the outcome."""
 
 from dataclasses import dataclass, field
 
