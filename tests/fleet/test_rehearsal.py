@@ -69,7 +69,7 @@ CASES = {
     ),
     "read-only": Case("/etc/postfix cannot be written (Read-only file system)", *_read_only("/etc/postfix")),
     "no place for the record": Case(
-        "/var/lib cannot be written (Read-only file system): no record can be kept there",
+        "/var/lib cannot be written (Read-only file system), so the change cannot be recorded",
         *_read_only("/var/lib"),
     ),
     "full": Case(
@@ -79,7 +79,7 @@ CASES = {
         "umount /etc/postfix; rm -r /root/postfix",
     ),
     "the listener overruled": Case(
-        "Dovecot refuses the new configuration: something that it reads after "
+        "Dovecot refuses the new configuration: a setting that Dovecot reads after "
         "/etc/dovecot/conf.d/99-postfix-smtp-auth.conf overrules it",
         "printf '%s\\n' 'service auth {' 'unix_listener /var/spool/postfix/private/auth {' 'mode = 0666' "
         "'}' '}' >/etc/dovecot/conf.d/99-z-own.conf",
