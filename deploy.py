@@ -19,16 +19,17 @@ from smtp_auth.runs.host import ready
 if ready(STEPS):
     postfix_tls.certificate(name="SMTP TLS: Postfix uses the domain's certificate")
 
-    postfix_sni.domains(name="Further domains: each has a certificate of its own")
+    postfix_sni.domains(name="Further domains: Postfix serves each one's own certificate")
 
     certbot_hook.reload_services(name="Certificate rotation: certbot's hook reloads Postfix")
 
-    # Before Postfix: an smtpd that offers AUTH and finds no listener dies, on port 25 too.
-    dovecot_auth_listener.listener(name="SMTP AUTH, Dovecot: it listens in Postfix's spool")
+    # Before Postfix: an smtpd that offers AUTH and finds no listener dies, on port 25, too.
+    dovecot_auth_listener.listener(name="SMTP AUTH, Dovecot: it listens on a socket for Postfix")
 
-    postfix_sasl.sasl(name="SMTP AUTH, Postfix: it asks Dovecot")
+    postfix_sasl.sasl(name="SMTP AUTH, Postfix: it checks logins with Dovecot")
 
     submissions_service.service(name="Submissions: the service on port 465")
 
-    # All edits go live together, with the first step that has one. This reloads what is due without an edit.
-    live.changes(name="Going live: what runs is what is on the disk")
+    # The first operation with an edit makes all edits of the host. This one reloads services if only that is
+    # due.
+    live.changes(name="Reload: every service runs its current configuration")

@@ -1,7 +1,7 @@
 """The hosts, by group: the lab's fleet (`make demo`). Replace them with yours.
 
-A group's data is in group_data/GROUP.py. Without `ssh_config_file`, pyinfra reads ~/.ssh/config. Hosts
-that you do not enter as root need {"ssh_user": "admin", "_sudo": True}.
+A group's data is in group_data/GROUP.py. Without `ssh_config_file`, pyinfra reads ~/.ssh/config. If you do
+not log in to a host as root, it needs {"ssh_user": "admin", "_sudo": True}.
 """
 
 from pathlib import Path

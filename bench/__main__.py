@@ -82,7 +82,7 @@ def _say(text: str) -> None:
 
 
 class Results:
-    """The results, written to a folder as JSON, tables and plot after each work.
+    """The results. After each work, they are written to a folder as JSON, tables and plot.
 
     If a work is measured again on a fleet, its new rows replace the old rows of all peers.
 
@@ -98,7 +98,7 @@ class Results:
             self._data = json.loads(self._json.read_text())
 
     def describe(self, machine: dict[str, Any], imports: dict[str, list[float]]) -> None:
-        """Note the machine, and what starting costs there."""
+        """Record the machine, and the costs of a start there."""
         self._data["machine"] = machine
         self._data["imports"] = imports
 
@@ -179,7 +179,8 @@ class Bench:
         first = True
         for number in range(max(wanted.values(), default=0) + 1):
             peers = [peer for peer, times in wanted.items() if number <= times]
-            # The peers take turns, and each round begins with another one: none always follows the slowest.
+            # The peers take turns, and each round begins with another one, so that no peer always runs after
+            # the slowest.
             turn = number % len(peers) if peers else 0
             for peer in peers[turn:] + peers[:turn]:
                 prepare(work, fleet, first)
@@ -231,7 +232,7 @@ class Bench:
         return done
 
     def _same_state(self, peer: Peer, fleet: Fleet, level: str) -> None:
-        """Raise `RunError` if a peer leaves a host in another effective state than the others do."""
+        """Raise `RunError` if the effective state of a host differs from that after other peers."""
         for host in fleet.hosts:
             found = effective_state(host)
             wanted = self._reference.setdefault(f"{host.name} {level}", found)

@@ -43,7 +43,7 @@ _SSHD = ("etc/ssh/sshd_config.d/count.conf", "LogLevel VERBOSE\n")
 
 
 def make_countable(host: LabHost) -> None:
-    """Let the host's sshd log its sessions, until the host is put back to an earlier state."""
+    """Let the host's sshd log its sessions, until an earlier state of the host is restored."""
     path, text = _SSHD
     (host.root / path).write_text(text)
     host.run("systemctl reload ssh")
@@ -85,7 +85,7 @@ def _journal(host: LabHost, options: str) -> list[str]:
 
 
 def _last_pid(host: LabHost) -> int:
-    """The host's newest pid; on a booted host it is far from the largest, where numbers begin again."""
+    """The host's newest pid; on a booted host, far below the largest, after which numbers start again."""
     return int(host.run("cat /proc/sys/kernel/ns_last_pid").stdout)
 
 

@@ -9,7 +9,7 @@ from lab import HostSpec, Lab, LabHost
 
 ROOT = Path(__file__).resolve().parents[1]
 SCRATCH = ROOT / ".bench"
-# An environment of their own for Ansible, Mitogen and the library that draws: the deploy needs none of them.
+# A virtual environment for Ansible, Mitogen and the plotting library: the deploy needs none of them.
 BENCH_VENV = ROOT / ".venv-bench"
 BENCH_PYTHON = BENCH_VENV / "bin" / "python"
 DOMAIN = "example.jp"
@@ -17,7 +17,7 @@ DOMAIN = "example.jp"
 # The guide's release first: a fleet of one is Debian 13.
 _RELEASES = ("trixie", "bookworm")
 
-# The states that the hosts go back to between runs.
+# The states that are restored between runs.
 STOCK, DEPLOYED = "bench-stock", "bench-deployed"
 
 
@@ -55,7 +55,7 @@ class Fleet:
         return self.folder / "hosts.ini"
 
     def restore(self, state: str) -> None:
-        """Put every host back to a saved state."""
+        """Restore a saved state of every host."""
         self.each(lambda host: host.restore(state))
 
     def save(self, state: str) -> None:
@@ -77,7 +77,7 @@ class Fleet:
 
 
 def specs(count: int) -> list[HostSpec]:
-    """So many hosts, from `mail1.example.jp` on, the releases in turn."""
+    """So many hosts, beginning with `mail1.example.jp`; the releases alternate."""
     return [
         HostSpec(f"mail{number}.{DOMAIN}", _RELEASES[(number - 1) % len(_RELEASES)], DOMAIN)
         for number in range(1, count + 1)

@@ -40,13 +40,13 @@ class Run:
 
 
 def run(argv: list[str], env: dict[str, str], sample_memory: bool) -> Run:
-    """Run a program to its end, then end what it left running.
+    """Run a program until it exits, then stop the processes that it has left running.
 
     + sample_memory: also watch its memory, which itself takes time
 
     Raises `RunError` if the program fails.
     """
-    # In a new process: all children that it counts are then the program's.
+    # In a new process, so that all children that it counts belong to the program.
     order = json.dumps({"argv": argv, "env": env, "sample_memory": sample_memory})
     runner = [sys.executable, "-m", "bench.measure"]
     done = subprocess.run(runner, input=order, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
@@ -59,8 +59,8 @@ def run(argv: list[str], env: dict[str, str], sample_memory: bool) -> Run:
 
 
 def _run_here(argv: list[str], env: dict[str, str], sample_memory: bool) -> tuple[int, Run]:
-    # Ansible's ssh connections outlive it (ControlPersist). They become children of this process, which
-    # ends them and counts their processor time: prctl(2), PR_SET_CHILD_SUBREAPER.
+    # Ansible's ssh connections stay open after it exits (ControlPersist). They become children of this
+    # process, which stops them and counts their processor time: prctl(2), PR_SET_CHILD_SUBREAPER.
     ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     started = time.perf_counter()
     process = subprocess.Popen(
@@ -89,7 +89,7 @@ def _run_here(argv: list[str], env: dict[str, str], sample_memory: bool) -> tupl
 
 
 class _Output:
-    """Reads what a process writes. Programs that it left running may keep the pipe open after its end."""
+    """Reads what a process writes. Programs that it left running may keep the pipe open after it exits."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process
@@ -98,7 +98,7 @@ class _Output:
         self._thread.start()
 
     def text(self) -> str:
-        """All of it; waits for the pipe's end."""
+        """All output; waits until the pipe is closed."""
         self._thread.join()
         return self._text
 

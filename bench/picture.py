@@ -1,4 +1,4 @@
-"""What the plot shows, as values: `plot` draws them, with a library that only the benchmark has."""
+"""The values in the plot; `plot` draws them, with a library that only the benchmark needs."""
 
 import statistics
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ def picture(results: dict[str, Any]) -> Picture:
 
 
 def _fleet(row: dict[str, Any]) -> tuple[float, int]:
-    """What the columns are sorted by: distance, then size."""
+    """The sort key of the columns: distance, then size."""
     return row["delay_ms"], row["hosts"]
 
 

@@ -26,8 +26,8 @@ _COLOURS = {
 _INK, _FAINT = "#24292f", "#d0d7de"
 
 # Lengths in points: the picture's width, the peers' names on the left, the figures on the right of each scale
-# and the space after them, one peer's line, a work's title above its lines, the fleets' titles above all, the
-# scale's labels and the foot below all.
+# and the space after them, one peer's line, a work's title above its lines, the fleets' titles at the top,
+# the scale's labels and the foot at the bottom.
 _WIDTH, _NAMES, _FIGURES, _GUTTER, _LINE, _TITLE, _HEAD, _FOOT = 900, 150, 44, 26, 19, 26, 30, 52
 _POINTS_PER_INCH = 72
 
@@ -37,9 +37,9 @@ _STYLE = {
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 11,
     "text.color": _INK,
-    # The same figures give the same file: names in it are not drawn by lot.
+    # The same figures give the same file: IDs in it are not random.
     "svg.hashsalt": "benchmark",
-    # Text stays text: the file is small, and its differences can be read.
+    # Text stays text, so that the file is small and its differences are readable.
     "svg.fonttype": "none",
 }
 
@@ -47,7 +47,7 @@ _STYLE = {
 def main() -> None:
     """Draw the results of the first file into the second."""
     source, target = map(Path, sys.argv[1:])
-    # A person's own settings would change the picture.
+    # The user's own settings would change the picture.
     matplotlib.rcdefaults()
     matplotlib.rcParams.update(_STYLE)
     figure = _drawn(picture(json.loads(source.read_text())))

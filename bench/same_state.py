@@ -17,7 +17,7 @@ _VIEWS = {
 
 
 def effective_state(host: LabHost) -> dict[str, str]:
-    """View to what the host's programs answer."""
+    """Each view, to the answer of the host's programs."""
     return {view: host.run(command).stdout for view, command in _VIEWS.items()}
 
 

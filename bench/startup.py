@@ -1,5 +1,5 @@
-"""What starting costs: the imports of pyinfra, of our own modules after it, and of the one library that
-only we use, which is loaded while the hosts are at work."""
+"""The costs of a start: the imports of pyinfra, then of our own modules, and of the one library that only
+we use, which is loaded while the hosts work."""
 
 import sys
 

@@ -34,7 +34,7 @@ LEVELS = ("encrypt", "may")
 
 
 def prepare(work: Work, fleet: Fleet, first: bool) -> None:
-    """Bring the hosts to the state in which the work begins.
+    """Prepare the hosts for the work.
 
     + first: whether it is the work's first run on this fleet
     """

@@ -1,50 +1,50 @@
-"""Every data key with its default. Override any of them in a group's file beside this one
-(group_data/GROUP.py), or on a host in inventory.py: pyinfra's own way.
+"""Every data key with its default. Override a key in a group's file beside this one
+(group_data/GROUP.py), or for a host in inventory.py, as always in pyinfra.
 
 Made from settings.py by `make group-data`."""
 
-# mail_domain is required: the mail domain. Set it in the file of a domain's group, as
-# group_data/example_jp.py does.
+# mail_domain, the mail domain, is required and has no default. Set it in the file of a domain's
+# group, as group_data/example_jp.py does.
 
-# The name of the mail domain's Let's Encrypt lineage (certbot's --cert-name), where that is not the
-# domain itself. With further domains: a dictionary of domain to lineage. None: each lineage has the
-# name of its domain.
+# The name of the mail domain's Let's Encrypt certificate in certbot (its lineage, --cert-name), if
+# that is not the domain itself. With further domains: a dictionary of domain to lineage. None: each
+# lineage has the name of its domain.
 certificate_name = None
 
-# The name that mail programs connect to; the certificate must cover it. None: the name that the
-# inventory gives the host.
+# The name that mail programs connect to; the certificate must cover it. None: the host's name in the
+# inventory.
 mail_hostname = None
 
-# Further domains on the same host, each with a lineage of its own: a client that asks for any name
-# that one of them covers gets that one's certificate (SNI), on port 465 and on port 25.
+# Further mail domains on the same host, each with a lineage of its own. A client that asks for a name
+# gets the certificate that covers it (SNI), on port 465 and on port 25.
 additional_domains: list[str] = []
 
-# The directory that holds the lineages.
+# The directory that contains the lineages.
 letsencrypt_live = "/etc/letsencrypt/live"
 
-# TLS on port 25: "none", "may" (offered) or "encrypt" (demanded, which cuts off servers without TLS).
-# None: at least offered, as in the guide; a host that is stricter already stays so.
+# TLS on port 25: "none", "may" (offered) or "encrypt" (required: servers without TLS cannot deliver
+# mail). None: at least offered, as in the guide; a host that already requires TLS keeps that.
 smtpd_tls_security_level = None
 
-# Whether logins are offered on port 25 too. None: they are, as in the guide, and each run warns of it
-# once; True: the same without the warning; False keeps them on port 465 alone. Port 25 of a host
-# whose owner has switched them off there, in master.cf, stays as it is.
+# Whether logins are offered on port 25, too. None: they are, as in the guide, and each run warns of
+# it once. True: the same without the warning. False: logins are offered on port 465 only. If a host's
+# owner has switched logins off for port 25 in master.cf, they stay off.
 smtp_auth_on_port_25 = None
 
-# The oldest TLS version where TLS is mandatory, above all on port 465: "TLSv1.2" or "TLSv1.3". A
-# floor: a host that is stricter already stays so.
+# The oldest TLS version that is accepted where TLS is mandatory, above all on port 465: "TLSv1.2" or
+# "TLSv1.3". A host that is already stricter keeps its setting.
 tls_minimum_version = "TLSv1.2"
 
 # Who may connect, greet, send and relay on port 465: lists of Postfix restrictions, for example
-# ["permit_sasl_authenticated", "reject"]. None keeps what the host defines; where it defines none, a
-# safe one is written: clients and relaying must be authenticated, the other two stay empty.
+# ["permit_sasl_authenticated", "reject"]. None: the host's own list is kept. If it has none, a safe
+# one is written: clients and relaying need a login, the other two lists are empty.
 mua_client_restrictions = None
 mua_helo_restrictions = None
 mua_sender_restrictions = None
 mua_relay_restrictions = None
 
-# Further -o options for the submissions service, {"smtpd_milters": "inet:127.0.0.1:8891"} for
-# example; they win over the guide's. None as a value removes an option.
+# Further -o options for the submissions service; they override those of the guide. For example
+# {"smtpd_milters": "inet:127.0.0.1:8891"}. The value None deletes an option.
 submissions_options: dict[str, str | None] = {}
 
 # Which senders a login may use. Not supported yet: leave it None.
@@ -53,15 +53,15 @@ sender_ownership = None
 # The units that certbot's deploy hook reloads after a renewal.
 certbot_reload_services = ["postfix"]
 
-# What `pytest tests/verify` expects. The file with the certificates that clients trust, in PEM; None:
-# the system's store.
+# This key and those below are for `pytest tests/verify`. The file with the certificates that clients
+# trust, in PEM; None: the system's store.
 verify_ca_file = None
 
-# Where it connects to from outside: "dns", every address that mail_hostname has in DNS, or "ssh", the
-# one that SSH uses, before DNS leads to a host.
+# Which addresses it connects to from outside: "dns", every address that mail_hostname has in DNS, or
+# "ssh", the address that SSH uses, if the name is not in DNS yet.
 verify_addresses = "dns"
 
-# How many days a certificate must still be valid.
+# For how many more days a certificate must be valid.
 verify_days_left = 10
 
 # Within how many seconds port 465 must greet a mail program.

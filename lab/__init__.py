@@ -1,7 +1,7 @@
 """The lab: really booted Debian mail hosts on this one machine, for the tests and the demo.
 
-`Lab` is the fleet, `LabHost` one host of it, `HostSpec` what a host shall be. For the command line see
-`python3 -m lab --help`.
+`Lab` is the fleet, `LabHost` is one host, and `HostSpec` describes a host before it exists. For the command
+line see `python3 -m lab --help`.
 """
 
 from lab.command import LabError

@@ -7,10 +7,10 @@ from lab.host import LabHost
 
 
 def write_access(folder: Path, hosts: Iterable[LabHost]) -> None:
-    """Replace both files by new ones for these hosts."""
+    """Write both files for these hosts."""
     known, config = [], ["# Made by the lab; `down` removes it."]
     for host in hosts:
-        # OpenSSH looks a host up by its address, paramiko by name or address.
+        # OpenSSH looks up a host by its address, paramiko by name or address.
         known += [f"{host.name},{host.address} {key}" for key in host.host_keys()]
         config += [
             "",

@@ -1,8 +1,8 @@
-"""Which lab number is whose: several checkouts run labs on one machine, each in its own /24.
+"""Which checkout has which lab number: several checkouts run labs on one machine, each in its own /24.
 
-A claim is a file under /run that says which checkout holds the number. It outlives the program that
-made it, as the lab does. Whoever claims a number next first removes the claims whose lab was never made
-or whose checkout was deleted. After a reboot /run is empty, and no claim is left.
+A claim is a file under /run that names the checkout with the number. It remains after the program that made
+it exits, as the lab does. Before the next number is claimed, claims are removed whose lab was never made or
+whose checkout was deleted. After a reboot, /run is empty, and there are no claims.
 """
 
 import fcntl
@@ -20,16 +20,16 @@ from lab.state import number_of
 
 RUN = Path("/run/smtp-auth-lab")
 
-# A booted host needs about nine inotify instances, and the kernel grants root 128 in all: the hosts for
-# which none are left hang in their boot.
+# A booted host needs about nine inotify instances, and the kernel allows root 128 in all. A host that gets
+# none does not finish its boot.
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 _INOTIFY_ENOUGH = 4096
 
 
 class Claims:
-    """The claims of this machine.
+    """The claims on this machine.
 
-    + folder: where they are kept
+    + folder: contains the claims
     """
 
     def __init__(self, folder: Path = RUN) -> None:
@@ -64,7 +64,7 @@ class Claims:
         """Claim a number for the lab of a checkout.
 
         + root: the checkout
-        + clear: removes all that an abandoned lab of a number left behind
+        + clear: removes everything that an abandoned lab with this number left behind
         """
         with self._locked():
             self._drop_abandoned(clear)
@@ -84,11 +84,11 @@ class Claims:
         raise LabError("every network of 198.18.0.0/15 is taken on this machine")
 
     def of(self, root: Path) -> list[int]:
-        """The numbers that a checkout holds."""
+        """The numbers of a checkout."""
         return sorted(n for n, claim in self._held().items() if claim.get("root") == str(root))
 
     def is_free(self, number: int) -> bool:
-        """Whether nobody holds a number."""
+        """Whether no checkout has a number."""
         return number not in self._held()
 
     def below(self, root: Path) -> list[Path]:
@@ -103,7 +103,7 @@ class Claims:
         return sorted({Path(str(claim.get("root"))) for claim in self._held().values()})
 
     def release(self, number: int) -> None:
-        """Give a number back; with the last one, restore the machine's inotify limit, too."""
+        """Release a number; after the last one, also restore the machine's inotify limit."""
         with self._locked():
             self._drop(number)
 
@@ -150,7 +150,7 @@ class Claims:
     def _restore_limit(self) -> None:
         kept = self._folder / "inotify"
         if kept.exists():
-            # A limit that somebody else has set since stays.
+            # If somebody else has set the limit since, it stays.
             if inotify_limit() == _INOTIFY_ENOUGH:
                 _INOTIFY.write_text(kept.read_text())
             kept.unlink()

@@ -22,7 +22,7 @@ _printing = threading.Lock()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what the command line says; returns the exit status."""
+    """Run the command of the command line; returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
         return int(options.do(options))
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         print("lab: interrupted; `down` removes what was made", file=sys.stderr, flush=True)
-        # The usual exit would wait for the hosts that are being made.
+        # A normal exit would wait until the hosts are made.
         os._exit(130)
 
 
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    up = commands.add_parser("up", help="boot hosts; those that are up are left alone")
+    up = commands.add_parser("up", help="boot hosts; hosts that are up stay as they are")
     up.add_argument("hosts", nargs="*", metavar="HOST", help="hosts of the fleet; all by default")
     up.set_defaults(do=_up)
 
@@ -131,7 +131,7 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _rows() -> list[dict[str, Any]]:
-    """One row per host: what it is, its address, and whether it is up, off, unfinished or stale."""
+    """One row per host: its data, its address, and whether it is up, off, unfinished or stale."""
     state = read(ROOT)
     if state is None:
         return []

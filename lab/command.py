@@ -10,7 +10,7 @@ from pathlib import Path
 
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-# Each program that the lab runs, and the Debian package that brings it.
+# Each program that the lab runs, and the Debian package that contains it.
 PROGRAMS = {
     "ip": "iproute2",
     "mmdebstrap": "mmdebstrap",
@@ -28,11 +28,11 @@ PROGRAMS = {
 
 
 class LabError(Exception):
-    """Something the lab cannot do; its text is one sentence for the person at the keyboard."""
+    """Something that the lab cannot do; its text is one sentence for the user."""
 
 
 def require_machine() -> None:
-    """Raise a `LabError` if this machine cannot carry a lab."""
+    """Raise a `LabError` if this machine cannot run a lab."""
     if platform.system() != "Linux":
         raise LabError("the lab boots Linux hosts: it needs a Linux machine")
     if os.geteuid() != 0:
@@ -46,12 +46,12 @@ def require_machine() -> None:
 
 
 def _path() -> str:
-    # A root shell made by plain `su` has no sbin in its PATH.
+    # A root shell from plain `su` has no sbin in its PATH.
     return os.environ.get("PATH", "") + ":" + SYSTEM_PATH
 
 
 def environment() -> dict[str, str]:
-    """The controller's own environment, with messages in English and every program in reach."""
+    """The controller's own environment, with messages in English and the path of every program."""
     return os.environ | {"PATH": _path(), "LC_ALL": "C.UTF-8"}
 
 
@@ -61,7 +61,7 @@ def run(
     check: bool = True,
     timeout: float = 120,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a program of the controller and capture what it says.
+    """Run a program on the controller and capture its output.
 
     + stdin: what it reads; nothing by default
     + check: whether an exit status other than 0 is a LabError
@@ -70,7 +70,8 @@ def run(
     words = [str(word) for word in argv]
     try:
         done = subprocess.run(
-            # If `up` is killed, its helpers die too: they would go on making what `down` removes.
+            # If `up` is killed, its helpers die, too. Otherwise they would continue to make what `down`
+            # removes.
             ["setpriv", "--pdeathsig", "KILL", "--", *words],
             input=stdin if stdin is not None else "",
             capture_output=True,
@@ -81,7 +82,7 @@ def run(
             env=environment(),
         )
     except subprocess.TimeoutExpired:
-        raise LabError(f"no end after {timeout:g} s: {' '.join(words)}") from None
+        raise LabError(f"this did not finish within {timeout:g} s: {' '.join(words)}") from None
     if check and done.returncode != 0:
         raise LabError(failure(words, done))
     return done
@@ -99,6 +100,6 @@ def wait_until(condition: Callable[[], bool], what: str, timeout: float = 30) ->
     pause = 0.005
     while not condition():
         if time.monotonic() > deadline:
-            raise LabError(f"not within {timeout:g} s: {what}")
+            raise LabError(f"this did not happen within {timeout:g} s: {what}")
         time.sleep(pause)
         pause = min(pause * 1.5, 0.1)

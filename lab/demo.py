@@ -1,4 +1,4 @@
-"""`make demo`: a lab fleet from stock hosts to mail on port 465, told step by step."""
+"""`make demo`: takes a lab fleet from stock hosts to mail on port 465, and shows each step."""
 
 import os
 import subprocess
@@ -35,7 +35,7 @@ def _demo() -> int:
     lab.up()
     hosts = [lab.hosts[spec.name] for spec in DEFAULT_FLEET]
     for host in hosts:
-        _timed(host.name, "as its packages left it", host.reset)
+        _timed(host.name, "as installed by its packages", host.reset)
 
     _step("Preview: pyinfra inventory.py deploy.py --dry --diff")
     preview = _pyinfra("--dry", "--diff")
@@ -55,7 +55,7 @@ def _demo() -> int:
     for host in hosts:
         _timed(host.name, f"sent by {host.user}, delivered", partial(_send, lab, host))
 
-    _step("Apply again: the hosts are already as they should be, and stay so")
+    _step("Apply again: the hosts are already as wanted, so nothing changes")
     again = _pyinfra("-y")
     for host in hosts:
         _line(host.name, f"{again.count(f'[{host.name}] Success')} operations changed something")
@@ -69,7 +69,7 @@ def _demo() -> int:
         print(f"    {host.name:<20}  465    SSL/TLS   {host.user}")
     print("\n    The user name has no domain; the password is in .lab/lab.json.")
     print(f"    The lab's certificate authority: {lab.ca.relative_to(ROOT)}")
-    print("    A shell on a host: python3 -m lab shell HOST; take the lab down: make lab-down")
+    print("    A shell on a host: python3 -m lab shell HOST; to remove the lab: make lab-down")
     return 0
 
 
@@ -84,7 +84,8 @@ def _pyinfra(*options: str) -> str:
 
 
 def _verified(host: LabHost) -> str:
-    # In the environment: a password must not show in the list of processes. All hosts of a lab have one.
+    # In the environment, because a list of processes would show an argument. All hosts of a lab have one
+    # password.
     said = _output("pytest", "tests/verify", "--mailbox", host.user, VERIFY_PASSWORD=host.password)
     return said.partition(" hosts and checks ")[2].partition("\n")[2].rstrip()
 
@@ -101,7 +102,7 @@ def _output(program: str, *words: str, **environment: str) -> str:
         check=False,
     )
     if done.returncode != 0:
-        raise LabError(f"{program} ended with status {done.returncode}:\n{done.stdout}")
+        raise LabError(f"{program} failed with exit status {done.returncode}:\n{done.stdout}")
     return done.stdout
 
 

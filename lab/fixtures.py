@@ -16,8 +16,8 @@ ROOT = Path(__file__).resolve().parents[1]
 def lab() -> Iterator[Lab]:
     """The lab of this checkout with the default fleet, booted unless it runs already.
 
-    It is taken down at the end only if it was booted for these tests, and then also if the tests are killed.
-    On a machine that cannot carry it the tests fail: a test that did not run has not passed.
+    It is removed at the end only if it was booted for these tests, and then also if the tests are killed. On
+    a machine that cannot run it, the tests fail: a test that did not run has not passed.
     """
     lab = Lab(ROOT)
     if lab.is_up():

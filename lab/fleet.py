@@ -1,4 +1,4 @@
-"""What a host shall be, and the fleet that a lab boots by default."""
+"""The description of a host, and the fleet that a lab boots by default."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""One host of a lab: how it is made, booted, spoken to, put back and taken down."""
+"""One host of a lab: making it, booting it, running commands in it, restoring it and removing it."""
 
 import os
 import shlex
@@ -17,7 +17,7 @@ from lab.state import HostState, LabState
 
 STOCK = "stock"
 
-# What an administrator's root shell starts with.
+# The environment of an administrator's root shell.
 _ROOT_ENVIRONMENT = {
     "HOME": "/root",
     "LANG": "C.UTF-8",
@@ -27,9 +27,9 @@ _ROOT_ENVIRONMENT = {
     "USER": "root",
 }
 
-# With --keep-unit, systemd-nspawn leaves a host's reboot to its caller: it ends with status 133 and
-# expects to be started again. Each boot gets its own cgroup: that of the last boot has children with
-# controllers, and such a cgroup accepts no process.
+# With --keep-unit, systemd-nspawn leaves a host's reboot to its caller: it exits with status 133 and expects
+# to be started again. Each boot gets its own cgroup: that of the last boot has children with controllers, and
+# such a cgroup accepts no process.
 _KEEPER = """
 trees=
 while [ "$1" != -- ]; do trees="$trees $1"; shift; done
@@ -47,7 +47,7 @@ while
 do :; done
 """
 
-# Entries of /run and /tmp that a running host makes by itself.
+# Entries of /run and /tmp that a running host creates by itself.
 _OWN_RUNTIME = frozenset({"agetty.reload", "log", "mount", "nologin", "sudo", "systemd", "user", "utmp"})
 
 _MAIL_UNITS = "'postfix*' 'dovecot*'"
@@ -110,19 +110,19 @@ class LabHost:
 
     @property
     def ready(self) -> bool:
-        """Whether the host was made to the end."""
+        """Whether the host was made completely."""
         return self._state.ready
 
     @property
     def folder(self) -> Path:
-        """Where the controller keeps what belongs to this host."""
+        """The folder on the controller with everything that belongs to this host."""
         return self._lab.host_folder(self.name)
 
     @property
     def root(self) -> Path:
-        """The host's root file system, for reading and writing its files from the controller.
+        """The host's root file system, to read and write its files from the controller.
 
-        /run, /tmp, /proc and /dev of the running host are not in it.
+        It does not contain /run, /tmp, /proc and /dev of the running host.
         """
         return self.folder / "root"
 
@@ -152,7 +152,7 @@ class LabHost:
         )
 
     def remove(self) -> None:
-        """Take the host away, in whatever state it is."""
+        """Remove the host, in any state."""
         self._cgroup.kill()
         names = self._lab.names
         mounts.remove(names, below=self.folder)
@@ -179,7 +179,7 @@ class LabHost:
         short = self.name.partition(".")[0]
         self._write("etc/hostname", f"{self.name}\n")
         self._write("etc/mailname", f"{self.domain}\n")
-        # Without the host's own name here, Dovecot's reload takes ten seconds.
+        # Without the host's own name in this file, a reload of Dovecot takes ten seconds.
         self._write(
             "etc/hosts",
             "127.0.0.1\tlocalhost\n"
@@ -193,7 +193,7 @@ class LabHost:
         self._write("etc/machine-id", os.urandom(16).hex() + "\n", mode=0o444)
 
     def _trust(self, certificates: Sequence[str]) -> None:
-        # Makes the same files as update-ca-certificates, which takes seconds.
+        # Writes the same files as update-ca-certificates, which takes seconds.
         bundle = self.root / "etc/ssl/certs/ca-certificates.crt"
         for number, pem in enumerate(certificates, 1):
             source = f"usr/local/share/ca-certificates/lab-{number}.crt"
@@ -231,10 +231,10 @@ class LabHost:
         return process is not None and process.alive()
 
     def power_on(self) -> None:
-        """Boot the host; returns when the boot has begun (see `wait_ready`)."""
+        """Start to boot the host; `wait_ready` waits until it is up."""
         if self.running():
             return
-        # Processes that a crash left behind would share its cgroup.
+        # Processes that a crash has left behind would share the host's cgroup.
         self._cgroup.kill()
         names = self._lab.names
         started = self._cgroup.start(
@@ -256,13 +256,13 @@ class LabHost:
         """Shut the host down in order, and wait until it is off."""
         if self.running():
             for nspawn in self._nspawn():
-                # systemd-nspawn passes this on as a request for an orderly shutdown.
+                # systemd-nspawn forwards this to the host as a request for an orderly shutdown.
                 nspawn.signal(signal.SIGTERM)
             wait_until(lambda: not self.running(), f"{self.name} switched off", timeout=100)
         self._off()
 
     def kill(self) -> None:
-        """Crash the host: every process of it is gone at once."""
+        """Crash the host: kill all its processes at once."""
         self._off()
 
     def _off(self) -> None:
@@ -271,7 +271,7 @@ class LabHost:
         self._record()
 
     def reboot(self) -> None:
-        """Reboot the host and wait until it serves again."""
+        """Reboot the host and wait until its services answer again."""
         before = self.leader()
         self.run("systemctl reboot", check=False)
         wait_until(
@@ -299,7 +299,7 @@ class LabHost:
         return [] if self._state.process is None else self._state.process.children()
 
     def wait_ready(self, timeout: float = 90) -> None:
-        """Wait until sshd, Postfix and Dovecot greet and the boot is over."""
+        """Wait until sshd, Postfix and Dovecot greet and the boot has finished."""
         wait_until(
             lambda: self._find_leader() is not None or not self.running(),
             f"{self.name} starting",
@@ -332,7 +332,7 @@ class LabHost:
     # -- commands ---------------------------------------------------------------------------------
 
     def enter(self) -> list[str]:
-        """The words in front of a command that shall run inside the host, as root."""
+        """The words before a command that make it run inside the host, as root."""
         variables = [f"{key}={value}" for key, value in _ROOT_ENVIRONMENT.items()]
         return [
             *("nsenter", f"--target={self.leader().pid}", "--all", "--root", "--wdns=/root"),
@@ -353,7 +353,7 @@ class LabHost:
         + check: whether an exit status other than 0 is a LabError
         + timeout: seconds after which the command is killed
         """
-        # Its own process group: a time-out then kills the command, too, and not only nsenter.
+        # In a process group of its own, so that a time-out kills the command and not only nsenter.
         with subprocess.Popen(
             [*self.enter(), "/bin/sh", "-c", command],
             stdin=subprocess.PIPE,
@@ -369,7 +369,7 @@ class LabHost:
             except BaseException as error:
                 os.killpg(process.pid, signal.SIGKILL)
                 if isinstance(error, subprocess.TimeoutExpired):
-                    raise LabError(f"{self.name}: no end after {timeout:g} s: {command}") from None
+                    raise LabError(f"{self.name}: not finished within {timeout:g} s: {command}") from None
                 raise
         done = subprocess.CompletedProcess(command, process.returncode, out, err)
         if check and done.returncode != 0:
@@ -393,14 +393,14 @@ class LabHost:
         self.run(shlex.join(words), timeout=120)
 
     def renew(self) -> None:
-        """Renew all lineages now, as certbot's timer would when they are near their end."""
-        # Without a terminal certbot waits minutes before it asks the authority.
+        """Renew all lineages now, as certbot's timer would shortly before they expire."""
+        # Without a terminal, certbot waits minutes before it asks the authority.
         self.run("certbot renew --force-renewal --no-random-sleep-on-renew", timeout=180)
 
     # -- states -----------------------------------------------------------------------------------
 
     def save(self, name: str) -> None:
-        """Keep the host's present state under a name."""
+        """Save the host's present state under a name."""
         self._snapshots.save(name)
         (self.folder / "runtime").mkdir(exist_ok=True)
         (self.folder / "runtime" / name).write_text("\n".join(sorted(self._runtime())))
@@ -414,7 +414,7 @@ class LabHost:
         self._snapshots.forget(name)
 
     def restore(self, name: str) -> None:
-        """Put the host back to the state of this name, and wait until it serves.
+        """Restore the state of this name, and wait until the host's services answer.
 
         A host that is switched off is booted.
         """
@@ -430,7 +430,7 @@ class LabHost:
         units = [Path(path).name for path in changed if path.startswith("etc/systemd/system/")]
         if restart:
             self._stop_services()
-        # Units whose files were added or changed still run: they end before their files are put back.
+        # Stop the units whose files were added or changed before these files are restored.
         for unit in units:
             if unit.endswith((".service", ".timer", ".path", ".socket")):
                 self.run(f"systemctl stop {shlex.quote(unit)}", check=False)
@@ -441,7 +441,7 @@ class LabHost:
             self._start_services(reload_units=bool(units))
 
     def reset(self) -> None:
-        """Put the host back to the state in which the lab made it."""
+        """Restore the state in which the lab made the host."""
         self.restore(STOCK)
 
     def serves(self) -> bool:
@@ -449,7 +449,7 @@ class LabHost:
         return all(self._greeting(port).startswith(greeting) for port, greeting in _GREETINGS)
 
     def _stop_services(self) -> None:
-        # Killed: an orderly stop takes seconds, and their files are put back anyway.
+        # They are killed, because an orderly stop takes seconds, and their files are restored anyway.
         self.run(
             f"""
             systemctl stop --no-block {_MAIL_UNITS}
@@ -460,14 +460,14 @@ class LabHost:
         )
 
     def _start_services(self, reload_units: bool) -> None:
-        # Postfix makes its own sockets again, but would leave those of others (Dovecot's listener).
+        # Postfix creates its own sockets again, but does not delete those of others (Dovecot's listener).
         self.run(
             "find /var/spool/postfix/private /var/spool/postfix/public -mindepth 1 -delete\n"
             + ("systemctl daemon-reload\n" if reload_units else "")
-            # systemd takes the tests' frequent restarts for a service that fails to start. The units are
-            # named one by one: a pattern leaves out units that are stopped.
+            # systemd treats the tests' frequent restarts as a service that fails to start. The units are
+            # named one by one, because a pattern does not match stopped units.
             + "systemctl reset-failed postfix postfix@- dovecot dovecot.socket 2>/dev/null\n"
-            # The timer, too: systemd stops one whose unit files are put back.
+            # The timer, too: systemd stops it if its unit files are restored.
             "systemctl start postfix ssh dovecot certbot.timer",
         )
         self.wait_ready()
@@ -489,7 +489,7 @@ class LabHost:
 
 
 def leftovers(prefix: str) -> list[Path]:
-    """Folders that systemd-nspawn leaves when a host of this name is killed."""
+    """Folders that systemd-nspawn leaves behind if a host of this name is killed."""
     return [
         path
         for kind in ("propagate", "unix-export")

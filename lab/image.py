@@ -1,8 +1,8 @@
 """The hosts' base images: one root file system per Debian release, made once and then only read.
 
-An image is what `mmdebstrap` makes of the packages below: a stock install without manual pages, other
-documentation and translations. It is kept outside the checkout, shared by all labs, and made again when
-its recipe here changes. A host writes to an overlay above the image (see `mounts`), never to the image.
+`mmdebstrap` makes an image from the packages below: a stock install without manual pages, other documentation
+and translations. All labs share it, outside the checkout, and it is made again when its recipe here changes.
+A host writes to an overlay above the image (see `mounts`), never to the image.
 """
 
 import fcntl
@@ -43,7 +43,7 @@ _ANSWERS = (
     rf"postfix postfix/mailname string {PLACEHOLDER}\n"
 )
 
-# Timers whose work would begin at a random time, some of it with requests to package servers.
+# Timers that would start work at a random time, some with requests to package servers.
 _NO_TIMERS = ("apt-daily", "apt-daily-upgrade", "dpkg-db-backup", "e2scrub_all", "fstrim", "man-db")
 
 _RECIPE = (
@@ -57,9 +57,9 @@ _RECIPE = (
     "--dpkgopt=path-exclude=/usr/share/doc/*",
     "--dpkgopt=path-exclude=/usr/share/locale/*",
     f"--essential-hook=printf '{_ANSWERS}' | chroot \"$1\" debconf-set-selections",
-    # Most hosts keep no history of /etc.
+    # Most real hosts keep no history of /etc.
     '--customize-hook=rm -rf "$1"/etc/.git "$1"/etc/.gitignore "$1"/etc/.etckeeper',
-    # Every host has keys of its own.
+    # Every host gets keys of its own.
     '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*',
     *(
         f'--customize-hook=rm -f "$1"/etc/systemd/system/timers.target.wants/{name}.timer'
@@ -78,7 +78,7 @@ def cache() -> Path:
 
 
 def path(release: str) -> Path:
-    """Where the image of a release is, once it is made."""
+    """The path of a release's image, whether it exists or not."""
     digest = hashlib.sha256("\0".join((release, *_RECIPE)).encode()).hexdigest()[:16]
     return cache() / f"{release}-{digest}"
 
@@ -86,7 +86,7 @@ def path(release: str) -> Path:
 def ensure(release: str, cgroup: Cgroup) -> Path:
     """Make the image of a release unless it exists; return its path.
 
-    + cgroup: where the build runs, so that taking down the lab ends it too
+    + cgroup: the group of the build, so that removing the lab also stops the build
     """
     image = path(release)
     if image.is_dir():
@@ -115,14 +115,15 @@ def _locked(release: str) -> Iterator[int]:
 
 
 def _build(release: str, image: Path, cgroup: Cgroup, lock: int) -> None:
-    # The image gets its name in the last step: nobody takes an interrupted build for an image.
+    # The image gets its name in the last step, so that no interrupted build is used as an image.
     partial = image.with_name(f"{release}.partial")
     log = image.with_name(f"{release}.log")
     _remove(partial)
     log.unlink(missing_ok=True)
-    # The build inherits the lock: if it outlives this program, nobody else writes to its folder.
-    # It has its own mount namespace: nobody else sees what mmdebstrap mounts in the image (the machine's
-    # own /sys and /dev/shm among it), and the mounts end with the build, even if it is killed.
+    # The build inherits the lock: if it continues after this program, no other program writes to its folder.
+    # It has its own mount namespace: no other process sees what mmdebstrap mounts in the image (such as the
+    # machine's own /sys and /dev/shm), and the kernel removes the mounts with the build, even if it is
+    # killed.
     private = ("unshare", "--mount", "--propagation=private")
     build = cgroup.start(
         [*private, "mmdebstrap", *_RECIPE, release, str(partial)], log, env={}, inherit=[lock]
@@ -142,5 +143,5 @@ def _remove_unused(release: str, keep: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    # Files below a mount would be somebody else's.
+    # Files below a mount would not belong to the image.
     run("rm", "-rf", "--one-file-system", folder, timeout=300)

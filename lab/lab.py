@@ -1,4 +1,4 @@
-"""The lab as a whole: up and down, each of which may be cut short at any moment."""
+"""The lab as a whole: up and down. Both may be interrupted at any moment."""
 
 import fcntl
 import os
@@ -23,7 +23,8 @@ from lab.process import Cgroup
 from lab.services import Services
 from lab.state import FOLDER, HostState, LabState, boot_id, number_of, read
 
-# Hosts made at the same time: more than the cores, since a boot waits as much as it works.
+# How many hosts are made at the same time: more than there are cores, because a boot waits as much as it
+# works.
 _SIDE_BY_SIDE = 6
 
 _In = TypeVar("_In")
@@ -37,7 +38,7 @@ def _silent(_subject: str, _text: str, _seconds: float | None) -> None:
 
 
 def _side_by_side(work: Callable[[_In], _Out], items: Iterable[_In]) -> list[_Out]:
-    """The work's results; the first failure is raised when all other work has ended."""
+    """The work's results; the first failure is raised after all other work has finished."""
     pool = ThreadPoolExecutor(_SIDE_BY_SIDE)
     try:
         results = list(pool.map(work, items))
@@ -45,7 +46,7 @@ def _side_by_side(work: Callable[[_In], _Out], items: Iterable[_In]) -> list[_Ou
         pool.shutdown()
         raise
     except BaseException:
-        # The person who interrupts does not want to wait for the work that still runs.
+        # A user who interrupts does not want to wait for the work that still runs.
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     pool.shutdown()
@@ -55,13 +56,13 @@ def _side_by_side(work: Callable[[_In], _Out], items: Iterable[_In]) -> list[_Ou
 class Lab:
     """The lab of one checkout.
 
-    As a context manager it is up inside, and taken down at the end:
+    As a context manager, it is up inside the block, and removed at the end:
 
         with Lab(root) as lab:
             lab.hosts["mail1.example.jp"].run("postconf mail_version")
 
     + root: the checkout, which gets a folder `.lab`
-    + tell: called for each step with its subject, what is done, and the seconds it took, if it is over
+    + tell: called for each step with its subject, what is done, and the seconds that it took, once it is done
     """
 
     def __init__(self, root: Path, tell: Tell = _silent) -> None:
@@ -78,7 +79,7 @@ class Lab:
         lab = cls(root)
         state = lab._live()
         if state is None:
-            raise LabError(f"no lab runs in {lab.root}: python3 -m lab up")
+            raise LabError(f"no lab runs in {lab.root}: start it with python3 -m lab up")
         lab._adopt(state)
         return lab
 
@@ -111,7 +112,7 @@ class Lab:
 
     @property
     def number(self) -> int:
-        """The lab's number on this machine, from which the names of its things follow."""
+        """The lab's number on this machine, which is part of the names of all its parts."""
         return self._require().number
 
     @property
@@ -129,15 +130,15 @@ class Lab:
         return self.folder.exists() or bool(self._claims.of(self.root))
 
     def is_up(self) -> bool:
-        """Whether this checkout's lab runs, with any hosts or none."""
+        """Whether this checkout's lab runs, with or without hosts."""
         return self._live() is not None
 
     # -- up ---------------------------------------------------------------------------------------
 
     def up(self, hosts: Sequence[HostSpec] = DEFAULT_FLEET) -> None:
-        """Boot these hosts; those that are up already are left as they are.
+        """Boot these hosts; hosts that are up already stay as they are.
 
-        What an interrupted run left behind is removed first.
+        The remains of an interrupted run are removed first.
         """
         require_machine()
         self.root.mkdir(parents=True, exist_ok=True)
@@ -201,7 +202,7 @@ class Lab:
         free = next((i for i in range(FIRST_HOST, LAST_HOST + 1) if i not in used), None)
         if free is None:
             raise LabError("the lab's network has no address left for another host")
-        # One password for the whole lab: whoever tests a client types it once.
+        # One password for the whole lab, so that people who test a client type it only once.
         password = next((host.password for host in state.hosts.values()), secrets.token_urlsafe(15))
         host = HostState(spec, password, free)
         state.hosts[spec.name] = host
@@ -236,7 +237,7 @@ class Lab:
         self._record()
 
     def remove(self, name: str) -> None:
-        """Take one host out of the running lab."""
+        """Remove one host from the running lab."""
         with self._exclusive():
             self._take_out(name)
             self._record()
@@ -250,7 +251,7 @@ class Lab:
     # -- down -------------------------------------------------------------------------------------
 
     def down(self) -> None:
-        """Remove everything that the lab of this checkout ever made, however it ended."""
+        """Remove everything that the lab of this checkout has ever made, in any state."""
         require_machine()
         if not self.root.is_dir():
             return
@@ -267,13 +268,13 @@ class Lab:
         numbers = set(self._claims.of(self.root))
         recorded = number_of(self.root)
         if recorded is not None and self._claims.is_free(recorded):
-            # Somebody emptied /run: the number is still ours as long as nobody else took it.
+            # Somebody emptied /run: the number is still ours if no other lab has claimed it.
             numbers.add(recorded)
         for number in numbers:
             remove_all(Names(number))
         if self.folder.exists():
             run("rm", "-rf", "--one-file-system", self.folder)
-        # Last: while the claim stands, nobody else takes the number.
+        # Last: while the claim exists, no other lab takes the number.
         for number in numbers:
             self._claims.release(number)
 
@@ -281,7 +282,7 @@ class Lab:
 
     @contextmanager
     def _exclusive(self) -> Iterator[None]:
-        """One program at a time changes the lab of a checkout."""
+        """Lock the lab of a checkout: only one program changes it at a time."""
         # The lock is on the checkout itself: it exists before the lab's folder and after it.
         handle = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY)
         try:
@@ -304,7 +305,7 @@ class Lab:
         return state if {"dns", "acme"} <= alive and self._has_keys() else None
 
     def _has_keys(self) -> bool:
-        # The key is the last thing that is made before the first host: without it, `up` was cut short.
+        # The key is made last before the first host. If it is missing, `up` was interrupted.
         return (self.folder / "key.pub").is_file()
 
     def _adopt(self, state: LabState) -> None:
@@ -330,7 +331,7 @@ class Lab:
 
 
 def remove_all(names: Names) -> None:
-    """Remove everything that bears a lab's number: processes first, because they use the rest."""
+    """Remove everything with a lab's number in its name: processes first, because they use the rest."""
     Cgroup(names.bridge).kill()
     mounts.remove(names)
     network.remove_all(names)

@@ -29,16 +29,16 @@ class Link:
         self._log = state.host_folder(host) / "wire.log"
 
     def cut(self) -> None:
-        """Cut the cable: nothing reaches the host any more, and nothing comes from it."""
+        """Cut the cable: no frame passes in either direction."""
         run("ip", "link", "set", self._cable, "down")
 
     def restore(self) -> None:
-        """Make the cable whole and fast again."""
+        """Connect the cable again, without a delay."""
         run("ip", "link", "set", self._cable, "up")
         self.delay(0)
 
     def delay(self, milliseconds: float) -> None:
-        """Make every round trip to the host take this much longer; 0 for none."""
+        """Make every round trip to the host take this much longer; 0 removes the delay."""
         self.unplug()
         bridge = self._state.names.bridge
         if milliseconds > 0:
@@ -54,6 +54,6 @@ class Link:
         self._record()
 
     def unplug(self) -> None:
-        """End the program that slows the cable down, if one runs."""
+        """Stop the program that delays the cable, if one runs."""
         self._cgroup.kill()
         self._state.services.pop(self._service, None)

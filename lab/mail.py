@@ -54,7 +54,7 @@ def smtp(host: LabHost) -> Iterator[smtplib.SMTP]:
 
 
 def message(host: LabHost, subject: str, recipient: str = "") -> EmailMessage:
-    """A message from the host's user, to that user unless said otherwise."""
+    """A message from the host's user, by default to the same user."""
     mail = EmailMessage()
     address = f"{host.user}@{host.domain}"
     mail["From"], mail["To"], mail["Subject"] = address, recipient or address, subject
@@ -71,13 +71,13 @@ def send(host: LabHost, ca: Path, subject: str) -> None:
 
 
 def delivered(host: LabHost, subject: str) -> str:
-    """Wait until the message is in the mailbox; returns its headers. Raises `LabError` if it never comes."""
+    """Wait until the message is in the mailbox; returns its headers. Raises `LabError` if it is not."""
     wait_until(lambda: bool(_messages(host, subject)), f"{subject!r} in {host.name}'s mailbox", timeout=30)
     return _messages(host, subject)[0]
 
 
 def count(host: LabHost, subject: str) -> int:
-    """How many messages of that subject the mailbox holds."""
+    """How many messages with that subject the mailbox contains."""
     return len(_messages(host, subject))
 
 

@@ -1,4 +1,4 @@
-"""A host's root: an overlay over its image, mounted where the controller can reach into it."""
+"""A host's root: an overlay over its image, mounted where the controller can read and write it."""
 
 import contextlib
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ def require_plain(folder: Path) -> None:
     """Raise a `LabError` if hosts cannot live here: an overlay's upper part cannot be on overlayfs or NFS."""
     kind = run("stat", "--file-system", "--format=%T", folder).stdout.strip()
     if kind in {"overlayfs", "nfs"}:
-        raise LabError(f"{folder} is on {kind}, where hosts cannot keep files: move it")
+        raise LabError(f"{folder} is on {kind}, which hosts cannot use for their files: move it")
 
 
 def make(names: Names, image: Path, folder: Path) -> Path:
@@ -22,7 +22,7 @@ def make(names: Names, image: Path, folder: Path) -> Path:
     for part in ("upper", "work", "root"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     options = f"lowerdir={image},upperdir={folder / 'upper'},workdir={folder / 'work'}"
-    # The mount's source names the lab, so that the mount can be found even when the folder is gone.
+    # The mount's source names the lab, so that the mount can be found even if the folder is deleted.
     run("mount", "-t", "overlay", "-o", options, names.bridge, root)
     return root
 
@@ -32,7 +32,7 @@ def remove(names: Names, below: Path | None = None) -> None:
     for mount in _mounts(names):
         if below is None or mount.is_relative_to(below):
             _drop_lock(mount)
-            # The kernel releases a killed host's own mounts a moment after its last process.
+            # The kernel releases a killed host's own mounts shortly after its last process.
             wait_until(partial(_unmounted, mount), f"the end of the mount {mount}")
 
 
@@ -52,5 +52,5 @@ def _mounts(names: Names) -> Iterator[Path]:
         kind, source, _ = after.split(" ", 2)
         if kind == "overlay" and source == names.bridge:
             with contextlib.suppress(IndexError):
-                # In mountinfo, blanks in a path are octal numbers.
+                # In mountinfo, blanks in a path are written as octal numbers.
                 yield Path(before.split()[4].encode().decode("unicode_escape"))

@@ -1,14 +1,14 @@
-"""Everything that belongs to a lab has the lab's number in its name, and so can always be found again.
+"""Everything that belongs to a lab has the lab's number in its name, so that it can always be found again.
 
-A lab claims its number (see `claim`). The number determines the lab's network and the names of its
-bridge, interfaces, namespaces, mounts and cgroups. Whoever knows the number and the lab's folder can
-remove the lab completely, even if the program that made it died in the middle.
+A lab claims its number (see `claim`). The number determines the lab's network and the names of its bridge,
+interfaces, namespaces, mounts and cgroups. With the number and the lab's folder, the lab can be removed
+completely, even if the program that made it died.
 """
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 
-# Set aside for measurements between networks (RFC 2544): collides with nobody's addresses.
+# Reserved for measurements between networks (RFC 2544), so nobody else uses these addresses.
 _ALL = list(IPv4Network("198.18.0.0/15").subnets(new_prefix=24))
 
 COUNT = len(_ALL)
@@ -18,7 +18,7 @@ LAST_HOST = 250
 
 @dataclass(frozen=True)
 class Names:
-    """The names that follow from a lab's number."""
+    """The names that contain a lab's number."""
 
     number: int
 
@@ -46,7 +46,7 @@ class Names:
         return f"{self.bridge}h{index}"
 
     def tap(self, index: int) -> str:
-        """The bridge's end of a host's cable while that is slowed down (see `wire`)."""
+        """The bridge's end of a host's cable while the cable is delayed (see `wire`)."""
         return f"{self.bridge}t{index}"
 
     def machine(self, index: int) -> str:

@@ -44,14 +44,14 @@ def make_host(names: Names, host: str, index: int) -> None:
 
 
 def remove_host(names: Names, host: str, index: int) -> None:
-    """Remove what `make_host` made, even if it was cut short."""
+    """Remove what `make_host` has made, even if it was interrupted."""
     for link in (names.veth(index), names.tap(index)):
         _remove_link(link)
     _remove_netns(names.netns(host))
 
 
 def remove_all(names: Names) -> None:
-    """Take away every interface and namespace that bears the lab's name."""
+    """Delete every interface and namespace with the lab's name."""
     for link in _links():
         if link.startswith((f"{names.bridge}h", f"{names.bridge}t")):
             _remove_link(link)
@@ -67,7 +67,7 @@ def _links() -> list[str]:
 
 
 def _remove_link(link: str) -> None:
-    # The kernel may remove a cable at any moment, with the host's namespace: that is just as good.
+    # The kernel may delete a cable together with the host's namespace, at any moment. That is no error.
     if Path("/sys/class/net", link).exists():
         done = run("ip", "link", "delete", link, check=False)
         if done.returncode != 0 and Path("/sys/class/net", link).exists():

@@ -1,12 +1,12 @@
-"""Processes that outlive the program that started them, and are still never mistaken for others.
+"""Processes that continue after the program that started them, and are never confused with others.
 
-Two handles, each for its own purpose. A `Process` is a pid with its start time: enough to ask
-whether it lives and to signal exactly it, even after the pid was given to somebody else. A
-`Cgroup` holds a process with everything it ever starts, so that killing it leaves nothing over.
+There are two handles. A `Process` is a pid with its start time: it can tell whether that process runs, and
+signals only that process, even if the kernel has given the pid to another one. A `Cgroup` contains a process
+with everything that it ever starts, so that killing the group leaves no process.
 
-The lab's hosts need cgroups of their own for another reason too: systemd-nspawn places a host
-below the cgroup it was called in, always under the same name. Two hosts started from one cgroup
-would share that place, and `systemctl stop` in one host would stop processes of the other.
+The lab's hosts need cgroups of their own for another reason, too: systemd-nspawn places a host below the
+cgroup in which it was called, always under the same name. Two hosts started from one cgroup would share that
+place, and `systemctl stop` in one host would stop processes of the other.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from lab.command import LabError, environment, wait_until
 
 @dataclass(frozen=True)
 class Process:
-    """One process. Its pid may belong to another process tomorrow; the start time tells the two apart."""
+    """One process. Later, another process may get the same pid; the start time distinguishes them."""
 
     pid: int
     start: int
@@ -33,7 +33,7 @@ class Process:
         """The process that has this pid now."""
         start = _start_time(pid)
         if start is None:
-            raise LabError(f"process {pid} ended as soon as it was started")
+            raise LabError(f"process {pid} exited as soon as it was started")
         return cls(pid, start)
 
     def alive(self) -> bool:
@@ -41,9 +41,9 @@ class Process:
         return _start_time(self.pid) == self.start
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to exactly this process; do nothing if it is gone."""
+        """Send a signal to this process only; do nothing if it has exited."""
         with contextlib.suppress(ProcessLookupError):
-            # The descriptor belongs to one process: the one compared is the one that gets the signal.
+            # The descriptor belongs to one process, so the signal reaches the process that was compared.
             handle = os.pidfd_open(self.pid)
             try:
                 if self.alive():
@@ -69,7 +69,7 @@ def _proc(pid: int, name: str) -> str:
 
 def _start_time(pid: int) -> int | None:
     try:
-        # The command's name stands in parentheses and may contain anything.
+        # The command's name is in parentheses and may contain anything.
         fields = _proc(pid, "stat").rpartition(")")[2].split()
     except OSError:
         return None
@@ -87,7 +87,7 @@ def is_init_of_namespace(pid: int) -> bool:
 
 
 def hierarchies() -> list[Path]:
-    """Where cgroups are kept: version 2, and systemd's own version 1 tree if it is mounted.
+    """Where cgroups are mounted: version 2, and systemd's own version 1 tree if it is mounted.
 
     On a machine with both (hybrid mode) nspawn expects a host to be at the same place in both.
     The first is version 2, which alone can kill a group at once.
@@ -125,7 +125,7 @@ class Cgroup:
         for path in self.paths():
             path.mkdir(parents=True, exist_ok=True)
             files.append(str(path / "cgroup.procs"))
-        # The shell moves itself into the group before it becomes the program: nothing starts outside.
+        # The shell moves itself into the group before it becomes the program, so nothing starts outside.
         enter = 'while [ "$1" != -- ]; do echo $$ >"$1" || exit 125; shift; done; shift; exec "$@"'
         with output.open("ab") as log:
             return subprocess.Popen(
@@ -139,7 +139,7 @@ class Cgroup:
             )
 
     def kill(self) -> None:
-        """Kill every process of the group, wait until none is left, remove the group."""
+        """Kill every process of the group, wait until all have exited, and remove the group."""
         unified = self.paths()[0]
         if unified.is_dir():
             (unified / "cgroup.kill").write_text("1")

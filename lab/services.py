@@ -1,8 +1,8 @@
-"""What a fleet finds on the network: a DNS server, and an ACME authority in place of Let's Encrypt.
+"""The servers on the lab's network: a DNS server, and an ACME authority instead of Let's Encrypt.
 
-Both are test programs of the Let's Encrypt project (Debian's `pebble`), and both listen on the
-bridge's own address. The authority makes a new root for each lab; hosts trust it as a real host
-trusts Let's Encrypt's, through the system's certificates.
+Both are test programs of the Let's Encrypt project (Debian's `pebble`), and both listen on the bridge's own
+address. The authority makes a new root for each lab. Hosts trust it through the system's certificates, as
+real hosts trust Let's Encrypt's.
 """
 
 import json
@@ -22,7 +22,7 @@ _DNS_MANAGEMENT_PORT = 8055
 # As long as Let's Encrypt's: the `certbot renew` of a host's timer finds nothing to do.
 _VALIDITY = 90 * 24 * 3600
 
-# Requests go to the programs directly, even if the controller uses a proxy for the Internet.
+# Requests are sent to the programs directly, even if the controller uses a proxy for the Internet.
 _DIRECT = urllib.request.ProxyHandler({})
 
 
@@ -45,11 +45,11 @@ class Services:
 
     @property
     def api_certificate(self) -> Path:
-        """The certificate that a client must trust to speak to the authority at all."""
+        """The certificate that a client must trust to connect to the authority."""
         return self._folder / "api.pem"
 
     def start_dns(self) -> Process:
-        """Start the DNS server: it knows the hosts, and answers at once that it knows no others."""
+        """Start the DNS server: it knows only the hosts, and answers at once for other names, too."""
         self._folder.mkdir(exist_ok=True)
         address = self._names.gateway
         started = self._cgroup.start(
@@ -63,7 +63,7 @@ class Services:
             self._folder / "dns.log",
             env={},
         )
-        # Any answer will do, an error status too.
+        # Any answer is enough, even an error status.
         wait_until(lambda: self._answers(self._dns("")), "an answer of the DNS server")
         return Process.of(started.pid)
 
@@ -91,8 +91,8 @@ class Services:
         started = self._cgroup.start(
             ["pebble", "-config", str(config), "-dnsserver", f"{self._names.gateway}:53"],
             self._folder / "acme.log",
-            # Pebble is made to be difficult; the lab wants an authority that behaves the same way
-            # each time: no refused nonces, no waiting, each order validated anew.
+            # Pebble makes errors on purpose. The lab needs an authority that behaves the same way each time:
+            # no refused nonces, no waiting, and a new validation for each order.
             env={
                 "PEBBLE_WFE_NONCEREJECT": "0",
                 "PEBBLE_VA_NOSLEEP": "1",
@@ -107,7 +107,7 @@ class Services:
         return self._fetch(self._acme("roots/0"))
 
     def add_name(self, name: str, address: str) -> None:
-        """Give a name this address in the lab's DNS, in place of earlier ones."""
+        """Set the address of a name in the lab's DNS; it replaces earlier ones."""
         for what, more in (("clear-a", {}), ("add-a", {"addresses": [address]})):
             self._fetch(self._dns(what), json.dumps({"host": f"{name}."} | more))
 

@@ -1,9 +1,9 @@
-"""A host's named states: its files as they were, and a fast way back to them.
+"""A host's named states: copies of its files, which can be restored fast.
 
-A state is a copy of those parts of the host's file system that an administrator, a deploy or a
-mail can change. Going back compares contents, not times: an unchanged file keeps its inode, a changed
-one gets the old content, time, mode and owner. The daemons are restarted only if something that they
-read has changed, or if they do not run.
+A state is a copy of the parts of the host's file system that an administrator, a deploy or a mail can change.
+Restoring compares contents, not times: an unchanged file keeps its inode, a changed one gets the old content,
+time, mode and owner. The daemons are restarted only if a file that they read has changed, or if they do not
+run.
 """
 
 import shutil
@@ -11,11 +11,11 @@ from pathlib import Path
 
 from lab.command import run
 
-# The parts that are saved. Everything else on a host came with its packages or lives in memory.
+# The parts that are saved. Everything else on a host is from its packages or in memory.
 _TREES = ("etc", "home", "opt", "root", "srv", "usr/local", "var")
 
 _LEFT_ALONE = (
-    # Sockets and pid files of the running Postfix; a restart makes new ones.
+    # Sockets and pid files of the running Postfix; a restart creates new ones.
     "/var/spool/postfix/private",
     "/var/spool/postfix/public",
     "/var/spool/postfix/pid",
@@ -28,7 +28,7 @@ _LEFT_ALONE = (
     "/var/spool/postfix/etc",
     "/var/spool/postfix/lib",
     "/var/spool/postfix/usr",
-    # The host's own bookkeeping, which goes on.
+    # The host's own records, which continue across a restored state.
     "/var/cache",
     "/var/lib/apt",
     "/var/lib/dpkg",
@@ -82,8 +82,8 @@ class Snapshots:
         return sorted(p.name for p in self._folder.iterdir() if not p.name.startswith("."))
 
     def save(self, name: str) -> None:
-        """Keep the present state under a name, instead of any older one of that name."""
-        # The copy gets the state's name at its end: nobody takes an interrupted copy for a state.
+        """Save the present state under a name; it replaces an older one of that name."""
+        # The copy gets the state's name when it is complete, so that no interrupted copy is used as a state.
         partial = self._folder / f".{name}"
         self.forget(f".{name}")
         partial.mkdir(parents=True)
@@ -109,7 +109,7 @@ class Snapshots:
         ]
 
     def put_back(self, name: str) -> None:
-        """Give the host the files of this state."""
+        """Restore the host's files from this state."""
         _rsync(self._folder / name, self._root, "--checksum")
 
 

@@ -1,7 +1,7 @@
-"""`.lab/lab.json`: what a lab is made of, written down before it is made.
+"""`.lab/lab.json`: the parts of a lab, recorded before they are made.
 
-The file is replaced as a whole, so it is never half a file. It holds the mailbox passwords and is
-readable by its owner alone.
+The file is replaced as a whole, so it is never incomplete. It contains the mailbox passwords, so only its
+owner can read it.
 """
 
 import json
@@ -19,7 +19,7 @@ FOLDER = ".lab"
 
 
 def boot_id() -> str:
-    """The id of this boot of the machine; a lab of an earlier boot is nothing but files."""
+    """The ID of this boot of the machine; of a lab from an earlier boot, only files are left."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
@@ -63,11 +63,11 @@ class LabState:
         return self.root / FOLDER
 
     def host_folder(self, name: str) -> Path:
-        """Where one host's file system and saved states are."""
+        """The folder of one host's file system and saved states."""
         return self.folder / "hosts" / name
 
     def write(self) -> None:
-        """Put the state on disk, whole."""
+        """Write the state to the disk as a whole."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
         text = json.dumps(self.as_json(), indent=2) + "\n"
         new = self.folder / ".lab.json.new"
@@ -77,7 +77,7 @@ class LabState:
         new.replace(self.folder / "lab.json")
 
     def as_json(self) -> dict[str, Any]:
-        """The state as it is written: the decisions, and for other readers what follows from them."""
+        """The state as it is written: the decisions, and the values that other readers derive from them."""
         names = self.names
         return {
             "boot": self.boot,
@@ -138,7 +138,7 @@ def read(root: Path) -> LabState | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
-        raise LabError(f"{path} is not a lab's record: take the lab down") from None
+        raise LabError(f"{path} is not a lab's record: remove the lab with python3 -m lab down") from None
 
 
 def number_of(root: Path) -> int | None:

@@ -2,9 +2,9 @@
 
     python3 wire.py INTERFACE TAP MILLISECONDS
 
-Frames from the tap reach the interface after that time, frames in the other direction at once: each
-round trip takes that much longer. The kernel's own netem would do the same, but many kernels are built
-without it. This file needs nothing but Python, because it is run as a program.
+Frames from the tap reach the interface after that time, frames in the other direction at once. So each round
+trip takes that much longer. The kernel's netem would do the same, but many kernels are built without it. This
+file uses only Python's standard library, because it is run as a program.
 """
 
 import fcntl
@@ -25,14 +25,14 @@ _TUNSETIFF, _TUNSETOFFLOAD = 0x400454CA, 0x400454D0
 _IFF_TAP, _IFF_NO_PI, _IFF_VNET_HDR = 0x0002, 0x1000, 0x4000
 _CHECKSUM, _TSO4, _TSO6 = 1, 2, 4
 
-# The largest frame, with its header: many segments that will be cut up later.
+# The largest frame with its header: it may consist of many segments, which are split later.
 _LARGEST = 1 << 17
 
 
 def _open_interface(name: str) -> socket.socket:
     interface = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(_ETH_P_ALL))
-    # This header says which checksums and segments still have to be made, as usual between interfaces of
-    # one machine. Both sides understand it, so it is passed on unchanged.
+    # This header says which checksums and segments still have to be made, as usual between interfaces of one
+    # machine. Both sides understand it, so it is forwarded unchanged.
     interface.setsockopt(_SOL_PACKET, _PACKET_VNET_HDR, 1)
     interface.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
     interface.bind((name, _ETH_P_ALL))
@@ -51,7 +51,7 @@ def _open_tap(name: str) -> int:
 
 
 def carry(name: str, tap_name: str, delay: float) -> None:
-    """Carry frames until killed. A frame that one side does not take is lost, as on a cable."""
+    """Forward frames until killed. A frame that one side does not accept is lost, as on a cable."""
     interface, tap = _open_interface(name), _open_tap(tap_name)
     ends: list[int] = [interface.fileno(), tap]
     waiting: deque[tuple[float, bytes]] = deque()

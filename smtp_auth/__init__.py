@@ -8,11 +8,11 @@ Each package imports only from those above it in this list; `lint-imports` check
     settings          the data keys of a host
     facts             a look at a host and its record of changes, as values
     plan              what will happen to a host, as a value
-    past              what has been done before: undo and removal
-    services          all that is known of Postfix, Dovecot and certbot, a folder each
+    past              undo and removal, which restore what was there before
+    services          all that is known of Postfix, Dovecot and certbot, in one folder each
     on_host           what runs on a host
     runs              pyinfra's command line as a front end
-    fleet             many hosts side by side
+    fleet             many hosts in parallel
     verify            what a verification sees of a host
     cli               smtp-auth, the other front end
 """

@@ -1,7 +1,7 @@
 """What the data keys accept: one function per kind of value.
 
-Each takes a value of whatever type and returns it in the form that the program works with, or raises
-`ValueError` with a sentence that says what is accepted.
+Each takes a value of any type and returns it in the form that the program uses, or raises `ValueError` with a
+sentence that says what is accepted.
 """
 
 import re
@@ -22,7 +22,7 @@ def domain_name(value: object) -> str:
         raise ValueError(hint)
     name = value.lower()
     if not name.isascii():
-        import idna  # only here: its tables cost more to load than all our other modules
+        import idna  # only here: its tables take longer to load than all our modules
 
         try:
             name = idna.encode(value, uts46=True).decode("ascii")
@@ -32,7 +32,7 @@ def domain_name(value: object) -> str:
     if len(labels) < 2 or len(name) > 253 or not all(map(_LABEL.fullmatch, labels)):
         raise ValueError(hint)
     if labels[-1].isdigit():
-        raise ValueError(f"an address is not a name; {hint}")
+        raise ValueError(f"this is an IP address; {hint}")
     return name
 
 
@@ -50,7 +50,7 @@ def domain_names(value: object) -> tuple[str, ...]:
     """A list of different domain names."""
     names = tuple(domain_name(item) for item in _list(value, "a list of domain names"))
     if len(set(names)) != len(names):
-        raise ValueError("names a domain twice")
+        raise ValueError("lists a domain twice")
     return names
 
 
@@ -58,13 +58,13 @@ _PATH = re.compile(r"(/[A-Za-z0-9_@+.,=-]+)+")
 
 
 def directory(value: object) -> str:
-    """An absolute path that needs no quoting anywhere: it goes into main.cf and shell scripts."""
+    """An absolute path that needs no quotes in main.cf and in shell scripts."""
     if (
         not isinstance(value, str)
         or not _PATH.fullmatch(value)
         or any(part in (".", "..") for part in value.split("/"))
     ):
-        raise ValueError("give an absolute path without white space, '.' or '..'")
+        raise ValueError("give an absolute path without white space, special characters, '.' or '..'")
     return value
 
 
@@ -72,7 +72,7 @@ _LINEAGE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
 def lineage_name(value: object) -> str:
-    """What certbot calls a lineage, which is the name of its directory."""
+    """certbot's name of a lineage, which is the name of its directory."""
     if not isinstance(value, str) or not _LINEAGE.fullmatch(value):
         raise ValueError("give the name of a lineage, as `certbot certificates` shows it")
     return value
@@ -122,13 +122,13 @@ def _list(value: object, what: str) -> list[Any]:
     return list(value)
 
 
-# A map or an argument of a restriction: no white space, comma or brace, which end an element of a
-# Postfix list, no '$', which would expand, and nothing outside printable ASCII.
+# A map or an argument of a restriction. White space, commas and braces would end an element of a Postfix
+# list, and '$' would be expanded; only printable ASCII is allowed.
 _ARGUMENT = re.compile(r"[A-Za-z0-9_./:@=+*?\[\]-]+")
 
 
 def restrictions(value: object) -> tuple[str, ...] | None:
-    """A list of Postfix's access restrictions, each with its arguments; `None` is kept."""
+    """A list of Postfix's access restrictions, each with its arguments; or `None`."""
     if value is None:
         return None
     return tuple(_restriction(item) for item in _list(value, "None or a list of restrictions"))
@@ -136,7 +136,7 @@ def restrictions(value: object) -> tuple[str, ...] | None:
 
 def _restriction(item: object) -> str:
     if not isinstance(item, str) or not item:
-        raise ValueError("each restriction is a text such as 'permit_sasl_authenticated'")
+        raise ValueError("each restriction must be a text such as 'permit_sasl_authenticated'")
     name, *arguments = item.split(" ")
     if name not in RESTRICTIONS:
         near = get_close_matches(name, RESTRICTIONS, n=1)
@@ -157,9 +157,9 @@ _VALUE = re.compile(r"[A-Za-z0-9_ ./:,@=+*?!%<>$(){}\[\]-]*")
 
 
 def options(value: object) -> dict[str, str | None]:
-    """A dictionary of Postfix parameter to value; `None` as a value removes the option."""
+    """A dictionary of Postfix parameter to value; the value `None` deletes the option."""
     if not isinstance(value, dict):
-        raise ValueError("give a dictionary of parameter name to value (None removes it)")
+        raise ValueError("give a dictionary of parameter name to value (None deletes the option)")
     for name, text in value.items():
         if not isinstance(name, str) or not _PARAMETER.fullmatch(name):
             raise ValueError(f"{name!r} is not a parameter name of Postfix")
@@ -168,11 +168,11 @@ def options(value: object) -> dict[str, str | None]:
         if not isinstance(text, str) or not _VALUE.fullmatch(text) or text != text.strip():
             raise ValueError(
                 f"{name}: give a text on one line, without quotes, ';', '|', '&', '#', "
-                "backslashes or white space at its ends, or None to remove the option"
+                "backslashes, or white space at the start or end; or None to delete the option"
             )
         if not _balanced(text):
-            raise ValueError(f"{name}: its braces or parentheses do not pair")
-    # White space folded, as it is when an option of master.cf is read.
+            raise ValueError(f"{name}: its braces or parentheses do not match")
+    # Postfix folds white space, too, when it reads an option of master.cf.
     return {name: text and " ".join(text.split()) for name, text in value.items()}
 
 
@@ -190,21 +190,21 @@ _UNIT = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]*")
 
 
 def units(value: object) -> tuple[str, ...]:
-    """A list of systemd units, without `.service`; Postfix has to be among them."""
+    """A list of systemd units, without `.service`; it must contain Postfix."""
     listed = _list(value, "a list of systemd units such as ['postfix']")
     for unit in listed:
         if not isinstance(unit, str) or not _UNIT.fullmatch(unit):
             raise ValueError(f"{unit!r} is not the name of a systemd unit")
     names = [unit.removesuffix(".service") for unit in listed]
     if len(set(names)) != len(names):
-        raise ValueError("names a unit twice")
+        raise ValueError("lists a unit twice")
     if "postfix" not in names:
-        raise ValueError("must contain 'postfix', which holds the certificate of port 465")
+        raise ValueError("must contain 'postfix', which serves the certificate on port 465")
     return tuple(names)
 
 
 def sender_ownership(value: object) -> None:
-    """Nothing but `None` yet."""
+    """Only `None` for now."""
     if value is not None:
         raise ValueError("not supported yet; leave it None")
 
@@ -212,25 +212,25 @@ def sender_ownership(value: object) -> None:
 def days(value: object) -> int:
     """A number of whole days, 0 or more."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError("give a number of days")
+        raise ValueError("give a whole number of days, 0 or more")
     return value
 
 
 def seconds(value: object) -> float:
     """A number of seconds, more than 0."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 < value < float("inf"):
-        raise ValueError("give a number of seconds")
+        raise ValueError("give a number of seconds, more than 0")
     return value
 
 
 def certificates_file(value: object) -> str | None:
-    """A file of this machine that holds certificates in PEM; `None` for the system's store."""
+    """A file on this machine with certificates in PEM; or `None` for the system's store."""
     if value is None:
         return None
     try:
         if isinstance(value, str) and Path(value).is_file():
             return value
     except (ValueError, OSError):
-        # A name that no file can have: with a zero byte, too long.
+        # A name that no file can have, for example with a zero byte, or too long.
         pass
     raise ValueError("give None or the path of a file with certificates in PEM")

@@ -1,6 +1,6 @@
 """`smtp-auth`: commands over many hosts.
 
-A command imports what it needs when it runs: without one, `smtp-auth` answers at once.
+A command imports what it needs only when it runs, so that `smtp-auth --help` is fast.
 """
 
 import argparse
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from smtp_auth import __version__
 
-# As argparse reports a wrong command line.
+# argparse's exit status for a wrong command line.
 USAGE = 2
 
 
@@ -20,9 +20,9 @@ USAGE = 2
 class Command:
     """One command of `smtp-auth`.
 
-    + meaning: what it does, for `--help`: begins with a small letter, ends without a full stop
-    + add_options: adds its options to those of every command
-    + run: does it, and returns the exit status
+    + meaning: what it does, for `--help`: with a small letter at the start and no full stop at the end
+    + add_options: adds its own options to those that every command has
+    + run: carries it out, and returns the exit status
     """
 
     name: str
@@ -38,7 +38,7 @@ def main() -> int:
     """
     arguments = _parser().parse_args()
     _find_modules()
-    # Before all that a command imports: it makes the sockets of the standard library cooperative.
+    # Before anything that a command imports: this replaces the standard library's sockets.
     from smtp_auth.fleet.inventory import FleetError
 
     try:
@@ -48,7 +48,8 @@ def main() -> int:
         print(error, file=sys.stderr)
         return USAGE
     except BrokenPipeError:
-        # The reader has seen enough, such as head(1). Python would complain when it flushes at its exit.
+        # The reader, such as head(1), has closed the pipe. Python would print an error when it flushes at
+        # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status
@@ -62,9 +63,9 @@ def deploy_files() -> Path:
 
 
 def _find_modules() -> None:
-    # First, so that no folder of the operator's is taken for our `operations`.
+    # First, so that `operations` is ours even if the current folder has one, too.
     sys.path.insert(0, str(deploy_files()))
-    # Last, as pyinfra does: inventories import modules that stand beside them.
+    # Last, as pyinfra does: inventories import modules beside them.
     sys.path.append(str(Path.cwd()))
 
 
@@ -91,8 +92,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _history_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--show", metavar="ID", help="what this change did, host by host")
-    parser.add_argument("--json", action="store_true", help="for programs")
+    parser.add_argument("--show", metavar="ID", help="show what this change did, host by host")
+    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
 
 
 def _history(arguments: argparse.Namespace) -> int:
@@ -112,7 +113,7 @@ def _history(arguments: argparse.Namespace) -> int:
 
 
 def _progress(hosts: int) -> Callable[[str], None]:
-    """A function that shows on a terminal how many hosts have answered, to be told of each that has."""
+    """A function that shows on a terminal how many hosts have answered; to be called once per host."""
     answered: list[str] = []
 
     def tell(name: str) -> None:
@@ -125,7 +126,9 @@ def _progress(hosts: int) -> Callable[[str], None]:
 
 
 # In the order of `--help`.
-COMMANDS = (Command("history", "who changed what, when, with which outcome", _history_options, _history),)
+COMMANDS = (
+    Command("history", "show who changed what, when, with which outcome", _history_options, _history),
+)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""The data keys: each with what it means, what it accepts and its default, in one place.
+"""The data keys: the meaning, the accepted values and the default of each, in one place.
 
-A host's data becomes one validated, frozen model. Nothing here talks to a host: what is wrong is known
-before a connection is made. `group_data/all.py` is made from this module (`make group-data`).
+A host's data becomes one validated, frozen value. Nothing here connects to a host, so all errors in the data
+are known before a connection is made. `group_data/all.py` is made from this module (`make group-data`).
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -22,69 +22,71 @@ _REQUIRED = _Missing()
 
 
 def _key(accepts: Callable[[Any], object], meaning: str, *, default: object = _REQUIRED) -> Any:
-    """A data key: a check out of `accepted_values`, what people read of it, its default if it has one."""
+    """A data key: a check from `accepted_values`, its meaning for people, and its default if it has one."""
     return field(metadata={"accepts": accepts, "meaning": meaning, "default": default})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What one host shall become: the data keys, checked.
+    """The data keys of one host, checked: what the host shall become.
 
-    Three of them are resolved: `mail_hostname` is never `None`, `certificate_name` is a mapping of domain to
+    Some values are resolved: `mail_hostname` is never `None`, `certificate_name` is a mapping of domain to
     lineage, and every domain name is an A-label.
     """
 
     mail_domain: str = _key(
         accepted.domain_name,
-        "mail_domain is required: the mail domain. Set it in the file of a domain's group, as "
-        "group_data/example_jp.py does.",
+        "mail_domain, the mail domain, is required and has no default. Set it in the file of a domain's "
+        "group, "
+        "as group_data/example_jp.py does.",
     )
     certificate_name: Mapping[str, str] = _key(
         accepted.lineage_names,
-        "The name of the mail domain's Let's Encrypt lineage (certbot's --cert-name), where that is not the "
-        "domain itself. With further domains: a dictionary of domain to lineage. None: each lineage has the "
-        "name of its domain.",
+        "The name of the mail domain's Let's Encrypt certificate in certbot (its lineage, --cert-name), if "
+        "that is not the domain itself. With further domains: a dictionary of domain to lineage. None: each "
+        "lineage has the name of its domain.",
         default=None,
     )
     mail_hostname: str = _key(
         accepted.host_name,
-        "The name that mail programs connect to; the certificate must cover it. None: the name that the "
-        "inventory gives the host.",
+        "The name that mail programs connect to; the certificate must cover it. None: the host's name in the "
+        "inventory.",
         default=None,
     )
     additional_domains: tuple[str, ...] = _key(
         accepted.domain_names,
-        "Further domains on the same host, each with a lineage of its own: a client that asks for any name "
-        "that one of them covers gets that one's certificate (SNI), on port 465 and on port 25.",
+        "Further mail domains on the same host, each with a lineage of its own. A client that asks for a "
+        "name "
+        "gets the certificate that covers it (SNI), on port 465 and on port 25.",
         default=[],
     )
     letsencrypt_live: str = _key(
-        accepted.directory, "The directory that holds the lineages.", default="/etc/letsencrypt/live"
+        accepted.directory, "The directory that contains the lineages.", default="/etc/letsencrypt/live"
     )
     smtpd_tls_security_level: str | None = _key(
         accepted.or_none(accepted.one_of("none", "may", "encrypt")),
-        'TLS on port 25: "none", "may" (offered) or "encrypt" (demanded, which cuts off servers without '
-        "TLS). None: at least offered, as in the guide; a host that is stricter already stays so.",
+        'TLS on port 25: "none", "may" (offered) or "encrypt" (required: servers without TLS cannot deliver '
+        "mail). None: at least offered, as in the guide; a host that already requires TLS keeps that.",
         default=None,
     )
     smtp_auth_on_port_25: bool | None = _key(
         accepted.or_none(accepted.boolean),
-        "Whether logins are offered on port 25 too. None: they are, as in the guide, and each run warns of "
-        "it once; True: the same without the warning; False keeps them on port 465 alone. Port 25 of a host "
-        "whose owner has switched them off there, in master.cf, stays as it is.",
+        "Whether logins are offered on port 25, too. None: they are, as in the guide, and each run warns of "
+        "it once. True: the same without the warning. False: logins are offered on port 465 only. If a "
+        "host's owner has switched logins off for port 25 in master.cf, they stay off.",
         default=None,
     )
     tls_minimum_version: str = _key(
         accepted.one_of("TLSv1.2", "TLSv1.3"),
-        'The oldest TLS version where TLS is mandatory, above all on port 465: "TLSv1.2" or "TLSv1.3". A '
-        "floor: a host that is stricter already stays so.",
+        'The oldest TLS version that is accepted where TLS is mandatory, above all on port 465: "TLSv1.2" or '
+        '"TLSv1.3". A host that is already stricter keeps its setting.',
         default="TLSv1.2",
     )
     mua_client_restrictions: tuple[str, ...] | None = _key(
         accepted.restrictions,
         "Who may connect, greet, send and relay on port 465: lists of Postfix restrictions, for example "
-        '["permit_sasl_authenticated", "reject"]. None keeps what the host defines; where it defines none, '
-        "a safe one is written: clients and relaying must be authenticated, the other two stay empty.",
+        '["permit_sasl_authenticated", "reject"]. None: the host\'s own list is kept. If it has none, a safe '
+        "one is written: clients and relaying need a login, the other two lists are empty.",
         default=None,
     )
     mua_helo_restrictions: tuple[str, ...] | None = _key(accepted.restrictions, "", default=None)
@@ -92,8 +94,8 @@ class Settings:
     mua_relay_restrictions: tuple[str, ...] | None = _key(accepted.restrictions, "", default=None)
     submissions_options: Mapping[str, str | None] = _key(
         accepted.options,
-        'Further -o options for the submissions service, {"smtpd_milters": "inet:127.0.0.1:8891"} for '
-        "example; they win over the guide's. None as a value removes an option.",
+        "Further -o options for the submissions service; they override those of the guide. For example "
+        '{"smtpd_milters": "inet:127.0.0.1:8891"}. The value None deletes an option.',
         default={},
     )
     sender_ownership: None = _key(
@@ -106,18 +108,18 @@ class Settings:
     )
     verify_ca_file: str | None = _key(
         accepted.certificates_file,
-        "What `pytest tests/verify` expects. The file with the certificates that clients trust, in PEM; "
-        "None: the system's store.",
+        "This key and those below are for `pytest tests/verify`. The file with the certificates that clients "
+        "trust, in PEM; None: the system's store.",
         default=None,
     )
     verify_addresses: str = _key(
         accepted.one_of("dns", "ssh"),
-        'Where it connects to from outside: "dns", every address that mail_hostname has in DNS, or "ssh", '
-        "the one that SSH uses, before DNS leads to a host.",
+        'Which addresses it connects to from outside: "dns", every address that mail_hostname has in DNS, or '
+        '"ssh", the address that SSH uses, if the name is not in DNS yet.',
         default="dns",
     )
     verify_days_left: int = _key(
-        accepted.days, "How many days a certificate must still be valid.", default=10
+        accepted.days, "For how many more days a certificate must be valid.", default=10
     )
     verify_seconds: float = _key(
         accepted.seconds, "Within how many seconds port 465 must greet a mail program.", default=5
@@ -125,15 +127,15 @@ class Settings:
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """Every domain whose lineage the host serves, the default one first."""
+        """Every domain whose lineage the host serves, the mail domain first."""
         return (self.mail_domain, *self.additional_domains)
 
     def lineage_name(self, domain: str) -> str:
-        """What certbot calls the lineage of a domain."""
+        """certbot's name of a domain's lineage."""
         return self.certificate_name.get(domain, domain)
 
     def lineage(self, domain: str) -> str:
-        """The directory of a domain's lineage, which holds `fullchain.pem` and `privkey.pem`."""
+        """The directory of a domain's lineage, which contains `fullchain.pem` and `privkey.pem`."""
         return f"{self.letsencrypt_live}/{self.lineage_name(domain)}"
 
 
@@ -147,13 +149,13 @@ class Problem:
     accepted: str
 
     def __str__(self) -> str:
-        # repr() leaves nothing in it that a terminal would obey.
+        # repr() escapes the control characters of a terminal.
         given = "" if self.value is _REQUIRED else f" = {self.value!r}"
         return f"{self.host}: {self.key}{given}: {self.accepted}"
 
 
 class SettingsError(ValueError):
-    """A host's data is not usable; `problems` lists everything that is wrong with it."""
+    """A host's data is not valid; `problems` lists everything that is wrong with it."""
 
     def __init__(self, problems: list[Problem]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
@@ -164,8 +166,8 @@ def settings_from_data(host: str, data: Mapping[str, Any], *, also_known: Collec
     """Validate a host's merged data (groups and host, as pyinfra merges them).
 
     + host: the inventory host's name, the default of `mail_hostname`
-    + data: key to value; a key that is missing has its default
-    + also_known: keys that others read from the same data, as pyinfra's connectors do (`ssh_user`)
+    + data: key to value; a missing key has its default
+    + also_known: keys that other programs read from the same data, such as pyinfra's connectors (`ssh_user`)
 
     Raises `SettingsError` with every problem of the host, not only the first.
     """
@@ -192,10 +194,10 @@ def settings_from_data(host: str, data: Mapping[str, Any], *, also_known: Collec
 
 
 def settings_on_record(values: Mapping[str, Any]) -> Settings:
-    """The settings with which a change was made, as its manifest has them.
+    """The settings with which a change was made, from its manifest.
 
-    They were checked then, and are not again. A key that came later has its default; one that has gone is
-    left out.
+    They were checked then, so they are not checked again. A key that was added later has its default; a key
+    that was deleted since is left out.
     """
     found: dict[str, Any] = {}
     for key in fields(Settings):
@@ -205,10 +207,10 @@ def settings_on_record(values: Mapping[str, Any]) -> Settings:
 
 
 def _contradictions(host: str, values: dict[str, Any]) -> Iterator[Problem]:
-    """What is wrong with values that are right one by one."""
+    """The problems of values that are valid by themselves, but contradict each other."""
     domains = (values["mail_domain"], *values["additional_domains"])
     if values["mail_domain"] in values["additional_domains"]:
-        reason = "is the mail_domain already; list only further domains"
+        reason = "is already the mail_domain; list only further domains"
         yield Problem(host, "additional_domains", values["mail_domain"], reason)
     for domain in _lineage_names(values).keys() - set(domains):
         yield Problem(
@@ -217,7 +219,7 @@ def _contradictions(host: str, values: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _lineage_names(values: dict[str, Any]) -> dict[str, str]:
-    """`certificate_name` as domain to lineage: a name alone is that of the mail domain's."""
+    """`certificate_name` as domain to lineage; a single name is that of the mail domain's lineage."""
     names: str | dict[str, str] = values["certificate_name"] or {}
     return {values["mail_domain"]: names} if isinstance(names, str) else names
 
@@ -225,8 +227,8 @@ def _lineage_names(values: dict[str, Any]) -> dict[str, str]:
 def group_data() -> str:
     """The text of `group_data/all.py`: every key with its meaning and its default."""
     parts = [
-        '"""Every data key with its default. Override any of them in a group\'s file beside this one\n'
-        "(group_data/GROUP.py), or on a host in inventory.py: pyinfra's own way.\n\n"
+        '"""Every data key with its default. Override a key in a group\'s file beside this one\n'
+        "(group_data/GROUP.py), or for a host in inventory.py, as always in pyinfra.\n\n"
         'Made from settings.py by `make group-data`."""\n'
     ]
     for key in fields(Settings):
@@ -240,7 +242,7 @@ def _default_line(key: Field[Any]) -> str:
     default = key.metadata["default"]
     if default is _REQUIRED:
         return ""
-    # A type checker cannot tell what an empty list or dictionary may hold.
+    # A type checker cannot infer what an empty list or dictionary may contain.
     kinds = {"[]": ": list[str]", "{}": ": dict[str, str | None]"}
     text = f'"{default}"' if isinstance(default, str) else repr(default).replace("'", '"')
     return f"{key.name}{kinds.get(text, '')} = {text}\n"
@@ -250,14 +252,16 @@ def _unknown_keys(host: str, data: Mapping[str, Any], also_known: Collection[str
     known = {key.name for key in fields(Settings)} | set(also_known)
     for key in data:
         name = key if isinstance(key, str) and key.isprintable() else repr(key)
-        # pyinfra's global arguments (`_sudo`) and an administrator's own helpers begin with "_".
+        # pyinfra's global arguments (`_sudo`) and an administrator's own variables begin with "_".
         if name in known or name.startswith("_"):
             continue
         near = get_close_matches(name, known, n=1)
         guess = (
-            f"did you mean {near[0]}?" if near else "see group_data/all.py; begin one of your own with '_'"
+            f"did you mean {near[0]}?"
+            if near
+            else "see group_data/all.py; a key of your own must begin with '_'"
         )
-        # Its value may be a password under a misspelt name.
+        # The value is not shown: it may be a password with a misspelt key.
         yield Problem(host, name, _REQUIRED, f"unknown key; {guess}")
 
 

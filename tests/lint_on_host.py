@@ -36,7 +36,7 @@ from tests.unit.scenarios import stock, wanted
 ROOT = Path(__file__).parents[1]
 SHELLCHECK = Path(sysconfig.get_path("scripts"), "shellcheck")
 
-# Not fit for any of our scripts, and why.
+# Checks that do not fit our scripts, and why.
 NOT_HERE = {
     "SC2016": "a `$` in single quotes is Perl's or Postfix's, never a variable of the shell's",
 }
@@ -48,13 +48,13 @@ NOT_THERE = {
 
 PERLCRITIC = ("perlcritic", "--profile", str(ROOT / "tests/perlcriticrc"))
 
-# Where packages are put together, what Perl::Critic asks of a package's file, and why not here.
+# Policies of Perl::Critic for a package's file that do not fit a packed program, and why.
 NOT_AS_SENT = {
     "ProhibitMultiplePackages": "it is several packages in one text",
-    "RequireExplicitPackage": "each stands in a BEGIN block: it is there before the next one is read",
-    "RequireUseStrict": "likewise: every package has it",
-    "RequireUseWarnings": "likewise: every package has it",
-    "RequireLocalizedPunctuationVars": "%INC says that a package is there; each was checked alone",
+    "RequireExplicitPackage": "each is in a BEGIN block, which loads it before the next one is compiled",
+    "RequireUseStrict": "every package has it",
+    "RequireUseWarnings": "every package has it",
+    "RequireLocalizedPunctuationVars": "%INC marks a package as loaded; each was checked alone",
     "ProhibitExcessComplexity": "a BEGIN block counts as one function; each function was checked alone",
     "RequireEndWithOne": "a program ends with its exit",
 }
@@ -62,7 +62,7 @@ NOT_AS_SENT = {
 
 @dataclass(frozen=True)
 class Script:
-    """A program, whole; `name` is what a finding calls it."""
+    """A complete program; findings contain its `name`."""
 
     name: str
     text: str
@@ -126,7 +126,7 @@ def package_findings(sources: Mapping[str, Path]) -> Iterator[str]:
 
 
 def program_findings(program: Script) -> Iterator[str]:
-    """The same of a program as it is sent, whose parts find each other in it alone."""
+    """The same for a program as it is sent, which contains all packages that it uses."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "program.pl")
         file.write_text(program.text)
@@ -136,7 +136,7 @@ def program_findings(program: Script) -> Iterator[str]:
 
 
 def _perl_says(file: str, *options: str) -> list[str]:
-    """What Perl says of a file without running it; a warning counts."""
+    """What Perl prints about a file without running it; a warning counts."""
     done = subprocess.run(("perl", "-wc", *options, file), capture_output=True, text=True, check=False)
     said = [line for line in done.stderr.splitlines() if line != f"{file} syntax OK"]
     return said or ([f"{file}: perl -c ends with {done.returncode}"] if done.returncode else [])

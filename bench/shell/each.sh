@@ -3,7 +3,7 @@
 # fails.
 config=$1 script=$2
 shift 2
-# One file per host, not one pipe for all: ssh makes its output non-blocking, for everybody who shares it.
+# One file per host, not one pipe for all: ssh makes its output non-blocking, for all processes that share it.
 said=$(mktemp -d) || exit
 trap 'rm -r -- "$said"' EXIT
 pids=

@@ -69,7 +69,7 @@ milter_macro_daemon_name=ORIGINATING'
 if [ -z "$(postconf -M submissions/inet 2>/dev/null)" ]; then
     service='submissions inet n - y - - smtpd'
     for option in $options; do
-        # A parameter that this Postfix lacks is left out.
+        # A parameter that this Postfix does not know is left out.
         case $option in
         smtpd_hide_client_session=*) [ -n "$(postconf -d "${option%%=*}" 2>/dev/null)" ] || continue ;;
         esac

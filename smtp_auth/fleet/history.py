@@ -1,6 +1,6 @@
 """The record of a fleet's changes: who changed what, when, with which outcome.
 
-"Who" is what the controller said of itself, and the account on the host: a claim, and no proof.
+"Who" is what the controller says about itself, and the account on the host. Nobody has checked that.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,10 +19,10 @@ from smtp_auth.shown import shown
 
 VERSION = 1
 
-# Hosts that are asked at the same time.
+# How many hosts are asked at the same time.
 _SIDE_BY_SIDE = 64
 
-# How many names stand for the hosts of a change.
+# How many hosts of a change are named.
 _NAMES = 2
 
 
@@ -37,7 +37,7 @@ class HostHistory:
 def records(hosts: Sequence[Host], tell: Callable[[str], None]) -> dict[str, HostHistory]:
     """Each host's record, by its name.
 
-    + tell: is told of each host that has answered
+    + tell: is called with the name of each host that has answered
     """
     found: dict[str, HostHistory] = {}
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
@@ -53,7 +53,7 @@ def _history(host: Host) -> HostHistory:
     except NoAnswer as error:
         return HostHistory(error=str(error))
     except Exception as error:
-        # An error at one host is reported as that host's, and the others are read.
+        # An error on one host is reported for that host only.
         return HostHistory(error=f"{type(error).__name__}: {error}")
 
 
@@ -61,7 +61,7 @@ def _history(host: Host) -> HostHistory:
 
 
 def table(found: Mapping[str, HostHistory]) -> Iterator[str]:
-    """One line per change and outcome, the newest first, with its hosts; then what could not be read."""
+    """One line per change and outcome, the newest first, with its hosts; then the unreadable records."""
     rows: dict[tuple[str, str, str, str], list[str]] = {}
     for name, history in found.items():
         for change in history.record.changes:
@@ -79,7 +79,7 @@ def table(found: Mapping[str, HostHistory]) -> Iterator[str]:
 
 
 def details(found: Mapping[str, HostHistory], change_id: str) -> Iterator[str]:
-    """What a change did: the lines that it deleted and added, hosts with the same difference together."""
+    """The lines that a change deleted and added; hosts with the same difference are shown together."""
     groups: dict[tuple[str, str], list[tuple[str, PastChange]]] = {}
     for name, history in found.items():
         for change in history.record.changes:
@@ -118,7 +118,7 @@ def _lines(change: PastChange) -> Iterator[str]:
 
 
 def _private(change: PastChange) -> set[str]:
-    """The files of a change that not everybody may read: their lines may be secrets."""
+    """The files of a change that not everybody may read: they may contain secrets."""
     return {
         entry["path"] for entry in change.manifest["files"] if not are_for_everybody(entry["mode"].values())
     }
@@ -129,7 +129,7 @@ def _troubles(found: Mapping[str, HostHistory]) -> Iterator[str]:
         if history.error:
             yield shown(f"{name}: {history.error}")
         for change in history.record.unreadable:
-            yield shown(f"{name}: change {change} has no manifest that can be read")
+            yield shown(f"{name}: the manifest of change {change} cannot be read")
 
 
 # -- for programs -------------------------------------------------------------------------------------
@@ -138,7 +138,7 @@ def _troubles(found: Mapping[str, HostHistory]) -> Iterator[str]:
 def as_json(found: Mapping[str, HostHistory], change_id: str | None = None) -> dict[str, Any]:
     """`{"version": 1, "hosts": {NAME: {"error": …, "unreadable": [ID…], "changes": […]}}}`, the oldest first.
 
-    + change_id: of this change alone, with the lines that it changed
+    + change_id: only this change, with the lines that it changed
     """
     return {
         "version": VERSION,

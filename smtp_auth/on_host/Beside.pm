@@ -1,22 +1,22 @@
 package SmtpAuth::Beside;
 
-# What stands beside a file NAME while a change replaces it. A change that was killed, or whose host lost its power, leaves
-# it there, and the next one judges by it.
+# The files that a change keeps beside a file NAME while it replaces it. If the change is killed, or the host loses its power,
+# they remain, and the next change restores or deletes what they show.
 #
 #   .NAME.smtp-auth-new~       the new version, until it is swapped in
-#   .NAME.smtp-auth-old-SHA~   the version before, until the one with digest SHA is proved
-#   .NAME.smtp-auth-none-SHA~  the same, where there was no file
+#   .NAME.smtp-auth-old-SHA~   the earlier version, until the one with digest SHA is proved
+#   .NAME.smtp-auth-none-SHA~  the same if there was no file
 #
-# The "~" at the end keeps certbot from running them and Dovecot from reading them.
+# Because of the "~" at the end, certbot does not run them and Dovecot does not read them.
 #
-#   staged PATH                 where the new version of a file stands
-#   place_for PATH, DIGEST      where the version before stands, until the one with this digest is proved
-#   place_for_none PATH, DIGEST the same, where there was no file
-#   kept PATH                   the version before, if it stands there; else undef
-#   was_none KEPT               whether that says that there was no file
+#   staged PATH                 the path of the new version of a file
+#   place_for PATH, DIGEST      the path of the earlier version, until the one with this digest is proved
+#   place_for_none PATH, DIGEST the same if there was no file
+#   kept PATH                   the path of the earlier version, if it exists; else undef
+#   was_none KEPT               whether KEPT says that there was no file
 #   digest_in KEPT              the digest of the version that was to be proved
-#   leftovers_in DIRECTORY       the paths of all that stands so in a directory
-#   is_same_file ONE, OTHER     whether two names are those of one file: the version before was not replaced
+#   leftovers_in DIRECTORY      the paths of all such files in a directory
+#   is_same_file ONE, OTHER     whether two names are names of one file: then the earlier version was not replaced
 
 use strict;
 use warnings;

@@ -1,12 +1,12 @@
 package SmtpAuth::Change;
 
-# The program of a change. Its instructions come behind it: see SmtpAuth::Instructions.
+# The program of a change. Its instructions follow its text: see SmtpAuth::Instructions.
 #
-#   main PARTS, WHAT, HOW…   PARTS are the packages of the services, which the instructions name. WHAT is
-#     rehearse PRIVATE         before a change: see SmtpAuth::Rehearsal
-#     change                   makes it
-#     put-back                 after a change was killed
-#   Returns the exit status; dies where the instructions arrived incomplete, and then has done nothing.
+#   main PARTS, WHAT, HOW…   PARTS is not used: the instructions name the packages of the services. WHAT is
+#     rehearse PRIVATE         to check the new files before a change: see SmtpAuth::Rehearsal
+#     change                   to make the change
+#     put-back                 to restore the old files after a change was killed
+#   Returns the exit status; dies if the instructions are incomplete, and has then done nothing.
 
 use strict;
 use warnings;
@@ -22,7 +22,7 @@ my $NEW_FILES = oct '22';
 
 sub main {
     my (undef, $what, @how) = @_;
-    # What is answered has left this process before it goes on.
+    # Every line of the answer is sent at once.
     STDOUT->autoflush(1);
     # A lost connection must not stop a change halfway.
     $SIG{HUP} = $SIG{PIPE} = 'IGNORE';

@@ -1,19 +1,19 @@
 package SmtpAuth::Etckeeper;
 
-# Where /etc is a repository of etckeeper(8): what others have edited gets a commit of its own before a change, and the
-# change gets one that says what it was. None of it can fail a change, or hold it up for long: a commit may push to
-# a server that does not answer.
+# If /etc is a repository of etckeeper(8), commits the edits of others before a change, and then the change itself. A commit
+# that fails does not fail the change. A commit may push to a server that does not answer, so it cannot delay a change for
+# long, either.
 #
 #   new INSTRUCTIONS
 #   commit_of_others     before the files change
-#   commit_of_ours       by a unit of its own, which nobody waits for
+#   commit_of_ours       in a systemd unit of its own, which the change does not wait for
 
 use strict;
 use warnings;
 use SmtpAuth::Programs qw(found run silently);
 
-# Seconds for a commit of what others have edited, until it is killed, and for one of ours. The first one has to be made
-# before the files change.
+# Seconds for a commit of the edits of others, which has to be made before the files change; until it is then killed; and for
+# a commit of ours.
 my $PATIENCE = 20;
 my $UNTIL_KILLED = 2;
 my $PATIENCE_WITH_OURS = 300;

@@ -1,14 +1,14 @@
 package SmtpAuth::Files;
 
-# Reads files and directories; changes nothing (that is for SmtpAuth::Writing).
+# Reads files and directories; changes nothing (SmtpAuth::Writing does).
 #
-#   content_of PATH      a file's bytes; undef where there is none, for a directory, and where it cannot be read ($!)
-#   entries PATH         the names in a directory, sorted; none where it cannot be read
-#   files_below PATH     the files in a directory and those below it, by their paths from there, which begin with a slash
+#   content_of PATH      a file's bytes; undef if it does not exist, is a directory, or cannot be read ($!)
+#   entries PATH         the names in a directory, sorted; none if it cannot be read
+#   files_below PATH     the files in a directory and below it: their paths relative to PATH, with a slash at the start
 #   directory_of PATH    the path without its last part
 #   name_of PATH         its last part
 #   permissions MODE     st_mode of stat(2) as people write it: 0644
-#   user_name UID, group_name GID    the number itself where it has no name
+#   user_name UID, group_name GID    the number itself if it has no name
 
 use strict;
 use warnings;
@@ -19,7 +19,7 @@ our @EXPORT_OK = qw(content_of entries files_below directory_of name_of permissi
 sub content_of {
     my ($path) = @_;
     open my $file, '<:raw', $path or return;
-    # Perl opens a directory, too, and then reads nothing.
+    # Perl opens a directory without an error, and reads nothing from it.
     return if -d $file;
     my $content = do { local $/ = undef; <$file> };
     close $file or return;

@@ -1,45 +1,45 @@
 package SmtpAuth::Instructions;
 
-# What a change of a host's configuration files is to do: lines "key TAB value" (see SmtpAuth::Lines) behind the `__END__`
-# of a program; a key may be repeated. Nothing can be written into them once they are read.
+# The instructions of a change: lines "key TAB value" (see SmtpAuth::Lines) after the `__END__` of a program; a key may be
+# repeated. They cannot be modified after they are read.
 #
-#   read_from HANDLE       the instructions; dies if they arrived incomplete
-#   one KEY                a value, the last one; undef where there is none
-#   all KEY                all its values, in their order
+#   read_from HANDLE       the instructions; dies if they are incomplete
+#   one KEY                the last value of a key; undef if it has none
+#   all KEY                all values of a key, in their order
 #   services               the keys of all services, sorted; `all('service')` are those that take part
 #   is_reloaded SERVICE    whether a service is reloaded
 #   files                  the keys of the managed files, in the order in which they go live
 #   files_of SERVICE       those of a service
 #   changed_files          those that change; new_files: without those that are deleted
 #   is_changed FILE, is_deleted FILE
-#   path_of FILE           where it is, behind any links
+#   path_of FILE           its path, with links resolved
 #   of_file FILE, WHAT     one("file.FILE.WHAT")
 #
 # The keys:
 #   id                     of the change, the same on all hosts of a run
 #   controller             who has sent it, and from where: user@host
-#   lock                   a directory of the host; one change at a time holds it
+#   lock                   a directory of the host, which a change locks: only one change runs at a time
 #   record                 the directory of the record
-#   run                    an existing directory for what does not outlive a change
-#   scratch                an existing directory, which a private namespace may cover
-#   manifest               what the record shall say of the change: a JSON object
-#   etc                    what etckeeper may keep, if it shall hear of the change
+#   run                    an existing directory for files that are needed only during a change
+#   scratch                an existing directory, which a private mount namespace may cover
+#   manifest               the change's manifest in the record: a JSON object
+#   etc                    the directory that etckeeper may keep, if the change has to be committed there
 #   about                  the change in a few words
 #   ledger                 what ledger.json of the change shall hold
 #   baseline               the key of a file of which a copy is kept as it is before the change
 #   file                   the key of a managed file, in the order in which they go live
-#   file.KEY.path          where it is, behind any links
-#   file.KEY.service       the key of the service whose file it is
-#   file.KEY.seen          SHA-256 of what the plan saw there; empty: no file
-#   file.KEY.digest        SHA-256 of what it becomes, if it changes; empty: it is deleted
-#   file.KEY.content       its new content; with file.KEY.mode, if that changes
+#   file.KEY.path          its path, with links resolved
+#   file.KEY.service       the key of the service that it belongs to
+#   file.KEY.seen          SHA-256 of the content of which the plan was made; empty: no file
+#   file.KEY.digest        SHA-256 of the new content, if the file changes; empty: it is deleted
+#   file.KEY.content       the new content; with file.KEY.mode, if the mode changes
 #   service                the key of a service that takes part, in the order in which they go live
-#   service.KEY.name       what people call a service
-#   service.KEY.package    its packages are below this one: PACKAGE::Change
+#   service.KEY.name       the service's name for people
+#   service.KEY.package    the package that the service's packages are below: PACKAGE::Change
 #   reload                 the key of a service that is reloaded
 #   SERVICE.…              see PACKAGE::Change of the service; SERVICE.proof: the program of its proof, if it has one
-#   complete               the last line: all have arrived
-#   ssh_user               who has sent it: added on the host by SmtpAuth::Supervise
+#   complete               the last line: all instructions have arrived
+#   ssh_user               the account that has sent it: added on the host by SmtpAuth::Supervise
 
 use strict;
 use warnings;

@@ -1,6 +1,6 @@
 package SmtpAuth::Json;
 
-# Text as JSON has it. All other JSON is made on the controller.
+# Writes text as JSON. All other JSON is made on the controller.
 #
 #   quoted TEXT      a string of JSON (RFC 8259, section 7), with its quotation marks; TEXT is ASCII or bytes of latin-1
 

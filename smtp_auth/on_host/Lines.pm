@@ -1,11 +1,11 @@
 package SmtpAuth::Lines;
 
-# The lines in which a controller and a program on a host talk: "key TAB value". In a value, every byte outside printable
-# ASCII and every "%" is written %XX, so that neither a terminal nor a line end gets in the way.
+# The lines that a controller and a program on a host exchange: "key TAB value". In a value, every byte outside printable
+# ASCII and every "%" is written %XX, so that no value contains a line end, and no terminal changes one.
 #
 #   as_line KEY, VALUE     such a line, with its line end
 #   answer KEY, VALUE      prints it on standard output, whether or not anybody reads it
-#   pairs_in TEXT          what as_line has made, back: [KEY, VALUE] for each line
+#   pairs_in TEXT          reads what as_line has made: [KEY, VALUE] for each line
 
 use strict;
 use warnings;
@@ -21,7 +21,7 @@ sub as_line {
 
 sub answer {
     my ($key, $value) = @_;
-    # Whoever asked may be gone, and a change has to end all the same.
+    # An error is ignored: the reader may have disconnected, and the change has to be completed nevertheless.
     print as_line($key, $value);
     return;
 }

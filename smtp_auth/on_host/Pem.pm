@@ -2,8 +2,8 @@ package SmtpAuth::Pem;
 
 # Certificates as text (RFC 7468).
 #
-#   leaf_of TEXT             the first certificate in a text, with its two lines around it; empty where there is none
-#   first_certificate TEXT   what stands between these, base64 without white space
+#   leaf_of TEXT             the first certificate in a text, with its BEGIN and END lines; empty if there is none
+#   first_certificate TEXT   the base64 between these lines, without white space
 
 use strict;
 use warnings;

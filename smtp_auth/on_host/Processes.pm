@@ -1,12 +1,12 @@
 package SmtpAuth::Processes;
 
-# What the kernel tells of processes and of what they listen on (/proc); see SmtpAuth::Programs for which of them run.
+# Reads from the kernel (/proc) when processes started and where they listen; SmtpAuth::Programs finds out which ones run.
 #
-#   started PID             when a process started, in seconds since 1970; undef where it has ended
-#   unit_of PID             the unit of systemd's in which it runs, such as dovecot.service; empty where that cannot be told
-#   listening_sockets       a hash of all TCP sockets that something listens on: `socket:[INODE]` to its port
-#   listening_addresses PORT   the addresses at which something listens on a TCP port, as the kernel writes them
-#   sockets_of PID          the sockets that a process holds: `socket:[INODE]` for each; none where that cannot be read
+#   started PID             when a process started, in seconds since 1970; undef if it has exited
+#   unit_of PID             the systemd unit in which it runs, such as dovecot.service; empty if that is unknown
+#   listening_sockets       a hash of all listening TCP sockets: `socket:[INODE]` to its port
+#   listening_addresses PORT   the addresses on which a TCP port is open, as the kernel writes them
+#   sockets_of PID          the sockets that a process holds: `socket:[INODE]` for each; none if they cannot be read
 
 use strict;
 use warnings;
@@ -24,9 +24,9 @@ my $LISTEN = '0A';
 sub started {
     my ($pid) = @_;
     my $stat = content_of("/proc/$pid/stat") // return;
-    # A process's age is reckoned from a moment of which both clocks are known: the start of date(1). The start of this
-    # program would not do: it waits until all of it has arrived. Of a process that has ended, the kernel knows the start
-    # until its parent has asked for its status: here, in close.
+    # The kernel counts a process's start from boot, in ticks. To convert it, this needs one moment in both clocks: the start
+    # of date(1), which prints the time. The start of this program would be wrong, because Perl waits until all of the program
+    # has arrived. The kernel keeps the data of an exited process until its parent reads its status: here, in close.
     my $date = open my $said, q{-|}, 'date', '+%s.%N' or return;
     my $now = <$said>;
     my $its_stat = content_of("/proc/$date/stat");

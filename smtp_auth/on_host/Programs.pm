@@ -1,20 +1,20 @@
 package SmtpAuth::Programs;
 
-# Runs the host's own programs, and tells what runs on it.
+# Runs the host's own programs, and finds running processes.
 #
-#   prepare                       sets the environment in which all of them run; once, at a program's start
+#   prepare                       sets the environment of these programs; to be called once, at the start
 #   found COMMAND                 whether a command is in the PATH
-#   run COMMAND…                  (exit status as in $?, everything that it says)
-#   output_of COMMAND…            its standard output; empty where it fails
-#   silently COMMAND…             runs it for what it does: nobody hears what it says
+#   run COMMAND…                  (exit status as in $?, everything that it prints)
+#   output_of COMMAND…            its standard output; empty if it fails
+#   silently COMMAND…             runs it without its output
 #   digests_of PATH…              a hash of the files that exist: path to SHA-256 in hexadecimal
-#   running NAME, PID_FILE        the process that the file names, if it is alive and still that program
-#   children_of PID               the processes that a process has started
-#   wait_until SECONDS, FUNCTION  what the function gives at last: it is asked until it gives something true
+#   running NAME, PID_FILE        the process ID in the file, if that process runs and has this name
+#   children_of PID               the child processes of a process
+#   wait_until SECONDS, FUNCTION  calls a function until it returns something true, for so many seconds; its last result
 #   now                           seconds since 1970, with fractions
-#   journal_since TIME            the journal since a time of now()'s
+#   journal_since TIME            the journal since a time from now()
 #
-# A process has no standard input of ours: a program of ours may still be read from it.
+# The commands do not get our standard input: perl may still be reading our program from it.
 
 use strict;
 use warnings;
@@ -27,7 +27,7 @@ our @EXPORT_OK =
 # An account's own PATH may lack these.
 my @DIRECTORIES = qw(/usr/sbin /usr/bin /sbin /bin /snap/bin);
 
-# The status of a command that cannot be started, as a shell has it.
+# The status of a command that cannot be started, as in a shell.
 my $NOT_STARTED = 127;
 
 my $PAUSE = 0.01;
@@ -60,12 +60,12 @@ sub _run {
     return (1, "cannot start $command[0]: $!") if !defined $pid;
     _become($redirect, @command) if !$pid;
     my $said = do { local $/ = undef; <$pipe> };
-    # Without an error, it is the command that has failed.
+    # close is false without an error number if the command has failed.
     close $pipe or $! == 0 or return (1, "cannot read what $command[0] says: $!");
     return ($?, defined $said ? $said : q{});
 }
 
-# What the command leaves behind holds no handle of this process, and so does not keep its reader waiting.
+# If the command leaves processes behind, they do not hold our standard output, so that its reader does not wait for them.
 sub silently {
     my @command = @_;
     my $pid = fork // return;
@@ -87,7 +87,7 @@ sub _become {
     exec { $command[0] } @command or _give_up();
 }
 
-# Without the END blocks and the objects of the process whose copy this is. Few programs ever need POSIX, and it is slow.
+# Exits without the END blocks and destructors of the parent process. POSIX is loaded only here, because that is slow.
 sub _give_up {
     require POSIX;
     return POSIX::_exit($NOT_STARTED);

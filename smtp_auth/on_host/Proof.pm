@@ -1,27 +1,27 @@
 package SmtpAuth::Proof;
 
-# Proves a service with a real connection. A program of its own: each service that can be proved has a package
-# PACKAGE::Proof that inherits from this one and tells of its words.
+# Proves a service with a real connection. This is a program of its own: each service that can be proved has a package
+# PACKAGE::Proof, which inherits from this one and documents its arguments.
 #
-#   main PARTS, WORD…     PARTS is that one package. Returns the exit status: 0 where the service serves, else 1, and says why
-#                         on standard error, in one line
+#   main PARTS, WORD…     PARTS is that one package. Returns the exit status: 0 if the service works; else 1, and the reason is
+#                         printed on standard error, in one line
 #
 # What such a package overrides:
-#   new WORD…             sets `where`: what does not serve, for people
-#   prove                 has the conversation; dies by failed() where the service does not serve
-#   end                   ends the processes that it has started
-#   died                  why no answer is to be waited for any longer; it is asked every two seconds
+#   new WORD…             sets `where`: what is proved, for people
+#   prove                 has the conversation; calls failed() if the service does not work
+#   end                   stops the processes that it has started
+#   died                  the reason to stop waiting for an answer, if there is one; called every two seconds
 #   failed WHY            dies with WHERE and WHY
 #
 # What it uses:
-#   expect HANDLE, PATTERN, WHY   reads on until PATTERN is in what came, and fails with WHY where that ends before
-#   received                      what came; `forget` makes it empty
+#   expect HANDLE, PATTERN, WHY   reads until the received text matches PATTERN; fails with WHY at the end of the input
+#   received                      the received text; `forget` empties it
 
 use strict;
 use warnings;
 use IO::Select;
 
-# Seconds. master starts an smtpd that died a minute later again.
+# Seconds. master starts an smtpd again one minute after it died.
 my $PATIENCE = 90;
 my $PAUSE = 2;
 
@@ -31,7 +31,7 @@ sub main {
     my ($parts, @words) = @_;
     my $proof = $parts->[0]->new(@words);
     local $SIG{PIPE} = 'IGNORE';
-    local $SIG{ALRM} = sub { $proof->failed('no answer in time') };
+    local $SIG{ALRM} = sub { $proof->failed("no answer within $PATIENCE seconds") };
     alarm $PATIENCE;
     my $why = eval { $proof->prove; 1 } ? undef : $@;
     alarm 0;

@@ -1,18 +1,17 @@
 package SmtpAuth::Rehearsal;
 
-# The rehearsal: what stands in the way of a change, asked of the host's own programs before it begins.
+# The rehearsal: before a change begins, the host's own programs check the new files.
 #
-# They read the new files at their real paths: in a mount namespace of its own, this program covers each directory
-# that gets a new file by an overlay, which shows the directory with the new files in it and keeps them in a tmpfs.
-# Nobody else sees either, and both vanish with the last process in the namespace. Where the mounts are forbidden,
-# the programs are asked about copies, which is less: a warning says so.
+# They read the new files at their real paths. For that, this program runs in a mount namespace of its own. There it mounts an
+# overlay over each directory that gets a new file. The overlay shows the directory with the new files, which are in a tmpfs.
+# No other process sees these mounts, and the kernel removes them with the last process in the namespace. If mounts are
+# forbidden, the programs check copies of the files. That finds less, and a warning says so.
 #
 #   new INSTRUCTIONS, SERVICES   SERVICES is a hash of all services: key to SmtpAuth::Service
-#   rehearse PRIVATE             prints one "refused TAB SENTENCE" for each thing that stands in the way, perhaps a
-#                                "warning TAB SENTENCE", and "complete TAB 1". PRIVATE says that this process is in a
-#                                mount namespace of its own
-#   refused_by PROGRAM           what `rehearse` says is refused when the program in that file does it in a namespace of
-#                                its own, or here if there can be none; a sentence each
+#   rehearse PRIVATE             prints a line "refused TAB SENTENCE" for each problem, perhaps lines "warning TAB SENTENCE",
+#                                and "complete TAB 1". PRIVATE: this process is in a mount namespace of its own
+#   refused_by PROGRAM           the sentences that `rehearse` prints as refused: the program in that file runs it in a
+#                                namespace of its own, or without one if that is impossible
 
 use strict;
 use warnings;
@@ -22,7 +21,7 @@ use SmtpAuth::Lines qw(answer pairs_in);
 use SmtpAuth::Programs qw(run);
 use SmtpAuth::Writing qw(age create);
 
-# How many bytes the change needs beside the files themselves: the record, and room for a directory; and how many inodes.
+# How many bytes the change needs in addition to the files, for the record and a directory; and how many inodes.
 my $ROOM = 256 * 1024;
 my $INODES = 8;
 
@@ -44,7 +43,7 @@ sub new {
 sub rehearse {
     my ($self, $private) = @_;
     my @refused = $self->_impossible;
-    # An overlay over a directory in which nothing can be written would only repeat it.
+    # If a directory cannot be written, the overlay would fail, too, and only repeat that.
     if (!@refused) {
         my $is_asked = eval { @refused = $self->_refused($private); 1 };
         my $why = $@;
@@ -61,11 +60,11 @@ sub refused_by {
     my @here = ($^X, $program, 'rehearse');
     my (undef, $said) = run('unshare', '--mount', '--propagation', 'private', @here, 'private');
     (undef, $said) = run(@here) if $said !~ /^complete\t/xm;
-    return "the check came to no end:\n$said" if $said !~ /^complete\t/xm;
+    return "the check of the new files did not finish:\n$said" if $said !~ /^complete\t/xm;
     return map { $_->[0] eq 'refused' ? $_->[1] : () } pairs_in($said);
 }
 
-# Why the new files could not be put in place: read-only, immutable, full.
+# Why the files cannot be replaced: a directory is missing, read-only or immutable, or a file system is full.
 sub _impossible {
     my ($self) = @_;
     my $instructions = $self->{instructions};
@@ -75,7 +74,7 @@ sub _impossible {
         my $path = $instructions->path_of($key);
         my $directory = directory_of($path);
         if (!-d $directory && !$self->_service_of($key)->makes_directories) {
-            push @found, "the directory $directory does not exist, so nothing reads a file there";
+            push @found, "the directory $directory does not exist, so no program would read a file in it";
             next;
         }
         $directory = _existing($directory);
@@ -84,7 +83,7 @@ sub _impossible {
     }
     my $record = _existing($instructions->one('record'));
     POSIX::access($record, POSIX::W_OK())
-        or push @found, "$record cannot be written ($!): no record can be kept there";
+        or push @found, "$record cannot be written ($!), so the change cannot be recorded";
     $needed{$_} += $ROOM for $record, $instructions->one('run');
     return (@found, _full(\%needed));
 }
@@ -109,14 +108,14 @@ sub _unwritable {
             . ' on the host';
     }
     return if POSIX::access($directory, POSIX::W_OK());
-    return "$directory cannot be written ($!): $path cannot be replaced";
+    return "$directory cannot be written ($!), so $path cannot be replaced";
 }
 
 sub _is_immutable {
     my ($path) = @_;
     open my $file, '<', $path or return 0;
     my $flags = $EMPTY_FLAGS;
-    # Not every file system has such flags.
+    # Some file systems have no such flags.
     my $is_known = ioctl $file, $GET_FLAGS, $flags;
     close $file or return 0;
     return $is_known && (unpack('l!', $flags) & ($IMMUTABLE | $APPEND)) != 0;
@@ -132,7 +131,7 @@ sub _as_word {
 sub _full {
     my ($needed) = @_;
     my @directories = sort keys %{$needed};
-    # Free blocks and their size, all inodes (0: the file system makes them as it goes) and the free ones.
+    # Free blocks and their size, all inodes (0: the file system has no fixed number) and free inodes.
     my (undef, $said) = run('stat', '-f', '--format=%f %S %c %d', q{--}, @directories);
     my @found;
     for my $line (split /\n/x, $said) {
@@ -144,7 +143,7 @@ sub _full {
     return @found;
 }
 
-# What the programs of the services have against the new files.
+# The sentences with which the programs of the services refuse the new files.
 sub _refused {
     my ($self, $private) = @_;
     my @services = map { $self->{services}{$_} } $self->{instructions}->all('service');
@@ -159,7 +158,7 @@ sub _refused {
     return @found;
 }
 
-# Covers each directory that gets a new file; whether that was possible.
+# Mounts an overlay over each directory that gets a new file; returns whether that was possible.
 sub _show_in_place {
     my ($self) = @_;
     my $instructions = $self->{instructions};
@@ -171,7 +170,7 @@ sub _show_in_place {
     return 0 if (run('mount', '-t', 'tmpfs', '-o', 'mode=0700', 'tmpfs', $scratch))[0];
     my $number = 0;
     for my $directory (sort keys %new) {
-        # The separators of the mount's options.
+        # These characters separate the mount's options.
         return 0 if $directory =~ /[,:\\]/x;
         my ($upper, $work) = map { "$scratch/$number.$_" } qw(upper work);
         $number++;
@@ -187,9 +186,9 @@ sub _show_in_place {
 sub _copy {
     my ($self) = @_;
     my ($instructions, $copies) = @{$self}{qw(instructions copies)};
-    mkdir $copies, $FOR_ITS_OWNER or die "cannot make $copies: $!\n";
-    answer('warning', q{mounts are forbidden here, so the host's programs were asked about copies of the new }
-            . 'files: not about what includes them or reads them by their path');
+    mkdir $copies, $FOR_ITS_OWNER or die "cannot create $copies: $!\n";
+    answer('warning', q{mounts are forbidden here, so the host's programs checked only copies of the new files, }
+            . 'and not the files that include them or name their paths');
     for my $key ($instructions->files) {
         my $path = $instructions->path_of($key);
         my $copy = "$copies/" . $self->_service_of($key)->name_of_copy($key);
@@ -199,7 +198,7 @@ sub _copy {
     return $copies;
 }
 
-# A new version, with the permissions of the file in whose place it is put.
+# Writes a new version, with the permissions of the file that it replaces.
 sub _put {
     my ($self, $key, $path) = @_;
     my $mode = (stat $path)[2];

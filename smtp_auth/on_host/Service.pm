@@ -1,8 +1,8 @@
 package SmtpAuth::Service;
 
-# A service's part of a change; each service has a package PACKAGE::Change that inherits from this one. What is written
-# here is that of a service of which nothing runs and nothing is asked. A method that finds something wrong dies with a
-# sentence that ends with a line end, unless said otherwise.
+# A service's part of a change; each service has a package PACKAGE::Change that inherits from this one. The methods here are
+# those of a service that has no daemon and no check. A method that finds a problem dies with a sentence and a line end, unless
+# its description says otherwise.
 #
 #   new INSTRUCTIONS, KEY
 #   key, name                 of the service
@@ -11,23 +11,23 @@ package SmtpAuth::Service;
 #   is_reloaded               whether this change reloads it
 #
 # In a rehearsal:
-#   makes_directories         whether a directory that its file needs may be missing: the change makes it
+#   makes_directories         whether the directory of its file may be missing: then the change creates it
 #   is_asked_in_place         whether its programs read the new files at their real paths
-#   name_of_copy FILE         what a copy of a file of its is called, by the file's key
-#   before                    looks at what is still in place
-#   refused PLACE, IN_PLACE   what the service's own programs have against the new files, a sentence each. They are in
-#                             place, or copied into the directory PLACE; further files may be written there
+#   name_of_copy FILE         the name of a copy of one of its files, by the file's key
+#   before                    reads the old files while they are still in place
+#   refused PLACE, IN_PLACE   the sentences with which the service's own programs refuse the new files. These are in place, or
+#                             copied into the directory PLACE; further files may be written there
 #
 # In a change, where BEGAN is when it began, in seconds since 1970:
-#   can_run                   whether anything of it runs, and can be reloaded
+#   can_run                   whether it has a daemon, which can be reloaded
 #   running                   whether it runs
-#   unserved BEGAN            the ports that it does not serve before the change
+#   unserved BEGAN            its ports that are broken before the change
 #   reload                    makes the service read its files again, or starts it if it does not run
-#   prove BEGAN               proves that it serves with the new files
-#   bring_back BEGAN          as reload, after the old files are back
-#   prove_old UNSERVED…       proves that it serves as it did before, but for the ports that it did not serve
-#   logs_as                   what its programs are called in the journal, if they are
-#   converse WORD…            a real connection; see SmtpAuth::Proof
+#   prove BEGAN               proves that it works with the new files
+#   bring_back BEGAN          as reload, after the old files are restored
+#   prove_old UNSERVED…       proves that it works as before the change, except on the ports that were broken
+#   logs_as                   the name of its programs in the journal, if it has any
+#   converse WORD…            proves it with a real connection; see SmtpAuth::Proof
 
 use strict;
 use warnings;

@@ -1,14 +1,14 @@
 package SmtpAuth::Supervise;
 
-# Starts a change as a unit of systemd's: it continues if the connection is lost, and if it is killed, systemd runs it
-# once more to put back what was not proved. Or tells how a change ended.
+# Starts a change as a systemd unit, or waits for its outcome. As a unit, the change continues if the connection is lost. If it
+# is killed, systemd runs it once more, to restore what was not proved.
 #
 #   main PARTS, WHAT, ID, RECORD   RECORD is the directory of the record. WHAT is
-#     start     behind `__END__` comes the program of the change with its instructions. It stands in /run/smtp-auth-ID
-#               until the change has ended
-#     follow    waits until the change has ended, for at most ten minutes
-#   Both print "said TAB TEXT" and "outcome TAB OUTCOME" at last, as the change does; there are two more outcomes: refused,
-#   where it did not begin, and unknown. Returns the exit status: 0 where the change is live.
+#     start     starts the program of the change, which follows `__END__` with its instructions. It is in /run/smtp-auth-ID
+#               until the change has finished
+#     follow    waits until the change has finished, for at most ten minutes
+#   Both print "said TAB TEXT" and "outcome TAB OUTCOME" at the end, as the change does. There are two more outcomes: refused,
+#   if it did not begin, and unknown. Returns the exit status: 0 if the change is live.
 
 use strict;
 use warnings;
@@ -20,7 +20,7 @@ use SmtpAuth::Writing qw(create);
 my $RUN = '/run';
 my $UNIT = 'smtp-auth-change';
 
-# Seconds: for systemd to wait for a change, and for what puts it back.
+# Seconds after which systemd stops a change, and after which it stops the restoring.
 my $LONGEST = 1800;
 my $LONGEST_PUTTING_BACK = 600;
 
@@ -39,21 +39,21 @@ sub main {
     my $program = do { local $/ = undef; readline(qualify_to_ref('DATA', 'main')) // q{} };
     my $status = eval { _start($id, $program) };
     return _refuse($@) if !defined $status;
-    # systemd-run may not wait: then the outcome is not told yet.
+    # If systemd-run could not wait, the change has not printed its outcome.
     return $status eq 'started' ? _follow($what, $id, $record) : $status;
 }
 
-# The exit status of the change, or `started` where systemd-run could not wait for it. Dies with a sentence where it did not
+# The exit status of the change, or `started` if systemd-run could not wait for it. Dies with a sentence if the change did not
 # begin.
 sub _start {
     my ($id, $program) = @_;
-    # Without its last line it has not arrived whole.
+    # Without its last line, the program is incomplete.
     $program =~ /\ncomplete\t1\n*\z/x or die "the change arrived incomplete\n";
     _remove_remains();
     my $folder = _folder($id);
-    mkdir $folder, $FOR_ITS_OWNER or die "cannot make $folder: $!\n";
+    mkdir $folder, $FOR_ITS_OWNER or die "cannot create $folder: $!\n";
     eval { _fill($folder, $program); 1 } or _die_without($folder, $@);
-    # systemd-run waits over D-Bus; a host need not have it.
+    # systemd-run needs D-Bus to wait; some hosts do not have it.
     my $waits = -S "$RUN/dbus/system_bus_socket";
     my @command = _unit($id, $waits);
     open STDIN, '<', '/dev/null' or _die_without($folder, "cannot read /dev/null: $!\n");
@@ -86,7 +86,7 @@ sub _unit {
     my ($id, $waits) = @_;
     my $folder = _folder($id);
     my $program = "$folder/change.pl";
-    # The change deletes its folder at its end; what is left of it was cut short.
+    # The change deletes its folder when it finishes. If the program still exists, the change was interrupted.
     my $put_back = "test ! -e $program || exec $^X $program put-back; rm -rf $folder";
     return (
         'systemd-run', '--quiet', '--collect', "--unit=$UNIT",
@@ -99,16 +99,16 @@ sub _unit {
     );
 }
 
-# Who else is at work.
+# That another deploy is running, if so.
 sub _at_work {
     my ($who) = grep { defined } map { content_of("$_/who") } _folders();
     return if !defined $who;
-    return "another deploy is at work on this host ($who); nothing was changed, run again when it has ended";
+    return "another deploy is running on this host ($who); nothing was changed: run again when it has finished";
 }
 
 sub _folders { return map { "$RUN/$_" } grep { /^smtp-auth-/x } entries($RUN) }
 
-# What a start that died has left. No change takes an hour.
+# Deletes the folders of starts that died. No change takes an hour.
 sub _remove_remains {
     for my $folder (grep { m{/smtp-auth-2[^/]*$}x } _folders()) {
         _remove($folder) if -M $folder > $DAYS_OF_AN_HOUR;
@@ -131,11 +131,11 @@ sub _follow {
             print $last or return 1;
             return $last =~ /^outcome\tlive$/xm ? 0 : 1;
         }
-        return _outcome('unknown', 'no trace of the change is there: it did not begin, or others came since; run again')
+        return _outcome('unknown', 'the host knows nothing of this change: it did not begin, or there were others since; run again')
             if $what ne 'start' && !-e _folder($id);
         select undef, undef, undef, $PAUSE;
     }
-    return _outcome('unknown', 'the change has not ended yet: run again to see its outcome');
+    return _outcome('unknown', 'the change has not finished yet: run again to see its outcome');
 }
 
 sub _refuse {

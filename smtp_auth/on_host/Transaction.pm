@@ -1,21 +1,21 @@
 package SmtpAuth::Transaction;
 
-# A change of configuration files as one transaction: lock, compare, rehearse, record, stage; then service by
-# service swap, reload, prove; or put everything back, the last service first. The files of a service are swapped
-# after the service before it was proved: an smtpd that offers AUTH and finds no listener of Dovecot's would die.
+# A change of configuration files as one transaction: lock, compare, rehearse, record, stage; then, for each service, swap,
+# reload and prove. If anything fails, everything is restored, the last service first. A service's files are swapped only after
+# the service before it was proved: an smtpd that offers AUTH and does not find Dovecot's listener would die.
 #
-# It may be killed anywhere. systemd then runs this program again, to put back what was not proved; and if the
-# host loses its power, the next change judges by the files (see SmtpAuth::Beside). What has to be known after a kill is in
-# two files beside the program: `began`, when the change began, in seconds since 1970, and `reached`, the services whose
-# files it has begun to swap, in their order.
+# It may be killed at any moment. systemd then runs this program again, to restore what was not proved. If the host loses its
+# power, the next change finds the remaining files (see SmtpAuth::Beside). What has to be known after a kill is in two files
+# beside the program: `began`, when the change began, in seconds since 1970, and `reached`, the services whose files it has
+# begun to swap, in their order.
 #
 #   new INSTRUCTIONS, SERVICES, PROGRAM   SERVICES is a hash of all services: key to SmtpAuth::Service. PROGRAM is the file
 #                                         of this program, in a folder that is deleted at the end
 #   change                                makes the change
-#   put_back                              puts back what a change that was killed has not proved
+#   put_back                              restores the files that a killed change has not proved
 #
 # Both print "said TAB TEXT" and "outcome TAB OUTCOME" at the end, with an outcome of SmtpAuth::Record's, and return the
-# exit status: 0 where the change is live.
+# exit status: 0 if the change is live.
 
 use strict;
 use warnings;
@@ -29,20 +29,21 @@ use SmtpAuth::Record;
 use SmtpAuth::Rehearsal;
 use SmtpAuth::Writing qw(age create make_directories replace sync_directory);
 
-# How much is said of what the services have logged: lines, and characters of each.
+# How much of the services' log is printed: lines, and characters of each line.
 my $MOST_LINES = 12;
 my $LONGEST_LINE = 300;
 
 my $FOR_EVERYBODY = oct '755';
 
-# Beside what the arguments are, an object holds:
-#   lock, is_locked  the handle of the lock, and whether this change holds it: without it, what stands beside the files is
-#                    another's
-#   found            the managed files' contents as this change found them, by key
-#   unproved         what an earlier change left unproved, because the host lost its power: path to what is kept of it
-#   made             the directories that this change has made
+# In addition to the arguments, an object holds:
+#   lock, is_locked  the handle of the lock, and whether this change holds it: without the lock, the files of SmtpAuth::Beside
+#                    belong to another change
+#   found            the contents of the managed files at the start of this change, by key
+#   unproved         the files that an earlier change left unproved, because the host lost its power: path to the earlier
+#                    version that is kept beside it
+#   made             the directories that this change has created
 #   is_touched       whether a service was reloaded
-#   is_cut_short     whether another process had begun to swap, or to put back, and was killed
+#   is_cut_short     whether an earlier process of this change had begun to swap or to restore files, and was killed
 sub new {
     my ($class, $instructions, $services, $program) = @_;
     return bless {
@@ -80,25 +81,25 @@ sub put_back {
         return $self->_end('live', q{});
     }
     $self->{is_cut_short} = $self->_reached;
-    return $self->_undo("the change was cut short\n");
+    return $self->_undo("the change was interrupted\n");
 }
 
 sub _prepare {
     my ($self) = @_;
     my ($instructions, $record) = @{$self}{qw(instructions record)};
     $self->_lock(LOCK_EX | LOCK_NB)
-        or die "another deploy is at work on this host; nothing was changed, run again when it has ended\n";
+        or die "another deploy is running on this host; nothing was changed: run again when it has finished\n";
     $self->_compare;
     my $is_unproved = %{ $self->{unproved} };
-    # A change may have died in a reload that ended the service.
+    # A service must be running, unless an earlier change left it unproved: that change may have stopped it.
     for my $service (grep { $_->is_reloaded && !$is_unproved } $self->_services) {
-        $service->running or die $service->name . " does not run any more; nothing was changed\n";
+        $service->running or die $service->name . " is not running any more; nothing was changed\n";
     }
     my @refused = SmtpAuth::Rehearsal->new($instructions, $self->{services})->refused_by($self->{program});
     die join("\n", @refused), "\n" if @refused;
     return if !$instructions->changed_files;
-    # What does not serve before a change is not asked to serve once it is put back, or undone. Nobody has to be asked where
-    # the last change has proved it.
+    # Note whether port 465 was broken before the change: a rollback or an undo need not make it work. If the last change has
+    # proved it, it was not.
     my $is_known = $is_unproved || $record->last_is_proved;
     my @unserved = $is_known ? () : map { $_->unserved($self->_began) } $self->_services;
     $self->{etckeeper}->commit_of_others;
@@ -110,13 +111,14 @@ sub _prepare {
 sub _lock {
     my ($self, $how) = @_;
     my $directory = $self->{instructions}->one('lock');
-    # A crash releases it: no other process inherits this handle.
+    # If this process dies, the lock is released: no other process inherits this handle.
     open $self->{lock}, '<', $directory or die "cannot open $directory: $!\n";
     $self->{is_locked} = flock $self->{lock}, $how;
     return $self->{is_locked};
 }
 
-# The files are those of the plan, and nothing else stands beside them any more than what is still needed.
+# Makes sure that the files are those of the plan, and deletes files of earlier changes (see SmtpAuth::Beside) that are not
+# needed any more.
 sub _compare {
     my ($self) = @_;
     my $instructions = $self->{instructions};
@@ -132,13 +134,13 @@ sub _compare {
     for my $key ($instructions->files) {
         my $path = $instructions->path_of($key);
         $self->{found}{$key} = content_of($path);
-        die "$path was changed since the plan; nothing was done, run again to take that into account\n"
+        die "nothing was changed, because $path was changed since the plan was made: run again to plan with its new version\n"
             if -l $path || ($digest{$path} // q{}) ne $instructions->of_file($key, 'seen');
     }
     return;
 }
 
-# The versions that were proved last, where the present ones were not: see SmtpAuth::Baseline.
+# The versions that were proved last, of the files whose present version was not proved: see SmtpAuth::Baseline.
 sub _proved {
     my ($self) = @_;
     my $unproved = $self->{unproved};
@@ -153,7 +155,7 @@ sub _services {
 
 # -- beside a file ------------------------------------------------------------------------------------
 
-# Stops keeping the old version of a file. The file stays: it was never swapped, is proved, or was edited.
+# Deletes the old version that is kept beside a file. The file itself stays: it was never swapped, is proved, or was edited.
 sub _drop {
     my ($self, $path, $kept) = @_;
     $self->{record}->keep_aside($path, $kept)
@@ -169,20 +171,21 @@ sub _stage {
     my $directory = directory_of($path);
     unshift @{ $self->{made} }, _missing($directory);
     make_directories($directory, $FOR_EVERYBODY);
-    # With owner, ACL and whatever else a file has.
+    # With the owner, ACL and further attributes of the old version.
     my @like = -e $path ? $path : ();
     create(staged($path), $self->{instructions}->of_file($key, 'content'), $mode ? oct $mode : undef, @like);
     age(staged($path));
     return;
 }
 
-# The directory and those above it that do not exist, the lowest first.
+# The missing directories on the way to a directory, itself first.
 sub _missing {
     my ($directory) = @_;
     return -d $directory ? () : ($directory, _missing(directory_of($directory)));
 }
 
-# Gives the present version a second name. What an earlier change has kept stays instead.
+# Keeps the present version under a second name. If an earlier change has left a file unproved, the version before that change
+# is kept instead.
 sub _keep {
     my ($self, $key) = @_;
     my $path = $self->{instructions}->path_of($key);
@@ -190,7 +193,7 @@ sub _keep {
     my $is_none = defined $before ? was_none($before) : !-e $path;
     my $digest = $self->{instructions}->of_file($key, 'digest');
     my $place = $is_none ? place_for_none($path, $digest) : place_for($path, $digest);
-    if (defined $before) { rename $before, $place or die "cannot keep what was before $path: $!\n" }
+    if (defined $before) { rename $before, $place or die "cannot keep the earlier version of $path: $!\n" }
     elsif ($is_none)     { create($place, q{}) }
     else { link $path, $place or die "cannot keep the present version of $path (is it immutable?): $!\n" }
     return;
@@ -205,7 +208,7 @@ sub _go_live {
         my @files = $self->{instructions}->files_of($service->key);
         $self->_swap($_) for grep { $self->{instructions}->is_changed($_) } @files;
         eval { $self->_take_up($service); 1 }
-            or die $service->name . " does not serve with this configuration:\n$@";
+            or die $service->name . " does not work with this configuration:\n$@";
     }
     $self->{record}->go_live if $self->{instructions}->changed_files;
     return;
@@ -224,17 +227,17 @@ sub _take_up {
 sub _swap {
     my ($self, $key) = @_;
     my $path = $self->{instructions}->path_of($key);
-    die "$path was changed since the plan; run again to take that into account\n"
+    die "$path was changed since the plan was made: run again to plan with its new version\n"
         if -l $path || !_is_equal(scalar content_of($path), $self->{found}{$key});
-    # Not earlier: a second name changes the file's ctime, by which a look judges whether a reload is due.
+    # Not earlier: a second name changes the file's ctime, and a look compares the ctime to see whether a reload is due.
     $self->_keep($key);
-    if ($self->{instructions}->is_deleted($key)) { unlink $path or die "cannot remove $path: $!\n" }
+    if ($self->{instructions}->is_deleted($key)) { unlink $path or die "cannot delete $path: $!\n" }
     else { rename staged($path), $path or die "cannot replace $path: $!\n" }
     sync_directory(directory_of($path));
     return;
 }
 
-# Whether two contents are equal; undef is that of no file.
+# Whether two contents are equal; undef is the content of a missing file.
 sub _is_equal {
     my ($one, $other) = @_;
     return defined $one && defined $other ? $one eq $other : !defined $one && !defined $other;
@@ -252,12 +255,12 @@ sub _reach {
 
 # -- the end ------------------------------------------------------------------------------------------
 
-# Nothing was swapped: takes away what was made.
+# Ends a change that has swapped nothing: deletes what it has created.
 sub _refuse {
     my ($self, $why) = @_;
     $self->_take_away;
     chomp $why;
-    my $is_said = $why =~ /nothing[ ]was[ ](?:changed|done)/x;
+    my $is_said = $why =~ /nothing[ ]was[ ]changed/x;
     return $self->_end('refused', $is_said ? $why : "$why; nothing was changed");
 }
 
@@ -265,37 +268,37 @@ sub _take_away {
     my ($self) = @_;
     return if !$self->{is_locked};
     for my $key ($self->{instructions}->files) {
-        # What cannot be kept on record stays where it is: the next change finds it there.
+        # If it cannot be moved to the record, it stays where it is: the next change finds it there.
         eval { $self->_release($key); 1 } or next;
     }
     rmdir for @{ $self->{made} };
     return;
 }
 
-# Takes away what stands beside a file that was not swapped, or is not ours any more.
+# Deletes the files beside a file that was not swapped, or that somebody has edited since.
 sub _release {
     my ($self, $key) = @_;
     my $path = $self->{instructions}->path_of($key);
     unlink staged($path);
     my $kept = kept($path) // return;
     my $before = $self->{unproved}{$path};
-    if (defined $before) { rename $kept, $before or die "cannot keep what was before $path: $!\n" }
+    if (defined $before) { rename $kept, $before or die "cannot keep the earlier version of $path: $!\n" }
     else                 { $self->_drop($path, $kept) }
     return;
 }
 
-# Puts back what was swapped, the last service first, and proves what is back.
+# Restores what was swapped, the last service first, and proves the old configuration.
 sub _undo {
     my ($self, $why) = @_;
     my $logged = $self->_logged;
     my ($is_restored, @worse);
     for my $service (map { $self->{services}{$_} } reverse $self->_reached) {
         my $is_some = 0;
-        # Before the reload: both change the file's ctime, by which a look judges whether one is due.
+        # Before the reload: both change the file's ctime, and a look compares the ctime to see whether a reload is due.
         for my $key ($self->{instructions}->files_of($service->key)) {
             eval { $self->_restore($key) ? $is_some = 1 : $self->_release($key); 1 } or $is_some = push @worse, $@;
         }
-        # Of a service that was put back already, nobody knows whether it was also reloaded.
+        # A process that was killed may have restored a service's files and not yet reloaded it.
         $is_some ||= $self->{is_cut_short};
         $is_restored ||= $is_some;
         next if !$is_some;
@@ -306,10 +309,10 @@ sub _undo {
     chomp $why;
     my $said = "$why\n$logged";
     return $self->_end('failed', $said) if !$is_restored;
-    return $self->_end('put back', "${said}The old configuration is back and serves.") if !@worse;
+    return $self->_end('put back', "${said}The old configuration is restored and works.") if !@worse;
     chomp @worse;
     return $self->_end('failed',
-        "${said}The old configuration is back but does not serve either:\n" . join "\n", @worse);
+        "${said}The old configuration is restored, but does not work either:\n" . join "\n", @worse);
 }
 
 sub _bring_back {
@@ -319,25 +322,25 @@ sub _bring_back {
     return;
 }
 
-# Brings back what was kept of a file, unless that was edited meanwhile; whether it was brought back.
+# Restores the earlier version of a file, unless the file was edited meanwhile; returns whether it did.
 sub _restore {
     my ($self, $key) = @_;
     my $instructions = $self->{instructions};
     my $path = $instructions->path_of($key);
     my $kept = kept($path);
-    # Two names of one file: it was not swapped.
+    # Two names of one file mean that it was not swapped.
     return 0 if !defined $kept || is_same_file($kept, $path);
     my %digest = digests_of($path);
     my $now = $digest{$path} // q{};
-    # Ours, or the version that an earlier change left unproved.
+    # Restore only over our version, or over the version that an earlier change left unproved.
     return 0 if !grep { defined && $_ eq $now } map { $instructions->of_file($key, $_) } qw(digest seen);
     my $is_back = was_none($kept) ? unlink($path) && unlink $kept : rename $kept, $path;
-    $is_back or die "cannot bring back $path: $!\n";
+    $is_back or die "cannot restore $path: $!\n";
     sync_directory(directory_of($path));
     return 1;
 }
 
-# After a change went live, which the record says by now.
+# Deletes the earlier versions beside the files. The record already says that the change is live.
 sub _clean {
     my ($self) = @_;
     for my $path (map { $self->{instructions}->path_of($_) } $self->{instructions}->files) {
@@ -347,13 +350,13 @@ sub _clean {
     return;
 }
 
-# What the services have complained about since the change began.
+# The errors and warnings that the services have logged since the change began.
 sub _logged {
     my ($self) = @_;
     my @names = map { $_->logs_as // () } values %{ $self->{services} };
     return q{} if !@names;
     my $names = join q{|}, @names;
-    # What was said a moment ago may not be in the journal yet.
+    # The newest lines may not be in the journal yet.
     run('journalctl', '--sync');
     my @lines = grep { /[ ](?:$names)[^ ]*:[ ]/x && /fatal|panic|error|warning|throttl/xi }
         split /\n/x, journal_since($self->_began);

@@ -1,22 +1,21 @@
 package SmtpAuth::Writing;
 
-# Writes files, so that each is whole or not there. Functions die with a sentence that ends with a line end.
+# Writes files. Functions die with a sentence and a line end if they fail.
 #
-#   create PATH, CONTENT, MODE, [LIKE]   a new file, on the disk when this returns: nothing may stand at PATH, not even a
-#                                        link. LIKE is a file that gives it owner, mode, ACL and times; MODE, if defined,
-#                                        is set after that. Without either it is for its owner alone
-#   replace PATH, CONTENT, MODE          a file that is there or not; whoever reads it sees the old or the new one. Uses
-#                                        the name PATH.new meanwhile
-#   age PATH                             makes a whole file look three seconds old: Postfix waits until a file is two
-#                                        seconds old, in case it is still being written
-#   sync_directory PATH                  what was renamed in it is on the disk when this returns
-#   make_directories PATH, MODE          a directory with those above it, as far as they are missing
+#   create PATH, CONTENT, MODE, [LIKE]   writes a new file, which is on the disk when this returns. PATH must not exist, not
+#                                        even as a link. The file gets owner, mode, ACL and times of the file LIKE; then MODE
+#                                        is set, if defined. Without both, only its owner may read it
+#   replace PATH, CONTENT, MODE          writes a file that may exist; a reader sees the old or the new content, never a part
+#                                        of it. Uses the name PATH.new meanwhile
+#   age PATH                             makes a complete file look three seconds old: Postfix waits until a file is two
+#                                        seconds old, because it might still be being written
+#   sync_directory PATH                  makes sure that renames in a directory are on the disk
+#   make_directories PATH, MODE          creates a directory and the missing ones above it
 #   copy_below DIRECTORY, INSTEAD, PATH…
-#                                        copies of those of the files that exist, with their whole path below a directory;
-#                                        mode, owner and times stay. INSTEAD is a hash: for a path in it, the file that it
-#                                        names is copied, or none where that is undef
-#   sync_below DIRECTORY, PATH…          these copies, and the directories that they are in, are on the disk when this
-#                                        returns
+#                                        copies the files that exist below DIRECTORY, at their full path, with mode, owner and
+#                                        times. INSTEAD is a hash: for a path in it, the file that it names is copied
+#                                        instead, or none if that is undef
+#   sync_below DIRECTORY, PATH…          makes sure that these copies, and the directories that they are in, are on the disk
 
 use strict;
 use warnings;
@@ -78,7 +77,7 @@ sub make_directories {
     my ($path, $mode) = @_;
     return if -d $path;
     make_directories(directory_of($path), $mode);
-    mkdir $path, $mode or -d $path or die "cannot make $path: $!\n";
+    mkdir $path, $mode or -d $path or die "cannot create $path: $!\n";
     return;
 }
 
@@ -86,7 +85,7 @@ sub copy_below {
     my ($directory, $instead, @paths) = @_;
     my %in;
     push @{ $in{ directory_of($_) } }, $_ for grep { -e && !exists $instead->{$_} } @paths;
-    # Not all at once with --parents: coreutils 9.1 then takes absolute paths for relative ones.
+    # Not with one `cp --parents`: in coreutils 9.1, that treats absolute paths as relative ones.
     _copy("$directory$_", '-t', "$directory$_", q{--}, @{ $in{$_} }) for sort keys %in;
     for my $path (grep { defined $instead->{$_} } @paths) {
         _copy($directory . directory_of($path), q{--}, $instead->{$path}, "$directory$path");

@@ -1,24 +1,24 @@
 """What runs on a host, and the functions that ask it and change it.
 
-    asking.py         to ask a host: a look, its record, a rehearsal, all together
-    changing.py       to change a host, and learn the outcome
-    channel.py        the way to a host, whatever carries it
-    programs.py       the programs that are sent; packing.py puts their packages together
-    instructions.py   what a host is told of a change, made from its plan; origin.py: where the change is from
+    asking.py         asks a host: a look, its record, a rehearsal, or all together
+    changing.py       changes a host, and reads the outcome
+    channel.py        how commands reach a host, over any kind of connection
+    programs.py       the programs that are sent; packing.py assembles them from packages
+    instructions.py   the instructions of a change, made from its plan; origin.py: who makes the change
 
-In Perl, which every Debian host has; the first lines of each package say what it is for. They are sent to a
-host on standard input, and only the record stays there.
+The rest is in Perl, which every Debian host has; the comment at the top of each package describes it. These
+programs are sent to a host on standard input. Only the record stays there.
 
     Look.pm           what the host is; reads only
     History.pm        what the record of changes holds; reads only
-    Supervise.pm      starts a change as a unit of systemd's, or waits for its outcome
-    Change.pm         what the program of a change is run for
-    Instructions.pm   what a change is to do
-    Rehearsal.pm      what stands in the way of it, asked of the host's own programs
-    Transaction.pm    swap, reload, prove, or put back; Beside.pm: what stands beside a file meanwhile
-    Service.pm        one service's part in it, as all of them have it: Change.pm in its folder of `services/`
+    Supervise.pm      starts a change as a systemd unit, or waits for its outcome
+    Change.pm         the program of a change
+    Instructions.pm   its instructions
+    Rehearsal.pm      the host's own programs check the new files before the change
+    Transaction.pm    swap, reload, prove, or restore; Beside.pm: the files that it keeps beside a file
+    Service.pm        one service's part in it: Change.pm in each folder of `services/` inherits from this
     Record.pm         who changed what, the files from before; Baseline.pm: what was there first
-    Etckeeper.pm      commits of /etc, where etckeeper keeps it
-    Proof.pm          a real connection to a service: Proof.pm in its folder
+    Etckeeper.pm      commits of /etc, if etckeeper keeps it
+    Proof.pm          a real connection to a service: Proof.pm in each folder inherits from this
     Files.pm, Writing.pm, Programs.pm, Processes.pm, Lines.pm, Json.pm, Manifest.pm, Pem.pm   the library
 """

@@ -1,4 +1,4 @@
-"""To change a host: carry out its plan there, and learn the outcome even if the connection is lost."""
+"""Changes a host: carries out its plan there, and reads the outcome even if the connection is lost."""
 
 import shlex
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from smtp_auth.on_host.programs import follow_program, start_program
 from smtp_auth.plan.plan import Plan
 from smtp_auth.settings import Settings
 
-GOES_ON = "the change goes on there, whole or not at all: run again to see its outcome"
+GOES_ON = "the host completes the change, or restores everything: run again to see the outcome"
 
-# The host itself gives up earlier: RuntimeMaxSec and TimeoutStopSec in Supervise.pm.
+# The host itself stops the change earlier: RuntimeMaxSec and TimeoutStopSec in Supervise.pm.
 LIMITS = Limits(seconds=3600)
 
 
@@ -44,11 +44,12 @@ def change(
 ) -> Ended:
     """Carry out a host's plan, whole or not at all.
 
-    If the connection is lost, the host goes on. This then connects once more, and waits for the outcome.
+    If the connection is lost, the change continues on the host. This function then connects once more, and
+    waits for the outcome.
 
-    + reconnect: makes the channel usable again; raises `NoAnswer` if it cannot
+    + reconnect: connects the channel again; raises `NoAnswer` if it cannot
     + origin: who makes the change, and its ID
-    + settings, look: those of which the plan was made
+    + settings, look: those from which the plan was made
 
     Returns the outcome, and sentences that say why if it is not live.
     """

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-# Lines of standard error that are quoted where an answer is incomplete, and their length in characters.
+# How many lines of standard error are quoted if an answer is incomplete, and how many characters.
 _QUOTED_LINES, _QUOTED = 3, 300
 
 
@@ -29,7 +29,7 @@ class Answer:
 
     @property
     def complaint(self) -> str:
-        """The last complaints, on one line."""
+        """The last lines on standard error, as one line."""
         found = "; ".join(line.strip() for line in self.complaints[-_QUOTED_LINES:] if line.strip())
         return found[-_QUOTED:] or "the host gave no reason"
 
@@ -58,8 +58,8 @@ class Channel(Protocol):
         """What a shell command printed. Its exit status says nothing: a complete answer says so itself.
 
         + stdin: the program that the command reads on standard input, which needs no quoting
-        + limits: at what time and size the channel gives up
+        + limits: how long the channel waits, and how much it reads
 
-        Raises `NoAnswer` if the connection is lost, or the answer is beyond the limits.
+        Raises `NoAnswer` if the connection is lost, or the answer exceeds the limits.
         """
         ...

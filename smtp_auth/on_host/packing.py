@@ -1,7 +1,7 @@
-"""Puts Perl packages together to one program, which goes to a host on standard input.
+"""Assembles Perl packages into one program, which is sent to a host on standard input.
 
-A package is a file `….pm` anywhere in `smtp_auth/`, and may `use` others of ours, and what Debian's perl-base
-has. Sent are those that a program needs, each behind those that it uses itself.
+A package is a file `….pm` anywhere in `smtp_auth/`. It may `use` other packages of ours, and modules of
+Debian's perl-base. A program contains only the packages that it needs, each after those that it uses itself.
 """
 
 import re
@@ -11,15 +11,15 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
 
-# Of a package, or of the one that it inherits from.
+# A line that uses a package, or inherits from one.
 _USE = r"^use (?:parent qw\()?(SmtpAuth::[\w:]+)"
 
 
 def packed(main: str, *parts: str) -> str:
-    """A program: `main(PARTS, WORDS…)` of a package gives its exit status.
+    """A program that calls `main(PARTS, WORDS…)` of a package and returns its result as exit status.
 
     + main: the package, such as `SmtpAuth::Look`
-    + parts: further packages, which the first one is told by their names
+    + parts: further packages, whose names are `PARTS`
     """
     return _packed(main, parts)
 
@@ -45,7 +45,7 @@ def packages() -> dict[str, Path]:
 
 
 def _needed(names: tuple[str, ...]) -> list[str]:
-    """The packages and what they use, each behind those that it uses itself."""
+    """The packages and those that they use, each after those that it uses itself."""
     found: list[str] = []
 
     def add(name: str) -> None:
@@ -68,13 +68,13 @@ def _text(name: str) -> str:
     return packages()[name].read_text()
 
 
-# Comments and indentation are two fifths of the text, which each host would read for nothing. The lines stay
-# where they are, for what Perl says of them.
+# Comments and indentation are two fifths of the text, and no host needs them. The line numbers stay the same,
+# so that Perl's messages name the right line.
 _NOT_SENT = re.compile(r"^[ \t]*(?:#.*$)?", re.MULTILINE)
 
 
 def _as_sent(name: str) -> str:
-    """A package as a part of a program: it is there before what stands behind it is compiled."""
+    """A package as a part of a program: `BEGIN` loads it before the rest of the program is compiled."""
     path = f"{name.replace('::', '/')}.pm"
     text = _NOT_SENT.sub("", _text(name))
     return f'BEGIN {{\n$INC{{"{path}"}} = "sent";\n# line 1 "{path}"\n{text}}}\n'

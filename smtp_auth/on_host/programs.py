@@ -1,7 +1,7 @@
 """Builds the programs that are sent to hosts: to look, to change, to prove one service.
 
-The program of a change is packages in Perl, then `__END__` and the instructions. Supervise.pm in front of it
-lets systemd run it. All of it is sent to the host on standard input, in one command, and nothing is done
+The program of a change consists of Perl packages, `__END__` and the instructions. Supervise.pm is sent before
+it, and makes systemd run it. All of it is sent on standard input of one command, and the host does nothing
 before all of it has arrived.
 """
 
@@ -19,22 +19,22 @@ from smtp_auth.settings import Settings
 
 
 def look_program() -> str:
-    """The program of a look; `asking.look_command` has its arguments."""
+    """The program of a look; `asking.look_command` makes its arguments."""
     return packed("SmtpAuth::Look", *(f"{service.package}::Look" for service in SERVICES))
 
 
 def history_program() -> str:
-    """The program that reads the record of changes; `asking.record_command` has its arguments."""
+    """The program that reads the record of changes; `asking.record_command` makes its arguments."""
     return packed("SmtpAuth::History")
 
 
 def rehearsal_program(plan: Plan, settings: Settings, look: Look) -> str:
-    """What asks the host's own programs about the new files: standard input of `perl - rehearse`."""
+    """The program that makes the host's own programs check new files: input of `perl - rehearse`."""
     return change_program([*instructions(plan, settings, look), *_proofs()], SERVICES)
 
 
 def start_program(origin: Origin, plan: Plan, settings: Settings, look: Look) -> str:
-    """What makes the host carry out its plan: standard input of `perl - start ID RECORD`."""
+    """The program that makes the host carry out its plan: input of `perl - start ID RECORD`."""
     told = [
         *instructions(plan, settings, look),
         *_proofs(),
@@ -44,12 +44,12 @@ def start_program(origin: Origin, plan: Plan, settings: Settings, look: Look) ->
 
 
 def follow_program() -> str:
-    """What waits for the outcome of a change: standard input of `perl - follow ID RECORD`."""
+    """The program that waits for the outcome of a change: input of `perl - follow ID RECORD`."""
     return packed("SmtpAuth::Supervise")
 
 
 def proof_program(service: Service) -> str:
-    """What proves a service with a real connection, `perl -e PROGRAM -- WORDS`: see its Proof.pm."""
+    """The program that proves a service, `perl -e PROGRAM -- WORDS`: see its Proof.pm."""
     return packed("SmtpAuth::Proof", f"{service.package}::Proof")
 
 

@@ -41,7 +41,7 @@ def plan_of_removal(record: Record, settings: Settings, look: Look, steps: Seque
         return Plan(refusals=refusals)
     draft = Draft(settings, look, ledger=ledger, discreet=True)
     draft.begin(AS_FIRST_SEEN)
-    for note in (*_edited(look, ledger, steps), *needed.notes):
+    for note in (*_notes(look, ledger, steps), *needed.notes):
         draft.note(note)
     for file in whole:
         _restore(draft, ledger, earlier, file)
@@ -118,16 +118,16 @@ def _delete_empty(draft: Draft, ledger: Ledger, steps: Sequence[Step]) -> None:
             draft.remove(file)
 
 
-def _edited(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Iterator[str]:
+def _notes(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Iterator[str]:
     """What stays because its owner has edited it."""
     for service, file in files_of_services(steps):
         if service.definitions.covers(file):
-            yield from _edited_in(look, ledger, service.definitions, file)
+            yield from _notes_of(look, ledger, service.definitions, file)
         elif file.key in ledger.files and ledger.files[file.key].is_edited:
             yield f"{look.files[file.key].path} stays: its owner has edited it since"
 
 
-def _edited_in(look: Look, ledger: Ledger, definitions: Definitions, file: ManagedFile) -> Iterator[str]:
+def _notes_of(look: Look, ledger: Ledger, definitions: Definitions, file: ManagedFile) -> Iterator[str]:
     present = definitions.read(file, look.files[file.key].content or "")
     theirs = {name: one for name, one in ledger.of(file.key).items() if one.is_theirs}
     wholes = [name for name in theirs if parts_of(name, theirs)]

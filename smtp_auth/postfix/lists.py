@@ -1,4 +1,4 @@
-"""Lists in the values of parameters: elements between commas and white space; braces hold one together."""
+"""Lists in values of parameters: commas and white space separate the elements, except within braces."""
 
 import re
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ _ELEMENT = re.compile(r"(?:\{(?:[^{}]|\{[^{}]*\})*\}|[^\s,])+", re.ASCII)
 
 _REFERENCE = re.compile(r"\$(?:(\w+)|\{(\w+)\}|\((\w+)\))", re.ASCII)
 
-# Deeper than any list is nested; a definition may refer to itself.
+# How often a value is expanded: more than lists are nested. A definition may refer to itself without end.
 _DEPTH = 10
 
 
@@ -17,7 +17,7 @@ def elements(value: str) -> list[str]:
 
 
 def expanded(value: str, definitions: Mapping[str, str]) -> str:
-    """A value with its `$name` replaced; one that is not among the definitions stays."""
+    """A value with each `$name` replaced; an undefined `$name` stays."""
     for _ in range(_DEPTH):
         text = _REFERENCE.sub(lambda m: definitions.get(m[1] or m[2] or m[3], m[0]), value)
         if text == value:

@@ -1,4 +1,4 @@
-"""Edits of main.cf: set a parameter, or comment it out (postconf(5), "SYNTAX OF main.cf")."""
+"""Edits main.cf: sets a parameter, or comments it out (postconf(5), "SYNTAX OF main.cf")."""
 
 import re
 from collections.abc import Sequence
@@ -9,10 +9,11 @@ from smtp_auth.postfix.logical_lines import WHITE, ended, fold, joined, line_end
 
 
 def set_parameter(content: str, name: str, value: str) -> str:
-    """Give a parameter a value.
+    """Set a parameter.
 
-    The last definition counts: it gets the value in place and keeps its spelling of " = ". Earlier ones are
-    commented out, for Postfix warns of definitions that differ. Without a definition, a line is appended.
+    Postfix uses the last definition: it gets the value in place, and keeps its spelling of " = ". Earlier
+    ones are commented out, because Postfix warns of definitions that differ. Without a definition, a line is
+    appended.
 
     + content: the whole file
     + value: on one line; an empty one defines the parameter as empty
@@ -44,18 +45,19 @@ def comment_out(content: str, name: str) -> str:
 
 
 def give_back(content: str, name: str, earlier: str) -> str:
-    """Let a parameter be defined as it was, and where it stands now.
+    """Restore the earlier definitions of a parameter, at the place of the present ones.
 
-    A definition that was commented out comes back in its place; without an earlier one, the parameter goes.
+    A definition that was commented out is restored in its own place. If there was none, the present ones are
+    deleted.
 
     + content: the whole file
-    + earlier: the lines of `definition_lines` from then
+    + earlier: the lines that `definition_lines` has given then
     """
     lines, before = split_lines(content), split_lines(earlier)
     gone = {index for one in _definitions(content) if one.name == name for index in one.lines}
     place = min(gone, default=len(lines))
     coming: dict[int, str] = {}
-    # The last definition counts: none may come to stand above an earlier one.
+    # Postfix uses the last definition, so the order of the definitions must stay.
     done = 0
     for definition in (one for one in _definitions(earlier) if one.name == name):
         start = _commented_out(lines, before, definition.lines, gone, done)
@@ -90,10 +92,10 @@ def without_earlier(content: str, name: str, value: str) -> str:
 def _commented_out(
     lines: list[str], before: list[str], definition: Sequence[int], taken: set[int], first: int
 ) -> int | None:
-    """Where a definition stands as a comment, as `comment_out` makes it, with what stood between its lines.
+    """The line at which a definition begins that `comment_out` has commented out; `None` if there is none.
 
     + before, definition: the lines of the earlier file, and which of them define the parameter
-    + taken, first: lines that it does not stand in, and the first in which it may
+    + taken, first: lines that cannot be part of it, and the line from which to search
     """
     span = range(definition[0], definition[-1] + 1)
     wanted = [f"#{before[index]}" if index in definition else before[index] for index in span]
@@ -106,7 +108,7 @@ def _commented_out(
 
 
 def defined_parameters(content: str) -> dict[str, str]:
-    """Name to value of every parameter that the file defines, white space folded; the last one wins."""
+    """Name to value of every defined parameter, white space folded; the last definition wins."""
     return {found.name: found.value for found in _definitions(content)}
 
 
@@ -122,7 +124,7 @@ class _Definition:
 _NAME = re.compile(r"\s*([^\s=#]+)\s*=[^\S\n]*", re.ASCII)
 
 
-# A plan asks the same text several times.
+# A plan parses the same text several times.
 @lru_cache(maxsize=8)
 def _definitions(content: str) -> tuple[_Definition, ...]:
     lines, found = split_lines(content), []

@@ -1,4 +1,4 @@
-"""Edits of master.cf: the services that listen on a port, and their -o options (master(5))."""
+"""Edits master.cf: the services that listen on a port, and their -o options (master(5))."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -20,8 +20,8 @@ PORT_NAMES = {name: names[0] for names in (SUBMISSIONS_NAMES, PORT_25_NAMES) for
 class Option:
     """One `-o name=value` of a service.
 
-    + start, end: where the option begins and ends in the file, `-o` included
-    + argument: where its `name=value` begins; the same as `start` for one word (`-oname=value`)
+    + start, end: the offsets of the option's start and end in the file, including `-o`
+    + argument: the offset of its `name=value`; equal to `start` if it is one word (`-oname=value`)
     """
 
     name: str
@@ -38,7 +38,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Service:
-    """One entry of master.cf; `start` is the offset of its first line, `end` that of what follows it.
+    """One entry of master.cf; `start` is the offset of its first line, `end` that of the text after it.
 
     + columns: all columns but its name and type, one space between them
     """
@@ -54,12 +54,12 @@ class Service:
 
     @property
     def port(self) -> str:
-        """The port of its name, which may begin with an address."""
+        """The port in its name; the name may begin with an address."""
         return self.name.rpartition(":")[2]
 
     @property
     def label(self) -> str:
-        """What postconf(1) calls it: `smtp/inet`."""
+        """Its name for postconf(1), such as `smtp/inet`."""
         return f"{self.name}/{self.type}"
 
     @property
@@ -69,17 +69,17 @@ class Service:
 
 
 def services(content: str) -> list[Service]:
-    """Every service of the file, in file order. Raises a `ValueError` that quotes a broken line."""
+    """Every service of the file, in its order. Raises a `ValueError` that quotes a broken line."""
     return list(_parsed(content))
 
 
 def submissions_services(content: str) -> list[Service]:
-    """The services that listen on port 465, whatever they are called and whatever they bind to."""
+    """The services that listen on port 465, with any name of the port and on any address."""
     return [service for service in services(content) if is_submissions(service)]
 
 
 def port_25_services(content: str) -> list[Service]:
-    """The smtpd services that serve port 25; behind postscreen that is `smtpd pass`."""
+    """The smtpd services that serve port 25, directly or behind postscreen (`smtpd pass`)."""
     return [service for service in services(content) if is_smtpd_of_port_25(service)]
 
 
@@ -95,19 +95,19 @@ def is_smtpd_of_port_25(service: Service) -> bool:
 
 
 def serves_port_25(content: str) -> bool:
-    """Whether a service listens on port 25, be it smtpd or postscreen."""
+    """Whether a service listens on port 25, either smtpd or postscreen."""
     return any(service.type == "inet" and service.port in PORT_25_NAMES for service in services(content))
 
 
 def set_options(content: str, wanted: Mapping[str, Mapping[str, str | None]]) -> str:
-    """Give services options; their other options stay.
+    """Set options of services; their other options stay.
 
-    An existing option gets the new value in place, a missing one is added on its own line at the end,
-    and one whose value is `None` is removed.
+    An existing option gets the new value in place. A missing option is added on its own line at the end. An
+    option with the value `None` is deleted.
 
     + wanted: a service's label, such as `smtp/inet`, to its options, name to value
     """
-    # From the last service up: an edit moves only what is below it.
+    # From the last service to the first, because an edit changes the offsets of the text after it.
     for service in reversed(services(content)):
         options = wanted.get(service.label)
         if options:
@@ -118,13 +118,13 @@ def set_options(content: str, wanted: Mapping[str, Mapping[str, str | None]]) ->
 def add_submissions_service(content: str, chroot: str) -> str:
     """Add the service without options: below Debian's commented example if the file has it, else at the end.
 
-    + chroot: the column of that name: `y`, `n` or `-`
+    + chroot: the value of that column: `y`, `n` or `-`
     """
     stanza = f"submissions inet n       -       {chroot}       -       -       smtpd{line_end(content)}"
     content = ended(content)
     commented = re.search(r"^#submissions\s+inet\s.*\n(?:#[ \t]+\S.*\n)*", content, re.MULTILINE)
     place = commented.end() if commented else len(content)
-    # A comment does not end a service: the lines below it may still be options of the service above.
+    # A comment does not end a service: the lines below it may be options of the service above.
     place = next((service.end for service in services(content) if service.start < place < service.end), place)
     return content[:place] + stanza + content[place:]
 
@@ -132,8 +132,8 @@ def add_submissions_service(content: str, chroot: str) -> str:
 def remove_service(content: str, label: str, kept: Mapping[str, str]) -> str:
     """Delete a service. Comments between its lines stay.
 
-    + label: what postconf calls it, such as `submissions/inet`
-    + kept: options of an owner's, name to value, which stay as comments in its place
+    + label: its name for postconf(1), such as `submissions/inet`
+    + kept: options of the owner, name to value, which remain as comments in its place
     """
     service = next(service for service in services(content) if service.label == label)
     within = split_lines(content[service.start : service.end])
@@ -143,7 +143,7 @@ def remove_service(content: str, label: str, kept: Mapping[str, str]) -> str:
 
 
 def option_words(name: str, value: str) -> str:
-    """`-o name=value` as master.cf wants it: in braces if the value holds white space."""
+    """`-o name=value` in the syntax of master.cf: in braces if the value contains white space."""
     return f"-o {_argument(name, value)}"
 
 
@@ -154,7 +154,7 @@ def _argument(name: str, value: str) -> str:
 _COLUMNS = 8
 
 
-# A plan asks the same text several times.
+# A plan parses the same text several times.
 @lru_cache(maxsize=8)
 def _parsed(content: str) -> tuple[Service, ...]:
     lines = split_lines(content)
@@ -230,7 +230,7 @@ def _edit_service(content: str, service: Service, options: Mapping[str, str | No
 
 
 def _removal(content: str, option: Option) -> tuple[int, int, str]:
-    """The edit that removes an option, with its whole line if nothing else is on it."""
+    """The edit that deletes an option, with its whole line if nothing else is on it."""
     start = content.rfind("\n", 0, option.start) + 1
     newline = content.find("\n", option.end)
     end = len(content) if newline < 0 else newline + 1

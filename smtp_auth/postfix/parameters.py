@@ -1,8 +1,8 @@
-"""The names of Postfix's parameters, and the release in which each came.
+"""The names of Postfix's parameters, and the release that introduced each.
 
-`parameters.txt` has a line `NAME` or `NAME RELEASE` per parameter that postconf(5) describes, from Postfix
-3.5 to the snapshots of 3.12. A name without a release is as old as 3.5. Some came with a patch of an older
-release, too: which parameters a host has, its own postconf says.
+`parameters.txt` has a line `NAME` or `NAME RELEASE` for each parameter that postconf(5) describes, from
+Postfix 3.5 to the snapshots of 3.12. A name without a release already exists in 3.5. Some parameters were
+also added by patches to older releases; a host's own postconf says which parameters it has.
 """
 
 from collections.abc import Iterable
@@ -16,13 +16,13 @@ Release = tuple[int, int]
 def came_with(name: str) -> Release | None:
     """The first release that has a parameter, such as `(3, 10)`.
 
-    `(0, 0)` for one as old as 3.5, `None` for a name that is no parameter.
+    `(0, 0)` if 3.5 already has it, `None` if no release has it.
     """
     return _releases().get(name)
 
 
 def nearest(name: str, further: Iterable[str] = ()) -> str | None:
-    """The parameter that somebody may have meant; `further` are names that the host itself defines."""
+    """The parameter with the most similar name; `further` are names that the host itself defines."""
     near = get_close_matches(name, (*_releases(), *further), n=1)
     return near[0] if near else None
 

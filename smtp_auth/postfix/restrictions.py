@@ -1,4 +1,4 @@
-"""Postfix's access restrictions: how many arguments each takes, and what a list of them lets through.
+"""Postfix's access restrictions: how many arguments each takes, and what a list of them permits.
 
 Source: postconf(5), access control; SMTPD_ACCESS_README.
 """
@@ -10,8 +10,8 @@ from smtp_auth.postfix.lists import elements, expanded
 _MAP = (1,)
 _NONE = (0,)
 
-# Restriction to the numbers of arguments that it accepts. Left out are `warn_if_reject`, which only has
-# a meaning in front of another restriction, and restriction classes, which each host defines itself.
+# Restriction to the numbers of arguments that it accepts. It does not contain `warn_if_reject`, which only
+# has a meaning before another restriction, and restriction classes, which each host defines itself.
 RESTRICTIONS: dict[str, tuple[int, ...]] = {
     **dict.fromkeys(
         (
@@ -93,7 +93,7 @@ RESTRICTIONS: dict[str, tuple[int, ...]] = {
     ),
 }
 
-# Of those that do not begin with "reject": whoever has not logged in gets no further by them.
+# Restrictions whose names do not begin with "reject". These never permit a client that has not logged in.
 _PERMIT_NOBODY_ELSE = {
     "permit_sasl_authenticated",
     "defer_if_permit",
@@ -103,14 +103,14 @@ _PERMIT_NOBODY_ELSE = {
 }
 
 
-# Whoever comes to one of these can send no mail to elsewhere.
+# These reject mail to other domains, unless a restriction before them has permitted it.
 _END_RELAYING = {"reject", "defer", "reject_unauth_destination", "defer_unauth_destination"}
 
 
 def refuses_logins(value: str, definitions: Mapping[str, str]) -> bool:
-    """Whether a list of restrictions refuses mail to elsewhere from those who have logged in, too.
+    """Whether a list of restrictions rejects mail to other domains even from clients with a login.
 
-    + definitions: what a `$name` in the list stands for
+    + definitions: the values for each `$name` in the list
     """
     for name, is_warning in _restrictions(value, definitions):
         if name in ("permit", "permit_sasl_authenticated"):
@@ -121,12 +121,12 @@ def refuses_logins(value: str, definitions: Mapping[str, str]) -> bool:
 
 
 def asks_for_login(value: str, definitions: Mapping[str, str]) -> bool:
-    """Whether a list of restrictions surely refuses everybody who has not logged in.
+    """Whether a list of restrictions certainly rejects every client that has not logged in.
 
-    That is so if `reject` or `defer` stands in it, and nothing in front of it may permit anybody else. A
-    table, a policy service and a restriction class may.
+    It does if it contains `reject` or `defer`, and no restriction before that can permit such a client. A
+    table, a policy service and a restriction class can.
 
-    + definitions: what a `$name` in the list stands for
+    + definitions: the values for each `$name` in the list
     """
     for name, is_warning in _restrictions(value, definitions):
         if name in ("reject", "defer") and not is_warning:

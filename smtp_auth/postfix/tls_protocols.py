@@ -1,20 +1,20 @@
-"""Lists of TLS versions, as smtpd_tls_mandatory_protocols has them (postconf(5)).
+"""Lists of TLS versions, the values of smtpd_tls_mandatory_protocols (postconf(5)).
 
-Postfix reads them in `tls_proto_mask_lims()` (src/tls/tls_misc.c), whatever their case: names that are
-allowed, names that are excluded ("!TLSv1"), and from Postfix 3.6 on a lowest and a highest version
-(">=TLSv1.2", "<=0304"), by name or in hexadecimal. Of several bounds the last one counts.
+Postfix reads them in `tls_proto_mask_lims()` (src/tls/tls_misc.c) and ignores case. A list contains allowed
+names, excluded names ("!TLSv1"), and since Postfix 3.6 a lowest and a highest version (">=TLSv1.2",
+"<=0304"), by name or in hexadecimal. If a bound is given several times, the last one counts.
 """
 
 import re
 
 VERSIONS = ("SSLv2", "SSLv3", "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
-# What the protocol itself calls them (RFC 8446, section 4.2.1). SSLv2 cannot be a bound.
+# The protocol's own numbers (RFC 8446, section 4.2.1). SSLv2 cannot be a bound.
 _NUMBERS = {"sslv3": 0x0300, "tlsv1": 0x0301, "tlsv1.1": 0x0302, "tlsv1.2": 0x0303, "tlsv1.3": 0x0304}
 
 
 def allowed(protocols: str) -> set[str]:
-    """The versions that a list lets through; none of them where Postfix cannot read the list."""
+    """The versions that a list allows; none if Postfix cannot read the list."""
     names = {version.lower(): version for version in VERSIONS}
     bounds = {">=": 0, "<=": 0}
     listed: set[str] = set()
@@ -36,13 +36,13 @@ def allowed(protocols: str) -> set[str]:
 
 
 def meets(protocols: str, floor: str) -> bool:
-    """Whether a list lets versions through, and none below a floor such as `TLSv1.2`."""
+    """Whether a list allows some version, and none below a minimum such as `TLSv1.2`."""
     present = allowed(protocols)
     return bool(present) and present <= set(VERSIONS[VERSIONS.index(floor) :])
 
 
 def at_least(floor: str, release: tuple[int, int] | None) -> str:
-    """A floor in the syntax of a Postfix: `>=` came with 3.6."""
+    """A minimum version in the syntax of a Postfix release: `>=` exists since 3.6."""
     if release is not None and release >= (3, 6):
         return f">={floor}"
     return ", ".join(f"!{version}" for version in VERSIONS[: VERSIONS.index(floor)])

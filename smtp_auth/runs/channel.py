@@ -12,12 +12,13 @@ from smtp_auth.runs import pyinfra_internals
 
 
 def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channel:
-    """The channel to a host. It connects if that has not happened yet.
+    """The channel to a host. It connects if the host is not connected yet.
 
-    + arguments: how commands run, as pyinfra tells an operation's command; `None`: as the host's data says
+    + arguments: how commands run, as pyinfra gives them to an operation's command; `None`: as in the host's
+      data
     """
     state = host.state
-    # pyinfra shows commands and output of facts, and those of operations, at different levels of -v.
+    # pyinfra shows the commands and the output of facts and of operations at different levels of -v.
     if arguments is None:
         shows = {"print_output": state.print_fact_output, "print_input": state.print_fact_input}
     else:
@@ -26,13 +27,13 @@ def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channe
     def run(command: str, stdin: str, limits: Limits) -> Answer:
         _connect(host)
         given = dict(pyinfra_internals.connector_arguments(host) if arguments is None else arguments)
-        # A deadline of the host's data may be earlier.
+        # The host's data may set an earlier deadline.
         seconds = min(given.get("_timeout") or limits.seconds, limits.seconds)
         given |= {"_stdin": stdin, "_timeout": seconds}
         try:
             _, output = host.run_shell_command(StringCommand(command), **shows, **given)
         except (OSError, EOFError, SSHException) as error:
-            # A connection that times out has an error number; the deadline has none.
+            # A TimeoutError of the connection has an error number; that of the deadline has none.
             if isinstance(error, TimeoutError) and not error.args:
                 raise NoAnswer(f"the host gave no complete answer within {seconds:g} seconds") from None
             raise NoAnswer(f"the connection was lost: {str(error) or type(error).__name__}") from None
@@ -44,7 +45,7 @@ def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channe
 
 
 def connect_again(host: Host, reason: str) -> None:
-    """Connect once more to a host whose connection was lost. Raises `NoAnswer` if it is not reached."""
+    """Connect again to a host whose connection was lost. Raises `NoAnswer` if that fails."""
     try:
         pyinfra_internals.connect_again(host, reason)
     except ConnectError as error:

@@ -1,4 +1,4 @@
-"""Every host's data is checked before any connection is made, and all problems are listed at once."""
+"""Checks every host's data before any connection is made, and lists all problems at once."""
 
 from pyinfra import logger
 from pyinfra.api import Host, State
@@ -29,7 +29,7 @@ def leave_out_bad_hosts(state: State) -> None:
     for line in lines:
         logger.error(format_text(shown(line), "red"))
     logger.error(
-        f"{len(lines)} problems in the data of {len(bad)} hosts of {len(chosen)}: these are left out"
+        f"{len(lines)} problems in the data of {len(bad)} of {len(chosen)} hosts: this run leaves these out"
     )
     leave_out(state, bad)
     for host in bad:
@@ -39,13 +39,14 @@ def leave_out_bad_hosts(state: State) -> None:
 
 
 def _warn_of_port_25(hosts: list[Host]) -> None:
-    """Say once a run how many hosts offer logins on port 25, too, without anybody's decision."""
+    """Warn once a run of hosts that offer logins on port 25, too, because their data does not decide it."""
     undecided = sum(host.data.get("smtp_auth_on_port_25") is None for host in hosts)
     if undecided:
         logger.warning(
             format_text(
-                f"smtp_auth_on_port_25 is not set for {undecided} of {len(hosts)} hosts: they offer logins "
-                "on port 25, too, as in the guide; False keeps them on port 465, True says that it is meant",
+                f"smtp_auth_on_port_25 is not set for {undecided} of {len(hosts)} hosts: these offer logins "
+                "on port 25, too, as the guide does. Set it to False for logins on port 465 only, or to True "
+                "to keep them on both without this warning",
                 "yellow",
             )
         )

@@ -1,9 +1,9 @@
-"""The present host of a pass: what is known of it before anything happens to it.
+"""The current host of a pass: its look and plan, before any operation.
 
-pyinfra runs every operation twice: first to plan, then to execute. With `-y` it skips the first pass, and so
-compares nothing and shows nothing beforehand; but deploy.py itself, and with it `ready`, always runs before
-the execution. The change itself compares the host's files with those of the look once more, and leaves a file
-alone that somebody has edited meanwhile.
+pyinfra runs every operation twice: first to plan, then to execute. With `-y` it skips the first pass, so it
+compares and shows nothing beforehand. But deploy.py itself always runs before the execution, and calls
+`ready`. The change compares the host's files with those of the look once more, and is refused if somebody has
+edited a file meanwhile.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,10 +28,10 @@ from smtp_auth.shown import shown
 
 
 def ready(steps: Sequence[Step]) -> bool:
-    """Check the host's data, look at the host, make its plan; whether the operations can run.
+    """Check the host's data, look at the host, make its plan. Returns whether the operations can run.
 
-    In a run with a preview, the host's own programs are asked about the new files, too. If there is any
-    reason against the deploy, the host fails with every reason. deploy.py calls this before the operations.
+    In a run with a preview, the host's own programs also check the new files. If there is any reason against
+    the deploy, the host fails with all reasons. deploy.py calls this before the operations.
 
     + steps: those of the deploy, in their order
 
@@ -41,11 +41,12 @@ def ready(steps: Sequence[Step]) -> bool:
 
 
 def prepare_this_host(asking: Callable[[Channel, bool], Asked | None]) -> bool:
-    """Ask the present host, tell what was found, and keep it for the operations; whether they can run.
+    """Ask the current host, report the answer, and keep it for the operations. Returns whether they can run.
 
-    If an exception is raised, this host fails, and no other.
+    An exception fails this host only.
 
-    + asking: is given the channel to the host, and whether to rehearse; gives `None` if the host has failed
+    + asking: is called with the channel to the host, and whether to rehearse; returns `None` if the host has
+      failed
 
     Raises pyinfra's `PyinfraError` if config.py was not loaded, or if no host is left.
     """
@@ -53,7 +54,7 @@ def prepare_this_host(asking: Callable[[Channel, bool], Asked | None]) -> bool:
 
 
 def _failing_this_host_only(prepare: Callable[[], bool]) -> bool:
-    """Run `prepare` for the present host and return its result. An exception fails this host only.
+    """Run `prepare` for the current host and return its result. An exception fails this host only.
 
     Raises pyinfra's `PyinfraError` if config.py was not loaded, or if no host is left.
     """
@@ -71,7 +72,7 @@ def _failing_this_host_only(prepare: Callable[[], bool]) -> bool:
     except NoAnswer as reason:
         fail([str(reason)], Outcome.FAILED)
     except (PyinfraError, EOFError):
-        # pyinfra's own: no host is left, or nobody answers its question whether to continue.
+        # pyinfra raises these to stop the run: no host is left, or nobody answered its question.
         raise
     except Exception as error:
         fail([fault(error)], Outcome.FAILED)
@@ -79,14 +80,14 @@ def _failing_this_host_only(prepare: Callable[[], bool]) -> bool:
 
 
 def asked() -> Asked:
-    """What `ready` has found out about the present host. Raises `RuntimeError` if it was not called."""
+    """What `ready` has found out about the current host. Raises `RuntimeError` if it was not called."""
     found = _hosts.get(ctx_host.get())
     if found is None:
         raise RuntimeError("there is no plan of this host: deploy.py has to call ready() first")
     return found
 
 
-# A run has many hosts at once.
+# By host: a run has many at once.
 _hosts: WeakKeyDictionary[Host, Asked] = WeakKeyDictionary()
 
 
@@ -106,7 +107,7 @@ def _asked(asking: Callable[[Channel, bool], Asked | None]) -> bool:
 
 
 def _keep(found: Asked) -> bool:
-    """Tell a plan's warnings and refusals, and keep it for the operations if there are no refusals."""
+    """Log a plan's warnings and refusals, and keep it for the operations if there are no refusals."""
     last, is_preview = found.look.last_change, state.config.DIFF and not state.is_executing
     if is_preview and last and (last.edited or not found.plan.is_empty):
         host.log(shown(last_change_line(last)))

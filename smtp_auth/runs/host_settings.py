@@ -1,4 +1,4 @@
-"""The settings of a host of pyinfra's, out of its data."""
+"""The settings of one of pyinfra's hosts, from its data."""
 
 from functools import cache
 
@@ -9,7 +9,7 @@ from smtp_auth.settings import Settings, settings_from_data
 
 
 def settings_of(host: Host) -> Settings:
-    """What a host's data says, with that of its groups. Raises `SettingsError` if it is not valid."""
+    """The settings in a host's data and its groups' data. Raises `SettingsError` if it is not valid."""
     return settings_from_data(host.name, host.data.dict(), also_known=_connector_keys())
 
 

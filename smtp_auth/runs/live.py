@@ -1,4 +1,4 @@
-"""Reload what is due, if no step has an edit that reloads it."""
+"""The operation that reloads services if no step has an edit but a reload is due."""
 
 from collections.abc import Generator
 
@@ -11,7 +11,7 @@ from smtp_auth.runs.operation import go_live
 @operation()
 def changes() -> Generator[PyinfraCommand, None, None]:
     """
-    Reload the services that run an older configuration or certificate than the one on the disk.
+    Reload the services that run with an older configuration or certificate than the one on the disk.
 
     All files of a host change in one transaction, and each service is reloaded once and proved: Dovecot's
     socket answers; a TLS connection to port 465 shows the certificate and offers AUTH, another one does so
@@ -21,6 +21,6 @@ def changes() -> Generator[PyinfraCommand, None, None]:
 
     .. code:: python
 
-        live.changes(name="Going live: what runs is what is on the disk")
+        live.changes(name="Reload: every service runs its current configuration")
     """
-    yield from go_live("what runs is what is on the disk")
+    yield from go_live("every service runs its current configuration")

@@ -1,10 +1,10 @@
 """What an operation does: it shows its step's part of the plan, and yields the command that carries it out.
 
-A host changes once: the first operation that has anything to do carries out the whole plan, the later ones
+A host changes once: the first operation with something to do carries out the whole plan, the later ones only
 report their part of it. If the change fails, pyinfra executes no later operation of that host.
 
-Two rules of pyinfra shape this module. Its planning stops at the first command that an operation yields, so
-everything that a preview shows must be logged before that. An exception inside an operation's generator
+Two rules of pyinfra shape this module. pyinfra's planning stops at the first command that an operation
+yields, so everything that a preview shows must be logged before. An exception inside an operation's generator
 stops the run for every host, so these functions raise none.
 """
 
@@ -29,13 +29,13 @@ from smtp_auth.runs.trouble import fail, fault, tell
 def take_part(step: Part, present: bool = True) -> Generator[PyinfraCommand, None, None]:
     """Show what a step changes, and change the host if this step is the first that has an edit.
 
-    + present: whether the host shall have it, as in deploy.py; `False` in remove.py, which takes it back
+    + present: whether the host shall have it, as in deploy.py; `False` in remove.py, which removes it
     """
 
     def part(found: Asked) -> list[PyinfraCommand]:
         _show(step_lines(found.plan, step))
         if not found.plan.edits_of(step):
-            host.noop(step.nothing_to_do if present else "there is nothing of it to take back")
+            host.noop(step.nothing_to_do if present else "there is nothing of it to remove")
             return []
         first = found.plan.edits[0].step == step.name
         return [Transaction(found) if first else _reported()]
@@ -60,7 +60,7 @@ def go_live(nothing_to_do: str) -> Generator[PyinfraCommand, None, None]:
 
 
 def _reported() -> PyinfraCommand:
-    """A part of the plan that an earlier operation has carried out."""
+    """A command for a part of the plan that an earlier operation has carried out."""
     return FunctionCommand(_done, (), {})
 
 
@@ -71,14 +71,14 @@ def _done(state: State, host: Host) -> bool:
 def _failing_this_host_only(
     part: Callable[[Asked], list[PyinfraCommand]],
 ) -> Generator[PyinfraCommand, None, None]:
-    """Run `part` for the present host and yield its commands. An exception fails this host only."""
+    """Run `part` for the current host and yield its commands. An exception fails this host only."""
     if ctx_host.get() in state.failed_hosts:
-        # pyinfra calls the operations of a host that has failed while it was planned, too.
+        # pyinfra also calls the operations of a host that failed while it was planned.
         return
     try:
         commands = part(asked())
     except (PyinfraError, EOFError):
-        # pyinfra's own: no host is left, or nobody answers its question whether to continue.
+        # pyinfra raises these to stop the run: no host is left, or nobody answered its question.
         raise
     except Exception as error:
         commands = _failure(fault(error))
@@ -86,7 +86,7 @@ def _failing_this_host_only(
 
 
 def _failure(reason: str) -> list[PyinfraCommand]:
-    """Fail the host: at once while pyinfra plans; during the execution by a command that fails."""
+    """Fail the host: at once while pyinfra plans, or with a failing command while it executes."""
     if state.is_executing:
         return [FunctionCommand(_fail, (reason,), {})]
     fail([reason], Outcome.FAILED)
@@ -99,7 +99,7 @@ def _fail(state: State, host: Host, reason: str) -> bool:
 
 
 def _show(lines: Iterable[str]) -> None:
-    """Log lines of a preview under `--diff`, once: while pyinfra plans, or with `-y` when it executes."""
+    """Log lines of a preview with `--diff`, once: while pyinfra plans, or with `-y` while it executes."""
     if not state.config.DIFF or (state.is_executing and state.should_check_for_changes()):
         return
     colours = {"+": "green", "-": "red"}

@@ -1,4 +1,4 @@
-"""Who makes the changes of this run, from where, and from which version of this program and its data."""
+"""Who makes the changes of this run, from where, and with which version of this program and its data."""
 
 import getpass
 import secrets
@@ -14,7 +14,7 @@ from smtp_auth.on_host.origin import Origin
 
 _ROOT = Path(__file__).parents[2]
 
-# Many hosts ask at once, and git lets others go on meanwhile.
+# Many hosts ask at the same time, and other threads run while git works.
 _lock = Lock()
 
 
@@ -34,15 +34,16 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError):
-        # A user id without a name, as in a container.
+        # A user ID without a name, as in some containers.
         return "unknown"
 
 
 def _commit() -> str:
     if not (_ROOT / "deploy.py").is_file():
-        # An installed package: a repository around it is somebody else's.
+        # In an installed package, a surrounding repository is not ours.
         return __version__
-    # One call for both, since every host waits for it: git-status(1), "Porcelain Format Version 2".
+    # One call for the commit and the edits, because every host waits for it: git-status(1), "Porcelain Format
+    # Version 2".
     command = ("git", "-C", str(_ROOT), "status", "--porcelain=v2", "--branch")
     try:
         done = subprocess.run(

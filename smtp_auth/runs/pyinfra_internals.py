@@ -1,7 +1,8 @@
-"""All that this program needs of pyinfra beyond its documented interface.
+"""Everything that this program uses of pyinfra beyond its documented interface.
 
 Each function says why it is needed and what breaks if pyinfra changes. `tests/unit/test_pyinfra_internals.py`
-fails where pyinfra's side of one of them is missing. Policy is not here: other modules decide and call these.
+fails if pyinfra does not have what a function uses. These functions decide nothing: other modules do, and
+call them.
 
 pyinfra's command line (`pyinfra_cli`) is imported in the functions that need it: see
 `make_sockets_cooperative`.
@@ -29,12 +30,11 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 
 
 def after_inventory(state: State, then: Callable[[], None]) -> None:
-    """Call a function when pyinfra has read the inventory and has not yet connected to any host.
+    """Call a function after pyinfra has read the inventory and before it connects to any host.
 
-    pyinfra reads config.py before the inventory, and deploy.py after it has connected. In between its
-    command line calls `state.init`, the only place for a check before the first connection. If pyinfra
-    calls something else there, a host's data is checked only after it was connected to, and there is no
-    report.
+    pyinfra reads config.py before the inventory, and deploy.py after it has connected. In between, its
+    command line calls `state.init`: the only place for a check before the first connection. If pyinfra calls
+    something else there, a host's data is checked only after the connection, and there is no report.
     """
     initialise = state.init
 
@@ -49,7 +49,7 @@ def command_line() -> Mapping[str, Any]:
     """The parameters of pyinfra's command line, by their names; empty outside it.
 
     pyinfra does not tell config.py how it was called; click does. If pyinfra renames `operations`, `dry`,
-    `yes`, `limit` or `exclude`, runs of a deploy are taken for other runs, or options are not checked.
+    `yes`, `limit` or `exclude`, a run of a deploy is not recognised, or options are not checked.
     """
     context = click.get_current_context(silent=True)
     return context.params if context else {}
@@ -58,8 +58,8 @@ def command_line() -> Mapping[str, Any]:
 def leave_out(state: State, hosts: Collection[Host]) -> None:
     """Make hosts count as failed before anything is connected, and leave them out of the run.
 
-    `state.fail_hosts` is for hosts that were connected to: it would end the run, since none was. If pyinfra
-    keeps failed or chosen hosts elsewhere, hosts with bad data are connected to, or the exit status is 0.
+    `state.fail_hosts` is for connected hosts: before the first connection, it would stop the run. If pyinfra
+    keeps failed or chosen hosts elsewhere, it connects to hosts with bad data, or the exit status is 0.
     """
     state.limit_hosts = [
         host for host in state.inventory if state.is_host_in_limit(host) and host not in hosts
@@ -70,8 +70,8 @@ def leave_out(state: State, hosts: Collection[Host]) -> None:
 def fail_late(state: State, host: Host) -> None:
     """Make a host count as failed whose operation has failed.
 
-    With --no-wait pyinfra itself does not, and its exit status is 0. If pyinfra keeps failed hosts elsewhere,
-    it is 0 again.
+    With --no-wait, pyinfra itself does not do that, and its exit status is 0. If pyinfra keeps failed hosts
+    elsewhere, the exit status is 0 again.
     """
     state.failed_hosts.add(host)
 
@@ -79,8 +79,8 @@ def fail_late(state: State, host: Host) -> None:
 def ask_no_question(state: State) -> None:
     """Do not ask whether to continue if a host fails.
 
-    pyinfra asks if the share of failed hosts is above `FAIL_PERCENT`, in a preview too, which changes
-    nothing. If that is renamed, a preview without a terminal ends with EOFError at the first failed host.
+    pyinfra asks if the share of failed hosts is above `FAIL_PERCENT`, even in a preview, which changes
+    nothing. If that is renamed, a preview without a terminal stops with EOFError at the first failed host.
     """
     state.config.FAIL_PERCENT = None
 
@@ -88,18 +88,17 @@ def ask_no_question(state: State) -> None:
 def is_ready_line(record: logging.LogRecord) -> bool:
     """Whether a log line says that a host has been planned.
 
-    pyinfra writes it for a host that has failed while it was planned, too, and only the text tells the
+    pyinfra also writes this line for a host that failed while it was planned. Only its text identifies the
     line. If the text changes, a failed host is called "Ready".
     """
     return "Ready:" in record.getMessage()
 
 
 def translate_output(translate: Callable[[str | bytes], str]) -> None:
-    """Let a function translate each line that a command prints, before pyinfra keeps it or shows it.
+    """Make a function translate each line that a command prints, before pyinfra keeps or shows it.
 
-    pyinfra shows what hosts print as it is, whatever a terminal does with it, and fails at bytes that are
-    not UTF-8. All its connectors read through `read_buffer` of one module. If they no longer do, output is
-    not escaped.
+    pyinfra shows what hosts print without escaping it, and fails on bytes that are not UTF-8. All its
+    connectors read through `read_buffer` of one module. If they no longer do, output is not escaped.
     """
     read = util.read_buffer
 
@@ -110,31 +109,31 @@ def translate_output(translate: Callable[[str | bytes], str]) -> None:
 
 
 def register_file(path: Path) -> None:
-    """Let a deploy file be the file of a module.
+    """Register a deploy file as the file of a module.
 
-    pyinfra asks inspect.stack() for the line that calls an operation, once per operation and host. For a
-    file that belongs to no module, that searches every loaded module: two milliseconds each time. If
-    pyinfra asks in another way, this is needless.
+    pyinfra calls inspect.stack() to find the line that calls an operation, once per operation and host. For a
+    file that belongs to no module, that searches every loaded module: two milliseconds each time. If pyinfra
+    finds the line in another way, this is not needed.
     """
     module = sys.modules.setdefault(path.stem, ModuleType(path.stem))
     module.__file__ = str(path)
 
 
 class OwnCommand(StringCommand):
-    """A command of an operation that decides itself what becomes of a host.
+    """A command of an operation that determines the host's outcome itself.
 
-    pyinfra runs the words of a command, and judges by their exit status. A change has more outcomes, and
-    continues if the connection is lost. pyinfra calls `execute` of each command; if it calls another method,
-    the words are run as they are, without the program behind them, and every change fails.
+    pyinfra runs a command and looks at its exit status. A change has more outcomes, and continues if the
+    connection is lost. pyinfra calls `execute` of each command. If it calls another method, the command is
+    run without the program on its standard input, and every change fails.
     """
 
     def execute(self, state: State, host: Host, connector_arguments: Any) -> tuple[bool, CommandOutput]:
-        """What pyinfra is told: whether it went well, and what is to be shown if not."""
+        """Run the command for pyinfra. Returns whether it succeeded, and what to show if not."""
         is_well, lines = self.carry_out(host, connector_arguments)
         return is_well, CommandOutput([OutputLine("stderr", line) for line in lines])
 
     def carry_out(self, host: Host, arguments: Mapping[str, Any]) -> tuple[bool, list[str]]:
-        """Whether it went well, and what is to be shown if not.
+        """Run the command. Returns whether it succeeded, and what to show if not.
 
         + arguments: how commands run on the host: `_sudo` and the like
         """
@@ -145,9 +144,9 @@ class OwnCommand(StringCommand):
 
 
 def connector_arguments(host: Host) -> dict[str, Any]:
-    """How commands run on a host by its data and pyinfra's configuration: `_sudo` and the like.
+    """How commands run on a host, from its data and pyinfra's configuration: `_sudo` and the like.
 
-    Only operations and facts get them from pyinfra. If `pop_global_arguments` changes, commands may run as
+    pyinfra gives them only to operations and facts. If `pop_global_arguments` changes, commands may run as
     the wrong user.
     """
     found: Mapping[str, Any] = pop_global_arguments(host.state, host, {})[0]
@@ -157,8 +156,8 @@ def connector_arguments(host: Host) -> dict[str, Any]:
 def connect_again(host: Host, reason: str) -> None:
     """Connect to a host whose connection was lost.
 
-    pyinfra does not notice a loss: `connected` stays true, and `connect` then does nothing. If pyinfra
-    keeps this elsewhere, the outcome of a change whose connection was lost is not read.
+    pyinfra does not notice the loss: `connected` stays true, and then `connect` does nothing. If pyinfra
+    keeps this elsewhere, the outcome of a change is not read after its connection was lost.
 
     Raises pyinfra's `ConnectError`.
     """
@@ -167,10 +166,10 @@ def connect_again(host: Host, reason: str) -> None:
 
 
 def notice_silence(host: Host, seconds: int) -> None:
-    """Let an SSH connection fail if its other end has been silent for some seconds: tcp(7), TCP_USER_TIMEOUT.
+    """Make an SSH connection fail if the host has not responded for some seconds: tcp(7), TCP_USER_TIMEOUT.
 
     pyinfra sets neither this nor a keepalive. If its SSH connector keeps paramiko's client elsewhere, a
-    command on a host that has vanished is waited for until its deadline.
+    command on a host that has vanished blocks until its deadline.
     """
     client = getattr(host.connector, "client", None)
     transport = client.get_transport() if client else None
@@ -187,31 +186,33 @@ def notice_silence(host: Host, seconds: int) -> None:
 def connector_keys() -> frozenset[str]:
     """The keys that pyinfra's connectors read from a host's data, such as `ssh_user`.
 
-    pyinfra lists them nowhere else. If a connector declares them otherwise, its keys are refused as unknown.
+    pyinfra lists them nowhere else. If a connector declares them in another way, its keys are refused as
+    unknown.
     """
     declared = (
         key for connector in get_execution_connectors().values() for key in connector.data_cls.__annotations__
     )
-    # The inventory connectors @dockerssh and @podmanssh set the last two, and declare them nowhere.
+    # The inventory connectors @dockerssh and @podmanssh set the last two without declaring them.
     return frozenset((*declared, "docker_image", "docker_container_id"))
 
 
 def ssh_name(name: str, config_file: str | None) -> str:
-    """The name or address at which pyinfra connects to a host, by its SSH configuration.
+    """The name or address that pyinfra connects to for a host, from the SSH configuration.
 
     + config_file: `ssh_config_file` of the host's data
 
-    If pyinfra reads the configuration elsewhere, the verification may connect to another address than SSH.
+    If pyinfra reads the configuration elsewhere, the verification may connect to another address than SSH
+    does.
     """
     config = get_ssh_config(config_file)
     return str(config.lookup(name).get("hostname", name)) if config else name
 
 
 def make_sockets_cooperative() -> None:
-    """Let threads that wait for a host let others work: gevent replaces the standard library's sockets.
+    """Let gevent replace the standard library's sockets: while one thread waits for a host, others can run.
 
-    pyinfra's connectors work in no other way, and importing its command line does it. It must happen before
-    threads start. If pyinfra does it elsewhere, hosts are asked one behind the other.
+    pyinfra's connectors need that, and importing its command line does it. It must happen before threads
+    start. If pyinfra does it elsewhere, hosts are asked one after the other.
     """
     importlib.import_module("pyinfra_cli")
 
@@ -221,8 +222,8 @@ def read_inventory(file: Path, data: Iterable[str]) -> Inventory:
 
     + data: KEY=VALUE words, as pyinfra's --data takes them
 
-    pyinfra's documented interface takes an inventory that was read already. If the functions of its command
-    line change, every command of `smtp-auth` and the verification end with an exception.
+    pyinfra's documented interface needs an inventory that was read already. If the functions of its command
+    line change, every command of `smtp-auth` and the verification fail with an exception.
     """
     from pyinfra_cli.cli import _set_override_data
     from pyinfra_cli.inventory import make_inventory
@@ -237,7 +238,7 @@ def limited(inventory: Inventory, limits: Iterable[str]) -> list[Host] | None:
 
     + limits: names, patterns or groups
 
-    The same as for `read_inventory`.
+    If pyinfra changes, the same fails as for `read_inventory`.
     """
     from pyinfra_cli.cli import _apply_inventory_limit
 

@@ -1,4 +1,4 @@
-"""Removal: all that the deploy has ever written on a host is taken back."""
+"""Removal: removes all that the deploy has ever written on a host."""
 
 from collections.abc import Generator, Sequence
 
@@ -11,11 +11,11 @@ from smtp_auth.plan.step import Part, Step
 from smtp_auth.runs.host import prepare_this_host
 from smtp_auth.runs.operation import take_part
 
-_PART = Part(AS_FIRST_SEEN, "no file comes back as a whole")
+_PART = Part(AS_FIRST_SEEN, "no file is restored as a whole")
 
 
 def ready_to_remove(steps: Sequence[Step]) -> bool:
-    """Read a host's record, look at the host, make its plan; whether the operations can run.
+    """Read a host's record, look at the host, make its plan. Returns whether the operations can run.
 
     + steps: those of the deploy, in their order
 
@@ -29,12 +29,12 @@ def ready_to_remove(steps: Sequence[Step]) -> bool:
 @operation()
 def as_first_seen() -> Generator[PyinfraCommand, None, None]:
     """
-    Give files that nobody else has edited the bytes and modes that were first seen.
+    Restore files that nobody else has edited, with the bytes and modes that were first seen.
 
     **Example:**
 
     .. code:: python
 
-        removal.as_first_seen(name="Files that nobody else has edited come back as they were first seen")
+        removal.as_first_seen(name="Files that nobody else has edited: restore them as first seen")
     """
     yield from take_part(_PART)

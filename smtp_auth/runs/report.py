@@ -1,4 +1,4 @@
-"""What became of each host, at the end of a run: one line per host without success, one of counts."""
+"""The report at the end of a run: one line per host that did not succeed, and one line of counts."""
 
 import atexit
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from smtp_auth.shown import shown
 
 
 class Outcome(Enum):
-    """What became of a host, in the words of the report."""
+    """The outcome of a host, in the words of the report."""
 
     CHANGED = "changed"
     WOULD_CHANGE = "would change"
@@ -42,9 +42,9 @@ _told = _Told()
 
 
 def report(host: Host, outcome: Outcome, reason: str = "") -> None:
-    """Keep what became of a host. A host that did not succeed keeps its first reason.
+    """Keep the outcome of a host for the report. A host that did not succeed keeps its first reason.
 
-    + reason: in one line, for people
+    + reason: for people, on one line
     """
     before = _told.outcomes.get(host)
     if before is None or before[0] in (*_WELL, Outcome.NOT_AWAITED):
@@ -52,7 +52,7 @@ def report(host: Host, outcome: Outcome, reason: str = "") -> None:
 
 
 def report_at_the_end(state: State, *, is_dry: bool) -> None:
-    """Tell at the end of this run what became of its hosts.
+    """Print the report at the end of this run.
 
     + is_dry: whether nothing is executed, so that a host with a plan would change
     """
@@ -62,11 +62,11 @@ def report_at_the_end(state: State, *, is_dry: bool) -> None:
 
 
 class _Callbacks(BaseStateCallback):
-    """What pyinfra says of hosts while it runs."""
+    """pyinfra calls these when a host fails."""
 
     @staticmethod
     def host_connect_error(state: State, host: Host, error: Exception) -> None:
-        # A change that lost its connection says itself what became of it.
+        # If a change loses its connection, it reports its outcome itself.
         if state.current_stage is StateStage.Connect:
             report(host, Outcome.NOT_REACHED, str(error.args[0]) if error.args else repr(error))
 
@@ -79,7 +79,7 @@ class _Callbacks(BaseStateCallback):
 
 
 def _has_failed(state: State) -> bool:
-    """Whether the present host has failed: nothing shall then call it ready."""
+    """Whether the current host has failed: then pyinfra's line "Ready" would be wrong."""
     return ctx_host.isset() and ctx_host.get() in state.failed_hosts
 
 

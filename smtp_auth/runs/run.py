@@ -1,4 +1,4 @@
-"""What is settled before a run connects to any host: its command line, its hosts' data, its report."""
+"""What happens before a run connects to any host: checks of the command line and data, and the report."""
 
 import signal
 import sys
@@ -18,10 +18,10 @@ from smtp_auth.runs.data_check import leave_out_bad_hosts
 from smtp_auth.runs.report import report_at_the_end
 from smtp_auth.runs.terminal import escape_what_others_say
 
-# As a shell reports a program that Ctrl-C has stopped.
+# The exit status with which a shell reports a program that Ctrl-C has stopped.
 INTERRUPTED = 130
 
-# These use the settings on record: an undo is possible with data that is no longer valid, too.
+# These use the settings on record, so they work even if the data is not valid any more.
 _WITHOUT_DATA = ("undo.py", "remove.py")
 
 _DEPLOY_FILE = Path(__file__).parents[2] / "deploy.py"
@@ -30,14 +30,14 @@ _in_place: list[bool] = []
 
 
 def is_in_place() -> bool:
-    """Whether config.py was loaded, and with it the checks that a run of a deploy needs."""
+    """Whether config.py was loaded: it adds the checks that a run of a deploy needs."""
     return bool(_in_place)
 
 
 def prepare_runs() -> None:
-    """Make runs of a deploy check what they can before they connect, and report at their end.
+    """Add the checks before the first connection, and the report at the end, to runs of a deploy.
 
-    config.py calls this. Runs without a deploy file (`fact`, `exec`, `debug-inventory`) stay as they are.
+    config.py calls this. Runs without a deploy file (`fact`, `exec`, `debug-inventory`) are not changed.
     """
     state = ctx_state.get()
     pyinfra_internals.register_file(_DEPLOY_FILE)
@@ -52,7 +52,7 @@ def _prepare(state: State) -> None:
     escape_what_others_say()
     _check_command_line(given, state.inventory)
     if given.get("dry"):
-        # A preview changes nothing, so nobody is asked whether to continue.
+        # A preview changes nothing, so pyinfra's question whether to continue is not needed.
         pyinfra_internals.ask_no_question(state)
     signal.signal(signal.SIGINT, _interrupted)
     report_at_the_end(state, is_dry=bool(given.get("dry")))
@@ -64,16 +64,16 @@ def _check_command_line(given: Mapping[str, Any], inventory: Inventory) -> None:
     """Raise pyinfra's `PyinfraError` for options that pyinfra would silently accept."""
     if given.get("dry") and given.get("yes"):
         raise PyinfraError(
-            "--dry with -y (or PYINFRA_YES) compares nothing and shows nothing: leave one of them out"
+            "--dry with -y (or PYINFRA_YES) compares nothing and shows nothing: use only one of them"
         )
     for option in ("limit", "exclude"):
         for pattern in given.get(option) or ():
             if not matches(pattern, inventory):
-                raise PyinfraError(f"--{option} {pattern}: no host or group of the inventory is called so")
+                raise PyinfraError(f"--{option} {pattern}: no host or group of the inventory has this name")
 
 
 def matches(pattern: str, inventory: Inventory) -> bool:
-    """Whether a host or group of the inventory is called so, as --limit and --exclude take it."""
+    """Whether a host or group of the inventory matches a pattern of --limit or --exclude."""
     try:
         return bool(inventory.get_group(pattern))
     except NoGroupError:
@@ -81,7 +81,10 @@ def matches(pattern: str, inventory: Inventory) -> bool:
 
 
 def _interrupted(_number: int, _frame: FrameType | None) -> None:
-    # pyinfra's own exit status would be 0. It waits for the commands that it has begun before it disconnects.
+    # pyinfra's own exit status would be 0. Before it disconnects, it waits for the commands that it has
+    # started.
     click.echo("Interrupted: waiting for the changes that have begun.", err=True)
-    click.echo("Interrupt again to leave: they go on, whole or not at all.", err=True)
+    click.echo(
+        "Interrupt again to quit: each host then completes its change or restores everything.", err=True
+    )
     sys.exit(INTERRUPTED)

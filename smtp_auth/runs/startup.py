@@ -1,12 +1,12 @@
-"""Less work for Python at the start and the end of a run."""
+"""Saves Python work during a run and at its end."""
 
 import gc
 
 
 def keep_what_is_loaded() -> None:
-    """Exempt what is loaded by now from garbage collection: it stays until the end.
+    """Exclude everything that is loaded from garbage collection: it is needed until the end of the run.
 
-    The collector searched all of it, once during a run and several times at its end: a quarter of a run's
-    processor time.
+    Without this, the collector searches all of it, once during a run and several times at its end. That took
+    a quarter of a run's processor time.
     """
     gc.freeze()

@@ -1,4 +1,4 @@
-"""What pyinfra itself prints of hosts and peers is escaped, too: a failed command's output, an SSH banner."""
+"""Escapes what pyinfra itself prints of hosts and peers: a failed command's output, an SSH banner."""
 
 import logging
 import re
@@ -9,15 +9,15 @@ from pyinfra import logger
 from smtp_auth.runs.pyinfra_internals import translate_output
 from smtp_auth.shown import shown
 
-# Colours are pyinfra's own; they change nothing else on a terminal.
+# pyinfra's own colours. They change nothing else on a terminal, so they need not be escaped.
 _COLOUR = re.compile(r"(\x1b\[[\d;]*m)")
 
 
 def escape_what_others_say() -> None:
-    """Let nothing that a host or a peer says reach the terminal as it is."""
+    """Escape everything that a host or a peer says before it is printed on the terminal."""
     translate_output(_line)
     logger.addFilter(_escape)
-    # It prints the log lines of libraries, paramiko's above all.
+    # This handler prints the log lines of libraries, above all of paramiko.
     if logging.lastResort:
         logging.lastResort.addFilter(_escape)
 

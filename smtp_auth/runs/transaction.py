@@ -15,7 +15,7 @@ from smtp_auth.runs.report import Outcome, report
 from smtp_auth.runs.trouble import fault
 from smtp_auth.shown import shown
 
-# What the report calls it.
+# The words of the report.
 _OUTCOMES = {
     ChangeOutcome.LIVE: Outcome.CHANGED,
     ChangeOutcome.REFUSED: Outcome.REFUSED,
@@ -24,7 +24,7 @@ _OUTCOMES = {
     ChangeOutcome.UNKNOWN: Outcome.NOT_REACHED,
 }
 
-# After so many seconds without a sign of the host, its connection counts as lost.
+# Seconds without any data from the host after which its connection counts as lost.
 _SILENCE = 30
 
 
@@ -37,12 +37,12 @@ class Transaction(OwnCommand):
         self._asked = asked
 
     def carry_out(self, host: Host, arguments: Mapping[str, Any]) -> tuple[bool, list[str]]:
-        """Whether the plan is live, and what is to be said if it is not."""
+        """Whether the plan is live, and the reasons if it is not."""
         report(host, Outcome.NOT_AWAITED, GOES_ON)
         try:
             outcome, said = self._change(host, arguments)
         except Exception as error:
-            # pyinfra would stop the run for all hosts.
+            # Otherwise pyinfra would stop the run for all hosts.
             outcome, said = Outcome.FAILED, [fault(error)]
         if outcome is not Outcome.CHANGED:
             host.log_styled(f"{outcome.value}:", fg="red")
@@ -62,7 +62,7 @@ class Transaction(OwnCommand):
 
 
 def _attentive(host: Host, channel: Channel) -> Channel:
-    """A channel that notices within `_SILENCE` that the host has vanished."""
+    """A channel that fails within `_SILENCE` if the host does not respond any more."""
 
     def run(command: str, stdin: str, limits: Limits) -> Answer:
         notice_silence(host, _SILENCE)

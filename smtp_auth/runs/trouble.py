@@ -1,4 +1,4 @@
-"""One host's trouble fails that host alone, with a sentence that names it."""
+"""An error on one host fails only that host, with a sentence that names it."""
 
 import traceback
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 def fail(reasons: Iterable[str], outcome: Outcome = Outcome.REFUSED) -> None:
-    """Fail the present host while pyinfra plans, and no other.
+    """Fail the current host, and no other, while pyinfra plans.
 
     Raises pyinfra's `PyinfraError` if no host is left.
     """
@@ -24,17 +24,17 @@ def fail(reasons: Iterable[str], outcome: Outcome = Outcome.REFUSED) -> None:
 
 
 def tell(reason: str, outcome: Outcome) -> None:
-    """Log a reason for which the present host fails, and keep it for the report."""
+    """Log a reason why the current host fails, and keep it for the report."""
     host.log_styled(shown(reason), fg="red", log_func=logger.error)
     report(ctx_host.get(), outcome, reason)
 
 
 def fault(error: Exception) -> str:
-    """The sentence for an unforeseen exception: what it is, and where in this program it was raised."""
+    """The sentence for an unexpected exception: what it is, and where in this program it was raised."""
     ours = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_ours(frame.filename)]
     where = f" ({Path(ours[-1].filename).relative_to(_ROOT)}, line {ours[-1].lineno})" if ours else ""
     return (
-        f"an error in this program, which fails this host alone: {type(error).__name__}: {error}{where}; "
+        f"an error in this program, which fails only this host: {type(error).__name__}: {error}{where}; "
         "please report it with this line"
     )
 

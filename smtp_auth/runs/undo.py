@@ -1,4 +1,4 @@
-"""Undo: what a host's last live change replaced is restored."""
+"""Undo: restores what a host's last live change replaced."""
 
 import re
 from collections.abc import Generator, Sequence
@@ -15,14 +15,14 @@ from smtp_auth.runs.host import prepare_this_host
 from smtp_auth.runs.operation import take_part
 from smtp_auth.runs.trouble import fail
 
-_PART = Part(NAME, "all of it has come back already")
+_PART = Part(NAME, "everything is restored already")
 
 # What `undo_to` accepts: see runs/origin.py.
 _ID = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ-[0-9a-f]{4}")
 
 
 def ready_to_undo(steps: Sequence[Step]) -> bool:
-    """Read a host's record, look at the host, make its plan; whether the operations can run.
+    """Read a host's record, look at the host, make its plan. Returns whether the operations can run.
 
     + steps: those of the deploy, in their order
 
@@ -36,15 +36,15 @@ def last_change() -> Generator[PyinfraCommand, None, None]:
     """
     Restore what the last live change of the host replaced; with `--data undo_to=ID` all from that change on.
 
-    Changes that were refused or put back are passed over. Edits that somebody has made since stay; if one of
-    them is where something is to be restored, the host is refused. An undo is a change: the undo of an undo
-    restores what the first one took back.
+    Changes that were refused or put back are ignored. Edits that somebody has made since stay; if one of them
+    is where something has to be restored, the host is refused. An undo is a change: the undo of an undo
+    restores what the first undo removed.
 
     **Example:**
 
     .. code:: python
 
-        undo.last_change(name="Undo: what the last change replaced comes back")
+        undo.last_change(name="Undo: restore what the last change replaced")
     """
     yield from take_part(_PART)
 

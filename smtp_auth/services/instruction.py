@@ -1,3 +1,3 @@
-"""An instruction for a host: a key and a value, which holds bytes as latin-1 gives them."""
+"""An instruction for a host: a key and a value. The value holds bytes, decoded from latin-1."""
 
 Instruction = tuple[str, str]

@@ -1,11 +1,11 @@
 """What a verification sees of a host, and how it is reported; the checks are in tests/verify.
 
-target.py         one host: what it shall be, and what was seen of it so far
-fleet.py          the hosts, out of the inventory
+target.py         one host: its settings, and what was seen of it so far
+fleet.py          the hosts, from the inventory
 connection.py     testinfra over pyinfra's own connection
 outside.py        what a mail program sees, in conversations (conversation.py) at addresses (addresses.py)
 mailbox.py        a login and a message
 inside.py         what is seen on the host; renewal.py: what renews the certificates
-reach.py          whether the host answers at all
+reach.py          whether the host answers
 report.py         the table, and JSON
 """

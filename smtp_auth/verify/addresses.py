@@ -1,4 +1,4 @@
-"""The addresses at which a host is looked at from outside."""
+"""The addresses through which a host is checked from outside."""
 
 import errno
 import ipaddress
@@ -8,7 +8,7 @@ import socket
 from smtp_auth.runs.pyinfra_internals import ssh_name
 from smtp_auth.verify.target import Target, Unseen, observer
 
-# The largest network that one organisation has for itself (10.0.0.0/8, RFC 1918).
+# The prefix length of the largest network that belongs to one organisation (10.0.0.0/8, RFC 1918).
 _OWN = 8
 
 
@@ -25,7 +25,7 @@ def name_lookup(target: Target) -> tuple[tuple[str, ...], str]:
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except OSError as error:
-        return (), f"{name} leads to no address: {error.strerror or error}"
+        return (), f"{name} does not resolve to an address: {error.strerror or error}"
     leads_to = tuple(dict.fromkeys(str(entry[4][0]) for entry in found))
     if not any(map(_routed, leads_to)):
         return (), f"this machine has no route to {', '.join(leads_to)}"
@@ -34,17 +34,17 @@ def name_lookup(target: Target) -> tuple[tuple[str, ...], str]:
 
 @observer
 def addresses(target: Target) -> tuple[str, ...]:
-    """The addresses to which this machine has a route: a machine without IPv6 leaves IPv6 addresses out."""
+    """The addresses that this machine has a route to; without IPv6, only the IPv4 addresses."""
     found, problem = target.see(name_lookup)
     if problem:
-        raise Unseen(problem, "the name leads to an address")
+        raise Unseen(problem, "the name resolves")
     return tuple(address for address in found if _routed(address))
 
 
 def is_within(address: str, networks: str, *, narrow: bool = False) -> bool:
-    """Whether an address is in a list like mynetworks; of its tables nothing is known here.
+    """Whether an address is in a list such as mynetworks. Tables in the list are ignored.
 
-    + narrow: whether networks count that are nobody's own
+    + narrow: ignore networks that are too large to belong to one organisation
     """
     for word in re.split(r"[\s,]+", networks):
         try:
@@ -57,7 +57,7 @@ def is_within(address: str, networks: str, *, narrow: bool = False) -> bool:
 
 
 def _routed(address: str) -> bool:
-    """Whether the kernel has a route there; connecting a datagram socket sends nothing."""
+    """Whether the kernel has a route to an address; connecting a datagram socket sends nothing."""
     version = ipaddress.ip_address(address).version
     with socket.socket(socket.AF_INET6 if version == 6 else socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

@@ -1,6 +1,6 @@
 """testinfra over pyinfra's own connection to a host.
 
-Verification therefore reaches a host exactly as a deploy does, with the same SSH configuration, keys,
+Verification therefore connects to a host exactly as a deploy does, with the same SSH configuration, keys,
 jump hosts and sudo; nothing has to be set up twice.
 """
 
@@ -17,10 +17,10 @@ from smtp_auth.runs.channel import channel_to
 from smtp_auth.runs.pyinfra_internals import connector_arguments
 from smtp_auth.verify.target import Target, Unseen, observer
 
-# Seconds after which a command on a host counts as hanging.
+# Seconds after which a command on a host fails.
 TIMEOUT = 120
 
-# Commands at the same time over one connection; sshd's MaxSessions is 10.
+# How many commands run at the same time over one connection; sshd's MaxSessions is 10.
 _CHANNELS = 4
 
 # The arguments of a command that this module sets itself.
@@ -29,7 +29,7 @@ _OWN_ARGUMENTS = {"_stdin", "_timeout", "_success_exit_codes"}
 
 @observer
 def connection_error(target: Target) -> str:
-    """Why the host is not reached over SSH; empty if it is reached."""
+    """Why the host cannot be reached over SSH; empty if it can."""
     try:
         target.host.connect(show_errors=False, raise_exceptions=True)
     except ConnectError as error:
@@ -39,9 +39,9 @@ def connection_error(target: Target) -> str:
 
 @observer
 def connected(target: Target) -> "Connection":
-    """The connection. Raises `Unseen` if the host is not reached."""
+    """The connection. Raises `Unseen` if the host cannot be reached."""
     if target.see(connection_error):
-        raise Unseen("the host is not reached over SSH", "the host is reached over ssh")
+        raise Unseen("the host cannot be reached over SSH", "the host is reached over ssh")
     return Connection(target.host)
 
 
@@ -73,15 +73,15 @@ class Connection(BaseBackend):  # type: ignore[misc]
             return channel_to(self._pyinfra)(command, stdin, limits)
 
     def execute(self, command: str) -> CommandResult:
-        """Run a shell command as the host's data says: as root, by sudo, …"""
+        """Run a shell command as the host's data says: as root, with sudo, and so on."""
         given = connector_arguments(self._pyinfra)
         arguments: Any = {name: value for name, value in given.items() if name not in _OWN_ARGUMENTS}
-        # pyinfra only says whether a command failed, so the command prints its status at the end.
+        # pyinfra does not return the exit status, so the command prints it at the end.
         line = StringCommand(f"( {command}\n); printf '\\n%s' $?")
         with self._channels:
             _, output = self._pyinfra.run_shell_command(line, _timeout=TIMEOUT, **arguments)
         *lines, status = output.stdout_lines or [""]
         if not status.isdigit():
-            raise ConnectionError(f"the connection broke off: {output.stderr or 'no answer'}")
+            raise ConnectionError(f"the connection was lost: {output.stderr or 'no answer'}")
         errors = "".join(f"{line}\n" for line in output.stderr_lines)
         return self.result(int(status), self.encode(command), "\n".join(lines), errors)

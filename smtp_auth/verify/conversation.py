@@ -1,4 +1,4 @@
-"""An SMTP conversation, step by step, with a bound on every wait (RFC 5321)."""
+"""An SMTP conversation, step by step, with a time limit for every step (RFC 5321)."""
 
 import contextlib
 import re
@@ -6,7 +6,8 @@ import socket
 import ssl
 from dataclasses import dataclass
 
-# Seconds for one step. smtpd looks its client up in DNS first, which takes long with a dead resolver.
+# Seconds for one step. smtpd first looks up its client in DNS, which takes long if the resolver does not
+# answer.
 TIMEOUT = 30
 
 # Seconds to open a TCP connection.
@@ -25,12 +26,12 @@ class Reply:
 
     @property
     def accepted(self) -> bool:
-        """Whether the server has done what it was asked, or is ready to go on with it."""
+        """Whether the server has carried out the command, or is ready to continue with it."""
         return 200 <= self.code < 400
 
     @property
     def refused(self) -> bool:
-        """Whether it says no, for now or for good."""
+        """Whether the server has rejected the command, temporarily or permanently."""
         return self.code >= 400
 
     def __str__(self) -> str:
@@ -38,7 +39,7 @@ class Reply:
 
 
 class BrokenOff(Exception):
-    """The server ended the conversation, or sent something that is not SMTP."""
+    """The server closed the connection, or sent something that is not SMTP."""
 
 
 def dial(address: str, port: int) -> socket.socket:
@@ -49,9 +50,9 @@ def dial(address: str, port: int) -> socket.socket:
 
 
 class Conversation:
-    """One conversation over a connection, which it closes at its end.
+    """One conversation over a connection, which is closed when the conversation ends.
 
-    + connection: just opened, so that the greeting comes next
+    + connection: just opened, so that the server sends its greeting next
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -65,7 +66,7 @@ class Conversation:
         self._connection.close()
 
     def reply(self, timeout: float = TIMEOUT) -> Reply:
-        """The next reply. Raises `BrokenOff`, and TimeoutError if no reply comes."""
+        """The next reply. Raises `BrokenOff`, or TimeoutError if the server sends none."""
         self._connection.settimeout(timeout)
         lines = []
         while True:
@@ -95,19 +96,19 @@ class Conversation:
         return str(self._connection.getsockname()[0])
 
     def hello(self) -> Reply:
-        """EHLO with the client's own address as its name, which no server may object to."""
+        """EHLO with the client's own address as its name, which every server has to accept."""
         own = self.own_address
         return self.command(f"EHLO [{f'IPv6:{own}' if ':' in own else own}]")
 
     def start_tls(self, context: ssl.SSLContext, name: str) -> ssl.SSLSocket:
-        """Go on inside TLS after STARTTLS was accepted. Raises ssl.SSLError and OSError."""
+        """Continue inside TLS after STARTTLS was accepted. Raises ssl.SSLError and OSError."""
         secured = context.wrap_socket(self._connection, server_hostname=name)
         self._connection = secured
         self._received = b""
         return secured
 
     def quit(self) -> None:
-        """Send QUIT, if the server still listens."""
+        """Send QUIT, if the connection is still open."""
         with contextlib.suppress(BrokenOff, OSError):
             self.command("QUIT")
 
@@ -118,7 +119,7 @@ class Conversation:
             except TimeoutError:
                 raise
             except OSError as error:
-                raise BrokenOff(f"the connection broke off ({error})") from None
+                raise BrokenOff(f"the connection was lost ({error})") from None
             if not data:
                 raise BrokenOff("the server closed the connection")
             self._received += data

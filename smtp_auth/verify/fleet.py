@@ -1,4 +1,4 @@
-"""The hosts to verify, out of the inventory and data that pyinfra deploys with."""
+"""The hosts to verify, from the inventory and data that pyinfra deploys with."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,7 +22,7 @@ def targets(
     """The hosts, in the inventory's order: see `fleet.inventory.chosen_hosts`.
 
     + steps: those of the deploy, in its order
-    + mailbox: whom to log in as, if anybody
+    + mailbox: the user to log in as, if any
     """
     return [_target(host, steps, mailbox) for host in chosen_hosts(inventory, limits, data)]
 

@@ -18,7 +18,7 @@ from smtp_auth.services.dovecot.listener import listener_path
 from smtp_auth.verify.connection import TIMEOUT, connected, on
 from smtp_auth.verify.target import Target, Unseen, observer
 
-# What the deploy has no use for. Earlier releases do not know those of bare newlines.
+# Parameters that the deploy does not need. Older releases do not know the last two.
 _ASKED_TOO = (
     "maillog_file",
     "mynetworks",
@@ -26,12 +26,12 @@ _ASKED_TOO = (
     "smtpd_forbid_bare_newline_exclusions",
 )
 
-_DEPLOYABLE = "nothing stands in the way of a deploy"
+_DEPLOYABLE = "nothing prevents a deploy"
 
 
 @observer
 def look(target: Target) -> Look:
-    """The same look at the host that a deploy takes, with some more parameters."""
+    """The same look at the host as in a deploy, with some more parameters."""
     limits = Limits(seconds=TIMEOUT)
     return look_at(target.see(connected).ask, target.settings, target.steps, _ASKED_TOO, limits=limits)
 
@@ -41,7 +41,7 @@ def plan(target: Target) -> Plan:
     """How the host differs from what the steps want, and which reloads are due."""
     seen = target.see(look)
     if any(readiness.unreadable(seen)):
-        raise Unseen("its configuration cannot be read", _DEPLOYABLE)
+        raise Unseen("the host's configuration cannot be read", _DEPLOYABLE)
     return plan_ignoring_obstacles(target.settings, seen, target.steps)
 
 
@@ -59,13 +59,13 @@ class Unit:
 
 @observer
 def postfix_units(target: Target) -> tuple[Unit, ...]:
-    """`postfix.service`, and the unit in which the daemon really runs: another one on Debian 12."""
+    """`postfix.service`, and the unit in which the daemon runs: on Debian 12, that is another one."""
     return _units(target, "postfix.service", target.see(look).postfix_unit)
 
 
 @observer
 def dovecot_units(target: Target) -> tuple[Unit, ...]:
-    """`dovecot.service`, and the unit in which the daemon really runs."""
+    """`dovecot.service`, and the unit in which the daemon runs."""
     return _units(target, "dovecot.service", target.see(look).dovecot_unit)
 
 
@@ -82,7 +82,7 @@ def _units(target: Target, name: str, real: str) -> tuple[Unit, ...]:
 
 @observer
 def owners_465(target: Target) -> tuple[str, ...]:
-    """The programs that listen on port 465, as `ss` tells them: `master (pid 347)`."""
+    """The programs that listen on port 465, from `ss`: `master (pid 347)`."""
     result = on(target).run("ss -Hltnp 'sport = :465'")
     found = re.findall(r'\("([^"]+)",pid=(\d+)', result.stdout)
     return tuple(dict.fromkeys(f"{program} (pid {pid})" for program, pid in found))
@@ -90,17 +90,17 @@ def owners_465(target: Target) -> tuple[str, ...]:
 
 @observer
 def master_pid(target: Target) -> str:
-    """The process of Postfix's master."""
+    """The process ID of Postfix's master."""
     path = f"{target.see(look).queue_directory}/pid/master.pid"
     return str(on(target).file(path).content_string).strip()
 
 
 @observer
 def complaints(target: Target) -> tuple[str, ...]:
-    """What Postfix's programs say of its configuration on standard error; a good one causes nothing."""
+    """What Postfix's programs print about its configuration on standard error; nothing if it is good."""
     host = on(target)
     said = [host.run(f"{command} 2>&1 >/dev/null").stdout for command in _CHECKING]
-    # Several programs say the same, each with its own name in front.
+    # Several programs print the same line, each with its own name at the start.
     found = {re.sub(r"^\S+: (?=warning: )", "", line) for text in said for line in text.splitlines() if line}
     return tuple(sorted(found))
 
@@ -110,11 +110,11 @@ _CHECKING = ("postconf", "postconf -M", "postfix check")
 
 @observer
 def troubles(target: Target) -> tuple[str, ...]:
-    """Lines that Postfix logged since its last reload about errors that stop mail."""
+    """Lines that Postfix has logged since its last reload about errors that stop mail."""
     seen = target.see(look)
     since = seen.postfix_reloaded
     if since is None:
-        raise Unseen("Postfix does not run", "postfix is enabled and running")
+        raise Unseen("Postfix is not running", "postfix is enabled and running")
     host = on(target)
     in_file = seen.parameters.get("maillog_file", "")
     journal = "journalctl --quiet --no-pager --output=cat --unit='postfix*'"
@@ -127,7 +127,7 @@ def troubles(target: Target) -> tuple[str, ...]:
 
 
 def _since_the_reload(target: Target, in_file: str) -> str:
-    """What is in Postfix's log file, after the line of its last start or reload."""
+    """The lines in Postfix's log file after that of its last start or reload."""
     host = on(target)
     files = [path for path in ([in_file] if in_file else _LOG_FILES) if host.file(path).exists]
     if not files:
@@ -144,7 +144,7 @@ _LOG_FILES = ("/var/log/mail.log", "/var/log/maillog")
 
 @observer
 def release_defaults(target: Target) -> dict[str, str]:
-    """The defaults of this Postfix release for two things that newer releases forbid."""
+    """The defaults of this Postfix release for two behaviours that newer releases forbid."""
     names = ("smtpd_forbid_unauth_pipelining", "smtpd_forbid_bare_newline")
     result = on(target).run(f"postconf -d {' '.join(names)} 2>/dev/null")
     return dict(re.findall(r"^(\w+) = (.*)$", result.stdout, re.MULTILINE))
@@ -152,7 +152,7 @@ def release_defaults(target: Target) -> dict[str, str]:
 
 @observer
 def forbids_bare_newlines(target: Target) -> bool:
-    """Whether the host is set to take no message that ends in bare newlines."""
+    """Whether the host is configured to reject messages that end with bare newlines."""
     return target.see(look).parameters.get("smtpd_forbid_bare_newline", "") not in ("", "no")
 
 
@@ -162,11 +162,11 @@ def disk_chains(target: Target) -> dict[str, list[x509.Certificate]]:
     found = {}
     for domain, lineage in target.see(look).certificates.items():
         if lineage.chain is None:
-            raise Unseen(f"{lineage.directory} holds no certificate", _DEPLOYABLE)
+            raise Unseen(f"{lineage.directory} has no certificate", _DEPLOYABLE)
         try:
             found[domain] = x509.load_pem_x509_certificates(lineage.chain.encode("latin-1"))
         except ValueError:
-            reason = f"{lineage.directory}/fullchain.pem is no certificate in PEM"
+            reason = f"{lineage.directory}/fullchain.pem is not a certificate in PEM"
             raise Unseen(reason, _DEPLOYABLE) from None
     return found
 
@@ -176,12 +176,13 @@ def disk_chains(target: Target) -> dict[str, list[x509.Certificate]]:
 
 @dataclass(frozen=True)
 class Hook:
-    """What the host itself says of certbot's deploy hook.
+    """certbot's deploy hook, as far as it can be tried on the host.
 
-    + interpreter, interpreter_runs: the program of its first line, and whether it can be run
-    + parse_error: what the interpreter says of the script without running it
-    + call_error: what the hook says when called for a lineage that does not exist; empty if it ends well
-    + reloads: unit to whether systemd could reload it
+    + interpreter, interpreter_runs: the program in its first line, and whether it is executable
+    + parse_error: what the interpreter prints when it parses the script without running it; empty without an
+      error
+    + call_error: what the hook prints if it fails for a lineage that does not exist; empty if it succeeds
+    + reloads: unit to whether systemd can reload it
     """
 
     executable: bool
@@ -194,19 +195,21 @@ class Hook:
 
 @observer
 def hook(target: Target) -> Hook:
-    """The hook, as far as it can be tried without reloading anything.
+    """The hook, as far as it can be tried without a reload.
 
-    It is called only if it consists of our own lines for Postfix: they do nothing for a lineage that is not
-    the host's, while an owner's lines might. systemd is asked whether the reloads can succeed.
+    It is run only if it consists of our own lines for Postfix, because these do nothing for a lineage that is
+    not the host's; an owner's lines might do something. systemd is asked whether it can reload the units.
     """
     host, file = on(target), target.see(look).files[HOOK.key]
     if not has_certbot(target.see(look)):
-        raise Unseen("certbot is not installed: what renews has to reload Postfix, and is not looked at")
+        raise Unseen(
+            "certbot is not installed: the client that renews has to reload Postfix, and is not checked here"
+        )
     if file.content is None:
         raise Unseen(f"{file.path} is missing", "as deployed: Certificate rotation")
     words = file.content.partition("\n")[0].removeprefix("#!").split() or [""]
     runs = host.run("test -x %s", words[0]).succeeded
-    # Only shells can read a script without running it (-n).
+    # Only shells can parse a script without running it (-n).
     shell = words[0].rpartition("/")[2] in ("sh", "bash", "dash", "ksh")
     parsed = host.run("%s -n %s 2>&1", words[0], file.real_path) if runs and shell else None
     reloads = {}
@@ -240,7 +243,7 @@ def _owners_lines(hook: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Owner:
-    """Who may do what with a file or directory, as stat(1) tells it."""
+    """Owner and permissions of a file or directory, from stat(1)."""
 
     path: str
     mode: int
@@ -250,7 +253,7 @@ class Owner:
 
 @observer
 def key_owners(target: Target) -> dict[str, tuple[Owner, ...]]:
-    """Private key to itself and every directory above it, links resolved."""
+    """Each private key, to the owners of the key and of every directory above it, with links resolved."""
     host, found = on(target), {}
     for lineage in target.see(look).certificates.values():
         key = f"{lineage.directory}/privkey.pem"
@@ -265,7 +268,7 @@ def key_owners(target: Target) -> dict[str, tuple[Owner, ...]]:
 
 
 def readers(owners: tuple[Owner, ...]) -> tuple[str, ...]:
-    """Who beside root can read a file; `owners` are the file itself, then the directories above it."""
+    """Who can read a file, except root; `owners` are the file itself, then the directories above it."""
     file, *directories = owners
     found = [] if file.user == "root" else [f"user {file.user}"]
     for who, read, enter in ((f"group {file.group}", 0o040, 0o011), ("everybody", 0o004, 0o001)):
@@ -278,7 +281,7 @@ def readers(owners: tuple[Owner, ...]) -> tuple[str, ...]:
 
 @observer
 def listener_proof(target: Target) -> str:
-    """Why Dovecot does not answer on its listener; empty if it does. This is the deploy's own proof."""
+    """Why Dovecot does not answer on its listener; empty if it does. It uses the deploy's own proof."""
     socket = listener_path(target.see(look))
     result = on(target).run("perl -e %s -- %s", proof_program(DOVECOT), socket)
     return "" if result.succeeded else result.stderr.strip() or "no reason given"

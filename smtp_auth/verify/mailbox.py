@@ -1,4 +1,4 @@
-"""What is seen by a user who logs in on port 465 and sends a message to itself (--mailbox)."""
+"""What users see who log in on port 465 and send a message to their own mailbox (--mailbox)."""
 
 import base64
 import hmac
@@ -21,12 +21,12 @@ _DELIVERY = 60
 
 @observer
 def logins(target: Target) -> dict[str, str]:
-    """Each offered mechanism to the reply to a login with it."""
+    """Each offered mechanism, to the server's reply to a login with it."""
     mailbox, found = target.mailbox, {}
     with _submissions(target) as conversation:
         offered = extension(conversation.hello(), "AUTH") or []
     if not offered:
-        raise Unseen("no login is offered", "port 465 offers logins")
+        raise Unseen("port 465 offers no login", "port 465 offers logins")
     for mechanism in offered:
         if mechanism in _MECHANISMS:
             with _submissions(target) as conversation:
@@ -49,7 +49,7 @@ class Sent:
 
 @observer
 def sent(target: Target) -> Sent:
-    """Log in, and send a message to the mailbox itself."""
+    """Log in, and send a message to the same mailbox."""
     mailbox, settings = target.mailbox, target.settings
     address = mailbox.address(settings.mail_domain)
     message_id = f"<verify-{secrets.token_hex(12)}@{settings.mail_hostname}>"
@@ -73,7 +73,7 @@ def sent(target: Target) -> Sent:
 
 @dataclass(frozen=True)
 class Delivery:
-    """What became of the message that was accepted.
+    """Whether the accepted message arrived.
 
     + headers: its Received headers in the mailbox; empty if it did not arrive
     + seconds: how long that took
@@ -94,7 +94,7 @@ def delivery(target: Target) -> Delivery:
     host, mailbox = on(target), target.mailbox
     began = time.monotonic()
     while True:
-        # In whatever folder: a filter of the user's may have put it elsewhere.
+        # In any folder: a filter of the user may have moved the message.
         result = host.run(
             "doveadm fetch -u %s hdr.received header message-id %s", mailbox.login, message.message_id
         )
@@ -108,7 +108,7 @@ def delivery(target: Target) -> Delivery:
 
 @contextmanager
 def _submissions(target: Target) -> Iterator[Conversation]:
-    """A conversation with a server that has shown who it is: the password goes to nobody else."""
+    """A conversation with a server whose certificate is verified: the password is sent to no other server."""
     address = next(iter(target.see(sessions_465)))
     context = ssl.create_default_context(cafile=target.settings.verify_ca_file)
     name = target.settings.mail_hostname
@@ -119,7 +119,7 @@ def _submissions(target: Target) -> Iterator[Conversation]:
             reported_by = (
                 "the name is covered" if error.verify_code == HOSTNAME_MISMATCH else "the chain verifies"
             )
-            raise Unseen("the certificate does not verify: no password is sent", reported_by) from None
+            raise Unseen("the certificate is not valid, so no password is sent", reported_by) from None
         with Conversation(secured) as conversation:
             conversation.reply()
             yield conversation
@@ -142,7 +142,7 @@ def _plain(mailbox: Mailbox, _challenge: Reply) -> tuple[bytes, ...]:
 
 
 def _login_mechanism(mailbox: Mailbox, _challenge: Reply) -> tuple[bytes, ...]:
-    """Written down nowhere but in a draft; every server asks for these two in this order."""
+    """Only a draft describes it; every server asks for the name and then for the password."""
     return mailbox.login.encode(), mailbox.password.encode()
 
 

@@ -1,6 +1,6 @@
-"""What is seen of a host from outside, through real conversations. Each observer looks at one thing.
+"""What is seen of a host from outside, in real conversations. Each observer looks at one thing.
 
-What cannot differ between the host's addresses is looked at on the first address that answers.
+What cannot differ between the host's addresses is checked only on the first address that answers.
 """
 
 import base64
@@ -33,13 +33,14 @@ _TLS_VERSIONS = {
     "TLSv1.3": ssl.TLSVersion.TLSv1_3,
 }
 
-# Seconds within which a server would answer if it took bare newlines for the end of a message.
+# Seconds to wait for an answer after bare newlines: a server that takes them as the end of a message answers
+# at once.
 _SILENCE = 3
 
 # The likely cause of a slow greeting.
-SLOW_DNS = "smtpd asks DNS for its client's name first: does the host's resolver answer"
+SLOW_DNS = "smtpd first looks up its client's name in DNS: does the host's resolver answer"
 
-# More than the hosts that a message may have passed; the default of hopcount_limit is 50.
+# More Received headers than a server accepts; the default of hopcount_limit is 50.
 _HOPS = 200
 
 # OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH.
@@ -62,13 +63,13 @@ def _connections(target: Target, port: int) -> dict[str, OSError | None]:
 
 @observer
 def connections_465(target: Target) -> dict[str, OSError | None]:
-    """Address to the error with which connecting to port 465 fails."""
+    """Each address, to the error of a connection to port 465; `None` if it succeeds."""
     return _connections(target, IMPLICIT_TLS)
 
 
 @observer
 def connections_25(target: Target) -> dict[str, OSError | None]:
-    """Address to the error with which connecting to port 25 fails."""
+    """Each address, to the error of a connection to port 25; `None` if it succeeds."""
     return _connections(target, RELAY)
 
 
@@ -78,12 +79,12 @@ def _answering(target: Target, port: int) -> tuple[str, ...]:
     if answering:
         return answering
     if port == IMPLICIT_TLS:
-        raise Unseen("port 465 is not reached", "port 465 is reachable on each address")
+        raise Unseen("port 465 cannot be reached", "port 465 is reachable on each address")
     if not serves_port_25(target.see(look).master_cf.content or ""):
         raise Unseen("the host does not serve port 25")
     refused = any(isinstance(error, ConnectionError) for error in found.values())
     reachable = "port 25 is reachable unless it is blocked from here"
-    raise Unseen("port 25 is not reached", reachable if refused else "")
+    raise Unseen("port 25 cannot be reached", reachable if refused else "")
 
 
 # -- TLS ----------------------------------------------------------------------------------------------
@@ -91,11 +92,11 @@ def _answering(target: Target, port: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Session:
-    """How a conversation begins inside TLS.
+    """The beginning of a conversation inside TLS.
 
-    + chain: what the server sent, its own certificate first
+    + chain: the certificates that the server sent, its own first
     + hello: the reply to EHLO
-    + pace: how long its parts took, in seconds: `connection`, `TLS`, `greeting`
+    + pace: how long each part took, in seconds: `connection`, `TLS`, `greeting`
     """
 
     version: str
@@ -111,13 +112,13 @@ class Session:
 
 @observer
 def attempts_465(target: Target) -> dict[str, Session | str]:
-    """Address to session on port 465, or to what went wrong with it."""
+    """Each address, to the session on port 465 or the error."""
     return {address: _attempt(target, address) for address in _answering(target, IMPLICIT_TLS)}
 
 
 @observer
 def sessions_465(target: Target) -> dict[str, Session]:
-    """Address to session on port 465, without the addresses that gave none."""
+    """Each address that gives a session on port 465, to that session."""
     attempts = target.see(attempts_465)
     found = {address: one for address, one in attempts.items() if isinstance(one, Session)}
     if not found:
@@ -151,7 +152,7 @@ def _attempt(target: Target, address: str) -> Session | str:
 
 @observer
 def attempt_25(target: Target) -> Reply | str:
-    """The reply to EHLO on port 25 before any TLS, or what went wrong."""
+    """The reply to EHLO on port 25 before TLS, or the error."""
     try:
         with Conversation(dial(_answering(target, RELAY)[0], RELAY)) as conversation:
             greeting = conversation.reply()
@@ -164,7 +165,7 @@ def attempt_25(target: Target) -> Reply | str:
 
 @observer
 def hello_25(target: Target) -> Reply:
-    """The reply to EHLO on port 25 before any TLS."""
+    """The reply to EHLO on port 25 before TLS."""
     reply = target.see(attempt_25)
     if not isinstance(reply, Reply):
         raise Unseen("port 25 does not greet", "port 25 greets")
@@ -182,7 +183,7 @@ def _relay(target: Target, address: str = "") -> Iterator[Conversation]:
 
 @observer
 def sessions_25(target: Target) -> dict[str, Session]:
-    """Address to session on port 25, with STARTTLS."""
+    """Each address, to the session on port 25 after STARTTLS."""
     if target.settings.smtpd_tls_security_level == "none":
         raise Unseen("TLS is switched off on port 25 (smtpd_tls_security_level)")
     found = {}
@@ -201,7 +202,7 @@ def sessions_25(target: Target) -> dict[str, Session]:
 
 @observer
 def untrusted(target: Target) -> dict[str, str]:
-    """Address to why the chain does not verify against the trusted certificates; empty if it does."""
+    """Each address, to the reason why its chain does not verify; empty if it does."""
     context = ssl.create_default_context(cafile=target.settings.verify_ca_file)
     context.check_hostname = False
     found = {}
@@ -213,11 +214,11 @@ def untrusted(target: Target) -> dict[str, str]:
 
 @observer
 def covered(target: Target) -> dict[str, bool]:
-    """Whether the certificate covers `mail_hostname` and `WRONG_NAME`, as a client compares them."""
+    """Whether the certificate covers `mail_hostname` and `WRONG_NAME` in a client's comparison."""
     address = _serving(target)
     found = {}
     for name in (target.settings.mail_hostname, WRONG_NAME):
-        # The certificate itself is trusted, whoever issued it: only the name is in question.
+        # Trust the certificate itself, whoever issued it: this is only about the name.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
         context.load_verify_locations(cadata=_shown(address, name).public_bytes(Encoding.DER))
@@ -228,7 +229,7 @@ def covered(target: Target) -> dict[str, bool]:
 
 @observer
 def old_versions(target: Target) -> dict[str, str]:
-    """TLS version below the host's floor to how port 465 refused it; empty if it was accepted."""
+    """Each TLS version below the host's minimum, to the error of port 465; empty if it was accepted."""
     versions = list(_TLS_VERSIONS)
     below = versions[: versions.index(target.settings.tls_minimum_version)]
     address = _serving(target)
@@ -237,7 +238,7 @@ def old_versions(target: Target) -> dict[str, str]:
 
 @observer
 def plain_text_answer(target: Target) -> bytes:
-    """What port 465 says to EHLO without TLS."""
+    """What port 465 answers to EHLO without TLS."""
     with dial(_answering(target, IMPLICIT_TLS)[0], IMPLICIT_TLS) as connection:
         connection.sendall(b"EHLO plain.invalid\r\n")
         try:
@@ -250,7 +251,7 @@ def plain_text_answer(target: Target) -> bytes:
 
 @observer
 def certificates_by_name(target: Target) -> dict[str, x509.Certificate]:
-    """Name to the certificate that port 465 shows for it (SNI), for every name that the host serves."""
+    """Each name that the host serves, to the certificate that port 465 shows for it (SNI)."""
     address = _serving(target)
     names = sni.asked_for(sni.served(target.settings, target.see(look)))
     return {name: _shown(address, name) for name in names}
@@ -265,7 +266,7 @@ def _shown(address: str, name: str) -> x509.Certificate:
 
 
 def _any_certificate() -> ssl.SSLContext:
-    """Accepts any certificate: the checks say what is wrong with it."""
+    """A context that accepts any certificate: the checks judge it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -296,7 +297,7 @@ def _submissions(target: Target) -> Iterator[Conversation]:
 
 
 def _chain(secured: ssl.SSLSocket) -> tuple[x509.Certificate, ...]:
-    """The certificates that the server sent. The method is public from Python 3.13 on, private before."""
+    """The certificates that the server sent. The method is public since Python 3.13, and private before."""
     if hasattr(secured, "get_unverified_chain"):
         sent = secured.get_unverified_chain()
     else:
@@ -315,10 +316,10 @@ def _verification(context: ssl.SSLContext, address: str, name: str) -> ssl.SSLCe
 
 def _refusal(target: Target, address: str, version: str) -> str:
     context = _any_certificate()
-    # OpenSSL speaks versions below TLS 1.2 only at security level 0.
+    # OpenSSL allows versions below TLS 1.2 only at security level 0.
     context.set_ciphers("ALL:@SECLEVEL=0")
     with warnings.catch_warnings():
-        # They are tried because they are deprecated.
+        # The deprecated versions are tried on purpose.
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = context.maximum_version = _TLS_VERSIONS[version]
     with dial(address, IMPLICIT_TLS) as connection:
@@ -326,7 +327,7 @@ def _refusal(target: Target, address: str, version: str) -> str:
             context.wrap_socket(connection, server_hostname=target.settings.mail_hostname).close()
         except ssl.SSLError as error:
             if "NO_PROTOCOLS" in (error.reason or ""):
-                raise Unseen(f"the OpenSSL of this machine cannot speak {version}") from None
+                raise Unseen(f"OpenSSL on this machine does not support {version}") from None
             return str(error.reason)
         except OSError as error:
             return str(error)
@@ -338,11 +339,11 @@ def _refusal(target: Target, address: str, version: str) -> str:
 
 @observer
 def wrong_logins(target: Target) -> list[str]:
-    """The replies to two logins of nobody, one after the other."""
+    """The replies to two logins of a user that does not exist, one after the other."""
     with _submissions(target) as conversation:
         conversation.hello()
-        # A name that nobody has, so that no real account is locked. Always the same words: Dovecot
-        # makes an address that tries many different ones wait longer and longer.
+        # A name that nobody has, so that no real account is locked. Always the same name and password:
+        # Dovecot delays an address longer and longer if it tries many different ones.
         response = base64.b64encode(b"\0nobody-verifies\0not-a-password").decode()
         replies = [str(conversation.command(f"AUTH PLAIN {response}")) for _attempt in range(2)]
         conversation.quit()
@@ -354,23 +355,26 @@ def wrong_logins(target: Target) -> list[str]:
 
 @observer
 def relaying_465(target: Target) -> dict[str, Reply]:
-    """Way (see `_ways`) to the reply of port 465 to somebody who has not logged in."""
+    """Each way (see `_ways`), to the reply of port 465 to a client without a login."""
     return _relaying(target, lambda: _submissions(target))
 
 
 @observer
 def relaying_25(target: Target) -> dict[str, Reply]:
-    """Way (see `_ways`) to the reply of port 25."""
+    """Each way (see `_ways`), to the reply of port 25."""
     with _relay(target) as conversation:
         own = conversation.own_address
         conversation.quit()
     if is_within(own, target.see(look).parameters["mynetworks"], narrow=True):
-        raise Unseen(f"this machine ({own}) may relay there, being in mynetworks: look from elsewhere")
+        raise Unseen(
+            f"this machine ({own}) is in the host's mynetworks, so it may relay: run this check on another "
+            "machine"
+        )
     return _relaying(target, lambda: _relay(target))
 
 
 def _ways(target: Target) -> dict[str, tuple[str, str]]:
-    """Each way of relaying to its sender and recipient; the mail would always go to another domain."""
+    """Each way of relaying, to its sender and recipient: mail that would be sent to another domain."""
     domain = target.settings.mail_domain
     own, elsewhere = f"postmaster@{domain}", _elsewhere(target)
     foreign = f"verify@{elsewhere}"
@@ -389,7 +393,7 @@ def _ways(target: Target) -> dict[str, tuple[str, str]]:
 
 
 def _elsewhere(target: Target) -> str:
-    """A domain of nobody's (RFC 2606) that is not the host's own."""
+    """A reserved domain (RFC 2606) that is not the host's own."""
     own = (*target.settings.domains, target.settings.mail_hostname)
     reserved = ("example.com", "example.org", "example.net")
     return next(d for d in reserved if not any(name == d or name.endswith(f".{d}") for name in own))
@@ -400,7 +404,7 @@ def _relaying(
 ) -> dict[str, Reply]:
     replies = {}
     for way, (sender, recipient) in _ways(target).items():
-        # One conversation per way: servers end a conversation with too many errors.
+        # One conversation per way, because servers close a conversation after too many errors.
         with session() as conversation:
             conversation.hello()
             reply = conversation.command(f"MAIL FROM:<{sender}>")
@@ -413,7 +417,7 @@ def _relaying(
 
 @observer
 def users_465(target: Target) -> tuple[str, str]:
-    """The replies of port 465 to VRFY of a user that every host has, and of one that none has."""
+    """The replies of port 465 to VRFY for a user that every host has, and for one that no host has."""
     domain = target.settings.mail_domain
     replies = []
     for user in ("postmaster", f"nobody-{secrets.token_hex(4)}"):
@@ -430,7 +434,7 @@ def users_465(target: Target) -> tuple[str, str]:
 
 @observer
 def pipelining_25(target: Target) -> str:
-    """What port 25 says to a client that does not wait for the answer to EHLO."""
+    """The rejections of port 25 to a client that does not wait for the answer to EHLO."""
     with _relay(target) as conversation:
         conversation.send(b"EHLO pipelining.invalid\r\nNOOP\r\nNOOP\r\n")
         replies = []
@@ -444,10 +448,10 @@ def pipelining_25(target: Target) -> str:
 
 @observer
 def bare_newline_25(target: Target) -> str:
-    """What port 25 says to a message that ends in bare newlines; empty if it goes on waiting.
+    """What port 25 answers to a message that ends with bare newlines; empty if it waits for more.
 
-    The message has passed through more hosts than any server accepts (hopcount_limit), so one that takes
-    bare newlines for its end refuses it: nothing is queued.
+    The message has more Received headers than a server accepts (hopcount_limit). A server that takes the bare
+    newlines as its end refuses it for that reason, so nothing is queued.
     """
     standard = target.see(release_defaults).get("smtpd_forbid_bare_newline", "no")
     if standard == "no" and not target.see(forbids_bare_newlines):
@@ -457,17 +461,17 @@ def bare_newline_25(target: Target) -> str:
     with _relay(target) as conversation:
         own = conversation.own_address
         if is_within(own, excluded):
-            # An exception for everybody comes with mynetworks that let everybody relay.
+            # If the exception is for everybody, it is probably mynetworks, and everybody may relay.
             everybody = not is_within(own, excluded, narrow=True)
             raise Unseen(
-                "for this machine the host makes an exception (smtpd_forbid_bare_newline_exclusions)",
+                "the host makes an exception for this machine (smtpd_forbid_bare_newline_exclusions)",
                 "port 25 relays nothing" if everybody else "",
             )
         conversation.hello()
         for command in (f"MAIL FROM:<postmaster@{domain}>", f"RCPT TO:<postmaster@{domain}>", "DATA"):
             reply = conversation.command(command)
             if reply.refused:
-                raise Unseen(f"port 25 takes no message for postmaster@{domain}: {reply}")
+                raise Unseen(f"port 25 does not accept a message for postmaster@{domain}: {reply}")
         hops = b"Received: by hop.invalid\r\n" * _HOPS
         conversation.send(hops + b"Subject: bare newline\r\n\r\nverification\n.\n")
         try:

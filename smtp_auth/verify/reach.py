@@ -1,4 +1,4 @@
-"""Whether a host answers at all: a host that is down is reported once, not by every check."""
+"""Whether a host answers: a host that is down is reported once, not by every check."""
 
 from smtp_auth.verify.connection import connection_error
 from smtp_auth.verify.outside import connections_25, connections_465
@@ -7,7 +7,7 @@ from smtp_auth.verify.target import Target, Unseen, observer
 
 @observer
 def why_down(target: Target) -> str:
-    """Why the host counts as down: nothing on it answers. Empty if anything answers."""
+    """Why the host seems to be down: neither SSH nor a mail port answers. Empty if one answers."""
     error = target.see(connection_error)
     if not error:
         return ""

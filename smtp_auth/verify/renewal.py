@@ -7,7 +7,7 @@ from smtp_auth.verify.connection import on
 from smtp_auth.verify.inside import look
 from smtp_auth.verify.target import Target, observer
 
-# What renews certificates by ACME (RFC 8555), as timers and cron jobs call it.
+# Clients that renew certificates by ACME (RFC 8555), by the names in timers and cron jobs.
 _NAMES = "|".join(map(re.escape, ("certbot", "acme.sh", "lego", "dehydrated", "getssl", "uacme")))
 _CLIENTS = rf"\b(?:{_NAMES})\b"
 
@@ -16,11 +16,11 @@ _TIMER = ("Id", "Unit", "UnitFileState", "ActiveState", "NextElapseUSecRealtime"
 
 @dataclass(frozen=True)
 class Renewer:
-    """Something that renews certificates.
+    """A timer or cron job that renews certificates.
 
-    + name: a timer of systemd's, or the file of a cron job
+    + name: a systemd timer, or the file of a cron job
     + runs: whether it will run by itself
-    + enabled: whether it will after the host's next start, too
+    + enabled: whether it will also run after the host's next boot
     + failed: how its last run failed, if it did
     """
 
@@ -32,13 +32,13 @@ class Renewer:
 
 @observer
 def renewers(target: Target) -> tuple[Renewer, ...]:
-    """Timers, and cron jobs that are not silenced by systemd, as Debian's own are."""
+    """The timers, and the cron jobs, except those that do nothing under systemd, as Debian's own do."""
     return (*_timers(target), *_cron_jobs(target))
 
 
 @observer
 def unrenewable(target: Target) -> tuple[str, ...]:
-    """The lineages of which certbot has no renewal configuration."""
+    """The lineages for which certbot has no renewal configuration."""
     settings, host = target.settings, on(target)
     folder = settings.letsencrypt_live.rpartition("/")[0]
     names = [settings.lineage_name(domain) for domain in target.see(look).certificates]
@@ -58,17 +58,17 @@ def _timers(target: Target) -> list[Renewer]:
         if not re.search(_CLIENTS, f"{timer['Id']} {service.get('ExecStart', '')}"):
             continue
         next_run = timer["NextElapseUSecRealtime"] or timer["NextElapseUSecMonotonic"]
-        # While its service runs, a timer has no next time.
+        # While its service runs, a timer has no next start time.
         runs_now = service.get("ActiveState") in ("active", "activating")
         runs = timer["ActiveState"] == "active" and (runs_now or next_run not in ("", "infinity"))
         result = service.get("Result", "success")
-        failed = f"{timer['Unit']} ended with {result}" if result != "success" else ""
+        failed = f"{timer['Unit']} failed with {result}" if result != "success" else ""
         found.append(Renewer(timer["Id"], runs, timer["UnitFileState"].startswith("enabled"), failed))
     return found
 
 
 def _shown(target: Target, properties: tuple[str, ...], units: list[str]) -> list[dict[str, str]]:
-    """What systemd says of units, each as property to value."""
+    """The properties of units from systemd, for each unit property to value."""
     if not units:
         return []
     command = f"systemctl show --property={','.join(properties)} --" + " %s" * len(units)

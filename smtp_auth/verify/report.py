@@ -1,4 +1,4 @@
-"""What a person and a program read at the end: a table of hosts and checks, and the same as JSON."""
+"""The report at the end: a table of hosts and checks for people, and the same as JSON for programs."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ VERSION = 1
 
 _MARKS = {"passed": "ok", "warned": "warn", "failed": "FAIL", "skipped": "-"}
 
-# How many names stand for a group of hosts, unless all are asked for.
+# How many hosts of a group are named, unless all are asked for.
 _NAMES = 3
 
 
@@ -23,9 +23,10 @@ class Outcome:
       `skipped`
     + reason: why it failed or was skipped
     + warnings: what an administrator should know
-    + seconds: how long the looks took that the check rests on
-    + measured: what the check measured on the host, in seconds, by its name
-    + reported_by: of a check that was skipped: the one that fails for the same reason, if one must
+    + seconds: how long the check's observers took
+    + measured: what the check measured on the host: name to seconds
+    + reported_by: for a check that was skipped, the check that fails for the same reason, if there must be
+      one
     """
 
     host: str
@@ -39,10 +40,11 @@ class Outcome:
 
 
 def settled(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """The outcomes as they are told, when those of all checks are known.
+    """The final outcomes, once those of all checks are known.
 
-    A check that passed with warnings has `warned`. One that was skipped for a reason that another check has
-    to tell has failed by itself if that one was not chosen, or saw no reason: nothing is missed silently.
+    A check that passed with warnings becomes `warned`. A check that was skipped for a reason that another
+    check has to report becomes `failed` if that other check was not chosen or has passed. So no problem is
+    missed silently.
     """
     all_of_them = {(one.host, one.check): one for one in outcomes}
     found = []
@@ -57,7 +59,7 @@ def settled(outcomes: Iterable[Outcome]) -> list[Outcome]:
 
 
 def _is_reported(outcomes: Mapping[tuple[str, str], Outcome], skipped: Outcome) -> bool:
-    """Whether the check that has to tell the reason failed, or was skipped for what a third one tells."""
+    """Whether the check that has to report the reason failed, or was skipped and a third one reports it."""
     telling = outcomes.get((skipped.host, skipped.reported_by))
     if telling is None or telling.outcome == "passed":
         return False
@@ -77,7 +79,7 @@ def table(outcomes: list[Outcome], width: int, *, everything: bool = False) -> I
     outcomes, then each reason once, with its hosts.
 
     + width: of the terminal, in characters; groups that do not fit get a table of their own
-    + everything: the checks that all hosts passed and the names of all hosts, too
+    + everything: also show the checks that all hosts passed, and the names of all hosts
     """
     groups = _groups(outcomes)
     checks = list(dict.fromkeys(outcome.check for outcome in outcomes))
@@ -105,7 +107,7 @@ def table(outcomes: list[Outcome], width: int, *, everything: bool = False) -> I
 
 
 def counts(outcomes: Iterable[Outcome]) -> dict[str, int]:
-    """How many hosts have a check that failed, and how many only warnings."""
+    """How many hosts have a failed check, and how many have only warnings."""
     hosts: dict[str, set[str]] = {"failed": set(), "warned": set()}
     for outcome in outcomes:
         if outcome.outcome in hosts:
@@ -114,7 +116,7 @@ def counts(outcomes: Iterable[Outcome]) -> dict[str, int]:
 
 
 def write_json(outcomes: list[Outcome], path: Path) -> None:
-    """`{"version": 1, "hosts": {HOST: {CHECK: ENTRY}}}`; an entry has the other fields of `Outcome`."""
+    """Write `{"version": 1, "hosts": {HOST: {CHECK: ENTRY}}}`; an entry has the other fields of `Outcome`."""
     found: dict[str, dict[str, dict[str, object]]] = {}
     for outcome in outcomes:
         found.setdefault(outcome.host, {})[outcome.check] = {
@@ -154,7 +156,7 @@ def _counted(number: int, what: str) -> str:
 
 def _reasons(outcomes: list[Outcome], everything: bool) -> Iterator[str]:
     """One entry per reason, for all hosts and checks that have it."""
-    kinds = {"failed": "FAILED", "warned": "warning", "skipped": "not looked at"}
+    kinds = {"failed": "FAILED", "warned": "warning", "skipped": "not checked"}
     for kind, title in kinds.items():
         told: dict[str, tuple[list[str], list[str]]] = {}
         for outcome in outcomes:

@@ -1,4 +1,4 @@
-"""One host that is verified: what it shall be, and what was seen of it so far."""
+"""One host that is verified: its settings, and what was seen of it so far."""
 
 import time
 import warnings
@@ -16,12 +16,12 @@ from smtp_auth.settings import Settings, SettingsError
 Seen = TypeVar("Seen")
 
 
-# Every observer by its name. A check that has this name among its arguments gets what it found.
+# Every observer by its name. A check with an argument of this name gets what the observer found.
 OBSERVERS: "dict[str, Callable[[Target], Any]]" = {}
 
 
 def observer(function: "Callable[[Target], Seen]") -> "Callable[[Target], Seen]":
-    """A function that looks at one thing of a host, and only reads; the name is what checks call it."""
+    """Register a function that looks at one thing of a host, and only reads. Checks use its name."""
     OBSERVERS[function.__name__] = function
     return function
 
@@ -29,7 +29,7 @@ def observer(function: "Callable[[Target], Seen]") -> "Callable[[Target], Seen]"
 class Unseen(Exception):
     """Something could not be looked at.
 
-    + reported_by: the check that fails for the same reason; without one, the reason itself is no trouble
+    + reported_by: the check that fails for the same reason; empty if the reason is not a problem
     """
 
     def __init__(self, reason: str, reported_by: str = "") -> None:
@@ -38,17 +38,17 @@ class Unseen(Exception):
 
 
 class Caution(UserWarning):
-    """Something that an administrator should know, and that keeps no mail from its way."""
+    """A warning: an administrator should know it, but it does not stop mail."""
 
 
 def caution(text: str) -> None:
-    """Let the present check pass with a warning."""
+    """Let the current check pass with a warning."""
     warnings.warn(text, Caution, stacklevel=2)
 
 
 @dataclass(frozen=True)
 class Mailbox:
-    """Whom to log in as. `repr` does not show the password."""
+    """The user to log in as. `repr` does not show the password."""
 
     login: str
     _password: str
@@ -72,8 +72,8 @@ class Target:
     + host: pyinfra's host, which knows how to connect
     + settings: those that a deploy would use, or what is wrong with the host's data
     + steps: those of the deploy, in its order
-    + mailbox: whom to log in as, if anybody
-    + seconds: how long each observer took, with those that it asked itself, by its name
+    + mailbox: the user to log in as, if any
+    + seconds: how long each observer took, including the observers that it used itself, by its name
     """
 
     def __init__(
@@ -110,13 +110,13 @@ class Target:
 
     @property
     def mailbox(self) -> Mailbox:
-        """Whom to log in as."""
+        """The user to log in as."""
         if self._mailbox is None:
             raise Unseen("no --mailbox is given")
         return self._mailbox
 
     def see(self, observer: "Callable[[Target], Seen]") -> Seen:
-        """What the observer finds; it looks once, however often it is asked.
+        """What the observer finds. It looks only once; further calls return the same.
 
         Raises what the observer raised: `Unseen` if another check reports the reason.
         """

@@ -26,7 +26,7 @@ class Authority:
         """The files of a lineage: name to content.
 
         + names: what the certificate covers
-        + days: until it ends; a negative number for one that has ended
+        + days: until it expires; a negative number if it has expired
         + intermediate: whether `fullchain.pem` has the intermediate
         """
         key = ec.generate_private_key(ec.SECP256R1())

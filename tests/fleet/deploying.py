@@ -1,4 +1,4 @@
-"""Runs the program on the lab's hosts as its user would, with data of the test's own."""
+"""Runs the program on the lab's hosts as a user would, with the test's own data."""
 
 import re
 import subprocess
@@ -29,7 +29,7 @@ class Run:
     output: str
 
     def lines_of(self, host: LabHost) -> list[str]:
-        """What it said about one host, without the host's name."""
+        """The lines about one host, without the host's name."""
         prefix = re.compile(rf"\s*\[{re.escape(host.name)}\] ?(.*)")
         return [match[1].strip() for line in self.output.splitlines() if (match := prefix.match(line))]
 
@@ -39,7 +39,7 @@ class Run:
 
     @property
     def report(self) -> str:
-        """What it told at its end, with single spaces."""
+        """The report at its end, with single spaces."""
         return re.sub(" +", " ", self.output.partition("--> Report:")[2])
 
     def difference(self, host: LabHost) -> list[str]:
@@ -96,19 +96,19 @@ def started(
 
 
 def ended(process: subprocess.Popen[str], stdin: str = "") -> Run:
-    """Wait for the end of a started run."""
+    """Wait until a started run has finished."""
     output, _ = process.communicate(stdin, timeout=_TIMEOUT)
     return Run(process.returncode, re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", output))
 
 
 def side_by_side(work: Callable[[Thing], Found], things: Iterable[Thing]) -> list[Found]:
-    """Do the work for all things at the same time; the results, in the order of the things."""
+    """Do the work for all things at the same time. Returns the results in the order of the things."""
     with ThreadPoolExecutor() as pool:
         return list(pool.map(work, things))
 
 
 def succeed(run: Run) -> Run:
-    """The run, which must have ended well; if it did not, its output is shown."""
+    """The run, which must have succeeded; if it failed, its output is shown."""
     assert run.status == 0, run.output
     return run
 
@@ -137,16 +137,16 @@ def fingerprint(host: LabHost, *paths: str) -> dict[str, tuple[object, ...]]:
 
 
 def tree(host: LabHost) -> str:
-    """Everything where a change could leave something, with inode, owner, mode and times; the mounts."""
-    # Not /var/lib/postfix or /var/lib/dovecot, where the running services write by themselves.
+    """All files where a change could leave something, with inode, owner, mode and times; and the mounts."""
+    # Without /var/lib/postfix and /var/lib/dovecot, where the running services write.
     places = "/etc /root /usr/local /var/spool/postfix/private"
     return host.run(
         f"find {places} -printf '%p %i %m %u %g %s %T@ %C@\\n' | sort; "
-        # A login itself makes that file.
+        # Every login creates that file.
         "ls -a /run /tmp | grep -vx motd.dynamic; cat /proc/1/mounts",
         check=False,
     ).stdout
 
 
-# What a change has left on a host, beside the record: nothing, if all is well.
+# The files that a change has left on a host, except the record: there must be none.
 LEFTOVERS = "find /etc /run -name '*smtp-auth-*~' -print -o -path '/run/smtp-auth-*' -prune -print"

@@ -1,4 +1,4 @@
-"""Faults on a lab host: a change can be killed or held up at any of its effects, a command of its can fail.
+"""Faults on a lab host: a change can be killed or paused at any of its effects, and its commands can fail.
 
 A folder in front of root's PATH holds a stand-in for some commands. The stand-in counts its calls. At one of
 them it does what the test wants, otherwise it becomes the real command. The stand-in of systemd-run lets the
@@ -16,7 +16,7 @@ from lab.command import SYSTEM_PATH, environment, wait_until
 from lab.host import LabHost
 from smtp_auth.on_host.instructions import RECORD
 
-# Putting a host back to a saved state leaves this folder alone: `Faults` removes it.
+# Restoring a saved state of a host does not change this folder: `Faults` removes it.
 _FOLDER = "/var/cache/faults"
 
 COMMANDS = ("perl", "postconf", "systemctl", "systemd-run")
@@ -40,7 +40,7 @@ if [ "$name" = perl ]; then
         cat >"$folder/program"
         exec <"$folder/program"
     fi
-    # The commands that it runs meet their stand-ins.
+    # The commands that it runs are replaced by their stand-ins, too.
     name=$(command -v perl) PATH=$before
 fi
 if [ "$name" = systemd-run ]; then
@@ -98,7 +98,7 @@ class Faults:
         (self._folder / "at").write_text(f"{number} {action} {kind}\n")
 
     def disarm(self) -> None:
-        """Let everything go on as always."""
+        """Remove all faults."""
         self._reset()
 
     def _reset(self) -> None:
@@ -113,7 +113,7 @@ class Faults:
 
     @contextmanager
     def in_ssh(self) -> Iterator[None]:
-        """Inside a `with`, let every command that comes by ssh meet the stand-ins."""
+        """Inside a `with`, every command over SSH uses the stand-ins."""
         profile = self.host.root / "root/.bashrc"
         text = profile.read_text()
         profile.write_text(f"PATH={_FOLDER}/bin:$PATH\n{text}")
@@ -138,7 +138,7 @@ class Faults:
         return (self._folder / "program").read_text()
 
     def run(self, program: str) -> subprocess.CompletedProcess[str]:
-        """Run a program that changes the host, as it is sent, with the stand-ins in front."""
+        """Run a program that changes the host, as it is sent, with the stand-ins first in its PATH."""
         match = re.search(r"^id\t(.*)$", program, re.MULTILINE)
         assert match
         path = f"PATH={_FOLDER}/bin:{SYSTEM_PATH}"
@@ -154,8 +154,8 @@ class Faults:
         )
 
     def wait_over(self, seconds: float) -> None:
-        """Wait until the change and what puts it back have ended."""
-        # Its folder is there before its unit, and goes before that ends.
+        """Wait until the change has finished, and also the process that restores the files."""
+        # Its folder is created before its unit starts, and deleted before the unit stops.
         over = f"! ls -d /run/smtp-auth-2* && [ $(systemctl is-active {UNIT}) = inactive ]"
         wait_until(
             lambda: self.host.run(over, check=False).returncode == 0,
@@ -164,7 +164,7 @@ class Faults:
         )
 
     def wait_paused(self) -> int:
-        """Wait until something is held up; returns its process id on the host."""
+        """Wait until something is paused; returns its process ID on the host."""
         paused = self._folder / "paused"
         wait_until(
             lambda: paused.exists() and paused.read_text().endswith("\n"),
@@ -174,7 +174,7 @@ class Faults:
         return int(paused.read_text())
 
     def go_on(self) -> None:
-        """Let what is held up go on."""
+        """Let what is paused continue."""
         (self._folder / "go").touch()
 
     def cut_connection(self) -> None:
@@ -186,7 +186,7 @@ class Faults:
         )
 
     def wait_no_sessions(self) -> None:
-        """Wait until nothing that came by ssh is left."""
+        """Wait until all processes of SSH connections have exited."""
         wait_until(
             lambda: self.host.run("pgrep -f '^sshd.*: root'", check=False).returncode != 0,
             f"the end of the connections to {self.host.name}",

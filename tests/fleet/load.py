@@ -1,4 +1,4 @@
-"""Mail programs that send until they are told to stop, and what came of it."""
+"""Mail programs that send until they are told to stop, and their results."""
 
 import threading
 import uuid
@@ -12,13 +12,13 @@ from lab import mail
 from lab.command import wait_until
 from lab.host import LabHost
 
-# Failures from which on there is nothing more to learn.
+# After so many failures, the load stops: more of them show nothing new.
 _ENOUGH = 10
 
 
 @dataclass
 class Traffic:
-    """What the mail programs of one host sent and met.
+    """What the mail programs of one host have sent, and which errors they have met.
 
     + least: so many messages are sent in any case; fewer would be no load
     + most: from then on, every connection sends only one
@@ -62,7 +62,7 @@ class Traffic:
                     client.quit()
             except Exception as error:
                 self.failures.append(f"{step}: {error!r}")
-                # Where nothing serves, a connection fails at once.
+                # If no program listens, a connection fails at once.
                 self.stop.wait(0.05)
 
 
@@ -70,7 +70,7 @@ def delivered(host: LabHost) -> Counter[str]:
     """Subject to number of copies in the mailbox, once the queue is empty."""
 
     def is_empty() -> bool:
-        # A message whose delivery a reload interrupts waits for the next queue run, five minutes later.
+        # If a reload interrupts a delivery, the message waits for the next queue run, five minutes later.
         host.run("postqueue -f")
         return "Mail queue is empty" in host.run("postqueue -p").stdout
 

@@ -1,4 +1,4 @@
-"""The plan of a lab's host, made from a look at it without any run of pyinfra."""
+"""The plan of a lab's host, made from a look at it, without a run of pyinfra."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

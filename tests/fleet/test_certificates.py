@@ -1,4 +1,4 @@
-"""Certificates through their life: several domains on one host, renewals, other clients, bad ones."""
+"""Certificates: several domains on one host, renewals, other clients, bad certificates."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +24,7 @@ WRITTEN = ("/etc/postfix/main.cf", "/etc/postfix/master.cf", "/etc/postfix/smtp_
 
 
 def further(host: LabHost) -> list[str]:
-    """The host's further domains. No other host has them: a name of the lab leads to one host."""
+    """The host's further domains. No other host has them: in the lab, a name resolves to one host."""
     return [f"{host.release}-{number}.example" for number in (1, 2)]
 
 
@@ -87,7 +87,7 @@ def several(issued: list[LabHost]) -> list[LabHost]:
 
 @pytest.fixture
 def without_certbot(lab: Lab) -> Iterator[None]:
-    """No certbot on one host per release; it comes back after the test."""
+    """One host per release without certbot; it is restored after the test."""
     hosts = [lab.hosts[name] for name in RELEASES]
     for host in hosts:
         host.run("mv /usr/bin/certbot /usr/bin/certbot.away")
@@ -133,7 +133,7 @@ def test_renewals_are_served_when_certbot_ends(several: list[LabHost]) -> None:
         assert [_is_rsa(host, lineage) for lineage in names(host)] == [True, True, True]
         everything = _certificates(host)
         assert not set(before[host.name]) & set(everything)
-        # Renew one lineage alone, with the other key type.
+        # Renew only one lineage, with the other key type.
         _certbot(host, f"renew --force-renewal --key-type ecdsa --cert-name {further(host)[0]}")
         assert wrongly_served(host) == []
         assert [_is_rsa(host, lineage) for lineage in names(host)] == [True, False, True]
@@ -170,7 +170,7 @@ def test_what_another_client_renews_is_noticed_and_served(
 ) -> None:
     for host in several:
         lineage = further(host)[0]
-        # More names than before: the table of names follows.
+        # More names than before: the table of names has to contain them.
         _put(host, lineage, [*names(host)[lineage], f"new.{lineage}"], days=60)
     hooks = [fingerprint(host, HOOK) for host in several]
     preview = succeed(deploy(several, "--dry", "--diff", per_host=data(several)))
@@ -238,10 +238,10 @@ def test_a_renamed_lineage_is_named_with_the_command_that_mends_it(stock: list[L
     assert refused.status != 0
     for host in stock:
         command = f"certbot certonly --cert-name {host.domain} -d {host.name}"
-        assert _says(refused, host, f"certbot calls it {host.domain}-0001", command), refused.output
+        assert _says(refused, host, f"certbot named it {host.domain}-0001", command), refused.output
 
     def mend(host: LabHost) -> None:
-        # As the message says, with --standalone: else certbot would ask how to prove the name.
+        # The command of the message with --standalone, without which certbot would ask how to prove the name.
         _certbot(host, f"certonly --standalone --cert-name {host.domain} -d {host.name}")
         _certbot(host, f"delete --cert-name {host.domain}-0001")
 
@@ -277,7 +277,7 @@ def test_what_cannot_be_served_stops_the_deploy_and_what_ends_soon_is_warned_of(
         _put(host, host.domain, [host.name], days=9)
     run = succeed(deploy(stock))
     for host in stock:
-        assert _says(run, host, "ends on", "was not renewed"), run.output
+        assert _says(run, host, "expires on", "was not renewed"), run.output
         assert served(host, SUBMISSIONS, host.name) == on_disk(host, host.domain)
 
 
@@ -285,7 +285,7 @@ def test_what_cannot_be_served_stops_the_deploy_and_what_ends_soon_is_warned_of(
 
 
 def _certbot(host: LabHost, words: str) -> None:
-    # Without a terminal certbot waits minutes before it asks the authority.
+    # Without a terminal, certbot waits minutes before it asks the authority.
     host.run(f"certbot {words} --non-interactive --no-random-sleep-on-renew", timeout=180)
 
 
@@ -299,7 +299,7 @@ def _is_rsa(host: LabHost, lineage: str) -> bool:
 
 
 def _says(run: Run, host: LabHost, *words: str) -> bool:
-    """Whether one line about the host holds all the words."""
+    """Whether one line about the host contains all the words."""
     return any(all(word in line for word in words) for line in run.lines_of(host))
 
 

@@ -1,4 +1,4 @@
-"""Somebody else at work on the host at the same time: an administrator, or a second deploy."""
+"""Somebody else works on the host at the same time: an administrator, or a second deploy."""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -74,7 +74,7 @@ def test_an_edit_during_the_check_is_left_alone(lab: Lab, stock: list[LabHost], 
         for host in stock:
             faults = stack.enter_context(Faults(host))
             stack.enter_context(faults.in_ssh())
-            # The first is the look's. At the second the change has read the files, and swapped none.
+            # The first call is the look's. At the second, the change has read the files and swapped none.
             faults.arm(2, edit, "postconf")
         run = deploy(stock)
     _is_refused(run, stock, before)
@@ -89,7 +89,7 @@ def test_an_edit_between_stage_and_swap_is_left_alone(lab: Lab, stock: list[LabH
         for host in stock:
             faults = stack.enter_context(Faults(host))
             stack.enter_context(faults.in_ssh())
-            # While the second new version is made: the check is over, and nothing is swapped.
+            # While the second new version is written: the check has finished, and nothing is swapped.
             faults.arm_effect(2, "run", "utime", script=INTO)
         run = deploy(stock, data=wanted)
     _is_refused(run, stock, before)
@@ -100,10 +100,10 @@ def test_an_edit_between_stage_and_swap_is_left_alone(lab: Lab, stock: list[LabH
 
 
 def _two_deploys(hosts: list[LabHost], pause: Callable[[Faults], None]) -> tuple[Run, Run]:
-    """A deploy that is held up on its hosts, and a second one, which ends meanwhile."""
+    """A deploy that is paused on its hosts, and a second one, which finishes meanwhile."""
     with ExitStack() as stack:
         stand_ins = [stack.enter_context(Faults(host)) for host in hosts]
-        # Only shells of the first deploy meet the stand-ins: the `with` ends before the second one starts.
+        # Only shells of the first deploy use the stand-ins: the `with` ends before the second deploy starts.
         with ExitStack() as in_ssh:
             for faults in stand_ins:
                 in_ssh.enter_context(faults.in_ssh())
@@ -125,7 +125,7 @@ def test_of_two_deploys_at_once_one_wins_and_the_other_says_who_holds_the_host(
     assert second.status != 0
     for host in stock:
         said = "\n".join(second.lines_of(host))
-        assert f"another deploy is at work on this host (root from {lab.gateway} since " in said, said
+        assert f"another deploy is running on this host (root from {lab.gateway} since " in said, said
         assert "nothing was changed" in said, said
         assert host.run("postconf -h smtpd_tls_mandatory_protocols").stdout == ">=TLSv1.3\n"
         assert host.run(LEFTOVERS).stdout == ""
@@ -135,7 +135,7 @@ def test_of_two_deploys_at_once_one_wins_and_the_other_says_who_holds_the_host(
 def test_of_two_deploys_at_once_the_one_that_comes_late_sees_the_change(
     lab: Lab, stock: list[LabHost]
 ) -> None:
-    # Held up before it begins, the first deploy then finds what the second one has done meanwhile.
+    # The first deploy is paused before it begins. Then it finds what the second one has done meanwhile.
     first, second = _two_deploys(stock, lambda faults: faults.arm(1, PAUSE, "systemd-run"))
     succeed(second)
     assert first.status != 0

@@ -15,7 +15,7 @@ from tests.fleet.deploying import deploy, succeed
 # Processes of the look and of sshd itself; Debian 13's sshd has more of them.
 _PROCESSES = {"bookworm": 13, "trixie": 15}
 
-# The most that a first deploy may start on a host, what the services do at their reload included.
+# The most processes that a first deploy may start on a host, including those of the services' reloads.
 _OF_A_FIRST_DEPLOY = 100
 
 # SSH channels: the plan's look; the rehearsal, if there is a preview; the change.
@@ -50,7 +50,7 @@ def test_every_command_is_counted(lab: Lab, countable: list[LabHost]) -> None:
         assert (counts.postfix_reloads, counts.dovecot_reloads) == (1, 1)
         assert counts.processes <= _OF_A_FIRST_DEPLOY
 
-    # Twice: the host itself may start processes meanwhile, so the lower count is taken.
+    # Twice: the host itself may start processes meanwhile, so the lower count is used.
     nothing_to_do = [_count(lab, countable) for _ in range(2)]
     for host in countable:
         counts = min((run[host.name] for run in nothing_to_do), key=lambda counts: counts.processes)

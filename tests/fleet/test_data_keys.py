@@ -1,4 +1,4 @@
-"""Data keys with values other than their defaults: what each does, seen from outside and by Postfix."""
+"""Data keys with values other than their defaults: what each does, from outside and for Postfix."""
 
 import re
 import smtplib

@@ -1,4 +1,4 @@
-"""One fault per run, at every point of a deploy: the host puts everything back by itself, or has finished.
+"""One fault per run, at every point of a deploy: the host restores everything by itself, or has finished.
 
 Four changes are tried: of a stock host, of one that was deployed to and has another domain and options
 pending, an undo and a removal. Two hosts per Debian release share the points. The program that changes a host
@@ -157,7 +157,7 @@ class Bench:
         return {path: file.stat().st_ino for path, file in files.items() if file.exists()}
 
     def serves(self) -> None:
-        """Mail flows as it did."""
+        """Mail is sent and delivered as before."""
         with mail.smtp(self.host) as client:
             client.ehlo("elsewhere.test")
             client.mail("someone@elsewhere.test")
@@ -170,7 +170,7 @@ class Bench:
             login.login(self.host.user, self.host.password)
 
     def check_whole(self) -> str:
-        """Within ten seconds the host is wholly on the `old` configuration or on the `new` one; which."""
+        """Within ten seconds, the host runs with only the `old` or the `new` configuration. Returns which."""
         self.faults.wait_over(10)
         self.serves()
         now = self.files()
@@ -197,7 +197,7 @@ _START = "fault-start"
 
 @dataclass(frozen=True)
 class Case:
-    """A fault: its name, what makes it, and whether the host goes on running."""
+    """A fault: its name, what makes it, and whether the host continues to run."""
 
     name: str
     inject: Callable[[Bench], None]
@@ -289,7 +289,7 @@ def _sweep(bench: Bench, first: int, step: int) -> Iterator[Point]:
 
 
 def _gone(how: str, where: str, number: int, bench: Bench) -> None:
-    """Hold something up on the host, end the program or its connection, then let it go on.
+    """Pause something on the host, kill the program or its connection, then let it continue.
 
     + how: `controller` or `connection`
     + where: a command, or an effect of the change: `effect`
@@ -316,7 +316,7 @@ def _gone(how: str, where: str, number: int, bench: Bench) -> None:
             if where == "perl":
                 assert run.status == 1
             else:
-                # The deploy connects once more and reads the outcome.
+                # The deploy connects again and reads the outcome.
                 assert run.status == 0, run.output
                 assert bench.files() == bench.after
     faults.wait_over(60)
@@ -326,7 +326,7 @@ def _reload_fails(number: int, action: str, bench: Bench) -> None:
     bench.faults.arm(number, action, "systemctl")
     done = bench.faults.run(bench.program)
     assert done.returncode == 1
-    assert "The old configuration is back and serves" in done.stdout, done.stdout
+    assert "The old configuration is restored and works" in done.stdout, done.stdout
     assert bench.files() == bench.before
 
 
@@ -336,7 +336,7 @@ def _killed_in_reload(number: int, bench: Bench) -> None:
 
 
 def _killed_while_put_back(number: int, bench: Bench) -> None:
-    """Let a reload fail, and kill the change in the one that follows, which puts back."""
+    """Make a reload fail, and kill the change in the next reload, which restores the old files."""
     twice = "case $((${#calls} - number)) in 0) exit 1 ;; 1) kill -KILL 0 ;; esac"
     bench.faults.arm(number, twice, "systemctl", and_later=True)
     assert bench.faults.run(bench.program).returncode != 0
@@ -381,8 +381,8 @@ def _power_cut(number: int, bench: Bench) -> None:
 
 
 def _other_cases(bench: Bench) -> Iterator[Case]:
-    """The faults besides those of the sweep."""
-    # On a host that was deployed to already, Dovecot has nothing to do; a listener that goes, goes last.
+    """The faults that the sweep does not contain."""
+    # On a host that was deployed to already, Dovecot has nothing to do. A listener is deleted last.
     units = ["postfix"] if bench.start.deployed else ["dovecot", "postfix"]
     units = units if bench.start.serves else ["postfix", "dovecot"]
     for how in ("controller", "connection"):
@@ -423,7 +423,7 @@ def _tried(bench: Bench, case: Case) -> Point:
         bench.faults.disarm()
         if case.keeps_power:
             return Point(case, bench.check_whole(), bench.left())
-        # Nobody was there to put anything back: the files may be of both.
+        # No process could restore anything: the files may be of both configurations.
         bench.serves()
         now = bench.files()
         assert all(now[path] in (bench.before[path], bench.after[path]) for path in FILES), bench.left()
@@ -476,7 +476,7 @@ def test_a_fault_at_any_point_is_survived(lab: Lab, start: str, measured: Callab
             )
     for release, some in points.items():
         whole = Counter(point.whole for point in some)
-        # Fewer would mean that some were left out by mistake.
+        # Fewer would mean that some were omitted by mistake.
         assert len(some) > 45
         measured(
             f"faults from {start:<8} on {release:<8}: {len(some):>3} tried, {len(some):>3} survived; "

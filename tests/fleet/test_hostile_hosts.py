@@ -19,7 +19,7 @@ from tests.fleet.deploying import deploy, succeed, tree
 MAIN_CF = "/etc/postfix/main.cf"
 MASTER_CF = "/etc/postfix/master.cf"
 
-# -- hosts that are served all the same -----------------------------------------------------------
+# -- hosts that can be deployed to ----------------------------------------------------------------
 
 # main.cf is a link to another user's read-only file, with CRLF line ends and one parameter set twice.
 ODD_FILES = """
@@ -36,7 +36,7 @@ chown keeper:keeper /etc/postfix/master.cf
 systemctl reload postfix
 """
 
-# A second Postfix instance, warnings that postconf gave before, a private main.cf, fish as root's shell.
+# A second Postfix instance, earlier warnings of postconf, a private main.cf, fish as root's shell.
 ODD_HOST = """
 cp -a /etc/postfix /etc/postfix-out
 postconf -c /etc/postfix-out -e multi_instance_name=postfix-out multi_instance_enable=no \\
@@ -79,7 +79,7 @@ def test_permissions_links_line_ends_and_other_instances_are_kept(lab: Lab) -> N
     assert [again.changed(host) for host in hosts] == [0, 0, 0, 0]
 
 
-# An administrator whose shell is not a POSIX one, and who becomes root by sudo.
+# An administrator with a shell that is not a POSIX shell, who becomes root with sudo.
 ADMIN = """
 useradd --create-home --shell /usr/bin/fish admin
 mkdir ~admin/.ssh

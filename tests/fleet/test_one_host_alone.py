@@ -1,4 +1,4 @@
-"""One host's trouble is its own: whatever goes wrong with it, in whatever pass, the others go on."""
+"""An error on one host fails only that host, in every pass: the others continue."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from tests.fleet.deploying import Run, deploy, side_by_side, succeed, tree
 
 pytestmark = pytest.mark.lab
 
-# A program in front of the host's own of that name.
+# A program before the host's own of that name in the PATH.
 SHIM = "cat >/usr/local/sbin/{name} <<'END'\n#!/bin/sh\n{script}\nEND\nchmod +x /usr/local/sbin/{name}\n"
 
 # The look reads times from stat(1): a time with two points is no number.
@@ -18,12 +18,12 @@ UNREADABLE = SHIM.format(name="stat", script="/usr/bin/stat \"$@\" | sed 's/^\\(
 
 
 def of_version(version: str) -> str:
-    """A Postfix that calls its version so."""
+    """A Postfix with this version."""
     script = f"/usr/sbin/postconf \"$@\" | sed 's/^mail_version = .*/mail_version = {version}/'"
     return SHIM.format(name="postconf", script=script)
 
 
-# A key on a curve that no authority of the web's issues for, and its certificate.
+# A key on a curve for which no public authority issues certificates, and its certificate.
 UNKNOWN_KEY = """
 cd /etc/letsencrypt/live/$(cat /etc/mailname) && rm privkey.pem fullchain.pem
 openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:SM2 -out privkey.pem
@@ -62,7 +62,7 @@ def test_three_odd_hosts_hold_up_no_healthy_one(
     assert run.status == 1, run.output
     assert told(run, unreadable, "the look at this host cannot be read: ValueError"), run.output
     assert told(run, versionless, "calls its version 'experimental', which begins with no number"), run.output
-    assert told(run, unknown, "whether privkey.pem belongs to fullchain.pem cannot be told"), run.output
+    assert told(run, unknown, "it is unknown whether privkey.pem belongs to fullchain.pem"), run.output
     assert "Traceback" not in run.output
     assert {host: tree(host) for host in fleet[:3]} == {host: before[host] for host in fleet[:3]}
     if options == ("-y",):
@@ -129,7 +129,7 @@ def test_an_error_in_this_program_fails_one_host_alone(
 @pytest.mark.parametrize(
     ("module", "name", "said"),
     [
-        # deploy.py goes on calling operations for the host that the first one has failed.
+        # deploy.py continues to call operations for a host after the first one has failed it.
         ("smtp_auth.runs.operation", "step_lines", "an error in this program"),
         ("smtp_auth.on_host.asking", "rehearsal_program", "an error in this program"),
         ("smtp_auth.on_host.asking", "parse_rehearsal", "the rehearsal on this host cannot be read"),

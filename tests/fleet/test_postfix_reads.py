@@ -132,7 +132,7 @@ def assert_parameters(case: Written, lines: list[str]) -> None:
     # postconf prints it because of `-c`; the file does not define it.
     del read["config_directory"]
     meant = defined_parameters(case.main_cf)
-    # postconf leaves out a mua_* that nothing refers to; everything else is a parameter of Postfix.
+    # postconf does not print a mua_* that nothing refers to; everything else is a parameter of Postfix.
     assert {name: value for name, value in meant.items() if name in read} == read, case
     unread = meant.keys() - read.keys()
     assert all(name.startswith("mua_") for name in unread), case

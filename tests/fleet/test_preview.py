@@ -103,7 +103,7 @@ def _postfix_reload_due(host: LabHost) -> None:
 
 
 def _dovecot_reload_due(host: LabHost) -> None:
-    """The listener moved into the owner's own file, and Dovecot not told of the second half."""
+    """The listener moved into the owner's own file, and Dovecot not reloaded after the second half."""
     host.run(f"rm /{DROPIN}; systemctl reload dovecot")
     by_hand.uncomment_listener(host, "    mode = 0600\n    user = postfix\n    group = postfix\n")
 
@@ -237,7 +237,7 @@ Changes = dict[str, tuple[Counter[bytes], Counter[bytes]]]
 
 
 def changes(before: Files, after: Files) -> Changes:
-    """Path to the lines that went and those that came; a mode is a line of its own."""
+    """Path to the lines that were deleted and added; a mode is a line of its own."""
     found = {}
     nothing: tuple[str, Counter[bytes]] = ("", Counter())
     for path in {*before, *after}:
@@ -252,7 +252,7 @@ def changes(before: Files, after: Files) -> Changes:
 
 
 def _for_everybody(found: Changes, *files: Files) -> Changes:
-    """Changes as undoing shows them: of a file that not everybody may read the mode alone."""
+    """Changes as an undo shows them: only the mode of a file that not everybody may read."""
     private = {path for one in files for path, (mode, _) in one.items() if not int(mode, 8) & 0o004}
     shown = {
         path: (_modes(gone), _modes(come)) if path in private else (gone, come)
@@ -296,7 +296,7 @@ def in_json(plan: Mapping[str, Any]) -> tuple[Changes, list[str]]:
         for line in edit["lines"]:
             sign, text = line[0], line[1:]
             text = text.removesuffix("\n") if text.endswith("\n") else f"{text} (no line end)"
-            # Bytes that are not UTF-8 come escaped.
+            # Bytes that are not UTF-8 are escaped.
             raw = re.sub(rb"\\x(..)", lambda match: bytes.fromhex(match[1].decode()), text.encode())
             net[raw] += 1 if sign == "+" else -1
         if edit["mode"]:

@@ -26,11 +26,11 @@ DROPIN = "etc/dovecot/conf.d/99-postfix-smtp-auth.conf"
 BAD: dict[str, tuple[Data, str, str]] = {
     "a number that is none": (
         {"submissions_options": {"smtpd_client_connection_count_limit": "many"}},
-        "smtpd dies at its start",
+        "smtpd dies when it starts",
         "fatal: bad numerical configuration: smtpd_client_connection_count_limit = many",
     ),
     "a milter that is not there": (
-        # Postfix 3.7 says so at MAIL FROM, 3.10 instead of its greeting.
+        # Postfix 3.7 reports it at MAIL FROM, 3.10 instead of its greeting.
         {"submissions_options": {"smtpd_milters": "inet:127.0.0.1:9"}},
         "try again later)",
         "warning: connect to Milter service inet:127.0.0.1:9: Connection refused",
@@ -91,7 +91,7 @@ def _is_back(run: Run, host: LabHost, reason: str, log: str) -> None:
     said = "\n".join(run.lines_of(host))
     assert reason in said, said
     assert log in said, said
-    assert "The old configuration is back and serves." in said, said
+    assert "The old configuration is restored and works." in said, said
     found = host.run(LEFTOVERS)
     assert found.stdout == ""
 
@@ -130,12 +130,12 @@ def test_a_put_back_that_is_killed_is_finished_by_the_host_itself(lab: Lab, stoc
         for host in stock:
             faults = stack.enter_context(Faults(host))
             stack.enter_context(faults.in_ssh())
-            # The third reload: after Dovecot's and Postfix's comes that of the put-back.
+            # The third reload, after those of Dovecot and Postfix, is the one after the restore.
             faults.arm(3, KILL, "systemctl")
         run = deploy(stock, data=bad)
     assert run.status == 1
     for host in stock:
-        assert "The old configuration is back and serves." in "\n".join(run.lines_of(host)), run.output
+        assert "The old configuration is restored and works." in "\n".join(run.lines_of(host)), run.output
         assert "submissions" not in host.run("postconf -M").stdout
         assert ":465 " not in host.run("ss -ltn").stdout
         assert host.run(LEFTOVERS).stdout == ""
@@ -156,7 +156,7 @@ def test_an_auth_socket_that_cannot_be_made_is_reported_with_dovecots_words(
         said = "\n".join(run.lines_of(host))
         assert "/var/spool/postfix/private/auth" in said
         assert "dovecot" in said
-        assert "The old configuration is back and serves." in said, said
+        assert "The old configuration is restored and works." in said, said
         assert not (host.root / DROPIN).exists()
         assert host.serves()
         host.run("rmdir /var/spool/postfix/private/auth/in-the-way /var/spool/postfix/private/auth")

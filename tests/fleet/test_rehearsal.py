@@ -1,4 +1,4 @@
-"""What a host would refuse, its own programs say in the preview; and nothing is touched or left."""
+"""In a preview, the host's own programs report what they would refuse; and nothing is changed or left."""
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.lab
 
 LISTENER = "import socket, time; held = socket.create_server(('', 465)); time.sleep(999)"
 
-# The service on port 465 is in master.cf, and Postfix has not been told yet.
+# The service on port 465 is in master.cf, and Postfix is not reloaded yet.
 TAKEN = (
     "systemctl stop postfix; "
     f"systemd-run --quiet --unit=taken python3 -c {shlex.quote(LISTENER)}; "
@@ -30,7 +30,7 @@ TAKEN = (
 
 def _immutable(path: str) -> Callable[[LabHost, bool], None]:
     def change(host: LabHost, wrong: bool) -> None:
-        # From outside: not every host has chattr(1).
+        # From the controller, because some hosts do not have chattr(1).
         run_here("chattr", "+i" if wrong else "-i", host.root / path)
 
     return change
@@ -42,7 +42,7 @@ def _nothing(host: LabHost, wrong: bool) -> None:
 
 @dataclass(frozen=True)
 class Case:
-    """What a host has that stands in the way, how that is undone, and the sentence that tells it.
+    """A problem of a host, how that is repaired, and the sentence that reports it.
 
     + wrong, undo: shell commands for the host
     + outside: what is done from outside the host; called with True, and with False to undo it
@@ -69,7 +69,7 @@ CASES = {
     ),
     "read-only": Case("/etc/postfix cannot be written (Read-only file system)", *_read_only("/etc/postfix")),
     "no place for the record": Case(
-        "/var/lib cannot be written (Read-only file system): no record can be kept there",
+        "/var/lib cannot be written (Read-only file system), so the change cannot be recorded",
         *_read_only("/var/lib"),
     ),
     "full": Case(
@@ -79,7 +79,7 @@ CASES = {
         "umount /etc/postfix; rm -r /root/postfix",
     ),
     "the listener overruled": Case(
-        "Dovecot refuses the new configuration: something that it reads after "
+        "Dovecot refuses the new configuration: a setting that Dovecot reads after "
         "/etc/dovecot/conf.d/99-postfix-smtp-auth.conf overrules it",
         "printf '%s\\n' 'service auth {' 'unix_listener /var/spool/postfix/private/auth {' 'mode = 0666' "
         "'}' '}' >/etc/dovecot/conf.d/99-z-own.conf",
@@ -89,7 +89,7 @@ CASES = {
         "doveconf -n >/root/flat && cp /root/flat /etc/dovecot/dovecot.conf",
     ),
     "Dovecot refuses it": Case(
-        # The drop-in itself is in the way of an unfinished block before it.
+        # An unfinished block before the drop-in makes the drop-in itself invalid.
         "Dovecot's configuration has an error: doveconf -n",
         "echo 'service auth {' >/etc/dovecot/conf.d/98-open.conf",
     ),
@@ -128,7 +128,7 @@ def test_the_preview_says_what_the_host_would_refuse(lab: Lab, names: tuple[str,
     data = {host.name: case.data for host, case in cases.items()}
     with _made(cases):
         before = {host: tree(host) for host in hosts}
-        # Nobody is there who could answer a question.
+        # No terminal: nobody could answer a question.
         for options in (("--dry", "--diff"), ("-y",)):
             run = deploy(hosts, *options, per_host=data)
             assert run.status == 1
@@ -143,7 +143,7 @@ def test_the_preview_says_what_the_host_would_refuse(lab: Lab, names: tuple[str,
 
 
 def test_a_rehearsal_leaves_nothing_and_meets_nobody(lab: Lab, stock: list[LabHost]) -> None:
-    """Two previews side by side, beside a deploy that is held up in its change."""
+    """Two previews at the same time, during a deploy that is paused in its change."""
     before = {host: tree(host) for host in stock}
     first = started(stock, "--dry", "--diff")
     second = started(stock, "--dry", "--diff")

@@ -1,4 +1,4 @@
-"""Ten renewals one after another while mail programs send: nobody notices."""
+"""Ten renewals one after another while mail programs send: no connection, login or message fails."""
 
 from collections import Counter
 from collections.abc import Callable

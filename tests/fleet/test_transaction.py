@@ -93,8 +93,8 @@ def test_a_host_without_d_bus_is_deployed_to(lab: Lab, stock: list[LabHost]) -> 
         assert put_back.status == 1
     for host in stock:
         said = "\n".join(put_back.lines_of(host))
-        assert "smtpd dies at its start" in said, said
-        assert "The old configuration is back and serves." in said, said
+        assert "smtpd dies when it starts" in said, said
+        assert "The old configuration is restored and works." in said, said
         _logs_in(lab, host)
         assert host.run(LEFTOVERS).stdout == ""
 
@@ -111,7 +111,7 @@ def test_every_change_is_on_record(lab: Lab, stock: list[LabHost]) -> None:
     for host in stock:
         first, bad = _manifests(host)
         assert (first["outcome"], bad["outcome"]) == ("live", "put back")
-        assert "smtpd dies at its start" in bad["said"]
+        assert "smtpd dies when it starts" in bad["said"]
         ids.add(first["id"])
         assert first["ssh_user"] == "root"
         assert "@" in first["controller"]
@@ -176,7 +176,7 @@ def test_a_failure_is_never_an_exit_status_of_0(stock: list[LabHost], options: t
     wanted = {"submissions_options": {"smtpd_client_connection_count_limit": "20"}}
     run = deploy(stock, *options, per_host={bad.name: BAD, good.name: wanted})
     assert run.status == 1
-    assert f"{bad.name} failed and put back: Postfix does not serve" in run.report, run.output
+    assert f"{bad.name} failed and put back: Postfix does not work" in run.report, run.output
     assert "2 hosts: 1 changed, 1 failed and put back" in run.report
     assert "Success" not in run.lines_of(bad)
 

@@ -23,7 +23,7 @@ HOOK = "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
 RELOAD = "systemctl reload postfix"
 SLOW = "a wrong password is refused twice"
 
-# What a certificate for no name of the host, by nobody's authority, fails.
+# The checks that fail for a certificate with no name of the host, from an unknown authority.
 STRANGE_CERTIFICATE = frozenset(
     {
         "the chain verifies",
@@ -138,7 +138,7 @@ BREAKAGES = (
         {
             "the chain verifies",
             "the certificate has days left",
-            "nothing stands in the way of a deploy",
+            "nothing prevents a deploy",
         },
         certificate=lambda authority, host: authority.lineage(host.name, days=-1),
     ),
@@ -151,7 +151,7 @@ BREAKAGES = (
     Breakage(
         "a certificate for another name",
         RELOAD,
-        {"the name is covered", "nothing stands in the way of a deploy"},
+        {"the name is covered", "nothing prevents a deploy"},
         certificate=lambda authority, host: authority.lineage("www.example.org"),
     ),
     Breakage(
@@ -174,7 +174,7 @@ BREAKAGES = (
             "port 25 serves the certificate on the disk",
             "port 25 offers logins inside tls only where wanted",
             "key and certificate belong together",
-            "nothing stands in the way of a deploy",
+            "nothing prevents a deploy",
         },
         certificate=lambda authority, host: {"privkey.pem": authority.lineage(host.name)["privkey.pem"]},
         alone=True,
@@ -228,14 +228,14 @@ BREAKAGES = (
         "postconf -e mua_client_restrictions= mua_relay_restrictions=permit_mynetworks,reject && "
         "postconf -P submissions/inet/mynetworks=0.0.0.0/0 "
         f"submissions/inet/smtpd_recipient_restrictions=permit_mynetworks,reject && {RELOAD}",
-        {"port 465 relays nothing without login", "nothing stands in the way of a deploy"},
+        {"port 465 relays nothing without login", "nothing prevents a deploy"},
     ),
     Breakage(
         "users given away on port 465",
         "postconf -e mua_client_restrictions= mua_relay_restrictions=reject_unauth_destination && "
         "postconf -P submissions/inet/smtpd_recipient_restrictions=reject_unauth_destination "
         f"submissions/inet/smtpd_reject_unlisted_recipient=yes && {RELOAD}",
-        {"port 465 gives no user away", "nothing stands in the way of a deploy"},
+        {"port 465 reveals no user", "nothing prevents a deploy"},
     ),
     Breakage(
         "every password is right",
@@ -251,7 +251,7 @@ BREAKAGES = (
         "pipelining forbidden no more",
         f"postconf -e smtpd_forbid_unauth_pipelining=no && {RELOAD}",
         set(),
-        trixie=frozenset({"port 25 refuses hasty pipelining as its release does"}),
+        trixie=frozenset({"port 25 refuses early pipelining as its release does"}),
     ),
     Breakage(
         "bare newlines forbidden no more",
@@ -307,7 +307,7 @@ BREAKAGES = (
             "the host listens on its ports",
             "postfix owns port 465",
             "what the hook reloads can be reloaded",
-            "nothing stands in the way of a deploy",
+            "nothing prevents a deploy",
         },
         alone=True,
     ),
@@ -320,7 +320,7 @@ BREAKAGES = (
             "dovecot answers on the auth listener",
             "port 465 greets inside tls",
             "the log since the last reload has no fatal error",
-            "nothing stands in the way of a deploy",
+            "nothing prevents a deploy",
         },
         data={"smtp_auth_on_port_25": False},
         alone=True,
@@ -334,7 +334,7 @@ BREAKAGES = (
             "port 465 greets inside tls",
             "postfix owns port 465",
             "as deployed: Submissions",
-            "nothing stands in the way of a deploy",
+            "nothing prevents a deploy",
         },
         warns={"postfix has no complaint"},
         alone=True,
@@ -349,7 +349,7 @@ BREAKAGES = (
         "the listener overruled, the socket still there",
         "printf 'service auth {\\n  unix_listener /var/spool/postfix/private/auth {\\n"
         "    mode = 0666\\n  }\\n}\\n' >/etc/dovecot/conf.d/99-x.conf",
-        {"dovecots configuration has the auth listener", "nothing stands in the way of a deploy"},
+        {"dovecots configuration has the auth listener", "nothing prevents a deploy"},
         alone=True,
     ),
     Breakage("ssh stopped", "systemctl stop ssh.socket ssh", {"the host is reached over ssh"}, alone=True),
@@ -362,19 +362,19 @@ BREAKAGES = (
         "a hook without a first line",
         f"sed -i 1d {HOOK}",
         {"certbot can run the hook", "as deployed: Certificate rotation"},
-        warns={"a renewal reaches the reload"},
+        warns={"a renewal reloads the services"},
     ),
     Breakage(
         "an exit in front of the hook's lines",
         f"sed -i '1a exit 0' {HOOK}",
-        {"as deployed: Certificate rotation", "a renewal reaches the reload"},
+        {"as deployed: Certificate rotation", "a renewal reloads the services"},
         alone=True,
     ),
     Breakage(
         "an exit that may be reached in front of the hook's lines",
         f"sed -i '1a [ -e /etc/nothing ] || exit 0' {HOOK}",
         {"as deployed: Certificate rotation"},
-        warns={"a renewal reaches the reload"},
+        warns={"a renewal reloads the services"},
         alone=True,
     ),
     Breakage(
@@ -404,7 +404,7 @@ BREAKAGES = (
     Breakage(
         "a hook that reloads nothing",
         f"printf '#!/bin/sh\\n' >{HOOK}",
-        {"as deployed: Certificate rotation", "a renewal reaches the reload"},
+        {"as deployed: Certificate rotation", "a renewal reloads the services"},
         # It would overwrite what other breakages do to the hook.
         alone=True,
     ),
@@ -414,7 +414,7 @@ BREAKAGES = (
         {
             "as deployed: Certificate rotation",
             "what the hook reloads can be reloaded",
-            "a renewal reaches the reload",
+            "a renewal reloads the services",
         },
         data={"certbot_reload_services": ["postfix", "nobodys"]},
     ),
@@ -486,7 +486,7 @@ def verify(
 
 @pytest.fixture(scope="module")
 def fleet(lab: Lab) -> Iterator[list[LabHost]]:
-    """The default fleet, deployed to, and put back to that before each round."""
+    """The default fleet after a deploy; that state is restored before each round."""
     hosts = [lab.hosts[name] for name in FLEET]
     side_by_side(LabHost.reset, hosts)
     succeed(deploy(hosts))
@@ -572,7 +572,7 @@ def test_what_is_skipped_takes_nothing_else_with_it(
         while telling and telling not in failed:
             telling = found[telling]["reported_by"]
         assert telling, f"{check} is skipped, and no check tells why:\n{case.found.output}"
-    # Nothing is noticed only by a check that this release leaves out.
+    # Every breakage is found by a check that runs on this release.
     noticed = breakage.fails_on(release) | breakage.warns
     assert not noticed & healthy.with_outcome(case.host, "skipped")
 
@@ -617,7 +617,7 @@ def _break(host: LabHost, scenario: Sequence[Breakage], authority: Authority) ->
 BROKEN_ELSEWHERE = frozenset(
     {
         "the host is up",
-        "the name leads to an address",
+        "the name resolves",
         "login succeeds with each offered mechanism",
         "a message is accepted",
         "port 465 greets in time",
@@ -646,9 +646,9 @@ def test_a_name_in_no_dns_is_reported_once(fleet: list[LabHost], tmp_path: Path)
     data = {host.name: {"verify_addresses": "dns", "mail_hostname": "mail.invalid"}}
     found = verify(tmp_path, [host], data)
     assert found.failed(host) == {
-        "the name leads to an address",
+        "the name resolves",
         # The certificate does not cover that name either.
-        "nothing stands in the way of a deploy",
+        "nothing prevents a deploy",
     }
 
 
@@ -661,7 +661,7 @@ def test_a_wrong_password_of_the_mailbox_is_told(fleet: list[LabHost], lab: Lab,
     assert "wrong" not in found.output
 
 
-# A name server that hears every question and answers none.
+# A name server that receives every query and answers none.
 MUTE = (
     "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); "
     's.bind(("127.0.0.9", 53)); [s.recv(512) for _ in iter(int, 1)]'

@@ -1,4 +1,4 @@
-"""Mail programs that people use log in on port 465 and send; testssl.sh finds no fault with its TLS."""
+"""Common mail programs log in on port 465 and send; testssl.sh finds no problem in its TLS."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from lab.lab import Lab
 from tests.fleet.conftest import RELEASES
 from tests.fleet.deploying import Run, deploy, succeed
 
-# Findings that testssl.sh grades above LOW, and why nothing has to be mended on the host.
+# Findings that testssl.sh grades above LOW, and why the host need not be repaired.
 ACCEPTED = {
     "cert_revocation": "the lab's authority names no revocation list; Let's Encrypt's certificates do",
 }
@@ -71,7 +71,7 @@ def curl(host: LabHost, ca: Path, folder: Path, subject: str) -> None:
 
 
 def msmtp(host: LabHost, ca: Path, folder: Path, subject: str) -> None:
-    """msmtp, as a mutt user has it."""
+    """msmtp, configured as for mutt."""
     address = f"{host.user}@{host.domain}"
     settings = {
         "host": host.address,

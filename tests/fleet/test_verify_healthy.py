@@ -20,7 +20,7 @@ RELOAD = "systemctl reload postfix"
 
 @dataclass(frozen=True)
 class Healthy:
-    """A host that is in order.
+    """A healthy host.
 
     + before: what makes it, on a stock host, before the deploy; + after: after it
     + data: the deploy's data
@@ -44,7 +44,7 @@ def _run(command: str) -> Callable[[LabHost], None]:
 
 
 def _own_certificate(host: LabHost) -> None:
-    """The owner has given the service a certificate of another authority's."""
+    """The owner has given the service a certificate of another authority."""
     for name, content in AUTHORITY.lineage(host.name).items():
         (host.root / "etc/ssl" / name).write_text(content)
     host.run(
@@ -69,8 +69,8 @@ HEALTHY = {
     },
     "without certbot": Healthy(
         _run("mv /usr/bin/certbot /usr/bin/certbot.away; systemctl disable --quiet --now certbot.timer"),
-        warned=frozenset({"nothing stands in the way of a deploy"}),
-        skipped=frozenset({"something renews the certificates", "a renewal reaches the reload"}),
+        warned=frozenset({"nothing prevents a deploy"}),
+        skipped=frozenset({"something renews the certificates", "a renewal reloads the services"}),
         undo="mv /usr/bin/certbot.away /usr/bin/certbot; systemctl enable --quiet --now certbot.timer",
     ),
     "with old warnings": Healthy(

@@ -1,4 +1,4 @@
-"""Hosts as they are in the wild: set up by somebody who knew what they did, and each in another way.
+"""Hosts in the wild: each was set up in another way, by an administrator who knew what they did.
 
 The table says of each state what makes it, with which data a deploy comes, and what is expected: a refusal in
 the preview with its sentence and nothing changed, or a host that serves; then what is seen on it. A new state
@@ -128,7 +128,7 @@ def _serves_a_proxys_client(host: LabHost, lab: Lab) -> None:
 
 
 def _lets_in_nobody(host: LabHost, lab: Lab) -> None:
-    """Port 465 takes no recipient from a client that has not logged in, on the host itself either."""
+    """Port 465 accepts no recipient from a client that has not logged in, not even on the host itself."""
     said = host.run(
         "printf 'EHLO x\\nMAIL FROM:<>\\nrcpt TO:<postmaster@localhost>\\nQUIT\\n' | "
         "timeout 20 openssl s_client -quiet -crlf -connect 127.0.0.1:465 2>/dev/null",
@@ -139,7 +139,7 @@ def _lets_in_nobody(host: LabHost, lab: Lab) -> None:
 
 
 def _hostile_certificate(host: LabHost) -> None:
-    """The certificate of the domain has a name that a shell would run."""
+    """The certificate of the domain has a name that a shell would execute."""
     lineage = host.root / "etc/letsencrypt/live" / host.domain
     for name, content in Authority().lineage("$(reboot).example").items():
         (lineage / name).write_text(content)
@@ -204,7 +204,7 @@ POLICY = _commands(
     ">>/etc/postfix/master.cf",
 )
 
-# A service without a list that asks everybody for a login.
+# A service without a list that requires a login.
 OPEN_SERVICE = _commands(
     _service(
         f"smtpd_client_restrictions={MYNETWORKS_TOO}",
@@ -248,7 +248,7 @@ def _lineage(lineage: str, names: str, kind: str = P256) -> str:
     return SELF_SIGNED.replace("{lineage}", lineage).replace("{names}", names).replace("{kind}", kind)
 
 
-# As certbot leaves it where --cert-name is the host's name.
+# As certbot writes it if --cert-name is the host's name.
 NAMED_AFTER_HOST = "cp -a {live}/{domain} {live}/{name} && rm -r {live}/{domain}"
 
 
@@ -610,13 +610,13 @@ STATES = {
         _commands("postconf smtpd_tls_security_level= smtpd_enforce_tls=yes", RELOAD),
         seen=(_sends, _reads("postconf -h smtpd_tls_security_level", "encrypt")),
     ),
-    # 22: what a terminal obeys
+    # 22: control characters of a terminal
     "22 a hook's first line": State(
         f"printf '#!/usr/bin/tcl\\007\\nputs x\\n' >{HOOK}; chmod +x {HOOK}", refused="/usr/bin/tcl\\x07"
     ),
     "22 a lineage's name": State(
         "cp -a {live}/{domain} \"{live}/$(printf 'x;reboot\\007')\" && rm -r {live}/{domain}",
-        refused="there is x;reboot\\x07",
+        refused="the host has: x;reboot\\x07",
     ),
     "22 a name in a certificate": State(_hostile_certificate, refused="-d '$(reboot).example'"),
 }

@@ -1,4 +1,4 @@
-"""Which certificate a host serves, as a client sees it, and which one lies on its disk."""
+"""Which certificate a host serves to a client, and which one is on its disk."""
 
 import smtplib
 import socket

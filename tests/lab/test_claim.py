@@ -1,4 +1,4 @@
-"""Claims: each lab gets a number of its own, and abandoned numbers come back."""
+"""Claims: each lab gets a number of its own, and abandoned numbers are released."""
 
 import json
 import os
@@ -63,7 +63,7 @@ def test_the_inotify_limit_is_raised_while_there_is_a_lab(claims: Claims, tmp_pa
 
 
 def abandon(tmp_path: Path, root: Path, number: int = 0) -> None:
-    """Make a claim that of a program that is gone."""
+    """Make a claim the claim of a program that has exited."""
     gone = Process(os.getpid(), 1)
     text = json.dumps({"root": str(root), "pid": gone.pid, "start": gone.start})
     (tmp_path / "run" / f"claim-{number}").write_text(text)

@@ -88,7 +88,7 @@ def killed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Pat
 
 
 def traces(number: int, root: Path) -> list[str]:
-    """Everything on this machine that bears a lab's number or names its folder."""
+    """Everything on this machine with a lab's number in its name, or with its folder's name."""
     names = Names(number)
     found = [line for line in run("ip", "-brief", "link").stdout.split() if is_of(line, names)]
     found += [str(path) for path in Path("/run/netns").glob(f"{names.bridge}-*")]

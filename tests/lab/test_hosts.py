@@ -1,4 +1,4 @@
-"""The booted hosts are what the tests take them for, and can be put back."""
+"""The booted hosts are as the tests expect them, and their states can be restored."""
 
 import imaplib
 import smtplib
@@ -227,7 +227,7 @@ def test_a_slow_cable_adds_its_time_to_each_round_trip(lab: Lab, host: LabHost) 
     try:
         # Only a lower bound: the machine may do other work meanwhile.
         assert fastest() >= 0.2
-        # Large transfers arrive whole: the cable passes segments and checksums on.
+        # Large transfers arrive complete: the cable forwards segments and checksums.
         copied = subprocess.run(
             ["ssh", "-F", lab.ssh_config, host.name, "cat"],
             input=b"x" * 1_000_000,
@@ -252,7 +252,7 @@ def test_a_command_that_fails_or_hangs_says_so(lab: Lab) -> None:
     host = lab.hosts[HOSTS[0]]
     with pytest.raises(LabError, match="exit status 3 from"):
         host.run("exit 3")
-    with pytest.raises(LabError, match="no end after 1 s"):
+    with pytest.raises(LabError, match="not finished within 1 s"):
         host.run("sleep 60", timeout=1)
     assert host.run("cat", stdin="x\n").stdout == "x\n"
     assert host.run("pgrep -x sleep", check=False).stdout == ""

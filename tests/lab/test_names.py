@@ -1,4 +1,4 @@
-"""The names of a lab's things."""
+"""The names of a lab's parts."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Processes are told apart by their start times, and cgroups end whole families."""
+"""Start times distinguish processes, and killing a cgroup kills all processes in it."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ def test_a_pid_with_another_start_time_is_not_signalled() -> None:
 def test_a_cgroup_ends_with_all_that_it_started(tmp_path: Path) -> None:
     group = Cgroup(f"mlab-test-{os.getpid()}/part")
     try:
-        # The shell ends at once and leaves its child behind.
+        # The shell exits at once and leaves its child behind.
         group.start(["sh", "-c", "setsid sleep 60 & echo $! ; exit"], tmp_path / "out", {})
         wait_until(lambda: (tmp_path / "out").read_text().endswith("\n"), "the child's pid")
         orphan = Process.of(int((tmp_path / "out").read_text()))

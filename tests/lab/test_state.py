@@ -47,7 +47,7 @@ def test_no_lab_is_no_state(tmp_path: Path) -> None:
 def test_a_damaged_record_says_what_to_do(tmp_path: Path, text: str) -> None:
     (tmp_path / ".lab").mkdir()
     (tmp_path / ".lab/lab.json").write_text(text)
-    with pytest.raises(LabError, match="take the lab down"):
+    with pytest.raises(LabError, match="remove the lab"):
         read(tmp_path)
     assert number_of(tmp_path) is None
 

@@ -6,7 +6,7 @@ empty lines, values over several lines, CRLF, no line end at the end, bytes that
 
 from hypothesis import strategies as st
 
-# Existing parameters, so that Postfix itself reads what is made here.
+# Existing parameters, so that Postfix itself can read these files.
 PARAMETERS = (
     "smtpd_banner",
     "mydestination",
@@ -110,7 +110,7 @@ def master_cf(draw: st.DrawFn) -> str:
 
 
 def long_main_cf() -> str:
-    """A main.cf of ten thousand lines, with every parameter defined three times on its way."""
+    """A main.cf of ten thousand lines that defines every parameter three times."""
     lines = []
     for number in range(10_000):
         name = PARAMETERS[number // 1000 % len(PARAMETERS)]
@@ -120,7 +120,7 @@ def long_main_cf() -> str:
 
 
 def long_master_cf() -> str:
-    """A master.cf of ten thousand lines, with the service on port 465 in its midst."""
+    """A master.cf of ten thousand lines, with the service on port 465 in the middle."""
     lines = ["smtp inet n - n - - smtpd"]
     for number in range(2_499):
         lines += [

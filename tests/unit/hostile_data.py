@@ -1,4 +1,4 @@
-"""Data that tries to break out of its place in a file or command, as far as it passes validation."""
+"""Data that tries to escape from its place in a file or command, if it passes validation."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ class Tally:
 
 @st.composite
 def passing(draw: st.DrawFn, tally: Tally) -> Settings:
-    """Settings made of values that pass validation; the default replaces a value that does not."""
+    """Settings of values that pass validation; a value that does not is replaced by its default."""
     data: dict[str, Any] = {}
     for key, values in VALUES.items():
         value = draw(values)

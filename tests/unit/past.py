@@ -1,4 +1,4 @@
-"""Hosts with a past: what a deploy made of them, and what its record says."""
+"""Hosts with a past: their state after a deploy, and its record."""
 
 import json
 from collections.abc import Sequence

@@ -40,7 +40,7 @@ class Side:
 
 
 def without(target: str) -> Break:
-    """Take away an attribute, `module.name` or `module.class.name`."""
+    """Delete an attribute, `module.name` or `module.class.name`."""
     return lambda patch: patch.delattr(target)
 
 
@@ -178,7 +178,7 @@ def _register_file() -> None:
 
 
 def _own_command() -> None:
-    """An operation's command is executed by its own method, and pyinfra takes its word for the outcome."""
+    """An operation's command is executed by its own method, and pyinfra uses the outcome that it returns."""
     from pyinfra.api import operation
     from pyinfra.api.operation import add_op
     from pyinfra.api.operations import run_ops
@@ -333,7 +333,7 @@ def _trouble(check: Callable[[], None]) -> str:
 
 
 def main() -> None:
-    """Check each side, as it is and taken away."""
+    """Check each side, as it is and after it was deleted."""
     pyinfra_internals.make_sockets_cooperative()
     found = {}
     for name, side in SIDES.items():

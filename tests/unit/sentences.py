@@ -99,7 +99,7 @@ def of_python(code: str, place: str) -> Iterator[Sentence]:
     module = ast.parse(code)
     constants = _assigned(module.body)
     for function in ast.walk(module):
-        if not isinstance(function, ast.FunctionDef) or "warning" in function.name:
+        if not isinstance(function, ast.FunctionDef) or re.search("warning|note", function.name):
             continue
         known = {**constants, **_assigned(_own(function))}
         for node in _refusing(function):

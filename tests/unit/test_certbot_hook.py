@@ -1,4 +1,4 @@
-"""certbot's deploy hook: what it becomes beside an owner's lines, and what it does when it runs."""
+"""certbot's deploy hook: its new text, with an owner's lines, and what it does when it runs."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ class Ran:
 
 
 class Machine:
-    """A folder with lineages and a `systemctl` that only notes how it was called."""
+    """A folder with lineages and a `systemctl` that only records its arguments."""
 
     def __init__(self, folder: Path) -> None:
         self.live = folder / "live"
@@ -95,7 +95,7 @@ def machine(tmp_path: Path, pairs: list[Path]) -> Machine:
 # -- what it becomes -------------------------------------------------------------------------------
 
 
-# What owners do, to whether Postfix is surely reloaded whenever the hook runs.
+# Hooks of owners, to whether they certainly reload Postfix whenever they run.
 SURELY = [
     BY_HAND,
     "#!/bin/sh -e\nsystemctl restart postfix.service\n",

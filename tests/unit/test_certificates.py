@@ -1,4 +1,4 @@
-"""What about a host's certificates stops a deploy, and what is only warned of."""
+"""Which problems of a host's certificates refuse a deploy, and which are only warnings."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,7 +21,7 @@ KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 def lineage(name: str, covers: Sequence[str], days: float = 60, key: str | None = None) -> Lineage:
-    """A lineage whose certificate ends that many days from now."""
+    """A lineage whose certificate expires in that many days."""
     subject = x509.Name([])
     now = datetime.now(UTC)
     builder = (
@@ -120,7 +120,7 @@ def test_a_broken_chain_is_an_obstacle(chain: str) -> None:
 
 def test_a_missing_lineage_is_an_obstacle_that_names_what_there_is() -> None:
     found = obstacle(look([Lineage(f"{LIVE}/example.jp")], there=["example.org"]))
-    assert "(there is example.org)" in found
+    assert "(the host has: example.org)" in found
     assert "certbot certonly --cert-name example.jp -d mail.example.jp" in found
 
 
@@ -135,7 +135,7 @@ def test_a_renamed_lineage_is_named_with_the_way_back(there: str, named: bool) -
 
 def test_an_expired_lineage_beside_a_renamed_one_names_that() -> None:
     seen = look([lineage("example.jp", ["mail.example.jp"], days=-1)], there=["example.jp-0001"])
-    assert "there is example.jp-0001 too" in obstacle(seen)
+    assert "certbot also has example.jp-0001, which Postfix does not use" in obstacle(seen)
 
 
 def test_every_further_domain_is_looked_at_by_itself() -> None:

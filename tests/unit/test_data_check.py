@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Nobody listens on this port: each attempt to connect shows as an error.
+# No program listens on this port, so each attempt to connect shows an error.
 GOOD: dict[str, Any] = {"ssh_hostname": "127.0.0.1", "ssh_port": 1, "mail_domain": "example.jp"}
 
 
@@ -70,9 +70,9 @@ def test_every_problem_comes_before_the_first_connection(tmp_path: Path, options
     status, _, said = run(tmp_path, BAD, "deploy.py", *options)
     before, _, after = said.partition("Connecting to hosts")
     warned, *listed, total = [line.strip() for line in before.splitlines() if ": " in line]
-    assert warned.startswith("smtp_auth_on_port_25 is not set for 1 of 1 hosts: they offer logins")
+    assert warned.startswith("smtp_auth_on_port_25 is not set for 1 of 1 hosts: these offer logins")
     assert listed == PROBLEMS
-    assert total.startswith("4 problems in the data of 2 hosts of 3")
+    assert total.startswith("4 problems in the data of 2 of 3 hosts")
     assert tried(after) == {"mail2.example.jp"}
     assert "hunter2" not in said
     assert status == 1
@@ -146,6 +146,6 @@ def test_an_inventory_that_reads_no_group_data_has_the_defaults(tmp_path: Path) 
     assert problems[0] == (
         "mail4.example.jp: mail_domain: required; set it in group_data/ or on the host, e.g. 'example.jp'"
     )
-    assert "1 problems in the data of 1 hosts of 2" in said
+    assert "1 problems in the data of 1 of 2 hosts" in said
     assert "smtp_auth_on_port_25 is not set for 1 of 1 hosts" in said
     assert tried(said) == {"mail2.example.jp"}

@@ -1,4 +1,4 @@
-"""deploy.py reads like the guide, and remove.py like the guide from bottom to top."""
+"""deploy.py has the order of the guide, and remove.py the reverse order."""
 
 import ast
 import subprocess

@@ -40,7 +40,7 @@ def test_a_line_per_change_and_outcome_then_what_could_not_be_read() -> None:
     lines = list(table(FOUND))
     assert "a.example, b.example" in lines[1]
     assert lines[2:] == [
-        "c.example: change 2026-x has no manifest that can be read",
+        "c.example: the manifest of change 2026-x cannot be read",
         "d.example: not reached: timed out",
     ]
 

@@ -102,5 +102,5 @@ def test_a_change_gets_the_instructions_that_were_meant(version: str, found: Set
 
 
 def test_a_good_part_of_the_hostile_values_passed() -> None:
-    """Runs last: the properties above mean something only for values that pass."""
+    """Runs last: the properties above are only meaningful for values that pass."""
     assert TALLY.passed > 500, f"{TALLY.passed} of {TALLY.tried} values passed"

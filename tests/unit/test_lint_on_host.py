@@ -1,4 +1,4 @@
-"""The check of the Perl that is sent to hosts finds what it is there for."""
+"""The check of the Perl that is sent to hosts finds the errors that it is made for."""
 
 from pathlib import Path
 

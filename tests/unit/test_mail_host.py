@@ -1,4 +1,4 @@
-"""What a look prints becomes a `Look`, whatever bytes the host's files hold."""
+"""What a look prints becomes a `Look`, with any bytes in the host's files."""
 
 import pytest
 from hypothesis import given
@@ -70,7 +70,7 @@ service auth {
     ("block", "listener"),
     [
         ("    group = postfix\n    mode = 0660\n    user = postfix\n", Socket("0660", "postfix", "postfix")),
-        # doveconf -n leaves out a setting at its default.
+        # doveconf -n does not print a setting with its default.
         ("    user = postfix\n", Socket("0600", "postfix", "")),
         ("", Socket("0600", "", "")),
         ("    group = \n    mode=0600\n", Socket("0600", "", "")),

@@ -64,15 +64,15 @@ def test_a_parameter_is_commented_out_with_all_its_lines(before: str, after: str
         ("a = 1\n", "a = 1\np = v,\n  # why\n  w\nb = 2\n", "a = 1\n  # why\nb = 2\n"),
         # It had another value, as it was written then.
         ("p=old,\n  older\na = 1\n", "p=v\na = 7\n", "p=old,\n  older\na = 7\n"),
-        # It was commented out, and comes back in its place, wherever that is now.
+        # It was commented out, and is restored in its place, wherever that is now.
         ("p = old\na = 1\n", "b = 2\n#p = old\na = 1\np = v\n", "b = 2\np = old\na = 1\n"),
         ("p = one\np = two\n", "#p = one\np = v\n", "p = one\np = two\n"),
-        # An owner has thrown the comment away, or has put it out of the file's end.
+        # An owner has deleted the comment, or has moved it after the end of the file.
         ("p = old\na = 1\n", "a = 1\np = v\n", "a = 1\np = old\n"),
         ("p = old\n", "a = 1", "a = 1\np = old\n"),
         ("p = old\r\n", "a = 1\r\np = v\r\n", "a = 1\r\np = old\r\n"),
         ("a = 1\n", "a = 2\n", "a = 2\n"),
-        # What stands between the lines of a definition is in its place, and the last definition counts.
+        # The lines between those of a definition are in their place, and the last definition counts.
         ("p =\n \n a\np = b\n", "#p =\n \n# a\np = v\n", "p =\n \n a\np = b\n"),
         ("p = a\np = b\n", "#p = b\nc = 1\np = v\n", "#p = b\nc = 1\np = a\np = b\n"),
         # The last line had no end, and is not the last one now.

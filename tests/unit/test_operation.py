@@ -29,7 +29,7 @@ from smtp_auth.runs.transaction import Transaction
 from tests.unit.scenarios import HOST, RELEASES, stock, wanted
 from tests.unit.test_plan import after
 
-# Each step's operation, and what is said of a host that has it.
+# Each step's operation, and its message if the host already has it.
 OPERATIONS: dict[Callable[..., Any], str] = {
     postfix_tls.certificate: "TLS parameters are as wanted",
     postfix_sni.domains: "every domain's certificate is served",
@@ -37,7 +37,7 @@ OPERATIONS: dict[Callable[..., Any], str] = {
     dovecot_auth_listener.listener: "Dovecot listens in Postfix's spool for Postfix alone",
     postfix_sasl.sasl: "SASL parameters are as wanted",
     submissions_service.service: "the submissions service is as wanted",
-    live.changes: "what runs is what is on the disk",
+    live.changes: "every service runs its current configuration",
 }
 
 

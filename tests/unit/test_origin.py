@@ -24,7 +24,7 @@ def _git(folder: Path, *words: str) -> str:
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A checkout with one commit, in place of this program's."""
+    """A checkout with one commit, instead of this program's."""
     monkeypatch.setattr(origin, "_ROOT", tmp_path)
     _git(tmp_path, "init", "--quiet")
     (tmp_path / "deploy.py").write_text("")

@@ -1,4 +1,4 @@
-"""The wheel: what it holds, and that its command runs where nothing of the checkout is.
+"""The wheel: what it contains, and that its command runs without the checkout.
 
 The wheel is built and installed without a network. Its dependencies are those of the environment that runs
 the tests, whose folder is on the path of the new one: this shows that the wheel is whole, and not that a
@@ -54,7 +54,7 @@ class Installed:
         return subprocess.run(
             [self.prefix / "bin" / program, *arguments],
             cwd=folder,
-            # PYTHONPATH and the like would show it the checkout.
+            # Variables such as PYTHONPATH would let it find the checkout.
             env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(folder)},
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -96,7 +96,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Installe
 
 
 def _files(*names: str) -> Iterator[str]:
-    """Every file of the checkout that these names lead to."""
+    """Every file of the checkout with these names, or below them."""
     for name in names:
         path = ROOT / name
         for file in [path] if path.is_file() else path.rglob("*"):
@@ -163,7 +163,7 @@ def test_history_of_a_host_that_cannot_be_reached(installed: Installed, tmp_path
 def test_without_an_inventory_none_of_ours_is_taken(installed: Installed, tmp_path: Path) -> None:
     done = installed.run(tmp_path, "smtp-auth", "history")
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "no such inventory: inventory.py\n"
+    assert done.stderr == "the inventory inventory.py does not exist\n"
 
 
 _STEPS = """
@@ -197,7 +197,7 @@ def test_an_installation_of_the_checkout_uses_the_checkout(tmp_path: Path) -> No
     assert found.run(tmp_path, "smtp-auth", "--version").stdout == f"smtp-auth {__version__}\n"
     assert found.run(tmp_path, "python", "-c", _STEPS).stdout == f"{ROOT} {len(STEPS)} True\n"
     assert not (found.prefix / _SITE / "smtp_auth").exists()
-    # Its other folders stay out of everybody's way.
+    # Its other folders are not modules that others could import.
     done = found.run(tmp_path, "python", "-c", "import lab")
     assert "No module named 'lab'" in done.stderr
 

@@ -34,7 +34,7 @@ def planned(look: Look, **data: object) -> Plan:
 
 
 def after(look: Look, plan: Plan) -> Look:
-    """The host when the plan has been carried out, as a look would then see it."""
+    """The host after the plan was carried out, as a look would see it."""
     coming = {change.file.path: change for change in plan.files}
     files = {
         key: replace(file, content=coming[file.path].content, mode=coming[file.path].mode)
@@ -48,7 +48,7 @@ def after(look: Look, plan: Plan) -> Look:
 
 
 def test_a_plan_is_made_without_pyinfra() -> None:
-    """What decides stands apart from what carries it out: plans can be made and read anywhere."""
+    """Making a plan does not need what carries it out, so plans can be made and read anywhere."""
     packages = ("postfix", "plan", "past", "services", "on_host")
     modules = [
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
@@ -283,7 +283,7 @@ def test_what_a_terminal_would_obey_is_shown_escaped() -> None:
 
 
 def test_a_further_step_is_one_more_in_the_list() -> None:
-    """Look, plan, preview and JSON know a step by its place in the list alone."""
+    """Look, plan, preview and JSON need only the list of steps to know a step."""
 
     def edit(draft: Draft) -> None:
         draft.set_parameters({"smtpd_helo_required": "yes"})
@@ -302,7 +302,7 @@ def test_a_key_of_a_kind_that_nobody_knows_is_an_obstacle() -> None:
         look.certificates["example.jp"], key="-----BEGIN PUBLIC KEY-----\nMAA=\n-----END PUBLIC KEY-----\n"
     )
     [reason] = planned(replace(look, certificates={"example.jp": unknown})).refusals
-    assert "whether privkey.pem belongs to fullchain.pem cannot be told" in reason
+    assert "it is unknown whether privkey.pem belongs to fullchain.pem" in reason
 
 
 def test_the_proof_asks_for_each_lineages_certificate_by_a_name_of_its_own() -> None:

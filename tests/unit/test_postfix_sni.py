@@ -1,4 +1,4 @@
-"""Which certificate a client gets for a name: the table, and its place among an owner's."""
+"""Which certificate Postfix serves for a name: our table, and its place among an owner's tables."""
 
 from dataclasses import replace
 

@@ -33,7 +33,7 @@ def test_a_second_run_changes_nothing(version: str) -> None:
 
 
 def test_a_value_that_means_the_same_stays_as_it_is_written() -> None:
-    """`postconf -x` expands what the owner wrote as `$mydomain`: the look holds what it means."""
+    """`postconf -x` expands the owner's `$mydomain`, so the look has the expanded value."""
     written = "smtpd_tls_cert_file = /etc/letsencrypt/live/$mydomain/fullchain.pem\n"
     look = with_main_cf(stock("3.10.5"), written)
     look = replace(look, parameters={**look.parameters, "smtpd_tls_cert_file": FULLCHAIN})

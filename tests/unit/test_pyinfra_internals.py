@@ -1,4 +1,4 @@
-"""What this program needs of pyinfra beyond its documented interface is there, and would be missed."""
+"""pyinfra has what this program uses beyond its documented interface, and the tests notice if it does not."""
 
 import ast
 import inspect
@@ -19,7 +19,7 @@ Found = dict[str, tuple[str, str]]
 
 @pytest.fixture(scope="module")
 def found() -> Found:
-    """Each function's trouble with pyinfra as it is, and with its part taken away."""
+    """Each function's errors with pyinfra as it is, and with its part deleted."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.unit.pyinfra_side"],
         cwd=ROOT,

@@ -1,4 +1,4 @@
-"""What lists of restrictions let through, and how lists and parameters are read."""
+"""What lists of restrictions permit, and how lists and parameters are read."""
 
 import pytest
 

@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 RESTRICTION_KEYS = [key for key in DEFAULTS if key.startswith("mua_")]
 
-# What no text of any key may hold: line ends, white space, and what shells and Postfix obey.
+# What no text of any key may contain: line ends, white space, and special characters of shells and Postfix.
 POISON = [
     "\n", "\r", "\t", "\0", "\x1b", " ", "$", "$(id)", "`id`", ";", "|", "&", "#", "{", "}", "'", '"',
     "\\", "a\nb", "a b", "a;b", "a$b", "a`b`", "a{b", "../x", "/../x", "x/..", " x", "x ", "x\n",
@@ -109,7 +109,7 @@ def test_a_list_key_takes_no_poison(key: str, value: str) -> None:
     assert [problem.key for problem in refused(**{key: [value]})] == [key]
 
 
-# A relative path names a map that Postfix reads, if it is there: nothing is written by it.
+# A relative path names a map that Postfix reads, if it exists: nothing is written there.
 @pytest.mark.parametrize("value", [text for text in [*POISON, ""] if ".." not in text])
 @pytest.mark.parametrize("key", RESTRICTION_KEYS)
 def test_an_argument_of_a_restriction_takes_no_poison(key: str, value: str) -> None:
@@ -138,7 +138,7 @@ def test_a_value_of_another_type_is_refused(key: str, value: object) -> None:
         ("verify_seconds", int),
         ("verify_seconds", float),
     )
-    # Nobody greets in no time at all.
+    # No server can greet in 0 seconds.
     if fits and (key, value) != ("verify_seconds", 0):
         assert wanted(**{key: value})
     else:
@@ -243,7 +243,7 @@ def test_restrictions_keep_their_order_and_arguments() -> None:
 @pytest.mark.parametrize("value", ["}{", "{", "a}", "(", "$(x", "${x)", "({)}"])
 def test_an_options_braces_and_parentheses_have_to_pair(value: str) -> None:
     [problem] = refused(submissions_options={"syslog_name": value})
-    assert "do not pair" in problem.accepted
+    assert "do not match" in problem.accepted
 
 
 def test_an_options_white_space_is_folded_as_postfix_reads_it() -> None:
@@ -274,8 +274,8 @@ def test_an_unknown_key_names_the_nearest_and_not_its_value(key: object, hint: s
         ("verify_ca_file", "/nowhere/ca.pem", "the path of a file"),
         ("verify_ca_file", "x" * 300, "the path of a file"),
         ("verify_addresses", "DNS", "one of dns, ssh"),
-        ("verify_days_left", -1, "a number of days"),
-        ("verify_days_left", True, "a number of days"),
+        ("verify_days_left", -1, "a whole number of days"),
+        ("verify_days_left", True, "a whole number of days"),
     ],
 )
 def test_a_key_of_verification_is_checked_as_any_other(key: str, value: object, accepted: str) -> None:
@@ -364,4 +364,4 @@ def test_a_lineage_of_no_domain_is_refused() -> None:
 @pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan"), "5", None, True])
 def test_seconds_are_more_than_none(value: object) -> None:
     (problem,) = refused(verify_seconds=value)
-    assert (problem.key, problem.accepted) == ("verify_seconds", "give a number of seconds")
+    assert (problem.key, problem.accepted) == ("verify_seconds", "give a number of seconds, more than 0")

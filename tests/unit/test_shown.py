@@ -1,4 +1,4 @@
-"""Nothing that a host or a peer says is obeyed by a terminal or a shell."""
+"""What a host or a peer says is escaped, so that no terminal or shell acts on it."""
 
 import socket
 from pathlib import Path

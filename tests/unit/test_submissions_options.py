@@ -119,7 +119,7 @@ def test_a_service_that_lets_in_others_is_refused_unless_a_key_replaces_a_list()
         ((), True),
         (("syslog_name=x",), True),
         (tuple(OPEN), False),
-        # Whoever sends no HELO does not meet it.
+        # Postfix does not check this list if a client sends no HELO.
         ((*OPEN, f"smtpd_helo_restrictions={LOGIN_ONLY}"), False),
         ((*OPEN, f"smtpd_sender_restrictions={LOGIN_ONLY}"), True),
     ],

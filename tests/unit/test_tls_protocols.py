@@ -21,7 +21,7 @@ from smtp_auth.postfix.tls_protocols import allowed, meets
         ("!SSLv2:!sslv3 , !TLSV1", "TLSv1.1 TLSv1.2 TLSv1.3"),
         ("TLSv1.2, TLSv1.3, !TLSv1.3", "TLSv1.2"),
         (">=0400", ""),
-        # Postfix cannot read these, and then speaks no TLS.
+        # Postfix cannot read these lists, and then does not offer TLS.
         (">=TLSv1.4", ""),
         ("TLS", ""),
         (">=03 04", ""),

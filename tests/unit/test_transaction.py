@@ -1,4 +1,4 @@
-"""What pyinfra is told of a change, and what the report says of it."""
+"""What a change returns to pyinfra, and what the report says of it."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def host() -> Host:
 
 
 def execute(host: Host, monkeypatch: pytest.MonkeyPatch, change: Any) -> tuple[bool, list[str]]:
-    """What pyinfra is told of a change that is this function."""
+    """What this function, used as a change, returns to pyinfra."""
     monkeypatch.setattr(transaction, "change", change)
     succeeded, output = Transaction(ASKED).execute(host.state, host, {})
     return succeeded, output.stderr_lines
@@ -62,7 +62,7 @@ def test_an_error_in_this_program_fails_the_host_alone(host: Host, monkeypatch: 
 
     succeeded, [line] = execute(host, monkeypatch, change)
     assert not succeeded
-    assert "an error in this program, which fails this host alone: KeyError: 'unforeseen'" in line
+    assert "an error in this program, which fails only this host: KeyError: 'unforeseen'" in line
     assert report._told.outcomes[host][0] is Outcome.FAILED
 
 

@@ -1,4 +1,4 @@
-"""Post-deploy verification: proves from outside and from inside that every host of the inventory serves.
+"""Post-deploy verification: proves from outside and on the host that every host of the inventory works.
 
 It changes nothing on any host. With --mailbox it logs in and sends one message to that mailbox.
 """

@@ -4,14 +4,14 @@
     pytest tests/verify --limit mail1.example.jp       as with pyinfra: names, patterns, groups
     pytest tests/verify --inventory other.py           another inventory
     pytest tests/verify --data verify_ca_file=ca.pem   data keys over those of the inventory
-    pytest tests/verify --mailbox alice                log in, too; the password comes from the
+    pytest tests/verify --mailbox alice                log in, too; the password is read from the
                                                        environment (VERIFY_PASSWORD) or a prompt
     pytest tests/verify --json FILE --junitxml FILE    for programs
 
     pytest tests/verify -v                             every check and every host, not only what did not pass
 
-All hosts are looked at first, side by side; the checks then judge what was seen. A check names among its
-arguments what it looks at: the observers (outside.py, inside.py, mailbox.py and others) are fixtures.
+First, all hosts are looked at in parallel. The checks then judge what was seen. The arguments of a check are
+the observers that it needs (from outside.py, inside.py, mailbox.py and others): these are fixtures.
 """
 
 import getpass
@@ -37,26 +37,26 @@ from smtp_auth.verify.target import OBSERVERS, Caution, Mailbox, Target, Unseen
 
 PASSWORD = "VERIFY_PASSWORD"
 
-# Their observers are known once they are loaded.
+# Loading these modules registers their observers.
 _OBSERVING = (addresses, connection, inside, mailbox, outside, reach, renewal)
 
 _TARGETS = pytest.StashKey[list[Target]]()
-# By what pytest calls the check.
+# By pytest's ID of the check.
 _OUTCOMES = pytest.StashKey[dict[str, Outcome]]()
 _REPORTED_BY = pytest.StashKey[str]()
 
-# Looks taken at the same time, over all hosts.
+# How many observers run at the same time, over all hosts.
 _SIDE_BY_SIDE = 64
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options; those that pyinfra has, too, have the same names and meanings."""
+    """Add the options. Options that pyinfra has, too, have the same names and meanings."""
     group = parser.getgroup("verify", "verification of deployed hosts")
     group.addoption("--inventory", metavar="FILE", help="pyinfra's inventory; inventory.py by default")
     group.addoption("--limit", action="append", default=[], metavar="HOST", help="as pyinfra's --limit")
     group.addoption("--data", action="append", default=[], metavar="KEY=VALUE", help="as pyinfra's --data")
     group.addoption("--mailbox", metavar="LOGIN", help="log in as this user and send a message to it")
-    group.addoption("--json", metavar="FILE", help="write every host's outcomes here")
+    group.addoption("--json", metavar="FILE", help="write every host's outcomes to this file")
 
 
 @pytest.hookimpl(trylast=True)
@@ -70,9 +70,9 @@ def pytest_configure(config: pytest.Config) -> None:
     except FleetError as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[_OUTCOMES] = {}
-    # The table tells them.
+    # The table shows the warnings.
     options.disable_warnings = True
-    # The report at the end tells each failure once: no traceback and no list by pytest itself.
+    # The report at the end shows each failure once, so pytest need not print tracebacks and a list.
     options.tbstyle = "no" if options.tbstyle == "auto" else options.tbstyle
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
@@ -80,12 +80,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Without a mailbox there is nothing to log in with."""
+    """Leave out the checks that log in if no mailbox is given."""
     return True if collection_path.name == "test_mailbox.py" and not config.option.mailbox else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Every check for every host; a check with the argument `step` also for every step."""
+    """Run every check for every host, and a check with the argument `step` for every step, too."""
     found = metafunc.config.stash[_TARGETS]
     metafunc.parametrize("target", found, ids=[target.name for target in found], scope="session")
     if "step" in metafunc.fixturenames:
@@ -94,7 +94,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> None:
-    """Look at everything that the chosen checks ask about, on all hosts side by side."""
+    """Run all observers that the chosen checks need, on all hosts in parallel."""
     if session.config.option.collectonly or session.testsfailed:
         return
     looks = {
@@ -105,7 +105,7 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     }
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        # `wrong_logins` takes longest and goes first; the other looks follow host by host.
+        # `wrong_logins` takes longest, so it is started first; the others follow host by host.
         ordered = sorted(looks, key=lambda look: look[1].__name__ != "wrong_logins")
         running = {pool.submit(_try_look, *look): look[0] for look in ordered}
         _show_progress(reporter, running)
@@ -134,12 +134,12 @@ def _try_look(target: Target, observe: Callable[[Target], Any]) -> None:
     try:
         target.see(observe)
     except Exception:
-        # The check that asks for it raises it again, and reports it.
+        # The check that needs this observer raises the exception again, and reports it.
         return
 
 
 def _fixture(observe: Callable[[Target], Any]) -> Callable[..., Any]:
-    """What an observer found on the check's host; where it could not look, the check is skipped."""
+    """A fixture: what an observer found on the check's host. If it could not look, the check is skipped."""
 
     def seen(target: Target, request: pytest.FixtureRequest) -> Any:
         try:
@@ -160,7 +160,7 @@ globals().update({f"_{name}": _fixture(observe) for name, observe in OBSERVERS.i
 
 @pytest.hookimpl(wrapper=True)
 def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """Escape what a check says, wherever pytest shows it: hosts and their peers have said parts of it."""
+    """Escape what a check says, wherever pytest shows it: parts of it are output of hosts and their peers."""
     try:
         return (yield)
     except Unseen as reason:
@@ -175,12 +175,12 @@ def _shown(text: str) -> str:
 
 
 def pytest_warning_recorded(warning_message: warnings.WarningMessage, nodeid: str) -> None:
-    """Keep what a check warns of: pytest collects it, and the table tells it."""
+    """Keep the warnings of a check: pytest collects them, and the table shows them."""
     if issubclass(warning_message.category, Caution):
         _cautions.setdefault(nodeid, []).append(_shown(str(warning_message.message)))
 
 
-# By the check's node; pytest gives that hook no session.
+# By pytest's ID of the check. A global, because pytest gives the hook above no session.
 _cautions: dict[str, list[str]] = {}
 
 
@@ -199,7 +199,7 @@ def pytest_runtest_makereport(
             report.outcome,
             _reason(call),
             seconds=seconds,
-            # pytest's `record_property`: its JUnit file has them, too.
+            # From pytest's `record_property`, so that its JUnit file has them, too.
             measured={str(name): float(str(value)) for name, value in item.user_properties},
             reported_by=item.stash.get(_REPORTED_BY, ""),
         )
@@ -212,12 +212,12 @@ def _target(item: pytest.Function) -> Target:
 
 
 def _looks(item: pytest.Function) -> list[str]:
-    """The names of the observers that a check asks."""
+    """The names of the observers that a check needs."""
     return [name for name in item.fixturenames if name in OBSERVERS]
 
 
 def _check(item: pytest.Function) -> str:
-    """A check's name for people: `as deployed: SMTP TLS` for one that goes over the steps."""
+    """A check's name for people: `as deployed: SMTP TLS` if it runs once per step."""
     name = item.originalname.removeprefix("test_").replace("_", " ")
     step = item.callspec.params.get("step")
     return f"{name}: {step.name}" if isinstance(step, Step) else name
@@ -248,7 +248,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the file for programs. What could not be looked at, and no check tells why, has failed."""
+    """Write the JSON file. A check that was skipped for a reason that no other check reports has failed."""
     outcomes = _outcomes(session.config)
     if session.config.option.json:
         write_json(outcomes, Path(session.config.option.json))

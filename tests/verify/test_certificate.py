@@ -15,24 +15,24 @@ from smtp_auth.verify.inside import Owner, readers
 from smtp_auth.verify.outside import WRONG_NAME, Session
 from smtp_auth.verify.target import Target, caution
 
-_RELOAD = "Postfix still holds another one: systemctl reload postfix, and check that certbot's hook does so"
+_RELOAD = "Postfix has not loaded it: run systemctl reload postfix, and check that certbot's hook does that"
 
 
 def test_the_chain_verifies(untrusted: dict[str, str]) -> None:
     failed = {address: reason for address, reason in untrusted.items() if reason}
     assert not failed, (
-        f"clients refuse the certificate: {failed}; renew it (certbot renew), or, for an authority of your "
-        "own, name its certificate in verify_ca_file"
+        f"clients refuse the certificate: {failed}; renew it (certbot renew). If you have an authority of "
+        "your own, set verify_ca_file to the file with its certificate"
     )
 
 
 def test_the_name_is_covered(covered: dict[str, bool], target: Target) -> None:
     name = target.settings.mail_hostname
-    assert covered[name], f"the certificate does not cover {name}: issue it for that name too"
+    assert covered[name], f"the certificate does not cover {name}: issue it for that name, too"
 
 
 def test_a_wrong_name_is_not_covered(covered: dict[str, bool]) -> None:
-    assert not covered[WRONG_NAME], f"the certificate covers {WRONG_NAME}: it is no host's certificate"
+    assert not covered[WRONG_NAME], f"the certificate covers {WRONG_NAME}: it is not a certificate for a host"
 
 
 def test_the_certificate_has_days_left(
@@ -44,8 +44,8 @@ def test_the_certificate_has_days_left(
         end = certificate.not_valid_after_utc
         left = (end - datetime.now(UTC)).days
         assert left >= wanted, (
-            f"{where}: the certificate ends on {end:%Y-%m-%d}, in {left} days, and {wanted} are wanted: "
-            "does certbot's timer run? certbot renew on the host says why not"
+            f"{where}: the certificate expires on {end:%Y-%m-%d}, in {left} days; verify_days_left = "
+            f"{wanted}. Check that certbot's timer runs; certbot renew on the host shows why a renewal fails"
         )
 
 
@@ -53,11 +53,14 @@ def test_the_intermediates_are_sent(sessions_465: dict[str, Session], untrusted:
     for address, session in sessions_465.items():
         chain = session.chain
         alone = len(chain) == 1 and untrusted[address]
-        assert not alone, f"{address}: the certificate comes alone: serve fullchain.pem, not cert.pem"
+        assert not alone, (
+            f"{address}: the server does not send the intermediate certificates: serve fullchain.pem, not "
+            "cert.pem"
+        )
         for issued, issuer in pairwise(chain):
             assert issued.issuer == issuer.subject, (
-                f"{address}: the certificate after that of {_name(issued)} is not its issuer's but that of "
-                f"{_name(issuer)}: serve certbot's fullchain.pem as it is"
+                f"{address}: the certificate after that of {_name(issued)} must be its issuer's, but is that "
+                f"of {_name(issuer)}: serve certbot's fullchain.pem unchanged"
             )
 
 
@@ -99,11 +102,13 @@ def test_key_and_certificate_belong_together(
     look: Look, disk_chains: dict[str, list[x509.Certificate]]
 ) -> None:
     for domain, lineage in look.certificates.items():
-        assert lineage.key, f"{lineage.directory}/privkey.pem is missing or cannot be read: renew it"
+        assert lineage.key, (
+            f"{lineage.directory}/privkey.pem is missing or cannot be read: renew the certificate"
+        )
         certificate = disk_chains[domain][0]
         assert load_pem_public_key(lineage.key.encode()) == certificate.public_key(), (
             f"{lineage.directory}: privkey.pem does not belong to fullchain.pem: "
-            f"certbot renew --force-renewal --cert-name {domain}"
+            f"run certbot renew --force-renewal --cert-name {domain}"
         )
 
 
@@ -111,8 +116,8 @@ def test_the_key_is_readable_by_root_alone(key_owners: dict[str, tuple[Owner, ..
     for key, owners in key_owners.items():
         assert owners, f"{key} is missing"
         others = readers(owners)
-        advice = f"{owners[0].path} can be read by {', '.join(others)}: chmod 600, chown root:root"
-        # Debian's own way to let other servers on the host read a key (package ssl-cert).
+        advice = f"{', '.join(others)} can read {owners[0].path}: run chmod 600 and chown root:root"
+        # On Debian, other servers on the host read keys as members of this group (package ssl-cert).
         assert set(others) <= {"group ssl-cert"}, advice
         if others:
             caution(advice)
@@ -120,14 +125,14 @@ def test_the_key_is_readable_by_root_alone(key_owners: dict[str, tuple[Owner, ..
 
 def _leave_to_its_owner(look: Look) -> None:
     if has_own_certificate(look.submissions_services):
-        pytest.skip("the service on port 465 has a certificate of its owner's in master.cf")
+        pytest.skip("the host's owner has set a certificate for port 465 in master.cf")
 
 
 def _served_as_on_disk(sessions: dict[str, Session], wanted: x509.Certificate) -> None:
     for address, session in sessions.items():
         assert _digest(session.certificate) == _digest(wanted), (
             f"{address} serves the certificate of {session.certificate.not_valid_before_utc:%Y-%m-%d %H:%M} "
-            f"for {_name(session.certificate)}, but the one on the disk is of "
+            f"for {_name(session.certificate)}, but the one on the disk is that of "
             f"{wanted.not_valid_before_utc:%Y-%m-%d %H:%M} for {_name(wanted)}; {_RELOAD}"
         )
 

@@ -28,29 +28,30 @@ def test_dovecot_is_enabled_and_running(dovecot_units: tuple[Unit, ...]) -> None
 
 
 def test_the_host_listens_on_its_ports(look: Look) -> None:
-    """Port 25 only where master.cf serves it: a host may be for submission alone."""
+    """Port 25 only if master.cf serves it: some hosts are only for submission."""
     wanted = {465} | ({25} if serves_port_25(look.master_cf.content or "") else set())
     missing = wanted - look.listening
     assert not missing, (
-        f"nothing listens on {sorted(missing)}: does Postfix run, and is the service in master.cf?"
+        f"no program listens on port {', '.join(map(str, sorted(missing)))}: check that Postfix runs, and "
+        "that the service is in master.cf"
     )
 
 
 def test_postfix_owns_port_465(owners_465: tuple[str, ...], master_pid: str) -> None:
-    # Its children inherit the socket.
+    # Other processes may hold the socket, too: master's children inherit it.
     assert f"master (pid {master_pid})" in owners_465, (
-        f"port 465 belongs to {', '.join(owners_465) or 'nobody'} and not to Postfix's master: stop that "
-        "program"
+        f"{', '.join(owners_465) or 'no program'} listens on port 465 instead of Postfix's master: stop that "
+        "program, or start Postfix"
     )
 
 
 def test_no_reload_is_pending(plan: Plan) -> None:
     reasons = [reason for reload in plan.reloads for reason in reload.due]
-    assert not reasons, f"{'; '.join(reasons)}: deploy again, or systemctl reload postfix dovecot"
+    assert not reasons, f"{'; '.join(reasons)}: deploy again, or run systemctl reload postfix dovecot"
 
 
 def test_the_log_since_the_last_reload_has_no_fatal_error(troubles: tuple[str, ...]) -> None:
-    assert not troubles, "mail was held up:\n" + "\n".join(troubles)
+    assert not troubles, "Postfix has logged errors that stop mail:\n" + "\n".join(troubles)
 
 
 # -- what is configured -------------------------------------------------------------------------------
@@ -60,18 +61,18 @@ def test_as_deployed(plan: Plan, step: Step) -> None:
     """Every step finds on the host what it wants."""
     edits = plan.edits_of(step)
     lines = "\n".join(step_lines(Plan(edits=edits), step))
-    assert not edits, f"the host is not as a deploy leaves it:\n{lines}\n{_DEPLOY}"
+    assert not edits, f"the host differs from what a deploy writes:\n{lines}\n{_DEPLOY}"
 
 
 def test_postfix_has_no_complaint(complaints: tuple[str, ...]) -> None:
-    """What Postfix only warns of, such as a parameter that nothing uses, keeps no mail from its way."""
+    """A warning of Postfix, for example about a parameter that nothing uses, does not stop mail."""
     errors = [line for line in complaints if not re.search(r"^warning: |: warning: ", line)]
     assert not errors, "\n".join(errors)
     for line in complaints:
         caution(line)
 
 
-def test_nothing_stands_in_the_way_of_a_deploy(look: Look, target: Target) -> None:
+def test_nothing_prevents_a_deploy(look: Look, target: Target) -> None:
     plan = plan_of(target.settings, look, STEPS)
     assert not plan.refusals, "\n".join(plan.refusals)
     for warning in plan.warnings:
@@ -84,22 +85,22 @@ def test_nothing_stands_in_the_way_of_a_deploy(look: Look, target: Target) -> No
 def test_dovecots_configuration_has_the_auth_listener(look: Look) -> None:
     found, wanted = look.listener, dovecot_auth_listener.WANTED
     assert found == wanted, (
-        f"doveconf -n says of {look.queue_directory}/private/auth {found}, wanted {wanted}: "
-        "deploy again, or remove the setting that overrules it"
+        f"in doveconf -n, {look.queue_directory}/private/auth is {found}, but must be {wanted}: "
+        "deploy again, or delete the setting that overrules it"
     )
 
 
 def test_the_auth_listener_is_for_postfix_alone(look: Look) -> None:
     found, wanted = look.socket, dovecot_auth_listener.WANTED
     assert found == wanted, (
-        f"{look.queue_directory}/private/auth is {found}, wanted {wanted}: deploy again, or "
-        "systemctl reload dovecot if its configuration already says so"
+        f"{look.queue_directory}/private/auth is {found}, but must be {wanted}: deploy again, or "
+        "run systemctl reload dovecot if its configuration is right already"
     )
 
 
 def test_dovecot_answers_on_the_auth_listener(listener_proof: str) -> None:
     error = listener_proof
-    assert not error, f"{error}: doveconf -n and journalctl -u dovecot say why"
+    assert not error, f"{error}: doveconf -n and journalctl -u dovecot show the reason"
 
 
 # -- certbot's hook -----------------------------------------------------------------------------------
@@ -107,25 +108,28 @@ def test_dovecot_answers_on_the_auth_listener(listener_proof: str) -> None:
 
 def test_certbot_can_run_the_hook(look: Look, hook: Hook) -> None:
     path, found = look.files[HOOK.key].path, hook
-    assert found.executable, f"certbot skips {path}, which is not executable: chmod +x"
-    assert found.interpreter_runs, f"{path} begins with {found.interpreter!r}, which cannot run it"
-    assert not found.parse_error, f"{path} does not parse: {found.parse_error}"
-    assert not found.call_error, f"{path} fails although there is nothing to do: {found.call_error}"
+    assert found.executable, f"certbot skips {path}, because it is not executable: run chmod +x"
+    assert found.interpreter_runs, (
+        f"{path} names {found.interpreter!r} in its first line, and that program does not exist or cannot run"
+    )
+    assert not found.parse_error, f"{path} has a syntax error: {found.parse_error}"
+    assert not found.call_error, f"{path} fails even if there is nothing to reload: {found.call_error}"
 
 
 def test_what_the_hook_reloads_can_be_reloaded(hook: Hook) -> None:
     wrong = [unit for unit, can in hook.reloads.items() if not can]
     assert not wrong, (
-        f"systemd cannot reload {', '.join(wrong)}: is it installed, running, and spelt correctly?"
+        f"systemd cannot reload {', '.join(wrong)}: check that it is installed, is running, and is spelt "
+        "correctly"
     )
 
 
 def _enabled_and_running(units: tuple[Unit, ...]) -> None:
     for unit in units:
         assert unit.running, (
-            f"{unit.name} does not run: {command('systemctl', 'start', unit.name)}, "
-            f"{command('journalctl', '-u', unit.name)}"
+            f"{unit.name} is not running: run {command('systemctl', 'start', unit.name)}; "
+            f"{command('journalctl', '-u', unit.name)} shows why it stopped"
         )
         assert unit.enabled, (
-            f"{unit.name} does not start with the host: {command('systemctl', 'enable', unit.name)}"
+            f"{unit.name} does not start when the host boots: run {command('systemctl', 'enable', unit.name)}"
         )

@@ -1,4 +1,4 @@
-"""The host is there, and so are its ports."""
+"""The host and its ports are reachable."""
 
 from collections.abc import Mapping
 
@@ -15,38 +15,41 @@ def test_the_data_is_valid(target: Target) -> None:
 
 def test_the_host_is_up(why_down: str) -> None:
     error = why_down
-    assert not error, f"nothing on it answers ({error}): is the host switched on, and its network up?"
+    assert not error, (
+        f"the host does not answer on any port ({error}): check that it is switched on, and its network"
+    )
 
 
 def test_the_host_is_reached_over_ssh(connection_error: str) -> None:
     error = connection_error
-    assert not error, f"{error}: pyinfra connects the same way, see the host's ssh_… data"
+    assert not error, f"{error}: pyinfra connects in the same way; check the host's ssh_… data"
 
 
-def test_the_name_leads_to_an_address(name_lookup: tuple[tuple[str, ...], str]) -> None:
+def test_the_name_resolves(name_lookup: tuple[tuple[str, ...], str]) -> None:
     _, problem = name_lookup
     assert not problem, (
-        f"{problem}: add it to DNS, or set mail_hostname to the name that mail programs use "
-        '(before DNS knows it, verify_addresses = "ssh" connects where SSH does)'
+        f"{problem}: check DNS and this machine's network, or set mail_hostname to the name that mail "
+        'programs use (before the name is in DNS, verify_addresses = "ssh" connects to the address that '
+        "SSH uses)"
     )
 
 
 def test_port_465_is_reachable_on_each_address(connections_465: dict[str, OSError | None]) -> None:
     failed = {address: error for address, error in connections_465.items() if error}
     assert not failed, (
-        f"port 465 does not answer: {_listed(failed)}; is the service in master.cf running, does it "
-        "listen on that address, and does a firewall let mail programs through?"
+        f"port 465 does not answer: {_listed(failed)}; check that the service is in master.cf, that Postfix "
+        "runs and listens on that address, and that no firewall blocks the port"
     )
 
 
 def test_port_25_is_reachable_unless_it_is_blocked_from_here(
     connections_25: dict[str, OSError | None], look: Look
 ) -> None:
-    """Providers block port 25 on the way out, which looks like a time-out; a refusal is the host's."""
+    """Many providers block outgoing connections to port 25, so they time out. Only the host refuses one."""
     if not serves_port_25(look.master_cf.content or ""):
         pytest.skip("the host does not serve port 25")
     refused = {address: e for address, e in connections_25.items() if isinstance(e, ConnectionError)}
-    assert not refused, f"port 25 does not answer: {_listed(refused)}; is Postfix running?"
+    assert not refused, f"port 25 refuses connections: {_listed(refused)}; check that Postfix runs"
 
 
 def _listed(failed: Mapping[str, OSError | None]) -> str:

@@ -1,4 +1,4 @@
-"""Port 465 as mail programs meet it, and logins on port 25 (RFC 8314, RFC 4954)."""
+"""Port 465 as mail programs see it, and logins on port 25 (RFC 8314, RFC 4954)."""
 
 from collections.abc import Callable
 
@@ -8,14 +8,14 @@ from smtp_auth.verify.conversation import Reply, extension
 from smtp_auth.verify.outside import SLOW_DNS, Session
 from smtp_auth.verify.target import Target
 
-_LOG = "the log of Postfix says why (journalctl -u 'postfix*')"
+_LOG = "Postfix's log shows the reason (journalctl -u 'postfix*')"
 
 _VERSIONS = ("TLSv1.2", "TLSv1.3")
 
 
 def test_port_465_greets_inside_tls(attempts_465: dict[str, Session | str]) -> None:
     failed = {address: one for address, one in attempts_465.items() if isinstance(one, str)}
-    assert not failed, f"no SMTP session inside TLS: {failed}; {_LOG}"
+    assert not failed, f"port 465 gives no SMTP session inside TLS: {failed}; {_LOG}"
 
 
 def test_port_465_greets_in_time(
@@ -27,11 +27,11 @@ def test_port_465_greets_in_time(
         record_property(part, seconds)
     for address, session in sessions_465.items():
         parts = ", ".join(f"{part} {seconds:.1f} s" for part, seconds in session.pace.items())
-        cause = "is the network slow, or a firewall in the way"
+        cause = "is the network slow, or does a firewall delay connections"
         if session.pace["connection"] < limit / 2:
             cause = SLOW_DNS
         assert sum(session.pace.values()) <= limit, (
-            f"{address} needs longer than verify_seconds = {limit:g}: {parts}; {cause}?"
+            f"{address} takes longer than verify_seconds = {limit:g}: {parts}; {cause}?"
         )
 
 
@@ -39,15 +39,16 @@ def test_port_465_speaks_tls_at_the_floor_or_above(sessions_465: dict[str, Sessi
     floor = target.settings.tls_minimum_version
     for address, session in sessions_465.items():
         assert session.version in _VERSIONS[_VERSIONS.index(floor) :], (
-            f"{address} agrees to {session.version}, below {floor}: look at smtpd_tls_mandatory_protocols"
+            f"{address} uses {session.version}, which is older than {floor}: check "
+            "smtpd_tls_mandatory_protocols"
         )
 
 
 def test_port_465_refuses_older_tls(old_versions: dict[str, str]) -> None:
     accepted = [version for version, refusal in old_versions.items() if not refusal]
     assert not accepted, (
-        f"{', '.join(accepted)} is accepted: set smtpd_tls_mandatory_protocols (deploy again), "
-        "and look for an -o smtpd_tls_mandatory_protocols in master.cf"
+        f"port 465 accepts {', '.join(accepted)}: set smtpd_tls_mandatory_protocols (deploy again), "
+        "and look for -o smtpd_tls_mandatory_protocols in master.cf"
     )
 
 
@@ -66,18 +67,21 @@ def test_port_465_offers_logins(sessions_465: dict[str, Session]) -> None:
             "smtpd_sasl_exceptions_networks contains this machine"
         )
         assert "PLAIN" in offered, (
-            f"{address} offers {' '.join(offered)} and not PLAIN, which mail programs use"
+            f"{address} offers {' '.join(offered)}, but not PLAIN, which mail programs use"
         )
 
 
 def test_port_25_greets(attempt_25: Reply | str) -> None:
     reply = attempt_25
-    assert isinstance(reply, Reply), f"{reply}; {_LOG}"
+    assert isinstance(reply, Reply), f"port 25 does not greet: {reply}; {_LOG}"
 
 
 def test_port_25_offers_no_login_before_starttls(hello_25: Reply) -> None:
     offered = extension(hello_25, "AUTH")
-    assert offered is None, "a password would go in plain text: set smtpd_tls_auth_only = yes"
+    assert offered is None, (
+        "port 25 offers logins without TLS, so passwords would be sent in plain text: "
+        "set smtpd_tls_auth_only = yes"
+    )
 
 
 def test_port_25_offers_logins_inside_tls_only_where_wanted(
@@ -88,7 +92,7 @@ def test_port_25_offers_logins_inside_tls_only_where_wanted(
     for address, session in sessions_25.items():
         offered = extension(session.hello, "AUTH") is not None
         assert offered == wanted, (
-            f"{address} {'offers' if offered else 'does not offer'} AUTH, and smtp_auth_on_port_25 is {key}: "
+            f"{address} {'offers' if offered else 'does not offer'} AUTH, but smtp_auth_on_port_25 is {key}: "
             f"set smtpd_sasl_auth_enable = {'yes' if wanted else 'no'} (deploy again)"
         )
 
@@ -96,5 +100,5 @@ def test_port_25_offers_logins_inside_tls_only_where_wanted(
 def test_a_wrong_password_is_refused_twice(wrong_logins: list[str]) -> None:
     for attempt, reply in enumerate(wrong_logins, 1):
         assert reply.startswith("535 "), (
-            f"attempt {attempt} is answered with {reply}: see Dovecot's passdb and its log"
+            f"attempt {attempt} was answered with {reply} instead of 535: check Dovecot's passdb and its log"
         )

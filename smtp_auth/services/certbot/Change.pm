@@ -1,10 +1,10 @@
 package SmtpAuth::Certbot::Change;
 
-# The part of certbot's deploy hook in a change: no daemon has to be reloaded, and the proof is that certbot can run it; see
-# SmtpAuth::Service. Its instructions, each as certbot.NAME:
+# certbot's part of a change: its deploy hook (see SmtpAuth::Service). No daemon is reloaded. The proof is that the hook is
+# executable. Its instructions, each as certbot.NAME:
 #
-#   file     the key of the hook, if it changes and certbot shall run it
-#   shell    the words of the shell that reads it, repeated; none if it is no shell script
+#   file     the key of the hook, if it changes and has to be executable
+#   shell    the words of the shell that executes it, one a line; none if it is not a shell script
 
 use strict;
 use warnings;
@@ -12,7 +12,7 @@ use parent qw(SmtpAuth::Service);
 use SmtpAuth::Programs qw(run);
 use SmtpAuth::Writing qw(create);
 
-# certbot makes it when it first runs.
+# certbot creates its directory only when it first runs.
 sub makes_directories { return 1 }
 
 sub is_asked_in_place { return 0 }
@@ -29,7 +29,7 @@ sub prove {
     my ($self) = @_;
     my $file = $self->one('file') // return;
     my $path = $self->instructions->path_of($file);
-    die "$path cannot be run\n" if !-x $path;
+    die "$path is not executable\n" if !-x $path;
     return;
 }
 

@@ -1,21 +1,21 @@
 package SmtpAuth::Certbot::Look;
 
-# What certbot keeps on a host, for SmtpAuth::Look, which says what its methods are for. Of a private key, only its public
-# half is printed.
+# What certbot has on a host, for SmtpAuth::Look, which documents the methods. Of a private key, only the public half is
+# printed.
 #
-# Asked for with the words
+# Its arguments:
 #   live=DIR                    the directory of the lineages
-#   hostname=NAME               what mail programs connect to
+#   hostname=NAME               the name that mail programs connect to
 #   certificate=DOMAIN=DIR …    a domain and the directory of its lineage, that of the mail domain first
 #
 # It prints
-#   command …                        of certbot and openssl, those that are in the PATH
+#   command …                        certbot and openssl, if they are in the PATH
 #   lineage …                        the name of each lineage that holds a certificate
-#   certificate.DOMAIN.directory     for each domain that was asked for
-#   certificate.DOMAIN.chain         its fullchain.pem; this and those below only where that can be read
-#   certificate.DOMAIN.key           the public half of its key in PEM; empty where that cannot be told
+#   certificate.DOMAIN.directory     for each domain in the arguments
+#   certificate.DOMAIN.chain         its fullchain.pem; this and the next two only if that file can be read
+#   certificate.DOMAIN.key           the public half of its key in PEM; empty if openssl cannot read the key
 #   certificate.DOMAIN.changed       when the chain or the key last changed
-#   covering.NUMBER.directory        for each other lineage that covers the host's name; only where the mail domain's does not
+#   covering.NUMBER.directory        each other lineage that covers the host's name; only if the mail domain's does not
 #   covering.NUMBER.chain            its certificate, without those of authorities
 
 use strict;
@@ -73,7 +73,7 @@ sub _describe_covering {
     my @asked = map { $_->{directory} } @{ $self->{certificates} };
     return if @asked && $self->_covers("$asked[0]/fullchain.pem");
     my %is_asked = map { $_ => 1 } @asked;
-    # Not by its name, in which any byte may be.
+    # A number, because a lineage's name may contain any byte.
     my $number = 0;
     for my $directory (grep { !$is_asked{$_} } @directories) {
         my $leaf = $self->_covers("$directory/fullchain.pem") // next;
@@ -84,9 +84,8 @@ sub _describe_covering {
     return;
 }
 
-# The first certificate of a chain, if it covers the host's name, by itself or by the wildcard for it; else undef. No
-# program has to read it: a DNS name stands in it as it is, behind its tag and length (dNSName in RFC 5280, section
-# 4.2.1.6).
+# The first certificate of a chain, if it covers the host's name, literally or by a wildcard; else undef. No program has to
+# parse it: a certificate contains a DNS name as plain bytes after its tag and length (dNSName in RFC 5280, section 4.2.1.6).
 sub _covers {
     my ($self, $chain) = @_;
     my $leaf = leaf_of(content_of($chain) // q{});
@@ -103,7 +102,8 @@ sub _length {
     return $length < 0x80 ? chr $length : "\x81" . chr $length;
 }
 
-# MIME::Base64 is not in Debian's perl-base; unpack knows uuencode, the same with other characters, by the line.
+# MIME::Base64 is not in Debian's perl-base. unpack decodes uuencode, which is base64 with other characters and a length
+# before each line.
 sub _decoded {
     my ($base64) = @_;
     $base64 =~ tr{A-Za-z0-9+/}{}cd;

@@ -1,8 +1,8 @@
-"""The certificates that a host has: whether they can be served, and what will be wrong with them soon.
+"""The certificates of a host: whether Postfix can serve them, and which problems they will soon have.
 
-A certificate that cannot be served is an obstacle, which refuses the host: it is missing, does not belong to
-its key, has expired, or does not cover `mail_hostname`. One that ends within ten days is a warning:
-Let's Encrypt's are renewed thirty days before their end, so its renewal has failed for a while.
+A certificate that cannot be served is an obstacle, for which the host is refused: it is missing, does not
+belong to its key, has expired, or does not cover `mail_hostname`. A certificate that expires within ten days
+is a warning: certbot renews thirty days before the end, so the renewals have failed for about twenty days.
 """
 
 import re
@@ -18,8 +18,8 @@ from smtp_auth.facts.look import Lineage, Look
 from smtp_auth.settings import Settings
 from smtp_auth.shown import command
 
-# This library takes longer to load than all our modules. The functions that need it load it, so that it
-# loads while the hosts answer.
+# This library takes longer to load than all our modules together. The functions that need it import it, so
+# that it loads while we wait for the hosts' answers.
 if TYPE_CHECKING:
     from cryptography import x509
 
@@ -27,10 +27,10 @@ SOON = timedelta(days=10)
 
 
 def obstacles(settings: Settings, look: Look, domain: str) -> Iterator[str]:
-    """Why a domain's certificate cannot be served; nothing where it can."""
+    """Why a domain's certificate cannot be served; yields nothing if it can be served."""
     lineage = look.certificates[domain]
     if lineage.chain is None:
-        yield f"no certificate for {domain} in {lineage.directory}{_instead(settings, look, domain)}"
+        yield f"there is no certificate for {domain} in {lineage.directory}{_instead(settings, look, domain)}"
         return
     name = settings.lineage_name(domain)
     certificate = _leaf(lineage)
@@ -54,7 +54,7 @@ def obstacles(settings: Settings, look: Look, domain: str) -> Iterator[str]:
 
 
 def warnings(settings: Settings, look: Look, domain: str) -> Iterator[str]:
-    """What will be wrong with a domain's certificate soon."""
+    """The problems that a domain's certificate will soon have."""
     lineage = look.certificates[domain]
     certificate = _leaf(lineage)
     if certificate is None:
@@ -62,13 +62,13 @@ def warnings(settings: Settings, look: Look, domain: str) -> Iterator[str]:
     left = certificate.not_valid_after_utc - datetime.now(UTC)
     if timedelta(0) <= left < SOON:
         yield (
-            f"the certificate in {lineage.directory} ends on {certificate.not_valid_after_utc:%Y-%m-%d}"
+            f"the certificate in {lineage.directory} expires on {certificate.not_valid_after_utc:%Y-%m-%d}"
             f" and was not renewed: {_renewal(look, settings.lineage_name(domain))}"
         )
 
 
 def names(lineage: Lineage) -> list[str]:
-    """The DNS names that a lineage's certificate covers, in its order and in lower case."""
+    """The DNS names that a lineage's certificate covers, in lower case, in the certificate's order."""
     certificate = _leaf(lineage)
     if certificate is None:
         return []
@@ -91,7 +91,7 @@ def _key_obstacles(look: Look, lineage: Lineage, certificate: "x509.Certificate"
         belongs = _public_key(lineage) == _der(certificate.public_key())
     except (UnsupportedAlgorithm, ValueError) as error:
         yield (
-            f"{lineage.directory}: whether privkey.pem belongs to fullchain.pem cannot be told "
+            f"{lineage.directory}: it is unknown whether privkey.pem belongs to fullchain.pem "
             f"({error}): issue the certificate with an RSA or ECDSA key"
         )
         return
@@ -103,7 +103,7 @@ def _key_obstacles(look: Look, lineage: Lineage, certificate: "x509.Certificate"
 
 
 def _instead(settings: Settings, look: Look, domain: str) -> str:
-    """What there is instead of a lineage, and the command that makes the one that is wanted."""
+    """Which lineages exist instead of the missing one, and the command that creates the missing one."""
     is_default = domain == settings.mail_domain
     name = settings.lineage_name(domain)
     covered = settings.mail_hostname if is_default else f"mail.{domain}"
@@ -112,18 +112,18 @@ def _instead(settings: Settings, look: Look, domain: str) -> str:
     otherwise = _named_otherwise(settings, look) if is_default else ""
     if renamed:
         return (
-            f"; certbot calls it {renamed[-1]}: run {obtain} on the host (with a -d for each of its "
+            f"; certbot named it {renamed[-1]}: run {obtain} on the host (with a -d for each of its "
             f"names), then {command('certbot', 'delete', '--cert-name', renamed[-1])}"
             + (f"; or: {otherwise}" if otherwise else "")
         )
     if otherwise:
         return f": {otherwise}"
-    others = f" (there is {', '.join(look.lineages)})" if look.lineages else ""
+    others = f" (the host has: {', '.join(look.lineages)})" if look.lineages else ""
     return f"{others}: run {obtain} on the host"
 
 
 def _named_otherwise(settings: Settings, look: Look) -> str:
-    """Which key names a lineage that covers the host, if there is one beside that of the mail domain."""
+    """The advice to name another lineage that covers the host's name; empty if there is none."""
     now = datetime.now(UTC)
     for name, lineage in look.covering.items():
         certificate = _leaf(lineage)
@@ -135,7 +135,7 @@ def _named_otherwise(settings: Settings, look: Look) -> str:
 
 
 def _is_name(name: str) -> bool:
-    """Whether a lineage has a name that `certificate_name` accepts."""
+    """Whether `certificate_name` accepts this name of a lineage."""
     try:
         return bool(lineage_name(name))
     except ValueError:
@@ -143,7 +143,7 @@ def _is_name(name: str) -> bool:
 
 
 def _wider(look: Look, name: str, wanted: list[str]) -> str:
-    """How a lineage gets further names. Without --cert-name certbot would make another lineage."""
+    """How to add names to a lineage. Without --cert-name, certbot would create another lineage."""
     if "certbot" not in look.commands:
         return "issue it for that name too"
     words = [word for one in wanted for word in ("-d", one)]
@@ -151,16 +151,20 @@ def _wider(look: Look, name: str, wanted: list[str]) -> str:
 
 
 def _renewal(look: Look, name: str, *options: str) -> str:
-    """How a lineage is renewed, and which one is perhaps renewed instead of it."""
+    """How to renew a lineage, and which other lineage certbot may be renewing instead."""
     if "certbot" not in look.commands:
         return "renew it with the client that obtained it"
     renewal = f"renew it with {command('certbot', 'renew', *options, '--cert-name', name)}"
     renamed = _renamed(look, name)
-    return f"{renewal} (there is {', '.join(renamed)} too, which nothing here uses)" if renamed else renewal
+    return (
+        f"{renewal} (certbot also has {', '.join(renamed)}, which Postfix does not use)"
+        if renamed
+        else renewal
+    )
 
 
 def _renamed(look: Look, name: str) -> list[str]:
-    """The lineages that certbot made beside one that it has: example.jp-0001 and on."""
+    """The further lineages that certbot created for the same name: example.jp-0001 and so on."""
     return [other for other in look.lineages if re.fullmatch(rf"{re.escape(name)}-\d{{4,}}", other)]
 
 
@@ -168,7 +172,7 @@ def _leaf(lineage: Lineage) -> "x509.Certificate | None":
     return _first(lineage.chain or "")
 
 
-# A plan asks for the same certificate several times.
+# A plan reads the same certificate several times.
 @lru_cache(maxsize=8)
 def _first(chain: str) -> "x509.Certificate | None":
     from cryptography import x509

@@ -1,4 +1,4 @@
-"""What a host is told of certbot's deploy hook: see Change.pm in this folder."""
+"""The instructions for certbot's deploy hook, which Change.pm in this folder reads."""
 
 from collections.abc import Iterator
 
@@ -11,9 +11,10 @@ from smtp_auth.settings import Settings
 
 
 def instructions(plan: Plan, _settings: Settings, look: Look) -> Iterator[Instruction]:
-    """Its part of a change; nothing if certbot shall not run the hook.
+    """certbot's part of a change; nothing if certbot is not supposed to run the hook.
 
-    certbot passes over a hook that has no run bit; that was an owner's, and comes back so.
+    certbot skips a hook that is not executable. If an undo or removal restores such a hook of the owner's, it
+    is not checked.
     """
     for planned in plan.files:
         if planned.service != CERTBOT or planned.content is None:

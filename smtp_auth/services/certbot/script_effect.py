@@ -1,7 +1,7 @@
-"""Whether a script reloads a unit, as far as reading it tells.
+"""Whether a script reloads a unit, as far as its text shows.
 
-A reload counts where the script surely comes to it: a command at the top level, with nothing in front of it
-that may end the script or hide it. Deploy and verification both ask here.
+A reload counts if the script certainly executes it: it is a command at the top level, and nothing before it
+can end the script or change what the command means. Deploy and verification both use this module.
 """
 
 import re
@@ -12,11 +12,11 @@ from smtp_auth.services.certbot.shebang import shell_of
 
 
 class ScriptEffect(Enum):
-    """What is known of a script and a unit."""
+    """What a script's text shows about the reload of a unit."""
 
     SURELY = "it reloads the unit whenever it runs"
-    PERHAPS = "it has the words of a reload, and whether it comes to them cannot be told"
-    NO = "it has no words of a reload, or ends before them"
+    PERHAPS = "it contains a reload command, but may not execute it"
+    NO = "it contains no reload command, or exits before it"
 
 
 def effect_of(script: str, unit: str) -> ScriptEffect:
@@ -33,7 +33,7 @@ def effect_of(script: str, unit: str) -> ScriptEffect:
     return ScriptEffect.PERHAPS if mentioned else ScriptEffect.NO
 
 
-# Words after which nobody can say by reading what still runs.
+# After these words, the text no longer shows which commands are executed.
 _ENDS = re.compile(
     r"(?:^|[\s;&|(])(?:exit|exec|return|set|eval|trap|kill|source|function|case|\.)(?:[\s;)]|$)|\(\)|<<"
 )
@@ -42,14 +42,14 @@ _OPENS, _CLOSES = ("if", "do", "{", "("), ("fi", "done", "}", ")")
 
 
 def _reached(script: str) -> Iterator[str]:
-    """The commands at the top level that a shell surely comes to, each without what stands behind it."""
+    """The commands at the top level that a shell certainly executes."""
     for _, text in _top_level(_lines(script)):
-        # What stands behind the first "&&" or "||" depends on it.
+        # A command after "&&" or "||" is executed only if the one before it succeeds or fails.
         yield from (re.split(r"&&|\|\|?", command)[0].strip() for command in _until_an_end(text))
 
 
 def _before_its_end(script: str) -> str:
-    """A script without what stands behind an `exit` that it surely comes to."""
+    """A script without the lines after an `exit` that it certainly executes."""
     lines = _lines(script)
     for number, text in _top_level(lines):
         if re.fullmatch(r"exit(?:\s+\d+)?", text):
@@ -62,7 +62,7 @@ def _lines(script: str) -> list[str]:
 
 
 def _top_level(lines: list[str]) -> Iterator[tuple[int, str]]:
-    """The lines that a shell surely comes to, with their numbers, as far as that can be told by reading."""
+    """The lines that a shell certainly executes, with their numbers."""
     ends_at_an_error = bool(re.search(r"\s-\w*e", lines[0]))
     depth, joined = 0, False
     for number, line in enumerate(lines[1:], 1):
@@ -80,7 +80,7 @@ def _top_level(lines: list[str]) -> Iterator[tuple[int, str]]:
 
 
 def _structure(text: str) -> list[str]:
-    """The words of a line by which a shell groups commands: they begin a command."""
+    """The words with which a line groups commands (`if`, `do`, `{`): they are first words of commands."""
     found = re.findall(r"[(){}]", text)
     for command in re.split(r"[;&|(){}]+", text):
         for word in command.split():
@@ -98,7 +98,7 @@ def _until_an_end(text: str) -> Iterator[str]:
 
 
 def _plain(line: str) -> str:
-    """A line without its comment, its quoted words unquoted, and longer quotations as one word."""
+    """A line without its comment; quoted words lose their quotes, longer quotations become one word."""
     text = re.sub(r"(['\"])([\w@.:/-]*)\1", r"\2", line)
     text = re.sub(r"'[^']*'|\"[^\"`\\]*\"", "QUOTED", text)
     return re.sub(r"(?:^|(?<=\s))#.*", "", text).strip()
@@ -112,7 +112,7 @@ def _is_reload(command: str, unit: str) -> bool:
 
 
 def _ways(unit: str) -> tuple[str, ...]:
-    """Expressions for the usual ways of a reload or restart."""
+    """Regular expressions for the usual commands that reload or restart a unit."""
     bare = re.escape(unit.removesuffix(".service"))
     name = rf"(?<![\w@.-])[\"']?{bare}(?:\.service)?(?![\w@.-])"
     verb = r"(?:try-)?(?:reload|restart|reload-or-restart|reload-or-try-restart)"

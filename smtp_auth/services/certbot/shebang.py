@@ -1,6 +1,6 @@
-"""Which shell a script is for."""
+"""Which shell runs a script."""
 
-# Shells that read what we write (POSIX).
+# Shells that can execute our lines, which are POSIX shell.
 _SHELLS = ("sh", "dash", "bash", "ash", "busybox", "ksh", "mksh", "zsh")
 
 

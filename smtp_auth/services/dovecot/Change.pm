@@ -2,11 +2,11 @@ package SmtpAuth::Dovecot::Change;
 
 # Dovecot's part of a change; see SmtpAuth::Service. Its instructions, each as dovecot.NAME:
 #
-#   directory    where dovecot.conf is
+#   directory    the directory of dovecot.conf
 #   dropin       the key of the drop-in
 #   socket       the auth listener's path
-#   listener     "MODE USER GROUP" that it must have, the mode in octal without a leading 0; empty: it is deleted
-#   had_socket   not empty if it existed before
+#   listener     "MODE USER GROUP" that the listener must have, the mode in octal without a leading 0; empty: it is deleted
+#   had_socket   not empty if the listener existed before
 #   proof        the program of SmtpAuth::Dovecot::Proof
 
 use strict;
@@ -20,7 +20,7 @@ use SmtpAuth::Writing qw(create);
 
 my $PERMISSIONS = oct '7777';
 
-# Seconds for a reload to take, or for a start.
+# Seconds that a reload or start may take.
 my $PATIENCE = 20;
 
 sub can_run { return 1 }
@@ -40,15 +40,15 @@ sub refused {
     my $effective = 'its effective configuration (doveconf -n)';
     my ($block) = $said =~ /unix_listener[ ]\Q$socket\E[ ][{]\n(.*?)[}]/xs;
     return "$effective has no listener $socket: dovecot.conf does not include $path" if !defined $block;
-    # Settings at their default are left out.
+    # doveconf does not print settings that have their default.
     my %setting = (mode => '0600', user => q{}, group => q{}, $block =~ /(\w+)[ ]=[ ]*(\S*)/gx);
     my $effectively = join q{ }, $setting{mode} =~ s/^0+//xr, @setting{qw(user group)};
     return if $effectively eq $wanted;
-    return "something that it reads after $path overrules it: $effective has the listener $socket with $effectively "
-        . "and not $wanted; it must not be set elsewhere";
+    return "a setting that Dovecot reads after $path overrules it: $effective has the listener $socket with $effectively "
+        . "instead of $wanted; delete that setting";
 }
 
-# A file that includes the live configuration and then the new file. Dovecot 2.4 wants its version first.
+# A file that includes the live configuration and then the new file. Dovecot 2.4 requires its version in the first line.
 sub _with_copies {
     my ($self, $place) = @_;
     my $main = $self->one('directory') . '/dovecot.conf';
@@ -84,12 +84,12 @@ sub prove {
     # Stop waiting if Dovecot has died.
     wait_until($PATIENCE, sub { $self->_listener eq $wanted || !$self->running });
     my $listener = $self->_listener;
-    die "the socket $socket is not there with $wanted: $listener\n" if $listener ne $wanted;
+    die "the socket $socket must have $wanted, and this is found: $listener\n" if $listener ne $wanted;
     return $self->converse($socket);
 }
 
-# Dovecot deletes the listener, unless the owner has one at the same place. After a power failure, a socket may stay
-# on which nobody listens.
+# Dovecot deletes the listener, unless the owner has configured one with the same path. After a power failure, the socket
+# may still exist, but no process listens on it.
 sub _prove_without_listener {
     my ($self) = @_;
     my $socket = $self->one('socket');
@@ -98,7 +98,7 @@ sub _prove_without_listener {
     my $is_over = sub { $stays || !IO::Socket::UNIX->new(Type => SOCK_STREAM, Peer => $socket) };
     wait_until($PATIENCE, sub { $is_over->() || !$self->running });
     $self->running or die "Dovecot does not run\n";
-    $is_over->() or die "Dovecot still listens at $socket: it did not take the reload\n";
+    $is_over->() or die "Dovecot still listens on $socket: the reload had no effect\n";
     return;
 }
 
@@ -109,7 +109,7 @@ sub prove_old {
     return;
 }
 
-# "MODE USER GROUP" of the listener as it is, or why it cannot be told.
+# "MODE USER GROUP" of the existing listener, or the error if it cannot be read.
 sub _listener {
     my ($self) = @_;
     my (undef, undef, $mode, undef, $uid, $gid) = stat $self->one('socket') or return "$!";

@@ -1,18 +1,18 @@
 package SmtpAuth::Dovecot::Look;
 
-# What Dovecot is on a host, for SmtpAuth::Look, which says what its methods are for.
+# The state of Dovecot on a host, for SmtpAuth::Look, which documents the methods.
 #
-# Asked for with the word
-#   listener=PATH      the listener that Postfix asks, below Postfix's queue directory
+# Its argument:
+#   listener=PATH      the listener that Postfix asks, relative to Postfix's queue directory
 #
 # It prints
-#   command                   doveconf, where it is in the PATH
-#   dovecot_version           such as 2.4.1; neither this nor the next where doveconf cannot read the configuration
-#   dovecot_auth              the block `service auth` of the effective configuration, where it is not the default
-#   listener.path             where the listener is or would be
-#   socket.mode, .user, .group   of the socket there, if there is one
-#   dovecot_running           1 where it runs; this and the next only then
-#   dovecot_unit              the unit of systemd's in which it runs; empty where that cannot be told
+#   command                   doveconf, if it is in the PATH
+#   dovecot_version           such as 2.4.1; this and the next only if doveconf can read the configuration
+#   dovecot_auth              the block `service auth` of the effective configuration, if it is not the default
+#   listener.path             the path that the listener has or would have
+#   socket.mode, .user, .group   of the socket there, if it exists
+#   dovecot_running           1; this and the next only if Dovecot runs
+#   dovecot_unit              the systemd unit in which it runs; empty if that is unknown
 
 use strict;
 use warnings;

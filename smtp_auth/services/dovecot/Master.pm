@@ -2,7 +2,7 @@ package SmtpAuth::Dovecot::Master;
 
 # Dovecot's master process.
 #
-#   master    its process; undef where it does not run
+#   master    its process ID; undef if it does not run
 
 use strict;
 use warnings;

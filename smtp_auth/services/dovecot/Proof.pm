@@ -1,6 +1,6 @@
 package SmtpAuth::Dovecot::Proof;
 
-# Proves that Dovecot answers on its auth socket; see SmtpAuth::Proof. Its words: the socket's path.
+# Proves that Dovecot answers on its auth socket; see SmtpAuth::Proof. Its argument: the socket's path.
 
 use strict;
 use warnings;

@@ -3,5 +3,5 @@
 from smtp_auth.plan.service import Service
 from smtp_auth.services.dovecot.listener import expect
 
-# Before Postfix: an smtpd that offers AUTH and finds no listener dies, on port 25 too.
+# Before Postfix: an smtpd that offers AUTH and finds no listener dies, on port 25, too.
 DOVECOT = Service(key="dovecot", name="Dovecot", package="SmtpAuth::Dovecot", reload_order=1, expect=expect)

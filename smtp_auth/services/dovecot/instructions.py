@@ -1,4 +1,4 @@
-"""What a host is told of Dovecot: see Change.pm in this folder."""
+"""The instructions for Dovecot, which Change.pm in this folder reads."""
 
 from collections.abc import Iterator
 from pathlib import PurePosixPath
@@ -12,7 +12,7 @@ from smtp_auth.settings import Settings
 
 
 def instructions(plan: Plan, _settings: Settings, look: Look) -> Iterator[Instruction]:
-    """Its part of a change; nothing if the drop-in cannot be written on this host."""
+    """Dovecot's part of a change; nothing if the drop-in cannot be written on this host."""
     listener = plan.proof.listener
     for service, dropin in plan.managed:
         if service != DOVECOT:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from smtp_auth.facts.look import Look, ManagedFile, Socket, listener_in
 from smtp_auth.plan.draft import Draft
 
-# Below Postfix's queue directory: relative to it, the path is right in a chroot and outside.
+# A path relative to Postfix's queue directory is right inside a chroot and outside.
 AUTH_LISTENER = "private/auth"
 
 DROPIN = ManagedFile("dropin", "dovecot", "99-postfix-smtp-auth.conf")
@@ -19,7 +19,7 @@ def listener_path(look: Look) -> str:
 
 
 def expect(draft: Draft) -> None:
-    """What has to be proved of Dovecot with the files of a draft, which come back.
+    """Tell a draft that restores earlier files what has to be proved of Dovecot.
 
     If the listener is deleted, Postfix is changed first: an smtpd that offers AUTH without a listener dies.
     """
@@ -28,7 +28,7 @@ def expect(draft: Draft) -> None:
 
 
 def _listener(draft: Draft) -> Socket | None:
-    """The auth listener that Dovecot has afterwards; `None` where nobody knows of one."""
+    """The auth listener that Dovecot has after the change; `None` if no file defines one."""
     look, content = draft.look, draft.content(DROPIN)
     if content == look.files[DROPIN.key].content:
         return look.listener

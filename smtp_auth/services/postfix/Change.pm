@@ -3,15 +3,17 @@ package SmtpAuth::Postfix::Change;
 # Postfix's part of a change; see SmtpAuth::Service. Its instructions, each as postfix.NAME:
 #
 #   config_directory, queue_directory
-#   moving       a service of a port that is in one of the old and the new master.cf alone: `submissions/inet`
-#   earlier      not empty if earlier files come back, of which Postfix may have complained then, too
-#   wanted       a line that `postconf` must print of the new files
+#   moving       a service on a port that only the old or only the new master.cf has: `submissions/inet`
+#   earlier      not empty if earlier files are restored: Postfix may have complained about them before, too
+#   wanted       a line that `postconf` must print for the new files
 #   hostname     the name that mail programs connect to, and `chain`, the file with its certificate, or empty
-#   restored     a certificate that is restored: the words of `unusable` in SmtpAuth::Postfix::Certificates, TAB between
-#   sni_table    a table of tls_server_sni_maps in which `hostname` may be, before `chain` is served
-#   prove        a conversation that proves the change: the words of SmtpAuth::Postfix::Proof without the time, TAB between
-#   unserved     a port that is known not to serve before the change; else empty
-#   prove_old    a conversation that Postfix led before, and leads again once the old files are back
+#   restored     a certificate that is restored: the arguments of `unusable` in SmtpAuth::Postfix::Certificates, separated by
+#                TAB
+#   sni_table    a table of tls_server_sni_maps; if it has `hostname`, Postfix serves that entry instead of `chain`
+#   prove        a conversation that proves the change: the arguments of SmtpAuth::Postfix::Proof without the time, separated
+#                by TAB
+#   unserved     a port that is known to be broken before the change; else empty
+#   prove_old    a conversation that worked before the change, and must work again after the old files are restored
 #   proof        the program of SmtpAuth::Postfix::Proof
 
 use strict;
@@ -27,7 +29,7 @@ use SmtpAuth::Programs qw(children_of now run wait_until);
 
 my $SUBMISSIONS = 465;
 
-# Seconds for a reload to take: before it is helped, and afterwards.
+# Seconds that a reload may take: before this program helps it (_end_those_without_a_service), and after that.
 my $UNTIL_HELPED = 0.5;
 my $PATIENCE = 20;
 
@@ -35,7 +37,7 @@ sub can_run { return 1 }
 
 sub logs_as { return 'postfix' }
 
-# Postfix finds its files in a directory by their names.
+# With `-c DIRECTORY`, Postfix finds its files by their names.
 sub name_of_copy { my ($self, $file) = @_; return name_of($self->instructions->path_of($file)) }
 
 sub running { my ($self) = @_; return master_in($self->one('queue_directory')) }
@@ -49,12 +51,12 @@ sub before {
     return;
 }
 
-# `postconf` warns of all that `postfix check`, which calls it twenty times, warns of in these files. `postmap`,
-# asked for nothing, refuses what every Postfix program refuses at its start.
+# For these files, `postconf` prints every warning that `postfix check` prints, which calls it twenty times. `postmap` with a
+# lookup that does nothing fails for every error with which all Postfix programs refuse to start.
 sub refused {
     my ($self, $place, $in_place) = @_;
-    # A reload onto a port that another program holds ends master.
-    return "port $SUBMISSIONS is held by another program (ss -ltnp shows which): stop that first"
+    # If another program holds a new port, a reload makes master exit.
+    return "port $SUBMISSIONS is held by another program (ss -ltnp shows which): stop that program first"
         if $self->_is_held_by_others($SUBMISSIONS);
     my @in = $in_place ? () : ('-c', $place);
     my ($status, $said) = run('postconf', @in, '-x');
@@ -63,41 +65,41 @@ sub refused {
     return $options if $failed;
     my %is_read = map { s/\s+$//xr => 1 } split /\n/x, "$said\n$options";
     my @misread = grep { !$is_read{$_} } $self->all('wanted');
-    return "Postfix reads it in another way than meant; these are missing:\n" . join "\n", @misread if @misread;
+    return "postconf does not print these lines for the new files, but should:\n" . join "\n", @misread if @misread;
     my ($fatal, $why) = run('postmap', @in, '-q', 'any', 'static:any');
     return $why if $fatal;
     my @unusable = map { unusable(split /\t/x, $_) } $self->all('restored');
     return join "\n", @unusable if @unusable;
     my $chain = $self->one('chain') // q{};
-    return "the certificate in $chain has ended, or cannot be read"
+    return "the certificate in $chain has expired, or cannot be read"
         if length $chain && (run('openssl', 'x509', '-noout', '-checkend', '0', '-in', $chain))[0];
     my %is_known = map { $_ => 1 } @{ $self->{complaints_before} };
     my @new = grep { !$is_known{$_} } $self->_complaints($place, "$said\n$options");
     return join "\n", @new if @new && !$self->one('earlier');
-    answer('warning', "Postfix accepts what comes back with a complaint: $_") for @new;
+    answer('warning', "Postfix accepts the restored configuration, but complains: $_") for @new;
     return $self->_refused_by_sni(@in);
 }
 
-# What the tables of SNI have for the host's name wins over its certificate. smtpd looks for the name itself, then for
-# each parent domain with a dot in front of it (server_sni_callback() in src/tls/tls_misc.c).
+# An entry of the SNI tables for the host's name overrides its certificate. smtpd looks up the name itself, then each parent
+# domain with a dot before it (server_sni_callback() in src/tls/tls_misc.c).
 sub _refused_by_sni {
     my ($self, @in) = @_;
     my @tables = $self->all('sni_table');
     my ($name, $chain) = map { $self->one($_) } qw(hostname chain);
     return if !@tables || !length($chain // q{});
     for (my $key = $name; length $key; $key =~ s/^[.]?[^.]*//x) {
-        # With its private key, which goes no further.
+        # The output contains the private key, too; it stays in this process.
         my ($status, $pem) = run('postmap', @in, '-F', '-q', $key, @tables);
         next if $status;
         return if first_certificate($pem) eq first_certificate(content_of($chain) // q{});
         return "tls_server_sni_maps (@tables) gives clients that ask for $name another certificate than the one in "
-            . "$chain: take $key out of it, or set certificate_name to the lineage that it names";
+            . "$chain: delete $key from that table, or set certificate_name to the lineage that the table names";
     }
     return;
 }
 
-# Warnings, without the paths and line numbers in which a copy differs from the live files. An unused parameter changes
-# nothing: a macro of the owner's may have lost its last use.
+# The warnings, without what differs between a copy and the live files: paths and line numbers. Warnings of unused parameters
+# are left out: such a parameter has no effect, and the change may have deleted the last use of an owner's macro.
 sub _complaints {
     my ($self, $place, $said) = @_;
     my $live = $self->one('config_directory');
@@ -107,7 +109,7 @@ sub _complaints {
     return @sorted;
 }
 
-# Whether anybody but Postfix listens on a port.
+# Whether a program other than Postfix listens on a port.
 sub _is_held_by_others {
     my ($self, $port) = @_;
     my $master = $self->running or return 0;
@@ -124,8 +126,8 @@ sub reload {
     return $self->_by_systemd($self->running ? 'reload' : 'restart');
 }
 
-# When an smtpd dies at its start, master does not start that service again for a minute. A restart ends
-# this wait, a reload does not.
+# If an smtpd dies when it starts, master does not start that service again for a minute. A restart ends this wait, a reload
+# does not.
 sub bring_back {
     my ($self, $began) = @_;
     return $self->_by_systemd('restart') if smtpd_died_since($self->{asked} // $began);
@@ -133,20 +135,20 @@ sub bring_back {
     return;
 }
 
-# A reload starts the queue manager anew. The command's own status proves nothing on Debian 12, where
-# postfix.service only passes the reload on.
+# A reload restarts the queue manager, so a new one shows that the reload is done. The exit status of systemctl proves nothing
+# on Debian 12, where postfix.service only forwards the reload to another unit.
 sub _by_systemd {
     my ($self, $verb) = @_;
     my $before = $self->_queue_manager // 0;
     my ($status) = run('systemctl', $verb, 'postfix');
     die "systemctl $verb postfix failed\n" if $status;
     my $is_new = sub { my $now = $self->_queue_manager; return $now && $now != $before };
-    # The reload is also over if master has died of it.
+    # Do not wait any longer if master has died during the reload.
     my $is_over = sub { $is_new->() || ($verb eq 'reload' && !$self->running) };
     return if wait_until($UNTIL_HELPED, $is_over) && $is_new->();
     $self->_end_those_without_a_service;
     wait_until($PATIENCE, $is_over);
-    die "Postfix did not take the $verb\n" if !$is_new->();
+    die "Postfix did not complete the $verb\n" if !$is_new->();
     return;
 }
 
@@ -156,9 +158,9 @@ sub _queue_manager {
     return queue_manager_of($master);
 }
 
-# A reload ends the processes of a service that was deleted from master.cf, and master waits for that (master(8)). The unit
-# of Debian 13 does not give it the right to (CAP_KILL): processes that wait for master in turn then stay, and no mail
-# moves any more. This program has that right.
+# In a reload, master kills the processes of a service that was deleted from master.cf, and waits until they have exited
+# (master(8)). On Debian 13, its unit does not allow that (no CAP_KILL): processes that wait for master then stay, master
+# waits for them, and no mail is delivered. This program may kill them.
 sub _end_those_without_a_service {
     my ($self) = @_;
     my %is_moving = map { $_ => 1 } $self->all('moving');
@@ -176,15 +178,16 @@ sub _end_those_without_a_service {
 
 # -- the proof ----------------------------------------------------------------------------------------
 
-# Port 465, if the service there does not serve as it is. Port 25 serves: a look has seen to that. An smtpd that would die
-# is not asked: master then starts no other one for a minute, whatever the new configuration is.
+# Port 465, if the service there is broken before the change. Port 25 is not checked: it is in `prove_old` only if the look
+# found it open. An smtpd that is known to die is not tried: master would then start no other one for a minute, even with the
+# new configuration.
 sub unserved {
     my ($self, $began) = @_;
     my $known = $self->one('unserved');
     return $known if length $known;
     my @asked = grep { _is_of_submissions($_) } $self->all('prove_old');
     my @unserved = grep { !$self->_serves($began, $_) } @asked;
-    # What died before is not held against the new configuration.
+    # The proofs of the new configuration ignore smtpd crashes up to now.
     $self->{asked} = now();
     return @unserved ? $SUBMISSIONS : ();
 }
@@ -206,7 +209,7 @@ sub prove_old {
 
 sub _lead_old {
     my ($self, @unserved) = @_;
-    # Log lines from before belong to the new version, which was taken back.
+    # Earlier log lines are about the new version, which is not live any more.
     my $since = now();
     my $is_unserved = grep { $_ == $SUBMISSIONS } @unserved;
     $self->_lead($since, $_) for grep { !$is_unserved || !_is_of_submissions($_) } $self->all('prove_old');
@@ -215,7 +218,7 @@ sub _lead_old {
 
 sub _is_of_submissions { my ($conversation) = @_; return (split /\t/x, $conversation)[1] == $SUBMISSIONS }
 
-# Has a conversation; what died before a time is not asked about.
+# Has a conversation, and ignores smtpd crashes from before a time.
 sub _lead {
     my ($self, $since, $conversation) = @_;
     my ($protocol, @how) = split /\t/x, $conversation, -1;

@@ -1,20 +1,19 @@
 package SmtpAuth::Postfix::Look;
 
-# What Postfix is on a host, for SmtpAuth::Look, which says what its methods are for. Beside those it has
+# The state of Postfix on a host, for SmtpAuth::Look, which documents the methods. It has one more:
 #   queue_directory    Postfix's spool
 #
-# Asked for with the words
+# Its arguments:
 #   parameter=NAME …          a parameter whose effective value is wanted
 #
 # It prints
-#   command                   postconf, where it is in the PATH
-#   parameter.NAME            the effective value of each that was asked for; none where this Postfix does not know it, and
-#                             of none where postconf cannot read the configuration
-#   stale_table …             KIND:PATH of a table of tls_server_sni_maps that is older than a file whose copy it holds
-#   postfix_reloaded          when it last read its configuration, in seconds since 1970; this and those below only where
-#                             it runs
-#   postfix_unit              the unit of systemd's in which it runs; empty where that cannot be told
-#   postfix_listening …       which of the ports that are looked at it holds
+#   command                   postconf, if it is in the PATH
+#   parameter.NAME            the effective value of each wanted parameter that this Postfix knows; nothing if postconf cannot
+#                             read the configuration
+#   stale_table …             KIND:PATH of a table of tls_server_sni_maps that is older than a file that it contains a copy of
+#   postfix_reloaded          when it last read its configuration, in seconds since 1970; this and those below only if it runs
+#   postfix_unit              the systemd unit in which it runs; empty if that is unknown
+#   postfix_listening …       on which of the ports of the look it listens
 
 use strict;
 use warnings;
@@ -24,7 +23,7 @@ use SmtpAuth::Postfix::Master qw(master_in queue_manager_of);
 use SmtpAuth::Processes qw(sockets_of started unit_of);
 use SmtpAuth::Programs qw(found output_of);
 
-# How the index of a table is called, by the table's kind.
+# The suffix of an indexed table, by its kind.
 my %SUFFIX = (hash => 'db', btree => 'db', lmdb => 'lmdb', cdb => 'cdb');
 
 sub key { return 'postfix' }
@@ -56,7 +55,7 @@ sub describe {
         answer('stale_table', $table);
     }
     my $master = master_in($self->queue_directory) // return;
-    # A reload restarts the queue manager, so that process is as old as the last reload.
+    # A reload restarts the queue manager, so that this process started at the last reload.
     my $reloaded = started(queue_manager_of($master) // $master);
     answer('postfix_reloaded', $reloaded) if defined $reloaded;
     answer('postfix_unit', unit_of($master));
@@ -68,7 +67,7 @@ sub describe {
     return;
 }
 
-# An owner's indexed table holds copies of the files that its source names (postmap -F).
+# An owner's indexed table contains copies of the files that its source names (postmap -F).
 sub _stale_tables {
     my ($self) = @_;
     my $tables = $self->{value}{tls_server_sni_maps} // q{};

@@ -1,11 +1,11 @@
 package SmtpAuth::Postfix::Master;
 
-# Postfix's master(8) and what it has started.
+# Postfix's master(8) and the processes that it has started.
 #
-#   master_in QUEUE_DIRECTORY   its process; undef where it does not run
-#   queue_manager_of MASTER     its queue manager: a reload starts a new one; undef where none runs
-#   smtpd_died_since TIME       whether an smtpd has died at its start since a time in seconds since 1970. master then starts
-#                               no other one for this service for a minute
+#   master_in QUEUE_DIRECTORY   its process ID; undef if it does not run
+#   queue_manager_of MASTER     the process ID of its queue manager, which a reload restarts; undef if none runs
+#   smtpd_died_since TIME       whether an smtpd has died when it started since a time in seconds since 1970. master then does
+#                               not start that service again for a minute
 
 use strict;
 use warnings;

@@ -1,13 +1,13 @@
 package SmtpAuth::Postfix::Proof;
 
-# Proves that Postfix serves a port; see SmtpAuth::Proof. Its words:
+# Proves that Postfix serves a port; see SmtpAuth::Proof. Its arguments:
 #
 #   smtp SINCE PORT [NAME CHAIN AUTH LOGIN_ONLY]
-#                            a greeting and EHLO; with NAME through TLS at once, where the certificate is the first
-#                            of CHAIN (unless empty), AUTH is offered (unless AUTH is empty), mail would not be
-#                            deferred, and nobody sends without a login (unless LOGIN_ONLY is empty). SINCE is when
-#                            the change began, in seconds since 1970: what died before it is not asked about
-#   proxied SINCE PORT …     as smtp, as a proxy's client (smtpd_upstream_proxy_protocol)
+#                            The server greets and accepts EHLO. With NAME, all of it is inside TLS: the certificate is the
+#                            first one in CHAIN (unless that is empty), AUTH is offered (unless AUTH is empty), mail is not
+#                            deferred, and no client can send without a login (unless LOGIN_ONLY is empty). SINCE is when
+#                            the change began, in seconds since 1970: smtpd crashes from before are ignored
+#   proxied SINCE PORT …     as smtp, with the header of a proxy first (smtpd_upstream_proxy_protocol)
 
 use strict;
 use warnings;
@@ -21,14 +21,14 @@ use SmtpAuth::Postfix::Master qw(smtpd_died_since);
 use SmtpAuth::Processes qw(listening_addresses);
 use SmtpAuth::Programs qw(wait_until);
 
-# Seconds: until something listens, and until a connection is there.
+# Seconds: for a program to listen, and for a connection to open.
 my $UNTIL_IT_LISTENS = 5;
 my $UNTIL_CONNECTED = 20;
 
 my $LONGEST_READ = 65_536;
 my $LONGEST_SHOWN = 200;
 
-# Digits of an address in /proc/net/tcp.
+# Hexadecimal digits of an IPv4 address in /proc/net/tcp.
 my $LENGTH_OF_IPV4 = 8;
 
 sub new {
@@ -52,10 +52,10 @@ sub end {
     return;
 }
 
-# A connection to a service whose smtpd died is neither served nor refused until master tries again.
+# If smtpd has died, a connection is neither served nor refused until master starts another one.
 sub died {
     my ($self) = @_;
-    return smtpd_died_since($self->{since}) ? 'smtpd dies at its start' : undef;
+    return smtpd_died_since($self->{since}) ? 'smtpd dies when it starts' : undef;
 }
 
 sub failed {
@@ -69,7 +69,7 @@ sub failed {
 sub _prove_plain {
     my ($self, $server) = @_;
     my $socket = $self->_connected($server);
-    # The last line of the greeting: postscreen holds it back, and refuses who speaks before it has come.
+    # Wait for the last line of the greeting: postscreen delays it, and rejects clients that speak before it.
     $self->_answers($socket, qr/^220[ ].*\n/xm, 'no greeting');
     $self->_ask($socket, "EHLO localhost\r\n");
     $self->_answers($socket, qr/^250[ ]/xm, 'EHLO is refused');
@@ -87,9 +87,9 @@ sub _prove_secure {
     $self->_ask($to, "MAIL FROM:<>\n");
     $self->_answers($from, qr/^\d{3}[ ].*\n/xm, 'MAIL FROM is not answered');
     $self->failed('mail is deferred') if $self->received =~ /^4\d\d[ ]/xm;
-    # Nobody may send here without a login; what must not come is a failure of the mail system itself
-    # (X.3.X in RFC 3463), such as a map or policy service that a restriction names and that is not there.
-    # Not <postmaster>, whom every restriction lets through.
+    # A rejection is right here: no client may send without a login. An error of the mail system itself (X.3.X in RFC 3463)
+    # is not: for example, a restriction names a map or policy service that does not exist. The recipient is not
+    # <postmaster>, whom every restriction permits.
     $self->_ask($to, "RCPT TO:<postmaster\@localhost>\n");
     $self->_answers($from, qr/^\d{3}[ ].*\n/xm, 'RCPT TO is not answered');
     $self->failed('mail is deferred') if $self->received =~ /^4\d\d[ ]4[.]3[.]|^421[ ]/xm;
@@ -102,7 +102,7 @@ sub _prove_secure {
     return;
 }
 
-# A client that speaks TLS, and ends lines as SMTP does (-crlf): its process, what it sends and what it hears.
+# A TLS client that ends lines as SMTP does (-crlf): its process, its input and its output.
 sub _client {
     my ($self, $server) = @_;
     my @command = ('openssl', 's_client', '-connect', $server, '-servername', $self->{name}, '-ign_eof', '-crlf');
@@ -120,7 +120,7 @@ sub _ask {
     return;
 }
 
-# Waits for an answer, which is to be PATTERN.
+# Waits for an answer, and fails if it does not match PATTERN.
 sub _answers {
     my ($self, $from, $pattern, $why) = @_;
     $self->expect($from, qr/$pattern|^[45]\d\d[ ].*\n/xm, $why);
@@ -128,22 +128,22 @@ sub _answers {
     return;
 }
 
-# The certificate that openssl shows is the leaf of the chain on the disk.
+# Fails if the certificate that openssl shows is not the first one of the chain on the disk.
 sub _check_certificate {
     my ($self) = @_;
     my $path = $self->{chain};
     my $chain = content_of($path) // $self->failed("cannot read $path: $!");
     my ($wanted, $shown) = map { first_certificate($_) } $chain, $self->received;
-    $self->failed("another certificate is served than the one in $path") if $wanted ne $shown;
+    $self->failed("the certificate that is served is not the one in $path") if $wanted ne $shown;
     return;
 }
 
-# A proxy on loopback for one connection, which openssl cannot be by itself; where it listens. It says who its client is
-# (version 1 of HAProxy's PROXY protocol, section 2.1 of its specification), and then hands on what either side says.
+# Starts a proxy on loopback for one connection, and returns its address: openssl cannot send a proxy's header. The proxy
+# sends the header (version 1 of HAProxy's PROXY protocol, section 2.1 of its specification), then forwards both directions.
 sub _proxy {
     my ($self, $address) = @_;
-    my $listening = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or $self->failed("no proxy: $!");
-    my $proxy = fork // $self->failed("no proxy: $!");
+    my $listening = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or $self->failed("cannot start a proxy: $!");
+    my $proxy = fork // $self->failed("cannot start a proxy: $!");
     if ($proxy) {
         push @{ $self->{processes} }, $proxy;
         return '127.0.0.1:' . $listening->sockport;
@@ -161,7 +161,7 @@ sub _proxy {
     exit 0;
 }
 
-# Where the port is bound on this host: loopback if it can be had.
+# The address on which the port is bound on this host: loopback if possible.
 sub _address {
     my ($self) = @_;
     my @bound;

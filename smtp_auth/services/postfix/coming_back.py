@@ -1,4 +1,7 @@
-"""What has to be read and proved of Postfix where earlier files are restored: they may not be a deploy's."""
+"""What has to be read and proved of Postfix when an undo or removal restores files.
+
+Unlike after a deploy, these files may hold any configuration.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -11,10 +14,10 @@ from smtp_auth.services.postfix.certificate_files import restored_files
 
 
 def expect(draft: Draft) -> None:
-    """What the host's postconf has to read of the draft's files, and what port 465 has to give with them."""
+    """Tell a draft what the host's postconf must read in its files, and what port 465 must then prove."""
     present, coming = (defined_parameters(text) for text in (draft.look.main_cf.content or "", draft.main_cf))
     for name, value in coming.items():
-        # What an owner's `$name` stands for may change with it, and bytes outside ASCII would not compare.
+        # The value of a `$name` may change, too, and postconf may print bytes outside ASCII differently.
         plain = "$" not in value and value.isascii()
         if present.get(name) != value and name in draft.look.parameters and plain:
             draft.expected[name] = value
@@ -29,7 +32,7 @@ def _proof(draft: Draft) -> Proof:
     has_logins = effective.get("smtpd_sasl_auth_enable") == "yes"
     return replace(
         draft.proof,
-        # Without a certificate of the client's nobody is let in.
+        # The proof has no client certificate, so such a service would refuse it.
         submissions=effective.get("smtpd_tls_req_ccert") != "yes",
         wrapped=effective.get("smtpd_tls_wrappermode") == "yes",
         certificates=((draft.settings.mail_hostname, _chain(effective)),),
@@ -39,7 +42,7 @@ def _proof(draft: Draft) -> Proof:
 
 
 def _chain(effective: Mapping[str, str]) -> str:
-    """The file with the certificate of a service; empty where reading does not tell."""
+    """The file with the certificate of a service; empty if the options do not show it."""
     chain = effective.get("smtpd_tls_cert_file", "")
     others = ("smtpd_tls_chain_files", "smtpd_tls_eccert_file", "tls_server_sni_maps")
     return "" if "$" in chain or any(effective.get(name) for name in others) else chain

@@ -1,4 +1,4 @@
-"""What a host is told of Postfix: see Change.pm in this folder."""
+"""The instructions for Postfix, which Change.pm in this folder reads."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ Conversation = tuple[str, ...]
 
 
 def instructions(plan: Plan, settings: Settings, look: Look) -> Iterator[Instruction]:
-    """Its part of a change."""
+    """Postfix's part of a change."""
     yield "postfix.config_directory", look.parameters["config_directory"]
     yield "postfix.queue_directory", look.queue_directory
     yield from (("postfix.moving", label) for label in _moving(plan, look))
@@ -31,12 +31,12 @@ def instructions(plan: Plan, settings: Settings, look: Look) -> Iterator[Instruc
 
 
 def proves_submissions(plan: Plan) -> bool:
-    """Whether a plan that is carried out proves that port 465 serves."""
+    """Whether the change of a plan proves that port 465 serves."""
     return plan.proof.submissions and POSTFIX in plan.services
 
 
 def _moving(plan: Plan, look: Look) -> Iterator[str]:
-    """The services of ports that are in one of the old and the new master.cf alone."""
+    """The services on ports that only the old or only the new master.cf has."""
     files = {planned.file.path: planned.content or "" for planned in plan.files}
     old = look.master_cf.content or ""
     labels = [
@@ -47,7 +47,7 @@ def _moving(plan: Plan, look: Look) -> Iterator[str]:
 
 
 def _conversations(proof: Proof, look: Look) -> Iterator[Conversation]:
-    """The conversations that prove a change, as words of Proof.pm without the time."""
+    """The conversations that prove a change: the arguments of Proof.pm without the time."""
     proxied = _proxied(look)
     for port in _served_ports(look) - {465}:
         yield _protocol(port in proxied), str(port)
@@ -75,15 +75,15 @@ def _protocol(proxied: bool) -> str:
 
 
 def _served_ports(look: Look) -> frozenset[int]:
-    """Which of the ports 25 and 465 the present files serve; what runs may be older than these."""
+    """Which of the ports 25 and 465 the present files serve; Postfix may still run with older files."""
     present = look.submissions_services
-    # Whoever has no certificate of their own cannot tell.
+    # The proof has no client certificate, so it cannot prove such a service.
     closed = any(look.effective(one, "smtpd_tls_req_ccert") == "yes" for one in present)
     return look.listening if present and not closed else look.listening - {465}
 
 
 def _proxied(look: Look) -> set[int]:
-    """On which of the ports 25 and 465 Postfix waits for a proxy's header in front of the conversation."""
+    """On which of the ports 25 and 465 Postfix waits for a proxy's header before the conversation."""
     found = {465: look.submissions_services}
     found[25] = [one for one in services(look.master_cf.content or "") if one.port in PORT_25_NAMES]
     return {
@@ -106,7 +106,7 @@ def _is_not_open(look: Look) -> bool:
 
 
 def _lacks_listener(look: Look) -> bool:
-    """Whether an smtpd on port 465 would die at its start: the listener that it asks is not there."""
+    """Whether an smtpd on port 465 would die when it starts, because its Dovecot listener does not exist."""
     wanted = {"smtpd_tls_wrappermode": "yes", "smtpd_sasl_auth_enable": "yes", "smtpd_sasl_type": "dovecot"}
     paths = (AUTH_LISTENER, listener_path(look))
     return not look.socket and any(

@@ -1,4 +1,4 @@
-"""Where Postfix offers logins beside port 465."""
+"""Where Postfix offers logins in addition to port 465."""
 
 from smtp_auth.facts.look import Look
 from smtp_auth.postfix.master_cf import port_25_services

@@ -1,20 +1,20 @@
-"""When Postfix has to be reloaded although nothing is edited: what runs is older than what is on the disk."""
+"""When Postfix has to be reloaded without an edit: it still runs with older files than those on the disk."""
 
 from smtp_auth.facts.look import MAIN_CF, Look
 from smtp_auth.plan.draft import Draft
 
-# Rounding of process start times; a reload that follows a change takes longer than this (seconds).
+# Seconds. Process start times are rounded; a reload after a change takes longer than this.
 _CLOCK_TOLERANCE = 0.05
 
 
 def due(draft: Draft) -> None:
-    """Reload Postfix where main.cf or master.cf is newer than what runs."""
+    """Reload Postfix if main.cf or master.cf is newer than its last reload."""
     for file in (draft.look.main_cf, draft.look.master_cf):
         reload_if_older(draft, file.changed, f"{file.path} is newer than what runs")
 
 
 def reload_if_older(draft: Draft, changed: float, reason: str) -> None:
-    """Reload Postfix if it runs, and last read its files before this time (seconds since 1970)."""
+    """Reload Postfix if it runs and last read its files before a time (seconds since 1970)."""
     if _is_outdated(draft.look, changed):
         draft.reload(MAIN_CF.service, reason)
 

@@ -1,4 +1,4 @@
-"""Which certificate a client gets for the name that it asks for (SNI)."""
+"""Which certificate Postfix serves for the name that a client asks for (SNI)."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ TABLE = ManagedFile("sni", MAIN_CF.service, "smtp_auth_sni")
 
 
 def served(settings: Settings, look: Look) -> dict[str, Lineage]:
-    """Each name that a client may ask for, to the lineage that it gets: the first that covers it."""
+    """Each name that a client may ask for, to the lineage that Postfix serves: the first that covers it."""
     names: dict[str, Lineage] = {}
     for domain in settings.domains:
         for name in certificates.names(look.certificates[domain]):
@@ -24,13 +24,13 @@ def asked_for(names: Mapping[str, Lineage]) -> dict[str, Lineage]:
 
 
 def _within(wildcard: str, names: Mapping[str, Lineage]) -> str:
-    """A name that a wildcard covers and that no certificate has by itself."""
+    """A name that a wildcard covers and that no certificate lists."""
     labels = ("mail", *(f"mail{number}" for number in range(len(names))))
     return next(name for name in (wildcard.replace("*", label, 1) for label in labels) if name not in names)
 
 
 def tables_on_port_465(look: Look) -> list[str]:
-    """The values of tls_server_sni_maps on port 465: an option of each service, or that of main.cf."""
+    """The values of tls_server_sni_maps on port 465: the option of each service, or that of main.cf."""
     name = "tls_server_sni_maps"
     found = [look.effective(service, name) for service in look.submissions_services]
     return found or [look.parameters.get(name, "")]

@@ -1,9 +1,9 @@
 """The options of a service on port 465: the guide's, what its owner keeps, and what the data asks for.
 
-What the data keys promise holds, whoever set it where: TLS from the first byte, its floor, logins through
-Dovecot, nothing without a login. All else that an owner has set on the service stays. So do the owner's
-lists of restrictions, on the service or inherited from main.cf: they may bind senders to logins or ask about
-quotas. Empty ones, and inherited ones that say no more than who may relay, become the guide's.
+The deploy always enforces what the data keys promise: TLS from the first byte, the minimum TLS version,
+logins through Dovecot, no mail without a login. All other options of the owner's stay. The owner's
+restriction lists stay, too, on the service or inherited from main.cf: they may bind senders to logins or
+check quotas. The guide's list replaces an empty list, and an inherited list that only says who may relay.
 """
 
 import re
@@ -19,7 +19,7 @@ from smtp_auth.postfix.restrictions import asks_for_login, refuses_logins
 from smtp_auth.services.dovecot.listener import AUTH_LISTENER
 from smtp_auth.settings import Settings
 
-# The guide's options: TLS from the first byte (RFC 8314), and nothing without a login.
+# The guide's options: TLS from the first byte (RFC 8314), and no mail without a login.
 GUIDE_OPTIONS: dict[str, str] = {
     "syslog_name": "postfix/submissions",
     "smtpd_forbid_unauth_pipelining": "no",
@@ -36,10 +36,10 @@ GUIDE_OPTIONS: dict[str, str] = {
     "milter_macro_daemon_name": "ORIGINATING",
 }
 
-# Where a service has these, they would win over what the other steps write into main.cf.
+# If a service has these options, they override what the other steps write into main.cf.
 ASKS_DOVECOT: dict[str, str] = {"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": AUTH_LISTENER}
 
-# Written if a host defines none, because an undefined one makes every Postfix command print a warning.
+# Written if a host does not define them: for an undefined one, every Postfix command prints a warning.
 SAFE_RESTRICTIONS: dict[str, str] = {
     "mua_client_restrictions": "permit_sasl_authenticated, reject",
     "mua_helo_restrictions": "",
@@ -47,7 +47,7 @@ SAFE_RESTRICTIONS: dict[str, str] = {
     "mua_relay_restrictions": "permit_sasl_authenticated, reject",
 }
 
-# Lists of restrictions, to the data key that replaces an owner's.
+# Each restriction list, to the data key that replaces an owner's list.
 LISTS: dict[str, str | None] = {
     "smtpd_client_restrictions": "mua_client_restrictions",
     "smtpd_helo_restrictions": "mua_helo_restrictions",
@@ -56,10 +56,10 @@ LISTS: dict[str, str | None] = {
     "smtpd_recipient_restrictions": None,
 }
 
-# What else a service's options rest on in main.cf.
+# Further parameters of main.cf that change what a service does.
 INHERITED = ("smtpd_delay_reject", "smtpd_upstream_proxy_protocol", "smtpd_tls_req_ccert")
 
-# Options of the guide that promise nothing: an owner's value stays.
+# Options of the guide that no data key promises: an owner's value stays.
 _OWNERS = {
     "syslog_name",
     "smtpd_forbid_unauth_pipelining",
@@ -68,7 +68,7 @@ _OWNERS = {
     "milter_macro_daemon_name",
 }
 
-# Who may relay, in lists that hold nothing else.
+# Restrictions that only say who may relay.
 _RELAYING = {
     "permit",
     "permit_auth_destination",
@@ -79,18 +79,18 @@ _RELAYING = {
     "reject",
 }
 
-# What binds senders to logins (smtpd_sender_login_maps).
+# Restrictions that bind senders to logins (smtpd_sender_login_maps).
 _BINDS_SENDERS = re.compile(r"reject_(?:authenticated_|known_)?sender_login_mismatch", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class ServiceOptions:
-    """What one service on port 465 gets.
+    """The options of one service on port 465 after the change.
 
-    + service: as it is; `None` if it is new
-    + options: those to write, name to value; `None` for one that is to go
-    + kept: the owner's lists that stay on the service; `inherited`: those that it has from main.cf
-    + effective: name to value afterwards, of its options and of `LISTS` and `INHERITED`
+    + service: as it is now; `None` if it is new
+    + options: those to write, name to value; the value `None` deletes an option
+    + kept: the owner's lists that stay on the service; `inherited`: those that it inherits from main.cf
+    + effective: name to value after the change, of its options and of `LISTS` and `INHERITED`
     """
 
     service: Service | None
@@ -111,7 +111,7 @@ class ServiceOptions:
 
 
 def all_options(settings: Settings) -> dict[str, str | None]:
-    """The guide's options under those of `submissions_options`; `None` removes one."""
+    """The guide's options, overridden by `submissions_options`; the value `None` deletes an option."""
     return {**GUIDE_OPTIONS, **settings.submissions_options}
 
 
@@ -126,7 +126,7 @@ def unknown_options(settings: Settings, look: Look) -> list[str]:
 
 
 def options_of_services(settings: Settings, look: Look) -> list[ServiceOptions]:
-    """What each service on port 465 gets; one new service where there is none."""
+    """The options of each service on port 465; of one new service if there is none."""
     present: list[Service | None] = [*look.submissions_services]
     return [_options_of(settings, look, service) for service in present or [None]]
 
@@ -134,9 +134,11 @@ def options_of_services(settings: Settings, look: Look) -> list[ServiceOptions]:
 def restrictions_needed(
     settings: Settings, look: Look, found: list[ServiceOptions]
 ) -> tuple[dict[str, str], list[str]]:
-    """The mua_* restrictions that have to be written, and the keys that no service refers to.
+    """The mua_* restrictions that have to be written, and the data keys that have no effect.
 
-    Those asked for, else those not defined; of either, those that an option refers to.
+    Only a restriction that an option of a service refers to is written: the data key's value, or a safe
+    value if the data has none and main.cf does not define it. A data key that no option refers to has no
+    effect.
     """
     defined, wanted = _defined(look), {}
     referred = mua_parameters_in(value for one in found for value in one.effective.values())
@@ -163,21 +165,21 @@ def mua_parameters_in(values: Iterable[str]) -> set[str]:
 
 
 def is_login_only(settings: Settings, look: Look, one: ServiceOptions) -> bool:
-    """Whether the service surely refuses everybody who has not logged in: one of its lists does."""
-    # A client that sends no HELO does not meet that list (smtpd_helo_required).
+    """Whether one of the service's lists certainly rejects every client that has not logged in."""
+    # Postfix does not check the HELO list if a client sends no HELO (smtpd_helo_required).
     lists = LISTS.keys() - {"smtpd_helo_restrictions"}
     definitions = _definitions(settings, look)
     return any(asks_for_login(one.effective[name], definitions) for name in lists)
 
 
 def lists_that_refuse_logins(settings: Settings, look: Look, one: ServiceOptions) -> list[str]:
-    """The owner's lists on the service under which nobody could send, whether logged in or not."""
+    """The owner's lists on the service that reject clients with a login, too, so that nobody can send."""
     definitions = _definitions(settings, look)
     return [name for name in one.kept if refuses_logins(one.effective[name], definitions)]
 
 
 def chroot_of_a_new_service(look: Look) -> str:
-    """The chroot column of the host's own smtpd: a new one reaches the same milters and tables."""
+    """The chroot column of the host's own smtpd: a new service then reaches the same milters and tables."""
     content = look.master_cf.content or ""
     smtpds = [service for service in services(content) if service.command == "smtpd"]
     found = [*port_25_services(content), *smtpds]
@@ -190,7 +192,7 @@ def is_new_on(look: Look, service: Service | None) -> bool:
 
 
 def has_own_certificate(services: list[Service]) -> bool:
-    """Whether a service on port 465 has a certificate of its owner's in master.cf."""
+    """Whether the owner has set a certificate for a service on port 465 in master.cf."""
     return any(_OWN_CERTIFICATE & service.effective_options.keys() for service in services)
 
 
@@ -222,7 +224,7 @@ def _options_of(settings: Settings, look: Look, service: Service | None) -> Serv
         options.pop(name, None)
     effective = _effective(look, present, options)
     if effective["smtpd_delay_reject"] == "no" and "smtpd_delay_reject" not in options:
-        # Otherwise these are asked before anybody could log in.
+        # Otherwise Postfix applies these lists before a client can log in.
         early = ("smtpd_client_restrictions", "smtpd_helo_restrictions")
         definitions = _definitions(settings, look)
         if any(asks_for_login(effective[name], definitions) for name in early):
@@ -231,7 +233,7 @@ def _options_of(settings: Settings, look: Look, service: Service | None) -> Serv
 
 
 def _owners_place(settings: Settings, look: Look, present: Mapping[str, str], name: str) -> str:
-    """Where an owner's list is that stays: `service` or `main.cf`; empty if it becomes the guide's."""
+    """Where the owner's list is, if it stays: `service` or `main.cf`; empty if the guide's replaces it."""
     key = LISTS[name]
     if key and _asked(settings, key) is not None:
         return ""
@@ -239,7 +241,7 @@ def _owners_place(settings: Settings, look: Look, present: Mapping[str, str], na
     if own is not None:
         return "service" if elements(own) and own != GUIDE_OPTIONS[name] else ""
     inherited = _defined(look).get(name, "")
-    # Under such a list the service served nobody: it is meant for port 25.
+    # With such a list, nobody could send through the service: the owner wrote it for port 25.
     if refuses_logins(inherited, _definitions(settings, look)):
         return ""
     return "main.cf" if {word.lower() for word in elements(inherited)} - _RELAYING else ""
@@ -253,7 +255,7 @@ def _effective(look: Look, present: Mapping[str, str], options: Mapping[str, str
 
 
 def _definitions(settings: Settings, look: Look) -> dict[str, str]:
-    """What a `$name` in a list stands for afterwards."""
+    """What a `$name` in a list stands for after the change."""
     mua = {}
     for key, safe in SAFE_RESTRICTIONS.items():
         asked = _asked(settings, key)
@@ -267,7 +269,7 @@ def _asked(settings: Settings, key: str) -> tuple[str, ...] | None:
 
 
 def _sender_rules(look: Look) -> list[str]:
-    """What binds senders to logins in main.cf: a new service must not let a login send as somebody else."""
+    """The restrictions in main.cf that bind senders to logins, which a new service needs, too."""
     defined = _defined(look)
     words = [word.lower() for name in LISTS for word in elements(defined.get(name, ""))]
     return list(dict.fromkeys(word for word in words if _BINDS_SENDERS.fullmatch(word)))

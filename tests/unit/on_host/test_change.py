@@ -1,4 +1,4 @@
-"""The change as a transaction: killed, or failed, at each of its effects. The service here is two files.
+"""The change as a transaction: killed, or made to fail, at each of its effects. The service is two files.
 
 systemd's part is played here: a change that was killed is followed by `put-back`.
 """
@@ -105,7 +105,7 @@ class Host:
         return {path.name: path.read_text() for path in (self.folder / "runs").iterdir()}
 
     def is_clean(self) -> bool:
-        """Whether a change has left nothing but the files and the record."""
+        """Whether a change has left only the files and the record."""
         return self.files().keys() <= {FIRST, SECOND} and not any((self.folder / "run").iterdir())
 
     def manifest(self, change: str = ID) -> dict[str, object]:
@@ -149,7 +149,7 @@ class Host:
         service: str = SERVICE,
         change: str = ID,
     ) -> str:
-        """What the program sends: each file that differs from what was seen is written; `None`: it goes."""
+        """The instructions: each file that differs from what was seen is written; `None`: it is deleted."""
         found = self.served() if seen is None else seen
         return service + change_program(self.instructions(wanted, found, change), ())
 
@@ -177,7 +177,7 @@ class Host:
                 env=environment,
             )
         assert done is not None
-        # Perl's own complaints.
+        # Perl's own warnings and errors.
         assert not done.stderr
         shutil.rmtree(folder, ignore_errors=True)
         self.effects = len((faults / "count").read_text())
@@ -196,7 +196,7 @@ def there(wanted: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def said(done: "subprocess.CompletedProcess[str]") -> str:
-    """What was said of the outcome."""
+    """The sentences about the outcome."""
     return decode(done.stdout.splitlines())["said"][-1]
 
 
@@ -269,7 +269,7 @@ def test_a_change_goes_live_whole_and_is_on_record(host: Host) -> None:
 
 
 def test_a_change_ends_although_nobody_reads_its_answer(host: Host) -> None:
-    """The controller may be gone, and its end of the connection with it."""
+    """The controller may have disconnected, so that the output cannot be written."""
     folder = host.folder / "run" / "smtp-auth"
     folder.mkdir()
     (folder / "change.pl").write_text(host.program(NEW))
@@ -314,8 +314,8 @@ def test_a_configuration_that_does_not_serve_is_put_back(host: Host) -> None:
     before = _inodes(host)
     done = host.run(host.program(DIES))
     assert done.returncode == 1
-    assert "does not serve with this configuration:\nit dies" in said(done)
-    assert "old configuration is back and serves" in said(done)
+    assert "does not work with this configuration:\nit dies" in said(done)
+    assert "old configuration is restored and works" in said(done)
     assert host.files() == host.runs() == OLD
     assert _inodes(host) == before
     assert host.is_clean()
@@ -381,7 +381,7 @@ def test_any_effect_fails_once(tmp_path: Path, wanted: Mapping[str, str | None])
         assert files in (OLD, there(wanted)), f"{number} failed: {host.files()}"
         assert files == host.runs(), f"{number} failed: {host.files()}"
         if done.returncode:
-            assert "nothing was" in said(done) or "is back and serves" in said(done), said(done)
+            assert "nothing was" in said(done) or "is restored and works" in said(done), said(done)
             assert files == OLD, f"{number} failed: {host.files()}"
         if files == OLD:
             assert {name: found for name, found in _inodes(host).items() if name in OLD} == inodes
@@ -403,7 +403,7 @@ def test_the_power_fails_at_any_effect(
     then: Mapping[str, str],
     change: Mapping[str, str | None],
 ) -> None:
-    """Nobody puts anything back, and /run is empty afterwards: the next change goes by the files."""
+    """No process restores anything, and /run is empty afterwards: the next change has only the files."""
 
     def try_one(number: int, host: Host) -> None:
         _lose_power(host, change, f"{number} kill any")
@@ -518,7 +518,7 @@ def test_one_change_at_a_time_holds_the_lock(host: Host) -> None:
     ) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
-        # What the holder has made so far is its own.
+        # What the holder of the lock has made so far belongs to it.
         others = {f".{FIRST}.smtp-auth-new~": "coming\n", f".{SECOND}.smtp-auth-old-{'0' * 64}~": "kept\n"}
         for name, text in others.items():
             (host.etc / name).write_text(text)
@@ -528,13 +528,13 @@ def test_one_change_at_a_time_holds_the_lock(host: Host) -> None:
             (host.etc / name).unlink()
         holder.kill()
     assert done.returncode == 1
-    assert "another deploy is at work on this host" in said(done)
+    assert "another deploy is running on this host" in said(done)
     assert host.files() == OLD
     assert host.run(program).returncode == 0
     assert host.is_clean()
 
 
-# Swapped in by a change that died, and edited since: what that change had replaced.
+# A file that a change has swapped in before it died, and that was edited since: its earlier version.
 LEFT = f".{SECOND}.smtp-auth-old-{'0' * 64}~"
 
 

@@ -1,4 +1,4 @@
-"""To change a host is a function of a channel and values. A lost connection does not lose the outcome."""
+"""Changing a host is a function of a channel and values. A lost connection does not lose the outcome."""
 
 from dataclasses import dataclass, field
 

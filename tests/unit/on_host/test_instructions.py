@@ -1,4 +1,4 @@
-"""What a change is told is what was sent, and stays so."""
+"""The instructions of a change arrive as they were sent, and cannot be modified."""
 
 import subprocess
 
@@ -11,7 +11,7 @@ HOSTILE = "a%b\tc\nd\x00\xe9 '\"\\"
 
 
 def read(lines: str, code: str) -> tuple[str, str]:
-    """Run Perl code on instructions, which are in `$read`; what it says on standard output and error."""
+    """Run Perl code on instructions, which are in `$read`. Returns its standard output and error."""
     packages = packed("SmtpAuth::Instructions")
     program = packages[: packages.rindex("exit ")]
     program += f"my $read = SmtpAuth::Instructions->read_from(\\*DATA);\n{code}\n__END__\n{lines}"

@@ -1,4 +1,4 @@
-"""The proof that a service serves: it holds with what Postfix and Dovecot really say, and fails with less.
+"""The proof that a service works: it succeeds with real answers of Postfix and Dovecot, and fails with less.
 
 A server of the test's own repeats the recorded conversations. Where the proof waits for something that never
 comes, it runs with less patience.
@@ -30,11 +30,11 @@ NAME = "mail1.example.jp"
 EHLO, MAIL, RCPT = "EHLO localhost", "MAIL FROM:<>", "RCPT TO:<postmaster@localhost>"
 GREETING = ""
 
-# Seconds after which a proof or a server that waits for the other is given up.
+# Seconds after which a proof or a server stops waiting for the other.
 LONGEST = 10
 
-# What a client sent (nothing, before the greeting) to what the server answers. Where an answer is missing,
-# the connection is cut.
+# What a client sent (nothing, before the greeting), to what the server answers. If an answer is missing, the
+# server closes the connection.
 Conversation = Mapping[str, bytes]
 
 
@@ -87,14 +87,14 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Where nobody came, accept() ends with this.
+        # If no client has connected, accept() raises this.
         with suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._thread.join()
         self._listening.close()
 
     def _serve(self) -> None:
-        # A client that gives up is one of the results.
+        # A client that stops is one of the expected results.
         with suppress(OSError), self._listening.accept()[0] as raw:
             raw.settimeout(LONGEST)
             self._before()
@@ -148,7 +148,7 @@ def tls(tmp_path: Path, chain: Path) -> ssl.SSLContext:
 
 
 def proof(*words: object, program: str = PROVES_POSTFIX, **environment: str) -> str:
-    """What the proof complains about; empty where it holds."""
+    """What the proof reports; empty if it succeeds."""
     done = subprocess.run(
         ("perl", "-e", program, "--", *map(str, words)),
         stdin=subprocess.DEVNULL,
@@ -160,13 +160,13 @@ def proof(*words: object, program: str = PROVES_POSTFIX, **environment: str) -> 
         env={**os.environ, **environment},
     )
     assert done.stdout == ""
-    # Perl's own complaints would be more than the one line, or come with another status.
+    # Perl's own errors would be more than one line, or have another status.
     assert (done.returncode, len(done.stderr.splitlines())) in ((0, 0), (1, 1)), done.stderr
     return done.stderr.rstrip("\n")
 
 
 def plain(server: Server) -> str:
-    """The proof of port 25, without the port in front."""
+    """The proof of port 25, without the port at the start of the line."""
     return proof("smtp", 0, server.port).removeprefix(f"port {server.port}: ")
 
 
@@ -177,7 +177,7 @@ def secure(server: Server, chain: Path | str, auth: str = "yes", login_only: str
 
 
 def impatient() -> str:
-    """The proof with a second's patience instead of a minute and a half."""
+    """The proof with a patience of one second instead of ninety."""
     text = PROVES_POSTFIX
     for patience, less in {
         "$PATIENCE = 90": "$PATIENCE = 1",
@@ -229,7 +229,7 @@ def test_what_port_25_refuses_is_said(release: str, sent: str, answer: str, why:
 
 
 def test_nothing_is_said_before_the_greeting_has_come_whole() -> None:
-    """postscreen greets in two lines, with seconds between them, and refuses who speaks in between."""
+    """postscreen greets in two lines, seconds apart, and rejects clients that speak between them."""
     spoke_early = []
 
     def serve(listening: socket.socket) -> None:
@@ -359,8 +359,8 @@ def test_another_certificate_than_the_one_on_the_disk_is_said(
     chain.write_text(issued("other.example.jp").chain)
     with Server(conversation(release, 465), tls=tls) as server:
         why = secure(server, chain)
-    assert why.startswith(f"another certificate is served than the one in {chain}")
-    # For another certificate no more is asked.
+    assert why.startswith(f"the certificate that is served is not the one in {chain}")
+    # After another certificate, the proof sends nothing more.
     assert server.heard == []
 
 
@@ -371,7 +371,7 @@ def test_the_first_certificate_of_the_chain_counts(tls: ssl.SSLContext, chain: P
         assert secure(server, chain) == ""
     chain.write_text(issuer + leaf)
     with Server(conversation("trixie", 465), tls=tls) as server:
-        assert secure(server, chain).startswith("another certificate is served")
+        assert secure(server, chain).startswith("the certificate that is served is not the one")
 
 
 def test_a_chain_that_is_not_there_is_said(tls: ssl.SSLContext, tmp_path: Path) -> None:
@@ -402,7 +402,7 @@ def test_logins_may_be_the_last_thing_that_is_offered(tls: ssl.SSLContext, chain
         assert secure(server, chain) == ""
 
 
-# Where and whether anything listens.
+# Whether a program listens, and on which address.
 
 
 @pytest.mark.parametrize("address", ["127.0.0.2", "0.0.0.0", "::1", "::"])
@@ -446,7 +446,7 @@ def test_a_service_that_dies_at_its_start_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         why = proof("smtp", "1000.5", port, program=impatient(), **environment)
-    assert why == f"port {port}: smtpd dies at its start"
+    assert why == f"port {port}: smtpd dies when it starts"
     assert "--since=@1000.5" in (tmp_path / "asked").read_text().split()
 
 
@@ -470,7 +470,7 @@ def test_a_service_that_never_answers_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         why = proof("smtp", 0, port, program=impatient(), **environment)
-    assert why == f"port {port}: no answer in time"
+    assert why == f"port {port}: no answer within 1 seconds"
 
 
 # Dovecot's socket.

@@ -1,4 +1,4 @@
-"""Whether a machine is among the clients that a host lets through."""
+"""Whether a machine is among the clients that may relay through a host."""
 
 import pytest
 
@@ -18,7 +18,7 @@ from smtp_auth.verify.addresses import is_within
         ("198.18.0.1", "", False, False),
         ("198.18.0.1", "hash:/etc/postfix/networks !198.18.0.1", False, False),
         ("198.18.0.1", "[2001:db8::]/32", False, False),
-        # As an administrator may write it, with bits behind the mask.
+        # As an administrator may write it, with bits set beyond the prefix length.
         ("198.18.0.9", "198.18.0.1/24", False, True),
     ],
 )

@@ -1,4 +1,4 @@
-"""The table and the file that a verification ends with."""
+"""The table and the file at the end of a verification."""
 
 import json
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_a_reason_is_told_once_for_all_its_hosts_and_checks() -> None:
         "        mend it",
         "warning  c.example: it serves",
         "        it is slow",
-        "not looked at  b0.example, b1.example, b2.example and 2 more: 2 checks",
+        "not checked  b0.example, b1.example, b2.example and 2 more: 2 checks",
         "        the host is down",
     ]
 
@@ -106,7 +106,7 @@ def test_what_was_measured_is_told_of_the_slowest_host() -> None:
     ]
 
 
-# What a check that could not look says of the one that tells why, and what becomes of it.
+# The outcome of a check that could not look, by the outcome of the check that reports the reason.
 @pytest.mark.parametrize(
     ("others", "found"),
     [
@@ -125,7 +125,7 @@ def test_what_was_measured_is_told_of_the_slowest_host() -> None:
         ([Outcome("a.example", SERVES, "skipped", "down", reported_by=CURRENT)], "failed"),
     ],
 )
-def test_what_nobody_tells_has_failed(others: list[Outcome], found: str) -> None:
+def test_a_reason_that_no_check_reports_is_a_failure(others: list[Outcome], found: str) -> None:
     skipped = Outcome("a.example", SAFE, "skipped", "it cannot be seen", reported_by=SERVES)
     outcome = next(one for one in settled([skipped, *others]) if one.check == SAFE)
     assert (outcome.outcome, outcome.reason) == (found, "it cannot be seen")
