@@ -75,7 +75,7 @@ sub begin {
     }
     replace("$folder/ledger.json", $instructions->one('ledger'));
     keep_baseline($instructions);
-    sync_directory($folder);
+    sync_directory($_) for $folder, "$self->{directory}/changes", $self->{directory}, directory_of($self->{directory});
     return;
 }
 

@@ -8,7 +8,7 @@ from smtp_auth.facts.record import PastChange, Record
 from smtp_auth.past.coming_back import plan_back
 from smtp_auth.past.first_seen import first_seen
 from smtp_auth.plan import readiness
-from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.draft import Draft, is_for_everybody
 from smtp_auth.plan.giving_back import give_back
 from smtp_auth.plan.ours import ledger_now, parts_of
 from smtp_auth.plan.plan import REMOVAL, Plan
@@ -134,7 +134,8 @@ def _notes_of(look: Look, ledger: Ledger, definitions: Definitions, file: Manage
     for name in theirs:
         if any(name.startswith(f"{whole}/") for whole in wholes):
             continue
-        if name in wholes or "\n" in present.get(name, ""):
+        is_secret = not is_for_everybody(look.files[file.key].mode)
+        if name in wholes or is_secret or "\n" in present.get(name, ""):
             stays = f"{name} stays"
         else:
             stays = f"{name} = {present[name]} stays" if name in present else f"{name} stays unset"

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from smtp_auth.plan.draft import Draft
+from smtp_auth.plan.draft import Draft, is_for_everybody
 from smtp_auth.plan.ours import parts_of
 from smtp_auth.plan.step import Step, files_of_services
 
@@ -38,7 +38,8 @@ def give_back(
             content = service.definitions.restored(file, before, its)
             for name, value in service.definitions.read(file, before).items():
                 if name not in its and name not in service.definitions.read(file, content):
-                    draft.note(f"{name} = {value} stays as a comment: its owner has added it")
+                    told = f"{name} = {value}" if is_for_everybody(draft.mode(file)) else name
+                    draft.note(f"{told} stays as a comment: its owner has added it")
             if reason:
                 draft.note(f"{', '.join(its)}: {reason}")
             draft.write(file, content, parameters=tuple(its), reason=reason)

@@ -23,7 +23,8 @@ def ledger_now(look: Look, steps: Sequence[Step]) -> Ledger:
         if entry:
             files[file.key] = entry
         if service.definitions.covers(file):
-            definitions[file.key] = _definitions_now(look, service.definitions, file)
+            content = look.files[file.key].content or ""
+            definitions[file.key] = _compared(look.ledgers, service.definitions, file, content)
     return Ledger(files, {key: ones for key, ones in definitions.items() if ones})
 
 
@@ -74,12 +75,7 @@ def ledger_undone(before: Ledger, draft: Draft, steps: Sequence[Step]) -> Ledger
         one, content = before.files.get(file.key), draft.content(file)
         if one:
             files[file.key] = one if one.written == _version(draft, file) else replace(one, is_edited=True)
-        read = service.definitions.read(file, content or "")
-        ones = before.of(file.key)
-        definitions[file.key] = {
-            name: found if read.get(name) == found.written else replace(found, is_theirs=True)
-            for name, found in ones.items()
-        }
+        definitions[file.key] = _compared((before,), service.definitions, file, content or "")
     ledger = Ledger(files, {key: ones for key, ones in definitions.items() if ones})
     return NOTHING if ledger.is_empty else ledger
 
@@ -98,11 +94,14 @@ def _file_now(look: Look, file: ManagedFile) -> LedgerFile | None:
     return replace(found[-1], is_edited=True) if found else None
 
 
-def _definitions_now(look: Look, definitions: Definitions, file: ManagedFile) -> dict[str, Definition]:
-    present = definitions.read(file, look.files[file.key].content or "")
+def _compared(
+    ledgers: Sequence[Ledger], definitions: Definitions, file: ManagedFile, content: str
+) -> dict[str, Definition]:
+    """The definitions of several ledgers, the likeliest first, beside a file."""
+    present = definitions.read(file, content)
     found: dict[str, Definition] = {}
     were_ours = set()
-    for ledger in look.ledgers:
+    for ledger in ledgers:
         names = definitions.renamed(file, ledger.ours(file.key), present)
         for old, one in ledger.of(file.key).items():
             name = names.get(old, old)

@@ -293,3 +293,29 @@ def test_a_ledger_is_read_as_it_was_written(host: Host) -> None:
     assert parse(as_json(entry)) == entry
     with pytest.raises(ValueError, match="no ledger"):
         parse('{"version": 1}')
+
+
+def test_an_undo_leaves_a_renamed_service_ours(host: Host) -> None:
+    first = effective(host.look)
+    host.deploy()
+    host.deploy(tls_minimum_version="TLSv1.3")
+    change(host, MASTER_CF, lambda text: text.replace("\nsubmissions inet", "\n465 inet"))
+    assert not host.undo().refusals
+    host.remove()
+    assert effective(host.look) == first
+
+
+def test_values_of_a_file_that_not_everybody_may_read_are_not_told(host: Host) -> None:
+    host.deploy()
+    change(host, MAIN_CF, lambda text: set_parameter(text, "smtpd_sasl_path", "inet:secret:9"))
+    change(
+        host,
+        MASTER_CF,
+        lambda text: set_options(text, {"submissions/inet": {"smtpd_junk_command_limit": "77"}}),
+    )
+    for file in (MAIN_CF, MASTER_CF):
+        host.look = with_file(host.look, file, mode="0640")
+    told = notes(host.remove())
+    assert "smtpd_sasl_path stays: its owner has edited it since" in told
+    assert "submissions/inet/smtpd_junk_command_limit stays as a comment: its owner has added it" in told
+    assert not any("secret" in note or "77" in note for note in told)
