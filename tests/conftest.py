@@ -28,6 +28,9 @@ SAMPLED = {
     "tests/fleet/test_faults.py::test_a_fault_at_any_point_is_survived": Sampled(
         4, "about a hundred faults a starting state and release, three minutes a starting state"
     ),
+    "tests/fleet/test_histories.py::test_postfix_reads_what_it_would_have_read_without_us": Sampled(
+        5, "a dozen seconds each: deploys, undos and removals one after another"
+    ),
 }
 
 _LINES = pytest.StashKey[list[str]]()

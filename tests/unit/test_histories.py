@@ -24,7 +24,10 @@ from tests.unit.scenarios import stock, wanted, with_lineages
 HISTORIES = 1000
 
 
-@pytest.mark.parametrize("first", range(0, HISTORIES, 100))
+@pytest.mark.parametrize(
+    "first",
+    [0, *(pytest.param(first, marks=pytest.mark.every_case) for first in range(100, HISTORIES, 100))],
+)
 def test_a_removal_leaves_what_the_owner_would_have_without_us(first: int) -> None:
     for seed in range(first, first + 100):
         _History(seed).run()

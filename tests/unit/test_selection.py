@@ -16,14 +16,14 @@ from tests.conftest import SAMPLED, is_taken
 
 ROOT = Path(__file__).parents[2]
 
-KILLS = "tests/unit/on_host/test_change.py"
-FAULTS = "tests/fleet/test_faults.py"
+KILLS, HISTORIES = "tests/unit/on_host/test_change.py", "tests/unit/test_histories.py"
+FILES = (KILLS, HISTORIES, *sorted({test.partition("::")[0] for test in SAMPLED}))
 
 
 @cache
 def collected(*options: str) -> tuple[Counter[str], str]:
     """How many cases of each test pytest would run, and what it says."""
-    words = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", KILLS, FAULTS]
+    words = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *FILES]
     done = subprocess.run([*words, *options], cwd=ROOT, capture_output=True, text=True, check=True)
     lines = [line for line in done.stdout.splitlines() if line.startswith("tests/") and ": " not in line]
     return Counter(line.partition("[")[0] for line in lines), done.stdout
@@ -47,16 +47,16 @@ def options_of(target: str, *words: str) -> list[str]:
     return calls[0][2:]
 
 
-def test_only_a_plain_pytest_leaves_out_the_kills_at_every_effect() -> None:
+def test_only_a_plain_pytest_leaves_out_the_long_ones() -> None:
     everything, _ = collected(*options_of("test-all"))
     plain, said = collected()
     left_out = everything - plain
-    assert sum(left_out.values()) == 15
-    assert left_out.keys() == {
-        f"{KILLS}::test_{name}"
-        for name in ("killed_at_any_effect", "any_effect_fails_once", "the_power_fails_at_any_effect")
-    }
-    assert "15 deselected" in said
+    history = f"{HISTORIES}::test_a_removal_leaves_what_the_owner_would_have_without_us"
+    kills = ("killed_at_any_effect", "any_effect_fails_once", "the_power_fails_at_any_effect")
+    assert left_out.keys() == {history, *(f"{KILLS}::test_{name}" for name in kills)}
+    # Every kill is long, and most of the histories are.
+    assert plain.keys() & left_out.keys() == {history}
+    assert f"{sum(left_out.values())} deselected" in said
 
 
 def test_make_test_leaves_out_nothing_but_what_is_on_the_list() -> None:

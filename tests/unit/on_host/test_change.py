@@ -334,7 +334,7 @@ def test_a_configuration_that_is_refused_touches_nothing(host: Host) -> None:
     assert host.manifest()["outcome"] == "refused"
 
 
-@pytest.mark.every_effect
+@pytest.mark.every_case
 @pytest.mark.parametrize(
     ("before", "wanted"),
     [({FIRST: "old one\n"}, NEW), (OLD, NEW), (OLD, DIES), (OLD, GONE), (OLD, GONE_DIES)],
@@ -370,7 +370,7 @@ def test_killed_at_any_effect(
     _at_each_effect(tmp_path / "hosts", before, try_one)
 
 
-@pytest.mark.every_effect
+@pytest.mark.every_case
 @pytest.mark.parametrize("wanted", [NEW, GONE], ids=["replaced", "taken away"])
 def test_any_effect_fails_once(tmp_path: Path, wanted: Mapping[str, str | None]) -> None:
     def try_one(number: int, host: Host) -> None:
@@ -393,7 +393,7 @@ def test_any_effect_fails_once(tmp_path: Path, wanted: Mapping[str, str | None])
     _at_each_effect(tmp_path / "hosts", OLD, try_one)
 
 
-@pytest.mark.every_effect
+@pytest.mark.every_case
 @pytest.mark.parametrize("before", [{FIRST: "old one\n"}, OLD], ids=["added", "replaced"])
 @pytest.mark.parametrize("then", [NEW, DIES], ids=["mended", "does not serve"])
 @pytest.mark.parametrize("change", [NEW, GONE], ids=["written", "taken away"])
