@@ -120,7 +120,7 @@ def test_every_change_is_on_record(lab: Lab, stock: list[LabHost]) -> None:
         changed = {file["path"]: file for file in first["files"]}
         assert changed["/etc/postfix/main.cf"]["owner"] == "root:root"
         assert changed["/etc/dovecot/conf.d/99-postfix-smtp-auth.conf"]["sha256"]["before"] is None
-        for folder in (f"changes/{first['id']}/before", "baseline/files"):
+        for folder in (f"changes/{first['id']}/before", f"baseline/{first['id']}"):
             kept = host.root / RECORD.lstrip("/") / folder / "etc/postfix/main.cf"
             assert kept.read_bytes() == before[host]
         assert host.run(f"stat -c '%a %U' {RECORD} {RECORD}/changes/*").stdout.split() == ["700", "root"] * 3
