@@ -1,7 +1,7 @@
 """Edits main.cf: sets a parameter, or comments it out (postconf(5), "SYNTAX OF main.cf")."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -44,22 +44,45 @@ def comment_out(content: str, name: str) -> str:
     return "".join(lines)
 
 
-def give_back(content: str, name: str, earlier: str) -> str:
-    """Restore the earlier definitions of a parameter, at the place of the present ones.
+def give_back(content: str, earlier: Mapping[str, str]) -> str:
+    """Restore the earlier definitions of parameters, at the place of the present ones.
 
     A definition that was commented out is restored in its own place. If there was none, the present ones are
     deleted.
 
     + content: the whole file
-    + earlier: the lines that `definition_lines` has given then
+    + earlier: parameter to the lines that `definition_lines` has given then
     """
-    lines, before = split_lines(content), split_lines(earlier)
-    gone = {index for one in _definitions(content) if one.name == name for index in one.lines}
-    place = min(gone, default=len(lines))
+    lines = split_lines(content)
+    present = {name: [*_named(content, name)] for name in earlier}
+    gone = {index for ones in present.values() for one in ones for index in one.lines}
     coming: dict[int, str] = {}
+    for name, text in earlier.items():
+        place = min((index for one in present[name] for index in one.lines), default=len(lines))
+        _place_definitions(lines, split_lines(text), [*_named(text, name)], place, (gone, coming))
+    parts = []
+    for index, line in enumerate([*lines, ""]):
+        parts += [coming.get(index, ""), "" if index in gone else line]
+    return joined(parts, line_end(content))
+
+
+def _place_definitions(
+    lines: list[str],
+    before: list[str],
+    definitions: Sequence["_Definition"],
+    place: int,
+    edits: tuple[set[int], dict[int, str]],
+) -> None:
+    """Say where the earlier definitions of one parameter are restored.
+
+    + lines, before: of the present file, and those that the definitions are in
+    + place: where they are if they do not stand as comments
+    + edits: the lines that are deleted, and before which line which text is added: both are extended
+    """
+    gone, coming = edits
     # Postfix uses the last definition, so the order of the definitions must stay.
     done = 0
-    for definition in (one for one in _definitions(earlier) if one.name == name):
+    for definition in definitions:
         start = _commented_out(lines, before, definition.lines, gone, done)
         for index in definition.lines:
             if start is None:
@@ -68,23 +91,23 @@ def give_back(content: str, name: str, earlier: str) -> str:
                 done = start + index - definition.lines[0]
                 gone.add(done)
             coming[done] = coming.get(done, "") + before[index]
-    parts = []
-    for index, line in enumerate([*lines, ""]):
-        parts += [coming.get(index, ""), "" if index in gone else line]
-    return joined(parts, line_end(content))
+
+
+def _named(content: str, name: str) -> Iterator["_Definition"]:
+    return (one for one in _definitions(content) if one.name == name)
 
 
 def definition_lines(content: str, name: str) -> str:
     """The lines that define a parameter, from the first of a definition to its last."""
     lines = split_lines(content)
-    spans = [range(one.lines[0], one.lines[-1] + 1) for one in _definitions(content) if one.name == name]
+    spans = [range(one.lines[0], one.lines[-1] + 1) for one in _named(content, name)]
     return ended("".join(lines[index] for span in spans for index in span))
 
 
 def without_earlier(content: str, name: str, value: str) -> str:
     """Delete the definitions of a parameter that have this value, but for the last one, which counts."""
     lines = split_lines(content)
-    earlier = [one for one in _definitions(content) if one.name == name][:-1]
+    earlier = [*_named(content, name)][:-1]
     gone = {index for one in earlier if one.value == value for index in one.lines}
     return "".join(line for index, line in enumerate(lines) if index not in gone)
 
@@ -125,7 +148,7 @@ _NAME = re.compile(r"\s*([^\s=#]+)\s*=[^\S\n]*", re.ASCII)
 
 
 # A plan parses the same text several times.
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _definitions(content: str) -> tuple[_Definition, ...]:
     lines, found = split_lines(content), []
     for indices in logical_lines(lines):

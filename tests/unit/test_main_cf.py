@@ -81,7 +81,7 @@ def test_a_parameter_is_commented_out_with_all_its_lines(before: str, after: str
     ],
 )
 def test_a_parameter_is_given_back_as_it_was(earlier: str, present: str, back: str) -> None:
-    assert give_back(present, "p", earlier) == back
+    assert give_back(present, {"p": earlier}) == back
 
 
 def test_an_empty_value_is_written_as_an_administrator_would() -> None:
@@ -120,14 +120,14 @@ def test_commenting_out_removes_one_parameter_and_no_text(content: str, name: st
 @given(main_cf(), NAMES, VALUES)
 def test_what_was_set_or_commented_out_has_its_earlier_value(content: str, name: str, value: str) -> None:
     for changed in (set_parameter(content, name, value), comment_out(content, name)):
-        back = give_back(changed, name, content)
+        back = give_back(changed, {name: content})
         assert defined_parameters(back) == defined_parameters(content)
         assert comments(back) == comments(content)
 
 
 @given(main_cf(), main_cf(), NAMES)
 def test_giving_back_changes_one_parameter(present: str, earlier: str, name: str) -> None:
-    back = give_back(present, name, earlier)
+    back = give_back(present, {name: earlier})
     wanted = {key: value for key, value in defined_parameters(present).items() if key != name}
     was = {key: value for key, value in defined_parameters(earlier).items() if key == name}
     assert defined_parameters(back) == wanted | was

@@ -40,11 +40,9 @@ class PostfixDefinitions(Definitions):
         """A parameter is defined as it was, in its place; a service that we added is deleted."""
         if file == MAIN_CF:
             for name, one in before.items():
-                if not one.is_theirs:
-                    content = give_back(content, name, one.lines)
-                elif one.written is not None:
+                if one.is_theirs and one.written is not None:
                     content = without_earlier(content, name, one.written)
-            return content
+            return give_back(content, {name: one.lines for name, one in before.items() if not one.is_theirs})
         before = {name: one for name, one in before.items() if not one.is_theirs}
         options: dict[str, dict[str, str | None]] = {}
         for name, one in before.items():
