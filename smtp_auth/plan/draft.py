@@ -159,19 +159,17 @@ class Draft:
         """
         defined = defined_parameters(self.main_cf)
         for name, value in wanted.items():
-            if not self._has_without_us(name, value):
+            is_given_back = self._has_without_us(name, value)
+            if not is_given_back:
                 self.claim(MAIN_CF, name)
             if value is None:
                 self.write(MAIN_CF, comment_out(self.main_cf, name), parameters=(name,), reason=reason)
                 continue
-            if self.look.parameters.get(name, defined.get(name)) != value and self._is_claimed(MAIN_CF, name):
+            if not is_given_back and self.look.parameters.get(name, defined.get(name)) != value:
                 content = set_parameter(self.main_cf, name, value)
                 self.write(MAIN_CF, content, parameters=(name,), reason=reason)
             if name in self.look.parameters:
                 self.expected[name] = value
-
-    def _is_claimed(self, file: ManagedFile, name: str) -> bool:
-        return (file.key, name) in self.claimed
 
     def _has_without_us(self, name: str, value: str | None) -> bool:
         """Whether a parameter of ours would have this value without us: then it is given back."""

@@ -181,6 +181,15 @@ def test_what_a_service_on_587_needs_stays_and_an_undo_is_refused(host: Host) ->
     assert "systemctl reload postfix" in host.content(HOOK)
 
 
+def test_an_undo_may_restore_a_value_of_the_owners_that_a_service_of_theirs_uses(host: Host) -> None:
+    host.deploy()
+    change(host, MASTER_CF, lambda text: text + OWNERS_587)
+    change(host, MAIN_CF, lambda text: set_parameter(text, "smtpd_sasl_path", "inet:10.0.0.1:9"))
+    host.deploy()
+    assert not host.undo().refusals
+    assert effective(host.look)["smtpd_sasl_path"] == "inet:10.0.0.1:9"
+
+
 def test_a_service_on_587_from_before_us_is_as_it_was(host: Host) -> None:
     change(host, MASTER_CF, lambda text: text + OWNERS_587)
     before = {key: file.content for key, file in host.look.files.items()}

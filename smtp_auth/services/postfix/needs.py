@@ -20,7 +20,9 @@ from smtp_auth.services.postfix import certificate_files
 from smtp_auth.services.postfix.logins import AUTH
 from smtp_auth.services.postfix.sni import TABLE
 
-_LOGINS = ("smtpd_sasl_type", "smtpd_sasl_path", AUTH, "smtpd_tls_auth_only")
+_SASL = ("smtpd_sasl_type", "smtpd_sasl_path", AUTH)
+
+_LOGINS = (*_SASL, "smtpd_tls_auth_only")
 
 _CERTIFICATE = (*certificate_files.NAMES, "tls_server_sni_maps")
 
@@ -141,7 +143,7 @@ def _broken(draft: Draft, first_seen: Mapping[str, str]) -> Iterator[str]:
     left = {service.label for service in services(draft.master_cf)}
     for service in set_up_since(look, draft.ledger, first_seen):
         own = service.effective_options
-        lost = [name for name in _LOGINS if name not in own and present.get(name) != coming.get(name)]
+        lost = [name for name in present if name in _SASL and name not in own and _ends(name, coming)]
         if draft.content(DROPIN) is None and look.files[DROPIN.key].content and _asks_listener(look, service):
             lost.append(look.files[DROPIN.key].path)
         if lost and service.label in left:
@@ -150,6 +152,11 @@ def _broken(draft: Draft, first_seen: Mapping[str, str]) -> Iterator[str]:
                 f"{', '.join(lost)}, which an undo would take away: delete that service first, or use "
                 "remove.py, which leaves what it needs"
             )
+
+
+def _ends(name: str, coming: Mapping[str, str]) -> bool:
+    """Whether a parameter is no longer set, or disables logins. An earlier value of the owner's is right."""
+    return name not in coming or (name == AUTH and not _is_yes(coming[name]))
 
 
 def _is_yes(value: str) -> bool:
