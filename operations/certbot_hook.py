@@ -47,13 +47,14 @@ def reload_services(present: bool = True) -> Generator[PyinfraCommand, None, Non
 
 def edit(draft: Draft) -> None:
     """Give the hook its lines and its mode, on a host with certbot."""
+    # Without certbot, lines from before certbot was removed stay.
+    draft.claim(HOOK, OUR_LINES)
     if not has_certbot(draft.look):
         return
     hook = draft.look.files[HOOK.key]
     content = desired_content(draft.settings, hook.content)
     if "\r" in (hook.content or "") and "\r" not in content:
         draft.note(f"{hook.path}: CRLF line ends become LF, for a shell would look for other commands")
-    draft.claim(HOOK, OUR_LINES)
     draft.write(HOOK, content, mode=desired_mode(hook))
 
 

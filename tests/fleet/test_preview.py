@@ -63,7 +63,7 @@ def _by_hand_with_restrictions(host: LabHost) -> None:
 def _foreign_bytes(host: LabHost) -> None:
     """CRLF, a parameter defined twice, bytes that are no UTF-8, and no line end at the end."""
     _edit(host, MAIN_CF, lambda text: text.replace(b"\n", b"\r\n") + b"# caf\xe9 \x85 \xc3\xa0\x1b[31m\r\n")
-    _edit(host, MAIN_CF, lambda text: text + b"smtpd_tls_cert_file = /caf\xe9\tx\r\n")
+    _edit(host, MAIN_CF, lambda text: text + b"smtpd_sasl_path = a\r\nsmtpd_sasl_path = /caf\xe9\tx\r\n")
     _edit(host, MASTER_CF, lambda text: text.rstrip(b"\n"))
     _reload(host)
 

@@ -153,7 +153,8 @@ def test_what_a_change_that_died_has_left_is_taken_up(lab: Lab, stock: list[LabH
         assert host.run(LEFTOVERS).stdout == ""
         found = host.run(f"find {RECORD}/changes -type f -printf '%P\\n'").stdout.splitlines()
         names = {name.partition("/")[2] for name in found}
-        assert names == {"manifest.json", "before/etc/postfix/main.cf", "after/etc/postfix/main.cf"}
+        files = {f"{when}/etc/postfix/main.cf" for when in ("before", "after")}
+        assert names == {"manifest.json", "ledger.json", *files}
 
 
 def test_a_connection_that_fails_is_reported_and_the_others_go_on(lab: Lab, stock: list[LabHost]) -> None:

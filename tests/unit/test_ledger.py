@@ -328,3 +328,9 @@ def test_values_of_a_file_that_not_everybody_may_read_are_not_told(host: Host) -
     assert "smtpd_sasl_path stays: its owner has edited it since" in told
     assert "submissions/inet/smtpd_junk_command_limit stays as a comment: its owner has added it" in told
     assert not any("secret" in note or "77" in note for note in told)
+
+
+def test_our_lines_stay_where_certbot_was_removed(host: Host) -> None:
+    host.deploy()
+    host.look = replace(host.look, commands=host.look.commands - {"certbot"})
+    assert not host.deploy().files
