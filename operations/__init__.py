@@ -1,6 +1,6 @@
 """The steps of the guide, in its order: one module per step.
 
-This list is the only one. deploy.py calls each step's operation, in the same order.
+Everything that needs the steps uses this list. deploy.py calls each step's operation in the same order.
 """
 
 from operations import (

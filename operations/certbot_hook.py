@@ -23,18 +23,21 @@ from smtp_auth.settings import Settings
 @operation()
 def reload_services(present: bool = True) -> Generator[PyinfraCommand, None, None]:
     """
-    Let `renewal-hooks/deploy/reload_services.sh` reload the units of `certbot_reload_services`.
+    Make `renewal-hooks/deploy/reload_services.sh` reload the units of `certbot_reload_services`.
 
-    A hook that surely reloads them already stays as it is; `services/certbot` judges. Otherwise our lines,
-    between BEGIN and END, come first, in front of whatever may end the owner's script. They reload what
-    the owner's lines do not: Postfix if the renewed lineage is one that it serves and its key belongs to
-    its certificate; the other units after any renewal. What fails goes to standard error, which certbot
-    logs, and the owner's lines run all the same.
+    A hook that certainly reloads them already stays as it is (`services/certbot/script_effect.py` decides
+    that). Otherwise our lines, between BEGIN and END, are added at the top, because the owner's script may
+    exit early. They reload the units that the owner's lines do not reload: Postfix if it serves the renewed
+    lineage and the lineage's key belongs to its certificate; other units after any renewal. Errors are
+    written to standard error, which certbot logs, and then the owner's lines run.
 
-    A missing `#!` line, a missing run bit and CRLF line ends are repaired, because certbot or the
-    kernel would not run the hook. On a host without certbot nothing is written.
+    A missing `#!` line, a missing run bit and CRLF line ends are repaired, because certbot or the kernel
+    would not run the hook. On a host without certbot nothing is written.
 
-    + present: `False` in remove.py, where all of it is taken back
+    + present: `False` in remove.py, which removes our lines
+
+    Source: certbot's user guide, "Renewing certificates": the scripts of `renewal-hooks/deploy` run after
+    each renewal.
 
     **Example:**
 
@@ -46,15 +49,17 @@ def reload_services(present: bool = True) -> Generator[PyinfraCommand, None, Non
 
 
 def edit(draft: Draft) -> None:
-    """Give the hook its lines and its mode, on a host with certbot."""
-    # Without certbot, lines from before certbot was removed stay.
+    """Write the hook's lines and mode, on a host with certbot."""
+    # If certbot was removed since, our lines stay in the hook.
     draft.claim(HOOK, OUR_LINES)
     if not has_certbot(draft.look):
         return
     hook = draft.look.files[HOOK.key]
     content = desired_content(draft.settings, hook.content)
     if "\r" in (hook.content or "") and "\r" not in content:
-        draft.note(f"{hook.path}: CRLF line ends become LF, for a shell would look for other commands")
+        draft.note(
+            f"{hook.path}: CRLF line ends become LF, because a shell reads the CR as a part of the command"
+        )
     draft.write(HOOK, content, mode=desired_mode(hook))
 
 
@@ -62,8 +67,8 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
     for unit, found in _in_another_language(settings, look):
         if found is ScriptEffect.NO:
             yield (
-                f"{_introduced(look)}, which is no shell, and does not reload {unit}: "
-                f"let it run `systemctl reload {unit}`, or rename it (certbot runs all of its directory)"
+                f"{_introduced(look)}, which is not a shell, and the script does not reload {unit}: make it "
+                f"run `systemctl reload {unit}`, or rename it (certbot runs all files of its directory)"
             )
 
 
@@ -71,19 +76,20 @@ def _warnings(settings: Settings, look: Look) -> Iterator[str]:
     if not has_certbot(look):
         commands = "; ".join(f"systemctl reload {unit}" for unit in settings.certbot_reload_services)
         yield (
-            "certbot is not installed, so no deploy hook is written: let the client that renews "
+            "certbot is not installed, so no deploy hook is written: make the program that renews "
             f"{settings.lineage(settings.mail_domain)} run this after each renewal: {commands}"
         )
     for unit, found in _in_another_language(settings, look):
         if found is ScriptEffect.PERHAPS:
             yield (
-                f"{_introduced(look)}, which is no shell, so whether it reloads {unit} after each renewal "
-                "cannot be told: see to it, or rename it (certbot runs all of its directory)"
+                f"{_introduced(look)}, which is not a shell, so it is unknown whether the script reloads "
+                f"{unit} after each renewal: make sure that it does, or rename it (certbot runs all files of "
+                "its directory)"
             )
 
 
 def _in_another_language(settings: Settings, look: Look) -> list[tuple[str, ScriptEffect]]:
-    """What a hook that no shell reads does for each unit; nothing for other hooks."""
+    """Each unit with the effect of the hook on it, if the hook is not a shell script; else nothing."""
     content = look.files[HOOK.key].content or ""
     if not has_certbot(look) or not content.startswith("#!") or shell_of(content):
         return []

@@ -20,47 +20,49 @@ from smtp_auth.settings import Settings
 @operation()
 def listener(present: bool = True) -> Generator[PyinfraCommand, None, None]:
     """
-    Give `service auth` a listener at `private/auth` in Postfix's queue directory, for Postfix alone.
+    Add a listener at `private/auth` in Postfix's queue directory to `service auth`; only Postfix may use it.
 
-    It is a drop-in that Dovecot reads after its stock files: it merges with them on 2.3 and 2.4, and
-    package upgrades do not touch it. If Dovecot's effective configuration has the listener already,
-    for example uncommented by hand in 10-master.conf, nothing is written. Dovecot is reloaded if
-    the socket differs from its configuration.
+    The listener is in a drop-in that Dovecot reads after its stock files. Dovecot 2.3 and 2.4 merge both, and
+    package upgrades do not change the drop-in. If Dovecot's effective configuration has the listener already,
+    for example because somebody has uncommented it in 10-master.conf, nothing is written. If only the socket
+    on the disk differs from the configuration, Dovecot is reloaded.
 
-    + present: `False` in remove.py, where all of it is taken back
+    + present: `False` in remove.py, which deletes the drop-in
+
+    Source: Postfix's SASL_README, "Configuring Postfix to use Dovecot SASL".
 
     **Example:**
 
     .. code:: python
 
-        dovecot_auth_listener.listener(name="SMTP AUTH, Dovecot: it listens in Postfix's spool")
+        dovecot_auth_listener.listener(name="SMTP AUTH, Dovecot: it listens on a socket for Postfix")
     """
     yield from take_part(STEP, present)
 
 
 def edit(draft: Draft) -> None:
-    """Write the drop-in unless Dovecot has the listener; reload Dovecot if its socket differs."""
+    """Write the drop-in unless Dovecot has the listener; reload Dovecot if only the socket differs."""
     look = draft.look
     draft.proof = replace(draft.proof, listener=WANTED)
     if look.listener != WANTED:
         draft.write(DROPIN, _content(look), mode="0644")
     elif look.socket != WANTED:
-        draft.reload(DOVECOT.key, "its socket is not yet what its configuration says")
+        draft.reload(DOVECOT.key, "its socket differs from its configuration")
 
 
 def _obstacles(_settings: Settings, look: Look) -> Iterator[str]:
     dropin = look.files[DROPIN.key]
     if dropin.odd:
-        # Dovecot refuses it, too, without a word of what it is.
+        # Dovecot refuses this, too, but does not say what is wrong.
         yield readiness.in_the_way(dropin)
     elif look.dovecot_version is None:
         yield "Dovecot's configuration has an error: doveconf -n on the host names it"
     elif not look.dovecot_running:
-        yield "Dovecot is not running: start it (systemctl start dovecot), for a change proves itself live"
+        yield "Dovecot is not running, so no change could be proved: start it (systemctl start dovecot)"
     elif look.listener != WANTED and dropin.content == _content(look):
         yield (
-            f"something that Dovecot reads after {dropin.path} overrules it: doveconf -n shows the "
-            f"listener {listener_path(look)} as it is; it must not be set elsewhere"
+            f"a setting that Dovecot reads after {dropin.path} overrules it (doveconf -n shows the listener "
+            f"{listener_path(look)} as it is): delete that setting"
         )
 
 
@@ -70,7 +72,7 @@ def _content(look: Look) -> str:
 
 STEP = Step(
     name="SMTP AUTH, Dovecot",
-    nothing_to_do="Dovecot listens in Postfix's spool for Postfix alone",
+    nothing_to_do="Dovecot already listens on a socket for Postfix",
     service=DOVECOT,
     edit=edit,
     files=(DROPIN,),

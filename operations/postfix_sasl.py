@@ -23,28 +23,31 @@ from smtp_auth.settings import Settings
 @operation()
 def sasl(present: bool = True) -> Generator[PyinfraCommand, None, None]:
     """
-    Comment out Cyrus SASL and let Postfix ask Dovecot, offering AUTH only inside TLS.
+    Make Postfix check logins with Dovecot, and offer AUTH only inside TLS; comment out Cyrus SASL.
 
-    With `smtp_auth_on_port_25 = False`, no option of a service of port 25 in master.cf offers it either. An
-    owner's option that switches it off there stays.
+    With `smtp_auth_on_port_25 = False`, AUTH is also switched off in the options that services of port 25
+    have in master.cf. If an owner's option has switched it off there, it stays off in any case.
 
-    The path of the listener is relative to the queue directory, so that it is right in a chroot and
-    outside. Source: the Postfix SASL howto, "Configuring Postfix to use Dovecot SASL".
+    The path of the listener is relative to the queue directory, so it is right in a chroot and outside.
 
-    + present: `False` in remove.py, where all of it is taken back
+    + present: `False` in remove.py, which restores the earlier settings
+
+    Source: Postfix's SASL_README, "Configuring Postfix to use Dovecot SASL".
 
     **Example:**
 
     .. code:: python
 
-        postfix_sasl.sasl(name="SMTP AUTH, Postfix: it asks Dovecot")
+        postfix_sasl.sasl(name="SMTP AUTH, Postfix: it checks logins with Dovecot")
     """
     yield from take_part(STEP, present)
 
 
 def edit(draft: Draft) -> None:
-    """Set the guide's four parameters, and comment out that of Cyrus SASL."""
-    draft.set_parameters({"cyrus_sasl_config_path": None}, "Postfix asks Dovecot and no longer Cyrus SASL")
+    """Set the guide's four parameters, and comment out the parameter of Cyrus SASL."""
+    draft.set_parameters(
+        {"cyrus_sasl_config_path": None}, "Postfix checks logins with Dovecot, not Cyrus SASL"
+    )
     draft.set_parameters(
         {
             "smtpd_sasl_type": "dovecot",
@@ -60,22 +63,22 @@ def edit(draft: Draft) -> None:
     }
     if draft.settings.smtp_auth_on_port_25 is False:
         offering = {service.label: {AUTH: "no"} for service, value in options.items() if value != "no"}
-        draft.set_options(offering, "logins are for port 465 alone")
+        draft.set_options(offering, "logins are offered on port 465 only")
         _tell_who_inherits(draft)
         return
     for service in (service for service, value in options.items() if value == "no"):
-        draft.note(f"{service.name} keeps its {AUTH}=no in master.cf: port 25 offers no logins there")
+        draft.note(f"{service.name} keeps its {AUTH}=no in master.cf, so it offers no logins on port 25")
 
 
 def _tell_who_inherits(draft: Draft) -> None:
-    """Say which other services lose the logins that main.cf offered: that of port 587, for example."""
+    """Note which other services lose the logins that main.cf offered, for example a service on port 587."""
     if draft.look.parameters[AUTH] != "yes":
         return
     for service in services(draft.master_cf):
         is_smtpd = service.type == "inet" and service.command == "smtpd"
         is_other = service.port not in (*SUBMISSIONS_NAMES, *PORT_25_NAMES)
         if is_smtpd and is_other and AUTH not in service.effective_options:
-            draft.note(f"{service.name} has its logins from main.cf, and offers none any more")
+            draft.note(f"{service.name} offers no logins any more, because it takes {AUTH} from main.cf")
 
 
 def _parameters(_settings: Settings) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Further domains: a client gets the certificate of the name that it asks for (SNI)."""
+"""Further domains: a client gets the certificate for the name that it asks for (SNI)."""
 
 import re
 from collections.abc import Generator, Iterator
@@ -19,37 +19,39 @@ from smtp_auth.services.postfix.sni import TABLE, asked_for, served, tables_on_p
 from smtp_auth.settings import Settings
 from smtp_auth.shown import command
 
-# It holds names only, but these are nobody else's business either.
+# It contains only names, but no other account needs to know them.
 MODE = "0600"
 
 
 @operation()
 def domains(present: bool = True) -> Generator[PyinfraCommand, None, None]:
     """
-    Serve the lineages of `additional_domains`, on every port where Postfix speaks TLS.
+    Serve the lineages of `additional_domains`, on every port where Postfix uses TLS.
 
-    `tls_server_sni_maps` gets a table in front of those it has already. Ours is a `texthash:` table:
-    it names the files of each lineage, and Postfix reads them itself, as root, whenever one of its
-    processes starts. So there is no second copy of a private key, as in an indexed table
-    (`postmap -F`), and a renewed certificate is served after a reload. Where a lineage has vanished,
-    its own names get the default certificate, and no other name is touched.
+    Our table is added to `tls_server_sni_maps`, before the tables that it has already. It is a `texthash:`
+    table: it names the files of each lineage, and Postfix reads these files, as root, when one of its
+    processes starts. So there is no second copy of a private key, unlike in an indexed table (`postmap -F`),
+    and a renewed certificate is served after a reload. If a lineage is deleted, its names get the default
+    certificate; other names are not affected.
 
-    The default lineage is listed too, since Postfix logs a name that the table lacks. A client that
-    names no domain, or an unknown one, gets the default certificate.
+    The table contains the default lineage, too, because Postfix logs each name that is not in the table. A
+    client that asks for no name, or for an unknown name, gets the default certificate.
 
-    + present: `False` in remove.py, where all of it is taken back
+    + present: `False` in remove.py, which deletes the table and its name in main.cf
+
+    Source: postconf(5), tls_server_sni_maps; DATABASE_README, "texthash".
 
     **Example:**
 
     .. code:: python
 
-        postfix_sni.domains(name="Further domains: each has a certificate of its own")
+        postfix_sni.domains(name="Further domains: Postfix serves each one's own certificate")
     """
     yield from take_part(STEP, present)
 
 
 def edit(draft: Draft) -> None:
-    """Write the table and name it in main.cf; without further domains, take its name out and delete it."""
+    """Write the table and add it to main.cf; without further domains, delete both."""
     settings, look = draft.settings, draft.look
     draft.set_parameters(desired(settings, draft.owners))
     if settings.additional_domains:
@@ -69,17 +71,20 @@ def edit(draft: Draft) -> None:
     if not in_use(look):
         return
     table = look.files[TABLE.key]
-    reload_if_older(draft, table.changed, f"{table.path} is newer than what runs")
+    reload_if_older(draft, table.changed, f"{table.path} is newer than the running configuration")
     for domain, lineage in look.certificates.items():
         chain = f"{lineage.directory}/fullchain.pem"
-        # The default certificate is served by smtpd_tls_cert_file, too: then that step says it.
+        # smtpd_tls_cert_file names the default certificate, too: then the step of that parameter adds the
+        # reason.
         elsewhere = chain == look.parameters["smtpd_tls_cert_file"]
         if chain in (table.content or "") and not elsewhere:
-            reload_if_older(draft, lineage.changed, f"the certificate of {domain} is newer than what runs")
+            reload_if_older(
+                draft, lineage.changed, f"the certificate of {domain} is newer than the running configuration"
+            )
 
 
 def _delete_table(draft: Draft) -> None:
-    """Delete the table if it is ours as it stands, and nothing of the owner's names it."""
+    """Delete the table if only we have written it, and no setting of the owner names it."""
     path, one = draft.look.files[TABLE.key].path, draft.ledger.files.get(TABLE.key)
     is_ours = one is not None and one.is_ours and not one.is_edited and not one.before.sha256
     texts = (draft.owners.main_cf.content or "", draft.owners.master_cf.content or "")
@@ -88,7 +93,7 @@ def _delete_table(draft: Draft) -> None:
 
 
 def desired(settings: Settings, look: Look) -> dict[str, str | None]:
-    """Parameter to value; `None` where it is to be commented out."""
+    """The parameters to set, name to value; `None` comments a parameter out."""
     present = look.parameters.get("tls_server_sni_maps", "")
     if in_use(look) == bool(settings.additional_domains):
         return {}
@@ -103,10 +108,10 @@ def in_use(look: Look) -> bool:
 
 
 def desired_table(settings: Settings, look: Look) -> str:
-    """The table's content.
+    """The content of the table.
 
-    Its lines are `NAME KEY CHAIN`; a wildcard `*.example.jp` is looked up as `.example.jp`
-    (postconf(5), tls_server_sni_maps).
+    Its lines are `NAME KEY CHAIN`. Postfix looks up a wildcard `*.example.jp` as `.example.jp` (postconf(5),
+    tls_server_sni_maps).
     """
     return "# Which certificate a client gets for a name. Managed: changes are lost.\n" + "".join(
         f"{name.removeprefix('*')} {lineage.directory}/privkey.pem {lineage.directory}/fullchain.pem\n"
@@ -129,7 +134,7 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
         if own is not None and not _listed(look).search(own):
             yield (
                 f"{service.name} on port 465 has tls_server_sni_maps = {own}, so it would not serve "
-                f"additional_domains: add {_table(look)} to it in {look.master_cf.path}, or take it out"
+                f"additional_domains: add {_table(look)} to it in {look.master_cf.path}, or delete the option"
             )
     for domain in settings.additional_domains:
         yield from certificates.obstacles(settings, look, domain)
@@ -138,9 +143,9 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
 def _warnings(settings: Settings, look: Look) -> Iterator[str]:
     for table in look.stale_tables:
         yield (
-            f"tls_server_sni_maps: {table} holds copies of older certificates than those on the disk: "
-            f"run {command('postmap', '-F', table)} on the host, or list its domains in additional_domains, "
-            "without copies"
+            f"tls_server_sni_maps: {table} contains copies of certificates that are older than those on the "
+            f"disk: run {command('postmap', '-F', table)} on the host, or list its domains in "
+            "additional_domains, which works without copies"
         )
     for domain in settings.additional_domains:
         yield from certificates.warnings(settings, look, domain)
@@ -150,7 +155,7 @@ def _table(look: Look) -> str:
     return f"texthash:{look.files[TABLE.key].path}"
 
 
-# Not split into words: an owner's `inline:{ … }` holds white space and commas.
+# A pattern, because an owner's `inline:{ … }` may contain white space and commas.
 def _listed(look: Look) -> re.Pattern[str]:
     return re.compile(rf"(?:^|[\s,]+){re.escape(_table(look))}(?=$|[\s,])")
 

@@ -20,12 +20,14 @@ from smtp_auth.settings import Settings
 @operation()
 def certificate(present: bool = True) -> Generator[PyinfraCommand, None, None]:
     """
-    Point Postfix at the lineage of `mail_domain`, offer TLS and set the floor of its version.
+    Make Postfix use the lineage of `mail_domain` and offer TLS, and set the oldest TLS version.
 
-    The guide's three parameters of main.cf, and `smtpd_tls_mandatory_protocols`: it applies wherever
-    TLS is mandatory, and so to port 465, which is in wrapper mode.
+    This sets the guide's three parameters of main.cf, and `smtpd_tls_mandatory_protocols`. The latter applies
+    wherever TLS is mandatory, and so on port 465, which is in wrapper mode.
 
-    + present: `False` in remove.py, where all of it is taken back
+    + present: `False` in remove.py, which restores the earlier settings
+
+    Source: postconf(5), smtpd_tls_mandatory_protocols and smtpd_tls_wrappermode.
 
     **Example:**
 
@@ -37,7 +39,7 @@ def certificate(present: bool = True) -> Generator[PyinfraCommand, None, None]:
 
 
 def edit(draft: Draft) -> None:
-    """Set the certificate, the level of port 25 and the floor, if the host has others."""
+    """Set the certificate, the TLS level of port 25 and the oldest TLS version, if the host has others."""
     settings, look = draft.settings, draft.look
     owners = draft.owners
     draft.set_parameters(_wanted(settings, owners))
@@ -54,7 +56,8 @@ def edit(draft: Draft) -> None:
     draft.proof = draft.proof.with_certificate(settings.mail_hostname, chain)
     if chain == look.parameters["smtpd_tls_cert_file"]:
         changed = look.certificates[settings.mail_domain].changed
-        reload_if_older(draft, changed, f"the certificate of {settings.mail_domain} is newer than what runs")
+        reason = f"the certificate of {settings.mail_domain} is newer than the running configuration"
+        reload_if_older(draft, changed, reason)
 
 
 def _parameters(_settings: Settings) -> tuple[str, ...]:
@@ -73,7 +76,7 @@ def _warnings(settings: Settings, look: Look) -> Iterator[str]:
 def _wanted(settings: Settings, look: Look) -> dict[str, str | None]:
     lineage = settings.lineage(settings.mail_domain)
     present = look.parameters["smtpd_tls_security_level"]
-    # What counted before smtpd_tls_security_level came, and still does where that is empty.
+    # Postfix uses this older parameter if smtpd_tls_security_level is empty.
     if not present and look.parameters.get("smtpd_enforce_tls") == "yes":
         present = "encrypt"
     return {
@@ -84,14 +87,14 @@ def _wanted(settings: Settings, look: Look) -> dict[str, str | None]:
 
 
 def _level(settings: Settings, present: str) -> str:
-    """The level that is asked for; else the present one, which is raised to `may` where there is no TLS."""
+    """The level in the data; if that is `None`, the present level, but at least `may`."""
     if settings.smtpd_tls_security_level is not None:
         return settings.smtpd_tls_security_level
     return "may" if present.lower() in ("", "none") else present
 
 
 def _set_level_of_port_25(draft: Draft) -> None:
-    """An option of a service of port 25 wins over main.cf, so the level holds there, too."""
+    """Set the level in the options of port 25's services, too, because an option overrides main.cf."""
     option = "smtpd_tls_security_level"
     wanted: dict[str, dict[str, str | None]] = {
         service.label: {option: _level(draft.settings, service.effective_options[option])}

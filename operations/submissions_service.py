@@ -1,4 +1,4 @@
-"""The submissions service on port 465 (master.cf), and the mua_* restrictions it refers to (main.cf)."""
+"""The submissions service on port 465 (master.cf), and the mua_* restrictions that it refers to (main.cf)."""
 
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace
@@ -37,13 +37,15 @@ from smtp_auth.settings import Settings
 @operation()
 def service(present: bool = True) -> Generator[PyinfraCommand, None, None]:
     """
-    Add the submissions service with the guide's options, or give an existing one these options.
+    Add the submissions service with the guide's options, or set these options of an existing service.
 
-    A service that holds port 465 under another name (`smtps`, `465`) keeps its name, its columns, its
-    comments, its other options and its lists of restrictions; `services/postfix` has the rules.
-    An option that this Postfix does not know is not written, because Postfix would ignore it silently.
+    An existing service on port 465, such as `smtps` or `465`, keeps its name, its columns, its comments, its
+    other options and its lists of restrictions (`services/postfix/submissions_options.py` has the rules). An
+    option that this Postfix does not have is not written, because Postfix would ignore it silently.
 
-    + present: `False` in remove.py, where all of it is taken back
+    + present: `False` in remove.py, which deletes the service, or restores the owner's options
+
+    Source: RFC 8314, section 3.3; master(5) and postconf(5).
 
     **Example:**
 
@@ -61,7 +63,9 @@ def edit(draft: Draft) -> None:
     _tell(draft, found)
     restrictions, unused = restrictions_needed(settings, look, found)
     for name in unused:
-        draft.note(f"{name} is not written: no option of the service refers to it (submissions_options)")
+        draft.note(
+            f"{name} is not written, because no option of the service refers to it (submissions_options)"
+        )
     draft.set_parameters(restrictions, "the submissions service refers to it")
     master_cf = draft.master_cf
     if any(one.service is None for one in found):
@@ -69,7 +73,7 @@ def edit(draft: Draft) -> None:
     draft.set_options({one.label: one.options for one in found}, content=master_cf)
     services = submissions_services(draft.master_cf)
     _expect_restrictions(draft, services, restrictions)
-    # A certificate of the administrator's own on the service is theirs to answer for.
+    # If the owner has set a certificate for the service, it may be any certificate.
     if has_own_certificate(services):
         draft.proof = draft.proof.with_certificate(settings.mail_hostname, "")
     draft.proof = replace(
@@ -86,8 +90,8 @@ def _unprovable(found: list[ServiceOptions]) -> Iterator[str]:
     for one in found:
         if one.effective[_CLIENTS_CERTIFICATE] == "yes":
             yield (
-                f"{one.name} on port 465 has {_CLIENTS_CERTIFICATE} = yes: it lets in no mail program "
-                "without a certificate of its own, and no proof of a change; to serve those that log in, set "
+                f"{one.name} on port 465 has {_CLIENTS_CERTIFICATE} = yes, so it rejects clients without a "
+                "certificate of their own, and no change could be proved: to accept clients that log in, set "
                 f"submissions_options to {{'{_CLIENTS_CERTIFICATE}': 'no'}}"
             )
 
@@ -96,11 +100,11 @@ _PROXY, _CLIENTS_CERTIFICATE = "smtpd_upstream_proxy_protocol", "smtpd_tls_req_c
 
 
 def _tell(draft: Draft, found: list[ServiceOptions]) -> None:
-    """Say what is not written, and which lists of the owner's stay."""
+    """Note what is not written, and which lists of the owner stay."""
     settings, look = draft.settings, draft.look
     for name in unknown_options(settings, look):
         if name not in settings.submissions_options:
-            draft.note(f"{name} is not written: Postfix {look.postfix_version} does not know it")
+            draft.note(f"{name} is not written, because Postfix {look.postfix_version} does not have it")
     for one in found:
         for name in one.kept:
             value = one.effective[name]
@@ -110,20 +114,20 @@ def _tell(draft: Draft, found: list[ServiceOptions]) -> None:
             draft.note(f"{one.name} keeps {name} of main.cf: {one.effective[name]}")
         if one.effective[_PROXY]:
             draft.note(
-                f"{one.name} waits for a proxy's header ({_PROXY} = {one.effective[_PROXY]}): mail programs "
-                "reach it through the proxy alone"
+                f"{one.name} expects a proxy's header ({_PROXY} = {one.effective[_PROXY]}), so mail programs "
+                "can reach it only through the proxy"
             )
 
 
 def _expect_restrictions(draft: Draft, services: list[Service], restrictions: Mapping[str, str]) -> None:
-    """Say what the host's postconf has to read of the restrictions that the services refer to."""
-    # postconf knows a parameter of the user's own only where something refers to it.
+    """Tell the draft what the host's postconf must print for the restrictions that the services refer to."""
+    # postconf prints a user-defined parameter only if something refers to it.
     referred = mua_parameters_in(v for service in services for v in service.effective_options.values())
     defined = defined_parameters(draft.main_cf)
     for name in [name for name in SAFE_RESTRICTIONS if name in referred]:
         value = restrictions.get(name, draft.owners.parameters.get(name))
-        # What an owner's `$name` stands for may change with this very plan, and bytes outside ASCII would
-        # not reach the host's comparison as they are.
+        # This plan may change the value of an owner's `$name`, and the host's comparison gets bytes outside
+        # ASCII in another form.
         if value is not None and value.isascii() and "$" not in defined.get(name, ""):
             draft.expected[name] = value
 
@@ -144,7 +148,7 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
     for service in look.submissions_services:
         if service.command != "smtpd":
             yield (
-                f"port 465 is held by {service.name}/inet, which runs {service.command} and not smtpd: "
+                f"port 465 is held by {service.name}/inet, which runs {service.command} instead of smtpd: "
                 f"move it to another port in {look.master_cf.path}"
             )
     yield from _option_obstacles(settings, look)
@@ -152,24 +156,25 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
         for name in lists_that_refuse_logins(settings, look, one):
             key = LISTS[name] or f"{name} in submissions_options"
             yield (
-                f"{one.name} on port 465 has {name} = {one.effective[name]}, which refuses those who have "
-                f"logged in, too: set {key}, which replaces that list, or mend it in {look.master_cf.path}"
+                f"{one.name} on port 465 has {name} = {one.effective[name]}, which rejects even clients that "
+                f"have logged in: set {key}, which replaces that list, or correct it in {look.master_cf.path}"
             )
         if not is_login_only(settings, look, one) and not _is_decided(settings):
             yield (
-                f"{one.name} on port 465 lets in clients that have not logged in: none of its lists of "
-                "restrictions surely ends in reject for them: set mua_relay_restrictions (for example to "
-                "['permit_sasl_authenticated', 'reject']), which replaces that list, or mend one in "
+                f"{one.name} on port 465 may accept clients that have not logged in, because none of its "
+                "lists of restrictions certainly rejects them: set mua_relay_restrictions (for example to "
+                "['permit_sasl_authenticated', 'reject']), which replaces that list, or correct a list in "
                 f"{look.master_cf.path}"
             )
     yield from _reach_obstacles(look)
-    # The reload would end Postfix's master. Postfix itself may hold it, for a service that was taken out.
+    # With the port held, a reload would make Postfix's master exit. Postfix itself may hold it, for a service
+    # that was deleted from master.cf since its last reload.
     if 465 in look.listening - look.postfix_listening:
         yield "port 465 is held by another program than Postfix (ss -ltnp shows which): stop that first"
 
 
 def _is_decided(settings: Settings) -> bool:
-    """Whether the data says itself who may send without a login."""
+    """Whether the data decides who may send without a login."""
     return any(
         name in settings.submissions_options or (key is not None and getattr(settings, key) is not None)
         for name, key in LISTS.items()
@@ -178,7 +183,7 @@ def _is_decided(settings: Settings) -> bool:
 
 
 def _option_obstacles(settings: Settings, look: Look) -> Iterator[str]:
-    """Options of `submissions_options` that nothing reads: most likely they are misspelt."""
+    """Refuse options of `submissions_options` that Postfix would not read: most likely they are misspelt."""
     defined = defined_parameters(look.main_cf.content or "")
     present = {name for service in look.submissions_services for name in service.effective_options}
     for name, value in settings.submissions_options.items():
@@ -189,8 +194,8 @@ def _option_obstacles(settings: Settings, look: Look) -> Iterator[str]:
         any_more = " any more" if came_with(name) else ""
         near = None if any_more else nearest(name, defined)
         yield (
-            f"submissions_options: {name} is no parameter of Postfix {look.postfix_version}{any_more}, and "
-            f"main.cf does not define it{f'; did you mean {near}?' if near else ''}"
+            f"submissions_options: {name} is not a parameter of Postfix {look.postfix_version}{any_more}, "
+            f"and main.cf does not define it{f'; did you mean {near}?' if near else ''}"
         )
 
 
@@ -204,8 +209,8 @@ def _warnings(settings: Settings, look: Look) -> Iterator[str]:
         since = came_with(name)
         if name in settings.submissions_options and since and _is_of_a_later_release(name, look):
             yield (
-                f"submissions_options: {name} came with Postfix {since[0]}.{since[1]}, and this is "
-                f"{look.postfix_version}: it is not written"
+                f"submissions_options: {name} is not written, because it exists since Postfix "
+                f"{since[0]}.{since[1]}, and this is {look.postfix_version}"
             )
 
 
@@ -213,22 +218,22 @@ _LOOPBACK = {"127.0.0.1", "[::1]", "localhost"}
 
 
 def _reach_obstacles(look: Look) -> Iterator[str]:
-    """Why no mail program elsewhere could connect, although the service is as wanted."""
+    """Why mail programs on other hosts could not connect to the service."""
     services = look.submissions_services
     addresses = {service.name.rpartition(":")[0] for service in services} or {""}
     if addresses <= _LOOPBACK:
         names = ", ".join(service.name for service in services)
         yield (
-            f"port 465 is bound to loopback ({names} in {look.master_cf.path}): call that service "
-            "submissions, and mail programs reach it"
+            f"port 465 is bound to loopback ({names} in {look.master_cf.path}), so mail programs cannot "
+            "reach it: rename that service to submissions"
         )
     elif "" in addresses and set(look.parameters["inet_interfaces"].replace(",", " ").split()) <= {
         "loopback-only",
         *_LOOPBACK,
     }:
         yield (
-            f"Postfix listens on loopback alone (inet_interfaces = {look.parameters['inet_interfaces']}): "
-            "set inet_interfaces to all, and mail programs reach it"
+            f"Postfix listens only on loopback (inet_interfaces = {look.parameters['inet_interfaces']}), so "
+            "mail programs cannot reach it: set inet_interfaces to all"
         )
 
 

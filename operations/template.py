@@ -1,4 +1,4 @@
-"""The files of templates/ with their placeholders filled in."""
+"""Fills in the files of templates/."""
 
 from pathlib import Path
 
@@ -14,5 +14,11 @@ _environment = Environment(
 
 
 def render(name: str, **values: object) -> str:
-    """A template with these values. Raises jinja2's `UndefinedError` for one that is missing."""
+    """Fill in a template.
+
+    + name: of the file in templates/
+    + values: for its placeholders
+
+    Returns the text. Raises jinja2's `UndefinedError` if a value is missing.
+    """
     return _environment.get_template(name).render(**values)

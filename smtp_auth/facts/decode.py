@@ -1,6 +1,6 @@
-"""What the programs on a host print: lines "key TAB value" (`SmtpAuth::Lines`).
+"""Decodes what our programs on a host print: lines of key, TAB and value (`SmtpAuth::Lines`).
 
-In a value, every byte outside printable ASCII and every "%" is written %XX.
+In a value, every byte outside printable ASCII and every "%" is written as %XX.
 """
 
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 
 
 def decode(lines: Iterable[str]) -> dict[str, list[str]]:
-    """Key to its values, in their order; a value holds bytes as latin-1 gives them."""
+    """Each key to its values, in their order. The bytes of a value are decoded as latin-1."""
     found: dict[str, list[str]] = {}
     for line in lines:
         key, _, text = line.partition("\t")

@@ -1,8 +1,8 @@
-"""The ledger of a host: what of its configuration is ours, as values.
+"""The ledger of a host, as a value: what in its configuration is ours.
 
-It names each definition (a parameter, an option, a service, a block of lines) and each file that we have
-written, with what stood there when we first wrote it and what we wrote last. Each change on record has the
-ledger from before it and the one from after it (`changes/ID/ledger.json`). Talks to nobody.
+It lists each definition (a parameter, an option, a service, a block of lines) and each file that we have
+written, with its state before we first wrote it, and what we wrote last. Each change in the record has two
+ledgers, from before and after the change (`changes/ID/ledger.json`).
 """
 
 import json
@@ -13,14 +13,14 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Definition:
-    """Something that we wrote in a file, which has a name there: `smtpd_sasl_type`, `submissions/inet`.
+    """A definition that we have written in a file, such as `smtpd_sasl_type` or `submissions/inet`.
 
-    + before: its value when we first wrote it; `None` where it was not defined
-    + lines: the lines of the file in which it was defined then, if the value does not tell all; else empty
-    + effective: the value that the service's own program told then; `None` where it knew none
-    + written: the value that we wrote last; `None` where we deleted it
+    + before: its value before we first wrote it; `None` if it was not defined
+    + written: the value that we wrote last; `None` if we deleted it
+    + lines: the lines that defined it before us, if `before` is not enough to restore them; else empty
+    + effective: the effective value before us, from the service's own program; `None` if it has none
     + step: the name of the step that wrote it last
-    + is_theirs: whether its owner has edited it since, so that it is ours no more
+    + is_theirs: whether its owner has edited it since: then it is not ours any more
     """
 
     before: str | None
@@ -33,7 +33,11 @@ class Definition:
 
 @dataclass(frozen=True)
 class Version:
-    """A file at one moment. + sha256: in hexadecimal; empty where there was no file. + mode: `0644`"""
+    """A version of a file.
+
+    + sha256: its digest in hexadecimal; empty if there was no file
+    + mode: such as `0644`
+    """
 
     sha256: str = ""
     mode: str = ""
@@ -43,11 +47,13 @@ class Version:
 class LedgerFile:
     """A file that we may write.
 
-    + path: where it was when its copy was made, behind any links
-    + before: when we first wrote to this host; `written`: as our last change left it
-    + kept_by: the ID of the change that keeps a copy of it from before; empty: the change that is planned now
+    + path: its path when the copy of it was made, with symbolic links resolved
+    + before: its version before we first wrote to this host
+    + written: its version after our last change
+    + kept_by: the ID of the change whose folder of the baseline has the copy of `before`; empty: the change
+      that is planned now
     + step: the name of the step that wrote it last
-    + is_edited: whether its owner has edited other parts of it in between
+    + is_edited: whether its owner has edited it since
     """
 
     path: str
@@ -59,13 +65,13 @@ class LedgerFile:
 
     @property
     def is_ours(self) -> bool:
-        """Whether we have written something in it."""
+        """Whether our changes have made it different from what it was before us."""
         return self.before != self.written
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """What is ours on a host, and what its owner has made theirs since.
+    """What we have written on a host, and what of it the owner has edited since.
 
     + files: by the key of their `ManagedFile`
     + definitions: the key of a file to its definitions, by their names
@@ -91,7 +97,7 @@ class Ledger:
         )
 
     def kept_by(self, change: str) -> "Ledger":
-        """The same, with the ID of the change that is planned."""
+        """The same ledger, with the ID of the planned change where `LedgerFile.kept_by` is empty."""
         files = {key: one if one.kept_by else replace(one, kept_by=change) for key, one in self.files.items()}
         return Ledger(files, self.definitions)
 
@@ -101,7 +107,7 @@ NOTHING = Ledger()
 
 @dataclass(frozen=True)
 class LedgerEntry:
-    """What a change on record says of the ledger: `before` and `after` it."""
+    """The ledgers of a change in the record: `before` and `after` it."""
 
     before: Ledger = NOTHING
     after: Ledger = NOTHING
@@ -111,13 +117,13 @@ NO_ENTRY = LedgerEntry()
 
 
 def as_json(entry: LedgerEntry) -> str:
-    """What `changes/ID/ledger.json` holds."""
+    """The content of `changes/ID/ledger.json`."""
     moments = {"before": entry.before, "after": entry.after}
     return json.dumps({"version": 1, **{when: _as_object(one) for when, one in moments.items()}}) + "\n"
 
 
 def parse(text: str) -> LedgerEntry:
-    """Read `changes/ID/ledger.json`. Raises `ValueError` where that is no ledger."""
+    """Read the content of `changes/ID/ledger.json`. Raises `ValueError` if it is not a ledger."""
     found = json.loads(text)
     try:
         return LedgerEntry(_ledger(found["before"]), _ledger(found["after"]))
@@ -134,7 +140,7 @@ def _as_object(ledger: Ledger) -> dict[str, Any]:
 
 
 def _without_defaults(definition: Definition) -> dict[str, Any]:
-    """Each look sends it, so it is short."""
+    """The fields of a definition that are needed: each look sends the ledger, so it must be short."""
     return {
         one.name: getattr(definition, one.name)
         for one in fields(definition)

@@ -1,4 +1,4 @@
-"""What a mail host looks like now, as values: what is, without judgement. Talks to nobody."""
+"""The look: the current state of a mail host, as values. It contains facts and no decisions."""
 
 import hashlib
 import json
@@ -15,11 +15,11 @@ from smtp_auth.postfix.master_cf import Service, submissions_services
 
 @dataclass(frozen=True)
 class ManagedFile:
-    """A file that a step may write, wherever the host keeps its configuration.
+    """A file that a step may write. Its directory depends on the host's configuration.
 
-    + key: what a look calls it
-    + service: the key of the service in whose directory it is, such as `postfix`
-    + name: of the file there
+    + key: its name in a look
+    + service: the key of the service whose directory contains it, such as `postfix`
+    + name: its name in that directory
     """
 
     key: str
@@ -35,9 +35,9 @@ MASTER_CF = ManagedFile("master_cf", "postfix", "master.cf")
 class File:
     """A configuration file; `content` is `None` if it does not exist.
 
-    + real_path: behind any links
+    + real_path: the path with symbolic links resolved
     + changed: the ctime in seconds since 1970
-    + odd: what stands there where a file cannot be written: `a directory`, or a link that leads nowhere
+    + odd: if the path has something else than a file, what it is: `a directory`, or a link to a missing file
     """
 
     path: str
@@ -51,18 +51,18 @@ class File:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the content in hexadecimal; empty where there is no such file."""
+        """SHA-256 of the content in hexadecimal; empty if the file does not exist."""
         return digest_of(self.content)
 
 
 def digest_of(content: str | None) -> str:
-    """SHA-256 of a file's content in hexadecimal; empty where there is no such file."""
+    """SHA-256 of a file's content in hexadecimal; empty if the file does not exist."""
     return "" if content is None else hashlib.sha256(content.encode("latin-1")).hexdigest()
 
 
 @dataclass(frozen=True)
 class Socket:
-    """Who may use a UNIX socket: in Dovecot's configuration, or as it is on the disk."""
+    """The permissions of a UNIX socket, in Dovecot's configuration or on the disk."""
 
     mode: str
     user: str
@@ -71,7 +71,13 @@ class Socket:
 
 @dataclass(frozen=True)
 class Lineage:
-    """A Let's Encrypt lineage: its chain in PEM, and the public half of its private key in PEM."""
+    """A Let's Encrypt lineage (a certificate with its renewals).
+
+    + directory: contains fullchain.pem and privkey.pem
+    + chain: the certificate chain in PEM; `None` if it cannot be read
+    + key: the public half of the private key in PEM; empty if the key cannot be read
+    + changed: the latest ctime of its files, in seconds since 1970
+    """
 
     directory: str
     chain: str | None = None
@@ -81,10 +87,10 @@ class Lineage:
 
 @dataclass(frozen=True)
 class LastChange:
-    """The last change of a host that went live.
+    """The last live change of a host.
 
-    + who: as they said themselves: a claim and no proof
-    + began: by the host's clock, `2026-11-22T10:15:00Z`
+    + who: the controller and the account, as they were given; nobody has checked that
+    + began: when it began, by the host's clock, such as `2026-11-22T10:15:00Z`
     + edited: the files that it wrote and that somebody has edited since
     """
 
@@ -96,27 +102,30 @@ class LastChange:
 
 @dataclass(frozen=True)
 class Look:
-    """One look at a host. Values are Postfix's and Dovecot's own, unless said otherwise.
+    """One look at a host. Values are those of Postfix's and Dovecot's own programs, unless said otherwise.
 
-    + parameters: effective values of the parameters that were asked for; one that this Postfix does
-      not know is missing
+    + parameters: effective values of the parameters that were asked for; parameters that this Postfix does
+      not have are missing
     + files: by the key of their `ManagedFile`
-    + stale_tables: an owner's tables of tls_server_sni_maps that hold copies of older certificates
-    + listener: the auth listener in Postfix's spool in Dovecot's effective configuration
-    + socket: the same, as it is on the disk
-    + covering: further lineages whose certificate has `mail_hostname` or its wildcard in it, by name; only
-      where that of the mail domain has not
-    + postfix_reloaded: when Postfix last read its configuration, in seconds since 1970; `None`
-      where it does not run
-    + postfix_unit, dovecot_unit: in which unit of systemd's it runs; empty where that cannot be told
-    + listening: which of the ports 25 and 465 any program listens on; `postfix_listening`: those of
-      them that Postfix holds
-    + leftovers: files of a change that died halfway
-    + last_change: the last one that went live, if any is on record
-    + ledgers: what may be ours, the likeliest first: an unfinished change may have swapped its files or not
-    + has_ledger: whether the ledger of the last change, if any is on record, can be read
-    + own_services: the services of master.cf that we have added, by the names that postconf gives them; only
-      of a host without what we have written
+    + stale_tables: an owner's tables of tls_server_sni_maps that contain copies of older certificates
+    + listener: the auth listener in Postfix's spool, from Dovecot's effective configuration
+    + socket: the same listener, as it is on the disk
+    + lineages: the names of all lineages
+    + certificates: a domain to its lineage
+    + covering: other lineages whose certificate covers `mail_hostname`, by name; empty if that of the mail
+      domain covers it
+    + postfix_reloaded: when Postfix last read its configuration, in seconds since 1970; `None` if it does not
+      run
+    + postfix_unit, dovecot_unit: the systemd unit in which it runs; empty if unknown
+    + listening: the ports of 25 and 465 on which any program listens
+    + postfix_listening: the ports of 25 and 465 on which Postfix listens
+    + leftovers: files that an interrupted change has left behind
+    + last_change: the last live change; `None` if none is in the record
+    + ledgers: the ledgers that may describe the host, the likeliest first: there are two if it is unknown
+      whether an unfinished change has replaced its files
+    + has_ledger: whether the ledger of the last change, if there is one, can be read
+    + own_services: the services of master.cf that we have added, by their names for postconf(1); only in the
+      look of `without_ours`
     """
 
     uid: int
@@ -144,17 +153,17 @@ class Look:
 
     @property
     def queue_directory(self) -> str:
-        """Postfix's spool, which also holds Dovecot's auth socket."""
+        """Postfix's spool, which also contains Dovecot's auth socket."""
         return self.parameters["queue_directory"]
 
     @property
     def postfix_version(self) -> str:
-        """Such as `3.10.5`."""
+        """The version of Postfix, such as `3.10.5`."""
         return self.parameters["mail_version"]
 
     @property
     def postfix_release(self) -> tuple[int, int] | None:
-        """Its first two numbers; `None` where it has none. Snapshots are called `3.12-20260821`."""
+        """The first two numbers of the version, also of a snapshot like `3.12-20260821`; else `None`."""
         match = re.match(r"(\d+)\.(\d+)", self.postfix_version)
         return (int(match[1]), int(match[2])) if match else None
 
@@ -169,26 +178,26 @@ class Look:
         return self.files[MASTER_CF.key]
 
     def key_of(self, file: File) -> str:
-        """The key of one of its files."""
+        """The key of one of the files."""
         return next(key for key, one in self.files.items() if one.path == file.path)
 
     @cached_property
     def submissions_services(self) -> list[Service]:
-        """The services on port 465 in master.cf. Raises `ValueError` that quotes a broken line."""
+        """The services on port 465 in master.cf. Raises a `ValueError` that quotes a broken line."""
         return submissions_services(self.master_cf.content or "")
 
     def effective(self, service: Service, name: str) -> str:
-        """A parameter's value for a service: its own option, else that of main.cf, else empty."""
+        """A parameter's value for a service: from its own option, else from main.cf, else empty."""
         return service.effective_options.get(name, self.parameters.get(name, ""))
 
     @property
     def lock(self) -> str:
-        """The directory that a change of this host locks: Postfix's, whatever the service."""
+        """The directory that every change of this host locks: Postfix's."""
         return self.main_cf.real_path.rpartition("/")[0]
 
 
 def parse(output: Iterable[str]) -> Look | None:
-    """Turn the lines of `SmtpAuth::Look` into a `Look`; `None` if they do not reach its end."""
+    """Read the lines of `SmtpAuth::Look`; `None` if they are incomplete."""
     lists = decode(output)
     values = {key: found[-1] for key, found in lists.items()}
     if "complete" not in values:
@@ -250,7 +259,7 @@ def _last_change(values: dict[str, str], edited: list[str]) -> LastChange | None
 
 
 def _ledgers(values: dict[str, str]) -> tuple[Ledger, ...] | None:
-    """What may be ours; `None` where the host has it on record, and it cannot be read."""
+    """The ledgers that may describe the host; `None` if one is in the record and cannot be read."""
     try:
         if "unfinished_ledger" in values:
             entry = parse_ledger(values["unfinished_ledger"])
@@ -261,7 +270,7 @@ def _ledgers(values: dict[str, str]) -> tuple[Ledger, ...] | None:
 
 
 def _text(string: str) -> str:
-    """What a string of JSON without its quotation marks says."""
+    """Decode a JSON string that has no quotation marks."""
     try:
         return str(json.loads(f'"{string}"'))
     except ValueError:
@@ -275,7 +284,7 @@ def _socket(values: dict[str, str]) -> Socket | None:
 
 
 def _lineages(what: str, values: dict[str, str]) -> dict[str, Lineage]:
-    """By domain, or by number."""
+    """The lineages by domain, or by number."""
     lineages = {}
     for key, directory in values.items():
         match = re.fullmatch(rf"{what}\.(.+)\.directory", key)
@@ -287,9 +296,11 @@ def _lineages(what: str, values: dict[str, str]) -> dict[str, Lineage]:
 
 
 def listener_in(text: str, path: str) -> Socket | None:
-    """The listener at a path in Dovecot's configuration.
+    """The listener at a path in Dovecot's configuration; `None` if there is none.
 
-    + text: the output of `doveconf -n`, which leaves out a setting at its default, or a file
+    + text: a configuration file, or the output of `doveconf -n`, which leaves out settings with default
+      values
+    + path: that of the socket
     """
     block = re.search(rf"unix_listener {re.escape(path)} \{{\n(.*?)\}}", text, re.DOTALL)
     if not block:

@@ -1,7 +1,4 @@
-"""What a host's record of changes holds, as values: who changed what, and with which outcome.
-
-Talks to nobody.
-"""
+"""A host's record of changes, as values: who changed what, and with which outcome."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -13,10 +10,11 @@ from smtp_auth.facts.ledger import NO_ENTRY, LedgerEntry
 from smtp_auth.facts.ledger import parse as parse_ledger
 from smtp_auth.settings import Settings, settings_on_record
 
-# Path to content as latin-1 gives it.
+# Path to content, decoded as latin-1.
 Contents = Mapping[str, str]
 
-# Copies of files as they were before us: the ID of the change that made it and the path, to the content.
+# Copies of files as they were before us: the ID of the change that made the copy and the path, to the
+# content.
 Baseline = Mapping[tuple[str, str], str]
 
 NO_BASELINE: Baseline = {}
@@ -24,11 +22,12 @@ NO_BASELINE: Baseline = {}
 
 @dataclass(frozen=True)
 class PastChange:
-    """One change on record.
+    """One change in the record.
 
     + manifest: its manifest.json
-    + before, after: the files that it replaced and wrote, by their paths behind any links; only where they
-      were asked for, and so the ledger
+    + before, after: the files that it replaced and wrote, by their paths with symbolic links resolved; only
+      if they were asked for
+    + ledger: its ledgers; only if its files were asked for
     """
 
     manifest: Mapping[str, Any]
@@ -38,7 +37,7 @@ class PastChange:
 
     @property
     def id(self) -> str:
-        """The same on all hosts of a run."""
+        """The ID, which is the same on all hosts of a run."""
         return str(self.manifest["id"])
 
     @property
@@ -48,35 +47,41 @@ class PastChange:
 
     @property
     def is_live(self) -> bool:
-        """Whether what it wrote was proved and stayed."""
+        """Whether it was proved and stayed in place."""
         return self.outcome == "live"
 
     @property
     def found_submissions_served(self) -> bool:
-        """Whether port 465, if there was a service, served before it."""
+        """Whether port 465 worked before the change, if it had a service."""
         return not self.manifest.get("unserved")
 
     @property
     def who(self) -> str:
-        """Who made it, as they said themselves: a claim and no proof."""
+        """The controller and the account, as they were given; nobody has checked that."""
         return f"{self.manifest['controller']} as {self.manifest['ssh_user']}"
 
     @property
     def settings(self) -> Settings:
-        """Those with which it was made."""
+        """The settings of the change."""
         return settings_on_record(self.manifest["settings"])
 
     def content_before(self, entry: Mapping[str, Any]) -> str | None:
-        """A file as it was before, if it is kept. + entry: the manifest's, for that file"""
+        """A file's content before the change; `None` if the record has none.
+
+        + entry: that of the file in the manifest
+        """
         return self.before.get(_held(entry["real_path"]))
 
     def content_after(self, entry: Mapping[str, Any]) -> str | None:
-        """A file as it was written, if it is kept. + entry: the manifest's, for that file"""
+        """The content that the change wrote; `None` if the record has none.
+
+        + entry: that of the file in the manifest
+        """
         return self.after.get(_held(entry["real_path"]))
 
     @property
     def about(self) -> str:
-        """What it did in a few words."""
+        """The change in a few words."""
         return str(self.manifest["about"])
 
 
@@ -86,8 +91,9 @@ class Record:
 
     + changes: the oldest first
     + unreadable: the IDs of changes whose manifest cannot be read
-    + baseline: empty where it was not asked for
-    + has_gap: whether some of the live changes from the one asked for on are no longer kept
+    + baseline: empty if it was not asked for
+    + has_gap: whether files were asked for from a change on, and live changes since then are not in the
+      record any more
     """
 
     changes: tuple[PastChange, ...] = ()
@@ -97,18 +103,15 @@ class Record:
 
     @property
     def live(self) -> tuple[PastChange, ...]:
-        """The changes that were proved and stayed."""
+        """The live changes: those that were proved and stayed in place."""
         return tuple(change for change in self.changes if change.is_live)
 
 
 def parse(output: Iterable[str]) -> Record:
-    """Turn the lines of `SmtpAuth::History` into a `Record`.
-
-    Raises `ValueError` if they do not reach its end.
-    """
+    """Read the lines of `SmtpAuth::History`. Raises `ValueError` if they are incomplete."""
     found = decode(output)
     if "complete" not in found:
-        raise ValueError("it came to no end")
+        raise ValueError("it is incomplete")
     unreadable = [*found.get("unreadable", ())]
     changes: list[PastChange] = []
     ledgers = dict(value.split("\0", 1) for value in found.get("ledger", ()))
@@ -140,7 +143,7 @@ def _by_change(values: Iterable[str]) -> dict[str, dict[str, str]]:
 
 
 def _held(path: str) -> str:
-    """A path as `Contents` have it."""
+    """A path, as it is written in `Contents`."""
     return path.encode().decode("latin-1")
 
 

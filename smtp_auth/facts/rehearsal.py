@@ -1,4 +1,4 @@
-"""What a rehearsal has found, as values: what a host's own programs have against the files of its plan."""
+"""The result of a rehearsal, as values: what a host's own programs say about the new files of a plan."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,11 +8,11 @@ from smtp_auth.facts.decode import decode
 
 @dataclass(frozen=True)
 class Rehearsed:
-    """What a rehearsal has found.
+    """The result of a rehearsal.
 
-    + refused: why the change cannot go live, one sentence per reason
-    + warnings: what could not be asked on this host, and what the programs accept with a complaint; one
-      sentence per thing
+    + refused: why the change cannot be made, one sentence per reason
+    + warnings: what could not be checked on this host, and what the programs accept with a warning, one
+      sentence each
     """
 
     refused: tuple[str, ...] = ()
@@ -20,11 +20,8 @@ class Rehearsed:
 
 
 def parse(output: Iterable[str]) -> Rehearsed:
-    """Turn the lines that a rehearsal prints into a `Rehearsed`.
-
-    Raises `ValueError` if they do not reach its end.
-    """
+    """Read the lines that a rehearsal prints. Raises `ValueError` if they are incomplete."""
     found = decode(output)
     if "complete" not in found:
-        raise ValueError("it came to no end")
+        raise ValueError("it is incomplete")
     return Rehearsed(tuple(found.get("refused", ())), tuple(found.get("warning", ())))

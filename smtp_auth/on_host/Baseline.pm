@@ -1,12 +1,14 @@
 package SmtpAuth::Baseline;
 
-# What files were before us; never deleted. Below the directory of the record:
+# Copies of files as they were before us. They are never deleted. Below the directory of the record:
 #
-#   baseline/ID/PATH   a file as it was when change ID first wrote to this host, or to this file of its owner's
+#   baseline/ID/PATH   a file as it was before change ID, which was the first to write to this host, or the first after the
+#                      file became its owner's again
 #
-# Which of these copies counts, ledger.json of the last change says (SmtpAuth::Record).
+# ledger.json of the last change (SmtpAuth::Record) says which of these copies is valid.
 #
-#   keep_baseline INSTRUCTIONS   makes the copies that are wanted, on the disk when this returns. Dies where it cannot
+#   keep_baseline INSTRUCTIONS   makes the copies that the instructions name; they are on the disk when this returns. Dies if
+#                                that fails
 
 use strict;
 use warnings;

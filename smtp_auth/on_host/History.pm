@@ -1,24 +1,23 @@
 package SmtpAuth::History;
 
-# Prints what the record of changes holds (SmtpAuth::Record says what that is), for smtp_auth/facts/record.py to read;
-# changes nothing.
+# Prints the record of changes (SmtpAuth::Record describes it), for smtp_auth/facts/record.py. Changes nothing.
 #
-#   main PARTS, WORDS…    gives 0. PARTS are not used
+#   main PARTS, WORDS…    returns 0. PARTS are not used
 #
 # WORDS are key=value:
 #   record=DIR      the directory of the record
-#   files=FROM      with the files and ledgers of live changes. FROM is the ID of the first of these (where it is not on
-#                   record: of one before the first); or `last`: of the last one
-#   baseline=1      with the copies of files as they were before us
+#   files=FROM      also print the files and ledgers of live changes. FROM is `last`, for the last one; or an ID, for this
+#                   change and those after it. If that change is not in the record, IDs are compared
+#   baseline=1      also print the copies of files as they were before us
 #
-# It prints lines of SmtpAuth::Lines; where values have several parts, NUL stands between them.
+# It prints lines of SmtpAuth::Lines. NUL separates the parts of a value.
 #   unreadable …      the ID of a change without a manifest
 #   manifest …        ID and manifest of each other change, the oldest first
-#   gap               1 where live changes from FROM on are no longer kept
+#   gap               1 if live changes from FROM on are not in the record any more
 #   before …, after …   ID, path and content of a file of a change
 #   ledger …          ID and ledger.json of a change
-#   baseline …        ID of the change that made the copy, path and content of a file
-#   complete          1: nothing is missing above
+#   baseline …        ID of the change that made a copy, path and content of the file
+#   complete          1: the lines above are complete
 
 use strict;
 use warnings;
@@ -53,18 +52,18 @@ sub main {
     return 0;
 }
 
-# The live changes from one on.
+# The live changes from this one on.
 sub _from {
     my ($from, @changes) = @_;
     my @live = grep { is_live($_) } @changes;
     return @live ? $live[-1] : () if $from eq 'last';
-    # Where there is no better clock, that of controllers: it is in the ID.
+    # When that change began is unknown, so this uses the time in the ID, from the controller's clock.
     return grep { $_->{id} gt $from } @live if !_began($from, @changes);
     my $seen = 0;
     return grep { ($seen ||= $_->{id} eq $from) && is_live($_) } @changes;
 }
 
-# Whether a live change from this one on is no longer kept; `pruned` has when the newest of those began, and its ID.
+# Whether a live change from this one on was deleted from the record. The file `pruned` has the begin and ID of the newest.
 sub _is_pruned {
     my ($records, $from, @changes) = @_;
     my ($pruned_began, $pruned) = split q{ }, content_of("$records/pruned") // q{};
@@ -73,7 +72,7 @@ sub _is_pruned {
     return $began ? $began le $pruned_began : $from le $pruned;
 }
 
-# When a change began; empty where it is not on record.
+# When a change began; empty if it is not in the record.
 sub _began {
     my ($id, @changes) = @_;
     my ($change) = grep { $_->{id} eq $id } @changes;
@@ -88,7 +87,7 @@ sub _answer_baseline {
     return;
 }
 
-# Each file below a folder: what stands before its path and content in the value is given.
+# Prints each file below a folder. BEFORE are the parts of the value before path and content.
 sub _answer_files {
     my ($folder, $key, @before) = @_;
     for my $path (files_below($folder)) {

@@ -1,40 +1,41 @@
 package SmtpAuth::Look;
 
-# Prints what a mail host is, for smtp_auth/facts/look.py to read; changes nothing.
+# Prints the state of a mail host, for smtp_auth/facts/look.py. Changes nothing.
 #
-#   main SERVICES, WORDS…    gives 0; dies where a word names an unknown service
+#   main SERVICES, WORDS…    returns 0; dies if a word names an unknown service
 #
-# WORDS are key=value; those with a `…` may be repeated. Services ask for more of them.
+# WORDS are key=value; those with a `…` may be repeated. The packages of services describe further words.
 #   record=DIR                 the directory of the record of changes
 #   file=KEY=SERVICE=NAME …    a file in the directory of the service with this key
 #
 # SERVICES are the names of packages, one for each service, with these methods:
 #   new ASKED       asks the service's own programs. ASKED is a hash of the words: a list for `file`, `certificate` and
-#                   `parameter`, one value for any other
-#   key             what words call the service
-#   directory       where its files are
-#   describe LOOK   prints all that is known of it but its files. LOOK is an object of this package:
-#     service KEY          another service, to be asked what that one's package says
-#     ports                a hash of what listens on the ports of mail programs: `socket:[INODE]` to 25 or 465
-#     changed KEY, PATH…   has `KEY.changed` printed, when the latest of these paths changed, behind any links, too
+#                   `parameter`, one value for any other word
+#   key             the service's name in words
+#   directory       the directory of its files
+#   describe LOOK   prints everything about the service except its files. LOOK is an object of this package:
+#     service KEY          returns the object of another service
+#     ports                returns a hash of the sockets that listen on port 25 or 465: `socket:[INODE]` to the port
+#     changed KEY, PATH…   makes this package print `KEY.changed`: the latest ctime of these paths, and of the files behind
+#                          symbolic links
 #
-# It prints lines of SmtpAuth::Lines. All that services print is said in their packages; all the others are
+# It prints lines of SmtpAuth::Lines. The packages of services describe their lines. The other lines are
 #   uid                        the effective user
-#   command …                  of systemctl and flock, those that are in the PATH
-#   file …                     the KEY of each file, and of each
-#   file.KEY.path                where it is or would be
-#   file.KEY.odd                 what stands there where a file cannot be written; none of the lines below then
-#   file.KEY.real_path           behind any links
-#   file.KEY.mode, .user, .group, .content   this and those below only where the file is there and can be read
+#   command …                  each of systemctl and flock that is in the PATH
+#   file …                     the KEY of each file; and for each file:
+#   file.KEY.path                its path, whether it exists or not
+#   file.KEY.real_path           the path with symbolic links resolved
+#   file.KEY.odd                 if the path has something else than a file, what it is; then without the lines below
+#   file.KEY.mode, .user, .group, .content   these and the line below only if the file exists and can be read
 #   file.KEY.changed             its ctime
-#   leftover …                 a file that a change which died halfway has left in the directory of a service or of a file
-#   listening …                25 and 465, where any program listens there
-#   last_change.id, .began     of the last change on record that went live, if any: its ID, and when by this host's clock
-#   last_change.controller, .ssh_user   who made it; strings of JSON without their quotation marks
+#   leftover …                 a file that an interrupted change has left in the directory of a service or of a file
+#   listening …                each of the ports 25 and 465 on which any program listens
+#   last_change.id, .began     the ID of the last live change, if there is one, and when it began by this host's clock
+#   last_change.controller, .ssh_user   who made it; JSON strings without their quotation marks
 #   ledger                     its ledger.json
-#   unfinished_ledger          that of a newer change that came to no end, if there is one
-#   edited …                   the real path of a file that this change wrote and that is another now
-#   complete                   1: nothing is missing above
+#   unfinished_ledger          the ledger.json of a newer, unfinished change, if there is one
+#   edited …                   the real path of a file that the last live change wrote and that is different now
+#   complete                   1: the lines above are complete
 
 use strict;
 use warnings;
@@ -106,7 +107,7 @@ sub _open_ports {
     return {map { $_ => $port{$_} } grep { $wanted{ $port{$_} } } keys %port};
 }
 
-# Returns the file's real path, or what it would be.
+# Prints a file. Returns its real path, whether it exists or not.
 sub _describe_file {
     my ($self, $key, $service, $name) = @_;
     my $path = $self->service($service)->directory . "/$name";
@@ -136,7 +137,7 @@ sub _describe_file {
     return $real;
 }
 
-# What stands at a path where a file cannot be written; empty for a file.
+# What a path has instead of a file; empty if it has a file.
 sub _oddity {
     my ($path) = @_;
     return 'a link to ' . readlink($path) . ', which does not exist' if !-e $path;
@@ -179,7 +180,7 @@ sub _answer_ledger {
     return;
 }
 
-# Asked at the end, of all at once and of stat(1): Debian's perl-base cannot read the fractions of these times.
+# One call of stat(1) at the end for all paths, because Debian's perl-base cannot read the fractions of these times.
 sub _answer_changed {
     my ($self) = @_;
     my @paths = map { @{ $_->{paths} } } @{ $self->{changed} } or return;

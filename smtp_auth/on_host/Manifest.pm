@@ -1,13 +1,13 @@
 package SmtpAuth::Manifest;
 
-# What the record says of a change: changes/ID/manifest.json, a JSON object with a line for each key. The controller has
-# made all but the last lines of it; what only the host knows are strings behind them.
+# The manifest of a change, changes/ID/manifest.json: a JSON object with one line for each key. The controller writes it
+# except the last lines. These are strings that only the host knows.
 #
-#   manifests_in RECORD         the changes on record, the oldest first by this host's clock (an ID is by a controller's):
-#                               {id => …, text => …}; text is undef where the manifest cannot be read
-#   value_in TEXT, KEY          a string of a manifest, with its escapes as JSON has them; empty where it has none
-#   is_live CHANGE              whether what one of manifests_in's wrote was proved and stayed
-#   completed TEXT, VALUES      a manifest with further strings, a hash of them, behind what it has
+#   manifests_in RECORD         the changes in the record, the oldest first by this host's clock (the time in an ID is from
+#                               a controller's clock): {id => …, text => …}; text is undef if the manifest cannot be read
+#   value_in TEXT, KEY          a string of a manifest, with its JSON escapes; empty if the manifest does not contain it
+#   is_live CHANGE              whether a change, from manifests_in, was proved and stayed in place
+#   completed TEXT, VALUES      a manifest with further strings at its end; VALUES is a hash of them
 
 use strict;
 use warnings;

@@ -1,32 +1,32 @@
 package SmtpAuth::Record;
 
-# The record of changes, readable by root alone. In its directory, beside SmtpAuth::Baseline:
+# The record of changes. Only root can read it. Its directory contains, in addition to the files of SmtpAuth::Baseline:
 #
-#   changes/ID/manifest.json   who changed what, from which version of this program, with which outcome
-#   changes/ID/ledger.json     what is ours of this host's configuration, before the change and after it
+#   changes/ID/manifest.json   who changed what, with which version of this program, with which outcome
+#   changes/ID/ledger.json     what is ours in this host's configuration, before the change and after it
 #   changes/ID/before/PATH     each file that the change replaced, as it was
-#   changes/ID/after/PATH      each file that it wrote, as it wrote it; without its mode
-#   aside/ID/PATH              what change ID found beside PATH, left by an earlier one, if no change has it on record; never
-#                              thrown away
-#   last                       what became of the last change, as it was answered; of a reload alone, too
-#   pruned                     when the newest live change that is no longer kept began, and its ID
+#   changes/ID/after/PATH      each file that it wrote, with the same content but not the same mode
+#   aside/ID/PATH              a version of PATH that change ID found beside it, left by an interrupted change, and that no
+#                              change has in its folder; never deleted
+#   last                       the answer of the last change or reload: its outcome
+#   pruned                     when the newest deleted live change began, and its ID
 #
-# Outcomes: live (proved), refused (nothing was touched), put back (it did not serve; what was before does),
-# failed (it does not serve, and there is nothing to put back, or that does not serve either), unfinished (it
-# runs, or the host has lost its power meanwhile).
+# Outcomes: live (proved), refused (no file was replaced), put back (it did not work, and the restored files do), failed (it
+# does not work, and nothing could be restored, or the restored files do not work either), unfinished (it is running, or
+# the host has lost its power meanwhile).
 #
-#   new INSTRUCTIONS           the record as a change writes it
-#   begin UNSERVED, PROVED     what is there before the first file is touched; dies where that cannot be written.
-#                              UNSERVED are the ports that do not serve. PROVED has the files whose present version was
-#                              never proved: path to the file with the version that was proved last, or to undef where
-#                              that was none
-#   go_live                    this moment makes the change live: what is not put back by now stays. Dies likewise
-#   is_live                    whether it did
-#   end OUTCOME, SAID          for the folder, for whoever waits for the change, and for the journal
-#   unserved                   the ports that did not serve before this change
-#   last_is_live               whether the newest change on record went live
-#   last_is_proved             whether the newest one that went live was proved, and its files are as it wrote them
-#   keep_aside PATH, VERSION   keeps an earlier version of a file, unless a change has it; dies where it cannot
+#   new INSTRUCTIONS           the record, for the change that these instructions describe
+#   begin UNSERVED, PROVED     writes the change's folder, before the first file is replaced; dies if that fails. UNSERVED
+#                              are the ports that do not work. PROVED is a hash of the files whose current version was
+#                              never proved: path to the file with the version that was proved last; to undef if there
+#                              was none
+#   go_live                    marks the change as live: from now on it is not put back. Dies if that fails
+#   is_live                    whether the change is live
+#   end OUTCOME, SAID          writes the outcome into the folder, for the controller that waits for it, and to the journal
+#   unserved                   the ports that did not work before this change
+#   last_is_live               whether the newest change in the record is live
+#   last_is_proved             whether the newest live change was proved, and its files are still as it wrote them
+#   keep_aside PATH, VERSION   keeps an earlier version of a file, unless a change has it in its folder; dies if that fails
 
 use strict;
 use warnings;
@@ -39,7 +39,7 @@ use SmtpAuth::Manifest qw(completed manifests_in value_in);
 use SmtpAuth::Programs qw(run);
 use SmtpAuth::Writing qw(copy_below make_directories replace sync_directory);
 
-# How many changes stay: so many that went live, and so many others.
+# How many live changes are kept, and how many others.
 my $KEPT = 20;
 
 my $FOR_ITS_OWNER = oct '700';
@@ -65,7 +65,7 @@ sub begin {
     $self->{unserved} = $unserved;
     make_directories($folder, $FOR_ITS_OWNER);
     $self->_write_manifest('manifest.json', 'unfinished', q{});
-    # A change goes live with a rename, which needs no space.
+    # A rename of this file makes the change live, because a rename needs no space on the disk.
     $self->_write_manifest('manifest.live', 'live', q{});
     copy_below("$folder/before", $proved, map { $instructions->path_of($_) } $instructions->changed_files);
     for my $key ($instructions->new_files) {
@@ -116,7 +116,7 @@ sub _write_end {
 
 sub unserved {
     my ($self) = @_;
-    # A change that puts back after another process was killed finds them on record.
+    # If another process began this change and was killed, they are in the manifest.
     return @{ $self->{unserved} // [split /[ ]/x, value_in($self->_manifest, 'unserved')] };
 }
 
@@ -154,7 +154,7 @@ sub keep_aside {
 
 sub _manifest { my ($self) = @_; return scalar content_of("$self->{folder}/manifest.json") }
 
-# What the instructions say of the change, and what only the host knows.
+# Writes the manifest from the instructions, with what only the host knows.
 sub _write_manifest {
     my ($self, $name, $outcome, $said) = @_;
     my %more = (began => $self->{began}, outcome => $outcome, said => $said);

@@ -1,6 +1,6 @@
-"""To ask a host: what it looks like, what is on its record, and what its own programs say of a plan.
+"""Asks a host for a look, for its record, and for what its own programs say about a plan.
 
-The functions take a channel and values, and give values. They change nothing on the host.
+The functions take a channel and values, and return values. They change nothing on the host.
 """
 
 import shlex
@@ -31,25 +31,26 @@ LIMITS = Limits()
 _NOT_REHEARSED = Rehearsed()
 
 # The rehearsal runs in a mount namespace of its own (unshare(1)), with an overlay over each directory that
-# gets a file: it takes no lock and leaves nothing. Without the right to unshare, the second program reads
-# standard input: the first has not touched it.
+# gets a file, so it needs no lock and leaves nothing behind. If unshare is not permitted, it fails before it
+# reads standard input, and the second command reads the program from there.
 _REHEARSE = "unshare --mount --propagation private perl - rehearse private 2>/dev/null || perl - rehearse"
 
 
 class NothingOnRecord(Exception):
-    """There is nothing to undo or to remove, and the host stays as it is. `str()` of it says so."""
+    """There is nothing to undo or to remove, so the host stays as it is. `str()` of it is the reason."""
 
 
 class NotOnRecord(Exception):
-    """What is to be undone is no longer on record: the host is refused. `str()` of it says why."""
+    """The change to undo is not in the record any more: the host is refused. `str()` of it is the reason."""
 
 
 @dataclass(frozen=True)
 class Asked:
-    """All that is known of a host before anything happens to it.
+    """What is known of a host before it is changed.
 
-    + plan: one of refusals if the host is refused
-    + rehearsed: what the host's own programs say of the plan; empty if they were not asked
+    + settings, look: those from which the plan was made
+    + plan: with refusals and no edits if the host is refused
+    + rehearsed: what the host's own programs say about the plan; empty if they were not asked
     """
 
     settings: Settings
@@ -59,12 +60,12 @@ class Asked:
 
     @property
     def refusals(self) -> tuple[str, ...]:
-        """Why nothing can happen to the host, one sentence per reason."""
+        """Why the host cannot be changed, one sentence per reason."""
         return (*self.plan.refusals, *self.rehearsed.refused)
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What an administrator should know beforehand, one sentence per thing."""
+        """What an administrator should know before the change, one sentence each."""
         return (*self.plan.warnings, *self.rehearsed.warnings)
 
 
@@ -78,9 +79,11 @@ def ask(
 ) -> Asked:
     """Look at a host, make the plan of a deploy, and rehearse it.
 
+    + channel: that to the host
+    + settings: those of the host
     + steps: those of the deploy, in their order
-    + rehearsing: whether the host's own programs are asked about a plan with anything to do
-    + limits: of each answer
+    + rehearsing: whether the host's own programs are asked about the plan, if it is not empty
+    + limits: those of each answer
 
     Raises `NoAnswer` if the host does not answer.
     """
@@ -98,10 +101,10 @@ def ask_to_undo(
 ) -> Asked:
     """Read a host's record, look at the host, make the plan of an undo, and rehearse it.
 
-    The settings are those of the change that is undone: the present data may no longer be valid.
+    The settings are those of the change that is undone, because the present data may not be valid any more.
 
-    + steps, rehearsing, limits: as for `ask`
-    + undo_to: the ID of the first of the changes that are undone; `None`: the last live one alone
+    + channel, steps, rehearsing, limits: as for `ask`
+    + undo_to: the ID of the first change to undo, with all later ones; `None`: only the last live change
 
     Raises `NoAnswer` if the host does not answer, `NothingOnRecord` or `NotOnRecord` if the record has no
     such change.
@@ -109,15 +112,15 @@ def ask_to_undo(
     record = read_record(channel, files=undo_to or "last", baseline=True, limits=limits)
     if record.has_gap:
         raise NotOnRecord(
-            f"undo_to = {undo_to}: the record of this host, which keeps twenty changes, does not go back "
-            "that far: give a later ID, or take all back with remove.py"
+            f"undo_to = {undo_to}: the record of this host keeps only its last twenty live changes, and this "
+            "one is older: give a later ID, or remove everything with remove.py"
         )
     if undo_to is None:
         changes = record.live[-1:]
     else:
         changes = tuple(change for change in record.live if change.before or change.after)
     if not changes:
-        raise NothingOnRecord("nothing is on record that could be undone")
+        raise NothingOnRecord("the record of this host has no change that could be undone")
     settings = changes[-1].settings
     look = look_at(channel, settings, steps, limits=limits)
     plan = plan_of_undo(changes, settings, look, steps, record.baseline)
@@ -131,13 +134,13 @@ def ask_to_remove(
 
     The settings are those of the last live change.
 
-    + steps, rehearsing, limits: as for `ask`
+    + channel, steps, rehearsing, limits: as for `ask`
 
-    Raises `NoAnswer` if the host does not answer, `NothingOnRecord` if no change is on record.
+    Raises `NoAnswer` if the host does not answer, `NothingOnRecord` if the record has no live change.
     """
     record = read_record(channel, baseline=True, limits=limits)
     if not record.live:
-        raise NothingOnRecord("nothing of this deploy is on record")
+        raise NothingOnRecord("the record of this host has no change that could be removed")
     settings = record.live[-1].settings
     look = look_at(channel, settings, steps, limits=limits)
     plan = plan_of_removal(record, settings, look, steps)
@@ -152,10 +155,13 @@ def look_at(
     *,
     limits: Limits = LIMITS,
 ) -> Look:
-    """Look at a host. Of a private key only its public half leaves the host.
+    """Look at a host. Private keys do not leave the host; only their public halves do.
 
-    + steps: whose files and parameters are looked at
-    + further_parameters: of Postfix, beside those of the steps
+    + channel: that to the host
+    + settings: those of the host
+    + steps: those whose files and parameters the look contains
+    + further_parameters: Postfix parameters in addition to those of the steps
+    + limits: those of the answer
 
     Raises `NoAnswer` if the host does not answer.
     """
@@ -174,9 +180,11 @@ def read_record(
 ) -> Record:
     """Read a host's record of changes.
 
-    + files: with the files and ledgers of the live changes from this ID on; `last`: of the last live one;
-      empty: without
-    + baseline: whether with the files as they were before us
+    + channel: that to the host
+    + files: an ID: with the files and ledgers of the live changes from this one on; `last`: with those of the
+      last live change; empty: without files
+    + baseline: whether to read the copies of files as they were before us, too
+    + limits: those of the answer
 
     Raises `NoAnswer` if the host does not answer.
     """
@@ -189,7 +197,9 @@ def rehearse(
 ) -> Rehearsed:
     """Ask the host's own programs about the new files of a plan, at their real paths.
 
-    + settings, look: those of which the plan was made
+    + channel: that to the host
+    + settings, look: those from which the plan was made
+    + limits: those of the answer
 
     Raises `NoAnswer` if the host does not answer.
     """
@@ -200,11 +210,12 @@ def rehearse(
 def look_command(
     settings: Settings, record: str, parameters: Iterable[str], files: Iterable[ManagedFile]
 ) -> str:
-    """The command of a look; `SmtpAuth::Look` and the services' packages say what its words mean.
+    """The command of a look. `SmtpAuth::Look` and the services' packages describe its words.
 
+    + settings: those of the host
     + record: the directory of the record of changes
-    + parameters: the Postfix parameters whose effective values are wanted
-    + files: the files that any step may write
+    + parameters: the Postfix parameters whose effective values the look contains
+    + files: the files that the steps may write
     """
     words = [
         f"live={settings.letsencrypt_live}",
@@ -219,7 +230,7 @@ def look_command(
 
 
 def record_command(record: str, files: str = "", *, baseline: bool = False) -> str:
-    """The command that reads the record; `SmtpAuth::History` says what its words mean.
+    """The command that reads the record. `SmtpAuth::History` describes its words.
 
     + record: the directory of the record of changes
     + files, baseline: as for `read_record`
@@ -237,13 +248,13 @@ def _asked(
 
 
 def _read(answer: Answer, parse: Callable[[Iterable[str]], Found], what: str) -> Found:
-    """An answer as a value. A complete one has a line that says so."""
+    """Parse an answer. Raises `NoAnswer` if it is incomplete or cannot be parsed."""
     if not any(line.startswith("complete\t") for line in answer.lines):
         raise _incomplete(answer, what)
     try:
         return parse(answer.lines)
     except Exception as error:
-        # Whatever a host printed, the error is that host's.
+        # Any output of a host may fail only that host.
         raise NoAnswer(f"the {what} cannot be read: {error!r}") from None
 
 

@@ -1,6 +1,6 @@
-"""What a host is told of a change: pairs of a key and a value, made from its plan.
+"""The instructions for a host: pairs of a key and a value, made from its plan.
 
-Instructions.pm says what each of them is; what a service has to be told stands with the service.
+Instructions.pm describes each of them. The instructions for a service are made in its folder of `services/`.
 """
 
 import json
@@ -24,11 +24,14 @@ RECORD = "/var/lib/smtp-auth"
 
 
 def instructions(plan: Plan, settings: Settings, look: Look) -> Iterator[Instruction]:
-    """What a rehearsal has to know."""
+    """The instructions for a rehearsal.
+
+    + plan, settings, look: the plan, and what it was made from
+    """
     yield "lock", look.lock
     yield "record", RECORD
     yield "run", "/run"
-    # Nothing that Postfix or Dovecot reads is there.
+    # Postfix and Dovecot read no files in this directory.
     yield "scratch", "/tmp"
     coming = {planned.file.path: planned for planned in plan.files}
     for service, file in plan.managed:
@@ -44,13 +47,17 @@ def instructions(plan: Plan, settings: Settings, look: Look) -> Iterator[Instruc
 
 
 def record_instructions(origin: Origin, plan: Plan, settings: Settings, look: Look) -> Iterator[Instruction]:
-    """What a change has to know beside that."""
+    """The further instructions for a change.
+
+    + origin: who makes the change
+    + plan, settings, look: the plan, and what it was made from
+    """
     yield "id", origin.id
     yield "controller", origin.controller
     yield "etc", "/etc"
     yield "about", plan.about
     manifest = manifest_of(origin, plan, settings, look)
-    # A line a key: Manifest.pm adds what only the host knows, and finds the outcome again.
+    # One line for each key: Manifest.pm adds lines to it and searches for them.
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items())
     yield "manifest", f"{{\n{lines}\n}}"
     ledger = plan.ledger.kept_by(origin.id)
@@ -59,7 +66,7 @@ def record_instructions(origin: Origin, plan: Plan, settings: Settings, look: Lo
 
 
 def service_instructions(service: Service) -> Iterator[Instruction]:
-    """What a service is called, by people and in Perl."""
+    """The name of a service, for people and in Perl."""
     yield f"service.{service.key}.name", service.name
     yield f"service.{service.key}.package", service.package
 
@@ -69,7 +76,10 @@ def file_instructions(
 ) -> Iterator[Instruction]:
     """The instructions for one managed file.
 
-    + planned: what it becomes, if it changes
+    + key: the file's key
+    + file: as in the look
+    + service: the service of the file
+    + planned: the file after the change; `None` if it does not change
     """
     yield "file", key
     yield f"file.{key}.path", file.real_path
@@ -84,19 +94,23 @@ def file_instructions(
 
 
 def as_lines(instructions: Iterable[Instruction]) -> str:
-    """Instructions as Lines.pm reads them, with the last one, which says that all have arrived."""
+    """Instructions in the form that Lines.pm reads. The last one says that they are complete."""
     complete = ("complete", "1")
     return "".join(
         f"{key}\t{quote(value, safe=_SAFE, encoding='latin-1')}\n" for key, value in (*instructions, complete)
     )
 
 
-# Printable ASCII but for "%".
+# Printable ASCII except "%".
 _SAFE = "".join(chr(code) for code in range(32, 127) if chr(code) != "%")
 
 
 def manifest_of(origin: Origin, plan: Plan, settings: Settings, look: Look) -> dict[str, Any]:
-    """What the record says of a change; the host adds when it began, as whom, and how it ended."""
+    """The manifest of a change. The host adds when it began, the account, and the outcome.
+
+    + origin: who makes the change
+    + plan, settings, look: the plan, and what it was made from
+    """
     return {
         "version": 1,
         "id": origin.id,
@@ -122,5 +136,5 @@ def manifest_of(origin: Origin, plan: Plan, settings: Settings, look: Look) -> d
 
 
 def _is_copied(one: LedgerFile, origin: Origin) -> bool:
-    """Whether this change keeps a copy of a file from before us."""
+    """Whether this change makes the copy of a file as it was before us."""
     return one.kept_by == origin.id and bool(one.before.sha256)

@@ -1,4 +1,4 @@
-"""The plan of a draft in which earlier files come back."""
+"""The plan of a draft that restores earlier files."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,18 +12,20 @@ from smtp_auth.plan.step import Step, services_of
 
 
 def plan_back(draft: Draft, steps: Sequence[Step], kind: Kind, ledger: Ledger, back_to: PastChange) -> Plan:
-    """The plan that makes a host's files what they are in the draft.
+    """The plan of an undo or a removal.
 
-    What has to be proved is read off the files: they may not be what a deploy would make.
+    The proof depends on the restored files, because a deploy need not have written them.
 
-    + steps: those of the deploy, in its order
+    + draft: with the restored files
+    + steps: those of the deploy, in their order
+    + kind: the kind of the change
     + ledger: what will be ours afterwards
-    + back_to: the change before which the host will be again
+    + back_to: the first change that is reversed
     """
     draft.proof = Proof(earlier=True)
     for service in services_of(steps):
         service.expect(draft)
     if draft.proof.submissions and not back_to.found_submissions_served:
-        draft.note(f"port 465 did not serve before change {back_to.id}, and is not asked to serve as it was")
+        draft.note(f"port 465 did not work before change {back_to.id}, so it need not work afterwards")
         draft.proof = replace(draft.proof, submissions=False, certificates=())
     return unless_in_the_way(plan_of_draft(draft, steps, kind, ledger))

@@ -1,4 +1,4 @@
-"""The files of a host as they were before us, out of its record."""
+"""The files of a host as they were before us, from its record."""
 
 from smtp_auth.facts.ledger import Ledger
 from smtp_auth.facts.look import digest_of
@@ -6,11 +6,13 @@ from smtp_auth.facts.record import Baseline
 
 
 def first_seen(baseline: Baseline, ledger: Ledger) -> dict[str, str]:
-    """The key of each file to its content before us; none for a file that did not exist.
+    """The key of each file to its content before us.
 
-    A copy that is missing, or that is not what the ledger says, is left out.
+    Left out are files that did not exist, and copies that are missing or have another digest than in the
+    ledger.
 
-    + baseline: that of the record
+    + baseline: the copies in the record
+    + ledger: from `ledger_now`
     """
     found = {key: baseline.get((one.kept_by, one.path)) for key, one in ledger.files.items()}
     return {

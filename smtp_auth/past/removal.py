@@ -1,4 +1,4 @@
-"""The plan that takes back all that the deploy has written on a host and that is still ours."""
+"""The plan that removes everything that we have written on a host and that is still ours."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -16,18 +16,20 @@ from smtp_auth.plan.service import Definitions, Needed
 from smtp_auth.plan.step import Step, files_of_services, services_of
 from smtp_auth.settings import Settings
 
-# What preview and record call it where a file is restored as a whole.
+# The name in preview and record of files that are restored as a whole.
 AS_FIRST_SEEN = "As first seen"
 
 
 def plan_of_removal(record: Record, settings: Settings, look: Look, steps: Sequence[Step]) -> Plan:
-    """What takes back all that is ours.
+    """The plan of a removal. If the host cannot be changed, the plan has refusals and no edits.
 
-    A file that nobody but us has touched gets the bytes that were first seen. In the others, each definition
-    of ours gets what was there before us. What its owner has edited stays, with all that it needs.
+    A file that nobody but us has edited gets the bytes that it had before us. In other files, each definition
+    of ours gets its earlier value. What the owner has edited stays, with everything that it needs.
 
     + record: with the baseline
     + settings: those of the last change
+    + look: the host as it is
+    + steps: those of the deploy, in their order
     """
     refusals = readiness.unchangeable(look)
     if refusals:
@@ -67,18 +69,18 @@ def _needed(look: Look, ledger: Ledger, earlier: Mapping[str, str], steps: Seque
 def _restored_whole(
     look: Look, ledger: Ledger, earlier: Mapping[str, str], needed: Needed, steps: Sequence[Step]
 ) -> list[ManagedFile]:
-    """The files that are restored as they were first seen."""
+    """The files that are restored as a whole, as they were before us."""
     partly = {*needed.files, *(key for key, _ in needed.definitions)}
     found = []
     for service, file in files_of_services(steps):
         one = ledger.files.get(file.key)
         if one is None or not one.is_ours or one.is_edited or file.key in partly:
             continue
-        # Without its copy, the definitions in it are restored one by one.
+        # If the copy is missing, the definitions in the file are restored one by one.
         if file.key in earlier or not one.before.sha256 or not service.definitions.covers(file):
             found.append(file)
     if MASTER_CF not in found and MAIN_CF in found and ledger.files[MASTER_CF.key].is_edited:
-        # master.cf may refer to what main.cf defines.
+        # master.cf stays in part, and may refer to parameters of main.cf.
         found.remove(MAIN_CF)
     return found
 
@@ -93,8 +95,8 @@ def _without_copy(
     for file in whole:
         if ledger.files[file.key].before.sha256 and file.key not in earlier:
             yield (
-                f"the record has no sound copy of {look.files[file.key].path} from before the first change: "
-                "restore /var/lib/smtp-auth/baseline from a backup, or move that file away"
+                f"the record's copy of {look.files[file.key].path} from before the first change is missing "
+                "or damaged: restore /var/lib/smtp-auth/baseline from a backup, or move the file itself away"
             )
 
 
@@ -103,13 +105,13 @@ def _restore(draft: Draft, ledger: Ledger, earlier: Mapping[str, str], file: Man
     if not one.before.sha256:
         draft.remove(file)
         return
-    # The mode of a file whose owner has changed that since stays.
+    # If the owner has changed the file's mode since, it stays.
     mode = one.before.mode if draft.mode(file) == one.written.mode else ""
     draft.write(file, earlier[file.key], mode=mode)
 
 
 def _delete_empty(draft: Draft, ledger: Ledger, steps: Sequence[Step]) -> None:
-    """Delete what is left of files that we have added, if that is nothing of their owner's."""
+    """Delete files that we have added, if nothing of their owner's is left in them."""
     for service, file in files_of_services(steps):
         one, content = ledger.files.get(file.key), draft.content(file)
         is_added = one is not None and one.is_ours and not one.before.sha256
@@ -119,12 +121,12 @@ def _delete_empty(draft: Draft, ledger: Ledger, steps: Sequence[Step]) -> None:
 
 
 def _notes(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Iterator[str]:
-    """What stays because its owner has edited it."""
+    """A sentence for each file and definition that stays because its owner has edited it."""
     for service, file in files_of_services(steps):
         if service.definitions.covers(file):
             yield from _notes_of(look, ledger, service.definitions, file)
         elif file.key in ledger.files and ledger.files[file.key].is_edited:
-            yield f"{look.files[file.key].path} stays: its owner has edited it since"
+            yield f"{look.files[file.key].path} stays, because its owner has edited it"
 
 
 def _notes_of(look: Look, ledger: Ledger, definitions: Definitions, file: ManagedFile) -> Iterator[str]:
@@ -136,13 +138,14 @@ def _notes_of(look: Look, ledger: Ledger, definitions: Definitions, file: Manage
             continue
         is_secret = not is_for_everybody(look.files[file.key].mode)
         if name in wholes or is_secret or "\n" in present.get(name, ""):
-            stays = f"{name} stays"
+            yield f"{name} stays, because its owner has edited it"
+        elif name in present:
+            yield f"{name} = {present[name]} stays, because its owner has edited it"
         else:
-            stays = f"{name} = {present[name]} stays" if name in present else f"{name} stays unset"
-        yield f"{stays}: its owner has edited it since"
+            yield f"{name} stays undefined, because its owner has deleted it"
 
 
 def _first_change(record: Record, ledger: Ledger) -> PastChange:
-    """The first live change since nothing was ours, as far as it is still on record."""
+    """The first live change of those whose definitions are ours now, if it is still in the record."""
     kept_by = {one.kept_by for one in ledger.files.values()}
     return next((change for change in record.live if change.id in kept_by), record.live[0])

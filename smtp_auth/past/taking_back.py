@@ -1,4 +1,4 @@
-"""Takes an earlier change of a text back out of it, and leaves what others have edited since as it is."""
+"""Reverses an earlier change of a text, and keeps what others have edited since."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from smtp_auth.postfix.logical_lines import WHITE, ended, split_lines
 
 @dataclass(frozen=True)
 class TakenBack:
-    """A text without an earlier change of it.
+    """A text after an earlier change of it was reversed.
 
-    + content: what it becomes; parts that cannot be taken back are as they are
-    + edited: those parts, as what somebody has made of them since: lines `-old` and `+new`
+    + content: the text; parts that could not be reversed stay
+    + edited: these parts, as the edits that somebody has made in them since: lines `-old` and `+new`
     """
 
     content: str
@@ -19,11 +19,14 @@ class TakenBack:
 
 
 def taken_back(before: str, written: str, present: str) -> TakenBack:
-    """What `present` is without the change from `before` to `written`.
+    """Reverse the change from `before` to `written` in `present`.
 
-    What was written and stands in `present` as it was becomes what was there before. A part in which somebody
-    has edited since stays, and so does one that an inserted line may belong to: a line that begins with white
-    space continues the one above it.
+    Each part of the change that nobody has edited since gets its earlier lines. A part stays if somebody has
+    edited in it since, or has inserted a line behind it that may belong to it: a line that begins with white
+    space continues the line above it.
+
+    + before, written: the text before and after the change
+    + present: the text now
     """
     old, new, now = (split_lines(ended(text)) for text in (before, written, present))
     since = hunks(new, now)
@@ -38,12 +41,12 @@ def taken_back(before: str, written: str, present: str) -> TakenBack:
             continue
         if touching:
             continue
-        # An insertion at either end is not of this part.
+        # Lines that were inserted directly before or after this part do not belong to it.
         start, end = _place(since, back.start, behind=True), _place(since, back.end)
         lines += now[done:start] + list(back.lines)
         done = max(end, start)
     lines += now[done:]
-    # Lines are compared as if the last one had an end, too.
+    # The comparison above added a line end to each text that has none.
     had, wrote, has = (ended(text) == text for text in (before, written, present))
     has_end = has if had == wrote or wrote != has else (had or lines[-1:] != old[-1:])
     content = "".join(lines)
@@ -51,7 +54,10 @@ def taken_back(before: str, written: str, present: str) -> TakenBack:
 
 
 def _touches(back: Hunk, edit: Hunk) -> bool:
-    """Whether an edit is in what would go, or on a side of what would come back that nobody can tell."""
+    """Whether an edit is in lines that would be deleted, or directly beside the place of lines to restore.
+
+    In the second case it is unknown on which side of the edit these lines belong.
+    """
     if edit.start == edit.end and back.start != back.end:
         return back.start < edit.start < back.end or (edit.start == back.end and _continues(edit.lines))
     if back.start == back.end:
@@ -60,7 +66,7 @@ def _touches(back: Hunk, edit: Hunk) -> bool:
 
 
 def _continues(lines: tuple[str, ...]) -> bool:
-    """Whether lines continue what stands above: the first but for comments and empty ones is indented."""
+    """Whether lines continue the line above: the first that is no comment and not empty is indented."""
     for line in lines:
         text = line.strip(WHITE)
         if text and not text.startswith("#"):
@@ -69,9 +75,10 @@ def _continues(lines: tuple[str, ...]) -> bool:
 
 
 def _place(edits: list[Hunk], line: int, *, behind: bool = False) -> int:
-    """Where a line of the text before the edits is after them.
+    """The number of a line after the edits.
 
-    + behind: behind what was inserted in front of it
+    + line: its number before them
+    + behind: whether lines that were inserted directly before it count, too
     """
     place = line
     for edit in edits:

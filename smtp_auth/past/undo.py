@@ -1,4 +1,4 @@
-"""The plan that puts back what earlier changes of a host have replaced."""
+"""The plan that restores what earlier changes of a host replaced."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from smtp_auth.plan.plan import Plan, undo_of
 from smtp_auth.plan.step import Step, files_managed, services_of
 from smtp_auth.settings import Settings
 
-# What preview and record call it.
+# Its name in preview and record.
 NAME = "Undo"
 
 
@@ -28,15 +28,16 @@ def plan_of_undo(
     steps: Sequence[Step],
     baseline: Baseline = NO_BASELINE,
 ) -> Plan:
-    """What takes changes back out of a host's files.
+    """The plan of an undo. If the host cannot be changed, the plan has refusals and no edits.
 
-    Edits that somebody has made since, elsewhere in these files, stay. A host on which they were made where
-    something would come back gets a plan of refusals that shows them.
+    Edits that somebody has made since, elsewhere in the files, stay. Edits that conflict with the undo refuse
+    the host, and the refusal shows them.
 
     + changes: the oldest first, with their files
-    + settings: those of the last of them
-    + steps: those of the deploy, in its order
-    + baseline: that of the record
+    + settings: those of the last of these changes
+    + look: the host as it is
+    + steps: those of the deploy, in their order
+    + baseline: the copies in the record
     """
     refusals = [*readiness.unchangeable(look)]
     if refusals:
@@ -44,7 +45,7 @@ def plan_of_undo(
     draft = Draft(settings, look, ledger=ledger_now(look, steps), discreet=True)
     draft.begin(NAME)
     for change in reversed(changes):
-        draft.note(f"takes back change {change.id} by {change.who}: {change.about}")
+        draft.note(f"undoes change {change.id} by {change.who}: {change.about}")
         refusals += _take_back(draft, change, steps)
     earlier = first_seen(baseline, draft.ledger)
     refusals += [] if refusals else [why for one in services_of(steps) for why in one.breaks(draft, earlier)]
@@ -55,18 +56,24 @@ def plan_of_undo(
 
 
 def _take_back(draft: Draft, change: PastChange, steps: Sequence[Step]) -> Iterator[str]:
-    """Take one change out of the draft; why that cannot be."""
+    """Reverse one change in the draft. Yields the reasons why that is not possible."""
     services = {service.key: service for service in services_of(steps)}
     files = {file.key: file for file in files_managed(steps)}
     for entry in change.manifest["files"]:
         file = files.get(entry["key"])
         if file is None:
-            yield f"change {change.id} wrote {entry['path']}, which this version of the program does not know"
+            yield (
+                f"change {change.id} wrote {entry['path']}, which this version of the program does not know: "
+                "use the version that made the change, or undo it by hand"
+            )
             continue
         before, written = change.content_before(entry), change.content_after(entry)
         wanted = [entry["sha256"][when] or "" for when in ("before", "after")]
         if [digest_of(before), digest_of(written)] != wanted:
-            yield f"the record of change {change.id} does not hold {entry['path']} as it was"
+            yield (
+                f"the record's copies of {entry['path']} from change {change.id} are missing or damaged: "
+                "restore /var/lib/smtp-auth/changes from a backup, or undo the change by hand"
+            )
             continue
         read = partial(services[file.service].definitions.read, file)
         yield from _restore(draft, change, file, read, (before, written), entry["mode"])
@@ -80,23 +87,23 @@ def _restore(
     versions: tuple[str | None, str | None],
     modes: Mapping[str, str | None],
 ) -> Iterator[str]:
-    """Make of a file of the draft what it was before a change; why that cannot be.
+    """Reverse a change of one file in the draft. Yields the reasons why that is not possible.
 
-    + read: what the file's service reads in it: name to value
-    + versions: the file before that change, and as it was written; `None` where there was none
+    + read: returns the definitions in the file, name to value
+    + versions: the content before and after that change; `None` if there was no file
+    + modes: the mode `before` and `after` it
     """
     before, written = versions
     present, path = draft.content(file), draft.look.files[file.key].path
-    since = f"since change {change.id}"
     if present is None:
         if before is not None and written is not None:
-            yield f"{path} was removed {since}: put a file there, or take the change out by hand"
+            yield f"{path} was deleted after change {change.id}: restore the file, or undo the change by hand"
         elif before is not None:
             draft.write(file, before, mode=modes["before"] or "")
         return
     if written is None:
         if present != before:
-            yield f"{path} was made {since}, which had removed it: move that file away"
+            yield f"{path} was created again after change {change.id} had deleted it: move that file away"
         return
     if before is None and present == written:
         draft.remove(file)
@@ -108,8 +115,8 @@ def _restore(
         lines = [line for part in found.edited for line in part] or [*changed_lines(written, present)]
         what = _told(draft.look.files[file.key], reasons, lines)
         yield (
-            f"{path} was edited {since}, where something would come back{what}: undo that edit, or take the "
-            "change out by hand"
+            f"{path} was edited after change {change.id}, and these edits conflict with the undo{what}: take "
+            "the edits back, or undo the change by hand"
         )
         return
     is_empty = before is None and not found.content.strip()
@@ -121,20 +128,22 @@ def _restore(
 
 
 def _told(file: File, reasons: Sequence[str], lines: Sequence[str]) -> str:
-    """What was edited. Of a file that is not for everybody nothing is shown: it may hold a secret."""
+    """The edits in parentheses; hidden if not everybody may read the file, which may contain secrets."""
     if not is_for_everybody(file.mode):
-        return " (not shown, for not everybody may read it)"
+        return " (not shown, because not everybody may read the file)"
     return f" ({'; '.join([*reasons, *(line.rstrip() for line in lines)])})"
 
 
-# -- what it means to the service ---------------------------------------------------------------------
+# -- what the service reads ---------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Meaning:
-    """What a service reads in a file before and after a change, now, and as it would become.
+    """The definitions that a service reads in a file, name to value.
 
-    Each is name to value.
+    + before, written: before and after a change
+    + present: now
+    + coming: after the change is reversed
     """
 
     before: Mapping[str, str]
@@ -143,22 +152,22 @@ class _Meaning:
     coming: Mapping[str, str]
 
     def set_since(self) -> Iterator[str]:
-        """What somebody has set to something else since."""
+        """The definitions of the change that somebody has set to another value since, one sentence each."""
         for name in dict.fromkeys((*self.before, *self.written)):
             was, wrote, now = (one.get(name) for one in (self.before, self.written, self.present))
             if was != wrote and now not in (was, wrote):
-                yield f"{name} is {_value(now)} and no longer {_value(wrote)}"
+                yield f"{name} is now {_value(now)} instead of {_value(wrote)}"
 
     def misread(self) -> Iterator[str]:
-        """What would not become what it was: a definition elsewhere wins."""
+        """The definitions that would not get their earlier value, because another line overrides it."""
         for name in dict.fromkeys((*self.before, *self.written, *self.present, *self.coming)):
             was, wrote, now = (one.get(name) for one in (self.before, self.written, self.present))
             wanted = now if was == wrote else was
             if self.coming.get(name) != wanted:
-                yield f"{name} would become {_value(self.coming.get(name))} and not {_value(wanted)}"
+                yield f"{name} would become {_value(self.coming.get(name))} instead of {_value(wanted)}"
 
 
 def _value(value: str | None) -> str:
     if value is None:
-        return "unset"
+        return "undefined"
     return "another text" if "\n" in value else value or "empty"

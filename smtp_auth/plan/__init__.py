@@ -1,14 +1,14 @@
-"""The plan of a host: what will happen to it, known as a value before anything happens.
+"""The plan of a host: a value that says what will change on it, made before anything changes.
 
     plan.py         the plan, made from settings, a look and the steps
     draft.py        the host's files while the steps edit them
-    step.py         what a step is, and service.py: what a plan has to know of a service
-    proof.py        what must be served afterwards
-    ours.py         what of the host's configuration is ours: a look beside its ledger
-    giving_back.py  gives definitions of ours the values that they had before
+    step.py         the type of a step; service.py: the type of a service
+    proof.py        what must work after the change
+    ours.py         compares a look with its ledger: what is ours, and what its owner has edited
+    giving_back.py  restores the earlier values of definitions that are ours
     readiness.py    what every host needs before any step
-    difference.py   where two texts differ
-    text.py         a plan for people, and as_json.py: for programs
+    difference.py   the differences between two texts
+    text.py         a plan as text for people; as_json.py: as JSON for programs
 
-No module here imports pyinfra, so that a plan can be made and read anywhere.
+No module here imports pyinfra, so that plans can be made and read without it.
 """

@@ -1,4 +1,4 @@
-"""Plans as JSON for programs, and a digest by which equal ones are found."""
+"""Plans as JSON for programs, and a digest that is equal for equal plans."""
 
 import hashlib
 import json
@@ -12,7 +12,9 @@ VERSION = 1
 
 
 def as_json(plans: Mapping[str, Plan]) -> dict[str, Any]:
-    """The plans of a fleet for programs: `{"version": 1, "hosts": {NAME: …}}`.
+    """The plans of a fleet: `{"version": 1, "hosts": {NAME: …}}`.
+
+    + plans: by the names of their hosts
 
     Bytes that are not UTF-8 are escaped (`\\xe9`).
     """
@@ -20,10 +22,10 @@ def as_json(plans: Mapping[str, Plan]) -> dict[str, Any]:
 
 
 def difference(plan: Plan) -> str:
-    """A digest of what changes on the host, whatever else its files hold.
+    """A digest of a host's changes: SHA-256 in hexadecimal.
 
-    Hosts with the same digest lose and gain the same lines of the same files, and are reloaded for the
-    same reasons. SHA-256 in hexadecimal.
+    On hosts with the same digest, the same lines of the same files are deleted and added, and the same
+    services are reloaded for the same reasons. The rest of their files may differ.
     """
     what = {
         "refusals": plan.refusals,
@@ -35,7 +37,7 @@ def difference(plan: Plan) -> str:
 
 
 def host_as_json(plan: Plan) -> dict[str, Any]:
-    """One host's part of it."""
+    """The plan of one host: its part of `as_json`."""
     return {
         "refusals": [*map(text_of, plan.refusals)],
         "warnings": [*map(text_of, plan.warnings)],
@@ -72,5 +74,8 @@ def _edit(edit: Edit) -> dict[str, Any]:
 
 
 def text_of(text: str) -> str:
-    """A file's text, which is held as latin-1, as the text that its bytes stand for."""
+    """The text of a file, decoded as UTF-8.
+
+    + text: the file's bytes, decoded as latin-1
+    """
     return text.encode("latin-1", "backslashreplace").decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""Where two texts differ, line by line."""
+"""The differences between two texts, line by line."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from smtp_auth.postfix.logical_lines import split_lines
 
 @dataclass(frozen=True)
 class Hunk:
-    """Lines of a text, from `start` to before `end`, that become other lines."""
+    """Lines of a text that are replaced by `lines`: from `start` on, up to but not including `end`."""
 
     start: int
     end: int
@@ -17,13 +17,14 @@ class Hunk:
 
     @property
     def grows(self) -> int:
-        """By how many lines the text grows."""
+        """How many lines longer the text becomes; negative if it becomes shorter."""
         return len(self.lines) - (self.end - self.start)
 
 
 def hunks(one: Sequence[str], other: Sequence[str]) -> list[Hunk]:
-    """What makes the lines of one text those of another, from top to bottom."""
-    # Most of a file stays: comparing the rest alone keeps this fast on files of any length.
+    """The changes that turn the lines of one text into those of another, from top to bottom."""
+    # Equal lines at the start and the end are skipped first, because most of a file is equal: this stays fast
+    # for long files.
     shorter = min(len(one), len(other))
     same = next((index for index in range(shorter) if one[index] != other[index]), shorter)
     shorter -= same
@@ -39,7 +40,7 @@ def hunks(one: Sequence[str], other: Sequence[str]) -> list[Hunk]:
 
 
 def as_lines(one: Sequence[str], changes: Iterable[Hunk]) -> tuple[str, ...]:
-    """The lines of a text that go (`-`) and come (`+`), place by place, with their line ends."""
+    """The lines of a text that are deleted (`-`) and added (`+`), in order, with their line ends."""
     lines: list[str] = []
     for change in changes:
         lines += [f"-{line}" for line in one[change.start : change.end]]
@@ -48,6 +49,6 @@ def as_lines(one: Sequence[str], changes: Iterable[Hunk]) -> tuple[str, ...]:
 
 
 def changed_lines(before: str, after: str) -> tuple[str, ...]:
-    """The lines that are deleted (`-`) and added (`+`), place by place, with their line ends."""
+    """The lines that are deleted (`-`) and added (`+`), in order, with their line ends."""
     lines = split_lines(before)
     return as_lines(lines, hunks(lines, split_lines(after)))

@@ -1,4 +1,4 @@
-"""The draft of a host's files, which the steps edit one after another."""
+"""The draft of a host's files. The steps edit it, one after another."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ from smtp_auth.settings import Settings
 class Edit:
     """One edit of one file by one step.
 
-    + lines: the lines that go and come, `-old` and `+new`, with their line ends
-    + mode: the file's permissions before (empty for a new file) and after (empty for one that goes), `0644`;
-      `None` if they stay
-    + parameters: the Postfix parameters whose values it sets or removes; an option of a service is
-      called `submissions/inet/NAME`
-    + reason: why, if the step's name does not say it
-    + private: whether the lines are for nobody's eyes
+    + lines: the lines that are deleted and added, `-old` and `+new`, with their line ends
+    + mode: the file's permissions before (empty for a new file) and after (empty if the file is deleted),
+      such as `0644`; `None` if they stay
+    + parameters: the Postfix parameters that are set or deleted; an option of a service is called
+      `submissions/inet/NAME`
+    + reason: the reason for the edit, if the step's name does not say it
+    + private: whether nobody is shown the lines
     """
 
     step: str
@@ -36,27 +36,28 @@ class Edit:
 
 @dataclass(frozen=True)
 class Note:
-    """Something that a step says of the host beside its edits."""
+    """A sentence about the host that a step adds to its edits."""
 
     step: str
     text: str
 
 
 class Draft:
-    """A host's files as they will be. At first they are as the look found them.
+    """A host's files as they will be after the change. At first they are as in the look.
 
-    + settings, look: what the host shall become, and what it is
-    + owners: the host as its owner has it, without what we have written
-    + ledger: what of the look is ours
-    + claimed: pairs of a file's key and the name of a definition in it that a step has asked for, whether or
-      not it stood there already
-    + discreet: whether lines of files that not everybody may read are private: they may be an owner's secret
-    + edits, notes: what the steps have done and said so far
-    + expected: what the host's own postconf must read afterwards, name to value; an option of a service
-      is called `submissions/inet/NAME`
+    + settings, look: what the host shall become, and what it is now
+    + owners: the look without what we have written on the host
+    + ledger: what is ours in the look
+    + claimed: the definitions that a step asks for, even if the host has them already: pairs of a file's key
+      and a definition's name
+    + discreet: whether lines of files that not everybody may read are private, because they may contain
+      secrets of the owner
+    + edits, notes: those of the steps so far
+    + expected: what the host's own postconf must print afterwards, name to value; an option of a service is
+      called `submissions/inet/NAME`
     + due: a service's key to the reasons why it must be reloaded even if none of its files changes
-    + proof: what has to be served afterwards
-    + backwards: whether what a deploy brings last is taken back first
+    + proof: what must work afterwards
+    + backwards: whether the services change in the reverse order of a deploy
     """
 
     def __init__(
@@ -85,29 +86,29 @@ class Draft:
         self._modes = {key: file.mode for key, file in look.files.items()}
 
     def begin(self, step: str) -> None:
-        """The edits and notes that follow belong to this step."""
+        """Assign the edits and notes from now on to this step."""
         self._step = step
 
     def content(self, file: ManagedFile) -> str | None:
-        """A file as it will be; `None` if it does not exist."""
+        """A file's content after the change; `None` if there will be no file."""
         return self._contents[file.key]
 
     def mode(self, file: ManagedFile) -> str:
-        """Its permissions as they will be, `0644`; empty if it does not exist."""
+        """A file's permissions after the change, such as `0644`; empty if there will be no file."""
         return self._modes[file.key]
 
     def digest(self, file: ManagedFile) -> str:
-        """SHA-256 of its content in hexadecimal; empty if it does not exist."""
+        """SHA-256 of a file's content after the change, in hexadecimal; empty if there will be no file."""
         return digest_of(self.content(file))
 
     @property
     def main_cf(self) -> str:
-        """main.cf as it will be."""
+        """The content of main.cf after the change."""
         return self.content(MAIN_CF) or ""
 
     @property
     def master_cf(self) -> str:
-        """master.cf as it will be."""
+        """The content of master.cf after the change."""
         return self.content(MASTER_CF) or ""
 
     def write(
@@ -119,9 +120,9 @@ class Draft:
         parameters: tuple[str, ...] = (),
         reason: str = "",
     ) -> None:
-        """Give a file this content, unless it has it already.
+        """Set a file's content and permissions. Adds no edit if the file has both already.
 
-        + mode: its permissions; without one they stay, and a new file gets 0644
+        + mode: the permissions; empty: those of the file stay, and a new file gets 0644
         + parameters, reason: see `Edit`
         """
         before, mode_before = self.content(file), self.mode(file)
@@ -136,7 +137,7 @@ class Draft:
         self.edits.append(Edit(self._step, path, lines, modes, parameters, reason, private))
 
     def remove(self, file: ManagedFile) -> None:
-        """Take a file away, unless it is not there."""
+        """Delete a file, if it exists."""
         before, mode = self.content(file), self.mode(file)
         if before is None:
             return
@@ -149,13 +150,17 @@ class Draft:
         return self._discreet and not are_for_everybody(modes)
 
     def claim(self, file: ManagedFile, *names: str) -> None:
-        """Ask for definitions in a file, so that they are not given back as nobody's."""
+        """Ask for definitions in a file.
+
+        A definition of ours that no step asks for gets its earlier value.
+        """
         self.claimed |= {(file.key, name) for name in names}
 
     def set_parameters(self, wanted: Mapping[str, str | None], reason: str = "") -> None:
-        """Give parameters of main.cf their values, if the host's effective values differ.
+        """Set parameters of main.cf whose effective values differ from the wanted ones.
 
         + wanted: name to value; `None` comments the parameter out
+        + reason: see `Edit`
         """
         defined = defined_parameters(self.main_cf)
         for name, value in wanted.items():
@@ -172,7 +177,7 @@ class Draft:
                 self.expected[name] = value
 
     def _has_without_us(self, name: str, value: str | None) -> bool:
-        """Whether a parameter of ours would have this value without us: then it is given back."""
+        """Whether a parameter of ours has this value without us, too: then its earlier lines are restored."""
         if value is None or name not in self.ledger.ours(MAIN_CF.key):
             return False
         defined = defined_parameters(self.owners.main_cf.content or "")
@@ -181,11 +186,12 @@ class Draft:
     def set_options(
         self, wanted: Mapping[str, Mapping[str, str | None]], reason: str = "", *, content: str = ""
     ) -> None:
-        """Give services of master.cf their options, if they have others.
+        """Set options of services in master.cf that differ from the wanted ones.
 
-        + wanted: what postconf calls a service, such as `smtp/inet`, to its options: name to value, and
-          `None` removes one
-        + content: master.cf with a new service among these; without it, as it is
+        + wanted: a service's name for postconf(1), such as `smtp/inet`, to its options: name to value; `None`
+          deletes an option
+        + reason: see `Edit`
+        + content: master.cf with a new service that gets options; empty: the draft's
         """
         for label, options in wanted.items():
             self.claim(MASTER_CF, label, *(f"{label}/{option}" for option in options))
@@ -199,26 +205,30 @@ class Draft:
         )
         self.write(MASTER_CF, content, parameters=changed, reason=reason)
         for service in services(content):
-            # postconf misreads `-oname=value`, which smtpd understands.
+            # smtpd understands `-oname=value`, but postconf misreads it.
             joined = {option.name for option in service.options if option.joined}
             for name, value in wanted.get(service.label, {}).items():
                 if value is not None and name not in joined:
                     self.expected[f"{service.label}/{name}"] = value
 
     def note(self, text: str) -> None:
-        """Say something of the host in the preview."""
+        """Add a sentence about the host to the preview."""
         self.notes.append(Note(self._step, text))
 
     def reload(self, key: str, reason: str) -> None:
-        """Reload a service even if none of its files changes. + key: its `Service.key`"""
+        """Reload a service even if none of its files changes.
+
+        + key: its `Service.key`
+        + reason: for people
+        """
         self.due.setdefault(key, []).append(reason)
 
 
 def is_for_everybody(mode: str) -> bool:
-    """Whether everybody may read a file with these permissions, `0644`."""
+    """Whether everybody may read a file with these permissions, such as `0644`."""
     return bool(int(mode or "0", 8) & 0o004)
 
 
 def are_for_everybody(modes: Iterable[str | None]) -> bool:
-    """Whether everybody may read a file with each of these permissions; no file has none."""
+    """Whether everybody may read a file with each of these permissions; empty ones are ignored."""
     return all(is_for_everybody(mode) for mode in modes if mode)

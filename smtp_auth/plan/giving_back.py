@@ -1,4 +1,4 @@
-"""Gives definitions that are ours the values that they had before us."""
+"""Restores the values that definitions had before we wrote them."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -10,18 +10,18 @@ from smtp_auth.plan.step import Step, files_of_services
 def give_back(
     draft: Draft, steps: Sequence[Step], chosen: Mapping[str, Collection[str]], reason: str = ""
 ) -> None:
-    """Let definitions be as they were when we first wrote them; a definition goes with its parts.
+    """Restore definitions, with their parts, as they were before we first wrote them.
 
-    What an owner has added to a definition that is deleted stays as a comment, and a note says so.
+    If a definition is deleted, what its owner has added to it remains as comments, and a note says so.
 
-    + steps: in the order in which what they have written is given back
-    + chosen: the key of a file to the names of definitions on the draft's ledger
-    + reason: why; the preview says it, too
+    + steps: in the order in which their definitions are restored
+    + chosen: the key of a file to the names of definitions in the draft's ledger
+    + reason: the reason for the edits, which the preview shows, too
     """
     known = {step.name for step in steps}
     for step in steps:
         draft.begin(step.name)
-        # master.cf before main.cf, to which it refers.
+        # master.cf first, because it refers to parameters of main.cf.
         for service, file in reversed(files_of_services(steps)):
             all_of_it, ours = draft.ledger.of(file.key), draft.ledger.ours(file.key)
             names = dict.fromkeys(
@@ -39,7 +39,7 @@ def give_back(
             for name, value in service.definitions.read(file, before).items():
                 if name not in its and name not in service.definitions.read(file, content):
                     told = f"{name} = {value}" if is_for_everybody(draft.mode(file)) else name
-                    draft.note(f"{told} stays as a comment: its owner has added it")
+                    draft.note(f"{told} remains as a comment, because its owner has added it")
             if reason:
                 draft.note(f"{', '.join(its)}: {reason}")
             draft.write(file, content, parameters=tuple(its), reason=reason)

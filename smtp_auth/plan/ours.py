@@ -1,4 +1,4 @@
-"""What of a host's configuration is ours, and what its owner has edited since: a look beside its ledger."""
+"""Compares a look with its ledger: what is ours on the host, and what its owner has edited since."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,11 +11,14 @@ from smtp_auth.plan.step import Step, files_of_services
 
 
 def ledger_now(look: Look, steps: Sequence[Step]) -> Ledger:
-    """The ledger with what its owner has edited since marked as theirs, under the names that it has now.
+    """The ledger in which everything is marked as theirs that the owner has edited since the last change.
 
-    What its owner has made as it was before us is no longer on it.
+    If the owner has renamed a definition, it has its new name. A definition that the owner has restored as it
+    was before us is not in the ledger any more.
 
-    Raises `ValueError` where a file has no definitions that could be read.
+    + steps: those of the deploy
+
+    Raises `ValueError` if the definitions in a file cannot be read.
     """
     files, definitions = {}, {}
     for service, file in files_of_services(steps):
@@ -29,12 +32,14 @@ def ledger_now(look: Look, steps: Sequence[Step]) -> Ledger:
 
 
 def without_ours(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Look:
-    """The host as its owner has it, without what we have written: what a step judges by.
+    """The look without what we have written. The steps decide by this one.
 
-    Parameters and options have the value that they would have without us. A service that we have added is
-    there without our options; the look names it. Other files are as they are.
+    Parameters and options have the values that they would have without us. A service that we have added is
+    still there, without our options, and `Look.own_services` names it. Files without definitions stay as they
+    are.
 
-    + ledger: of `ledger_now`
+    + ledger: from `ledger_now`
+    + steps: those of the deploy
     """
     files, own = {**look.files}, set()
     for service, file in files_of_services(steps):
@@ -55,7 +60,11 @@ def without_ours(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Look:
 
 
 def ledger_after(draft: Draft, steps: Sequence[Step]) -> Ledger:
-    """The ledger once a host is as in the draft of a deploy; the empty one where nothing is ours then."""
+    """The ledger after a deploy; empty if nothing will be ours.
+
+    + draft: with the edits of the deploy
+    + steps: those of the deploy
+    """
     files, definitions = {}, {}
     for service, file in files_of_services(steps):
         files[file.key] = _file_after(draft, service.definitions, file)
@@ -66,9 +75,11 @@ def ledger_after(draft: Draft, steps: Sequence[Step]) -> Ledger:
 
 
 def ledger_undone(before: Ledger, draft: Draft, steps: Sequence[Step]) -> Ledger:
-    """The ledger once a host is as in the draft of an undo: what was ours before, and is so again.
+    """The ledger after an undo: what was ours before the changes that are undone; empty if that is nothing.
 
-    + before: from before the first of the changes that are undone
+    + before: the ledger from before the first of these changes
+    + draft: with the edits of the undo
+    + steps: those of the deploy
     """
     files, definitions = {}, {}
     for service, file in files_of_services(steps):
@@ -81,7 +92,7 @@ def ledger_undone(before: Ledger, draft: Draft, steps: Sequence[Step]) -> Ledger
 
 
 def parts_of(name: str, definitions: Mapping[str, Definition]) -> list[str]:
-    """The names of the parts of a definition."""
+    """The names of a definition's parts: `submissions/inet/syslog_name` is a part of `submissions/inet`."""
     return [other for other in definitions if other.startswith(f"{name}/")]
 
 
@@ -97,7 +108,7 @@ def _file_now(look: Look, file: ManagedFile) -> LedgerFile | None:
 def _compared(
     ledgers: Sequence[Ledger], definitions: Definitions, file: ManagedFile, content: str
 ) -> dict[str, Definition]:
-    """The definitions of several ledgers, the likeliest first, beside a file."""
+    """The definitions of a file in several ledgers, the likeliest first; edited ones are marked as theirs."""
     present = definitions.read(file, content)
     found: dict[str, Definition] = {}
     were_ours = set()
@@ -143,7 +154,7 @@ def _definitions_after(draft: Draft, definitions: Definitions, file: ManagedFile
 def _file_after(draft: Draft, definitions: Definitions, file: ManagedFile) -> LedgerFile:
     path, before, after = draft.look.files[file.key].real_path, _seen(draft, file), _version(draft, file)
     one = draft.ledger.files.get(file.key)
-    # What its owner has made of a file of ours is theirs from now on.
+    # If its owner has edited a whole file of ours, that version counts as the one from before us.
     if one is None or (one.is_edited and not definitions.covers(file)):
         one = LedgerFile(path, before, before)
     steps = _steps_of(draft, file)
@@ -151,7 +162,7 @@ def _file_after(draft: Draft, definitions: Definitions, file: ManagedFile) -> Le
 
 
 def _steps_of(draft: Draft, file: ManagedFile) -> dict[str, str]:
-    """The name of each definition that was edited, to that of the step which edited it last."""
+    """The name of each edited definition, to the name of the step that edited it last."""
     path = draft.look.files[file.key].path
     edits = [edit for edit in draft.edits if edit.path == path]
     return {name: edit.step for edit in edits for name in edit.parameters or ("",)}

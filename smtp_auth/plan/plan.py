@@ -1,4 +1,4 @@
-"""The plan of a host as a value, made from settings, a look and the steps."""
+"""The plan of a host, a value that is made from settings, a look and the steps."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,9 +19,9 @@ from smtp_auth.settings import Settings
 class PlannedFile:
     """A file that changes.
 
-    + file: as the look found it; its `content` is `None` if it does not exist yet
-    + service: whose file it is
-    + content, mode: as they will be, the mode like `0644`; `None` and empty if the file goes
+    + file: as in the look; its `content` is `None` if it does not exist yet
+    + service: the service that reads the file
+    + content, mode: those after the change, the mode such as `0644`; `None` and empty if the file is deleted
     """
 
     file: File
@@ -31,7 +31,7 @@ class PlannedFile:
 
     @property
     def digest(self) -> str:
-        """SHA-256 of the new content in hexadecimal; empty if the file goes."""
+        """SHA-256 of the new content in hexadecimal; empty if the file is deleted."""
         return digest_of(self.content)
 
 
@@ -39,8 +39,8 @@ class PlannedFile:
 class Reload:
     """A service that will be reloaded.
 
-    + due: the reasons that hold even if none of its files changes
-    + changes: whether files of it change
+    + due: the reasons to reload it even if none of its files changes
+    + changes: whether any of its files changes
     """
 
     service: Service
@@ -49,15 +49,15 @@ class Reload:
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        """Every reason."""
+        """All reasons for the reload."""
         return (*self.due, *(["its configuration changes"] if self.changes else []))
 
 
 @dataclass(frozen=True)
 class Kind:
-    """Which kind of change a plan is: a deploy, a removal, or an undo of certain changes.
+    """The kind of a change: a deploy, a removal, or an undo of certain changes.
 
-    + undone: the IDs of the changes that it takes back
+    + undone: the IDs of the changes that are undone
     """
 
     name: str
@@ -68,24 +68,28 @@ DEPLOY, REMOVAL = Kind("deploy"), Kind("removal")
 
 
 def undo_of(changes: Iterable[str]) -> Kind:
-    """The kind that takes these changes back. + changes: their IDs"""
+    """The kind of a change that undoes others. + changes: their IDs"""
     return Kind("undo", tuple(changes))
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What will happen to one host.
+    """What will change on one host.
 
-    + refusals: why nothing can happen, one sentence per reason; then all else but the warnings is empty
-    + edits, notes: of the steps, in their order
-    + files: the files that change, in the order in which they go live
-    + order: the services in the order in which their files go live
-    + managed: every file that a change may touch, with its service
-    + reloads: in the order in which they happen
-    + unfinished: the services of which an earlier change was cut short
-    + expected: what the host's own postconf must read afterwards, pairs of name and value; an option of a
+    + refusals: why the host cannot be changed, one sentence per reason; if there are any, everything else
+      except the warnings is empty
+    + warnings: what an administrator should know, one sentence each
+    + edits, notes: those of the steps, in their order
+    + files: the files that change, in the order in which they are replaced
+    + order: the services, in the order in which their files are replaced
+    + managed: every file that a change may write, with its service
+    + reloads: in their order
+    + unfinished: the services with files that an interrupted change has left behind
+    + expected: what the host's own postconf must print afterwards, pairs of name and value; an option of a
       service is called `submissions/inet/NAME`
-    + ledger: what will be ours on the host afterwards; `ledger_before`: what is
+    + proof: what must work afterwards
+    + kind: a deploy, an undo or a removal
+    + ledger_before: what is ours on the host now; `ledger`: what will be ours afterwards
     """
 
     refusals: tuple[str, ...] = ()
@@ -105,7 +109,7 @@ class Plan:
 
     @property
     def about(self) -> str:
-        """What it does in a few words: its steps, or what it takes back."""
+        """The change in a few words: the names of its steps, or the changes that it undoes."""
         if self.kind.undone:
             return f"{self.kind.name} of {', '.join(self.kind.undone)}"
         steps = "; ".join(dict.fromkeys(edit.step for edit in self.edits))
@@ -113,28 +117,30 @@ class Plan:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is nothing to do on the host."""
+        """Whether nothing will change on the host, and no service is reloaded."""
         return not (self.files or self.reloads or self.unfinished)
 
     @property
     def services(self) -> tuple[Service, ...]:
-        """The services that take part, in the order in which their files go live."""
+        """The services with something to do, in the order in which their files are replaced."""
         parts = {*(reload.service for reload in self.reloads), *(file.service for file in self.files)}
         return tuple(service for service in self.order if service in parts or service in self.unfinished)
 
     def edits_of(self, part: Part) -> tuple[Edit, ...]:
-        """What a step does."""
+        """The edits of a step."""
         return tuple(edit for edit in self.edits if edit.step == part.name)
 
     def notes_of(self, part: Part) -> tuple[str, ...]:
-        """What a step says beside it."""
+        """The notes of a step."""
         return tuple(note.text for note in self.notes if note.step == part.name)
 
 
 def plan_of(settings: Settings, look: Look, steps: Sequence[Step]) -> Plan:
-    """What will happen to a host that looks like this.
+    """The plan of a deploy. If the host cannot be deployed to, the plan has refusals and no edits.
 
-    A host that cannot be deployed to gets a plan of refusals.
+    + settings: those of the host
+    + look: the host as it is
+    + steps: those of the deploy, in their order
     """
     unreadable = tuple(readiness.unreadable(look))
     if unreadable:
@@ -149,13 +155,13 @@ def plan_of(settings: Settings, look: Look, steps: Sequence[Step]) -> Plan:
 
 
 def unless_in_the_way(plan: Plan) -> Plan:
-    """A plan; one of refusals if something stands in the way of this very one."""
+    """The plan; if something on the host prevents this particular plan, a plan with refusals instead."""
     in_the_way = tuple(_in_the_way(plan))
     return Plan(refusals=in_the_way, warnings=plan.warnings) if in_the_way else plan
 
 
 def _in_the_way(plan: Plan) -> Iterator[str]:
-    """What stands in the way of this very plan; a host with nothing to do is left as it is."""
+    """What prevents this particular plan. Only what would change matters."""
     for planned in plan.files:
         if planned.file.odd:
             yield readiness.in_the_way(planned.file)
@@ -164,7 +170,10 @@ def _in_the_way(plan: Plan) -> Iterator[str]:
 
 
 def plan_ignoring_obstacles(settings: Settings, look: Look, steps: Sequence[Step]) -> Plan:
-    """How the host differs from what the steps want, whether or not it can be deployed to."""
+    """The plan of a deploy, without any check whether the host can be deployed to.
+
+    It shows how the host differs from what the steps want. The arguments are those of `plan_of`.
+    """
     return _plan_of_deploy(_draft(settings, look, steps), steps)
 
 
@@ -184,12 +193,12 @@ def _plan_of_deploy(draft: Draft, steps: Sequence[Step], warnings: tuple[str, ..
 
 
 def _give_back_what_nobody_asks_for(draft: Draft, steps: Sequence[Step]) -> None:
-    """Give back what earlier data had asked for, and what the present data does not."""
+    """Restore the earlier values of definitions that earlier data asked for and the present data does not."""
     unclaimed = {
         key: [name for name in draft.ledger.ours(key) if (key, name) not in draft.claimed]
         for key in draft.ledger.definitions
     }
-    give_back(draft, steps, unclaimed, "the data no longer asks for it: what was there before is restored")
+    give_back(draft, steps, unclaimed, "the data no longer asks for it, so the earlier state is restored")
     order = [step.name for step in steps]
     # The first step with an edit carries out the whole plan.
     draft.edits.sort(key=lambda edit: order.index(edit.step))
@@ -198,10 +207,12 @@ def _give_back_what_nobody_asks_for(draft: Draft, steps: Sequence[Step]) -> None
 def plan_of_draft(
     draft: Draft, steps: Sequence[Step], kind: Kind, ledger: Ledger, warnings: tuple[str, ...] = ()
 ) -> Plan:
-    """The plan that makes a host's files what they are in the draft.
+    """The plan that gives a host the files of a draft.
 
-    + steps: those of the deploy, in its order
+    + steps: those of the deploy, in their order
+    + kind: the kind of the change
     + ledger: what will be ours afterwards
+    + warnings: those of the plan
     """
     look, services, of_services = draft.look, services_of(steps), files_of_services(steps)
     if draft.backwards:
@@ -245,7 +256,7 @@ def _reloads(
     for service in (service for service in services if service.reload_order is not None):
         due = [*draft.due.get(service.key, ())]
         if service in unfinished:
-            due.append("an earlier change was cut short")
+            due.append("an earlier change was interrupted")
         changes = any(file.service == service for file in files)
         if due or changes:
             yield Reload(service, tuple(due), changes)

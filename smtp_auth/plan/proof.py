@@ -1,4 +1,4 @@
-"""What must be there after a change: the one value that the steps fill in, and that the host proves."""
+"""The proof of a change: the steps say what must work afterwards, and the host checks it."""
 
 from dataclasses import dataclass, replace
 
@@ -7,19 +7,21 @@ from smtp_auth.facts.look import Socket
 
 @dataclass(frozen=True)
 class Proof:
-    """What has to be served afterwards.
+    """What must work after a change.
 
-    + submissions: whether port 465 is served, and `wrapped`, whether in TLS from the first byte
-    + earlier: whether files come back as they were; Postfix may have complained of them then, too
-    + certificates: pairs of a name that a client may ask port 465 for, and the file with the chain that it
-      must get; an empty one if the owner answers for the certificate. `mail_hostname` comes first
-    + sni_tables: the owner's tables in which Postfix looks for `mail_hostname` before it takes the default
-    + logins: whether port 465 offers AUTH to a client on the host itself
-    + login_only: whether port 465 certainly rejects everybody who has not logged in
-    + proxied: whether port 465 waits for a proxy's header
+    + submissions: whether a service must answer on port 465
+    + wrapped: whether port 465 uses TLS from the first byte
+    + earlier: whether earlier files are restored; Postfix may have had warnings about them before, too
+    + certificates: pairs of a name that a client may ask for on port 465, and the file with the chain that it
+      must get; the file is empty if the owner has chosen the certificate. `mail_hostname` is the first name
+    + sni_tables: the owner's tables in which Postfix looks up `mail_hostname` before it uses the default
+      certificate
+    + logins: whether port 465 must offer AUTH to a client on the host itself
+    + login_only: whether port 465 must reject clients that have not logged in
+    + proxied: whether port 465 expects a proxy's header
     + unprovable: why no connection can prove a reload, pairs of a service's key and a sentence
-    + restored_certificates: the certificates that are restored: the parameter that names one, its file, and
-      that of its key
+    + restored_certificates: the certificates whose settings are restored: the parameter, the file with the
+      certificate, and the file with its key
     + listener: the auth listener that Dovecot's effective configuration and the disk must have
     """
 
@@ -36,7 +38,7 @@ class Proof:
     listener: Socket | None = None
 
     def with_certificate(self, name: str, chain: str) -> "Proof":
-        """The proof in which a name gets this chain, whatever it got before."""
+        """The same proof, except that this name must get this chain."""
         return replace(self, certificates=tuple({**dict(self.certificates), name: chain}.items()))
 
 

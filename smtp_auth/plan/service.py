@@ -1,4 +1,4 @@
-"""A service of a mail host: what a plan has to know of it. All else stands in its folder of `services/`."""
+"""What a plan has to know of a service. Everything else about it is in its folder of `services/`."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -9,53 +9,54 @@ from smtp_auth.plan.draft import Draft
 
 
 class Definitions:
-    """How the definitions of a service stand in its files. This one finds none; a service has its own.
+    """Reads and restores the definitions in a service's files. This class finds none; subclasses do.
 
-    A definition may have parts, whose names begin with its own and a slash: `submissions/inet` has
-    `submissions/inet/syslog_name`. It is ours only together with all parts that we have written.
+    A definition is a parameter, an option, a service of master.cf, or a block of lines. It may have parts,
+    whose names begin with its own name and a slash: `submissions/inet/syslog_name` is a part of
+    `submissions/inet`. It is ours only if all parts that we have written are ours.
     """
 
     def covers(self, _file: ManagedFile) -> bool:
-        """Whether a file is made of definitions; any other file is one as a whole."""
+        """Whether it reads definitions in this file. Any other file is ours or the owner's as a whole."""
         return False
 
     def read(self, _file: ManagedFile, _content: str) -> Mapping[str, str]:
-        """Name to value of each definition in a file."""
+        """The definitions in a file, name to value."""
         return {}
 
     def lines(self, _file: ManagedFile, _content: str, _name: str) -> str:
-        """The lines that make a definition, where its value does not tell how it was written; else empty."""
+        """The lines of a definition, if its value alone is not enough to restore them; else empty."""
         return ""
 
     def is_empty(self, _file: ManagedFile, content: str) -> bool:
-        """Whether a file that we have added holds nothing but what we make of a new one."""
+        """Whether a file contains nothing, or only what we write into every new file."""
         return not content.strip()
 
     def restored(self, _file: ManagedFile, content: str, _before: Mapping[str, Definition]) -> str:
-        """A file in which these definitions are as they were before us.
+        """The content of a file after these definitions are restored as they were before us.
 
-        + before: by their names; of those that are their owner's by now only what is left of ours is deleted
+        + before: name to definition; if one is its owner's by now, only what remains of ours is deleted
         """
         return content
 
     def renamed(
         self, _file: ManagedFile, _ours: Mapping[str, Definition], _present: Mapping[str, str]
     ) -> Mapping[str, str]:
-        """The names that its owner has given to definitions of ours since: old name to new one.
+        """The definitions of ours that their owner has renamed: old name to new name.
 
-        + ours: those on the ledger, by their names
-        + present: what the file has, name to value
+        + ours: those in the ledger, by their names
+        + present: the definitions in the file, name to value
         """
         return {}
 
 
 @dataclass(frozen=True)
 class Needed:
-    """What has to stay on a host because something of its owner's rests on it.
+    """What a removal must keep because a service or setting of the owner needs it.
 
     + definitions: pairs of a file's key and a definition's name
-    + files: keys of files that have to stay as a whole
-    + notes: who needs what, a sentence each
+    + files: keys of files that stay as a whole
+    + notes: what needs what, one sentence each
     """
 
     definitions: frozenset[tuple[str, str]] = frozenset()
@@ -79,17 +80,18 @@ def _nothing(_draft: Draft) -> None:
 class Service:
     """One service whose files a deploy writes.
 
-    + key: what a look and the instructions for a host call it; `ManagedFile.service` of its files
-    + name: what people call it
-    + package: the Perl package above those of its folder, `SmtpAuth::Postfix`
-    + reload_order: its place among the services that are reloaded; `None` if nothing runs that is reloaded
-    + files: those that it always has; steps may have more
-    + due: tells a draft why the service must be reloaded even if no step edits anything
-    + definitions: how its definitions stand in its files
-    + expect: tells a draft in which earlier files are restored what has to be read and proved afterwards
-    + needs: what a removal has to leave, made from a look, its ledger, and the files as first seen, by key
-    + breaks: what a draft in which earlier files are restored would break of what the owner has set up
-      since, a sentence each; made from the draft and the files as first seen
+    + key: its name in looks and instructions; `ManagedFile.service` of its files
+    + name: its name for people
+    + package: the prefix of its Perl packages, such as `SmtpAuth::Postfix`
+    + reload_order: its place among the services that are reloaded; `None` if it is never reloaded
+    + files: the files that it always has; steps may add more
+    + due: adds to a draft the reasons why the service must be reloaded even if no step edits anything
+    + definitions: reads and restores the definitions in its files
+    + expect: adds to a draft that restores earlier files what must be read and proved afterwards
+    + needs: returns what a removal must keep; its arguments are a look, its ledger, and the files as they
+      were before us, by key
+    + breaks: returns which services, set up by the owner since the first deploy, an undo would break, one
+      sentence each; its arguments are the draft of the undo, and the files as they were before us, by key
     """
 
     key: str

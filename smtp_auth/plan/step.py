@@ -1,8 +1,8 @@
-"""A step of the guide: one thing that a host shall have, with one contract.
+"""A step of the guide: one thing that a host shall have.
 
-A step is a module of `operations/`, which ends with its `Step` and holds its pyinfra operation;
-`operations/__init__.py` lists the steps in the guide's order. The data check, the look's questions, the
-preview, the deploy and the verification all go over that list.
+Each step is a module of `operations/` with its pyinfra operation and, at the end, its `Step`.
+`operations/__init__.py` lists the steps in the guide's order. The data check, the look, the preview, the
+deploy and the verification all use that list.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,10 +24,10 @@ def _nothing(_settings: Settings, _look: Look) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Part:
-    """Something under whose name a plan has edits: a step, or what an undo does to whole files.
+    """A part of a plan that has a name: a step, or the edits of an undo.
 
-    + name: what preview, JSON and verification call it
-    + nothing_to_do: what to say if there is nothing of it to do
+    + name: its name in preview, JSON and verification
+    + nothing_to_do: what pyinfra shows if the part has no edits
     """
 
     name: str
@@ -38,11 +38,13 @@ class Part:
 class Step(Part):
     """One step.
 
-    + service: whose configuration it is about
-    + edit: edits the draft so that the host has it afterwards; does nothing if it has it already
-    + parameters: the Postfix parameters whose effective values the look must read for it
-    + files: the files that it may write, beside Postfix's main.cf and master.cf
-    + obstacles: why a host cannot have it, and what to do, one sentence per reason; they refuse the host
+    + service: the service that the step configures
+    + edit: edits the draft so that the host has afterwards what the step is for; does nothing if it has that
+      already
+    + parameters: the Postfix parameters whose effective values the step needs from the look
+    + files: the files that it may write, in addition to Postfix's main.cf and master.cf
+    + obstacles: why the step cannot be made, and what to do, one sentence per reason; the host is then
+      refused
     + warnings: what somebody has to do by hand, or soon, one sentence per warning
     """
 
@@ -64,23 +66,23 @@ def parameters_asked(steps: Iterable[Step], settings: Settings) -> tuple[str, ..
 
 
 def services_of(steps: Iterable[Step]) -> tuple[Service, ...]:
-    """The services that the steps are about, in the order in which their files go live.
+    """The services of the steps, in the order in which their files are replaced.
 
-    Those that nothing reloads come first.
+    Services that are never reloaded are the first.
     """
     found = dict.fromkeys(step.service for step in steps)
     return tuple(sorted(found, key=lambda service: service.reload_order or 0))
 
 
 def files_managed(steps: Iterable[Step]) -> tuple[ManagedFile, ...]:
-    """The files that the steps may write; a table stands before the main.cf that refers to it."""
+    """The files that the steps may write. Tables are before main.cf, because it refers to them."""
     steps = tuple(steps)
     own = (file for step in steps for file in step.files)
     return (*own, *(file for service in services_of(steps) for file in service.files))
 
 
 def files_of_services(steps: Iterable[Step]) -> tuple[tuple[Service, ManagedFile], ...]:
-    """Each of these files with its service."""
+    """Each of the `files_managed`, with its service."""
     steps = tuple(steps)
     services = {service.key: service for service in services_of(steps)}
     return tuple((services[file.service], file) for file in files_managed(steps))

@@ -1,4 +1,4 @@
-"""A plan as text for people: what a preview shows."""
+"""A plan as text for people, as a preview shows it."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from smtp_auth.shown import shown
 
 
 def step_lines(plan: Plan, part: Part) -> list[str]:
-    """What a step does to the host: notes, and below each path the `-old` and `+new` lines."""
+    """The notes and edits of a step: below each path, the `-old` and `+new` lines."""
     return [*map(shown, plan.notes_of(part)), *_edit_lines(plan.edits_of(part))]
 
 
@@ -20,8 +20,10 @@ def reload_lines(plan: Plan) -> list[str]:
 
 
 def last_change_line(change: LastChange) -> str:
-    """What the last change of a host was, and whether somebody has edited since."""
-    since = f"edited since: {', '.join(change.edited)}" if change.edited else "nothing of it was edited since"
+    """The last change of a host, and whether somebody has edited its files since."""
+    since = (
+        f"edited since: {', '.join(change.edited)}" if change.edited else "none of its files was edited since"
+    )
     return f"last change {change.id} by {change.who}; {since}"
 
 
@@ -40,6 +42,6 @@ def _edit_lines(edits: tuple[Edit, ...]) -> Iterator[str]:
 
 
 def _line(line: str) -> str:
-    """A line of a file; a carriage return or a missing line end shows."""
+    """A line of a file; a carriage return or a missing line end is made visible."""
     text = shown(line.removesuffix("\n"))
     return text if line.endswith("\n") else f"{text} (no line end)"

@@ -179,7 +179,10 @@ def test_what_another_client_renews_is_noticed_and_served(
         directory = f"/etc/letsencrypt/live/{lineage}"
         difference = preview.difference(host)
         assert f"+new.{lineage} {directory}/privkey.pem {directory}/fullchain.pem" in difference
-        assert any(f"the certificate of {lineage} is newer than what runs" in line for line in difference)
+        assert any(
+            f"the certificate of {lineage} is newer than the running configuration" in line
+            for line in difference
+        )
         assert _says(preview, host, "certbot is not installed", "systemctl reload postfix"), preview.output
     succeed(deploy(several, per_host=data(several)))
     for host in several:
@@ -212,7 +215,9 @@ def test_an_owners_own_table_still_counts(several: list[LabHost]) -> None:
     again = succeed(deploy(several, per_host=data(several)))
     for host in several:
         assert again.changed(host) == 0, again.output
-        assert _says(again, host, "hash:/etc/postfix/sni holds copies of older", "postmap -F"), again.output
+        assert _says(
+            again, host, "hash:/etc/postfix/sni contains copies of certificates that are older", "postmap -F"
+        ), again.output
 
 
 def test_a_domain_that_is_no_longer_asked_for_gets_the_default(several: list[LabHost]) -> None:
@@ -249,7 +254,7 @@ def test_a_renamed_lineage_is_named_with_the_command_that_mends_it(stock: list[L
     # certbot runs no directory hooks for a new lineage.
     preview = succeed(deploy(stock, "--dry", "--diff"))
     for host in stock:
-        reason = f"+reload Postfix: the certificate of {host.domain} is newer than what runs"
+        reason = f"+reload Postfix: the certificate of {host.domain} is newer than the running configuration"
         assert reason in preview.difference(host), preview.output
         assert served(host, SUBMISSIONS, host.name) != on_disk(host, host.domain)
     succeed(deploy(stock))

@@ -172,17 +172,17 @@ CASES = {
         f"cd {LIVE} && mv /root/privkey.pem privkey.pem",
     ),
     "a broken line": Case(
-        f"{MASTER_CF} has a broken line, mend it first: .*'smtp inet rubbish'",
+        f"{MASTER_CF} has a broken line, which you have to repair first: .*'smtp inet rubbish'",
         f"cp -a {MASTER_CF} /root/ && echo 'smtp inet rubbish' >>{MASTER_CF}",
         f"mv /root/master.cf {MASTER_CF}",
     ),
     "Postfix stopped": Case(
-        "Postfix is not running: start it",
+        "Postfix is not running, so no change could be proved: start it",
         "systemctl stop 'postfix*'",
         "systemctl start postfix",
     ),
     "Dovecot stopped": Case(
-        "Dovecot is not running: start it",
+        "Dovecot is not running, so no change could be proved: start it",
         "systemctl stop dovecot.socket dovecot.service",
         "systemctl start dovecot",
     ),

@@ -61,7 +61,7 @@ def test_three_odd_hosts_hold_up_no_healthy_one(
     run = deploy(fleet, *options)
     assert run.status == 1, run.output
     assert told(run, unreadable, "the look at this host cannot be read: ValueError"), run.output
-    assert told(run, versionless, "calls its version 'experimental', which begins with no number"), run.output
+    assert told(run, versionless, "version is 'experimental', which does not begin with a number"), run.output
     assert told(run, unknown, "it is unknown whether privkey.pem belongs to fullchain.pem"), run.output
     assert "Traceback" not in run.output
     assert {host: tree(host) for host in fleet[:3]} == {host: before[host] for host in fleet[:3]}

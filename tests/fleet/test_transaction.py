@@ -146,7 +146,7 @@ def test_what_a_change_that_died_has_left_is_taken_up(lab: Lab, stock: list[LabH
         )
     run = succeed(deploy(stock, "--dry", "--diff"))
     assert all(
-        any("an earlier change was cut short" in line for line in run.difference(host)) for host in stock
+        any("an earlier change was interrupted" in line for line in run.difference(host)) for host in stock
     )
     succeed(deploy(stock, data={"smtpd_tls_security_level": "encrypt"}))
     for host in stock:

@@ -79,7 +79,7 @@ def test_undo_and_its_undo_give_back_every_byte(
     assert [files(host) for host in stock] == first
     assert [effective(host) for host in stock] == read
     for host in stock:
-        assert f"takes back change {live(host)[0]}" in preview.output
+        assert f"undoes change {live(host)[0]}" in preview.output
         assert host.run(LEFTOVERS).stdout == ""
     succeed(program(stock, UNDO))
     assert [files(host) for host in stock] == second
@@ -141,7 +141,7 @@ def test_a_record_that_does_not_go_back_so_far_is_said(stock: list[LabHost]) -> 
         )
     done = program(stock, UNDO, undo_to="2026-11-22T10:14:00Z-ffff")
     assert done.status == 1
-    assert done.output.count("which keeps twenty changes, does not go back that far") >= len(stock)
+    assert done.output.count("keeps only its last twenty live changes") >= len(stock)
     assert [files(host) for host in stock] == before
     succeed(program(stock, UNDO, undo_to=live(stock[0])[0]))
 
@@ -221,7 +221,10 @@ def test_a_host_without_a_record_is_left_unchanged(stock: list[LabHost]) -> None
     succeed(deploy(stock))
     side_by_side(lambda host: host.run("rm -rf /var/lib/smtp-auth"), stock)
     before = [files(host) for host in stock]
-    for name, reason in ((UNDO, "nothing is on record"), (REMOVE, "nothing of this deploy is on record")):
+    for name, reason in (
+        (UNDO, "no change that could be undone"),
+        (REMOVE, "no change that could be removed"),
+    ):
         done = succeed(program(stock, name))
         assert done.output.count(reason) >= len(stock)
         assert "2 unchanged" in done.output
@@ -236,7 +239,7 @@ def test_the_preview_says_what_the_last_change_was(stock: list[LabHost]) -> None
     preview = succeed(program(stock, "deploy.py", "--dry", "--diff", smtpd_tls_security_level="encrypt"))
     assert f"last change {live(other)[0]} by " in preview.output
     assert any("edited since: /etc/postfix/main.cf" in line for line in preview.lines_of(edited))
-    assert any("nothing of it was edited since" in line for line in preview.lines_of(other))
+    assert any("none of its files was edited since" in line for line in preview.lines_of(other))
     # Where nothing would change, an edit alone is told.
     preview = succeed(program(stock, "deploy.py", "--dry", "--diff"))
     assert any("edited since: /etc/postfix/main.cf" in line for line in preview.lines_of(edited))

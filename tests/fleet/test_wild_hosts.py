@@ -326,7 +326,7 @@ STATES = {
     ),
     "3 a list under which nobody can send": State(
         _commands(_service("smtpd_relay_restrictions=permit_mynetworks,reject"), RELOAD),
-        refused="which refuses those who have logged in, too: set mua_relay_restrictions",
+        refused="which rejects even clients that have logged in: set mua_relay_restrictions",
     ),
     "3 the service inherits what is meant for port 25": State(
         _commands(
@@ -417,7 +417,7 @@ STATES = {
     "6 an option of a later release": State(
         ":",
         data={"submissions_options": {"smtpd_reject_filter_maps": "static:DUNNO"}},
-        said="smtpd_reject_filter_maps came with Postfix 3.11",
+        said="smtpd_reject_filter_maps is not written, because it exists since Postfix 3.11",
     ),
     "6 an option of the owner's, defined in main.cf": State(
         _commands(_main_cf("our_milter =", "smtpd_milters = $our_milter"), RELOAD),
@@ -533,7 +533,7 @@ STATES = {
     ),
     "14 smtpd_upstream_proxy_protocol": State(
         _commands(_main_cf("smtpd_upstream_proxy_protocol = haproxy"), RELOAD),
-        said="submissions waits for a proxy's header",
+        said="submissions expects a proxy's header",
         seen=(_serves_a_proxys_client,),
     ),
     "14 smtpd_upstream_proxy_protocol, not on port 465": State(

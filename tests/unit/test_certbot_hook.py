@@ -219,7 +219,7 @@ def test_a_hook_in_another_language_is_its_owners_to_complete(first: str) -> Non
     complete = look(files={"hook": content + "run('systemctl reload postfix')\n"})
     assert list(STEP.obstacles(settings(), complete)) == []
     (warning,) = STEP.warnings(settings(), complete)
-    assert "whether it reloads postfix after each renewal cannot be told" in warning
+    assert "it is unknown whether the script reloads postfix after each renewal" in warning
 
 
 @pytest.mark.parametrize("content", [None, "logger x\n", "#!/bin/sh\nlogger x\n", "#!/usr/bin/env bash\n"])

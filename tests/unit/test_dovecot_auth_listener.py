@@ -76,7 +76,7 @@ def test_a_drop_in_that_something_overrules_is_no_success() -> None:
     )
     assert Part(look, wanted(), STEP).plan.edits == ()
     [said] = obstacles(look)
-    assert said.startswith(f"something that Dovecot reads after {look.files[FILE.key].path} overrules it")
+    assert said.startswith(f"a setting that Dovecot reads after {look.files[FILE.key].path} overrules it")
     assert obstacles(replace(look, listener=WANTED)) == []
     assert obstacles(stock("3.7.11")) == []
 
@@ -87,12 +87,12 @@ def test_a_drop_in_that_something_overrules_is_no_success() -> None:
 def test_a_reload_is_due_where_the_socket_is_another_one(socket: Socket | None) -> None:
     look = replace(served(stock("3.7.11")), socket=socket)
     part = Part(look, wanted(), STEP)
-    assert part.shown == ["+reload Dovecot: its socket is not yet what its configuration says"]
+    assert part.shown == ["+reload Dovecot: its socket differs from its configuration"]
 
 
 def test_what_an_earlier_change_left_is_a_reason() -> None:
     look = replace(served(stock("3.7.11")), leftovers=("/etc/dovecot/conf.d/.x.smtp-auth-new~",))
     plan = Part(look, wanted(), STEP).plan
-    assert plan.reloads == (Reload(DOVECOT, ("an earlier change was cut short",), changes=False),)
+    assert plan.reloads == (Reload(DOVECOT, ("an earlier change was interrupted",), changes=False),)
     look = replace(look, leftovers=("/etc/postfix/.main.cf.smtp-auth-new~",))
     assert DOVECOT not in [reload.service for reload in Part(look, wanted(), STEP).plan.reloads]

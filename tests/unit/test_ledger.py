@@ -59,7 +59,9 @@ def test_a_service_on_465_by_which_its_owner_has_replaced_ours(host: Host) -> No
     }
     assert (left["smtpd_sasl_type"], left["smtpd_sasl_path"]) == ("dovecot", "private/auth")
     assert host.content(DROPIN)
-    [told_of] = [note for note in told if note.startswith("smtps/inet, which its owner has set up since")]
+    [told_of] = [
+        note for note in told if note.startswith("smtps/inet stays, because its owner has set it up")
+    ]
     assert "smtpd_sasl_path" in told_of
     assert host.look.files[DROPIN.key].path in told_of
     # It is the owner's by now.
@@ -96,7 +98,7 @@ def test_a_value_that_an_owner_has_set_and_a_deploy_keeps(host: Host, name: str,
     change(host, MAIN_CF, lambda text: set_parameter(text, name, value))
     host.deploy(submissions_options={"smtpd_hard_error_limit": "3"})
     was_ours = name in host.changes[0].ledger.after.of(MAIN_CF.key)
-    told = f"{name} = {value} stays: its owner has edited it since" in notes(host.remove())
+    told = f"{name} = {value} stays, because its owner has edited it" in notes(host.remove())
     assert told == was_ours
     assert effective(host.look)[name] == value
 
@@ -155,7 +157,7 @@ def test_a_service_of_ours_whose_options_were_changed_is_its_owners(host: Host, 
     name, _, value = option.partition("=")
     change(host, MASTER_CF, lambda text: set_options(text, {"submissions/inet": {name: value}}))
     theirs = effective(host.look)
-    assert "submissions/inet stays: its owner has edited it since" in notes(host.remove())
+    assert "submissions/inet stays, because its owner has edited it" in notes(host.remove())
     left = effective(host.look)
     assert {name: left[name] for name in left if name.startswith("submissions/")} == {
         name: theirs[name] for name in theirs if name.startswith("submissions/")
@@ -166,7 +168,9 @@ def test_what_a_service_on_587_needs_stays_and_an_undo_is_refused(host: Host) ->
     host.deploy()
     change(host, MASTER_CF, lambda text: text + OWNERS_587)
     [refused] = host.undo().refusals
-    assert refused.startswith("587/inet in /etc/postfix/master.cf, which its owner has set up since, needs ")
+    assert refused.startswith(
+        "an undo would break 587/inet in /etc/postfix/master.cf, which its owner has set up or changed since "
+    )
     told = notes(host.remove())
     left = effective(host.look)
     assert "submissions/inet" not in left
@@ -175,7 +179,10 @@ def test_what_a_service_on_587_needs_stays_and_an_undo_is_refused(host: Host) ->
     assert "smtpd_sasl_auth_enable" not in left
     assert host.content(DROPIN)
     assert any(
-        note.startswith("587/inet, which its owner has set up since, and what it needs") for note in told
+        note.startswith(
+            "587/inet stays, because its owner has set it up or changed it since the first deploy; it needs"
+        )
+        for note in told
     )
     # Its certificate is reloaded after a renewal.
     assert "systemctl reload postfix" in host.content(HOOK)
@@ -217,7 +224,9 @@ def test_a_service_without_logins_needs_nothing(host: Host) -> None:
 def test_a_parameter_to_which_main_cf_refers_stays(host: Host) -> None:
     host.deploy()
     change(host, MAIN_CF, lambda text: f"{text}smtpd_client_restrictions = $mua_client_restrictions\n")
-    assert "mua_client_restrictions stays: what its owner has written refers to it" in notes(host.remove())
+    assert "mua_client_restrictions stays, because a setting of the owner refers to it" in notes(
+        host.remove()
+    )
     left = effective(host.look)
     assert "mua_client_restrictions" in left
     assert "mua_relay_restrictions" not in left
@@ -261,7 +270,7 @@ def test_the_preview_says_that_the_data_no_longer_asks_for_something(host: Host)
     plan = host.deploy()
     [edit] = plan.edits
     assert (edit.step, edit.lines) == ("Submissions", ("-  -o smtpd_milters=inet:ours:1\n",))
-    reason = "the data no longer asks for it: what was there before is restored"
+    reason = "the data no longer asks for it, so the earlier state is restored"
     assert edit.reason == reason
     assert f"submissions/inet/smtpd_milters: {reason}" in notes(plan)
 
@@ -292,7 +301,9 @@ def test_a_copy_that_is_not_what_the_ledger_says_is_not_restored(host: Host) -> 
     host.deploy()
     host.baseline = {place: "" if "dovecot" in place[1] else text for place, text in host.baseline.items()}
     [refused] = host.remove().refusals
-    assert refused.startswith(f"the record has no sound copy of {host.look.files[DROPIN.key].path}")
+    assert refused.startswith(
+        f"the record's copy of {host.look.files[DROPIN.key].path} from before the first change is"
+    )
 
 
 def test_a_ledger_is_read_as_it_was_written(host: Host) -> None:
@@ -325,8 +336,11 @@ def test_values_of_a_file_that_not_everybody_may_read_are_not_told(host: Host) -
     for file in (MAIN_CF, MASTER_CF):
         host.look = with_file(host.look, file, mode="0640")
     told = notes(host.remove())
-    assert "smtpd_sasl_path stays: its owner has edited it since" in told
-    assert "submissions/inet/smtpd_junk_command_limit stays as a comment: its owner has added it" in told
+    assert "smtpd_sasl_path stays, because its owner has edited it" in told
+    assert (
+        "submissions/inet/smtpd_junk_command_limit remains as a comment, because its owner has added it"
+        in told
+    )
     assert not any("secret" in note or "77" in note for note in told)
 
 

@@ -34,7 +34,7 @@ OPERATIONS: dict[Callable[..., Any], str] = {
     postfix_tls.certificate: "TLS parameters are as wanted",
     postfix_sni.domains: "every domain's certificate is served",
     certbot_hook.reload_services: "the deploy hook needs no change",
-    dovecot_auth_listener.listener: "Dovecot listens in Postfix's spool for Postfix alone",
+    dovecot_auth_listener.listener: "Dovecot already listens on a socket for Postfix",
     postfix_sasl.sasl: "SASL parameters are as wanted",
     submissions_service.service: "the submissions service is as wanted",
     live.changes: "every service runs its current configuration",
@@ -126,7 +126,7 @@ def test_a_reload_that_is_due_is_something_to_do() -> None:
     assert do(dovecot_auth_listener.listener, due).commands == []
     done = do(live.changes, due)
     assert [strip(line) for line in done.shown] == [
-        "+reload Dovecot: its socket is not yet what its configuration says"
+        "+reload Dovecot: its socket differs from its configuration"
     ]
     assert done.changes_the_host
 

@@ -26,7 +26,7 @@ from tests.unit.scenarios import RELEASES, stock, wanted, with_file, with_lineag
 
 ROOT = Path(__file__).resolve().parents[2]
 
-NEWER = "/etc/postfix/main.cf is newer than what runs"
+NEWER = "/etc/postfix/main.cf is newer than the running configuration"
 
 
 def planned(look: Look, **data: object) -> Plan:
@@ -136,7 +136,7 @@ def test_every_edit_names_its_parameter() -> None:
 
 def test_what_is_refused_has_no_edits() -> None:
     plan = planned(replace(stock("3.10.5"), dovecot_running=False, postfix_reloaded=None))
-    assert [reason.partition(":")[0] for reason in plan.refusals] == [
+    assert [reason.partition(",")[0] for reason in plan.refusals] == [
         "Postfix is not running",
         "Dovecot is not running",
     ]
@@ -156,7 +156,7 @@ def test_a_newer_certificate_is_a_reason_only_where_it_is_served() -> None:
     newer = replace(look.certificates["example.jp"], changed=1001.0)
     look = replace(look, certificates={"example.jp": newer})
     [reload] = planned(look).reloads
-    assert reload.due == ("the certificate of example.jp is newer than what runs",)
+    assert reload.due == ("the certificate of example.jp is newer than the running configuration",)
     other = with_main_cf(look, f"{look.main_cf.content}smtpd_tls_cert_file = /other.pem\n")
     [reload] = planned(other).reloads
     assert (reload.due, reload.changes) == ((), True)
@@ -190,7 +190,7 @@ def test_the_json_is_complete() -> None:
     assert host["notes"] == [
         {
             "step": "Submissions",
-            "text": "smtpd_hide_client_session is not written: Postfix 3.7.11 does not know it",
+            "text": "smtpd_hide_client_session is not written, because Postfix 3.7.11 does not have it",
         }
     ]
     assert host["reloads"][1] == {"service": "Postfix", "reasons": ["its configuration changes"]}

@@ -74,7 +74,7 @@ def test_where_our_table_stands_is_its_owners_choice(present: str) -> None:
 @pytest.mark.parametrize(
     ("present", "changed", "reasons"),
     [
-        (OURS, 1001.0, ["the certificate of example.net is newer than what runs"]),
+        (OURS, 1001.0, ["the certificate of example.net is newer than the running configuration"]),
         (OURS, 999.0, []),
         # A certificate that Postfix does not serve needs no reload.
         ("", 1001.0, []),

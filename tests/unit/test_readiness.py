@@ -41,8 +41,8 @@ def without(*commands: str) -> dict[str, Any]:
         (without("postconf", "doveconf"), ["Postfix is not", "Dovecot is not"]),
         (without("flock", "openssl"), ["program openssl is missing", "program flock is missing"]),
         (without("certbot"), []),
-        ({"postfix_reloaded": None}, ["Postfix is not running: start it"]),
-        ({"dovecot_running": False}, ["Dovecot is not running: start it"]),
+        ({"postfix_reloaded": None}, ["Postfix is not running, so no change could be proved: start it"]),
+        ({"dovecot_running": False}, ["Dovecot is not running, so no change could be proved: start it"]),
         ({"dovecot_version": None}, ["Dovecot's configuration has an error: doveconf -n"]),
         ({"listening": frozenset({25, 465})}, ["port 465 is held by another program"]),
         ({"postfix_unit": "postfix@-.service"}, []),
@@ -62,7 +62,10 @@ def test_what_is_missing_is_named(change: dict[str, Any], sentences: list[str]) 
 @pytest.mark.parametrize(
     ("line", "sentences"),
     [
-        ("smtp inet n - y\n", ["master.cf has a broken line, mend it first: .*'smtp inet n - y'"]),
+        (
+            "smtp inet n - y\n",
+            ["master.cf has a broken line, which you have to repair first: .*'smtp inet n - y'"],
+        ),
         ("submissions inet n - y - - smtpd\n", []),
         ("smtps inet n - y - - spawn user=x argv=/x\n", ["held by smtps/inet, which runs spawn"]),
         ("127.0.0.1:submissions inet n - y - - smtpd\n", ["bound to loopback .127.0.0.1:submissions in"]),
@@ -104,7 +107,7 @@ def test_a_snapshot_is_a_version(version: str) -> None:
 def test_a_version_without_a_number_is_named(version: str) -> None:
     look = stock("3.10.5")
     look = replace(look, parameters={**look.parameters, "mail_version": version})
-    assert_said(look, [f"calls its version '{version}', which begins with no number.*upgrade it"])
+    assert_said(look, [f"version is '{version}', which does not begin with a number.*upgrade Postfix"])
 
 
 def test_a_configuration_that_postconf_cannot_read_is_named_first() -> None:
@@ -152,6 +155,6 @@ def test_a_link_that_leads_nowhere_is_named_where_a_file_would_be_written(
     odd = replace(look.files[key], odd="a link to /x, which does not exist")
     plan = plan_of(settings, replace(look, files={**look.files, key: odd}), STEPS)
     assert plan.refusals == (
-        (f"{odd.path} is {odd.odd}: put a file there, or take it away",) if refused else ()
+        (f"{odd.path} is {odd.odd}: replace it by a file, or delete it",) if refused else ()
     )
     assert odd not in [file for _, file in plan.managed]

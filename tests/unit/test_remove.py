@@ -132,8 +132,8 @@ def test_what_an_owner_edited_since_stays_and_is_named() -> None:
         "syslog_name": "mine",
     }
     notes = [note.text for note in plan.notes]
-    assert "smtpd_tls_auth_only = no stays: its owner has edited it since" in notes
-    assert "smtps/inet/syslog_name = mine stays: its owner has edited it since" in notes
+    assert "smtpd_tls_auth_only = no stays, because its owner has edited it" in notes
+    assert "smtps/inet/syslog_name = mine stays, because its owner has edited it" in notes
 
 
 def test_options_that_an_owner_added_to_our_service_stay_as_comments() -> None:
@@ -149,9 +149,10 @@ def test_options_that_an_owner_added_to_our_service_stay_as_comments() -> None:
     back, plan = removed(look, record_of(first, change), settings)
     assert "#  -o smtpd_milters=inet:h:1\n" in content(back, MASTER_CF)
     assert effective(back) == effective(first)
-    assert "submissions/inet/smtpd_milters = inet:h:1 stays as a comment: its owner has added it" in [
-        note.text for note in plan.notes
-    ]
+    assert (
+        "submissions/inet/smtpd_milters = inet:h:1 remains as a comment, because its owner has added it"
+        in [note.text for note in plan.notes]
+    )
 
 
 def test_a_definition_that_others_refer_to_stays() -> None:

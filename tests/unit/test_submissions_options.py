@@ -91,8 +91,8 @@ def test_a_list_under_which_nobody_can_send_is_refused_or_left_behind() -> None:
     own = "permit_mynetworks, reject"
     (reason,) = refusals(host(f"{{ smtpd_client_restrictions = {own} }}"))
     assert (
-        f"smtps on port 465 has smtpd_client_restrictions = {own}, which refuses those who have logged"
-        in reason
+        f"smtps on port 465 has smtpd_client_restrictions = {own}, which rejects even clients that have "
+        "logged" in reason
     )
     assert "set mua_client_restrictions" in reason
     inherited = "reject_unknown_sender_domain, reject_unauth_destination"
@@ -106,7 +106,7 @@ OPEN = [f"smtpd_{what}_restrictions={MYNETWORKS_TOO}" for what in ("client", "re
 
 def test_a_service_that_lets_in_others_is_refused_unless_a_key_replaces_a_list() -> None:
     (reason,) = refusals(host(*OPEN))
-    assert "smtps on port 465 lets in clients that have not logged in" in reason
+    assert "smtps on port 465 may accept clients that have not logged in" in reason
     assert "set mua_relay_restrictions" in reason
     assert refusals(host(*OPEN), mua_relay_restrictions=["permit_sasl_authenticated", "reject"]) == []
     assert refusals(host(*OPEN), mua_sender_restrictions=["permit"]) != []
@@ -255,7 +255,7 @@ def test_a_host_that_needs_no_change_needs_no_proof() -> None:
 def test_behind_a_proxy_the_proof_is_a_proxys_client(look: Look, data: dict[str, Any], proxied: bool) -> None:
     part = Part(look, wanted(**data), submissions_service.STEP)
     assert part.plan.proof.proxied == proxied
-    assert any("waits for a proxy's header" in line for line in part.shown) == proxied
+    assert any("expects a proxy's header" in line for line in part.shown) == proxied
     assert refusals(look, **data) == []
 
 
@@ -265,25 +265,28 @@ def test_behind_a_proxy_the_proof_is_a_proxys_client(look: Look, data: dict[str,
 def test_a_misspelt_option_is_refused_with_the_nearest_name() -> None:
     (reason,) = refusals(host(), submissions_options={"smtpd_milter": "inet:1"})
     assert reason == (
-        "submissions_options: smtpd_milter is no parameter of Postfix 3.10.5, and main.cf does not define "
+        "submissions_options: smtpd_milter is not a parameter of Postfix 3.10.5, and main.cf does not define "
         "it; did you mean smtpd_milters?"
     )
     (reason,) = refusals(host(), submissions_options={"smtpd_milter": None})
-    assert "smtpd_milter is no parameter" in reason
+    assert "smtpd_milter is not a parameter" in reason
     assert refusals(host("smtpd_milter=x"), submissions_options={"smtpd_milter": None}) == []
     assert refusals(host(main="our_milter =\n"), submissions_options={"our_milter": "x"}) == []
 
 
 def test_an_option_that_postfix_has_no_more_is_refused() -> None:
     (reason,) = refusals(host(), submissions_options={"smtpd_tls_cipherlist": "HIGH"})
-    assert "is no parameter of Postfix 3.10.5 any more" in reason
+    assert "is not a parameter of Postfix 3.10.5 any more" in reason
 
 
 def test_an_option_of_a_later_release_is_warned_of() -> None:
     settings = wanted(submissions_options={"smtpd_reject_filter_maps": "static:x"})
     assert refusals(host(), submissions_options={"smtpd_reject_filter_maps": "static:x"}) == []
     (warning,) = submissions_service.STEP.warnings(settings, host())
-    assert "smtpd_reject_filter_maps came with Postfix 3.11, and this is 3.10.5: it is not written" in warning
+    assert (
+        "smtpd_reject_filter_maps is not written, because it exists since Postfix 3.11, and this is 3.10.5"
+        in warning
+    )
     part = Part(host(), settings, submissions_service.STEP)
     assert "smtpd_reject_filter_maps" not in part.master_cf
 
@@ -300,6 +303,6 @@ def test_only_what_an_option_refers_to_is_written() -> None:
         f"mua_relay_restrictions = {LOGIN_ONLY.replace(',', ', ')}",
     ]
     assert (
-        "mua_helo_restrictions is not written: no option of the service refers to it (submissions_options)"
-        in (part.shown)
+        "mua_helo_restrictions is not written, because no option of the service refers to it "
+        "(submissions_options)" in (part.shown)
     )

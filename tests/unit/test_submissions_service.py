@@ -32,7 +32,7 @@ def test_a_stock_host_gets_the_guides_service(version: str) -> None:
     assert part.shown[0] == (
         "/etc/postfix/main.cf"
         if version.startswith("3.10")
-        else f"smtpd_hide_client_session is not written: Postfix {version} does not know it"
+        else f"smtpd_hide_client_session is not written, because Postfix {version} does not have it"
     )
     assert part.postconf == [
         *(f"submissions/inet/{name} = {value}" for name, value in written(version).items()),
@@ -55,7 +55,9 @@ def test_an_option_came_with_a_patch_release() -> None:
     part = Part(
         replace(look, parameters={**older, "mail_version": "3.7.5"}), wanted(), submissions_service.STEP
     )
-    assert "smtpd_forbid_unauth_pipelining is not written: Postfix 3.7.5 does not know it" in part.shown
+    assert (
+        "smtpd_forbid_unauth_pipelining is not written, because Postfix 3.7.5 does not have it" in part.shown
+    )
     assert not any("pipelining" in line for line in part.master_cf.splitlines() if line[0:1] == " ")
 
 

@@ -122,7 +122,7 @@ CONFLICTS = [
         MAIN_CF,
         "smtpd_sasl_path = private/auth",
         "smtpd_sasl_path = inet:[::1]:9",
-        "smtpd_sasl_path is inet:[::1]:9 and no longer private/auth",
+        "smtpd_sasl_path is now inet:[::1]:9 instead of private/auth",
     ),
     (MAIN_CF, "smtpd_sasl_path = private/auth", "#", "-smtpd_sasl_path = private/auth; +#"),
     # Elsewhere in the file, and yet the same parameter.
@@ -130,13 +130,13 @@ CONFLICTS = [
         MAIN_CF,
         "mydestination",
         "smtpd_tls_auth_only = no\nmydestination",
-        "smtpd_tls_auth_only would become no and not unset",
+        "smtpd_tls_auth_only would become no instead of undefined",
     ),
     (
         MASTER_CF,
         "smtpd_tls_wrappermode=yes",
         "smtpd_tls_wrappermode=no",
-        "wrappermode is no and no longer yes",
+        "wrappermode is now no instead of yes",
     ),
     (
         MASTER_CF,
@@ -169,7 +169,7 @@ def test_what_stands_where_a_file_would_come_back_refuses_the_host() -> None:
     look = with_file(look, DROPIN, odd="a directory")
     plan = plan_of_undo([undone], settings, look, STEPS)
     assert plan.refusals == (
-        f"{look.files[DROPIN.key].path} is a directory: put a file there, or take it away",
+        f"{look.files[DROPIN.key].path} is a directory: replace it by a file, or delete it",
     )
     assert not plan.files
 
@@ -235,7 +235,7 @@ def test_a_file_that_somebody_removed_does_not_come_back() -> None:
     first, _ = deployed(stock("3.10.5"), settings)
     look, change = deployed(first, wanted(certbot_reload_services=["postfix", "nginx"]), 2)
     plan = plan_of_undo([change], strict, with_file(look, HOOK, content=None, mode=""), STEPS)
-    assert "reload_services.sh was removed since change 2026" in plan.refusals[0]
+    assert "reload_services.sh was deleted after change 2026" in plan.refusals[0]
 
 
 def test_what_did_not_serve_before_is_not_asked_to_serve_again() -> None:
@@ -250,7 +250,7 @@ def test_what_did_not_serve_before_is_not_asked_to_serve_again() -> None:
     plan = plan_of_undo([change], settings, look, STEPS)
     assert instructions_of(plan, look)["postfix.prove"] == ["smtp\t25"]
     assert "postfix.chain" not in instructions_of(plan, look)
-    assert any("port 465 did not serve before change" in note.text for note in plan.notes)
+    assert any("port 465 did not work before change" in note.text for note in plan.notes)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +288,7 @@ def test_what_the_record_does_not_hold_as_it_was_refuses_the_host() -> None:
     spoilt = type(change)(change.manifest, {**change.before, "/etc/postfix/main.cf": "edited"}, change.after)
     plan = plan_of_undo([spoilt], settings, look, STEPS)
     assert plan == Plan(refusals=(plan.refusals[0],))
-    assert "does not hold /etc/postfix/main.cf as it was" in plan.refusals[0]
+    assert "the record's copies of /etc/postfix/main.cf from change" in plan.refusals[0]
 
 
 def test_a_table_of_certificates_goes_behind_the_main_cf_that_names_it() -> None:

@@ -1,4 +1,4 @@
-"""certbot's deploy hook: which file it is, and which lines of it are ours."""
+"""certbot's deploy hook: the file, and the pattern of our lines in it."""
 
 import re
 
@@ -6,5 +6,5 @@ from smtp_auth.facts.look import ManagedFile
 
 HOOK = ManagedFile("hook", "certbot", "reload_services.sh")
 
-# Our lines, as templates/certbot_hook_block.sh.j2 has them.
+# Our lines, which are made from templates/certbot_hook_block.sh.j2.
 BLOCK = re.compile(r"^# BEGIN smtp-auth\b.*?^# END smtp-auth\n", re.MULTILINE | re.DOTALL)

@@ -1,10 +1,10 @@
 package SmtpAuth::Postfix::Certificates;
 
-# Whether the files of a certificate are there, and it has not expired.
+# Checks the files of a certificate whose parameter an undo or removal restores.
 #
-#   unusable NAME, CERTIFICATE, KEY   a sentence that says what is wrong with the files that parameter NAME and that of its
-#                                     key shall name again; nothing if nothing is. Whether they belong together is not
-#                                     judged: the host had them so
+#   unusable NAME, CERTIFICATE, KEY   returns a sentence if one of the files does not exist, or if the certificate has
+#                                     expired or cannot be read; else nothing. NAME is the parameter. Whether the key
+#                                     belongs to the certificate is not checked, because the host had both before
 
 use strict;
 use warnings;
@@ -17,8 +17,8 @@ sub unusable {
     my ($name, @files) = @_;
     my ($why) = ((map { _missing($_) } @files), _expired($files[0]));
     return if !defined $why;
-    return "$name would again be $files[0], and $why: put a valid certificate with its key there, or set "
-        . 'another one in its place yourself';
+    return "$name would be $files[0] again, but $why: put a valid certificate with its key there, or set "
+        . 'that parameter to another certificate first';
 }
 
 sub _missing {

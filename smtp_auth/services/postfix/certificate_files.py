@@ -1,4 +1,4 @@
-"""Which parameters of smtpd name files with certificates and keys (postconf(5))."""
+"""The parameters of smtpd that name files with certificates and keys (postconf(5))."""
 
 from collections.abc import Iterator, Mapping
 
@@ -7,26 +7,27 @@ from smtp_auth.postfix.lists import elements, expanded
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import services
 
-# A certificate's parameter, to that of its key.
+# The parameter of a certificate to that of its key.
 _KEYS = {
     "smtpd_tls_cert_file": "smtpd_tls_key_file",
     "smtpd_tls_eccert_file": "smtpd_tls_eckey_file",
     "smtpd_tls_dcert_file": "smtpd_tls_dkey_file",
 }
 
-# Files that hold keys and certificates together; they win over all the others.
+# The files in this one contain keys and certificates together. It overrides all the others.
 _CHAINS = "smtpd_tls_chain_files"
 
 NAMES = (*_KEYS, *_KEYS.values(), _CHAINS)
 
-# If one of these is set, Postfix serves its certificate instead of smtpd_tls_cert_file's, or beside it.
+# If one of these is set, Postfix serves its certificate instead of that of smtpd_tls_cert_file, or in
+# addition.
 OTHERS = tuple(name for name in NAMES if name not in ("smtpd_tls_cert_file", "smtpd_tls_key_file"))
 
 
 def restored_files(draft: Draft) -> tuple[tuple[str, str, str], ...]:
-    """The certificates that a draft restores: a parameter, the file with the certificate, that with its key.
+    """The certificates that a draft restores: the parameter, the certificate's file, the key's file.
 
-    The parameter of a service is called `submissions/inet/smtpd_tls_cert_file`.
+    The name of a service's option is `submissions/inet/smtpd_tls_cert_file`.
     """
     present = _scopes(draft, draft.look.main_cf.content or "", draft.look.master_cf.content or "")
     coming = _scopes(draft, draft.main_cf, draft.master_cf)
@@ -38,7 +39,7 @@ def restored_files(draft: Draft) -> tuple[tuple[str, str, str], ...]:
 
 
 def _scopes(draft: Draft, main_cf: str, master_cf: str) -> dict[str, dict[str, str]]:
-    """The effective values of main.cf, and of each service that has its own, by a prefix of their names."""
+    """The effective values of main.cf, and of each service that overrides some, by a prefix of the names."""
     defined = defined_parameters(main_cf)
     scopes = {"": defined}
     for service in services(master_cf):
@@ -57,7 +58,7 @@ def _files(
     for certificate, key in _KEYS.items():
         is_new = any(values[name] != earlier.get(name, "") for name in (certificate, key))
         if is_new and values[certificate] not in ("", "none"):
-            # Without a file of its own the key is in that of the certificate.
+            # If there is no parameter for the key, it is in the file of the certificate.
             yield scope + certificate, values[certificate], values[key] or values[certificate]
     if values[_CHAINS] != earlier.get(_CHAINS, ""):
         yield from ((scope + _CHAINS, file, file) for file in elements(values[_CHAINS]))

@@ -1,6 +1,6 @@
-"""What has to be read and proved of Postfix when an undo or removal restores files.
+"""What Postfix must read, and what must be proved, after an undo or removal has restored files.
 
-Unlike after a deploy, these files may hold any configuration.
+Unlike after a deploy, these files may contain any configuration.
 """
 
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from smtp_auth.services.postfix.certificate_files import restored_files
 
 
 def expect(draft: Draft) -> None:
-    """Tell a draft what the host's postconf must read in its files, and what port 465 must then prove."""
+    """Tell a draft what the host's postconf must print for its files, and what to prove on port 465."""
     present, coming = (defined_parameters(text) for text in (draft.look.main_cf.content or "", draft.main_cf))
     for name, value in coming.items():
-        # The value of a `$name` may change, too, and postconf may print bytes outside ASCII differently.
+        # The value of a `$name` may change, too, and postconf may print bytes outside ASCII in another form.
         plain = "$" not in value and value.isascii()
         if present.get(name) != value and name in draft.look.parameters and plain:
             draft.expected[name] = value
@@ -32,7 +32,7 @@ def _proof(draft: Draft) -> Proof:
     has_logins = effective.get("smtpd_sasl_auth_enable") == "yes"
     return replace(
         draft.proof,
-        # The proof has no client certificate, so such a service would refuse it.
+        # A proof has no client certificate, so a service that requires one would reject its connection.
         submissions=effective.get("smtpd_tls_req_ccert") != "yes",
         wrapped=effective.get("smtpd_tls_wrappermode") == "yes",
         certificates=((draft.settings.mail_hostname, _chain(effective)),),
@@ -42,7 +42,7 @@ def _proof(draft: Draft) -> Proof:
 
 
 def _chain(effective: Mapping[str, str]) -> str:
-    """The file with the certificate of a service; empty if the options do not show it."""
+    """The file with the certificate that a service serves; empty if its options do not determine it."""
     chain = effective.get("smtpd_tls_cert_file", "")
     others = ("smtpd_tls_chain_files", "smtpd_tls_eccert_file", "tls_server_sni_maps")
     return "" if "$" in chain or any(effective.get(name) for name in others) else chain

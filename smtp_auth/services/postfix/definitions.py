@@ -1,7 +1,8 @@
-"""How definitions stand in main.cf and master.cf, by the names that postconf(1) gives them.
+"""Reads and restores the definitions in main.cf and master.cf. Their names are those of postconf(1).
 
-A parameter of main.cf is `smtpd_sasl_type`. In master.cf a service is `submissions/inet`, its value the other
-columns, and an option of it, which is a part of it, is `submissions/inet/syslog_name`.
+The name of a parameter is that in main.cf, `smtpd_sasl_type`. The name of a service in master.cf is
+`submissions/inet`, and its value is its other columns. An option is a part of its service, with a name such
+as `submissions/inet/syslog_name`.
 """
 
 from collections.abc import Mapping
@@ -14,14 +15,14 @@ from smtp_auth.postfix.master_cf import PORT_NAMES, remove_service, services, se
 
 
 class PostfixDefinitions(Definitions):
-    """Those of main.cf and master.cf."""
+    """The definitions in main.cf and master.cf."""
 
     def covers(self, file: ManagedFile) -> bool:
-        """Whether it is one of these two."""
+        """Whether the file is main.cf or master.cf."""
         return file in (MAIN_CF, MASTER_CF)
 
     def read(self, file: ManagedFile, content: str) -> Mapping[str, str]:
-        """Name to value. Raises a `ValueError` that quotes a broken line of master.cf."""
+        """The definitions, name to value. Raises a `ValueError` that quotes a broken line of master.cf."""
         if file == MAIN_CF:
             return defined_parameters(content)
         if file != MASTER_CF:
@@ -33,11 +34,11 @@ class PostfixDefinitions(Definitions):
         return found
 
     def lines(self, file: ManagedFile, content: str, name: str) -> str:
-        """The lines that define a parameter."""
+        """The lines that define a parameter; empty for master.cf."""
         return definition_lines(content, name) if file == MAIN_CF else ""
 
     def restored(self, file: ManagedFile, content: str, before: Mapping[str, Definition]) -> str:
-        """A parameter is defined as it was, in its place; a service that we added is deleted."""
+        """The content with the earlier lines of these parameters, and without the services that we added."""
         if file == MAIN_CF:
             for name, one in before.items():
                 if one.is_theirs and one.written is not None:
@@ -59,7 +60,10 @@ class PostfixDefinitions(Definitions):
     def renamed(
         self, file: ManagedFile, ours: Mapping[str, Definition], present: Mapping[str, str]
     ) -> Mapping[str, str]:
-        """A service that is called otherwise, for the same port, and has all that we have written there."""
+        """The services of ours that have a new name, with their options: old name to new name.
+
+        A service was renamed if another one has the same port and everything that we have written in ours.
+        """
         if file != MASTER_CF:
             return {}
         names: dict[str, str] = {}
@@ -80,14 +84,14 @@ class PostfixDefinitions(Definitions):
 
 
 def _split(name: str) -> tuple[str, str, str]:
-    """A service's label; a slash and the name of an option where it is one."""
+    """The label of a service; and, if the name is that of an option, a slash and the option's own name."""
     service, _, rest = name.partition("/")
     kind, slash, option = rest.partition("/")
     return f"{service}/{kind}", slash, option
 
 
 def _port(label: str) -> tuple[str, str]:
-    """The port of a service under one of its names, and the service's type."""
+    """The port and the type of a service, by its label; all names of a port give the same result."""
     name, _, kind = label.partition("/")
     port = name.rpartition(":")[2]
     return PORT_NAMES.get(port, port), kind

@@ -1,6 +1,6 @@
-"""What services that their owner has set up since the first deploy take from what we have written.
+"""What services that the owner has set up since the first deploy need of what we have written.
 
-A removal leaves it, and an undo that would take it away is refused.
+A removal keeps it. An undo that would delete or change it is refused.
 """
 
 import re
@@ -28,9 +28,10 @@ _CERTIFICATE = (*certificate_files.NAMES, "tls_server_sni_maps")
 
 
 def needs(look: Look, ledger: Ledger, first_seen: Mapping[str, str]) -> Needed:
-    """What a removal has to leave for what its owner has set up since.
+    """What a removal must keep because the owner's services and settings need it.
 
-    + ledger: as `ledger_now` gives it
+    + look: the host as it is
+    + ledger: from `ledger_now`
     + first_seen: main.cf and master.cf as they were before us, by their keys
     """
     definitions: set[tuple[str, str]] = set()
@@ -45,20 +46,21 @@ def needs(look: Look, ledger: Ledger, first_seen: Mapping[str, str]) -> Needed:
             parts.append(look.files[DROPIN.key].path)
         if "smtpd_tls_cert_file" in names:
             definitions.add((HOOK.key, OUR_LINES))
-        needed = f" and what it needs stay: {', '.join(parts)}" if parts else " stays"
-        notes.append(f"{service.label}, which its owner has set up since,{needed}")
+        stays = f"{service.label} stays, because its owner has set it up or changed it since the first deploy"
+        notes.append(f"{stays}; it needs these, which stay, too: {', '.join(parts)}" if parts else stays)
     for name in _referred(look, ledger):
         definitions.add((MAIN_CF.key, name))
-        notes.append(f"{name} stays: what its owner has written refers to it")
+        notes.append(f"{name} stays, because a setting of the owner refers to it")
     if (MAIN_CF.key, "tls_server_sni_maps") in definitions or _names_table(look, ledger):
         files.add(TABLE.key)
     return Needed(frozenset(definitions), frozenset(files), tuple(notes))
 
 
 def breaks(draft: Draft, first_seen: Mapping[str, str]) -> tuple[str, ...]:
-    """Which services their owner has set up since would no longer offer logins, a sentence each.
+    """Which services, set up by the owner since the first deploy, an undo would break, one sentence each.
 
-    + first_seen: as for `needs`; without master.cf nothing is told
+    + draft: that of the undo
+    + first_seen: as for `needs`; empty if master.cf is not among them
     """
     if MASTER_CF.key not in first_seen:
         return ()
@@ -66,7 +68,11 @@ def breaks(draft: Draft, first_seen: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def set_up_since(look: Look, ledger: Ledger, first_seen: Mapping[str, str]) -> list[Service]:
-    """The services that offer logins by their owner's will, and did not before us."""
+    """The services that the owner has set up for logins since the first deploy.
+
+    These are smtpd services that the owner wants to offer logins, and that did not exist, or offered none,
+    before us. The arguments are those of `needs`.
+    """
     first = {service.label: service for service in services(first_seen.get(MASTER_CF.key, ""))}
     default = defined_parameters(first_seen.get(MAIN_CF.key, "")).get(AUTH, "")
     found = []
@@ -79,7 +85,11 @@ def set_up_since(look: Look, ledger: Ledger, first_seen: Mapping[str, str]) -> l
 
 
 def _offers_logins(look: Look, ledger: Ledger, service: Service) -> bool:
-    """Whether its owner wants logins there: an option says so, or its restrictions count on them."""
+    """Whether the owner wants the service to offer logins.
+
+    So it is if an option of the owner switches them on, or if the service inherits them from main.cf and an
+    option of the owner contains `permit_sasl_authenticated`.
+    """
     own = service.effective_options.get(AUTH)
     ours = ledger.ours(MASTER_CF.key)
     if own is not None:
@@ -93,13 +103,13 @@ def _offers_logins(look: Look, ledger: Ledger, service: Service) -> bool:
 
 
 def _inherited(look: Look, ledger: Ledger, service: Service) -> list[str]:
-    """The parameters of ours that the service takes from main.cf."""
+    """The parameters of ours that the service inherits from main.cf."""
     own, ours = service.effective_options, ledger.ours(MAIN_CF.key)
     has_certificate = any(name in own for name in _CERTIFICATE)
     wanted = [*_LOGINS, *(() if has_certificate else _CERTIFICATE)]
     level = ours.get("smtpd_tls_security_level")
     if level and (level.effective or "none").lower() == "none":
-        # Without any, it would offer no TLS.
+        # There was no level before us: without ours, the service would offer no TLS.
         wanted.append("smtpd_tls_security_level")
     return [name for name in wanted if name in ours and name not in own]
 
@@ -111,7 +121,7 @@ def _asks_listener(look: Look, service: Service) -> bool:
 
 
 def _referred(look: Look, ledger: Ledger) -> list[str]:
-    """The parameters that would vanish although what its owner has written refers to them."""
+    """The parameters that a removal would delete although a setting of the owner refers to them."""
     values = [*_values_of_the_owner(look, ledger)]
     return [
         name
@@ -121,7 +131,7 @@ def _referred(look: Look, ledger: Ledger) -> list[str]:
 
 
 def _names_table(look: Look, ledger: Ledger) -> bool:
-    """Whether something that its owner has written names our table of SNI."""
+    """Whether a setting of the owner names our SNI table."""
     table = look.files[TABLE.key]
     return any(table.path in value for value in _values_of_the_owner(look, ledger))
 
@@ -132,7 +142,7 @@ def _values_of_the_owner(look: Look, ledger: Ledger) -> Iterator[str]:
     yield from (value for name, value in defined.items() if name not in parameters)
     for service in services(look.master_cf.content or ""):
         for name, value in service.effective_options.items():
-            # With a service that is ours its owner's options are deleted, too.
+            # A service that is ours is deleted with the options that its owner has added.
             if not {service.label, f"{service.label}/{name}"} & options.keys():
                 yield value
 
@@ -148,9 +158,9 @@ def _broken(draft: Draft, first_seen: Mapping[str, str]) -> Iterator[str]:
             lost.append(look.files[DROPIN.key].path)
         if lost and service.label in left:
             yield (
-                f"{service.label} in {look.master_cf.path}, which its owner has set up since, needs "
-                f"{', '.join(lost)}, which an undo would take away: delete that service first, or use "
-                "remove.py, which leaves what it needs"
+                f"an undo would break {service.label} in {look.master_cf.path}, which its owner has set up "
+                f"or changed since the first deploy and which needs {', '.join(lost)}: delete that service "
+                "first, or use remove.py, which keeps what it needs"
             )
 
 

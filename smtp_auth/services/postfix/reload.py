@@ -10,7 +10,7 @@ _CLOCK_TOLERANCE = 0.05
 def due(draft: Draft) -> None:
     """Reload Postfix if main.cf or master.cf is newer than its last reload."""
     for file in (draft.look.main_cf, draft.look.master_cf):
-        reload_if_older(draft, file.changed, f"{file.path} is newer than what runs")
+        reload_if_older(draft, file.changed, f"{file.path} is newer than the running configuration")
 
 
 def reload_if_older(draft: Draft, changed: float, reason: str) -> None:

@@ -115,14 +115,14 @@ def test_without_a_live_change_there_is_nothing_to_take_back(
     asking: Callable[..., Asked], record: tuple[str, ...]
 ) -> None:
     host = Host(record=record)
-    with pytest.raises(NothingOnRecord, match="on record"):
+    with pytest.raises(NothingOnRecord, match="the record of this host has no change"):
         asking(host, STEPS)
     assert host.asked == ["record"]
 
 
 def test_an_undo_of_what_is_no_longer_on_record_is_refused() -> None:
     host = Host(record=("gap\t1", *_record()))
-    with pytest.raises(NotOnRecord, match=r"undo_to = 2026-x: .* does not go back that far"):
+    with pytest.raises(NotOnRecord, match=r"undo_to = 2026-x: .* keeps only its last twenty live changes"):
         ask_to_undo(host, STEPS, "2026-x")
 
 
