@@ -165,7 +165,7 @@ def _broken(draft: Draft, first_seen: Mapping[str, str]) -> Iterator[str]:
 
 
 def _ends(name: str, coming: Mapping[str, str]) -> bool:
-    """Whether a parameter is no longer set, or disables logins. An earlier value of the owner's is right."""
+    """Whether a draft deletes a parameter, or switches logins off. Another value of the owner is allowed."""
     return name not in coming or (name == AUTH and not _is_yes(coming[name]))
 
 
