@@ -11,7 +11,7 @@ from smtp_auth.plan.step import Step, files_of_services
 
 
 def ledger_now(look: Look, steps: Sequence[Step]) -> Ledger:
-    """The ledger in which everything is marked as theirs that the owner has edited since the last change.
+    """The ledger, with everything marked as the owner's that the owner has edited since the last change.
 
     If the owner has renamed a definition, it has its new name. A definition that the owner has restored as it
     was before us is not in the ledger any more.
@@ -108,7 +108,7 @@ def _file_now(look: Look, file: ManagedFile) -> LedgerFile | None:
 def _compared(
     ledgers: Sequence[Ledger], definitions: Definitions, file: ManagedFile, content: str
 ) -> dict[str, Definition]:
-    """The definitions of a file in several ledgers, the likeliest first; edited ones are marked as theirs."""
+    """The definitions of a file in several ledgers, the likeliest first. Edited ones become the owner's."""
     present = definitions.read(file, content)
     found: dict[str, Definition] = {}
     were_ours = set()

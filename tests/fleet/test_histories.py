@@ -1,4 +1,4 @@
-"""Random histories on booted hosts: Postfix reads in the end what it would have read without us."""
+"""Random histories on booted hosts: after a removal, Postfix reads what it would read without us."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -32,8 +32,8 @@ from tests.unit.scenarios import stock as recorded
 
 HISTORIES = 15
 
-# Without a listener that is not there, and a certificate without its key: with these nothing serves, and what
-# restores them is put back.
+# These set a listener that does not exist, and a certificate without its key. With them Postfix does not
+# work, so a removal that restores them would be put back.
 _HARMFUL = {SASL_PATH, "smtpd_tls_eccert_file"}
 _HARMLESS = {name: values for name, values in PARAMETERS.items() if name not in _HARMFUL}
 
@@ -72,7 +72,7 @@ class _Booted:
 
 
 class _History:
-    """One host's. Both run side by side, each in its own way."""
+    """The history of one host. Those of both hosts run in parallel and differ."""
 
     def __init__(self, seed: int, host: LabHost) -> None:
         self.host = host
@@ -96,7 +96,7 @@ class _History:
 
     def _deploy(self) -> None:
         done = deploy([self.host], data=random_data(self.world, _DATA))
-        # Its owner may have set up what a deploy refuses.
+        # An edit of the owner may make a deploy refuse the host.
         assert done.status == 0 or ": 1 refused" in done.report, (self.world.told, done.output)
 
     def _undo(self) -> None:

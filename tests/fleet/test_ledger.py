@@ -1,4 +1,4 @@
-"""What an owner does between two deploys is the owner's, and a removal leaves it."""
+"""A removal keeps what an owner has edited between two deploys."""
 
 import re
 import smtplib
@@ -22,7 +22,7 @@ MASTER_CF, MAIN_CF = "etc/postfix/master.cf", "etc/postfix/main.cf"
 HOOK = "etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
 DROPIN = "etc/dovecot/conf.d/99-postfix-smtp-auth.conf"
 
-# What the second deploy asks for, so that it changes something.
+# The data of the second deploy. It differs from the first, so that the deploy changes something.
 FURTHER: dict[str, Any] = {
     "submissions_options": {"smtpd_hard_error_limit": "3"},
     "certbot_reload_services": ["postfix", "dovecot"],
@@ -30,7 +30,7 @@ FURTHER: dict[str, Any] = {
 
 
 def rewrite(host: LabHost, path: str, how: Callable[[str], str]) -> None:
-    """Its owner edits a file, and reloads Postfix."""
+    """An edit of the owner: change a file, and reload Postfix."""
     file = host.root / path
     before = file.read_text()
     file.write_text(how(before))
@@ -39,7 +39,7 @@ def rewrite(host: LabHost, path: str, how: Callable[[str], str]) -> None:
 
 
 def deploy_edit_deploy_remove(hosts: Sequence[LabHost], edit: Callable[[LabHost], object]) -> Run:
-    """What each of these hosts goes through; what the removal printed."""
+    """Deploy, edit each host as its owner, deploy again, and remove. Returns the run of the removal."""
     succeed(deploy(hosts))
     side_by_side(edit, hosts)
     succeed(deploy(hosts, data=FURTHER))
@@ -47,7 +47,7 @@ def deploy_edit_deploy_remove(hosts: Sequence[LabHost], edit: Callable[[LabHost]
 
 
 def options_on_465(host: LabHost) -> dict[str, dict[str, str]]:
-    """The services on port 465, name to options."""
+    """The services on port 465 by their names, to their options."""
     found = submissions_services((host.root / MASTER_CF).read_text())
     return {service.name: service.effective_options for service in found}
 
@@ -90,7 +90,7 @@ def test_values_that_an_owner_has_set_stay(stock: list[LabHost]) -> None:
     theirs = {
         "smtpd_tls_security_level": "encrypt",
         "mua_client_restrictions": "permit_sasl_authenticated, check_client_access static:DUNNO, reject",
-        # The next deploy overwrites it.
+        # The next deploy overwrites this value.
         "smtpd_tls_auth_only": "no",
     }
     words = " ".join(f"'{name}={value}'" for name, value in theirs.items())

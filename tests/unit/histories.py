@@ -1,7 +1,7 @@
-"""Random histories of a host: deploys with different data, edits of its owner's, undos and removals.
+"""Random histories of a host: deploys with different data, edits of its owner, undos and removals.
 
-Beside the host goes a shadow: the same host, edited by its owner alone. What the owner does to something of
-ours, the shadow gets, too, in the way in which it becomes theirs.
+The shadow is the same host, edited only by its owner. If the owner edits something of ours, and it becomes
+theirs, the shadow gets it, too. After a removal, the host must be equal to its shadow.
 """
 
 import re
@@ -19,7 +19,7 @@ from smtp_auth.services.postfix import POSTFIX
 from tests.unit.past import LISTENER, with_effective_parameters
 from tests.unit.scenarios import with_file
 
-# Data keys, each with values of which a deploy has one; the first is the default.
+# Data keys, each with the values that deploys use; the first is the default.
 DATA: dict[str, tuple[Any, ...]] = {
     "smtpd_tls_security_level": (None, "encrypt", "may"),
     "tls_minimum_version": ("TLSv1.2", "TLSv1.3"),
@@ -60,14 +60,14 @@ OWNERS_465 = (
 
 
 class Edited(Protocol):
-    """A host that its owner edits: a simulated one, or one that is booted."""
+    """A host that its owner edits: simulated or booted."""
 
     @property
     def look(self) -> Look:
-        """Its files, at least."""
+        """The host's state: at least its files."""
 
     def content(self, file: ManagedFile) -> str:
-        """A file; empty where there is none."""
+        """The content of a file; empty if it does not exist."""
 
     def edit(self, file: ManagedFile, content: str | None) -> None:
         """Give a file another content, or delete it."""
@@ -77,10 +77,11 @@ class Edited(Protocol):
 class World:
     """A host and its shadow.
 
-    + parameters: those that the owner sets, to values
-    + told: what has been done to them
-    + comments: options that the owner has added to a service of ours, which stay as comments
-    + is_over: whether the host is no longer as its shadow although nothing on it is ours
+    + parameters: the parameters that the owner sets, to the values for them
+    + told: the history so far, for the message of a failed test
+    + comments: options that the owner has added to a service of ours, and that must remain as comments
+    + is_over: whether the history stops, because a removal kept what a service of the owner needs: then the
+      host differs from its shadow
     """
 
     host: Edited
@@ -92,38 +93,38 @@ class World:
     is_over: bool = False
 
     def both(self, file: ManagedFile, change: Callable[[str], str]) -> None:
-        """The owner edits a file, which the shadow gets, too."""
+        """The owner edits a file, on the host and on the shadow."""
         self.host.edit(file, change(self.host.content(file)))
         self.on_shadow(file, change)
 
     def on_shadow(self, file: ManagedFile, change: Callable[[str], str]) -> None:
-        """What the owner has made theirs."""
+        """Edit a file only on the shadow, because something has become the owner's."""
         content = change(self.shadow.files[file.key].content or "")
         self.shadow = with_effective_parameters(with_file(self.shadow, file, content=content))
 
 
 def begin(world: World) -> None:
-    """Some edits of its owner's before the first deploy."""
+    """Make some edits of the owner before the first deploy."""
     for _ in range(world.random.choice((0, 0, 1, 2))):
         edit(world)
 
 
 def edit(world: World) -> None:
-    """One edit of the owner's."""
+    """Make one random edit of the owner."""
     doing = world.random.choice(EDITS)
     world.told.append(doing.__name__)
     doing(world)
 
 
 def random_data(world: World, keys: Mapping[str, tuple[Any, ...]] = DATA) -> dict[str, Any]:
-    """Data for a deploy."""
+    """Random data for a deploy."""
     data = {key: world.random.choice((values[0], *values)) for key, values in keys.items()}
     world.told.append(f"deploy {data}")
     return data
 
 
 def effective(look: Look) -> dict[str, str]:
-    """What Postfix reads in main.cf and master.cf, name to value."""
+    """The definitions that Postfix reads in main.cf and master.cf, name to value."""
     return {
         **POSTFIX.definitions.read(MAIN_CF, look.main_cf.content or ""),
         **POSTFIX.definitions.read(MASTER_CF, look.master_cf.content or ""),
@@ -131,7 +132,7 @@ def effective(look: Look) -> dict[str, str]:
 
 
 def differences(one: Look, other: Look) -> dict[str, tuple[str | None, str | None]]:
-    """What Postfix reads otherwise on two hosts, whatever a service is called: name to both values."""
+    """The definitions that differ on two hosts, name to both values. `465` and `submissions` are the same."""
     first, second = (
         {re.sub("^465/inet", "submissions/inet", name): value for name, value in effective(look).items()}
         for look in (one, other)
@@ -183,7 +184,7 @@ def _service_on_587(world: World) -> None:
 
 
 def _replace_465(world: World) -> None:
-    """Whatever is on 465 becomes the owner's own."""
+    """Replace any service on port 465 by one of the owner."""
 
     def replaced(text: str) -> str:
         for one in reversed(services(text)):
@@ -203,7 +204,7 @@ def _rename_ours(world: World) -> None:
 
 
 def _change_an_option_of_ours(world: World) -> None:
-    """The service is theirs from now on, as it stands."""
+    """Change an option of our service: from now on, the whole service is the owner's."""
     found = [one for one in services(world.host.content(MASTER_CF)) if one.port in ("submissions", "465")]
     if not found or found[0].effective_options.get("syslog_name") == "postfix/mine":
         return
@@ -291,18 +292,18 @@ EDITS = [
 
 
 def hook_of_the_owner(look: Look) -> list[str]:
-    """The lines of the hook that are its owner's."""
+    """The lines of the hook that belong to the owner."""
     text = look.files[HOOK.key].content or ""
     return [line for line in text.splitlines() if line != "#!/bin/sh"]
 
 
 def is_mine(look: Look) -> bool | None:
-    """Whether the owner's edit of the drop-in is there; `None` where there is no drop-in."""
+    """Whether the drop-in contains the owner's edit; `None` if there is no drop-in."""
     content = look.files[DROPIN.key].content
     return None if content is None else "# mine" in content
 
 
 def defined_twice(look: Look) -> set[str]:
-    """The parameters that main.cf defines more than once, which Postfix warns of."""
+    """The parameters that main.cf defines more than once. Postfix warns of them."""
     names = re.findall(r"^(\w+)\s*=", look.main_cf.content or "", re.MULTILINE)
     return {name for name in names if names.count(name) > 1}

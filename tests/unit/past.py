@@ -1,4 +1,4 @@
-"""Hosts with a past: their state after a deploy, and its record."""
+"""Simulated hosts after earlier changes, with the record of these changes."""
 
 import json
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from tests.unit.scenarios import wanted, with_file
 
 LISTENER = Socket("0600", "postfix", "postfix")
 
-# What Postfix takes where main.cf does not say (postconf -d); of the others a stock host has the default.
+# Defaults of Postfix (postconf -d). A stock host already has the default of the other parameters.
 _DEFAULTS = {
     "smtpd_tls_cert_file": "",
     "smtpd_tls_key_file": "",
@@ -38,15 +38,15 @@ _DEFAULTS = {
 
 
 def deployed(look: Look, settings: Settings, number: int = 1) -> tuple[Look, PastChange]:
-    """A host after a deploy, and what is on record of it."""
+    """A host after a deploy, and the change in its record."""
     return carried_out(look, plan_ignoring_obstacles(settings, look, STEPS), settings, number)
 
 
 def carried_out(look: Look, plan: Plan, settings: Settings, number: int) -> tuple[Look, PastChange]:
-    """A host after a plan, and what is on record of it."""
+    """A host after a plan was carried out, and the change in its record."""
     when = f"2026-11-22T10:{number // 60:02}:{number % 60:02}Z"
     origin = Origin(f"{when}-3f2a", "admin@controller", "unknown")
-    # As the record has it, in JSON.
+    # The record has the manifest as JSON.
     manifest = json.loads(json.dumps(manifest_of(origin, plan, settings, look)))
     manifest |= {"ssh_user": "root", "began": when, "outcome": "live", "said": ""}
     contents = [{p.file.real_path: p.file.content for p in plan.files}]
@@ -72,7 +72,7 @@ def carried_out(look: Look, plan: Plan, settings: Settings, number: int) -> tupl
 
 
 def with_effective_parameters(look: Look) -> Look:
-    """The host with what Postfix takes from its main.cf."""
+    """The host with the effective parameters of its main.cf."""
     defined = defined_parameters(look.main_cf.content or "")
     others = {name: value for name, value in look.parameters.items() if not name.startswith("mua_")}
     known = {**others, **{name: _DEFAULTS[name] for name in _DEFAULTS if name in others}}
@@ -87,7 +87,11 @@ def with_effective_parameters(look: Look) -> Look:
 
 
 def copies(look: Look, change: PastChange) -> Baseline:
-    """The copies that a change has made of the files of a host. + look: from before it"""
+    """The copies that a change makes of a host's files.
+
+    + look: the host before the change
+    + change: the change
+    """
     kept = {key: one for key, one in change.ledger.after.files.items() if one.kept_by == change.id}
     return {
         (change.id, one.path): look.files[key].content or "" for key, one in kept.items() if one.before.sha256
@@ -96,7 +100,11 @@ def copies(look: Look, change: PastChange) -> Baseline:
 
 @dataclass
 class Host:
-    """A host that deploys, undos, removals and its owner change one after another."""
+    """A simulated host that is changed by deploys, undos, removals and its owner.
+
+    + look: its current state
+    + changes, baseline: the content of its record
+    """
 
     look: Look
     changes: list[PastChange] = field(default_factory=list)
@@ -104,15 +112,15 @@ class Host:
 
     @property
     def record(self) -> Record:
-        """What is on record of it."""
+        """The host's record."""
         return Record(tuple(self.changes), baseline=self.baseline)
 
     def content(self, file: ManagedFile) -> str:
-        """A file; empty where there is none."""
+        """The content of a file; empty if it does not exist."""
         return self.look.files[file.key].content or ""
 
     def edit(self, file: ManagedFile, content: str | None) -> None:
-        """Its owner gives a file another content."""
+        """An edit of the owner: give a file another content, or delete it (`None`)."""
         mode = self.look.files[file.key].mode or "0644"
         self.look = with_file(self.look, file, content=content, mode=mode if content is not None else "")
         self.look = with_effective_parameters(self.look)
@@ -120,12 +128,12 @@ class Host:
             self.look = replace(self.look, listener=None if content is None else LISTENER)
 
     def deploy(self, **data: Any) -> Plan:
-        """A deploy with these data keys over the defaults."""
+        """A deploy with these data keys; the others have their defaults."""
         settings = wanted(**data)
         return self._carry_out(plan_of(settings, self.look, STEPS), settings)
 
     def undo(self, changes: Sequence[PastChange] = ()) -> Plan:
-        """An undo of the last change, or of these."""
+        """An undo of the last change, or of these changes."""
         undone, settings = [*changes] or self.changes[-1:], wanted()
         return self._carry_out(plan_of_undo(undone, settings, self.look, STEPS, self.baseline), settings)
 

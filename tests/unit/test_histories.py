@@ -1,4 +1,4 @@
-"""After any history nothing of an owner's is lost, and nothing of ours stays."""
+"""After any history, a removal keeps everything of the owner and nothing of ours."""
 
 from collections.abc import Callable
 from random import Random
@@ -62,11 +62,11 @@ class _History:
         self.world.told += refusals
         if refusals:
             return
-        # As if the data had never been other.
+        # The host must be as if earlier data had been the same.
         fresh = Host(self.world.shadow)
         assert not fresh.deploy(**data).refusals
         found = differences(self.host.look, fresh.look)
-        # What its owner has added to a service of ours.
+        # This option is the owner's, who has added it to a service of ours.
         found = {name: values for name, values in found.items() if not name.endswith("junk_command_limit")}
         assert found == {}, self.world.told
         assert not self.host.deploy(**data).files, self.world.told
@@ -82,7 +82,7 @@ class _History:
             plan = self.host.remove()
             self.world.told += ["remove", *(note.text for note in plan.notes)]
             assert not plan.refusals, self.world.told
-            # What a service of the owner's needs is the owner's now.
+            # What the removal kept for a service of the owner is the owner's now.
             self.world.is_over = bool(differences(self.host.look, self.world.shadow))
 
     def _compare(self) -> None:

@@ -1,4 +1,4 @@
-"""What is ours and what is the owner's: each kind of edit, and what a removal makes of it."""
+"""What is ours and what is the owner's: each kind of edit, and what a removal then does."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -64,7 +64,7 @@ def test_a_service_on_465_by_which_its_owner_has_replaced_ours(host: Host) -> No
     ]
     assert "smtpd_sasl_path" in told_of
     assert host.look.files[DROPIN.key].path in told_of
-    # It is the owner's by now.
+    # Everything that stayed is the owner's now.
     assert host.remove().is_empty
     host.deploy()
     assert not host.remove().refusals
@@ -144,7 +144,7 @@ def test_a_service_of_ours_whose_name_alone_was_changed_is_ours(host: Host, name
     host.deploy()
     change(host, MASTER_CF, lambda text: text.replace("\nsubmissions inet", f"\n{name} inet"))
     assert not host.deploy().files
-    # What the data adds is written there, too.
+    # An option that the data adds is written into the renamed service.
     host.deploy(submissions_options={"smtpd_hard_error_limit": "3"})
     assert effective(host.look)[f"{name}/inet/smtpd_hard_error_limit"] == "3"
     host.remove()
@@ -175,7 +175,7 @@ def test_what_a_service_on_587_needs_stays_and_an_undo_is_refused(host: Host) ->
     left = effective(host.look)
     assert "submissions/inet" not in left
     assert (left["smtpd_sasl_type"], left["smtpd_sasl_path"]) == ("dovecot", "private/auth")
-    # Port 25 offers no logins any more: the service has an option of its own.
+    # This one is deleted, because the service has an option of its own.
     assert "smtpd_sasl_auth_enable" not in left
     assert host.content(DROPIN)
     assert any(
@@ -184,7 +184,7 @@ def test_what_a_service_on_587_needs_stays_and_an_undo_is_refused(host: Host) ->
         )
         for note in told
     )
-    # Its certificate is reloaded after a renewal.
+    # Postfix must reload the service's certificate after a renewal.
     assert "systemctl reload postfix" in host.content(HOOK)
 
 

@@ -1,4 +1,4 @@
-"""All that a deploy has ever written is taken back, and nothing else."""
+"""A removal deletes everything that a deploy has written, and nothing else."""
 
 from collections.abc import Callable
 
@@ -39,7 +39,7 @@ def removed(look: Look, record: Record, settings: Settings) -> tuple[Look, Plan]
 
 
 def effective(look: Look) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """What Postfix reads."""
+    """What Postfix reads: the parameters of main.cf, and the options of each service in master.cf."""
     options = {one.label: one.effective_options for one in services(content(look, MASTER_CF))}
     return defined_parameters(content(look, MAIN_CF)), options
 
@@ -59,7 +59,7 @@ def _by_hand(look: Look) -> Look:
 
 
 def _with_logins(look: Look) -> Look:
-    """An adopted service that asks a listener of its owner's."""
+    """A service from before us that checks logins with another listener."""
     look = _adopted(look)
     logins = "  -o smtpd_sasl_auth_enable=yes\n  -o smtpd_sasl_path=private/owners\n"
     return with_master_cf(look, content(look, MASTER_CF) + logins)
@@ -88,7 +88,7 @@ def test_where_nobody_else_has_edited_every_byte_is_as_first_seen(
     }
     assert plan.services == (POSTFIX, DOVECOT, CERTBOT)
     assert plan.about == "removal: As first seen"
-    # All is as it was.
+    # A second removal has nothing to do.
     again = plan_of_removal(record_of(first, one, two), settings, back, STEPS)
     assert again.is_empty
 
@@ -110,7 +110,7 @@ def test_where_others_have_edited_what_is_effective_is_as_it_was(
     found, found_options = effective(back)
     assert found == parameters | {"owners": "1", "late": "2"}
     assert found_options == options | {"owners/unix": {}}
-    # To the byte, but for what the owner added.
+    # Except for what the owner added, the bytes are the same.
     assert content(back, MAIN_CF).removeprefix("owners = 1\n").replace("late = 2\n", "").rstrip(
         "\n"
     ) == content(first, MAIN_CF).rstrip("\n")
@@ -166,7 +166,7 @@ def test_a_definition_that_others_refer_to_stays() -> None:
     assert "mua_relay_restrictions" not in effective(back)[0]
 
 
-def test_an_edited_hook_loses_our_lines_alone() -> None:
+def test_only_our_lines_are_deleted_from_an_edited_hook() -> None:
     settings = wanted()
     first = stock("3.10.5")
     look, change = deployed(first, settings)

@@ -1,4 +1,4 @@
-"""What earlier changes have replaced comes back; what others have edited since stays, or refuses the host."""
+"""An undo restores what earlier changes replaced; edits of others stay, and refuse the host on conflict."""
 
 import json
 from dataclasses import replace
@@ -40,7 +40,7 @@ def edited(look: Look, file: ManagedFile, old: str, new: str) -> Look:
 
 
 def instructions_of(plan: Plan, look: Look) -> dict[str, list[str]]:
-    """What the host is told to do."""
+    """The instructions that the host gets, key to values."""
     _, _, text = rehearsal_program(plan, wanted(), look).partition("\n__END__\n")
     return decode(text.splitlines())
 
@@ -60,7 +60,7 @@ def test_undo_and_undo_of_the_undo_give_back_every_byte_and_mode(version: str) -
     assert contents(fourth) == contents(second)
 
 
-def test_postfix_goes_before_the_listener_and_comes_back_behind_it() -> None:
+def test_postfix_changes_before_dovecot_in_an_undo_and_after_it_in_the_undo_of_that() -> None:
     settings = wanted()
     look, change = deployed(stock("3.10.5"), settings)
     plan = plan_of_undo([change], settings, look, STEPS)
@@ -116,7 +116,7 @@ def test_edits_elsewhere_stay() -> None:
     assert content(back, HOOK) == "logger renewed\n"
 
 
-# What somebody has made of a deployed host: the file, its text and theirs, and what the refusal has of it.
+# Edits of a deployed host: the file, our text, the text that replaces it, and a part of the refusal.
 CONFLICTS = [
     (
         MAIN_CF,
@@ -125,7 +125,7 @@ CONFLICTS = [
         "smtpd_sasl_path is now inet:[::1]:9 instead of private/auth",
     ),
     (MAIN_CF, "smtpd_sasl_path = private/auth", "#", "-smtpd_sasl_path = private/auth; +#"),
-    # Elsewhere in the file, and yet the same parameter.
+    # The edit is elsewhere in the file, but sets the same parameter.
     (
         MAIN_CF,
         "mydestination",
@@ -150,7 +150,7 @@ CONFLICTS = [
 
 
 @pytest.mark.parametrize(("file", "ours", "theirs", "told"), CONFLICTS)
-def test_an_edit_where_something_would_come_back_refuses_the_host(
+def test_an_edit_that_conflicts_with_the_undo_refuses_the_host(
     file: ManagedFile, ours: str, theirs: str, told: str
 ) -> None:
     settings = wanted()
@@ -162,7 +162,7 @@ def test_an_edit_where_something_would_come_back_refuses_the_host(
     assert not plan.files
 
 
-def test_what_stands_where_a_file_would_come_back_refuses_the_host() -> None:
+def test_a_directory_at_the_path_of_a_restored_file_refuses_the_host() -> None:
     settings = wanted()
     look, change = deployed(stock("3.10.5"), settings)
     look, undone = carried_out(look, plan_of_undo([change], settings, look, STEPS), settings, 2)
@@ -192,11 +192,11 @@ def test_lines_are_shown_nowhere_where_not_everybody_may_read_them() -> None:
     lines = [*step_lines(plan, Part(NAME, "")), json.dumps(as_json({"mail1.example.jp": plan}))]
     assert any(line.endswith("lines, not shown: not everybody may read the file)") for line in lines)
     assert not any("smtpd_sasl_path" in line for line in lines)
-    # Files for everybody are shown all the same.
+    # Files that everybody may read are shown.
     assert any("smtpd_tls_wrappermode" in line for line in lines)
 
 
-def test_the_host_is_told_which_file_goes_and_which_service_of_a_port() -> None:
+def test_the_instructions_name_deleted_files_and_services_of_ports() -> None:
     settings = wanted()
     look, change = deployed(stock("3.10.5"), settings)
     plan = plan_of_undo([change], settings, look, STEPS)
@@ -211,7 +211,7 @@ def test_the_host_is_told_which_file_goes_and_which_service_of_a_port() -> None:
 
 
 @pytest.mark.parametrize(("mode", "proved"), [("0644", False), ("0755", True)])
-def test_a_hook_that_comes_back_is_proved_only_where_certbot_runs_it(mode: str, proved: bool) -> None:
+def test_a_restored_hook_is_proved_only_if_certbot_runs_it(mode: str, proved: bool) -> None:
     settings = wanted()
     first = with_file(stock("3.10.5"), HOOK, content="#!/bin/sh\nlogger renewed\n", mode=mode)
     look, change = deployed(first, settings)
@@ -220,7 +220,7 @@ def test_a_hook_that_comes_back_is_proved_only_where_certbot_runs_it(mode: str, 
     assert ("certbot.file" in instructions_of(plan, look)) is proved
 
 
-def test_an_owner_who_has_taken_it_back_by_hand_leaves_less_to_do() -> None:
+def test_what_an_owner_has_undone_by_hand_is_not_undone_again() -> None:
     settings = wanted()
     first = stock("3.10.5")
     look, change = deployed(first, settings)
@@ -230,7 +230,7 @@ def test_an_owner_who_has_taken_it_back_by_hand_leaves_less_to_do() -> None:
     assert [planned.file.path for planned in plan.files] == ["/etc/postfix/main.cf"]
 
 
-def test_a_file_that_somebody_removed_does_not_come_back() -> None:
+def test_a_file_that_somebody_deleted_is_not_restored() -> None:
     strict, settings = wanted(smtpd_tls_security_level="encrypt"), wanted()
     first, _ = deployed(stock("3.10.5"), settings)
     look, change = deployed(first, wanted(certbot_reload_services=["postfix", "nginx"]), 2)
@@ -238,7 +238,7 @@ def test_a_file_that_somebody_removed_does_not_come_back() -> None:
     assert "reload_services.sh was deleted after change 2026" in plan.refusals[0]
 
 
-def test_what_did_not_serve_before_is_not_asked_to_serve_again() -> None:
+def test_a_service_that_did_not_work_before_need_not_work_after_an_undo() -> None:
     settings = wanted()
     service = "smtps inet n - y - - smtpd\n  -o smtpd_tls_wrappermode=yes\n"
     first = with_master_cf(stock("3.10.5"), content(stock("3.10.5"), MASTER_CF) + service)
@@ -262,7 +262,7 @@ def test_what_did_not_serve_before_is_not_asked_to_serve_again() -> None:
     ],
 )
 @pytest.mark.parametrize("path", ["private/auth", "/var/spool/postfix/private/auth"])
-def test_a_service_that_would_die_is_not_asked_whether_it_serves(
+def test_a_service_whose_smtpd_dies_counts_as_one_that_did_not_work(
     options: tuple[str, ...], dies: bool, path: str
 ) -> None:
     lines = "".join(f"  -o {option}\n" for option in (*options, f"smtpd_sasl_path={path}"))
@@ -275,14 +275,14 @@ def test_a_service_that_would_die_is_not_asked_whether_it_serves(
     assert instructions_of(plan, there)["postfix.unserved"] == [""]
 
 
-def test_a_service_of_which_postfix_does_not_know_yet_is_not_asked_whether_it_serves() -> None:
+def test_a_service_that_postfix_has_not_read_yet_counts_as_one_that_did_not_work() -> None:
     first = stock("3.10.5")
     look = with_master_cf(first, f"{content(first, MASTER_CF)}smtps inet n - y - - smtpd\n")
     plan = plan_of(wanted(), look, STEPS)
     assert instructions_of(plan, look)["postfix.unserved"] == ["465"]
 
 
-def test_what_the_record_does_not_hold_as_it_was_refuses_the_host() -> None:
+def test_a_damaged_copy_in_the_record_refuses_the_host() -> None:
     settings = wanted()
     look, change = deployed(stock("3.10.5"), settings)
     spoilt = type(change)(change.manifest, {**change.before, "/etc/postfix/main.cf": "edited"}, change.after)
@@ -291,7 +291,7 @@ def test_what_the_record_does_not_hold_as_it_was_refuses_the_host() -> None:
     assert "the record's copies of /etc/postfix/main.cf from change" in plan.refusals[0]
 
 
-def test_a_table_of_certificates_goes_behind_the_main_cf_that_names_it() -> None:
+def test_main_cf_changes_before_the_table_that_it_names_is_deleted() -> None:
     settings = wanted(additional_domains=["example.net"])
     look, change = deployed(with_lineages(stock("3.10.5"), settings), settings)
     plan = plan_of_undo([change], settings, look, STEPS)
