@@ -189,7 +189,8 @@ def _plan_of_deploy(draft: Draft, steps: Sequence[Step], warnings: tuple[str, ..
         draft.begin(step.name)
         step.edit(draft)
     _give_back_what_nobody_asks_for(draft, steps)
-    return plan_of_draft(draft, steps, DEPLOY, ledger_after(draft, steps), warnings)
+    ledger = ledger_after(draft, steps) if draft.edits else draft.ledger
+    return plan_of_draft(draft, steps, DEPLOY, ledger, warnings)
 
 
 def _give_back_what_nobody_asks_for(draft: Draft, steps: Sequence[Step]) -> None:

@@ -7,6 +7,7 @@ deploy and the verification all use that list.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from smtp_auth.facts.look import Look, ManagedFile
 from smtp_auth.plan.draft import Draft
@@ -22,7 +23,8 @@ def _nothing(_settings: Settings, _look: Look) -> tuple[str, ...]:
     return ()
 
 
-@dataclass(frozen=True)
+# Compared and hashed by identity, which is fast.
+@dataclass(frozen=True, eq=False)
 class Part:
     """A part of a plan that has a name: a step, or the edits of an undo.
 
@@ -34,7 +36,7 @@ class Part:
     nothing_to_do: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step(Part):
     """One step.
 
@@ -70,19 +72,29 @@ def services_of(steps: Iterable[Step]) -> tuple[Service, ...]:
 
     Services that are never reloaded are the first.
     """
-    found = dict.fromkeys(step.service for step in steps)
-    return tuple(sorted(found, key=lambda service: service.reload_order or 0))
+    return _services_of(tuple(steps))
 
 
 def files_managed(steps: Iterable[Step]) -> tuple[ManagedFile, ...]:
     """The files that the steps may write. Tables are before main.cf, because it refers to them."""
-    steps = tuple(steps)
-    own = (file for step in steps for file in step.files)
-    return (*own, *(file for service in services_of(steps) for file in service.files))
+    return tuple(file for _, file in files_of_services(steps))
 
 
 def files_of_services(steps: Iterable[Step]) -> tuple[tuple[Service, ManagedFile], ...]:
     """Each of the `files_managed`, with its service."""
-    steps = tuple(steps)
-    services = {service.key: service for service in services_of(steps)}
-    return tuple((services[file.service], file) for file in files_managed(steps))
+    return _files_of_services(tuple(steps))
+
+
+# Each plan needs them many times.
+@lru_cache(maxsize=8)
+def _services_of(steps: tuple[Step, ...]) -> tuple[Service, ...]:
+    found = dict.fromkeys(step.service for step in steps)
+    return tuple(sorted(found, key=lambda service: service.reload_order or 0))
+
+
+@lru_cache(maxsize=8)
+def _files_of_services(steps: tuple[Step, ...]) -> tuple[tuple[Service, ManagedFile], ...]:
+    services = {service.key: service for service in _services_of(steps)}
+    own = [file for step in steps for file in step.files]
+    files = (*own, *(file for service in services.values() for file in service.files))
+    return tuple((services[file.service], file) for file in files)

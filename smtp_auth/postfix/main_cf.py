@@ -73,11 +73,12 @@ def _place_definitions(
     place: int,
     edits: tuple[set[int], dict[int, str]],
 ) -> None:
-    """Say where the earlier definitions of one parameter are restored.
+    """Find the places at which the earlier definitions of one parameter are restored.
 
-    + lines, before: of the present file, and those that the definitions are in
-    + place: where they are if they do not stand as comments
-    + edits: the lines that are deleted, and before which line which text is added: both are extended
+    + lines, before: the lines of the present file, and those that the definitions are in
+    + definitions: the earlier ones
+    + place: the line before which a definition is added that is not in the file as a comment
+    + edits: the lines to delete, and the text to add before each line; this function extends both
     """
     gone, coming = edits
     # Postfix uses the last definition, so the order of the definitions must stay.

@@ -153,7 +153,7 @@ def _broken(draft: Draft, first_seen: Mapping[str, str]) -> Iterator[str]:
     left = {service.label for service in services(draft.master_cf)}
     for service in set_up_since(look, draft.ledger, first_seen):
         own = service.effective_options
-        lost = [name for name in present if name in _SASL and name not in own and _ends(name, coming)]
+        lost = [name for name in present if name in _SASL and name not in own and _is_lost(name, coming)]
         if draft.content(DROPIN) is None and look.files[DROPIN.key].content and _asks_listener(look, service):
             lost.append(look.files[DROPIN.key].path)
         if lost and service.label in left:
@@ -164,7 +164,7 @@ def _broken(draft: Draft, first_seen: Mapping[str, str]) -> Iterator[str]:
             )
 
 
-def _ends(name: str, coming: Mapping[str, str]) -> bool:
+def _is_lost(name: str, coming: Mapping[str, str]) -> bool:
     """Whether a draft deletes a parameter, or switches logins off. Another value of the owner is allowed."""
     return name not in coming or (name == AUTH and not _is_yes(coming[name]))
 
