@@ -29,7 +29,6 @@ def left(root: Path, claims: Claims) -> Iterator[str]:
 
 def clean(root: Path, claims: Claims) -> Iterator[str]:
     """Delete what is ours; yields what stays, and why, a line each. The checkout's own lab must be down."""
-    packages.drop_old_policy()
     for path in _products(root):
         _delete(path)
     with claims.cleared(root, clear=lambda number: remove_all(Names(number))) as others:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from lab import cleaning, packages
+from lab import cleaning
 from lab.claim import Claims
 from lab.command import LabError, environment, require_machine
 from lab.fleet import DEFAULT_FLEET, HostSpec
@@ -93,7 +93,6 @@ def _shown(path: Path) -> Path:
 
 def _down(_options: argparse.Namespace) -> int:
     Lab(ROOT, tell=_line).down()
-    packages.drop_old_policy()
     lines = list(cleaning.left(ROOT, Claims()))
     for line in lines:
         _line("stays", line)

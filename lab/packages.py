@@ -26,10 +26,6 @@ _NO_SERVICES = Path(__file__).with_name("no-services")
 # Which packages this machine has for the lab alone: several checkouts share it.
 RECORD = Path("/var/lib/smtp-auth-lab/packages")
 
-# Earlier versions forbade services with this file, and left it there if they were interrupted.
-_POLICY = Path("/usr/sbin/policy-rc.d")
-_OUR_POLICY = b"#!/bin/sh\nexit 101\n"
-
 # apt's own: what somebody keeps in /usr/local is no part of a package's scripts.
 _APT_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -57,7 +53,6 @@ def require() -> None:
     """Install the packages of packages.txt that this machine lacks."""
     if platform.system() != "Linux" or not shutil.which("apt-get"):
         raise LabError("it boots Debian hosts, and needs a Linux machine with apt-get (Debian 12 or later)")
-    drop_old_policy()
     if not (missing := _missing()):
         return
     if os.geteuid() != 0:
@@ -98,18 +93,6 @@ def recorded() -> list[str]:
 def forget() -> None:
     """Delete the record."""
     shutil.rmtree(RECORD.parent, ignore_errors=True)
-
-
-def drop_old_policy() -> None:
-    """Delete the policy-rc.d of an earlier version: with it, upgrades restart no service.
-
-    A policy of the machine's own differs in at least a byte, and stays.
-    """
-    if _POLICY.is_file() and not _POLICY.is_symlink() and _POLICY.read_bytes() == _OUR_POLICY:
-        if os.geteuid() != 0:
-            raise LabError(f"it needs root to delete {_POLICY}, which an earlier version left")
-        _POLICY.unlink()
-        print(f"deleted {_POLICY}: an earlier version left it, and it kept upgrades from restarting services")
 
 
 def _missing() -> list[str]:

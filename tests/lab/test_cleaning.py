@@ -29,7 +29,6 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(claim, "_INOTIFY", tmp_path / "inotify")
     monkeypatch.setattr(claim, "_networks_in_use", list)
     monkeypatch.setattr(cleaning, "RUN", tmp_path / "run")
-    monkeypatch.setattr(packages, "_POLICY", tmp_path / "policy-rc.d")
     monkeypatch.setattr(packages, "RECORD", tmp_path / "record" / "packages")
     (tmp_path / "record").mkdir()
     return root

@@ -232,22 +232,6 @@ def test_a_package_that_fails_says_why(machine: Machine) -> None:
     assert "Unable to locate package nobody-has-this" in said
 
 
-def test_the_policy_that_an_earlier_version_left_is_deleted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    policy = tmp_path / "policy-rc.d"
-    monkeypatch.setattr(packages, "_POLICY", policy)
-    policy.write_text("#!/bin/sh\nexit 101\n")
-    packages.drop_old_policy()
-    assert not policy.exists()
-    assert f"deleted {policy}" in capsys.readouterr().out
-    for own in ("#!/bin/sh\n# ours\nexit 101\n", "#!/bin/sh\nexit 0\n"):
-        policy.write_text(own)
-        packages.drop_old_policy()
-        assert policy.read_text() == own
-    assert capsys.readouterr().out == ""
-
-
 def test_a_checkout_that_cannot_be_in_a_path_installs_nothing(
     in_process: Machine, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
