@@ -136,7 +136,7 @@ STATES = {
         _postfix_reload_due, deployed=True, reloads=("reload Postfix: /etc/postfix/main.cf is newer",)
     ),
     "deployed, Dovecot's reload due": State(
-        _dovecot_reload_due, deployed=True, reloads=("reload Dovecot: its socket is not yet",)
+        _dovecot_reload_due, deployed=True, reloads=("reload Dovecot: its socket differs",)
     ),
     "deployed, hook forgotten": State(_hook_forgotten, deployed=True),
     "deployed, then messy": State(by_hand.make_messy, deployed=True),
