@@ -7,13 +7,14 @@ from dataclasses import replace
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
-from smtp_auth.facts.look import Look
+from smtp_auth.facts.look import MAIN_CF, Look
 from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.step import Step
 from smtp_auth.postfix.lists import elements
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.certbot import certificates
 from smtp_auth.services.postfix import POSTFIX
+from smtp_auth.services.postfix.references import names_table
 from smtp_auth.services.postfix.reload import reload_if_older
 from smtp_auth.services.postfix.sni import TABLE, asked_for, served, tables_on_port_465
 from smtp_auth.settings import Settings
@@ -57,6 +58,9 @@ def edit(draft: Draft) -> None:
     if settings.additional_domains:
         draft.write(TABLE, desired_table(settings, look), mode=MODE)
     else:
+        # What its owner has made of our value stays theirs, without our table.
+        if in_use(draft.owners):
+            draft.disown(MAIN_CF, "tls_server_sni_maps")
         _delete_table(draft)
         listed = [table for value in tables_on_port_465(draft.owners) for table in elements(value)]
         tables = tuple(table for table in dict.fromkeys(listed) if table != _table(look))
@@ -84,11 +88,15 @@ def edit(draft: Draft) -> None:
 
 
 def _delete_table(draft: Draft) -> None:
-    """Delete the table if only we have written it, and no setting of the owner names it."""
+    """Delete the table if it is ours and no setting of the owner names it."""
     path, one = draft.look.files[TABLE.key].path, draft.ledger.files.get(TABLE.key)
-    is_ours = one is not None and one.is_ours and not one.is_edited and not one.before.sha256
-    texts = (draft.owners.main_cf.content or "", draft.owners.master_cf.content or "")
-    if is_ours and not any(path in text for text in texts):
+    if one is None or not one.is_ours or one.is_edited:
+        return
+    main_cf = replace(draft.look.main_cf, content=draft.main_cf)
+    coming = replace(draft.look, files={**draft.look.files, MAIN_CF.key: main_cf})
+    if one.before.sha256:
+        draft.note(f"{path} stays, because its owner has edited it; the record has that version")
+    elif not names_table(coming, draft.ledger):
         draft.remove(TABLE)
 
 

@@ -11,7 +11,7 @@ from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.step import Step
 from smtp_auth.postfix.lists import elements
 from smtp_auth.postfix.main_cf import defined_parameters
-from smtp_auth.postfix.master_cf import Service, add_submissions_service, submissions_services
+from smtp_auth.postfix.master_cf import LOOPBACK, Service, add_submissions_service, submissions_services
 from smtp_auth.postfix.parameters import came_with, nearest
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.postfix import POSTFIX
@@ -214,14 +214,11 @@ def _warnings(settings: Settings, look: Look) -> Iterator[str]:
             )
 
 
-_LOOPBACK = {"127.0.0.1", "[::1]", "localhost"}
-
-
 def _reach_obstacles(look: Look) -> Iterator[str]:
     """Why mail programs on other hosts could not connect to the service."""
     services = look.submissions_services
     addresses = {service.name.rpartition(":")[0] for service in services} or {""}
-    if addresses <= _LOOPBACK:
+    if addresses <= {*LOOPBACK}:
         names = ", ".join(service.name for service in services)
         yield (
             f"port 465 is bound to loopback ({names} in {look.master_cf.path}), so mail programs cannot "
@@ -229,7 +226,7 @@ def _reach_obstacles(look: Look) -> Iterator[str]:
         )
     elif "" in addresses and set(look.parameters["inet_interfaces"].replace(",", " ").split()) <= {
         "loopback-only",
-        *_LOOPBACK,
+        *LOOPBACK,
     }:
         yield (
             f"Postfix listens only on loopback (inet_interfaces = {look.parameters['inet_interfaces']}), so "

@@ -33,7 +33,8 @@ package SmtpAuth::Look;
 #   last_change.id, .began     the ID of the last live change, if there is one, and when it began by this host's clock
 #   last_change.controller, .ssh_user   who made it; JSON strings without their quotation marks
 #   ledger                     its ledger.json
-#   unfinished_ledger          the ledger.json of a newer, unfinished change, if there is one
+#   unfinished_ledger          the ledger.json of the newest change after it that may have left some of its files: that is
+#                              unfinished, or failed
 #   edited …                   the real path of a file that the last live change wrote and that is different now
 #   complete                   1: the lines above are complete
 
@@ -157,10 +158,11 @@ sub _search_for_leftovers {
 sub _describe_last_change {
     my ($records, @paths) = @_;
     my @changes = manifests_in($records);
-    my $newest = $changes[-1] // return;
-    _answer_ledger('unfinished_ledger', $records, $newest->{id})
-        if value_in($newest->{text}, 'outcome') eq 'unfinished';
-    my $change = (grep { is_live($_) } @changes)[-1] // return;
+    my @since;
+    unshift @since, pop @changes while @changes && !is_live($changes[-1]);
+    my ($torn) = reverse grep { value_in($_->{text}, 'outcome') =~ /^(?:unfinished|failed)$/x } @since;
+    _answer_ledger('unfinished_ledger', $records, $torn->{id}) if $torn;
+    my $change = $changes[-1] // return;
     _answer_ledger('ledger', $records, $change->{id});
     answer('last_change.id', $change->{id});
     for my $key (qw(controller ssh_user began)) {

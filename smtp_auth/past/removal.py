@@ -53,6 +53,7 @@ def plan_of_removal(record: Record, settings: Settings, look: Look, steps: Seque
         if file not in whole
     }
     give_back(draft, steps[::-1], rest)
+    _restore_modes(draft, ledger, whole, needed, steps)
     _delete_empty(draft, ledger, steps)
     return plan_back(draft, steps, REMOVAL, NOTHING, _first_change(record, ledger))
 
@@ -110,6 +111,20 @@ def _restore(draft: Draft, ledger: Ledger, earlier: Mapping[str, str], file: Man
     draft.write(file, earlier[file.key], mode=mode)
 
 
+def _restore_modes(
+    draft: Draft, ledger: Ledger, whole: Sequence[ManagedFile], needed: Needed, steps: Sequence[Step]
+) -> None:
+    """Restore the mode of files that were there before us and are restored in part."""
+    needing = {*needed.files, *(key for key, _ in needed.definitions)}
+    for service, file in files_of_services(steps):
+        one, content = ledger.files.get(file.key), draft.content(file)
+        if one is None or content is None or file in whole or not service.definitions.covers(file):
+            continue
+        if one.before.mode and draft.mode(file) == one.written.mode and file.key not in needing:
+            draft.begin(one.step)
+            draft.write(file, content, mode=one.before.mode)
+
+
 def _delete_empty(draft: Draft, ledger: Ledger, steps: Sequence[Step]) -> None:
     """Delete files that we have added, if nothing of their owner's is left in them."""
     for service, file in files_of_services(steps):
@@ -125,8 +140,12 @@ def _notes(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Iterator[str]:
     for service, file in files_of_services(steps):
         if service.definitions.covers(file):
             yield from _notes_of(look, ledger, service.definitions, file)
-        elif file.key in ledger.files and ledger.files[file.key].is_edited:
+        elif look.files[file.key].content is not None and _is_edited(ledger, file):
             yield f"{look.files[file.key].path} stays, because its owner has edited it"
+
+
+def _is_edited(ledger: Ledger, file: ManagedFile) -> bool:
+    return file.key in ledger.files and ledger.files[file.key].is_edited
 
 
 def _notes_of(look: Look, ledger: Ledger, definitions: Definitions, file: ManagedFile) -> Iterator[str]:
@@ -141,7 +160,7 @@ def _notes_of(look: Look, ledger: Ledger, definitions: Definitions, file: Manage
             yield f"{name} stays, because its owner has edited it"
         elif name in present:
             yield f"{name} = {present[name]} stays, because its owner has edited it"
-        else:
+        elif name.rpartition("/")[0] in {"", *present}:
             yield f"{name} stays undefined, because its owner has deleted it"
 
 

@@ -74,6 +74,7 @@ class Draft:
         self.owners = owners or look
         self.ledger = ledger
         self.claimed: set[tuple[str, str]] = set()
+        self.disowned: set[tuple[str, str]] = set()
         self._discreet = discreet
         self.edits: list[Edit] = []
         self.notes: list[Note] = []
@@ -155,6 +156,10 @@ class Draft:
         A definition of ours that no step asks for gets its earlier value.
         """
         self.claimed |= {(file.key, name) for name in names}
+
+    def disown(self, file: ManagedFile, name: str) -> None:
+        """Declare that a definition, as it is in the draft, is its owner's."""
+        self.disowned.add((file.key, name))
 
     def set_parameters(self, wanted: Mapping[str, str | None], reason: str = "") -> None:
         """Set parameters of main.cf whose effective values differ from the wanted ones.

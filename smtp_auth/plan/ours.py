@@ -8,6 +8,8 @@ from smtp_auth.facts.look import MAIN_CF, Look, ManagedFile
 from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.service import Definitions
 from smtp_auth.plan.step import Step, files_of_services
+from smtp_auth.postfix.lists import expanded
+from smtp_auth.postfix.main_cf import defined_parameters
 
 
 def ledger_now(look: Look, steps: Sequence[Step]) -> Ledger:
@@ -56,6 +58,12 @@ def without_ours(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Look:
         known.pop(name, None)
         if one.effective is not None:
             known[name] = one.effective
+    # What a `$name` in an earlier value stands for may have changed since.
+    definitions = {**known, **defined_parameters(files[MAIN_CF.key].content or "")}
+    for name, one in ledger.ours(MAIN_CF.key).items():
+        value = expanded(one.before or "", definitions)
+        if one.before is not None and name in known and "$" not in value:
+            known[name] = value
     return replace(look, files=files, parameters=known, own_services=frozenset(own))
 
 
@@ -135,7 +143,8 @@ def _definitions_after(draft: Draft, definitions: Definitions, file: ManagedFile
     coming = definitions.read(file, draft.content(file) or "")
     steps = _steps_of(draft, file)
     found = {}
-    for name in dict.fromkeys((*now, *present, *coming)):
+    names = dict.fromkeys((*now, *present, *coming))
+    for name in [name for name in names if (file.key, name) not in draft.disowned]:
         one, value = now.get(name), coming.get(name)
         if value == present.get(name):
             if one:

@@ -68,6 +68,10 @@ def _needs_nothing(_look: Look, _ledger: Ledger, _first_seen: Mapping[str, str])
     return Needed()
 
 
+def _refers_to_nothing(_look: Look, _ledger: Ledger) -> Mapping[tuple[str, str], str]:
+    return {}
+
+
 def _refuses_nothing(_draft: Draft, _first_seen: Mapping[str, str]) -> tuple[str, ...]:
     return ()
 
@@ -90,8 +94,10 @@ class Service:
     + expect: adds to a draft that restores earlier files what must be read and proved afterwards
     + needs: returns what a removal must keep; its arguments are a look, its ledger, and the files as they
       were before us, by key
-    + breaks: returns which services, set up by the owner since the first deploy, an undo would break, one
-      sentence each; its arguments are the draft of the undo, and the files as they were before us, by key
+    + referred: returns which definitions must not be deleted because a setting of the owner refers to them,
+      with a note each; its arguments are a look and its ledger
+    + breaks: returns which services and settings of the owner an undo would break, one sentence each; its
+      arguments are the draft of the undo, and the files as they were before us, by key
     """
 
     key: str
@@ -103,6 +109,9 @@ class Service:
     definitions: Definitions = field(default_factory=Definitions, compare=False)
     expect: Callable[[Draft], None] = field(default=_nothing, compare=False)
     needs: Callable[[Look, Ledger, Mapping[str, str]], Needed] = field(default=_needs_nothing, compare=False)
+    referred: Callable[[Look, Ledger], Mapping[tuple[str, str], str]] = field(
+        default=_refers_to_nothing, compare=False
+    )
     breaks: Callable[[Draft, Mapping[str, str]], tuple[str, ...]] = field(
         default=_refuses_nothing, compare=False
     )

@@ -58,6 +58,8 @@ def give_back(content: str, earlier: Mapping[str, str]) -> str:
     gone = {index for ones in present.values() for one in ones for index in one.lines}
     coming: dict[int, str] = {}
     for name, text in earlier.items():
+        if line_end(content) == "\r\n":
+            text = re.sub(r"\r?\n", "\r\n", text)
         place = min((index for one in present[name] for index in one.lines), default=len(lines))
         _place_definitions(lines, split_lines(text), [*_named(text, name)], place, (gone, coming))
     parts = []

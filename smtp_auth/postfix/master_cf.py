@@ -12,6 +12,8 @@ SUBMISSIONS_NAMES = ("submissions", "465", "smtps", "ssmtp", "urd")
 
 PORT_25_NAMES = ("smtp", "25")
 
+LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
+
 # A name of one of these ports, to one name for all of them.
 PORT_NAMES = {name: names[0] for names in (SUBMISSIONS_NAMES, PORT_25_NAMES) for name in names}
 
@@ -92,6 +94,11 @@ def is_smtpd_of_port_25(service: Service) -> bool:
     """Whether a service is an smtpd that serves port 25."""
     listens = service.type == "pass" or (service.type == "inet" and service.port in PORT_25_NAMES)
     return service.command == "smtpd" and listens
+
+
+def is_on_loopback(service: Service) -> bool:
+    """Whether a service is bound to an address of the host itself."""
+    return service.name.rpartition(":")[0] in LOOPBACK
 
 
 def serves_port_25(content: str) -> bool:

@@ -215,7 +215,9 @@ def test_a_service_that_inherits_its_logins_keeps_them(host: Host) -> None:
 
 def test_a_service_without_logins_needs_nothing(host: Host) -> None:
     host.deploy()
-    change(host, MASTER_CF, lambda text: text + "10025 inet n - y - - smtpd\n  -o content_filter=\n")
+    change(
+        host, MASTER_CF, lambda text: text + "127.0.0.1:10025 inet n - y - - smtpd\n  -o content_filter=\n"
+    )
     host.remove()
     assert "smtpd_sasl_type" not in effective(host.look)
     assert not host.content(DROPIN)
@@ -348,3 +350,182 @@ def test_our_lines_stay_where_certbot_was_removed(host: Host) -> None:
     host.deploy()
     host.look = replace(host.look, commands=host.look.commands - {"certbot"})
     assert not host.deploy().files
+
+
+def test_a_deploy_keeps_a_parameter_to_which_a_service_of_the_owners_refers(host: Host) -> None:
+    host.deploy()
+    inherits = "587 inet n - y - - smtpd\n  -o smtpd_client_restrictions=$mua_client_restrictions\n"
+    change(host, MASTER_CF, lambda text: text + inherits)
+    lists = dict.fromkeys(_LISTS, "permit_sasl_authenticated,reject")
+    plan = host.deploy(submissions_options=lists)
+    assert "mua_client_restrictions" in effective(host.look)
+    assert "mua_relay_restrictions" not in effective(host.look)
+    assert "mua_client_restrictions stays, because a setting of the owner refers to it" in notes(plan)
+    assert not host.deploy(submissions_options=lists).files
+
+
+_LISTS = ("smtpd_client_restrictions", "smtpd_relay_restrictions")
+
+
+@pytest.mark.parametrize(
+    "master",
+    [
+        lambda text: set_options(text, {"smtp/inet": {"smtpd_recipient_restrictions": _PERMITS}}),
+        lambda text: f"{text}587 inet n - y - - smtpd\n  -o smtpd_relay_restrictions={_PERMITS}\n",
+    ],
+    ids=["on port 25", "on port 587"],
+)
+def test_a_service_that_its_owner_has_not_edited_needs_nothing(
+    host: Host, master: Callable[[str], str]
+) -> None:
+    change(host, MASTER_CF, master)
+    before = effective(host.look)
+    host.deploy()
+    assert not host.undo().refusals
+    host.deploy()
+    host.edit(MAIN_CF, f"# a comment\n{host.content(MAIN_CF)}")
+    assert notes(host.remove()) == []
+    assert effective(host.look) == before
+
+
+_PERMITS = "permit_mynetworks,permit_sasl_authenticated,reject_unauth_destination"
+
+
+@pytest.mark.parametrize(
+    ("parameters", "options"),
+    [
+        ("", ["smtpd_tls_security_level=encrypt"]),
+        ("auth587 = yes\n", ["smtpd_sasl_auth_enable=$auth587"]),
+        ("", ["smtpd_sasl_auth_enable=yes", "smtpd_sasl_path=$queue_directory/private/auth"]),
+        ("", ["smtpd_sasl_auth_enable=yes", "smtpd_sasl_path=unix:private/auth"]),
+    ],
+)
+def test_what_a_new_service_needs_is_found_however_it_says_so(
+    host: Host, parameters: str, options: list[str]
+) -> None:
+    host.deploy()
+    lines = "".join(f"  -o {option}\n" for option in options)
+    change(host, MASTER_CF, lambda text: f"{text}587 inet n - y - - smtpd\n{lines}")
+    host.edit(MAIN_CF, host.content(MAIN_CF) + parameters)
+    [refused] = host.undo().refusals
+    assert refused.startswith("an undo would break 587/inet")
+    host.remove()
+    assert host.content(DROPIN)
+    assert effective(host.look)["smtpd_sasl_type"] == "dovecot"
+
+
+def test_an_undo_does_not_delete_what_a_setting_of_the_owner_refers_to(host: Host) -> None:
+    host.deploy()
+    change(host, MAIN_CF, lambda text: f"{text}smtpd_client_restrictions = $mua_client_restrictions\n")
+    [refused] = host.undo().refusals
+    assert refused.startswith("an undo would delete mua_client_restrictions, although a setting of the owner")
+
+
+def test_a_certificate_and_its_key_stay_together(host: Host) -> None:
+    host.deploy()
+    theirs = "/etc/letsencrypt/live/example.jp/cert.pem"
+    change(host, MAIN_CF, lambda text: set_parameter(text, "smtpd_tls_cert_file", theirs))
+    told = notes(host.remove())
+    left = effective(host.look)
+    assert left["smtpd_tls_cert_file"] == theirs
+    assert left["smtpd_tls_key_file"] == "/etc/letsencrypt/live/example.jp/privkey.pem"
+    belongs = (
+        "smtpd_tls_key_file stays, because it belongs to smtpd_tls_cert_file, which its owner has edited"
+    )
+    assert belongs in told
+    assert "systemctl reload postfix" in host.content(HOOK)
+
+
+def test_what_an_owner_has_made_of_our_tables_is_restored_without_ours(host: Host) -> None:
+    host.deploy(additional_domains=["example.net"])
+    ours = effective(host.look)["tls_server_sni_maps"]
+    change(host, MAIN_CF, lambda text: set_parameter(text, "tls_server_sni_maps", f"{ours}, hash:/etc/sni"))
+    host.deploy()
+    assert effective(host.look)["tls_server_sni_maps"] == "hash:/etc/sni"
+    assert not host.content(TABLE)
+    host.remove()
+    assert effective(host.look)["tls_server_sni_maps"] == "hash:/etc/sni"
+
+
+def test_our_table_stays_where_an_owner_names_it(host: Host) -> None:
+    host.deploy(additional_domains=["example.net"])
+    named = "587 inet n - y - - smtpd\n  -o tls_server_sni_maps=texthash:$config_directory/smtp_auth_sni\n"
+    change(host, MASTER_CF, lambda text: text + named)
+    host.deploy()
+    assert host.content(TABLE)
+    host.remove()
+    assert host.content(TABLE)
+
+
+def test_a_table_that_its_owner_has_edited_is_named(host: Host) -> None:
+    host.deploy(additional_domains=["example.net"])
+    change(host, TABLE, lambda text: f"{text}# theirs\n")
+    host.deploy(additional_domains=["example.net"])
+    path = host.look.files[TABLE.key].path
+    assert f"{path} stays, because its owner has edited it; the record has that version" in notes(
+        host.deploy()
+    )
+
+
+def test_an_earlier_value_is_what_its_parameters_say_today(host: Host) -> None:
+    text = "mine = !SSLv2, !SSLv3\nsmtpd_tls_mandatory_protocols = $mine\n"
+    change(host, MAIN_CF, lambda content: content + text)
+    without = Host(host.look)
+    host.deploy()
+    for one in (host, without):
+        change(one, MAIN_CF, lambda content: set_parameter(content, "mine", ">=TLSv1.3"))
+        one.deploy()
+    assert effective(host.look) == effective(without.look)
+
+
+@pytest.mark.parametrize("how", [str.rstrip, lambda text: text.replace("\n", "\r\n")], ids=["end", "CRLF"])
+def test_our_lines_in_the_hook_are_known_whatever_their_ends(host: Host, how: Callable[[str], str]) -> None:
+    host.deploy()
+    change(host, HOOK, how)
+    other = Host(host.look, [*host.changes], {**host.baseline})
+    host.deploy()
+    assert host.content(HOOK).count("# BEGIN smtp-auth") == 1
+    assert not host.deploy().files
+    other.remove()
+    assert "smtp-auth" not in other.content(HOOK)
+
+
+def test_the_mode_of_an_edited_hook_is_restored(host: Host) -> None:
+    host.edit(HOOK, "#!/bin/sh\necho renewed\n")
+    host.deploy()
+    assert host.look.files[HOOK.key].mode == "0755"
+    change(host, HOOK, lambda text: f"{text}# theirs\n")
+    host.remove()
+    assert host.content(HOOK) == "#!/bin/sh\necho renewed\n# theirs\n"
+    assert host.look.files[HOOK.key].mode == "0644"
+
+
+def test_a_file_that_its_owner_has_deleted_does_not_stay(host: Host) -> None:
+    host.deploy()
+    host.edit(DROPIN, None)
+    assert not any("99-postfix-smtp-auth.conf" in note for note in notes(host.remove()))
+
+
+def test_a_renamed_service_of_the_owners_with_an_edit_loses_our_options(host: Host) -> None:
+    change(host, MASTER_CF, lambda text: text + ADOPTED)
+    host.deploy()
+    change(host, MASTER_CF, lambda text: text.replace("\nsmtps inet", "\nsubmissions inet"))
+    change(host, MASTER_CF, lambda text: set_options(text, {"submissions/inet": {"syslog_name": "mine"}}))
+    host.remove()
+    left = {name: one for name, one in effective(host.look).items() if name.startswith("submissions/")}
+    assert left == {
+        "submissions/inet": "n - y - 20 smtpd",
+        "submissions/inet/smtpd_tls_wrappermode": "yes",
+        "submissions/inet/syslog_name": "mine",
+    }
+
+
+def test_a_parameter_that_was_commented_out_is_restored_in_a_file_with_other_line_ends(host: Host) -> None:
+    change(host, MAIN_CF, lambda text: f"{text}smtpd_tls_eccert_file = /etc/ec.pem\n")
+    before = effective(host.look)
+    host.deploy()
+    change(host, MAIN_CF, lambda text: text.replace("\n", "\r\n"))
+    host.remove()
+    assert effective(host.look) == before
+    assert "#smtpd_tls_eccert_file" not in host.content(MAIN_CF)
+    assert "\n" not in host.content(MAIN_CF).replace("\r\n", "")

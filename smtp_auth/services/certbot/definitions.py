@@ -20,7 +20,8 @@ class HookDefinitions(Definitions):
     def read(self, file: ManagedFile, content: str) -> Mapping[str, str]:
         """Our lines, by the name `OUR_LINES`; empty if the hook does not contain them."""
         found = BLOCK.search(content) if file == HOOK else None
-        return {OUR_LINES: found[0]} if found else {}
+        # An editor may have changed the line ends, or left out the last one.
+        return {OUR_LINES: found[0].replace("\r", "").rstrip("\n") + "\n"} if found else {}
 
     def is_empty(self, file: ManagedFile, content: str) -> bool:
         """Whether the hook contains at most the `#!` line that we write."""

@@ -5,6 +5,7 @@ from smtp_auth.plan.service import Service
 from smtp_auth.services.postfix.coming_back import expect
 from smtp_auth.services.postfix.definitions import PostfixDefinitions
 from smtp_auth.services.postfix.needs import breaks, needs
+from smtp_auth.services.postfix.references import referred
 from smtp_auth.services.postfix.reload import due
 
 POSTFIX = Service(
@@ -17,5 +18,6 @@ POSTFIX = Service(
     definitions=PostfixDefinitions(),
     expect=expect,
     needs=needs,
+    referred=referred,
     breaks=breaks,
 )

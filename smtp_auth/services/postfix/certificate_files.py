@@ -8,7 +8,7 @@ from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import services
 
 # The parameter of a certificate to that of its key.
-_KEYS = {
+KEYS = {
     "smtpd_tls_cert_file": "smtpd_tls_key_file",
     "smtpd_tls_eccert_file": "smtpd_tls_eckey_file",
     "smtpd_tls_dcert_file": "smtpd_tls_dkey_file",
@@ -17,7 +17,7 @@ _KEYS = {
 # The files in this one contain keys and certificates together. It overrides all the others.
 _CHAINS = "smtpd_tls_chain_files"
 
-NAMES = (*_KEYS, *_KEYS.values(), _CHAINS)
+NAMES = (*KEYS, *KEYS.values(), _CHAINS)
 
 # If one of these is set, Postfix serves its certificate instead of that of smtpd_tls_cert_file, or in
 # addition.
@@ -55,7 +55,7 @@ def _scopes(draft: Draft, main_cf: str, master_cf: str) -> dict[str, dict[str, s
 def _files(
     scope: str, values: Mapping[str, str], earlier: Mapping[str, str]
 ) -> Iterator[tuple[str, str, str]]:
-    for certificate, key in _KEYS.items():
+    for certificate, key in KEYS.items():
         is_new = any(values[name] != earlier.get(name, "") for name in (certificate, key))
         if is_new and values[certificate] not in ("", "none"):
             # If there is no parameter for the key, it is in the file of the certificate.

@@ -62,7 +62,8 @@ class PostfixDefinitions(Definitions):
     ) -> Mapping[str, str]:
         """The services of ours that have a new name, with their options: old name to new name.
 
-        A service was renamed if another one has the same port and everything that we have written in ours.
+        A service that we have added was renamed if another one has the same port and everything that we have
+        written in ours. For a service that its owner had before us, most of our options are enough.
         """
         if file != MASTER_CF:
             return {}
@@ -75,12 +76,17 @@ class PostfixDefinitions(Definitions):
             found = [
                 other
                 for other in labels
-                if _port(other) == _port(label)
-                and all(present.get(other + name[len(label) :]) == one.written for name, one in its.items())
+                if _port(other) == _port(label) and _is_same(its, present, label, other)
             ]
             if len(found) == 1:
                 names |= {name: found[0] + name[len(label) :] for name in its}
         return names
+
+
+def _is_same(its: Mapping[str, Definition], present: Mapping[str, str], label: str, other: str) -> bool:
+    """Whether the definitions of a service are those of another one."""
+    equal = [name for name, one in its.items() if present.get(other + name[len(label) :]) == one.written]
+    return len(equal) == len(its) if label in its else 2 * len(equal) > len(its)
 
 
 def _split(name: str) -> tuple[str, str, str]:

@@ -3,7 +3,6 @@
 A removal keeps it. An undo that would delete or change it is refused.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 
 from smtp_auth.facts.ledger import Ledger
@@ -12,13 +11,15 @@ from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.service import Needed
 from smtp_auth.postfix.lists import elements, expanded
 from smtp_auth.postfix.main_cf import defined_parameters
-from smtp_auth.postfix.master_cf import Service, services
-from smtp_auth.services.certbot.block import HOOK
+from smtp_auth.postfix.master_cf import Service, is_on_loopback, is_smtpd_of_port_25, services
+from smtp_auth.services.certbot.block import BLOCK, HOOK
 from smtp_auth.services.certbot.definitions import OUR_LINES
 from smtp_auth.services.dovecot.listener import AUTH_LISTENER, DROPIN, listener_path
 from smtp_auth.services.postfix import certificate_files
 from smtp_auth.services.postfix.logins import AUTH
+from smtp_auth.services.postfix.references import names_table, referred
 from smtp_auth.services.postfix.sni import TABLE
+from smtp_auth.services.postfix.submissions_options import LISTS
 
 _SASL = ("smtpd_sasl_type", "smtpd_sasl_path", AUTH)
 
@@ -48,30 +49,36 @@ def needs(look: Look, ledger: Ledger, first_seen: Mapping[str, str]) -> Needed:
             definitions.add((HOOK.key, OUR_LINES))
         stays = f"{service.label} stays, because its owner has set it up or changed it since the first deploy"
         notes.append(f"{stays}; it needs these, which stay, too: {', '.join(parts)}" if parts else stays)
-    for name in _referred(look, ledger):
-        definitions.add((MAIN_CF.key, name))
-        notes.append(f"{name} stays, because a setting of the owner refers to it")
-    if (MAIN_CF.key, "tls_server_sni_maps") in definitions or _names_table(look, ledger):
+    for ours, theirs in _partners(look, ledger):
+        definitions.add((MAIN_CF.key, ours))
+        notes.append(f"{ours} stays, because it belongs to {theirs}, which its owner has edited")
+        if _is_reloaded_by_us(look, "smtpd_tls_cert_file"):
+            definitions.add((HOOK.key, OUR_LINES))
+    others = referred(look, ledger)
+    definitions |= others.keys()
+    notes += others.values()
+    if (MAIN_CF.key, "tls_server_sni_maps") in definitions or names_table(look, ledger):
         files.add(TABLE.key)
     return Needed(frozenset(definitions), frozenset(files), tuple(notes))
 
 
 def breaks(draft: Draft, first_seen: Mapping[str, str]) -> tuple[str, ...]:
-    """Which services, set up by the owner since the first deploy, an undo would break, one sentence each.
+    """Which services and settings of the owner an undo would break, one sentence each.
 
     + draft: that of the undo
-    + first_seen: as for `needs`; empty if master.cf is not among them
+    + first_seen: as for `needs`; without master.cf, services are not judged
     """
-    if MASTER_CF.key not in first_seen:
-        return ()
-    return tuple(_broken(draft, first_seen))
+    found = [*_undefined(draft)]
+    if MASTER_CF.key in first_seen:
+        found += _broken(draft, first_seen)
+    return tuple(found)
 
 
 def set_up_since(look: Look, ledger: Ledger, first_seen: Mapping[str, str]) -> list[Service]:
     """The services that the owner has set up for logins since the first deploy.
 
-    These are smtpd services that the owner wants to offer logins, and that did not exist, or offered none,
-    before us. The arguments are those of `needs`.
+    These are smtpd services that offer logins by an edit of the owner, and that did not exist, or offered
+    none, before us. The arguments are those of `needs`.
     """
     first = {service.label: service for service in services(first_seen.get(MASTER_CF.key, ""))}
     default = defined_parameters(first_seen.get(MAIN_CF.key, "")).get(AUTH, "")
@@ -79,27 +86,36 @@ def set_up_since(look: Look, ledger: Ledger, first_seen: Mapping[str, str]) -> l
     for service in services(look.master_cf.content or ""):
         earlier = first.get(service.label)
         had_logins = earlier and _is_yes(earlier.effective_options.get(AUTH, default))
-        if service.command == "smtpd" and not had_logins and _offers_logins(look, ledger, service):
+        if service.command == "smtpd" and not had_logins and _wants_logins(look, ledger, service, earlier):
             found.append(service)
     return found
 
 
-def _offers_logins(look: Look, ledger: Ledger, service: Service) -> bool:
-    """Whether the owner wants the service to offer logins.
+def _wants_logins(look: Look, ledger: Ledger, service: Service, earlier: Service | None) -> bool:
+    """Whether an edit of the owner makes the service offer logins.
 
-    So it is if an option of the owner switches them on, or if the service inherits them from main.cf and an
-    option of the owner contains `permit_sasl_authenticated`.
+    An option of theirs switches them on; or the service inherits them from main.cf, and permits those who
+    have logged in: by an option of theirs, or, if it is new and open to others, by a list of main.cf.
     """
-    own = service.effective_options.get(AUTH)
-    ours = ledger.ours(MASTER_CF.key)
-    if own is not None:
-        return _is_yes(own) and f"{service.label}/{AUTH}" not in ours
-    theirs = [
-        value for name, value in service.effective_options.items() if f"{service.label}/{name}" not in ours
-    ]
-    definitions = {**look.parameters, **defined_parameters(look.main_cf.content or "")}
-    words = [word.lower() for value in theirs for word in elements(expanded(value, definitions))]
-    return _is_yes(look.parameters.get(AUTH, "")) and "permit_sasl_authenticated" in words
+    ours, known = ledger.ours(MASTER_CF.key), _definitions(look)
+    was = earlier.effective_options if earlier else {}
+    theirs = {
+        name: expanded(value, known)
+        for name, value in service.effective_options.items()
+        if f"{service.label}/{name}" not in ours and was.get(name) != value
+    }
+    if AUTH in service.effective_options:
+        return _is_yes(theirs.get(AUTH, "no"))
+    if not _is_yes(expanded(look.parameters.get(AUTH, ""), known)):
+        return False
+    values = [*theirs.values()]
+    if earlier is None and not is_smtpd_of_port_25(service) and not is_on_loopback(service):
+        values += [expanded(look.effective(service, name), known) for name in LISTS]
+    return any("permit_sasl_authenticated" in map(str.lower, elements(value)) for value in values)
+
+
+def _definitions(look: Look) -> dict[str, str]:
+    return {**look.parameters, **defined_parameters(look.main_cf.content or "")}
 
 
 def _inherited(look: Look, ledger: Ledger, service: Service) -> list[str]:
@@ -115,36 +131,38 @@ def _inherited(look: Look, ledger: Ledger, service: Service) -> list[str]:
 
 
 def _asks_listener(look: Look, service: Service) -> bool:
-    if look.effective(service, "smtpd_sasl_type").lower() != "dovecot":
+    known = _definitions(look)
+    if expanded(look.effective(service, "smtpd_sasl_type"), known).lower() != "dovecot":
         return False
-    return look.effective(service, "smtpd_sasl_path") in (AUTH_LISTENER, listener_path(look))
+    path = expanded(look.effective(service, "smtpd_sasl_path"), known).removeprefix("unix:")
+    return path in (AUTH_LISTENER, listener_path(look))
 
 
-def _referred(look: Look, ledger: Ledger) -> list[str]:
-    """The parameters that a removal would delete although a setting of the owner refers to them."""
-    values = [*_values_of_the_owner(look, ledger)]
-    return [
-        name
-        for name, one in ledger.ours(MAIN_CF.key).items()
-        if one.before is None and any(re.search(rf"\$(?:{name}\b|[({{]{name}\b)", value) for value in values)
-    ]
+def _partners(look: Look, ledger: Ledger) -> Iterator[tuple[str, str]]:
+    """Pairs of a parameter of ours and one of the owner's that name a certificate and its key."""
+    ours = ledger.ours(MAIN_CF.key)
+    theirs = ledger.of(MAIN_CF.key).keys() - ours.keys()
+    for pair in certificate_files.KEYS.items():
+        for one, other in (pair, pair[::-1]):
+            if one in ours and other in theirs:
+                yield one, other
 
 
-def _names_table(look: Look, ledger: Ledger) -> bool:
-    """Whether a setting of the owner names our SNI table."""
-    table = look.files[TABLE.key]
-    return any(table.path in value for value in _values_of_the_owner(look, ledger))
+def _is_reloaded_by_us(look: Look, name: str) -> bool:
+    """Whether our lines in certbot's hook are for the certificate that a parameter names."""
+    directory = look.parameters.get(name, "").rpartition("/")[0]
+    ours = BLOCK.search(look.files[HOOK.key].content or "")
+    return bool(directory and ours and directory in ours[0])
 
 
-def _values_of_the_owner(look: Look, ledger: Ledger) -> Iterator[str]:
-    parameters, options = ledger.ours(MAIN_CF.key), ledger.ours(MASTER_CF.key)
-    defined = defined_parameters(look.main_cf.content or "")
-    yield from (value for name, value in defined.items() if name not in parameters)
-    for service in services(look.master_cf.content or ""):
-        for name, value in service.effective_options.items():
-            # A service that is ours is deleted with the options that its owner has added.
-            if not {service.label, f"{service.label}/{name}"} & options.keys():
-                yield value
+def _undefined(draft: Draft) -> Iterator[str]:
+    coming = defined_parameters(draft.main_cf)
+    for _, name in referred(draft.look, draft.ledger):
+        if name not in coming:
+            yield (
+                f"an undo would delete {name}, although a setting of the owner refers to it: change that "
+                "setting first, or use remove.py, which keeps the parameter"
+            )
 
 
 def _broken(draft: Draft, first_seen: Mapping[str, str]) -> Iterator[str]:
