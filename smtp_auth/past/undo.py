@@ -52,7 +52,14 @@ def plan_of_undo(
     if refusals:
         return Plan(refusals=tuple(refusals))
     kind, first = undo_of(change.id for change in changes), changes[0]
-    return plan_back(draft, steps, kind, ledger_undone(first.ledger.before, draft, steps), first)
+    ledger = ledger_undone(first.ledger.before, _written(changes), draft, steps)
+    return plan_back(draft, steps, kind, ledger, first)
+
+
+def _written(changes: Sequence[PastChange]) -> dict[str, str]:
+    """Each file as the changes have written it last, by its key."""
+    entries = [(change, entry) for change in changes for entry in change.manifest["files"]]
+    return {entry["key"]: change.content_after(entry) or "" for change, entry in entries}
 
 
 def _take_back(draft: Draft, change: PastChange, steps: Sequence[Step]) -> Iterator[str]:

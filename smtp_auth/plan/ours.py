@@ -82,10 +82,11 @@ def ledger_after(draft: Draft, steps: Sequence[Step]) -> Ledger:
     return NOTHING if ledger.is_empty else ledger
 
 
-def ledger_undone(before: Ledger, draft: Draft, steps: Sequence[Step]) -> Ledger:
+def ledger_undone(before: Ledger, written: Mapping[str, str], draft: Draft, steps: Sequence[Step]) -> Ledger:
     """The ledger after an undo: what was ours before the changes that are undone; empty if that is nothing.
 
     + before: the ledger from before the first of these changes
+    + written: each file as these changes have written it last, by its key
     + draft: with the edits of the undo
     + steps: those of the deploy
     """
@@ -94,9 +95,24 @@ def ledger_undone(before: Ledger, draft: Draft, steps: Sequence[Step]) -> Ledger
         one, content = before.files.get(file.key), draft.content(file)
         if one:
             files[file.key] = one if one.written == _version(draft, file) else replace(one, is_edited=True)
-        definitions[file.key] = _compared((before,), service.definitions, file, content or "")
+        set_since = _set_since(written, service.definitions, file, draft)
+        ones = _compared((before,), service.definitions, file, content or "")
+        definitions[file.key] = {
+            name: one for name, one in ones.items() if one.is_theirs or name not in set_since
+        }
     ledger = Ledger(files, {key: ones for key, ones in definitions.items() if ones})
     return NOTHING if ledger.is_empty else ledger
+
+
+def _set_since(
+    written: Mapping[str, str], definitions: Definitions, file: ManagedFile, draft: Draft
+) -> set[str]:
+    """The definitions that the owner has set since, to what the undo would have restored."""
+    if file.key not in written:
+        return set()
+    texts = (draft.look.files[file.key].content or "", draft.content(file) or "", written[file.key])
+    present, coming, left = (definitions.read(file, text) for text in texts)
+    return {name for name in present if present[name] == coming.get(name) and present[name] != left.get(name)}
 
 
 def parts_of(name: str, definitions: Mapping[str, Definition]) -> list[str]:

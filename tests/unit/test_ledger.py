@@ -529,3 +529,23 @@ def test_a_parameter_that_was_commented_out_is_restored_in_a_file_with_other_lin
     assert effective(host.look) == before
     assert "#smtpd_tls_eccert_file" not in host.content(MAIN_CF)
     assert "\n" not in host.content(MAIN_CF).replace("\r\n", "")
+
+
+def test_what_an_owner_has_set_between_two_undos_is_theirs(host: Host) -> None:
+    host.deploy()
+    theirs = "permit_sasl_authenticated, reject"
+    host.undo()
+    change(host, MAIN_CF, lambda text: f"mua_client_restrictions = {theirs}\n{text}")
+    host.undo()
+    assert "submissions/inet" in effective(host.look)
+    host.remove()
+    assert effective(host.look)["mua_client_restrictions"] == theirs
+    assert "smtpd_sasl_type" not in effective(host.look)
+
+
+def test_a_service_of_ours_without_an_option_of_its_own_for_logins_is_ours(host: Host) -> None:
+    before = {key: file.content for key, file in host.look.files.items()}
+    host.deploy(submissions_options={"smtpd_sasl_auth_enable": None})
+    host.edit(MAIN_CF, host.content(MAIN_CF))
+    host.remove()
+    assert {key: file.content for key, file in host.look.files.items()} == before

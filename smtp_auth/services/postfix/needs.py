@@ -83,7 +83,10 @@ def set_up_since(look: Look, ledger: Ledger, first_seen: Mapping[str, str]) -> l
     first = {service.label: service for service in services(first_seen.get(MASTER_CF.key, ""))}
     default = defined_parameters(first_seen.get(MAIN_CF.key, "")).get(AUTH, "")
     found = []
+    ours = ledger.ours(MASTER_CF.key)
     for service in services(look.master_cf.content or ""):
+        if service.label in ours:
+            continue
         earlier = first.get(service.label)
         had_logins = earlier and _is_yes(earlier.effective_options.get(AUTH, default))
         if service.command == "smtpd" and not had_logins and _wants_logins(look, ledger, service, earlier):
