@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 KILLS, HISTORIES = "tests/unit/on_host/test_change.py", "tests/unit/test_histories.py"
 FILES = (KILLS, HISTORIES, *sorted({test.partition("::")[0] for test in SAMPLED}))
 
+HISTORY = "tests/fleet/test_histories.py::test_postfix_reads_what_it_would_have_read_without_us"
+
 
 @cache
 def collected(*options: str) -> tuple[Counter[str], str]:
@@ -74,6 +76,17 @@ def test_what_the_list_names_exists() -> None:
     for test in SAMPLED:
         path, _, function = test.partition("::")
         assert callable(getattr(import_module(path.removesuffix(".py").replace("/", ".")), function))
+
+
+def test_of_some_cases_those_are_taken_that_are_taken_of_all() -> None:
+    def cases(*words: str) -> list[str]:
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *words]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return [line for line in done.stdout.splitlines() if line.startswith(f"{HISTORY}[")]
+
+    some = cases(HISTORY)[1:]
+    taken = cases(HISTORY, "--sample", "a-commit")
+    assert cases(*some, "--sample", "a-commit") == [case for case in taken if case in some]
 
 
 @pytest.mark.parametrize("one_in", [1, 2, 4])
