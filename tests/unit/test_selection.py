@@ -31,8 +31,8 @@ def collected(*options: str) -> tuple[Counter[str], str]:
     return Counter(line.partition("[")[0] for line in lines), done.stdout
 
 
-def options_of(target: str, *words: str) -> list[str]:
-    """How a target of the Makefile calls pytest, without the folder of tests."""
+def commands_of(target: str, *words: str) -> list[str]:
+    """What a target of the Makefile runs, a line each."""
     if not shutil.which("make"):
         pytest.skip("no make here")
     done = subprocess.run(
@@ -44,7 +44,12 @@ def options_of(target: str, *words: str) -> list[str]:
         text=True,
         check=True,
     )
-    calls = [shlex.split(line) for line in done.stdout.splitlines() if "bin/pytest " in line]
+    return done.stdout.splitlines()
+
+
+def options_of(target: str, *words: str) -> list[str]:
+    """How a target of the Makefile calls pytest, without the folder of tests."""
+    calls = [shlex.split(line) for line in commands_of(target, *words) if "bin/pytest " in line]
     assert [call[1] for call in calls] == ["tests"]
     return calls[0][2:]
 
@@ -70,6 +75,13 @@ def test_make_test_leaves_out_nothing_but_what_is_on_the_list() -> None:
         assert taken[test] == everything[test] // sampled.one_in >= 1
         assert sampled.why in said
     assert "the same again: make test SAMPLE=a-commit;" in said
+
+
+def test_make_check_installs_no_debian_packages_and_make_test_does_before_the_check() -> None:
+    installs, checks = ("-m lab.packages", "-m tests.lint_on_host")
+    assert [line for line in commands_of("check") if installs in line] == []
+    order = [word for line in commands_of("test") for word in (installs, checks) if word in line]
+    assert order == [installs, checks]
 
 
 def test_what_the_list_names_exists() -> None:
