@@ -3,66 +3,71 @@
 
 Made from settings.py by `make group-data`."""
 
-# mail_domain, the mail domain, is required and has no default. Set it in the file of a domain's
-# group, as group_data/example_jp.py does.
+# mail_domain: required. The mail domain. Set it in the file of each group of hosts, as
+# group_data/example_jp.py does.
 
-# The name of the mail domain's Let's Encrypt certificate in certbot (its lineage, --cert-name), if
-# that is not the domain itself. With further domains: a dictionary of domain to lineage. None: each
-# lineage has the name of its domain.
+# What certbot calls the certificate (certbot certificates lists the names), if that is not the
+# domain. With further domains: a dictionary of domain to name.
 certificate_name = None
 
-# The name that mail programs connect to; the certificate must cover it. None: the host's name in the
+# The name that mail programs connect to. The certificate must cover it. None: the host's name in the
 # inventory.
 mail_hostname = None
 
-# Further mail domains on the same host, each with a lineage of its own. A client that asks for a name
-# gets the certificate that covers it (SNI), on port 465 and on port 25.
+# Further domains on the same host, each with a certificate of its own. A client that asks for a name
+# which one of these certificates covers gets that certificate (SNI), on ports 465 and 25.
 additional_domains: list[str] = []
 
-# The directory that contains the lineages.
+# The directory that holds the certificates' directories.
 letsencrypt_live = "/etc/letsencrypt/live"
 
-# TLS on port 25: "none", "may" (offered) or "encrypt" (required: servers without TLS cannot deliver
-# mail). None: at least offered, as in the guide; a host that already requires TLS keeps that.
+# TLS on port 25: "none", "may" (offered) or "encrypt" (demanded, which cuts off servers without TLS).
+# None: at least offered; a host that demands TLS already keeps that.
 smtpd_tls_security_level = None
 
-# Whether logins are offered on port 25, too. None: they are, as in the guide, and each run warns of
-# it once. True: the same without the warning. False: logins are offered on port 465 only. If a host's
-# owner has switched logins off for port 25 in master.cf, they stay off.
+# Whether logins are offered on port 25, too. None: they are, and each run warns of it once. True:
+# they are, without the warning. False: on port 465 alone. An owner's option in master.cf that
+# switches them off on port 25 stays.
 smtp_auth_on_port_25 = None
 
-# The oldest TLS version that is accepted where TLS is mandatory, above all on port 465: "TLSv1.2" or
-# "TLSv1.3". A host that is already stricter keeps its setting.
+# The oldest TLS version where TLS is mandatory, above all on port 465: "TLSv1.2" or "TLSv1.3". A
+# stricter host stays stricter.
 tls_minimum_version = "TLSv1.2"
 
-# Who may connect, greet, send and relay on port 465: lists of Postfix restrictions, for example
-# ["permit_sasl_authenticated", "reject"]. None: the host's own list is kept. If it has none, a safe
-# one is written: clients and relaying need a login, the other two lists are empty.
+# Who may connect on port 465: a list of Postfix restrictions. None keeps what the host defines; if it
+# defines none, clients must have logged in. Each element is one restriction with its arguments.
 mua_client_restrictions = None
+
+# The same for the HELO or EHLO command. If the host defines none, the list is empty.
 mua_helo_restrictions = None
+
+# The same for the sender's address. If the host defines none, the list is empty; on a host whose
+# main.cf binds senders to logins, a new service does so, too.
 mua_sender_restrictions = None
+
+# The same for relaying. If the host defines none, clients must have logged in.
 mua_relay_restrictions = None
 
-# Further -o options for the submissions service; they override those of the guide. For example
-# {"smtpd_milters": "inet:127.0.0.1:8891"}. The value None deletes an option.
+# Further options of the service on port 465, as in master.cf behind -o. They override those that are
+# written by default. None as a value deletes an option.
 submissions_options: dict[str, str | None] = {}
 
 # Which senders a login may use. Not supported yet: leave it None.
 sender_ownership = None
 
-# The units that certbot's deploy hook reloads after a renewal.
+# The systemd units that certbot's deploy hook reloads after a renewal. One of them must be postfix.
 certbot_reload_services = ["postfix"]
 
-# This key and those below are for `pytest tests/verify`. The file with the certificates that clients
-# trust, in PEM; None: the system's store.
+# For the verification: a file on this machine with the certificates that clients trust, in PEM. None:
+# the system's store.
 verify_ca_file = None
 
-# Which addresses it connects to from outside: "dns", every address that mail_hostname has in DNS, or
-# "ssh", the address that SSH uses, if the name is not in DNS yet.
+# Where the verification connects to: "dns", every address that mail_hostname has, or "ssh", the one
+# that SSH uses, as long as DNS does not name the host yet.
 verify_addresses = "dns"
 
-# For how many more days a certificate must be valid.
+# For the verification: how many days a certificate must still be valid.
 verify_days_left = 10
 
-# Within how many seconds port 465 must greet a mail program.
+# For the verification: within how many seconds port 465 must greet a mail program.
 verify_seconds = 5

@@ -1,8 +1,9 @@
 """What `make test` takes a part of, since all of it takes too long for every commit.
 
 `--sample WORD` takes one in so many parametrisations of each test of `SAMPLED`; the word decides which.
-`make test` gives the commit: the same commit takes the same again, and others take what one leaves out. `make
-test-all`, and pytest without the option, leave out nothing.
+`make test` gives the commit: the same commit takes the same again, also if only some of the cases are
+collected, and others take what one leaves out. `make test-all`, and pytest without the option, leave out
+nothing.
 """
 
 import hashlib
@@ -15,7 +16,7 @@ import pytest
 
 @dataclass(frozen=True)
 class Sampled:
-    """Why a test is not wholly part of `make test`, and how much of it is.
+    """Why a test with one parametrised argument is not wholly part of `make test`, and how much of it is.
 
     + one_in: of so many parametrisations, one is taken
     """
@@ -53,16 +54,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     word = config.getoption("--sample")
     if word is None:
         return
-    cases: dict[str, list[pytest.Item]] = defaultdict(list)
+    cases: dict[str, list[pytest.Function]] = defaultdict(list)
     for item in items:
         test = item.nodeid.partition("[")[0]
-        if test in SAMPLED:
+        if test in SAMPLED and isinstance(item, pytest.Function):
             cases[test].append(item)
     left_out = {
         item
         for test, its in cases.items()
-        for index, item in enumerate(its)
-        if not is_taken(index, SAMPLED[test].one_in, word)
+        for item in its
+        if not is_taken(_index(item), SAMPLED[test].one_in, word)
     }
     items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=list(left_out))
@@ -71,6 +72,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for test, its in cases.items()
         for line in (f"{test}: {SAMPLED[test].why}", *(_line(item, item in left_out) for item in its))
     ]
+
+
+def _index(item: pytest.Function) -> int:
+    """Its place among the values of the argument, because that is the same whatever is collected."""
+    (index,) = item.callspec.indices.values()
+    return index
 
 
 def _line(item: pytest.Item, left_out: bool) -> str:

@@ -3,10 +3,11 @@
 Every Perl package is read alone and as a part of what is sent, by Perl and by Perl::Critic (perlcriticrc says
 what that has to find). Programs and certbot's deploy hook are put together first, with a recorded host as
 their example: only then can `perl -c` and shellcheck tell what is missing. Prints one line per finding; exit
-status 1 where there is any.
+status 1 where there is any, or where Perl::Critic is missing.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -171,6 +172,9 @@ def _example() -> tuple[Settings, Look]:
 
 def main() -> int:
     """Print the findings; the exit status."""
+    if not shutil.which(PERLCRITIC[0]):
+        print("Perl::Critic is missing: apt-get install libperl-critic-perl", file=sys.stderr)
+        return 1
     found = list(findings())
     for line in found:
         print(line)

@@ -20,6 +20,9 @@ from smtp_auth.settings import Settings
 # Its name in preview and record.
 NAME = "Undo"
 
+# A refusal shows so many lines: an editor that changes all line ends edits the whole file.
+_MOST_LINES = 6
+
 
 def plan_of_undo(
     changes: Sequence[PastChange],
@@ -122,8 +125,8 @@ def _restore(
         lines = [line for part in found.edited for line in part] or [*changed_lines(written, present)]
         what = _told(draft.look.files[file.key], reasons, lines)
         yield (
-            f"{path} was edited after change {change.id}, and these edits conflict with the undo{what}: take "
-            "the edits back, or undo the change by hand"
+            f"{path} was edited after change {change.id}, and these edits conflict with the undo{what}: "
+            "restore what the change wrote there, or undo the change by hand"
         )
         return
     is_empty = before is None and not found.content.strip()
@@ -135,10 +138,16 @@ def _restore(
 
 
 def _told(file: File, reasons: Sequence[str], lines: Sequence[str]) -> str:
-    """The edits in parentheses; hidden if not everybody may read the file, which may contain secrets."""
+    """The edits in parentheses, of many lines the first.
+
+    They are hidden if not everybody may read the file, which may contain secrets.
+    """
     if not is_for_everybody(file.mode):
         return " (not shown, because not everybody may read the file)"
-    return f" ({'; '.join([*reasons, *(line.rstrip() for line in lines)])})"
+    shown = [*reasons, *(line.rstrip() for line in lines[:_MOST_LINES])]
+    if len(lines) > _MOST_LINES:
+        shown.append(f"… and {len(lines) - _MOST_LINES} more lines")
+    return f" ({'; '.join(shown)})"
 
 
 # -- what the service reads ---------------------------------------------------------------------------

@@ -110,7 +110,8 @@ def test_every_option_of_the_service_stands_on_the_page_of_sources() -> None:
 # -- data keys ----------------------------------------------------------------------------------------
 
 _DATA = (ROOT / "docs" / "data.md").read_text()
-_EXAMPLES = re.findall(r"^```python\n(.*?)^```$", _DATA, re.MULTILINE | re.DOTALL)
+_WHOLE = re.MULTILINE | re.DOTALL
+_EXAMPLES = re.findall(r"^```python\n(.*?)^```$", _DATA, _WHOLE)
 
 
 def test_every_data_key_has_its_section_and_its_default() -> None:
@@ -122,6 +123,16 @@ def test_every_data_key_has_its_section_and_its_default() -> None:
             continue
         written = sections[key.name].removeprefix("Default: `").removesuffix("`")
         assert ast.literal_eval(written) == key.metadata["default"], key.name
+
+
+def test_every_data_key_has_the_meaning_that_group_data_has() -> None:
+    sections = re.findall(
+        r"^### `(\w+)`\n\n(?:Default: [^\n]*\n\n|Required\. )(.*?)\n\n(?=```|#)", _DATA, _WHOLE
+    )
+    plain = {key: re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", text.replace("`", "")) for key, text in sections}
+    assert {key: " ".join(text.split()) for key, text in plain.items()} == {
+        key.name: key.metadata["meaning"] for key in fields(Settings)
+    }
 
 
 @pytest.mark.parametrize("example", _EXAMPLES)

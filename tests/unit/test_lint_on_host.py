@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from smtp_auth.on_host.packing import packages
-from tests.lint_on_host import Script, package_findings, perl_programs, program_findings
+from tests.lint_on_host import Script, main, package_findings, perl_programs, program_findings
 
 GOOD = "package SmtpAuth::Tried;\n\nuse strict;\nuse warnings;\n\nsub one { return 1 }\n\n1;\n"
 
@@ -54,3 +54,11 @@ def test_what_is_wrong_with_a_program_is_found(text: str, said: str) -> None:
 def test_every_package_is_sent_in_some_program() -> None:
     sent = "".join(program.text for program in perl_programs())
     assert [name for name in packages() if f"\npackage {name};\n" not in sent] == []
+
+
+def test_a_missing_perl_critic_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", "")
+    assert main() == 1
+    assert capsys.readouterr() == ("", "Perl::Critic is missing: apt-get install libperl-critic-perl\n")

@@ -19,6 +19,8 @@ ROOT = Path(__file__).parents[2]
 KILLS, HISTORIES = "tests/unit/on_host/test_change.py", "tests/unit/test_histories.py"
 FILES = (KILLS, HISTORIES, *sorted({test.partition("::")[0] for test in SAMPLED}))
 
+HISTORY = "tests/fleet/test_histories.py::test_postfix_reads_what_it_would_have_read_without_us"
+
 
 @cache
 def collected(*options: str) -> tuple[Counter[str], str]:
@@ -29,8 +31,8 @@ def collected(*options: str) -> tuple[Counter[str], str]:
     return Counter(line.partition("[")[0] for line in lines), done.stdout
 
 
-def options_of(target: str, *words: str) -> list[str]:
-    """How a target of the Makefile calls pytest, without the folder of tests."""
+def commands_of(target: str, *words: str) -> list[str]:
+    """What a target of the Makefile runs, a line each."""
     if not shutil.which("make"):
         pytest.skip("no make here")
     done = subprocess.run(
@@ -42,7 +44,12 @@ def options_of(target: str, *words: str) -> list[str]:
         text=True,
         check=True,
     )
-    calls = [shlex.split(line) for line in done.stdout.splitlines() if "bin/pytest " in line]
+    return done.stdout.splitlines()
+
+
+def options_of(target: str, *words: str) -> list[str]:
+    """How a target of the Makefile calls pytest, without the folder of tests."""
+    calls = [shlex.split(line) for line in commands_of(target, *words) if "bin/pytest " in line]
     assert [call[1] for call in calls] == ["tests"]
     return calls[0][2:]
 
@@ -70,10 +77,28 @@ def test_make_test_leaves_out_nothing_but_what_is_on_the_list() -> None:
     assert "the same again: make test SAMPLE=a-commit;" in said
 
 
+def test_make_check_installs_no_debian_packages_and_make_test_does_before_the_check() -> None:
+    installs, checks = ("-m lab.packages", "-m tests.lint_on_host")
+    assert [line for line in commands_of("check") if installs in line] == []
+    order = [word for line in commands_of("test") for word in (installs, checks) if word in line]
+    assert order == [installs, checks]
+
+
 def test_what_the_list_names_exists() -> None:
     for test in SAMPLED:
         path, _, function = test.partition("::")
         assert callable(getattr(import_module(path.removesuffix(".py").replace("/", ".")), function))
+
+
+def test_of_some_cases_those_are_taken_that_are_taken_of_all() -> None:
+    def cases(*words: str) -> list[str]:
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *words]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+        return [line for line in done.stdout.splitlines() if line.startswith(f"{HISTORY}[")]
+
+    some = cases(HISTORY)[1:]
+    taken = cases(HISTORY, "--sample", "a-commit")
+    assert cases(*some, "--sample", "a-commit") == [case for case in taken if case in some]
 
 
 @pytest.mark.parametrize("one_in", [1, 2, 4])

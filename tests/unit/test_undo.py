@@ -1,6 +1,7 @@
 """An undo restores what earlier changes replaced; edits of others stay, and refuse the host on conflict."""
 
 import json
+import re
 from dataclasses import replace
 
 import pytest
@@ -160,6 +161,16 @@ def test_an_edit_that_conflicts_with_the_undo_refuses_the_host(
     assert look.files[file.key].path in reason
     assert told in reason
     assert not plan.files
+
+
+def test_of_an_edit_of_many_lines_the_first_are_shown() -> None:
+    settings = wanted()
+    look, change = deployed(stock("3.10.5"), settings)
+    lines = content(look, MAIN_CF).splitlines()
+    (reason,) = plan_of_undo([change], settings, edited(look, MAIN_CF, "\n", "\r\n"), STEPS).refusals
+    shown, _, rest = reason.partition("; … and ")
+    assert [part[1:] for part in shown.partition(" (")[2].split("; ")] == lines[:6]
+    assert re.match(r"\d+ more lines\): restore what the change wrote there, or undo", rest)
 
 
 def test_a_directory_at_the_path_of_a_restored_file_refuses_the_host() -> None:
