@@ -549,3 +549,14 @@ def test_a_service_of_ours_without_an_option_of_its_own_for_logins_is_ours(host:
     host.edit(MAIN_CF, host.content(MAIN_CF))
     host.remove()
     assert {key: file.content for key, file in host.look.files.items()} == before
+
+
+def test_an_option_of_ours_moves_with_port_25_behind_postscreen(host: Host) -> None:
+    option = {"smtp/inet": {"smtpd_tls_security_level": "none"}}
+    change(host, MASTER_CF, lambda text: set_options(text, option))
+    host.deploy()
+    change(host, MASTER_CF, lambda text: text.replace("  -o smtpd_tls_security_level=may\n", "", 1))
+    passed = "smtpd pass - - y - - smtpd\n  -o smtpd_tls_security_level=may\n"
+    change(host, MASTER_CF, lambda text: text + passed)
+    host.remove()
+    assert effective(host.look)["smtpd/pass/smtpd_tls_security_level"] == "none"

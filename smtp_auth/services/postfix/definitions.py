@@ -70,13 +70,14 @@ class PostfixDefinitions(Definitions):
         names: dict[str, str] = {}
         labels = [name for name in present if not _split(name)[1]]
         for label in dict.fromkeys(_split(name)[0] for name in ours):
-            if label in present:
-                continue
             its = {name: one for name, one in ours.items() if _split(name)[0] == label}
+            # If postscreen has taken the place of port 25's smtpd, that is `smtpd pass` now.
+            if any(name in present for name in its):
+                continue
             found = [
                 other
                 for other in labels
-                if _port(other) == _port(label) and _is_same(its, present, label, other)
+                if other != label and _port(other) == _port(label) and _is_same(its, present, label, other)
             ]
             if len(found) == 1:
                 names |= {name: found[0] + name[len(label) :] for name in its}
@@ -97,7 +98,12 @@ def _split(name: str) -> tuple[str, str, str]:
 
 
 def _port(label: str) -> tuple[str, str]:
-    """The port and the type of a service, by its label; all names of a port give the same result."""
+    """The port and the type of a service, by its label; all names of a port give the same result.
+
+    The type `pass` is for port 25.
+    """
     name, _, kind = label.partition("/")
+    if kind == "pass":
+        return PORT_NAMES["smtp"], "inet"
     port = name.rpartition(":")[2]
     return PORT_NAMES.get(port, port), kind
