@@ -140,9 +140,10 @@ def _compared(
         names = definitions.renamed(file, ledger.ours(file.key), present)
         for old, one in ledger.of(file.key).items():
             name = names.get(old, old)
-            were_ours |= set() if one.is_theirs else {name}
             is_ours = not one.is_theirs and present.get(name) == one.written
-            if name not in found or (is_ours and found[name].is_theirs):
+            # What an unfinished change has not written yet is not edited.
+            if name not in found and (is_ours or ledger is ledgers[-1]):
+                were_ours |= set() if one.is_theirs else {name}
                 found[name] = replace(one, is_theirs=not is_ours)
     for name in were_ours:
         parts = parts_of(name, found)

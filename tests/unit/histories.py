@@ -11,6 +11,7 @@ from random import Random
 from typing import Any, Protocol
 
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
+from smtp_auth.postfix.logical_lines import ended
 from smtp_auth.postfix.main_cf import comment_out, defined_parameters, set_parameter
 from smtp_auth.postfix.master_cf import services, set_options
 from smtp_auth.services.certbot.block import BLOCK, HOOK
@@ -39,7 +40,8 @@ PARAMETERS: dict[str, tuple[str, ...]] = {
     SASL_PATH: ("inet:10.0.0.1:9", "private/owners"),
     "smtpd_tls_auth_only": ("no",),
     "smtpd_sasl_auth_enable": ("no",),
-    "smtpd_tls_mandatory_protocols": (">=TLSv1.3", "!SSLv2, !SSLv3"),
+    "owners_floor": (">=TLSv1.3", "!SSLv2, !SSLv3"),
+    "smtpd_tls_mandatory_protocols": ("$owners_floor", ">=TLSv1.3", "!SSLv2, !SSLv3"),
     "smtpd_tls_eccert_file": ("/etc/ssl/certs/ssl-cert-snakeoil.pem",),
     "cyrus_sasl_config_path": ("/etc/postfix/sasl2",),
     "mua_client_restrictions": ("permit_sasl_authenticated, check_client_access static:DUNNO, reject",),
@@ -80,6 +82,8 @@ class World:
     + parameters: the parameters that the owner sets, to the values for them
     + told: the history so far, for the message of a failed test
     + comments: options that the owner has added to a service of ours, and that must remain as comments
+    + is_deployed: whether there has been a deploy
+    + may_need: whether its owner has set up something since that needs what we have written
     + is_over: whether the history stops, because a removal kept what a service of the owner needs: then the
       host differs from its shadow
     """
@@ -90,6 +94,8 @@ class World:
     parameters: Mapping[str, tuple[str, ...]]
     told: list[str] = field(default_factory=list)
     comments: set[str] = field(default_factory=set)
+    is_deployed: bool = False
+    may_need: bool = False
     is_over: bool = False
 
     def both(self, file: ManagedFile, change: Callable[[str], str]) -> None:
@@ -114,6 +120,7 @@ def edit(world: World) -> None:
     doing = world.random.choice(EDITS)
     world.told.append(doing.__name__)
     doing(world)
+    world.may_need |= world.is_deployed and doing in _NEEDING
 
 
 def random_data(world: World, keys: Mapping[str, tuple[Any, ...]] = DATA) -> dict[str, Any]:
@@ -167,6 +174,9 @@ _OPTIONS = {
     "smtpd_sasl_auth_enable": ("yes", "no"),
     "smtpd_tls_security_level": ("none", "may"),
     "smtpd_soft_error_limit": ("7",),
+    "smtpd_recipient_restrictions": (
+        "permit_mynetworks,permit_sasl_authenticated,reject_unauth_destination",
+    ),
 }
 
 
@@ -265,10 +275,16 @@ def _delete_the_dropin(world: World) -> None:
         world.shadow = replace(with_file(world.shadow, DROPIN, content=None, mode=""), listener=None)
 
 
+def _leave_out_the_last_line_end(world: World) -> None:
+    if world.host.content(HOOK):
+        world.host.edit(HOOK, world.host.content(HOOK).rstrip("\n"))
+        world.on_shadow(HOOK, lambda text: text.rstrip("\n"))
+
+
 def _append_to_the_hook(world: World) -> None:
     line = f"logger renewed {world.random.random()}\n"
-    world.host.edit(HOOK, world.host.content(HOOK) + line)
-    world.on_shadow(HOOK, lambda text: (text or "#!/bin/sh\n") + line)
+    world.host.edit(HOOK, ended(world.host.content(HOOK)) + line)
+    world.on_shadow(HOOK, lambda text: ended(text or "#!/bin/sh\n") + line)
 
 
 EDITS = [
@@ -283,12 +299,17 @@ EDITS = [
     _rename_ours,
     _change_an_option_of_ours,
     _append_to_the_hook,
+    _leave_out_the_last_line_end,
     _add_an_option_on_465,
     _define_a_parameter_again,
     _edit_our_lines_in_the_hook,
     _edit_the_dropin,
     _delete_the_dropin,
 ]
+
+
+# After these, a removal may have to keep what a service of the owner needs.
+_NEEDING = (_set_an_option_of_port_25, _service_on_587, _replace_465, _change_an_option_of_ours)
 
 
 def hook_of_the_owner(look: Look) -> list[str]:

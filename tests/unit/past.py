@@ -132,6 +132,21 @@ class Host:
         settings = wanted(**data)
         return self._carry_out(plan_of(settings, self.look, STEPS), settings)
 
+    def lose_power(self, number: int, **data: Any) -> Plan:
+        """A deploy with these data keys that a power failure ends after so many of its files."""
+        settings, before = wanted(**data), self.look
+        plan = plan_of(settings, before, STEPS)
+        if not plan.refusals and plan.files:
+            torn = replace(plan, files=plan.files[: number % len(plan.files)])
+            # Its ID is never given again.
+            self.look, change = carried_out(before, torn, settings, 1000 + len(self.baseline))
+            entry = change.ledger
+            self.look = replace(
+                self.look, last_change=before.last_change, ledgers=(entry.after, entry.before)
+            )
+            self.baseline |= copies(before, change)
+        return plan
+
     def undo(self, changes: Sequence[PastChange] = ()) -> Plan:
         """An undo of the last change, or of these changes."""
         undone, settings = [*changes] or self.changes[-1:], wanted()

@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from operations import STEPS
+from smtp_auth.facts.ledger import Definition, Ledger, LedgerEntry, as_json
 from smtp_auth.facts.look import File, LastChange, Look, Socket, parse
 from smtp_auth.on_host.asking import look_command
 from smtp_auth.on_host.programs import look_program
@@ -670,3 +671,48 @@ def test_a_record_that_somebody_has_edited_says_what_it_says(host: Host) -> None
     last = host.look().last_change
     assert last is not None
     assert last.who == r"a\q@b as root"
+
+
+def _with_ledger(host: Host, change: str, outcome: str, name: str) -> None:
+    """A change on record, after which one definition of main.cf is ours."""
+    _on_record(host, change, outcome, host.postfix / "main.cf", "")
+    ledger = Ledger(definitions={"main_cf": {name: Definition(None, "1")}})
+    folder = host.folder / "record/changes" / change
+    (folder / "ledger.json").write_text(as_json(LedgerEntry(after=ledger)))
+
+
+def _names(look: Look) -> list[list[str]]:
+    """The definitions of main.cf in each ledger of a look."""
+    return [[*ledger.of("main_cf")] for ledger in look.ledgers]
+
+
+def test_the_ledger_is_that_of_the_last_live_change(host: Host) -> None:
+    assert _names(host.look()) == []
+    _with_ledger(host, "2026-11-22T10:15:00Z-0001", "live", "first")
+    _with_ledger(host, "2026-11-22T10:16:00Z-0002", "live", "second")
+    _with_ledger(host, "2026-11-22T10:17:00Z-0003", "put back", "third")
+    assert _names(host.look()) == [["second"]]
+
+
+@pytest.mark.parametrize("outcome", ["unfinished", "failed"])
+def test_the_ledger_of_a_change_that_may_have_left_files_counts_until_a_live_one(
+    host: Host, outcome: str
+) -> None:
+    _with_ledger(host, "2026-11-22T10:15:00Z-0001", "live", "first")
+    _with_ledger(host, "2026-11-22T10:16:00Z-0002", outcome, "torn")
+    # Another attempt, which was refused on the host.
+    _on_record(host, "2026-11-22T10:17:00Z-0003", "refused", host.postfix / "main.cf", "")
+    assert _names(host.look()) == [["torn"], []]
+    _with_ledger(host, "2026-11-22T10:18:00Z-0004", "live", "last")
+    assert _names(host.look()) == [["last"]]
+
+
+def test_a_live_change_without_its_ledger_is_told(host: Host) -> None:
+    _on_record(host, "2026-11-22T10:15:00Z-0001", "live", host.postfix / "main.cf", "")
+    assert not host.look().has_ledger
+
+
+def test_a_file_that_does_not_exist_is_where_its_directory_is(host: Host) -> None:
+    place = host.postfix.rename(host.postfix.with_name("elsewhere"))
+    host.postfix.symlink_to(place)
+    assert host.look().files["sni"].real_path == str(place / "smtp_auth_sni")
