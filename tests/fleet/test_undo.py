@@ -105,7 +105,7 @@ def test_an_edit_where_something_would_come_back_refuses_that_host_alone(stock: 
     before = files(edited)
     done = program(stock, UNDO)
     assert done.status == 1
-    assert "smtpd_tls_auth_only is no and no longer yes" in done.output
+    assert "smtpd_tls_auth_only is now no instead of yes" in done.output
     assert files(edited) == before
     assert files(other)["etc/dovecot/conf.d/99-postfix-smtp-auth.conf"] is None
 
