@@ -9,7 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from lab.command import LabError, wait_until
 from lab.lab import Lab
+
+# Seconds for the processes of a program that was killed to end.
+_PATIENCE = 60
 
 
 @contextmanager
@@ -38,6 +42,18 @@ def watched(root: Path) -> Iterator[None]:
     watch.stdin.close()
 
 
+def is_down(root: Path) -> bool:
+    """Take down the lab of a checkout; whether that was possible.
+
+    What the killed program had started may still run for a moment, and use what has to be removed.
+    """
+    try:
+        Lab(root).down()
+    except (LabError, OSError):
+        return False
+    return True
+
+
 if __name__ == "__main__":
     sys.stdin.read()
-    Lab(Path(sys.argv[1])).down()
+    wait_until(lambda: is_down(Path(sys.argv[1])), "the lab is down", _PATIENCE)

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from lab.command import wait_until
+from lab.command import LabError, wait_until
 from lab.fixtures import ROOT
-from lab.watch import watched
+from lab.watch import is_down, watched
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root takes a lab down")
 
 PROGRAM = """
 import pathlib, sys
-from lab.watch import watched
+from lab.watch import is_down, watched
 with watched(pathlib.Path(sys.argv[1])):
     print("inside", flush=True)
     sys.stdin.read()
@@ -58,3 +58,16 @@ def test_after_an_exception_it_is_taken_down(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), watched(tmp_path):
         raise KeyboardInterrupt
     wait_until(lambda: not folder.exists(), "the end of the lab")
+
+
+def test_what_uses_the_lab_for_a_moment_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = iter([LabError("target is busy"), OSError("device or resource busy"), None])
+
+    def down(_lab: object) -> None:
+        if trouble := next(busy):
+            raise trouble
+
+    monkeypatch.setattr("lab.watch.Lab.down", down)
+    assert [is_down(tmp_path) for _ in range(3)] == [False, False, True]
