@@ -195,13 +195,15 @@ def _plan_of_deploy(draft: Draft, steps: Sequence[Step], warnings: tuple[str, ..
 
 def _give_back_what_nobody_asks_for(draft: Draft, steps: Sequence[Step]) -> None:
     """Restore the earlier values of definitions that earlier data asked for and the present data does not."""
-    kept: dict[tuple[str, str], str] = {}
-    for service in services_of(steps):
-        kept |= service.referred(draft.look, draft.ledger)
     unclaimed = {
         key: [name for name in draft.ledger.ours(key) if (key, name) not in draft.claimed]
         for key in draft.ledger.definitions
     }
+    if not any(unclaimed.values()):
+        return
+    kept: dict[tuple[str, str], str] = {}
+    for service in services_of(steps):
+        kept |= service.referred(draft.look, draft.ledger)
     for key, names in unclaimed.items():
         for name in [name for name in names if (key, name) in kept]:
             names.remove(name)
