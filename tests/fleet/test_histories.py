@@ -95,6 +95,7 @@ class _History:
 
     def _deploy(self) -> None:
         done = deploy([self.host], data=random_data(self.world, _DATA))
+        self.world.is_deployed = True
         # An edit of the owner may make a deploy refuse the host.
         assert done.status == 0 or ": 1 refused" in done.report, (self.world.told, done.output)
 

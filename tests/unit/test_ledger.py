@@ -560,3 +560,16 @@ def test_an_option_of_ours_moves_with_port_25_behind_postscreen(host: Host) -> N
     change(host, MASTER_CF, lambda text: text + passed)
     host.remove()
     assert effective(host.look)["smtpd/pass/smtpd_tls_security_level"] == "none"
+
+
+def test_a_setting_from_before_us_is_without_a_parameter_again(host: Host) -> None:
+    options = "  -o smtpd_tls_wrappermode=yes\n  -o smtpd_client_restrictions=$mua_client_restrictions\n"
+    change(host, MASTER_CF, lambda text: f"{text}submissions inet n - y - - smtpd\n{options}")
+    before = effective(host.look)
+    host.deploy()
+    assert not host.undo().refusals
+    assert effective(host.look) == before
+    host.deploy()
+    change(host, MAIN_CF, lambda text: f"# a comment\n{text}")
+    host.remove()
+    assert effective(host.look) == before

@@ -54,7 +54,7 @@ def needs(look: Look, ledger: Ledger, first_seen: Mapping[str, str]) -> Needed:
         notes.append(f"{ours} stays, because it belongs to {theirs}, which its owner has edited")
         if _is_reloaded_by_us(look, "smtpd_tls_cert_file"):
             definitions.add((HOOK.key, OUR_LINES))
-    others = referred(look, ledger)
+    others = referred(look, ledger, first_seen)
     definitions |= others.keys()
     notes += others.values()
     if (MAIN_CF.key, "tls_server_sni_maps") in definitions or names_table(look, ledger):
@@ -68,7 +68,7 @@ def breaks(draft: Draft, first_seen: Mapping[str, str]) -> tuple[str, ...]:
     + draft: that of the undo
     + first_seen: as for `needs`; without master.cf, services are not judged
     """
-    found = [*_undefined(draft)]
+    found = [*_undefined(draft, first_seen)]
     if MASTER_CF.key in first_seen:
         found += _broken(draft, first_seen)
     return tuple(found)
@@ -158,9 +158,9 @@ def _is_reloaded_by_us(look: Look, name: str) -> bool:
     return bool(directory and ours and directory in ours[0])
 
 
-def _undefined(draft: Draft) -> Iterator[str]:
+def _undefined(draft: Draft, first_seen: Mapping[str, str]) -> Iterator[str]:
     coming = defined_parameters(draft.main_cf)
-    for _, name in referred(draft.look, draft.ledger):
+    for _, name in referred(draft.look, draft.ledger, first_seen):
         if name not in coming:
             yield (
                 f"an undo would delete {name}, although a setting of the owner refers to it: change that "
