@@ -10,6 +10,7 @@ from functools import cached_property
 from smtp_auth.facts.decode import decode
 from smtp_auth.facts.ledger import Ledger
 from smtp_auth.facts.ledger import parse as parse_ledger
+from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import Service, submissions_services
 
 
@@ -185,6 +186,11 @@ class Look:
     def submissions_services(self) -> list[Service]:
         """The services on port 465 in master.cf. Raises a `ValueError` that quotes a broken line."""
         return submissions_services(self.master_cf.content or "")
+
+    @property
+    def definitions(self) -> dict[str, str]:
+        """What a `$name` in a value of Postfix's stands for, as far as the look tells."""
+        return {**self.parameters, **defined_parameters(self.main_cf.content or "")}
 
     def effective(self, service: Service, name: str) -> str:
         """A parameter's value for a service: from its own option, else from main.cf, else empty."""

@@ -38,7 +38,7 @@ def plan_of_removal(record: Record, settings: Settings, look: Look, steps: Seque
     earlier = first_seen(record.baseline, ledger)
     needed = _needed(look, ledger, earlier, steps)
     whole = _restored_whole(look, ledger, earlier, needed, steps)
-    refusals = tuple(_without_copy(look, whole, ledger, earlier, steps))
+    refusals = tuple(_without_copy(look, whole, ledger, earlier))
     if refusals:
         return Plan(refusals=refusals)
     draft = Draft(settings, look, ledger=ledger, discreet=True)
@@ -71,11 +71,10 @@ def _restored_whole(
     look: Look, ledger: Ledger, earlier: Mapping[str, str], needed: Needed, steps: Sequence[Step]
 ) -> list[ManagedFile]:
     """The files that are restored as a whole, as they were before us."""
-    partly = {*needed.files, *(key for key, _ in needed.definitions)}
     found = []
     for service, file in files_of_services(steps):
         one = ledger.files.get(file.key)
-        if one is None or not one.is_ours or one.is_edited or file.key in partly:
+        if one is None or not one.is_ours or one.is_edited or file.key in needed.in_files:
             continue
         # If the copy is missing, the definitions in the file are restored one by one.
         if file.key in earlier or not one.before.sha256 or not service.definitions.covers(file):
@@ -87,11 +86,7 @@ def _restored_whole(
 
 
 def _without_copy(
-    look: Look,
-    whole: Sequence[ManagedFile],
-    ledger: Ledger,
-    earlier: Mapping[str, str],
-    steps: Sequence[Step],
+    look: Look, whole: Sequence[ManagedFile], ledger: Ledger, earlier: Mapping[str, str]
 ) -> Iterator[str]:
     for file in whole:
         if ledger.files[file.key].before.sha256 and file.key not in earlier:
@@ -115,12 +110,11 @@ def _restore_modes(
     draft: Draft, ledger: Ledger, whole: Sequence[ManagedFile], needed: Needed, steps: Sequence[Step]
 ) -> None:
     """Restore the mode of files that were there before us and are restored in part."""
-    needing = {*needed.files, *(key for key, _ in needed.definitions)}
     for service, file in files_of_services(steps):
         one, content = ledger.files.get(file.key), draft.content(file)
         if one is None or content is None or file in whole or not service.definitions.covers(file):
             continue
-        if one.before.mode and draft.mode(file) == one.written.mode and file.key not in needing:
+        if one.before.mode and draft.mode(file) == one.written.mode and file.key not in needed.in_files:
             draft.begin(one.step)
             draft.write(file, content, mode=one.before.mode)
 
@@ -129,9 +123,10 @@ def _delete_empty(draft: Draft, ledger: Ledger, steps: Sequence[Step]) -> None:
     """Delete files that we have added, if nothing of their owner's is left in them."""
     for service, file in files_of_services(steps):
         one, content = ledger.files.get(file.key), draft.content(file)
-        is_added = one is not None and one.is_ours and not one.before.sha256
-        if is_added and content is not None and service.definitions.is_empty(file, content):
-            draft.begin(one.step if one else "")
+        if one is None or content is None or not one.is_ours or one.before.sha256:
+            continue
+        if service.definitions.is_empty(file, content):
+            draft.begin(one.step)
             draft.remove(file)
 
 

@@ -36,8 +36,9 @@ def give_back(
                 continue
             before = draft.content(file) or ""
             content = service.definitions.restored(file, before, its)
+            left = service.definitions.read(file, content)
             for name, value in service.definitions.read(file, before).items():
-                if name not in its and name not in service.definitions.read(file, content):
+                if name not in its and name not in left:
                     told = f"{name} = {value}" if is_for_everybody(draft.mode(file)) else name
                     draft.note(f"{told} remains as a comment, because its owner has added it")
             if reason:

@@ -30,7 +30,7 @@ def ledger_now(look: Look, steps: Sequence[Step]) -> Ledger:
         if service.definitions.covers(file):
             content = look.files[file.key].content or ""
             definitions[file.key] = _compared(look.ledgers, service.definitions, file, content)
-    return Ledger(files, {key: ones for key, ones in definitions.items() if ones})
+    return _ledger(files, definitions)
 
 
 def without_ours(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Look:
@@ -78,7 +78,7 @@ def ledger_after(draft: Draft, steps: Sequence[Step]) -> Ledger:
         files[file.key] = _file_after(draft, service.definitions, file)
         if service.definitions.covers(file):
             definitions[file.key] = _definitions_after(draft, service.definitions, file)
-    ledger = Ledger(files, {key: ones for key, ones in definitions.items() if ones})
+    ledger = _ledger(files, definitions)
     return NOTHING if ledger.is_empty else ledger
 
 
@@ -100,24 +100,17 @@ def ledger_undone(before: Ledger, written: Mapping[str, str], draft: Draft, step
         definitions[file.key] = {
             name: one for name, one in ones.items() if one.is_theirs or name not in set_since
         }
-    ledger = Ledger(files, {key: ones for key, ones in definitions.items() if ones})
+    ledger = _ledger(files, definitions)
     return NOTHING if ledger.is_empty else ledger
-
-
-def _set_since(
-    written: Mapping[str, str], definitions: Definitions, file: ManagedFile, draft: Draft
-) -> set[str]:
-    """The definitions that the owner has set since, to what the undo would have restored."""
-    if file.key not in written:
-        return set()
-    texts = (draft.look.files[file.key].content or "", draft.content(file) or "", written[file.key])
-    present, coming, left = (definitions.read(file, text) for text in texts)
-    return {name for name in present if present[name] == coming.get(name) and present[name] != left.get(name)}
 
 
 def parts_of(name: str, definitions: Mapping[str, Definition]) -> list[str]:
     """The names of a definition's parts: `submissions/inet/syslog_name` is a part of `submissions/inet`."""
     return [other for other in definitions if other.startswith(f"{name}/")]
+
+
+def _ledger(files: Mapping[str, LedgerFile], definitions: Mapping[str, Mapping[str, Definition]]) -> Ledger:
+    return Ledger(files, {key: ones for key, ones in definitions.items() if ones})
 
 
 def _file_now(look: Look, file: ManagedFile) -> LedgerFile | None:
@@ -152,6 +145,17 @@ def _compared(
     return {
         name: one for name, one in found.items() if not (one.is_theirs and present.get(name) == one.before)
     }
+
+
+def _set_since(
+    written: Mapping[str, str], definitions: Definitions, file: ManagedFile, draft: Draft
+) -> set[str]:
+    """The definitions that the owner has set since, to what the undo would have restored."""
+    if file.key not in written:
+        return set()
+    texts = (draft.look.files[file.key].content or "", draft.content(file) or "", written[file.key])
+    present, coming, left = (definitions.read(file, text) for text in texts)
+    return {name for name in present if present[name] == coming.get(name) and present[name] != left.get(name)}
 
 
 def _definitions_after(draft: Draft, definitions: Definitions, file: ManagedFile) -> dict[str, Definition]:

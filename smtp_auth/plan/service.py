@@ -63,6 +63,11 @@ class Needed:
     files: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
 
+    @property
+    def in_files(self) -> frozenset[str]:
+        """The keys of the files in which something must stay."""
+        return self.files | {key for key, _ in self.definitions}
+
 
 def _needs_nothing(_look: Look, _ledger: Ledger, _first_seen: Mapping[str, str]) -> Needed:
     return Needed()

@@ -23,6 +23,7 @@ from tests.unit.histories import (
     differences,
     edit,
     hook_of_the_owner,
+    play,
     random_data,
 )
 from tests.unit.past import with_effective_parameters
@@ -83,10 +84,7 @@ class _History:
         acts: list[Callable[[], None]] = [self._deploy, self._deploy, self._edit, self._edit]
         acts += [self._undo, self._remove]
         self._deploy()
-        for _ in range(self.world.random.randrange(2, 5)):
-            self.world.random.choice(acts)()
-            if self.world.is_over:
-                break
+        play(self.world, acts, self.world.random.randrange(2, 5))
         self._remove()
         self._compare()
 

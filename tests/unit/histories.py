@@ -5,7 +5,7 @@ theirs, the shadow gets it, too. After a removal, the host must be equal to its 
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any, Protocol
@@ -113,6 +113,14 @@ def begin(world: World) -> None:
     """Make some edits of the owner before the first deploy."""
     for _ in range(world.random.choice((0, 0, 1, 2))):
         edit(world)
+
+
+def play(world: World, acts: Sequence[Callable[[], None]], number: int) -> None:
+    """Do so many of these acts, chosen at random, or fewer if the history is over."""
+    for _ in range(number):
+        world.random.choice(acts)()
+        if world.is_over:
+            break
 
 
 def edit(world: World) -> None:

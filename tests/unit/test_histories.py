@@ -15,6 +15,7 @@ from tests.unit.histories import (
     edit,
     hook_of_the_owner,
     is_mine,
+    play,
     random_data,
 )
 from tests.unit.past import Host, with_effective_parameters
@@ -46,10 +47,7 @@ class _History:
         begin(self.world)
         acts: list[Callable[[], None]] = [self._deploy, self._deploy, self._edit, self._edit]
         acts += [self._undo, self._remove, self._lose_power]
-        for _ in range(self.world.random.randrange(1, 6)):
-            self.world.random.choice(acts)()
-            if self.world.is_over:
-                break
+        play(self.world, acts, self.world.random.randrange(1, 6))
         self._remove()
         self._compare()
 

@@ -100,7 +100,7 @@ def _wants_logins(look: Look, ledger: Ledger, service: Service, earlier: Service
     An option of theirs switches them on; or the service inherits them from main.cf, and permits those who
     have logged in: by an option of theirs, or, if it is new and open to others, by a list of main.cf.
     """
-    ours, known = ledger.ours(MASTER_CF.key), _definitions(look)
+    ours, known = ledger.ours(MASTER_CF.key), look.definitions
     was = earlier.effective_options if earlier else {}
     theirs = {
         name: expanded(value, known)
@@ -117,10 +117,6 @@ def _wants_logins(look: Look, ledger: Ledger, service: Service, earlier: Service
     return any("permit_sasl_authenticated" in map(str.lower, elements(value)) for value in values)
 
 
-def _definitions(look: Look) -> dict[str, str]:
-    return {**look.parameters, **defined_parameters(look.main_cf.content or "")}
-
-
 def _inherited(look: Look, ledger: Ledger, service: Service) -> list[str]:
     """The parameters of ours that the service inherits from main.cf."""
     own, ours = service.effective_options, ledger.ours(MAIN_CF.key)
@@ -134,7 +130,7 @@ def _inherited(look: Look, ledger: Ledger, service: Service) -> list[str]:
 
 
 def _asks_listener(look: Look, service: Service) -> bool:
-    known = _definitions(look)
+    known = look.definitions
     if expanded(look.effective(service, "smtpd_sasl_type"), known).lower() != "dovecot":
         return False
     path = expanded(look.effective(service, "smtpd_sasl_path"), known).removeprefix("unix:")

@@ -37,8 +37,7 @@ def referred(
 
 def names_table(look: Look, ledger: Ledger) -> bool:
     """Whether a setting of the owner names our SNI table. The arguments are those of `referred`."""
-    known = {**look.parameters, **defined_parameters(look.main_cf.content or "")}
-    path = look.files[TABLE.key].path
+    known, path = look.definitions, look.files[TABLE.key].path
     return any(path in expanded(value, known) for value in _of_the_owner(look, ledger).values())
 
 

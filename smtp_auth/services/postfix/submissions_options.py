@@ -260,7 +260,7 @@ def _definitions(settings: Settings, look: Look) -> dict[str, str]:
     for key, safe in SAFE_RESTRICTIONS.items():
         asked = _asked(settings, key)
         mua[key] = ", ".join(asked) if asked is not None else _defined(look).get(key, safe)
-    return {**look.parameters, **_defined(look), **mua}
+    return {**look.definitions, **mua}
 
 
 def _asked(settings: Settings, key: str) -> tuple[str, ...] | None:
