@@ -44,6 +44,15 @@ def test_ten_renewals_cost_no_connection_no_login_and_no_message(
         )
 
 
+def _served(host: LabHost) -> str:
+    """What port 465 serves; if it does not answer, the error has what Postfix has logged."""
+    try:
+        return served(host, SUBMISSIONS, host.name)
+    except OSError as error:
+        error.add_note(host.run("journalctl --quiet --lines=200 --unit='postfix*'").stdout)
+        raise
+
+
 def _renew_under_load(host: LabHost, ca: Path) -> Traffic:
     traffic = Traffic()
     with ThreadPoolExecutor(len(PROGRAMS)) as pool:
@@ -55,7 +64,7 @@ def _renew_under_load(host: LabHost, ca: Path) -> Traffic:
                 host.renew()
                 now = on_disk(host, host.domain)
                 assert now != before
-                assert served(host, SUBMISSIONS, host.name) == now
+                assert _served(host) == now
         finally:
             traffic.stop.set()
         for program in programs:
