@@ -25,9 +25,10 @@ letsencrypt_live = "/etc/letsencrypt/live"
 # None: at least offered; a host that demands TLS already keeps that.
 smtpd_tls_security_level = None
 
-# Whether logins are offered on port 25, too. None: they are, and each run warns of it once. True:
-# they are, without the warning. False: on port 465 alone. An owner's option in master.cf that
-# switches them off on port 25 stays.
+# Whether logins are offered on port 25, too. None: they are, unless a login could do more there than
+# on port 465, and each run warns of it once. True: they are, without the warning. False: not on port
+# 25; other services keep theirs. An owner's option in master.cf that switches them off on port 25
+# stays.
 smtp_auth_on_port_25 = None
 
 # The oldest TLS version where TLS is mandatory, above all on port 465: "TLSv1.2" or "TLSv1.3". A

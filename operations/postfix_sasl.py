@@ -1,22 +1,25 @@
 """SMTP AUTH, Postfix side: SASL through Dovecot's auth listener (main.cf)."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
+from smtp_auth.facts.look import Look
 from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.step import Step
-from smtp_auth.postfix.master_cf import (
-    PORT_25_NAMES,
-    SUBMISSIONS_NAMES,
-    port_25_services,
-    services,
-)
+from smtp_auth.postfix.master_cf import port_25_services
 from smtp_auth.runs.operation import take_part
-from smtp_auth.services.dovecot.listener import AUTH_LISTENER
 from smtp_auth.services.postfix import POSTFIX
-from smtp_auth.services.postfix.logins import AUTH
+from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT
+from smtp_auth.services.postfix.login_rules import AUTH, offers_logins
+from smtp_auth.services.postfix.logins import Difference, differences, is_on_in_main_cf
+from smtp_auth.services.postfix.other_services import (
+    AUTH_ONLY,
+    kept,
+    services_that_move_to_dovecot,
+    services_with_cyrus,
+)
 from smtp_auth.settings import Settings
 
 
@@ -44,45 +47,64 @@ def sasl(present: bool = True) -> Generator[PyinfraCommand, None, None]:
 
 
 def edit(draft: Draft) -> None:
-    """Set the guide's four parameters, and comment out the parameter of Cyrus SASL."""
-    draft.set_parameters(
-        {"cyrus_sasl_config_path": None}, "Postfix checks logins with Dovecot, not Cyrus SASL"
-    )
-    draft.set_parameters(
-        {
-            "smtpd_sasl_type": "dovecot",
-            "smtpd_sasl_path": AUTH_LISTENER,
-            AUTH: "no" if draft.settings.smtp_auth_on_port_25 is False else "yes",
-            "smtpd_tls_auth_only": "yes",
-        }
-    )
-    options = {
-        service: service.effective_options[AUTH]
-        for service in port_25_services(draft.owners.master_cf.content or "")
-        if AUTH in service.effective_options
-    }
-    if draft.settings.smtp_auth_on_port_25 is False:
-        offering = {service.label: {AUTH: "no"} for service, value in options.items() if value != "no"}
-        draft.set_options(offering, "logins are offered on port 465 only")
-        _tell_who_inherits(draft)
-        return
-    for service in (service for service, value in options.items() if value == "no"):
-        draft.note(f"{service.name} keeps its {AUTH}=no in master.cf, so it offers no logins on port 25")
+    """Set the guide's parameters, and the options that keep the logins of other services as they are."""
+    settings, owners = draft.settings, draft.owners
+    cyrus = services_with_cyrus(settings, owners)
+    if cyrus:
+        draft.note(f"cyrus_sasl_config_path stays, because {', '.join(cyrus)} checks logins with Cyrus SASL")
+    else:
+        draft.set_parameters(
+            {"cyrus_sasl_config_path": None}, "Postfix checks logins with Dovecot, not Cyrus SASL"
+        )
+    for name in services_that_move_to_dovecot(settings, owners):
+        draft.note(
+            f"{name} checks logins with Dovecot from now on, because it takes smtpd_sasl_type from main.cf"
+        )
+    draft.set_parameters({**ASKS_DOVECOT, **_switched(draft), AUTH_ONLY: "yes"})
+    for one in kept(settings, owners):
+        draft.set_options({one.service.label: one.options}, one.reason)
+    for service in port_25_services(owners.master_cf.content or ""):
+        if settings.smtp_auth_on_port_25 is False:
+            if offers_logins(owners, service) and AUTH in service.effective_options:
+                draft.set_options({service.label: {AUTH: "no"}}, "logins are offered on port 465 only")
+        elif AUTH in service.effective_options and not offers_logins(owners, service):
+            draft.note(f"{service.name} keeps its {AUTH}=no in master.cf, so it offers no logins on port 25")
 
 
-def _tell_who_inherits(draft: Draft) -> None:
-    """Note which other services lose the logins that main.cf offered, for example a service on port 587."""
-    if draft.look.parameters[AUTH] != "yes":
+def _switched(draft: Draft) -> dict[str, str]:
+    """Whether main.cf switches logins on; empty if it stays as it is."""
+    settings, owners = draft.settings, draft.owners
+    is_on = is_on_in_main_cf(settings, owners)
+    if is_on or settings.smtp_auth_on_port_25 is False:
+        return {AUTH: "yes" if is_on else "no"}
+    for one in differences(settings, owners):
+        reason = _unlimited(one) if one.unlimited else _would_reject_strangers(one)
+        draft.note(f"logins stay off on port 25: {reason}")
+    return {}
+
+
+def _unlimited(one: Difference) -> str:
+    missing = ", ".join(one.unlimited)
+    return f"{one.service.name} would not limit them as {one.limited} on port 465 does ({missing})"
+
+
+def _would_reject_strangers(one: Difference) -> str:
+    return f"with them, {one.service.name} would reject mail from others, too ({', '.join(one.strangers)})"
+
+
+def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
+    if not settings.smtp_auth_on_port_25:
         return
-    for service in services(draft.master_cf):
-        is_smtpd = service.type == "inet" and service.command == "smtpd"
-        is_other = service.port not in (*SUBMISSIONS_NAMES, *PORT_25_NAMES)
-        if is_smtpd and is_other and AUTH not in service.effective_options:
-            draft.note(f"{service.name} offers no logins any more, because it takes {AUTH} from main.cf")
+    for one in differences(settings, look):
+        if one.unlimited:
+            yield (
+                f"smtp_auth_on_port_25 = True, but {_unlimited(one)}: give {one.service.name} the same, or "
+                "set smtp_auth_on_port_25 to False"
+            )
 
 
 def _parameters(_settings: Settings) -> tuple[str, ...]:
-    return ("smtpd_sasl_type", "smtpd_sasl_path", AUTH, "smtpd_tls_auth_only")
+    return ("cyrus_sasl_config_path", *ASKS_DOVECOT, AUTH, AUTH_ONLY)
 
 
 STEP = Step(
@@ -91,4 +113,5 @@ STEP = Step(
     service=POSTFIX,
     edit=edit,
     parameters=_parameters,
+    obstacles=_obstacles,
 )

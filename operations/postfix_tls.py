@@ -10,6 +10,7 @@ from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.step import Step
 from smtp_auth.postfix import tls_protocols
 from smtp_auth.postfix.master_cf import port_25_services
+from smtp_auth.postfix.parameters import is_yes
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.certbot import certificates
 from smtp_auth.services.postfix import POSTFIX, certificate_files
@@ -77,7 +78,7 @@ def _wanted(settings: Settings, look: Look) -> dict[str, str | None]:
     lineage = settings.lineage(settings.mail_domain)
     present = look.parameters["smtpd_tls_security_level"]
     # Postfix uses this older parameter if smtpd_tls_security_level is empty.
-    if not present and look.parameters.get("smtpd_enforce_tls") == "yes":
+    if not present and is_yes(look.parameters.get("smtpd_enforce_tls", "no")):
         present = "encrypt"
     return {
         "smtpd_tls_key_file": f"{lineage}/privkey.pem",

@@ -12,14 +12,15 @@ from smtp_auth.plan.step import Step
 from smtp_auth.postfix.lists import elements
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import LOOPBACK, Service, add_submissions_service, submissions_services
-from smtp_auth.postfix.parameters import came_with, nearest
+from smtp_auth.postfix.parameters import came_with, is_yes, nearest
+from smtp_auth.postfix.restrictions import LISTS_OF_A_MESSAGE, lets_only_certain_logins_relay
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.postfix import POSTFIX
+from smtp_auth.services.postfix.guide_options import GUIDE_OPTIONS, LISTS, SAFE_RESTRICTIONS
+from smtp_auth.services.postfix.login_rules import models_of, rules_of
+from smtp_auth.services.postfix.submissions_lists import GUIDE, MAIN_CF, MODEL, SERVICE
 from smtp_auth.services.postfix.submissions_options import (
-    GUIDE_OPTIONS,
     INHERITED,
-    LISTS,
-    SAFE_RESTRICTIONS,
     ServiceOptions,
     all_options,
     chroot_of_a_new_service,
@@ -79,8 +80,8 @@ def edit(draft: Draft) -> None:
     draft.proof = replace(
         draft.proof,
         logins=not look.parameters.get("smtpd_sasl_exceptions_networks"),
-        login_only=all(is_login_only(settings, look, one) for one in found),
-        proxied=any(one.effective[_PROXY] for one in found),
+        login_only=all(map(is_login_only, found)),
+        proxied=any(one.value(_PROXY) for one in found),
         unprovable=tuple((POSTFIX.key, reason) for reason in _unprovable(found)),
     )
 
@@ -88,7 +89,7 @@ def edit(draft: Draft) -> None:
 def _unprovable(found: list[ServiceOptions]) -> Iterator[str]:
     """Why no connection can prove a change."""
     for one in found:
-        if one.effective[_CLIENTS_CERTIFICATE] == "yes":
+        if is_yes(one.value(_CLIENTS_CERTIFICATE)):
             yield (
                 f"{one.name} on port 465 has {_CLIENTS_CERTIFICATE} = yes, so it rejects clients without a "
                 "certificate of their own, and no change could be proved: to accept clients that log in, set "
@@ -100,23 +101,42 @@ _PROXY, _CLIENTS_CERTIFICATE = "smtpd_upstream_proxy_protocol", "smtpd_tls_req_c
 
 
 def _tell(draft: Draft, found: list[ServiceOptions]) -> None:
-    """Note what is not written, and which lists of the owner stay."""
+    """Note what is not written, which lists of the owner stay, and what a service has of its model."""
     settings, look = draft.settings, draft.look
     for name in unknown_options(settings, look):
         if name not in settings.submissions_options:
             draft.note(f"{name} is not written, because Postfix {look.postfix_version} does not have it")
     for one in found:
-        for name in one.kept:
+        for name in one.lists_from(SERVICE):
             value = one.effective[name]
             if elements(value) != elements(GUIDE_OPTIONS[name]):
                 draft.note(f"{one.name} keeps its {name}: {value}")
-        for name in one.inherited:
+        for name in one.lists_from(MAIN_CF):
             draft.note(f"{one.name} keeps {name} of main.cf: {one.effective[name]}")
+        _tell_of_the_model(draft, one)
         if one.effective[_PROXY]:
             draft.note(
                 f"{one.name} expects a proxy's header ({_PROXY} = {one.effective[_PROXY]}), so mail programs "
                 "can reach it only through the proxy"
             )
+
+
+def _tell_of_the_model(draft: Draft, one: ServiceOptions) -> None:
+    """Note what a service takes over from the one that its users have used so far, and what it does not."""
+    model = one.model
+    if model is None or model.service == one.service:
+        return
+    its = f"of {model.service.label}"
+    for name in one.lists_from(MODEL):
+        draft.note(f"{one.name} takes over {name} {its}: {model.texts[name]}")
+    for name, value in one.taken.items():
+        draft.note(f"{one.name} takes over {name} {its}: {value}")
+    lists = {name: model.texts[name] for name in LISTS_OF_A_MESSAGE if model.lists[name]}
+    for name, value in {**lists, **model.options, **model.own}.items():
+        if one.limits.get(name, ()) == model.lists.get(name, ()) and name in lists:
+            continue
+        if name not in one.taken and one.effective.get(name) != value:
+            draft.note(f"{one.name} does not have {name} {its}: {value}")
 
 
 def _expect_restrictions(draft: Draft, services: list[Service], restrictions: Mapping[str, str]) -> None:
@@ -136,8 +156,9 @@ def _parameters(settings: Settings) -> tuple[str, ...]:
     return (
         *all_options(settings),
         *SAFE_RESTRICTIONS,
-        *LISTS,
+        *LISTS_OF_A_MESSAGE,
         *INHERITED,
+        "smtpd_restriction_classes",
         "postscreen_upstream_proxy_protocol",
         "inet_interfaces",
         "smtpd_sasl_exceptions_networks",
@@ -153,13 +174,14 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
             )
     yield from _option_obstacles(settings, look)
     for one in options_of_services(settings, look):
-        for name in lists_that_refuse_logins(settings, look, one):
-            key = LISTS[name] or f"{name} in submissions_options"
+        for name in lists_that_refuse_logins(one):
+            key = LISTS.get(name) or f"{name} in submissions_options"
             yield (
-                f"{one.name} on port 465 has {name} = {one.effective[name]}, which rejects even clients that "
-                f"have logged in: set {key}, which replaces that list, or correct it in {look.master_cf.path}"
+                f"{one.name} on port 465 has {name} = {one.value(name)}, which rejects even clients that "
+                f"have logged in: set {key}, which replaces that list, or correct the list on the host"
             )
-        if not is_login_only(settings, look, one) and not _is_decided(settings):
+        yield from _model_obstacles(settings, look, one)
+        if not is_login_only(one) and not _is_decided(settings):
             yield (
                 f"{one.name} on port 465 may accept clients that have not logged in, because none of its "
                 "lists of restrictions certainly rejects them: set mua_relay_restrictions (for example to "
@@ -171,6 +193,33 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
     # that was deleted from master.cf since its last reload.
     if 465 in look.listening - look.postfix_listening:
         yield "port 465 is held by another program than Postfix (ss -ltnp shows which): stop that first"
+
+
+def _model_obstacles(settings: Settings, look: Look, one: ServiceOptions) -> Iterator[str]:
+    """Why it is unknown which rules for logins must hold on port 465."""
+    models = models_of(look, one.service)
+    for other in models[1:]:
+        if rules_of(look, other).limits != rules_of(look, models[0]).limits:
+            yield (
+                f"{models[0].name} and {other.name} limit logins in different ways, so it is not known what "
+                f"must hold for {one.name} on port 465: give both the same options in {look.master_cf.path}"
+            )
+    for name in one.lists_from(SERVICE) if one.model and one.model.service != one.service else ():
+        theirs = one.model.lists[name] if one.model else ()
+        if theirs and one.limits[name] != theirs:
+            key = LISTS[name] or f"{name} in submissions_options"
+            yield (
+                f"{one.name} on port 465 has {name} = {one.value(name)}, but {models[0].name}, where users "
+                f"log in so far, has another list: set {key} to the list that must hold on port 465"
+            )
+    is_open = one.choices["smtpd_relay_restrictions"].origin == GUIDE and one.model is None
+    for name in ("smtpd_relay_restrictions", "smtpd_recipient_restrictions") if is_open else ():
+        if lets_only_certain_logins_relay(look.parameters.get(name, ""), look.definitions):
+            yield (
+                f"main.cf lets only certain logins send to other domains ({name} = {look.parameters[name]}), "
+                f"and {one.name} on port 465 would let all of them: set mua_relay_restrictions to the list "
+                "that must hold there"
+            )
 
 
 def _is_decided(settings: Settings) -> bool:

@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from smtp_auth.postfix.restrictions import RESTRICTIONS
+from smtp_auth.postfix.restrictions import LISTS_OF_A_MESSAGE, RESTRICTIONS, refuses_logins
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 
@@ -131,7 +131,16 @@ def restrictions(value: object) -> tuple[str, ...] | None:
     """A list of Postfix's access restrictions, each with its arguments; or `None`."""
     if value is None:
         return None
-    return tuple(_restriction(item) for item in _list(value, "None or a list of restrictions"))
+    found = tuple(_restriction(item) for item in _list(value, "None or a list of restrictions"))
+    if refuses_logins(", ".join(found), {}):
+        raise ValueError(_REFUSES_LOGINS)
+    return found
+
+
+_REFUSES_LOGINS = (
+    "rejects even clients that have logged in, so nobody could send: put 'permit_sasl_authenticated' before "
+    "the restriction that rejects them"
+)
 
 
 def _restriction(item: object) -> str:
@@ -172,6 +181,9 @@ def options(value: object) -> dict[str, str | None]:
             )
         if not _balanced(text):
             raise ValueError(f"{name}: its braces or parentheses do not match")
+        # What a `$name` stands for, only the host knows.
+        if name in LISTS_OF_A_MESSAGE and "$" not in text and refuses_logins(text, {}):
+            raise ValueError(f"{name}: {_REFUSES_LOGINS}")
     # Postfix folds white space, too, when it reads an option of master.cf.
     return {name: text and " ".join(text.split()) for name, text in value.items()}
 

@@ -69,9 +69,10 @@ class Settings:
     )
     smtp_auth_on_port_25: bool | None = _key(
         accepted.or_none(accepted.boolean),
-        "Whether logins are offered on port 25, too. None: they are, and each run warns of it once. True: "
-        "they are, without the warning. False: on port 465 alone. An owner's option in master.cf that "
-        "switches them off on port 25 stays.",
+        "Whether logins are offered on port 25, too. None: they are, unless a login could do more there than "
+        "on port 465, and each run warns of it once. True: they are, without the warning. False: not on port "
+        "25; other services keep theirs. An owner's option in master.cf that switches them off on port 25 "
+        "stays.",
         default=None,
     )
     tls_minimum_version: str = _key(

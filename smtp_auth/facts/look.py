@@ -10,6 +10,7 @@ from functools import cached_property
 from smtp_auth.facts.decode import decode
 from smtp_auth.facts.ledger import Ledger
 from smtp_auth.facts.ledger import parse as parse_ledger
+from smtp_auth.postfix.lists import expanded
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import Service, submissions_services
 
@@ -118,6 +119,7 @@ class Look:
     + postfix_reloaded: when Postfix last read its configuration, in seconds since 1970; `None` if it does not
       run
     + postfix_unit, dovecot_unit: the systemd unit in which it runs; empty if unknown
+    + has_cyrus: whether Cyrus SASL has a configuration for Postfix's smtpd
     + listening: the ports of 25 and 465 on which any program listens
     + postfix_listening: the ports of 25 and 465 on which Postfix listens
     + leftovers: files that an interrupted change has left behind
@@ -147,6 +149,7 @@ class Look:
     listening: frozenset[int]
     postfix_listening: frozenset[int]
     leftovers: tuple[str, ...]
+    has_cyrus: bool = False
     last_change: LastChange | None = None
     ledgers: tuple[Ledger, ...] = ()
     has_ledger: bool = True
@@ -192,9 +195,17 @@ class Look:
         """What a `$name` in a value of Postfix's stands for, as far as the look tells."""
         return {**self.parameters, **defined_parameters(self.main_cf.content or "")}
 
+    def definitions_of(self, service: Service) -> dict[str, str]:
+        """What a `$name` in a value stands for in a service, whose options override main.cf."""
+        return {**self.definitions, **service.effective_options}
+
     def effective(self, service: Service, name: str) -> str:
         """A parameter's value for a service: from its own option, else from main.cf, else empty."""
         return service.effective_options.get(name, self.parameters.get(name, ""))
+
+    def value(self, service: Service, name: str) -> str:
+        """The same with each `$name` replaced."""
+        return expanded(self.effective(service, name), self.definitions_of(service))
 
     @property
     def lock(self) -> str:
@@ -232,6 +243,7 @@ def parse(output: Iterable[str]) -> Look | None:
         listening=frozenset(int(port) for port in lists.get("listening", ())),
         postfix_listening=frozenset(int(port) for port in lists.get("postfix_listening", ())),
         leftovers=tuple(lists.get("leftover", ())),
+        has_cyrus="cyrus_sasl" in values,
         last_change=_last_change(values, lists.get("edited", [])),
         ledgers=ledgers or (),
         has_ledger=ledgers is not None,

@@ -9,6 +9,7 @@ from smtp_auth.plan.difference import changed_lines
 from smtp_auth.plan.proof import Proof
 from smtp_auth.postfix.main_cf import comment_out, defined_parameters, set_parameter
 from smtp_auth.postfix.master_cf import services, set_options
+from smtp_auth.postfix.parameters import same_value
 from smtp_auth.settings import Settings
 
 
@@ -175,18 +176,20 @@ class Draft:
             if value is None:
                 self.write(MAIN_CF, comment_out(self.main_cf, name), parameters=(name,), reason=reason)
                 continue
-            if not is_given_back and self.look.parameters.get(name, defined.get(name)) != value:
+            present = self.look.parameters.get(name, defined.get(name))
+            if not is_given_back and not same_value(present, value):
                 content = set_parameter(self.main_cf, name, value)
                 self.write(MAIN_CF, content, parameters=(name,), reason=reason)
-            if name in self.look.parameters:
-                self.expected[name] = value
+                present = value
+            if name in self.look.parameters and not is_given_back:
+                self.expected[name] = present or ""
 
     def _has_without_us(self, name: str, value: str | None) -> bool:
         """Whether a parameter of ours has this value without us, too: then its earlier lines are restored."""
         if value is None or name not in self.ledger.ours(MAIN_CF.key):
             return False
         defined = defined_parameters(self.owners.main_cf.content or "")
-        return self.owners.parameters.get(name, defined.get(name)) == value
+        return same_value(self.owners.parameters.get(name, defined.get(name)), value)
 
     def set_options(
         self, wanted: Mapping[str, Mapping[str, str | None]], reason: str = "", *, content: str = ""
@@ -206,19 +209,25 @@ class Draft:
             f"{label}/{name}"
             for label, options in wanted.items()
             for name, value in options.items()
-            if before.get(label, {}).get(name) != value
+            if not same_value(before.get(label, {}).get(name), value)
         )
         self.write(MASTER_CF, content, parameters=changed, reason=reason)
         for service in services(content):
             # smtpd understands `-oname=value`, but postconf misreads it.
             joined = {option.name for option in service.options if option.joined}
+            present = service.effective_options
             for name, value in wanted.get(service.label, {}).items():
                 if value is not None and name not in joined:
-                    self.expected[f"{service.label}/{name}"] = value
+                    self.expected[f"{service.label}/{name}"] = present[name]
 
     def note(self, text: str) -> None:
         """Add a sentence about the host to the preview."""
         self.notes.append(Note(self._step, text))
+
+    def note_beside(self, parameter: str, text: str) -> None:
+        """Add a sentence to the edits of the step that edits this parameter."""
+        steps = [edit.step for edit in self.edits if parameter in edit.parameters]
+        self.notes.append(Note((steps or [self._step])[0], text))
 
     def reload(self, key: str, reason: str) -> None:
         """Reload a service even if none of its files changes.

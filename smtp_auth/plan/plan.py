@@ -227,6 +227,8 @@ def plan_of_draft(
     look, services, of_services = draft.look, services_of(steps), files_of_services(steps)
     if draft.backwards:
         services, of_services = services[::-1], of_services[::-1]
+    for service in services:
+        service.follow(draft)
     files = tuple(_changed(draft, of_services))
     unfinished = tuple(dict.fromkeys(service for service, file in of_services if _has_leftovers(look, file)))
     return Plan(

@@ -96,6 +96,7 @@ class Service:
     + files: the files that it always has; steps may add more
     + due: adds to a draft the reasons why the service must be reloaded even if no step edits anything
     + definitions: reads and restores the definitions in its files
+    + follow: adds to a finished draft the notes about settings of the owner that change with its edits
     + expect: adds to a draft that restores earlier files what must be read and proved afterwards
     + needs: returns what a removal must keep; its arguments are a look, its ledger, and the files as they
       were before us, by key
@@ -112,6 +113,7 @@ class Service:
     files: tuple[ManagedFile, ...] = ()
     due: Callable[[Draft], None] = field(default=_nothing, compare=False)
     definitions: Definitions = field(default_factory=Definitions, compare=False)
+    follow: Callable[[Draft], None] = field(default=_nothing, compare=False)
     expect: Callable[[Draft], None] = field(default=_nothing, compare=False)
     needs: Callable[[Look, Ledger, Mapping[str, str]], Needed] = field(default=_needs_nothing, compare=False)
     referred: Callable[[Look, Ledger], Mapping[tuple[str, str], str]] = field(

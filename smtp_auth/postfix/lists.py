@@ -16,6 +16,17 @@ def elements(value: str) -> list[str]:
     return _ELEMENT.findall(value)
 
 
+def refers(value: str, name: str) -> bool:
+    """Whether a value refers to a parameter."""
+    return re.search(rf"\$(?:{name}\b|[({{]{name}\b)", value) is not None
+
+
+def reference(word: str) -> str | None:
+    """The name, if a word is nothing but a reference to a parameter."""
+    found = _REFERENCE.fullmatch(word)
+    return found and (found[1] or found[2] or found[3])
+
+
 def expanded(value: str, definitions: Mapping[str, str]) -> str:
     """A value with each `$name` replaced; an undefined `$name` stays."""
     for _ in range(_DEPTH):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from smtp_auth.postfix.logical_lines import WHITE, ended, fold, line_end, logical_lines, split_lines
+from smtp_auth.postfix.parameters import same_value
 
 # Port 465 and its names in /etc/services, now and in the past.
 SUBMISSIONS_NAMES = ("submissions", "465", "smtps", "ssmtp", "urd")
@@ -226,7 +227,7 @@ def _edit_service(content: str, service: Service, options: Mapping[str, str | No
             edits += [_removal(content, o) for o in service.options if o.name == name]
         elif name not in present:
             added += f"  {option_words(name, value)}{line_end(content)}"
-        elif present[name] != value:
+        elif not same_value(present[name], value):
             last = [option for option in service.options if option.name == name][-1]
             text = option_words(name, value) if last.joined else _argument(name, value)
             edits.append((last.argument, last.end, text))

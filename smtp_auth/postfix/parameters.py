@@ -27,6 +27,27 @@ def nearest(name: str, further: Iterable[str] = ()) -> str | None:
     return near[0] if near else None
 
 
+def is_yes(value: str) -> bool:
+    """Whether a boolean parameter has this value for `yes`. Postfix reads it in any case of letters."""
+    return value.lower() == "yes"
+
+
+def is_no(value: str) -> bool:
+    """Whether a boolean parameter has this value for `no`. Postfix reads it in any case of letters."""
+    return value.lower() == "no"
+
+
+def same_value(one: str | None, other: str | None) -> bool:
+    """Whether Postfix reads two values in the same way, as far as they are equal or words in another case."""
+    if one is None or other is None:
+        return one is other
+    return one == other or (other.lower() in _WORDS and one.lower() == other.lower())
+
+
+# Values that Postfix compares in any case of letters: booleans, and levels of TLS.
+_WORDS = ("yes", "no", "none", "may", "encrypt")
+
+
 @cache
 def _releases() -> dict[str, Release]:
     found: dict[str, Release] = {}

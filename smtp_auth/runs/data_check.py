@@ -45,8 +45,8 @@ def _warn_of_port_25(hosts: list[Host]) -> None:
         logger.warning(
             format_text(
                 f"smtp_auth_on_port_25 is not set for {undecided} of {len(hosts)} hosts: these offer logins "
-                "on port 25, too, as the guide does. Set it to False for logins on port 465 only, or to True "
-                "to keep them on both without this warning",
+                "on port 25, too, as the guide does, if they allow no more there than on port 465. Set it "
+                "to False for logins on port 465 only, or to True to keep them on both without this warning",
                 "yellow",
             )
         )

@@ -10,6 +10,7 @@ from smtp_auth.on_host.asking import look_at
 from smtp_auth.on_host.channel import Limits
 from smtp_auth.on_host.programs import proof_program
 from smtp_auth.plan import readiness
+from smtp_auth.plan.ours import ledger_now, without_ours
 from smtp_auth.plan.plan import Plan, plan_ignoring_obstacles
 from smtp_auth.services.certbot.block import HOOK
 from smtp_auth.services.certbot.hook import has_certbot
@@ -43,6 +44,13 @@ def plan(target: Target) -> Plan:
     if any(readiness.unreadable(seen)):
         raise Unseen("the host's configuration cannot be read", _DEPLOYABLE)
     return plan_ignoring_obstacles(target.settings, seen, target.steps)
+
+
+@observer
+def owners(target: Target) -> Look:
+    """The host without what deploys have written. The steps decide by it."""
+    seen = target.see(look)
+    return without_ours(seen, ledger_now(seen, target.steps), target.steps)
 
 
 # -- services -----------------------------------------------------------------------------------------
@@ -153,7 +161,7 @@ def release_defaults(target: Target) -> dict[str, str]:
 @observer
 def forbids_bare_newlines(target: Target) -> bool:
     """Whether the host is configured to reject messages that end with bare newlines."""
-    return target.see(look).parameters.get("smtpd_forbid_bare_newline", "") not in ("", "no")
+    return target.see(look).parameters.get("smtpd_forbid_bare_newline", "").lower() not in ("", "no")
 
 
 @observer

@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from smtp_auth.postfix.master_cf import serves_port_25
+from smtp_auth.postfix.parameters import is_no
 from smtp_auth.services.postfix import sni
 from smtp_auth.verify.addresses import addresses, is_within
 from smtp_auth.verify.conversation import IMPLICIT_TLS, RELAY, TIMEOUT, BrokenOff, Conversation, Reply, dial
@@ -454,7 +455,7 @@ def bare_newline_25(target: Target) -> str:
     newlines as its end refuses it for that reason, so nothing is queued.
     """
     standard = target.see(release_defaults).get("smtpd_forbid_bare_newline", "no")
-    if standard == "no" and not target.see(forbids_bare_newlines):
+    if is_no(standard) and not target.see(forbids_bare_newlines):
         raise Unseen("by default, this release of Postfix accepts bare newlines")
     excluded = target.see(look).parameters.get("smtpd_forbid_bare_newline_exclusions", "")
     domain = target.settings.mail_domain

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from operations import STEPS
-from smtp_auth.services.postfix.submissions_options import GUIDE_OPTIONS
+from smtp_auth.services.postfix.guide_options import GUIDE_OPTIONS
 from smtp_auth.settings import Settings, settings_from_data
 
 ROOT = Path(__file__).resolve().parents[2]

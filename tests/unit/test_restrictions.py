@@ -6,7 +6,16 @@ from smtp_auth.postfix.lists import elements, expanded
 from smtp_auth.postfix.parameters import came_with, nearest
 from smtp_auth.postfix.restrictions import asks_for_login, refuses_logins
 
-DEFINED = {"ours": "permit_sasl_authenticated, reject", "open": "permit_mynetworks", "loop": "$loop"}
+DEFINED = {
+    "ours": "permit_sasl_authenticated, reject",
+    "open": "permit_mynetworks",
+    "loop": "$loop",
+    "smtpd_restriction_classes": "reject_some reject_nobody, staff_only reject_loop",
+    "reject_some": "check_client_access static:OK",
+    "reject_nobody": "reject_unknown_client, permit_sasl_authenticated",
+    "staff_only": "check_sasl_access texthash:/etc/postfix/staff, reject",
+    "reject_loop": "reject_loop",
+}
 
 
 @pytest.mark.parametrize(
@@ -23,6 +32,10 @@ DEFINED = {"ours": "permit_sasl_authenticated, reject", "open": "permit_mynetwor
         "$ours",
         "${ours}",
         "reject_unauth_pipelining, $(ours)",
+        "$undefined, reject",
+        "check_sasl_access texthash:/etc/postfix/users, reject",
+        "reject_unknown_client, reject",
+        "reject_nobody, reject",
     ],
 )
 def test_a_list_that_asks_everybody_for_a_login(value: str) -> None:
@@ -44,7 +57,9 @@ def test_a_list_that_asks_everybody_for_a_login(value: str) -> None:
         "permit_tls_clientcerts, reject",
         "our_class, reject",
         "$open, reject",
-        "$undefined, reject",
+        "$smtpd_banner, reject",
+        "reject_some, reject",
+        "reject_undefined, reject",
         "$loop, reject",
         "${ours?{permit}:{x}}, reject",
         "{ reject }",
@@ -90,7 +105,16 @@ def test_the_nearest_name_is_postfixs_or_the_hosts_own() -> None:
         ("reject", True),
         ("permit_mynetworks, reject_unauth_destination, permit_sasl_authenticated", True),
         ("permit_mynetworks, defer_unauth_destination", True),
-        ("check_policy_service unix:reject, Reject", True),
+        ("check_policy_service unix:reject, Reject", False),
+        ("check_sasl_access texthash:/etc/postfix/users, reject", False),
+        ("check_client_access cidr:/etc/postfix/vpn, reject", False),
+        ("check_client_access cidr:/etc/postfix/spammers, reject_unauth_destination", True),
+        ("reject_some, reject", False),
+        ("reject_nobody, reject", False),
+        ("staff_only", False),
+        ("reject_unknown_client, reject", True),
+        ("reject_loop, reject", False),
+        ("permit_tls_clientcerts, reject", True),
         ("", False),
         ("reject_unknown_sender_domain, reject_rbl_client zen.example.org", False),
         ("permit_sasl_authenticated, reject", False),

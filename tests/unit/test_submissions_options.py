@@ -9,7 +9,7 @@ from operations import STEPS, submissions_service
 from smtp_auth.facts.look import Look
 from smtp_auth.plan.plan import plan_of
 from smtp_auth.postfix.master_cf import submissions_services
-from smtp_auth.services.postfix.submissions_options import GUIDE_OPTIONS
+from smtp_auth.services.postfix.guide_options import GUIDE_OPTIONS
 from tests.unit.scenarios import Part, stock, wanted, with_main_cf, with_master_cf
 
 LOGIN_ONLY = "permit_sasl_authenticated,reject"

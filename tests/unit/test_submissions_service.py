@@ -6,7 +6,7 @@ import pytest
 
 from operations import submissions_service
 from smtp_auth.postfix.master_cf import submissions_services
-from smtp_auth.services.postfix.submissions_options import GUIDE_OPTIONS, SAFE_RESTRICTIONS
+from smtp_auth.services.postfix.guide_options import GUIDE_OPTIONS, SAFE_RESTRICTIONS
 from tests.unit.scenarios import RELEASES, Part, lines_of, stock, wanted, with_main_cf, with_master_cf
 
 SASL_ONLY = ["permit_sasl_authenticated", "reject"]
@@ -97,10 +97,10 @@ def test_own_options_win_add_and_remove(version: str) -> None:
 
 def test_what_the_host_defines_is_read_again_where_the_service_refers_to_it() -> None:
     """postconf knows a parameter of the user's own only if something refers to it."""
-    look = with_main_cf(stock("3.10.5"), "mua_helo_restrictions = reject\nmua_client_restrictions = permit\n")
-    options = {"smtpd_client_restrictions": "reject"}
+    look = with_main_cf(stock("3.10.5"), "mua_helo_restrictions = permit\nmua_client_restrictions = permit\n")
+    options = {"smtpd_client_restrictions": "permit"}
     part = Part(look, wanted(submissions_options=options), submissions_service.STEP)
-    assert "mua_helo_restrictions = reject" in part.postconf
+    assert "mua_helo_restrictions = permit" in part.postconf
     assert not [line for line in part.postconf if line.startswith("mua_client_restrictions")]
 
 
@@ -137,7 +137,7 @@ def test_a_parameter_of_the_hosts_own_is_known() -> None:
         ("mua_sender_restrictions =\n", None, None),
         ("", SASL_ONLY, "+mua_sender_restrictions = permit_sasl_authenticated, reject"),
         ("mua_sender_restrictions=permit_sasl_authenticated\n  reject\n", SASL_ONLY, None),
-        ("mua_sender_restrictions = permit\n", ["reject"], "+mua_sender_restrictions = reject"),
+        ("mua_sender_restrictions = permit\n", ["permit"], None),
         ("mua_sender_restrictions = permit\n", [], "+mua_sender_restrictions ="),
     ],
 )  # fmt: skip

@@ -85,9 +85,9 @@ def test_port_25_offers_no_login_before_starttls(hello_25: Reply) -> None:
 
 
 def test_port_25_offers_logins_inside_tls_only_where_wanted(
-    look: Look, sessions_25: dict[str, Session], target: Target
+    owners: Look, sessions_25: dict[str, Session], target: Target
 ) -> None:
-    wanted = offered_on_port_25(target.settings, look)
+    wanted = offered_on_port_25(target.settings, owners)
     key = target.settings.smtp_auth_on_port_25
     for address, session in sessions_25.items():
         offered = extension(session.hello, "AUTH") is not None

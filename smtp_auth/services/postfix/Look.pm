@@ -11,6 +11,7 @@ package SmtpAuth::Postfix::Look;
 #   parameter.NAME            the effective value of each wanted parameter that this Postfix knows; nothing if postconf cannot
 #                             read the configuration
 #   stale_table …             KIND:PATH of a table of tls_server_sni_maps that is older than a file that it contains a copy of
+#   cyrus_sasl                1 if Cyrus SASL has a configuration for Postfix's smtpd
 #   postfix_reloaded          when it last read its configuration, in seconds since 1970; this and those below only if it runs
 #   postfix_unit              the systemd unit in which it runs; empty if that is unknown
 #   postfix_listening …       on which of the ports of the look it listens
@@ -54,6 +55,7 @@ sub describe {
     for my $table ($self->_stale_tables) {
         answer('stale_table', $table);
     }
+    answer('cyrus_sasl', 1) if $self->_has_cyrus;
     my $master = master_in($self->queue_directory) // return;
     # A reload restarts the queue manager, so that this process started at the last reload.
     my $reloaded = started(queue_manager_of($master) // $master);
@@ -65,6 +67,14 @@ sub describe {
         answer('postfix_listening', $port);
     }
     return;
+}
+
+# Where Cyrus SASL looks for its configuration (postconf(5), cyrus_sasl_config_path): in Debian's Postfix, in its library.
+sub _has_cyrus {
+    my ($self) = @_;
+    my @directories = split /:/x, $self->{value}{cyrus_sasl_config_path} // q{};
+    push @directories, $self->directory . '/sasl', '/etc/sasl2', '/usr/lib/sasl2', glob '/usr/lib/*/sasl2';
+    return scalar grep { -e "$_/smtpd.conf" } @directories;
 }
 
 # An owner's indexed table contains copies of the files that its source names (postmap -F).

@@ -4,6 +4,7 @@ from smtp_auth.facts.look import MAIN_CF, MASTER_CF
 from smtp_auth.plan.service import Service
 from smtp_auth.services.postfix.coming_back import expect
 from smtp_auth.services.postfix.definitions import PostfixDefinitions
+from smtp_auth.services.postfix.followers import follow
 from smtp_auth.services.postfix.needs import breaks, needs
 from smtp_auth.services.postfix.references import referred
 from smtp_auth.services.postfix.reload import due
@@ -16,6 +17,7 @@ POSTFIX = Service(
     files=(MAIN_CF, MASTER_CF),
     due=due,
     definitions=PostfixDefinitions(),
+    follow=follow,
     expect=expect,
     needs=needs,
     referred=referred,

@@ -8,8 +8,10 @@ from dataclasses import replace
 
 from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.proof import Proof
+from smtp_auth.postfix.lists import expanded
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import submissions_services
+from smtp_auth.postfix.parameters import is_yes
 from smtp_auth.services.postfix.certificate_files import restored_files
 
 
@@ -29,14 +31,14 @@ def _proof(draft: Draft) -> Proof:
     if not found:
         return replace(draft.proof, submissions=False)
     effective = {**defined_parameters(draft.main_cf), **found[0].effective_options}
-    has_logins = effective.get("smtpd_sasl_auth_enable") == "yes"
+    on = {name for name, value in effective.items() if is_yes(expanded(value, effective))}
     return replace(
         draft.proof,
         # A proof has no client certificate, so a service that requires one would reject its connection.
-        submissions=effective.get("smtpd_tls_req_ccert") != "yes",
-        wrapped=effective.get("smtpd_tls_wrappermode") == "yes",
+        submissions="smtpd_tls_req_ccert" not in on,
+        wrapped="smtpd_tls_wrappermode" in on,
         certificates=((draft.settings.mail_hostname, _chain(effective)),),
-        logins=has_logins and not effective.get("smtpd_sasl_exceptions_networks"),
+        logins="smtpd_sasl_auth_enable" in on and not effective.get("smtpd_sasl_exceptions_networks"),
         proxied=bool(effective.get("smtpd_upstream_proxy_protocol")),
     )
 

@@ -6,6 +6,7 @@ from smtp_auth.facts.look import Look
 from smtp_auth.plan.plan import Plan
 from smtp_auth.plan.proof import Proof
 from smtp_auth.postfix.master_cf import PORT_25_NAMES, services
+from smtp_auth.postfix.parameters import is_yes
 from smtp_auth.services.dovecot.listener import AUTH_LISTENER, listener_path
 from smtp_auth.services.instruction import Instruction
 from smtp_auth.services.postfix import POSTFIX
@@ -78,7 +79,7 @@ def _served_ports(look: Look) -> frozenset[int]:
     """Which of the ports 25 and 465 the present files serve; Postfix may still run with older files."""
     present = look.submissions_services
     # The proof has no client certificate, so it cannot prove such a service.
-    closed = any(look.effective(one, "smtpd_tls_req_ccert") == "yes" for one in present)
+    closed = any(is_yes(look.value(one, "smtpd_tls_req_ccert")) for one in present)
     return look.listening if present and not closed else look.listening - {465}
 
 
@@ -89,15 +90,13 @@ def _proxied(look: Look) -> set[int]:
     return {
         port
         for port, ones in found.items()
-        if any(look.effective(one, f"{one.command}_upstream_proxy_protocol") for one in ones)
+        if any(look.value(one, f"{one.command}_upstream_proxy_protocol") for one in ones)
     }
 
 
 def _wrapped(look: Look) -> bool:
     """Whether port 465 speaks TLS from the first byte, before the change."""
-    return any(
-        look.effective(service, "smtpd_tls_wrappermode") == "yes" for service in look.submissions_services
-    )
+    return any(is_yes(look.value(one, "smtpd_tls_wrappermode")) for one in look.submissions_services)
 
 
 def _is_not_open(look: Look) -> bool:
@@ -107,10 +106,11 @@ def _is_not_open(look: Look) -> bool:
 
 def _lacks_listener(look: Look) -> bool:
     """Whether an smtpd on port 465 would die when it starts, because its Dovecot listener does not exist."""
-    wanted = {"smtpd_tls_wrappermode": "yes", "smtpd_sasl_auth_enable": "yes", "smtpd_sasl_type": "dovecot"}
+    needed = ("smtpd_tls_wrappermode", "smtpd_sasl_auth_enable")
     paths = (AUTH_LISTENER, listener_path(look))
     return not look.socket and any(
-        all(look.effective(service, name) == value for name, value in wanted.items())
-        and look.effective(service, "smtpd_sasl_path") in paths
+        all(is_yes(look.value(service, name)) for name in needed)
+        and look.value(service, "smtpd_sasl_type") == "dovecot"
+        and look.value(service, "smtpd_sasl_path") in paths
         for service in look.submissions_services
     )

@@ -12,14 +12,15 @@ from smtp_auth.plan.service import Needed
 from smtp_auth.postfix.lists import elements, expanded
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import Service, is_on_loopback, is_smtpd_of_port_25, services
+from smtp_auth.postfix.parameters import is_yes
 from smtp_auth.services.certbot.block import BLOCK, HOOK
 from smtp_auth.services.certbot.definitions import OUR_LINES
 from smtp_auth.services.dovecot.listener import AUTH_LISTENER, DROPIN, listener_path
 from smtp_auth.services.postfix import certificate_files
-from smtp_auth.services.postfix.logins import AUTH
+from smtp_auth.services.postfix.guide_options import LISTS
+from smtp_auth.services.postfix.login_rules import AUTH
 from smtp_auth.services.postfix.references import names_table, referred
 from smtp_auth.services.postfix.sni import TABLE
-from smtp_auth.services.postfix.submissions_options import LISTS
 
 _SASL = ("smtpd_sasl_type", "smtpd_sasl_path", AUTH)
 
@@ -88,7 +89,7 @@ def set_up_since(look: Look, ledger: Ledger, first_seen: Mapping[str, str]) -> l
         if service.label in ours:
             continue
         earlier = first.get(service.label)
-        had_logins = earlier and _is_yes(earlier.effective_options.get(AUTH, default))
+        had_logins = earlier and is_yes(earlier.effective_options.get(AUTH, default))
         if service.command == "smtpd" and not had_logins and _wants_logins(look, ledger, service, earlier):
             found.append(service)
     return found
@@ -108,8 +109,8 @@ def _wants_logins(look: Look, ledger: Ledger, service: Service, earlier: Service
         if f"{service.label}/{name}" not in ours and was.get(name) != value
     }
     if AUTH in service.effective_options:
-        return _is_yes(theirs.get(AUTH, "no"))
-    if not _is_yes(expanded(look.parameters.get(AUTH, ""), known)):
+        return is_yes(theirs.get(AUTH, "no"))
+    if not is_yes(expanded(look.parameters.get(AUTH, ""), known)):
         return False
     values = [*theirs.values()]
     if earlier is None and not is_smtpd_of_port_25(service) and not is_on_loopback(service):
@@ -183,8 +184,4 @@ def _broken(draft: Draft, first_seen: Mapping[str, str]) -> Iterator[str]:
 
 def _is_lost(name: str, coming: Mapping[str, str]) -> bool:
     """Whether a draft deletes a parameter, or switches logins off. Another value of the owner is allowed."""
-    return name not in coming or (name == AUTH and not _is_yes(coming[name]))
-
-
-def _is_yes(value: str) -> bool:
-    return value.lower() == "yes"
+    return name not in coming or (name == AUTH and not is_yes(coming[name]))

@@ -1,11 +1,10 @@
 """What settings of the owner refer to of what we have written in main.cf."""
 
-import re
 from collections.abc import Mapping
 
 from smtp_auth.facts.ledger import Ledger
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look
-from smtp_auth.postfix.lists import expanded
+from smtp_auth.postfix.lists import expanded, refers
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import services
 from smtp_auth.services.postfix.sni import TABLE
@@ -31,7 +30,7 @@ def referred(
     return {
         (MAIN_CF.key, name): f"{name} stays, because a setting of the owner refers to it"
         for name, one in ledger.ours(MAIN_CF.key).items()
-        if one.before is None and any(_refers(value, name) for value in values)
+        if one.before is None and any(refers(value, name) for value in values)
     }
 
 
@@ -39,10 +38,6 @@ def names_table(look: Look, ledger: Ledger) -> bool:
     """Whether a setting of the owner names our SNI table. The arguments are those of `referred`."""
     known, path = look.definitions, look.files[TABLE.key].path
     return any(path in expanded(value, known) for value in _of_the_owner(look, ledger).values())
-
-
-def _refers(value: str, name: str) -> bool:
-    return re.search(rf"\$(?:{name}\b|[({{]{name}\b)", value) is not None
 
 
 def _settings(main_cf: str, master_cf: str) -> dict[str, str]:

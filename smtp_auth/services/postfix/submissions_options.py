@@ -1,9 +1,9 @@
 """The options of a service on port 465: the guide's, what its owner keeps, and what the data asks for.
 
 The deploy always enforces what the data keys promise: TLS from the first byte, the minimum TLS version,
-logins through Dovecot, no mail without a login. All other options of the owner's stay. The owner's
-restriction lists stay, too, on the service or inherited from main.cf: they may bind senders to logins or
-check quotas. The guide's list replaces an empty list, and an inherited list that only says who may relay.
+logins through Dovecot, no mail without a login. All other options of the owner's stay. A service that is new,
+or has offered no logins so far, gets the options of its model, too (login_rules.py): milters, limits, tables
+of senders. submissions_lists.py has the rules for restriction lists.
 """
 
 import re
@@ -12,49 +12,33 @@ from dataclasses import dataclass
 
 from smtp_auth.facts.look import Look
 from smtp_auth.postfix import tls_protocols
-from smtp_auth.postfix.lists import elements
+from smtp_auth.postfix.lists import elements, expanded
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import Service, port_25_services, services
-from smtp_auth.postfix.restrictions import asks_for_login, refuses_logins
-from smtp_auth.services.dovecot.listener import AUTH_LISTENER
+from smtp_auth.postfix.parameters import is_no
+from smtp_auth.postfix.restrictions import (
+    LISTS_OF_A_MESSAGE,
+    Restriction,
+    asks_for_login,
+    for_logins,
+    refuses_logins,
+)
+from smtp_auth.services.postfix.guide_options import (
+    ASKS_DOVECOT,
+    EARLY_LISTS,
+    GUIDE_OPTIONS,
+    LISTS,
+    SAFE_RESTRICTIONS,
+)
+from smtp_auth.services.postfix.login_rules import LoginRules, is_its_own, models_of, rules_of
+from smtp_auth.services.postfix.submissions_lists import (
+    DATA,
+    ListChoice,
+    asked_for,
+    choice_of,
+    unless_written,
+)
 from smtp_auth.settings import Settings
-
-# The guide's options: TLS from the first byte (RFC 8314), and no mail without a login.
-GUIDE_OPTIONS: dict[str, str] = {
-    "syslog_name": "postfix/submissions",
-    "smtpd_forbid_unauth_pipelining": "no",
-    "smtpd_tls_wrappermode": "yes",
-    "smtpd_sasl_auth_enable": "yes",
-    "local_header_rewrite_clients": "static:all",
-    "smtpd_hide_client_session": "yes",
-    "smtpd_reject_unlisted_recipient": "no",
-    "smtpd_client_restrictions": "$mua_client_restrictions",
-    "smtpd_helo_restrictions": "$mua_helo_restrictions",
-    "smtpd_sender_restrictions": "$mua_sender_restrictions",
-    "smtpd_relay_restrictions": "$mua_relay_restrictions",
-    "smtpd_recipient_restrictions": "permit_sasl_authenticated,reject",
-    "milter_macro_daemon_name": "ORIGINATING",
-}
-
-# If a service has these options, they override what the other steps write into main.cf.
-ASKS_DOVECOT: dict[str, str] = {"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": AUTH_LISTENER}
-
-# Written if a host does not define them: for an undefined one, every Postfix command prints a warning.
-SAFE_RESTRICTIONS: dict[str, str] = {
-    "mua_client_restrictions": "permit_sasl_authenticated, reject",
-    "mua_helo_restrictions": "",
-    "mua_sender_restrictions": "",
-    "mua_relay_restrictions": "permit_sasl_authenticated, reject",
-}
-
-# Each restriction list, to the data key that replaces an owner's list.
-LISTS: dict[str, str | None] = {
-    "smtpd_client_restrictions": "mua_client_restrictions",
-    "smtpd_helo_restrictions": "mua_helo_restrictions",
-    "smtpd_sender_restrictions": "mua_sender_restrictions",
-    "smtpd_relay_restrictions": "mua_relay_restrictions",
-    "smtpd_recipient_restrictions": None,
-}
 
 # Further parameters of main.cf that change what a service does.
 INHERITED = ("smtpd_delay_reject", "smtpd_upstream_proxy_protocol", "smtpd_tls_req_ccert")
@@ -68,20 +52,6 @@ _OWNERS = {
     "milter_macro_daemon_name",
 }
 
-# Restrictions that only say who may relay.
-_RELAYING = {
-    "permit",
-    "permit_auth_destination",
-    "permit_mynetworks",
-    "permit_sasl_authenticated",
-    "defer_unauth_destination",
-    "reject_unauth_destination",
-    "reject",
-}
-
-# Restrictions that bind senders to logins (smtpd_sender_login_maps).
-_BINDS_SENDERS = re.compile(r"reject_(?:authenticated_|known_)?sender_login_mismatch", re.IGNORECASE)
-
 
 @dataclass(frozen=True)
 class ServiceOptions:
@@ -89,15 +59,24 @@ class ServiceOptions:
 
     + service: as it is now; `None` if it is new
     + options: those to write, name to value; the value `None` deletes an option
-    + kept: the owner's lists that stay on the service; `inherited`: those that it inherits from main.cf
-    + effective: name to value after the change, of its options and of `LISTS` and `INHERITED`
+    + choices: what becomes of each restriction list
+    + taken: the options that it takes over from its model, name to value
+    + limiting: those of the owner's service and of the model that may limit logins, except for lists
+    + model: the rules of its model; `None` if no service offers logins
+    + mua: the mua_* parameters that have to be written for it, name to value
+    + effective: name to value after the change, of its options, of `LISTS_OF_A_MESSAGE` and `INHERITED`
+    + definitions: what a `$name` in these values stands for after the change
     """
 
     service: Service | None
     options: Mapping[str, str | None]
-    kept: tuple[str, ...]
-    inherited: tuple[str, ...]
+    choices: Mapping[str, ListChoice]
+    taken: Mapping[str, str]
+    limiting: Mapping[str, str]
+    model: LoginRules | None
+    mua: Mapping[str, str]
     effective: Mapping[str, str]
+    definitions: Mapping[str, str]
 
     @property
     def name(self) -> str:
@@ -108,6 +87,19 @@ class ServiceOptions:
     def label(self) -> str:
         """What postconf(1) calls it."""
         return f"{self.name}/inet"
+
+    @property
+    def limits(self) -> dict[str, tuple[Restriction, ...]]:
+        """What each of its lists does with clients that have logged in."""
+        return {name: for_logins(self.effective[name], self.definitions) for name in LISTS_OF_A_MESSAGE}
+
+    def value(self, name: str) -> str:
+        """The value of an option, with each `$name` replaced."""
+        return expanded(self.effective[name], self.definitions)
+
+    def lists_from(self, origin: str) -> list[str]:
+        """The lists with this `ListChoice.origin`."""
+        return [name for name, choice in self.choices.items() if choice.origin == origin]
 
 
 def all_options(settings: Settings) -> dict[str, str | None]:
@@ -128,7 +120,12 @@ def unknown_options(settings: Settings, look: Look) -> list[str]:
 def options_of_services(settings: Settings, look: Look) -> list[ServiceOptions]:
     """The options of each service on port 465; of one new service if there is none."""
     present: list[Service | None] = [*look.submissions_services]
-    return [_options_of(settings, look, service) for service in present or [None]]
+    found: list[ServiceOptions] = []
+    for service in present or [None]:
+        found.append(
+            _options_of(settings, look, service, {k: v for one in found for k, v in one.mua.items()})
+        )
+    return found
 
 
 def restrictions_needed(
@@ -136,25 +133,22 @@ def restrictions_needed(
 ) -> tuple[dict[str, str], list[str]]:
     """The mua_* restrictions that have to be written, and the data keys that have no effect.
 
-    Only a restriction that an option of a service refers to is written: the data key's value, or a safe
-    value if the data has none and main.cf does not define it. A data key that no option refers to has no
-    effect.
+    A data key has no effect if no option of a service uses its list.
     """
-    defined, wanted = _defined(look), {}
+    wanted: dict[str, str] = {}
+    for one in found:
+        wanted |= one.mua
+    defined = _defined(look)
     referred = mua_parameters_in(value for one in found for value in one.effective.values())
-    for name, safe in SAFE_RESTRICTIONS.items():
-        asked = _asked(settings, name)
-        if name not in referred:
-            continue
-        if asked is None:
-            if name not in defined:
-                is_new = any(is_new_on(look, one.service) for one in found)
-                binds = is_new and name == "mua_sender_restrictions"
-                wanted[name] = ", ".join(_sender_rules(look)) if binds else safe
-        elif name not in defined or elements(defined[name]) != elements(", ".join(asked)):
-            wanted[name] = ", ".join(asked)
+    # An option of the data may refer to one that the guide's list does not need.
+    for name in [name for name in SAFE_RESTRICTIONS if name in referred and name not in wanted]:
+        asked = asked_for(settings, name)
+        value = SAFE_RESTRICTIONS[name] if asked is None else ", ".join(asked)
+        if name not in defined or (asked is not None and elements(defined[name]) != elements(value)):
+            wanted[name] = value
+    used = {LISTS[name] for one in found for name in one.lists_from(DATA)} | referred
     unused = [
-        name for name in SAFE_RESTRICTIONS if name not in referred and _asked(settings, name) is not None
+        name for name in SAFE_RESTRICTIONS if name not in used and asked_for(settings, name) is not None
     ]
     return wanted, unused
 
@@ -164,18 +158,16 @@ def mua_parameters_in(values: Iterable[str]) -> set[str]:
     return {name for value in values for name in re.findall(r"\$[({]?(mua_\w+)", value)}
 
 
-def is_login_only(settings: Settings, look: Look, one: ServiceOptions) -> bool:
+def is_login_only(one: ServiceOptions) -> bool:
     """Whether one of the service's lists certainly rejects every client that has not logged in."""
     # Postfix does not check the HELO list if a client sends no HELO (smtpd_helo_required).
     lists = LISTS.keys() - {"smtpd_helo_restrictions"}
-    definitions = _definitions(settings, look)
-    return any(asks_for_login(one.effective[name], definitions) for name in lists)
+    return any(asks_for_login(one.effective[name], one.definitions) for name in lists)
 
 
-def lists_that_refuse_logins(settings: Settings, look: Look, one: ServiceOptions) -> list[str]:
-    """The owner's lists on the service that reject clients with a login, too, so that nobody can send."""
-    definitions = _definitions(settings, look)
-    return [name for name in one.kept if refuses_logins(one.effective[name], definitions)]
+def lists_that_refuse_logins(one: ServiceOptions) -> list[str]:
+    """The lists that reject mail to other domains from everybody, so that no client with a login can send."""
+    return [name for name in LISTS_OF_A_MESSAGE if refuses_logins(one.effective[name], one.definitions)]
 
 
 def chroot_of_a_new_service(look: Look) -> str:
@@ -186,11 +178,6 @@ def chroot_of_a_new_service(look: Look) -> str:
     return found[0].chroot if found else "y"
 
 
-def is_new_on(look: Look, service: Service | None) -> bool:
-    """Whether we add a service, or have added it."""
-    return service is None or service.label in look.own_services
-
-
 def has_own_certificate(services: list[Service]) -> bool:
     """Whether the owner has set a certificate for a service on port 465 in master.cf."""
     return any(_OWN_CERTIFICATE & service.effective_options.keys() for service in services)
@@ -199,80 +186,56 @@ def has_own_certificate(services: list[Service]) -> bool:
 _OWN_CERTIFICATE = {"smtpd_tls_cert_file", "smtpd_tls_chain_files", "smtpd_tls_eccert_file"}
 
 
-def _options_of(settings: Settings, look: Look, service: Service | None) -> ServiceOptions:
+def _options_of(
+    settings: Settings, look: Look, service: Service | None, written: Mapping[str, str]
+) -> ServiceOptions:
+    """The options of a service. + written: the mua_* parameters of another service on port 465"""
     present = service.effective_options if service else {}
-    is_new = is_new_on(look, service)
+    models = models_of(look, service)
+    model = rules_of(look, models[0]) if models else None
+    choices = {
+        name: unless_written(choice_of(settings, look, service, model, name), written.get(key or ""))
+        for name, key in LISTS.items()
+    }
     options: dict[str, str | None] = {}
-    kept: list[str] = []
-    inherited: list[str] = []
     for name, value in GUIDE_OPTIONS.items():
-        if name in LISTS and name not in settings.submissions_options and not is_new:
-            place = _owners_place(settings, look, present, name)
-            if place:
-                (kept if place == "service" else inherited).append(name)
-                continue
-        if not (name in _OWNERS and name in present):
+        if name not in choices and not (name in _OWNERS and name in present):
             options[name] = value
+        elif name in choices and choices[name].option is not None:
+            options[name] = choices[name].option
     for name, value in ASKS_DOVECOT.items():
         if name in present:
             options[name] = value
     floor, protocols = settings.tls_minimum_version, "smtpd_tls_mandatory_protocols"
     if protocols in present and not tls_protocols.meets(present[protocols], floor):
         options[protocols] = tls_protocols.at_least(floor, look.postfix_release)
-    options |= settings.submissions_options
+    taken = {
+        name: value
+        for name, value in (model.options.items() if model and model.service != service else ())
+        if name not in present and name not in settings.submissions_options
+    }
+    options |= {**taken, **settings.submissions_options}
     for name in unknown_options(settings, look):
         options.pop(name, None)
     effective = _effective(look, present, options)
-    if effective["smtpd_delay_reject"] == "no" and "smtpd_delay_reject" not in options:
+    mua = {
+        key: choice.mua for name, choice in choices.items() if (key := LISTS[name]) and choice.mua is not None
+    }
+    definitions = {**SAFE_RESTRICTIONS, **look.definitions, **mua, **effective}
+    is_early = is_no(expanded(effective["smtpd_delay_reject"], definitions)) and "smtpd_delay_reject" not in options
+    if is_early and any(asks_for_login(effective[name], definitions) for name in EARLY_LISTS):
         # Otherwise Postfix applies these lists before a client can log in.
-        early = ("smtpd_client_restrictions", "smtpd_helo_restrictions")
-        definitions = _definitions(settings, look)
-        if any(asks_for_login(effective[name], definitions) for name in early):
-            options["smtpd_delay_reject"] = effective["smtpd_delay_reject"] = "yes"
-    return ServiceOptions(service, options, tuple(kept), tuple(inherited), effective)
-
-
-def _owners_place(settings: Settings, look: Look, present: Mapping[str, str], name: str) -> str:
-    """Where the owner's list is, if it stays: `service` or `main.cf`; empty if the guide's replaces it."""
-    key = LISTS[name]
-    if key and _asked(settings, key) is not None:
-        return ""
-    own = present.get(name)
-    if own is not None:
-        return "service" if elements(own) and own != GUIDE_OPTIONS[name] else ""
-    inherited = _defined(look).get(name, "")
-    # With such a list, nobody could send through the service: the owner wrote it for port 25.
-    if refuses_logins(inherited, _definitions(settings, look)):
-        return ""
-    return "main.cf" if {word.lower() for word in elements(inherited)} - _RELAYING else ""
+        options["smtpd_delay_reject"] = effective["smtpd_delay_reject"] = "yes"
+    theirs = present if service and service.label not in look.own_services else {}
+    limiting = {name: value for name, value in {**theirs, **taken}.items() if not is_its_own(name)}
+    return ServiceOptions(service, options, choices, taken, limiting, model, mua, effective, definitions)
 
 
 def _effective(look: Look, present: Mapping[str, str], options: Mapping[str, str | None]) -> dict[str, str]:
-    lists = {name: look.parameters.get(name, "") for name in (*LISTS, *INHERITED)}
+    inherited = {name: look.parameters.get(name, "") for name in (*LISTS_OF_A_MESSAGE, *INHERITED)}
     gone = {name for name, value in options.items() if value is None}
     stays = {name: value for name, value in present.items() if name not in gone}
-    return {**lists, **stays, **{name: value for name, value in options.items() if value is not None}}
-
-
-def _definitions(settings: Settings, look: Look) -> dict[str, str]:
-    """What a `$name` in a list stands for after the change."""
-    mua = {}
-    for key, safe in SAFE_RESTRICTIONS.items():
-        asked = _asked(settings, key)
-        mua[key] = ", ".join(asked) if asked is not None else _defined(look).get(key, safe)
-    return {**look.definitions, **mua}
-
-
-def _asked(settings: Settings, key: str) -> tuple[str, ...] | None:
-    found: tuple[str, ...] | None = getattr(settings, key)
-    return found
-
-
-def _sender_rules(look: Look) -> list[str]:
-    """The restrictions in main.cf that bind senders to logins, which a new service needs, too."""
-    defined = _defined(look)
-    words = [word.lower() for name in LISTS for word in elements(defined.get(name, ""))]
-    return list(dict.fromkeys(word for word in words if _BINDS_SENDERS.fullmatch(word)))
+    return {**inherited, **stays, **{name: value for name, value in options.items() if value is not None}}
 
 
 def _defined(look: Look) -> dict[str, str]:

@@ -1,0 +1,45 @@
+"""Which settings of the owner change their values because they refer to a parameter that a plan changes."""
+
+from collections.abc import Iterator, Mapping
+
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF
+from smtp_auth.plan.draft import Draft
+from smtp_auth.postfix.lists import expanded, refers
+from smtp_auth.postfix.main_cf import defined_parameters
+from smtp_auth.postfix.master_cf import services
+
+
+def follow(draft: Draft) -> None:
+    """Note each setting of the owner whose value changes with a parameter of main.cf."""
+    if MAIN_CF.key not in draft.look.files:
+        return
+    present, coming = (defined_parameters(text) for text in (draft.look.main_cf.content or "", draft.main_cf))
+    changed = {name for name in {*present, *coming} if present.get(name) != coming.get(name)}
+    if not changed:
+        return
+    known = {name: value for name, value in draft.look.parameters.items() if name not in changed}
+    ours = {*draft.ledger.ours(MASTER_CF.key)} | {name for key, name in draft.claimed if key == MASTER_CF.key}
+    for name, value, own in _settings(draft, changed, ours):
+        before, after = {**known, **present, **own}, {**known, **coming, **own}
+        unchanged = {key: text for key, text in after.items() if key not in changed}
+        reached = [one for one in sorted(changed) if refers(expanded(value, unchanged), one)]
+        values = [expanded(value, {**dict.fromkeys(changed, ""), **one}) for one in (before, after)]
+        if reached and values[0] != values[1]:
+            text = f"{name} refers to {', '.join(reached)}, so its value changes, too"
+            draft.note_beside(reached[0], text)
+
+
+def _settings(
+    draft: Draft, changed: set[str], ours: set[str]
+) -> Iterator[tuple[str, str, Mapping[str, str]]]:
+    """The owner's settings that are not edited: name, value, and the options that override main.cf."""
+    for name, value in defined_parameters(draft.main_cf).items():
+        if name not in changed:
+            yield name, value, {}
+    before = {one.label: one.effective_options for one in services(draft.look.master_cf.content or "")}
+    for service in services(draft.master_cf):
+        options = service.effective_options
+        for option, value in options.items():
+            name = f"{service.label}/{option}"
+            if name not in ours and before.get(service.label, {}).get(option) == value:
+                yield name, value, options

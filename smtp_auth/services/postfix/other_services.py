@@ -1,0 +1,139 @@
+"""What services beside port 465 must keep although main.cf changes: they take their logins from it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from smtp_auth.facts.look import Look
+from smtp_auth.postfix.lists import expanded
+from smtp_auth.postfix.main_cf import defined_parameters
+from smtp_auth.postfix.master_cf import Service, is_on_loopback, is_smtpd_of_port_25, is_submissions, services
+from smtp_auth.postfix.parameters import is_no
+from smtp_auth.postfix.restrictions import LISTS_OF_A_MESSAGE, depends_on_login
+from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT
+from smtp_auth.services.postfix.login_rules import AUTH, offers_logins
+from smtp_auth.services.postfix.logins import is_offered_after, is_on_in_main_cf
+from smtp_auth.settings import Settings
+
+AUTH_ONLY = "smtpd_tls_auth_only"
+
+_TYPE, _PATH = ASKS_DOVECOT
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Options that a service needs.
+
+    + options: name to value
+    + reason: for people
+    """
+
+    service: Service
+    options: dict[str, str]
+    reason: str
+
+
+def kept(settings: Settings, look: Look) -> list[Kept]:
+    """The options that services other than port 465 need, so that logins there stay as they are.
+
+    + look: the host without what we have written
+    """
+    found = []
+    for service in _smtpds(look):
+        found += [*_on_port_25(settings, look, service)] if is_smtpd_of_port_25(service) else []
+        found += [*_kept_by(settings, look, service)]
+    return found
+
+
+def services_with_cyrus(settings: Settings, look: Look) -> list[str]:
+    """The names of services that go on to check logins with Cyrus SASL. The arguments are those above."""
+    changes = {one.service.label: one.options for one in kept(settings, look) if _TYPE in one.options}
+    found = []
+    for service in _smtpds(look):
+        options = {**service.effective_options, **changes.get(service.label, {})}
+        if expanded(options.get(_TYPE, ""), look.definitions_of(service)).lower() == "cyrus":
+            found.append(service.name)
+    return found
+
+
+def services_that_move_to_dovecot(settings: Settings, look: Look) -> list[str]:
+    """The names of services that offer logins and take the backend from main.cf.
+
+    The arguments are those above.
+    """
+    stay = {one.service.label for one in kept(settings, look) if _TYPE in one.options}
+    return [
+        one.name
+        for one in _smtpds(look)
+        if offers_logins(look, one)
+        and not is_smtpd_of_port_25(one)
+        and one.label not in stay
+        and not {*ASKS_DOVECOT} & one.effective_options.keys()
+        and look.value(one, _TYPE) != ASKS_DOVECOT[_TYPE]
+    ]
+
+
+def _smtpds(look: Look) -> list[Service]:
+    """The smtpd services beside port 465."""
+    found = services(look.master_cf.content or "")
+    return [one for one in found if one.command == "smtpd" and not is_submissions(one)]
+
+
+def _on_port_25(settings: Settings, look: Look, service: Service) -> Iterator[Kept]:
+    """What the guide asks for on port 25, where an option overrides main.cf."""
+    own = service.effective_options
+    if not is_offered_after(settings, look, service):
+        return
+    if is_no(look.value(service, AUTH_ONLY)) and AUTH_ONLY in own:
+        yield Kept(service, {AUTH_ONLY: "yes"}, "passwords are accepted inside TLS only")
+    if not offers_logins(look, service):
+        dovecot = {name: value for name, value in ASKS_DOVECOT.items() if name in own}
+        if dovecot:
+            yield Kept(service, dovecot, "logins begin there, and Dovecot checks them")
+
+
+def _kept_by(settings: Settings, look: Look, service: Service) -> Iterator[Kept]:
+    own, before = service.effective_options, offers_logins(look, service)
+    if AUTH not in own and not is_smtpd_of_port_25(service):
+        after = is_on_in_main_cf(settings, look)
+        if before and not after:
+            yield Kept(service, {AUTH: "yes"}, f"{service.name} keeps its logins, which it took from main.cf")
+        elif after and not before and _would_differ(look, service):
+            yield Kept(service, {AUTH: "no"}, f"{service.name} has offered no logins, and main.cf now does")
+    if not before:
+        return
+    sasl = _sasl_kept(look, service)
+    if sasl:
+        yield Kept(service, sasl, f"{service.name} checks logins as before, and main.cf now names Dovecot")
+    is_local = is_on_loopback(service) and not is_smtpd_of_port_25(service)
+    if is_local and AUTH_ONLY not in own and is_no(look.parameters[AUTH_ONLY]):
+        reason = f"{service.name} accepts connections of the host itself only, with or without TLS"
+        yield Kept(service, {AUTH_ONLY: "no"}, reason)
+
+
+def _would_differ(look: Look, service: Service) -> bool:
+    """Whether a client could do more or less with logins on a service, or send a password without TLS."""
+    definitions = look.definitions_of(service)
+    return is_no(look.value(service, AUTH_ONLY) if AUTH_ONLY in service.effective_options else "") or any(
+        depends_on_login(look.effective(service, name), definitions) for name in LISTS_OF_A_MESSAGE
+    )
+
+
+def _is_set_up(look: Look, backend: str) -> bool:
+    """Whether somebody has chosen Cyrus SASL, which is also the default of Postfix."""
+    return backend.lower() == "cyrus" and (
+        look.has_cyrus or _TYPE in defined_parameters(look.main_cf.content or "")
+    )
+
+
+def _sasl_kept(look: Look, service: Service) -> dict[str, str]:
+    """What a service takes from main.cf of the backend of SASL, if it must stay."""
+    own = service.effective_options
+    before = {name: look.value(service, name) for name in (_TYPE, _PATH)}
+    inherited = {name: value for name, value in before.items() if name not in own}
+    changing = {name: value for name, value in inherited.items() if value != ASKS_DOVECOT[name]}
+    is_half = len(inherited) == 1
+    is_elsewhere = _is_set_up(look, before[_TYPE]) or before[_PATH].startswith("inet:")
+    if is_smtpd_of_port_25(service):
+        # There, the guide asks for Dovecot, unless the owner has chosen otherwise for this service.
+        return changing if is_half else {}
+    return inherited if changing and (is_half or is_elsewhere) else {}

@@ -1,0 +1,159 @@
+"""The restriction lists of a service on port 465: its owner's, the data's, its model's, or the guide's.
+
+The guide's options refer to `$mua_…`. If another service refers to the same parameter, or the host defines it
+in another way, the list itself is written into the option, so that nothing else changes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from smtp_auth.facts.look import Look
+from smtp_auth.postfix.lists import elements, expanded, refers
+from smtp_auth.postfix.main_cf import defined_parameters
+from smtp_auth.postfix.master_cf import Service, is_submissions, services
+from smtp_auth.postfix.restrictions import binding, for_logins, refuses_logins
+from smtp_auth.services.postfix.guide_options import GUIDE_OPTIONS, LISTS, SAFE_RESTRICTIONS
+from smtp_auth.services.postfix.login_rules import LoginRules
+from smtp_auth.settings import Settings
+
+# Restrictions that only say who may relay.
+_RELAYING = {
+    "permit",
+    "permit_auth_destination",
+    "permit_mynetworks",
+    "permit_sasl_authenticated",
+    "defer_unauth_destination",
+    "reject_unauth_destination",
+    "reject",
+}
+
+DATA, OPTIONS, SERVICE, MAIN_CF, MODEL, GUIDE = "data", "options", "service", "main.cf", "model", "guide"
+
+
+@dataclass(frozen=True)
+class ListChoice:
+    """What becomes of one restriction list of a service.
+
+    + origin: `data` (a key), `options` (submissions_options), `service` or `main.cf` (the owner's), `model`,
+      or `guide`
+    + option: the option's new value; `None` if it stays
+    + mua: the value that the `mua_*` parameter of this list must have; `None` if it stays
+    """
+
+    origin: str
+    option: str | None = None
+    mua: str | None = None
+
+
+def choice_of(
+    settings: Settings,
+    look: Look,
+    service: Service | None,
+    model: LoginRules | None,
+    name: str,
+) -> ListChoice:
+    """What becomes of a list.
+
+    + look: the host without what we have written
+    + service: the one on port 465; `None` if we add it
+    + model: the rules of its model; `None` if no service offers logins
+    + name: one of `LISTS`
+    """
+    key = LISTS[name]
+    asked = asked_for(settings, key)
+    if name in settings.submissions_options:
+        return ListChoice(OPTIONS)
+    if key and asked is not None:
+        return _by_name(look, key, ", ".join(asked), DATA)
+    if service and service.label not in look.own_services:
+        place = _owners_place(look, service, name)
+        # Without logins so far, what it takes from main.cf was not meant for them.
+        if place == SERVICE or (place and (model is None or model.service == service)):
+            return ListChoice(place)
+        if model and model.service == service and model.lists[name]:
+            return ListChoice(SERVICE if name in service.effective_options else MAIN_CF)
+    if model and model.lists[name]:
+        return _taken_over(look, model, name)
+    is_new = not service or service.label in look.own_services
+    return _guides(look, name, model, binds=model is None and is_new)
+
+
+def unless_written(choice: ListChoice, written: str | None) -> ListChoice:
+    """The choice; in words if another service on port 465 needs another value of the same `mua_*`."""
+    if choice.mua is None or written in (None, choice.mua):
+        return choice
+    return ListChoice(choice.origin, choice.mua)
+
+
+def asked_for(settings: Settings, key: str | None) -> tuple[str, ...] | None:
+    """The value of a `mua_*` data key; `None` if it is not given."""
+    found: tuple[str, ...] | None = getattr(settings, key) if key else None
+    return found
+
+
+def _guides(look: Look, name: str, model: LoginRules | None, *, binds: bool) -> ListChoice:
+    key, defined = LISTS[name], _defined(look)
+    if not key:
+        return ListChoice(GUIDE, GUIDE_OPTIONS[name])
+    if key in defined:
+        is_as_the_model = model is None or not for_logins(f"${key}", look.definitions)
+        return ListChoice(GUIDE, f"${key}" if is_as_the_model else SAFE_RESTRICTIONS[key])
+    rules = _rules_that_bind(look) if binds and name == "smtpd_sender_restrictions" else ""
+    return _by_name(look, key, rules or SAFE_RESTRICTIONS[key], MODEL if rules else GUIDE)
+
+
+def _taken_over(look: Look, model: LoginRules, name: str) -> ListChoice:
+    key, text, defined = LISTS[name], model.texts[name], _defined(look)
+    if key and key in defined and for_logins(f"${key}", look.definitions) == model.lists[name]:
+        return ListChoice(MODEL, f"${key}")
+    if not key or key in defined:
+        return ListChoice(MODEL, text)
+    return _by_name(look, key, text, MODEL)
+
+
+def _by_name(look: Look, key: str, value: str, origin: str) -> ListChoice:
+    """The list as `$mua_…`, if that changes nothing else; else in words."""
+    present = _defined(look).get(key)
+    if present is not None and elements(present) == elements(value):
+        return ListChoice(origin, f"${key}")
+    # To Postfix, a parameter that is not defined is empty.
+    changes = elements(present or "") != elements(value)
+    if refers(value, key) or (changes and _is_referred_to_elsewhere(look, key)):
+        return ListChoice(origin, value)
+    return ListChoice(origin, f"${key}", value)
+
+
+def _is_referred_to_elsewhere(look: Look, key: str) -> bool:
+    """Whether another parameter, or a service on another port, refers to a `mua_*`."""
+    defined = _defined(look)
+    mua = {name: defined[name] for name in SAFE_RESTRICTIONS if name in defined and name != key}
+    values = [value for name, value in defined.items() if name not in SAFE_RESTRICTIONS]
+    for service in services(look.master_cf.content or ""):
+        if not is_submissions(service):
+            values += service.effective_options.values()
+    return any(refers(expanded(value, mua), key) for value in values)
+
+
+def _owners_place(look: Look, service: Service, name: str) -> str:
+    """Where the owner's list is, if it stays: on the service or in main.cf; empty if it is replaced."""
+    own = service.effective_options.get(name)
+    if own is not None:
+        return SERVICE if elements(own) and own != GUIDE_OPTIONS[name] else ""
+    inherited = _defined(look).get(name, "")
+    # With such a list, nobody could send through the service: the owner wrote it for port 25.
+    if refuses_logins(inherited, look.definitions):
+        return ""
+    return MAIN_CF if {word.lower() for word in elements(inherited)} - _RELAYING else ""
+
+
+def _rules_that_bind(look: Look) -> str:
+    """What binds logins in main.cf, if no service has offered them yet. A new service needs it, too."""
+    defined = _defined(look)
+    found = [
+        one.words for name in LISTS for one in binding(for_logins(defined.get(name, ""), look.definitions))
+    ]
+    return ", ".join(dict.fromkeys(found))
+
+
+def _defined(look: Look) -> Mapping[str, str]:
+    return defined_parameters(look.main_cf.content or "")
