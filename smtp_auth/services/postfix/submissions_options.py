@@ -222,8 +222,9 @@ def _options_of(
         key: choice.mua for name, choice in choices.items() if (key := LISTS[name]) and choice.mua is not None
     }
     definitions = {**SAFE_RESTRICTIONS, **look.definitions, **mua, **effective}
-    is_early = is_no(expanded(effective["smtpd_delay_reject"], definitions)) and "smtpd_delay_reject" not in options
-    if is_early and any(asks_for_login(effective[name], definitions) for name in EARLY_LISTS):
+    is_early = is_no(expanded(effective["smtpd_delay_reject"], definitions))
+    asks_early = any(asks_for_login(effective[name], definitions) for name in EARLY_LISTS)
+    if is_early and asks_early and "smtpd_delay_reject" not in options:
         # Otherwise Postfix applies these lists before a client can log in.
         options["smtpd_delay_reject"] = effective["smtpd_delay_reject"] = "yes"
     theirs = present if service and service.label not in look.own_services else {}
