@@ -42,8 +42,8 @@ mua_client_restrictions = None
 # The same for the HELO or EHLO command. If the host defines none, the list is empty.
 mua_helo_restrictions = None
 
-# The same for the sender's address. If the host defines none, the list is empty; on a host whose
-# main.cf binds senders to logins, a new service does so, too.
+# The same for the sender's address. If the host defines none, the list is empty; on a host that binds
+# senders to logins elsewhere, a new service does so, too.
 mua_sender_restrictions = None
 
 # The same for relaying. If the host defines none, clients must have logged in.

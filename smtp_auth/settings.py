@@ -95,8 +95,8 @@ class Settings:
     )
     mua_sender_restrictions: tuple[str, ...] | None = _key(
         accepted.restrictions,
-        "The same for the sender's address. If the host defines none, the list is empty; on a host whose "
-        "main.cf binds senders to logins, a new service does so, too.",
+        "The same for the sender's address. If the host defines none, the list is empty; on a host that "
+        "binds senders to logins elsewhere, a new service does so, too.",
         default=None,
     )
     mua_relay_restrictions: tuple[str, ...] | None = _key(
