@@ -13,7 +13,7 @@ from smtp_auth.runs.operation import take_part
 from smtp_auth.services.postfix import POSTFIX
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT
 from smtp_auth.services.postfix.login_rules import AUTH, offers_logins
-from smtp_auth.services.postfix.logins import Difference, differences, is_on_in_main_cf
+from smtp_auth.services.postfix.logins import Difference, differences, is_on_in_main_cf, lists_that_need_sasl
 from smtp_auth.services.postfix.other_services import (
     AUTH_ONLY,
     kept,
@@ -93,9 +93,14 @@ def _would_reject_strangers(one: Difference) -> str:
 
 
 def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
-    if not settings.smtp_auth_on_port_25:
-        return
-    for one in differences(settings, look):
+    if settings.smtp_auth_on_port_25 is False:
+        for service, lists in lists_that_need_sasl(look):
+            yield (
+                f"smtp_auth_on_port_25 = False, but without SASL {service.name} would accept senders of "
+                f"users from anybody, which it rejects now ({', '.join(lists)}): set smtp_auth_on_port_25 to "
+                "True, or replace reject_sender_login_mismatch and the like there by a table of senders"
+            )
+    for one in differences(settings, look) if settings.smtp_auth_on_port_25 else ():
         if one.unlimited:
             yield (
                 f"smtp_auth_on_port_25 = True, but {_unlimited(one)}: give {one.service.name} the same, or "

@@ -121,10 +121,12 @@ _FORMER = {
 # These permit clients with a login, whatever else is true of them.
 _PERMIT_LOGINS = {"permit", "permit_sasl_authenticated"}
 
+# Postfix ignores these for a client that has not logged in.
+_NEEDS_LOGIN = {"permit_sasl_authenticated", "check_sasl_access"}
+
 # Restrictions whose names do not begin with "reject". These never permit a client that has not logged in.
 _PERMIT_NOBODY_ELSE = {
-    "permit_sasl_authenticated",
-    "check_sasl_access",
+    *_NEEDS_LOGIN,
     "defer",
     "defer_if_permit",
     "defer_if_reject",
@@ -133,7 +135,7 @@ _PERMIT_NOBODY_ELSE = {
 }
 
 # These permit nobody at all.
-_PERMIT_NOBODY = _PERMIT_NOBODY_ELSE - {"permit_sasl_authenticated", "check_sasl_access"}
+_PERMIT_NOBODY = _PERMIT_NOBODY_ELSE - _NEEDS_LOGIN
 
 _REJECT_ALL = {"reject", "defer"}
 
@@ -216,14 +218,18 @@ def restrictions_in(value: str, definitions: Mapping[str, str]) -> tuple[Restric
     return tuple(_read(value, definitions, classes, only_warns=False, depth=0))
 
 
-def refuses_logins(value: str, definitions: Mapping[str, str]) -> bool:
+def refuses_logins(value: str, definitions: Mapping[str, str], *, before_login: bool = False) -> bool:
     """Whether a list of restrictions certainly rejects mail to other domains from every client with a login.
 
-    `permit_mynetworks, reject` does: it permits clients by their network. The arguments are those of
+    `permit_mynetworks, reject` does: it permits clients by their network. The other arguments are those of
     `restrictions_in`.
+
+    + before_login: whether Postfix applies the list before a client can log in (smtpd_delay_reject = no)
     """
     others = False
     for one in restrictions_in(value, definitions):
+        if before_login and one.name in _NEEDS_LOGIN:
+            continue
         if one.name in _PERMIT_LOGINS:
             return False
         if one.name in _END_RELAYING and not one.only_warns:
@@ -271,14 +277,13 @@ def for_logins(
     """
     found: list[Restriction] = []
     for one in restrictions_in(value, definitions):
-        needs_login = one.name in ("permit_sasl_authenticated", "check_sasl_access")
-        if one.name in _PERMIT_LOGINS and not (before_login and needs_login):
+        if before_login and one.name in _NEEDS_LOGIN:
+            continue
+        if one.name in _PERMIT_LOGINS:
             break
         if one.name in _IGNORES_LOGINS or (one.only_rejects and one.only_warns):
             continue
-        if not (before_login and needs_login):
-            name = _REJECTS_SENDERS.get(one.name, one.name)
-            found.append(replace(one, name=name, written=one.name))
+        found.append(replace(one, name=_REJECTS_SENDERS.get(one.name, one.name), written=one.name))
         if one.ends:
             break
     while found and found[-1].only_permits:

@@ -89,6 +89,23 @@ def test_a_host_on_which_nobody_could_send_is_refused(look: Look) -> None:
 
 
 @pytest.mark.parametrize(
+    "clients", ["permit_sasl_authenticated, reject", "permit_mynetworks, permit_sasl_authenticated, reject"]
+)
+def test_a_list_that_is_asked_before_the_login_is_asked_after_it(clients: str) -> None:
+    main = f"smtpd_delay_reject = No\nmua_client_restrictions = {clients}\n"
+    _, options = deployed(host(main=main))
+    assert options["submissions/inet"]["smtpd_delay_reject"] == "yes"
+    [refused] = planned(host(main=main), submissions_options={"smtpd_delay_reject": "no"}).refusals
+    assert f"smtpd_client_restrictions = {clients}, which rejects even clients that have logged in" in refused
+
+
+def test_a_list_that_is_asked_before_the_login_is_taken_over_as_it_works() -> None:
+    theirs = "permit_sasl_authenticated, reject_rbl_client zen.example.org"
+    main, _ = deployed(host(submission(f"smtpd_client_restrictions={theirs}", "smtpd_delay_reject=no")))
+    assert main["mua_client_restrictions"] == "reject_rbl_client zen.example.org"
+
+
+@pytest.mark.parametrize(
     "list_of_clients",
     [
         f"{SUSPENDED}, reject",
@@ -384,6 +401,17 @@ def test_logins_are_switched_on_port_25_where_they_allow_no_more(look: Look) -> 
     assert main[AUTH] == "yes"
 
 
+@pytest.mark.parametrize("what", ["", "known_", "unauthenticated_"])
+def test_logins_stay_on_port_25_where_senders_of_users_need_them(what: str) -> None:
+    senders = f"smtpd_sender_restrictions = reject_{what}sender_login_mismatch\n"
+    look = host(main=f"{YES}\n{DOVECOT}{senders}")
+    assert planned(look).refusals == ()
+    [refused] = planned(look, smtp_auth_on_port_25=False).refusals
+    assert "without SASL smtp would accept senders of users from anybody" in refused
+    bound = host(main=f"{YES}\n{DOVECOT}smtpd_sender_restrictions = {AUTHENTICATED}\n")
+    assert planned(bound, smtp_auth_on_port_25=False).refusals == ()
+
+
 # -- spelling, and what refers to ours ----------------------------------------------------------------
 
 
@@ -411,7 +439,7 @@ def test_an_older_parameter_in_another_case() -> None:
 )
 def test_a_setting_that_changes_with_ours_is_named(stanza: str, main: str, name: str) -> None:
     one = Host(host(stanza, main=main))
-    text = f"{name} refers to smtpd_tls_cert_file, so its value changes, too"
+    text = f"{name} refers to smtpd_tls_cert_file, so it changes, too"
     assert text in notes(one.deploy())
     assert text not in notes(one.deploy())
     assert text in notes(one.remove())

@@ -25,7 +25,7 @@ def follow(draft: Draft) -> None:
         reached = [one for one in sorted(changed) if refers(expanded(value, unchanged), one)]
         values = [expanded(value, {**dict.fromkeys(changed, ""), **one}) for one in (before, after)]
         if reached and values[0] != values[1]:
-            text = f"{name} refers to {', '.join(reached)}, so its value changes, too"
+            text = f"{name} refers to {', '.join(reached)}, so it changes, too"
             draft.note_beside(reached[0], text)
 
 

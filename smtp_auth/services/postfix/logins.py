@@ -60,16 +60,26 @@ def differences(settings: Settings, look: Look) -> list[Difference]:
     ]
     found = []
     for service in beginning:
-        definitions = look.definitions_of(service)
-        strangers = [
-            name
-            for name in LISTS_OF_A_MESSAGE
-            if rejects_strangers_with_sasl(look.effective(service, name), definitions)
-        ]
+        strangers = _lists_against_strangers(look, service)
         if strangers:
-            found.append(Difference(service, strangers=tuple(strangers)))
+            found.append(Difference(service, strangers=strangers))
         for one in options_of_services(settings, look):
             missing = missing_limits(look, service, one.limits, one.limiting)
             if missing:
                 found.append(Difference(service, tuple(missing), one.name))
     return found
+
+
+def lists_that_need_sasl(look: Look) -> list[tuple[Service, tuple[str, ...]]]:
+    """The services of port 25 that offer logins, and their lists that reject strangers only with SASL."""
+    found = [one for one in port_25_services(look.master_cf.content or "") if offers_logins(look, one)]
+    return [(one, lists) for one in found if (lists := _lists_against_strangers(look, one))]
+
+
+def _lists_against_strangers(look: Look, service: Service) -> tuple[str, ...]:
+    definitions = look.definitions_of(service)
+    return tuple(
+        name
+        for name in LISTS_OF_A_MESSAGE
+        if rejects_strangers_with_sasl(look.effective(service, name), definitions)
+    )

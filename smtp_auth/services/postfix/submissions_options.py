@@ -91,7 +91,11 @@ class ServiceOptions:
     @property
     def limits(self) -> dict[str, tuple[Restriction, ...]]:
         """What each of its lists does with clients that have logged in."""
-        return {name: for_logins(self.effective[name], self.definitions) for name in LISTS_OF_A_MESSAGE}
+        early = _early_lists(self.effective, self.definitions)
+        return {
+            name: for_logins(self.effective[name], self.definitions, before_login=name in early)
+            for name in LISTS_OF_A_MESSAGE
+        }
 
     def value(self, name: str) -> str:
         """The value of an option, with each `$name` replaced."""
@@ -167,7 +171,12 @@ def is_login_only(one: ServiceOptions) -> bool:
 
 def lists_that_refuse_logins(one: ServiceOptions) -> list[str]:
     """The lists that reject mail to other domains from everybody, so that no client with a login can send."""
-    return [name for name in LISTS_OF_A_MESSAGE if refuses_logins(one.effective[name], one.definitions)]
+    early = _early_lists(one.effective, one.definitions)
+    return [
+        name
+        for name in LISTS_OF_A_MESSAGE
+        if refuses_logins(one.effective[name], one.definitions, before_login=name in early)
+    ]
 
 
 def chroot_of_a_new_service(look: Look) -> str:
@@ -222,14 +231,21 @@ def _options_of(
         key: choice.mua for name, choice in choices.items() if (key := LISTS[name]) and choice.mua is not None
     }
     definitions = {**SAFE_RESTRICTIONS, **look.definitions, **mua, **effective}
-    is_early = is_no(expanded(effective["smtpd_delay_reject"], definitions))
-    asks_early = any(asks_for_login(effective[name], definitions) for name in EARLY_LISTS)
-    if is_early and asks_early and "smtpd_delay_reject" not in options:
+    early = _early_lists(effective, definitions)
+    if "smtpd_delay_reject" not in options and any(
+        refuses_logins(effective[name], definitions, before_login=True) for name in early
+    ):
         # Otherwise Postfix applies these lists before a client can log in.
         options["smtpd_delay_reject"] = effective["smtpd_delay_reject"] = "yes"
     theirs = present if service and service.label not in look.own_services else {}
     limiting = {name: value for name, value in {**theirs, **taken}.items() if not is_its_own(name)}
     return ServiceOptions(service, options, choices, taken, limiting, model, mua, effective, definitions)
+
+
+def _early_lists(effective: Mapping[str, str], definitions: Mapping[str, str]) -> tuple[str, ...]:
+    """The lists that Postfix applies before a client can log in."""
+    is_early = is_no(expanded(effective["smtpd_delay_reject"], definitions))
+    return EARLY_LISTS if is_early else ()
 
 
 def _effective(look: Look, present: Mapping[str, str], options: Mapping[str, str | None]) -> dict[str, str]:
