@@ -1,0 +1,431 @@
+"""Draws what an administrator's Postfix lets whom do: main.cf and master.cf with restrictions of all kinds.
+
+Most of what is drawn is what people have: Debian's stanzas, its list for relaying, senders that belong to
+logins, suspended logins. The rest is made of the same words in any order.
+"""
+
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from random import Random
+
+from lab.command import wait_until
+from lab.host import LabHost
+from tests.fleet import by_hand
+
+# The second login of a drawn host: the one that a table may suspend.
+SUSPENDED = "bob"
+
+AUTH = "smtpd_sasl_auth_enable"
+LISTS = ("client", "helo", "sender", "relay", "recipient")
+
+# Postfix dies if a service has none of these in the lists that decide who may relay.
+_PROTECTION = {"reject", "reject_unauth_destination", "defer_unauth_destination"}
+
+_SASL = {"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth"}
+
+_SUSPENSION = (
+    "check_sasl_access texthash:/etc/postfix/suspended",
+    f"check_sasl_access inline:{{ {{ {SUSPENDED} = 554 suspended }} }}",
+)
+_STAFF = "check_sasl_access texthash:/etc/postfix/staff"
+_TABLES = {"suspended": f"{SUSPENDED} 554 suspended\n", "staff": "{user} OK\n"}
+
+_OWNERS = (
+    f"inline:{{ root@{{domain}}=root, {{user}}@{{domain}}={{user}}, {SUSPENDED}@{{domain}}={SUSPENDED} }}"
+)
+
+_MISMATCH = (
+    "reject_sender_login_mismatch",
+    "reject_authenticated_sender_login_mismatch",
+    "reject_known_sender_login_mismatch",
+    "reject_unauthenticated_sender_login_mismatch",
+)
+
+# What a list of any kind may be made of.
+_WORDS = (
+    "permit_mynetworks",
+    "permit_sasl_authenticated",
+    "reject",
+    "reject_unauth_destination",
+    "defer_unauth_destination",
+    *_MISMATCH,
+    *_SUSPENSION,
+    _STAFF,
+    "check_sender_access inline:{ { elsewhere.example = 554 not from there } }",
+    "check_client_access inline:{ 127.0.0.9=OK }",
+    "warn_if_reject reject_sender_login_mismatch",
+    "reject_maybe",
+    "staff_only",
+    "$our_senders",
+)
+
+_CLASSES = {
+    "reject_maybe": {
+        "permit_sasl_authenticated, permit_mynetworks": 2,
+        "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination": 2,
+        "permit_mynetworks, reject": 1,
+    },
+    "staff_only": {
+        f"{_STAFF}, reject": 2,
+        "permit_sasl_authenticated, reject": 1,
+        f"{_SUSPENSION[0]}, permit_sasl_authenticated, reject": 1,
+    },
+}
+
+_OUR_SENDERS = {
+    "reject_sender_login_mismatch": 3,
+    "reject_authenticated_sender_login_mismatch": 2,
+    "permit_mynetworks, reject_sender_login_mismatch": 1,
+    "permit_sasl_authenticated": 1,
+}
+
+# Key of a list to the values that it has in main.cf, with weights; "" is not defined, "?" is made of any words.
+_MAIN_LISTS = {
+    "client": {
+        "": 16,
+        "permit_mynetworks, permit_sasl_authenticated, check_client_access inline:{ 192.0.2.66=REJECT }": 2,
+        _SUSPENSION[0]: 1,
+        "reject_maybe": 1,
+        "?": 1,
+    },
+    "helo": {"": 16, "permit_mynetworks, reject_invalid_helo_hostname": 3, "?": 1},
+    "sender": {
+        "": 12,
+        "reject_sender_login_mismatch": 1,
+        "permit_mynetworks, reject_sender_login_mismatch": 2,
+        "permit_sasl_authenticated, permit_mynetworks, reject_sender_login_mismatch": 2,
+        "permit_mynetworks, reject_authenticated_sender_login_mismatch": 2,
+        "reject_known_sender_login_mismatch": 1,
+        "$our_senders": 2,
+        "warn_if_reject reject_sender_login_mismatch": 1,
+        "reject_non_fqdn_sender, check_sender_access inline:{ { spam.example = REJECT } }": 2,
+        "?": 2,
+    },
+    "relay": {
+        # "=" is Debian's own list, which is there already.
+        "=": 14,
+        "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination": 4,
+        "permit_mynetworks, reject_unauth_destination": 3,
+        f"permit_mynetworks, {_STAFF}, reject_unauth_destination": 2,
+        f"{_SUSPENSION[0]}, permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination": 2,
+        "permit_mynetworks, staff_only": 1,
+        "reject_maybe, reject_unauth_destination": 1,
+        "?": 1,
+    },
+    "recipient": {
+        "": 14,
+        "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination": 3,
+        f"{_SUSPENSION[1]}, permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination": 2,
+        "permit_mynetworks, reject_unauth_destination": 1,
+        "?": 1,
+    },
+}
+
+# The mua_* parameters that Debian's stanzas refer to.
+_MUA = {
+    "client": {
+        "": 6,
+        "permit_sasl_authenticated,reject": 6,
+        "permit_mynetworks,permit_sasl_authenticated,reject": 5,
+        "permit_mynetworks,reject": 1,
+        f"{_SUSPENSION[0]}, permit_sasl_authenticated, reject": 2,
+    },
+    "helo": {"": 10, "permit_mynetworks, reject_invalid_helo_hostname": 2},
+    "sender": {
+        "": 9,
+        "reject_authenticated_sender_login_mismatch": 2,
+        "reject_sender_login_mismatch": 3,
+        "$our_senders": 1,
+        "permit_mynetworks, reject_sender_login_mismatch": 1,
+    },
+    "relay": {
+        "": 8,
+        "permit_sasl_authenticated,reject": 3,
+        "permit_mynetworks,permit_sasl_authenticated,reject": 2,
+        f"{_STAFF}, reject": 1,
+    },
+}
+
+# The lists of a service that has its own; "" is none of its own, so that main.cf's holds.
+_OWN_LISTS = {
+    "client": {
+        "": 5,
+        "permit_sasl_authenticated,reject": 6,
+        "permit_mynetworks,permit_sasl_authenticated,reject": 3,
+        f"{_SUSPENSION[0]}, permit_sasl_authenticated, reject": 3,
+        f"{_SUSPENSION[1]}, reject_maybe": 1,
+        "?": 1,
+    },
+    "helo": {"": 9, "permit_mynetworks": 1},
+    "sender": {
+        "": 6,
+        "reject_sender_login_mismatch": 4,
+        "reject_authenticated_sender_login_mismatch": 2,
+        "permit_mynetworks,reject_sender_login_mismatch": 1,
+        "$our_senders": 2,
+        "?": 1,
+    },
+    "relay": {
+        "": 4,
+        "permit_sasl_authenticated,reject": 6,
+        "permit_mynetworks,permit_sasl_authenticated,reject": 2,
+        f"{_STAFF}, reject": 1,
+        "staff_only": 1,
+        "?": 1,
+    },
+    "recipient": {
+        "": 6,
+        "permit_sasl_authenticated,reject": 2,
+        "permit_mynetworks,permit_sasl_authenticated,reject_unauth_destination": 2,
+        f"{_SUSPENSION[0]}, permit_sasl_authenticated, reject": 1,
+        "?": 1,
+    },
+}
+
+_MUA_RELAY = "$mua_relay_restrictions"
+
+Options = dict[str, str]
+
+
+@dataclass(frozen=True, eq=False)
+class Drawn:
+    """One drawn configuration, as what it adds to a stock host. {user} and {domain} stand for the host's.
+
+    + main: definitions of main.cf
+    + services: service of master.cf to its options; that of port 25 is there already
+    + data: the deploy's data
+    """
+
+    number: int
+    main: Mapping[str, str]
+    services: Mapping[str, Options]
+    data: Mapping[str, bool]
+
+    @property
+    def binds(self) -> bool:
+        """Whether a list of main.cf has words for certain logins."""
+        text = " ".join(self.main.get(f"smtpd_{key}_restrictions", "") for key in LISTS)
+        while (more := re.sub(r"\$?\b(our_senders|reject_maybe|staff_only)\b", self._inside, text)) != text:
+            text = more
+        return "login_mismatch" in text or "check_sasl_access" in text
+
+    def _inside(self, name: re.Match[str]) -> str:
+        return self.main.get(name[1], "")
+
+    def offers(self) -> bool:
+        """Whether SASL is switched on anywhere."""
+        return any(
+            options.get(AUTH, "no").lower() == "yes" for options in (self.main, *self.services.values())
+        )
+
+    def __str__(self) -> str:
+        lines = [f"{name} = {value}" for name, value in self.main.items()]
+        for name, options in self.services.items():
+            lines += [name, *(f"  -o {option}={value}" for option, value in options.items())]
+        return "\n".join([*lines, f"data: {dict(self.data)}"])
+
+
+# -- drawing ------------------------------------------------------------------------------------------
+
+
+def draw(number: int) -> Drawn:
+    """The configuration of this number: always the same."""
+    return _Draw(number).drawn()
+
+
+class _Draw:
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.random = Random(number)
+
+    def drawn(self) -> Drawn:
+        main = {
+            "mynetworks": self._pick({"": 3, "127.0.0.9/32 192.0.2.0/24": 2}),
+            AUTH: self._pick({"": 9, "yes": 5, "no": 2, "Yes": 1, "YES": 1, "No": 1}),
+            "smtpd_tls_auth_only": self._pick({"": 4, "yes": 3, "no": 1}),
+            "smtpd_delay_reject": self._pick({"": 15, "no": 1}),
+            "smtpd_sender_login_maps": _OWNERS,
+            "our_senders": self._pick(_OUR_SENDERS),
+            "smtpd_restriction_classes": ", ".join(_CLASSES),
+            **{name: self._pick(values) for name, values in _CLASSES.items()},
+            **{f"smtpd_{key}_restrictions": self._list(values) for key, values in _MAIN_LISTS.items()},
+            **{f"mua_{key}_restrictions": self._list(values) for key, values in _MUA.items()},
+        }
+        services = {
+            "smtp": self._port_25(),
+            **self._maybe(self._pick({"": 5, "submission": 13, "587": 2}), self._submission),
+            **self._maybe(self._pick({"": 13, "smtps": 4, "submissions": 2, "465": 1}), self._submissions),
+            **self._maybe(self._pick({"": 3, "2525": 1}), self._another),
+        }
+        if self.random.random() < 0.8:
+            main |= _SASL
+        else:
+            for options in services.values():
+                if (options.get(AUTH) or main[AUTH]).lower() == "yes":
+                    options |= _SASL
+        if any(_MUA_RELAY in options.values() for options in services.values()):
+            main["mua_relay_restrictions"] = (
+                main["mua_relay_restrictions"] or "permit_sasl_authenticated,reject"
+            )
+        main = {name: value for name, value in main.items() if value not in ("", "=")}
+        self._protect(main, services)
+        data = self._pick_from([{}] * 6 + [{"smtp_auth_on_port_25": True}, {"smtp_auth_on_port_25": False}])
+        return Drawn(self.number, main, services, data)
+
+    def _pick(self, values: Mapping[str, int]) -> str:
+        (value,) = self.random.choices([*values], [*values.values()])
+        return value
+
+    def _pick_from(self, values: list[dict[str, bool]]) -> dict[str, bool]:
+        return self.random.choice(values)
+
+    def _list(self, values: Mapping[str, int]) -> str:
+        value = self._pick(values)
+        if value != "?":
+            return value
+        return ", ".join(self.random.sample(_WORDS, self.random.randrange(1, 5)))
+
+    def _maybe(self, name: str, options: Callable[[], Options]) -> dict[str, Options]:
+        return {name: options()} if name else {}
+
+    def _port_25(self) -> Options:
+        return _given(
+            {
+                AUTH: self._pick({"": 13, "yes": 3, "Yes": 1, "no": 2, "No": 1}),
+                "smtpd_tls_auth_only": self._pick({"": 9, "no": 1}),
+                "smtpd_sender_restrictions": self._list({"": 18, "reject_sender_login_mismatch": 1, "?": 1}),
+            }
+        )
+
+    def _submission(self) -> Options:
+        kinds = {self._debian_12: 6, self._debian_11: 4, self._with_own_lists: 6, self._inheriting: 3}
+        (kind,) = self.random.choices([*kinds], [*kinds.values()])
+        options = {"syslog_name": "postfix/submission", **kind()}
+        if self.random.random() < 0.15:
+            # For printers, which send without a login.
+            options[AUTH] = "no"
+        return options
+
+    def _submissions(self) -> Options:
+        kinds = {self._debian_12: 2, self._debian_11: 3, self._with_own_lists: 3, self._inheriting: 2}
+        (kind,) = self.random.choices([*kinds], [*kinds.values()])
+        options = {"syslog_name": "postfix/smtps", **kind(), "smtpd_tls_wrappermode": "yes"}
+        options.pop("smtpd_tls_security_level", None)
+        options.pop("smtpd_tls_auth_only", None)
+        if self.random.random() < 0.4:
+            options[AUTH] = "no"
+        return options
+
+    def _another(self) -> Options:
+        kind = self.random.choice([self._with_own_lists, dict])
+        return kind()
+
+    def _debian_11(self) -> Options:
+        return {
+            "smtpd_tls_security_level": "encrypt",
+            AUTH: "yes",
+            "smtpd_tls_auth_only": "yes",
+            "smtpd_reject_unlisted_recipient": "no",
+            "smtpd_client_restrictions": "$mua_client_restrictions",
+            "smtpd_helo_restrictions": "$mua_helo_restrictions",
+            "smtpd_sender_restrictions": "$mua_sender_restrictions",
+            "smtpd_recipient_restrictions": "",
+            "smtpd_relay_restrictions": "permit_sasl_authenticated,reject",
+            "milter_macro_daemon_name": "ORIGINATING",
+        }
+
+    def _debian_12(self) -> Options:
+        return {
+            **self._debian_11(),
+            "local_header_rewrite_clients": "static:all",
+            "smtpd_relay_restrictions": self._pick({"permit_sasl_authenticated,reject": 2, _MUA_RELAY: 1}),
+        }
+
+    def _with_own_lists(self) -> Options:
+        return _given(
+            {
+                "smtpd_tls_security_level": self._pick({"encrypt": 3, "": 2}),
+                AUTH: self._pick({"yes": 8, "Yes": 1, "": 2, "no": 2}),
+                **{f"smtpd_{key}_restrictions": self._list(values) for key, values in _OWN_LISTS.items()},
+            }
+        )
+
+    def _inheriting(self) -> Options:
+        return _given({AUTH: self._pick({"yes": 5, "YES": 1, "": 2})})
+
+    def _protect(self, main: dict[str, str], services: dict[str, Options]) -> None:
+        """Make every service one that Postfix runs."""
+        deciding = [f"smtpd_{key}_restrictions" for key in ("relay", "recipient")]
+        stock = {deciding[0]: "defer_unauth_destination"}
+        for options in services.values():
+            if not any(_protects({**stock, **main, **options}, name) for name in deciding):
+                target = next((name for name in deciding if name in options), "")
+                definitions = options if target else main
+                name = target or deciding[0]
+                definitions[name] = ", ".join(
+                    filter(None, [definitions.get(name), "reject_unauth_destination"])
+                )
+
+
+def _given(options: Options) -> Options:
+    return {name: value for name, value in options.items() if value}
+
+
+def _protects(parameters: Mapping[str, str], name: str) -> bool:
+    text = re.sub(r"\$(\w+)", lambda found: parameters.get(found[1], ""), parameters.get(name, ""))
+    return bool({*re.split(r"[,\s]+", re.sub(r"inline:\{.*?\}( \})?", "", text))} & _PROTECTION)
+
+
+# -- making it on a host ------------------------------------------------------------------------------
+
+
+def make(drawn: Drawn, host: LabHost) -> None:
+    """Make a stock host one with this configuration, with the second login, and wait until Postfix has it."""
+
+    def filled(text: str) -> str:
+        return text.replace("{user}", host.user).replace("{domain}", host.domain)
+
+    for name, content in _TABLES.items():
+        (host.root / "etc/postfix" / name).write_text(filled(content))
+    definitions = [filled(f"{name} = {value}") for name, value in drawn.main.items()]
+    with (host.root / "etc/postfix/master.cf").open("a") as master:
+        for name, options in drawn.services.items():
+            if name != "smtp":
+                master.write("\n".join([f"{name} inet n - y - - smtpd", *_lines(options)]) + "\n")
+    of_port_25 = [f"smtp/inet/{name}={value}" for name, value in drawn.services["smtp"].items()]
+    reloads = ["systemctl reload postfix"]
+    if drawn.offers():
+        by_hand.uncomment_listener(host, "    mode = 0600\n    user = postfix\n    group = postfix\n")
+        reloads.insert(0, "systemctl reload dovecot")
+    commands = [
+        f"useradd --create-home --shell /bin/bash {SUSPENDED}",
+        f"echo {SUSPENDED}:{shlex.quote(host.password)} | chpasswd",
+        f"postconf -e {shlex.join(definitions)}",
+        *([f"postconf -P {shlex.join(of_port_25)}"] if of_port_25 else []),
+        *reloads,
+    ]
+    running = smtpds(host)
+    host.run(" && ".join(commands))
+    wait_for_others(host, running)
+
+
+def _lines(options: Options) -> Iterator[str]:
+    for name, value in options.items():
+        yield f"  -o {{ {name} = {value} }}" if " " in value else f"  -o {name}={value}"
+
+
+def smtpds(host: LabHost) -> set[str]:
+    """The processes that would go on with what they have read, until Postfix has been reloaded."""
+    return {*host.run("pgrep -x 'qmgr|smtpd'", check=False).stdout.split()}
+
+
+def wait_for_others(host: LabHost, running: set[str]) -> None:
+    """Wait until none of these processes is left, and Postfix has a queue manager again."""
+
+    def replaced() -> bool:
+        now = smtpds(host)
+        return bool(now) and not running & now
+
+    wait_until(replaced, f"Postfix reloaded on {host.name}", timeout=30)
