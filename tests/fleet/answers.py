@@ -22,7 +22,7 @@ SUBMISSIONS = 465
 IN_MYNETWORKS = "127.0.0.9"
 
 STRANGERS = ("stranger", "stranger as the user", "in mynetworks", "in mynetworks as the user")
-LOGINS = ("login", "suspended login", "login as another", "login as nobody's sender")
+LOGINS = ("suspended login", "login", "login as another", "login as nobody's sender")
 
 _ELSEWHERE = "elsewhere.example"
 _TIMEOUT = 60
@@ -152,44 +152,38 @@ class _Asking:
         self.mailboxes = {name: f"{name}@{domain}" for name in (user, suspended)}
         self.outside = f"somebody@{_ELSEWHERE}"
 
-    def port(self, port: int) -> tuple[int, dict[str, Powers], bool, bool]:
+    def port(self, port: int) -> tuple[dict[str, Powers], bool, bool]:
         own, others = self.mailboxes[self.user], self.mailboxes[self.suspended]
-        plain = (self.outside, own)
+        actors = iter((*STRANGERS, *LOGINS))
         powers: dict[str, Powers] = {}
         in_clear = inside = False
         for source, login, senders in (
-            (self.address, "", dict(zip(STRANGERS[:2], plain, strict=True))),
-            (IN_MYNETWORKS, "", dict(zip(STRANGERS[2:], plain, strict=True))),
-            (self.address, self.suspended, {LOGINS[1]: others}),
-            (
-                self.address,
-                self.user,
-                dict(zip((LOGINS[0], *LOGINS[2:]), (own, others, self.outside), strict=True)),
-            ),
+            (self.address, "", (self.outside, own)),
+            (IN_MYNETWORKS, "", (self.outside, own)),
+            (self.address, self.suspended, (others,)),
+            (self.address, self.user, (own, others, self.outside)),
         ):
-            powers |= {actor: Powers() for actor in senders}
+            as_them = {next(actors): sender for sender in senders}
+            powers |= {actor: Powers() for actor in as_them}
             with suppress(OSError, smtplib.SMTPException):
                 conversation = _Conversation(self.address, port, source)
                 in_clear |= conversation.in_clear
                 inside |= conversation.inside
                 logged_in = bool(login) and conversation.log_in(login, self.password)
-                for actor, sender in senders.items():
+                for actor, sender in as_them.items():
                     powers[actor] = conversation.powers(sender, f"else@{_ELSEWHERE}", own, logged_in)
                 conversation.client.quit()
-        return port, powers, in_clear, inside
+        return powers, in_clear, inside
 
 
 def main() -> None:
     """Print what the host answers whose words are on standard input."""
     asking = _Asking(*json.load(sys.stdin))
-    print(
-        json.dumps(
-            [
-                [port, {a: asdict(p) for a, p in powers.items()}, *more]
-                for port, powers, *more in map(asking.port, PORTS)
-            ]
-        )
-    )
+    said = []
+    for port in PORTS:
+        powers, *offered = asking.port(port)
+        said.append((port, {actor: asdict(one) for actor, one in powers.items()}, *offered))
+    print(json.dumps(said))
 
 
 if __name__ == "__main__":
