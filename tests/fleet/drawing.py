@@ -81,7 +81,8 @@ _OUR_SENDERS = {
     "permit_sasl_authenticated": 1,
 }
 
-# Key of a list to the values that it has in main.cf, with weights; "" is not defined, "?" is made of any words.
+# Key of a list to the values that it has in main.cf, with weights. "" is not defined, "?" is made of any
+# words, "=" is Debian's own list, which is there already.
 _MAIN_LISTS = {
     "client": {
         "": 16,
@@ -104,7 +105,6 @@ _MAIN_LISTS = {
         "?": 2,
     },
     "relay": {
-        # "=" is Debian's own list, which is there already.
         "=": 14,
         "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination": 4,
         "permit_mynetworks, reject_unauth_destination": 3,
@@ -206,7 +206,8 @@ class Drawn:
     @property
     def binds(self) -> bool:
         """Whether a list of main.cf has words for certain logins."""
-        text = " ".join(self.main.get(f"smtpd_{key}_restrictions", "") for key in LISTS)
+        names = [f"{prefix}_{key}_restrictions" for prefix in ("smtpd", "mua") for key in LISTS]
+        text = " ".join(self.main.get(name, "") for name in names)
         while (more := re.sub(r"\$?\b(our_senders|reject_maybe|staff_only)\b", self._inside, text)) != text:
             text = more
         return "login_mismatch" in text or "check_sasl_access" in text
@@ -265,10 +266,14 @@ class _Draw:
             for options in services.values():
                 if (options.get(AUTH) or main[AUTH]).lower() == "yes":
                     options |= _SASL
-        if any(_MUA_RELAY in options.values() for options in services.values()):
-            main["mua_relay_restrictions"] = (
-                main["mua_relay_restrictions"] or "permit_sasl_authenticated,reject"
-            )
+        values = [value for options in services.values() for value in options.values()]
+        referred = {value[1:] for value in values if value.startswith("$")}
+        if _MUA_RELAY[1:] in referred and not main[_MUA_RELAY[1:]]:
+            main[_MUA_RELAY[1:]] = "permit_sasl_authenticated,reject"
+        for name in [name for name in main if name.startswith("mua_") and name not in referred]:
+            # Else it is left over from a service that is not there any more.
+            if self.random.random() < 0.9:
+                del main[name]
         main = {name: value for name, value in main.items() if value not in ("", "=")}
         self._protect(main, services)
         data = self._pick_from([{}] * 6 + [{"smtp_auth_on_port_25": True}, {"smtp_auth_on_port_25": False}])
@@ -364,9 +369,8 @@ class _Draw:
                 target = next((name for name in deciding if name in options), "")
                 definitions = options if target else main
                 name = target or deciding[0]
-                definitions[name] = ", ".join(
-                    filter(None, [definitions.get(name), "reject_unauth_destination"])
-                )
+                words = [definitions.get(name, ""), "reject_unauth_destination"]
+                definitions[name] = ", ".join(filter(None, words))
 
 
 def _given(options: Options) -> Options:

@@ -1,7 +1,7 @@
 """What Postfix lets whom do, before a deploy and after it: on port 465 a login may do what it could before.
 
-The configurations are drawn (`drawing.py`); a case can be run again by its number. The judge is Postfix itself:
-each port is asked as a stranger, from mynetworks, and by several logins (`answers.py`), before and after.
+The configurations are drawn (`drawing.py`): `-k case7-` or `-k case7]` draws the same again. The judge is
+Postfix itself: each port is asked as a stranger, from mynetworks, and by several logins (`answers.py`).
 """
 
 import re
@@ -141,11 +141,13 @@ def _refusal(done: Run, host: LabHost) -> str | None:
     return found and re.sub(r" = .*?(?=, which)", " = …", found[1].replace(host.name, "HOST"))
 
 
-@pytest.mark.parametrize("numbers", ROUNDS, ids=lambda numbers: "-".join(map(str, numbers)))
+@pytest.mark.parametrize(
+    "numbers", ROUNDS, ids=lambda numbers: "-".join(f"case{number}" for number in numbers)
+)
 def test_a_login_may_do_what_it_could(lab: Lab, figures: _Figures, numbers: tuple[int, ...]) -> None:
     drawn = {
-        lab.hosts[name]: draw(number)
-        for number, pair in zip(numbers, (FLEET[:2], FLEET[2:]), strict=True)
+        lab.hosts[name]: one
+        for one, pair in zip(map(draw, numbers), (FLEET[:2], FLEET[2:]), strict=True)
         for name in pair
     }
     _made(drawn)
@@ -156,24 +158,25 @@ def test_a_login_may_do_what_it_could(lab: Lab, figures: _Figures, numbers: tupl
     changed = [host for host in drawn if done.changed(host)]
     side_by_side(lambda host: wait_for_others(host, running[host]), changed)
     after = _asked(changed)
-    found = []
+    found: dict[Drawn, list[str]] = defaultdict(list)
     for host, one in drawn.items():
         refusal = _refusal(done, host)
         figures.count(host, refusal, is_deployed=host in changed)
-        complaints = [*_unlike_an_administrators(before[host])]
+        complaints = [*_drawn_wrongly(before[host])]
         if host in changed:
             complaints += wrong(one, before[host], after[host])
-        elif refusal is None:
-            complaints.append("neither changed nor refused:\n" + "\n".join(done.lines_of(host)))
-        if host not in changed and tree(host) != trees[host]:
-            complaints.append("not changed, and yet its files are others")
-        if complaints:
-            found.append("\n".join([f"case {one.number}, {host.release}:", *complaints, str(one)]))
-    assert not found, "\n\n".join(found)
+        else:
+            if refusal is None:
+                complaints.append("neither changed nor refused:\n" + "\n".join(done.lines_of(host)))
+            if tree(host) != trees[host]:
+                complaints.append("not changed, and yet its files are others")
+        found[one] += [f"{host.release}: {complaint}" for complaint in complaints]
+    said = [f"case {one.number}\n" + "\n".join([*lines, str(one)]) for one, lines in found.items() if lines]
+    assert not said, "\n\n".join(said)
 
 
-def _unlike_an_administrators(answers: Answers) -> Iterator[str]:
-    """What is wrong with the drawn configuration itself."""
+def _drawn_wrongly(answers: Answers) -> Iterator[str]:
+    """What keeps a drawn configuration from being one of somebody who knew what they did."""
     for (port, actor), powers in answers.powers.items():
         if any("4.3.5" in said for said in powers.said):
             yield f"drawn wrongly: port {port}, {actor}: {_shown(powers)}"
