@@ -394,11 +394,14 @@ def make(drawn: Drawn, host: LabHost) -> None:
     for name, content in _TABLES.items():
         (host.root / "etc/postfix" / name).write_text(filled(content))
     definitions = [filled(f"{name} = {value}") for name, value in drawn.main.items()]
-    with (host.root / "etc/postfix/master.cf").open("a") as master:
-        for name, options in drawn.services.items():
-            if name != "smtp":
-                master.write("\n".join([f"{name} inet n - y - - smtpd", *_lines(options)]) + "\n")
-    of_port_25 = [f"smtp/inet/{name}={value}" for name, value in drawn.services["smtp"].items()]
+    master = host.root / "etc/postfix/master.cf"
+    lines = master.read_text().splitlines()
+    (port_25,) = [number for number, line in enumerate(lines, 1) if re.match(r"smtp\s+inet\s", line)]
+    lines[port_25:port_25] = _lines(drawn.services["smtp"])
+    for name, options in drawn.services.items():
+        if name != "smtp":
+            lines += [f"{name} inet n - y - - smtpd", *_lines(options)]
+    master.write_text("\n".join(lines) + "\n")
     reloads = ["systemctl reload postfix"]
     if drawn.offers():
         by_hand.uncomment_listener(host, "    mode = 0600\n    user = postfix\n    group = postfix\n")
@@ -407,7 +410,6 @@ def make(drawn: Drawn, host: LabHost) -> None:
         f"useradd --create-home --shell /bin/bash {SUSPENDED}",
         f"echo {SUSPENDED}:{shlex.quote(host.password)} | chpasswd",
         f"postconf -e {shlex.join(definitions)}",
-        *([f"postconf -P {shlex.join(of_port_25)}"] if of_port_25 else []),
         *reloads,
     ]
     running = smtpds(host)

@@ -141,9 +141,7 @@ def _refusal(done: Run, host: LabHost) -> str | None:
     return found and re.sub(r" = .*?(?=, which)", " = …", found[1].replace(host.name, "HOST"))
 
 
-@pytest.mark.parametrize(
-    "numbers", ROUNDS, ids=lambda numbers: "-".join(f"case{number}" for number in numbers)
-)
+@pytest.mark.parametrize("numbers", ROUNDS, ids=lambda numbers: "-".join(f"case{one}" for one in numbers))
 def test_a_login_may_do_what_it_could(lab: Lab, figures: _Figures, numbers: tuple[int, ...]) -> None:
     drawn = {
         lab.hosts[name]: one
