@@ -8,6 +8,7 @@ import json
 import smtplib
 import ssl
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -60,7 +61,7 @@ class Answers:
 
     + powers: by port and actor
     + in_clear: the ports that offer logins outside TLS
-    + offering: the ports that offer logins, inside TLS or outside
+    + offering: the ports that offer logins to clients that are not in mynetworks, inside TLS or outside
     + serving: the ports that greet
     """
 
@@ -70,12 +71,12 @@ class Answers:
     serving: set[int]
 
 
-def ask(host: LabHost, suspended: str) -> Answers:
+def ask(host: LabHost, suspended: str, ports: Sequence[int] = PORTS) -> Answers:
     """Ask the host on each port as each actor.
 
     + suspended: the login that may be suspended; it has the same password as the host's user
     """
-    words = json.dumps([host.address, host.user, suspended, host.password, host.domain])
+    words = json.dumps([ports, [host.address, host.user, suspended, host.password, host.domain]])
     said = run(
         *("nsenter", f"--target={host.leader().pid}", "--net", "--"),
         *(sys.executable, "-m", __name__),
@@ -90,7 +91,7 @@ def ask(host: LabHost, suspended: str) -> Answers:
     return Answers(
         powers,
         in_clear={port for port, _, in_clear, _ in found if in_clear},
-        offering={port for port, _, in_clear, inside in found if in_clear or inside},
+        offering={port for port, _, _, offered in found if offered},
         serving={port for port, by_actor, _, _ in found if by_actor["stranger"]["said"] != ["no service"]},
     )
 
@@ -139,7 +140,8 @@ class _Conversation:
 
 
 def _context() -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    # Without the system's authorities, which take longer to load than a conversation.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
@@ -156,7 +158,7 @@ class _Asking:
         own, others = self.mailboxes[self.user], self.mailboxes[self.suspended]
         actors = iter((*STRANGERS, *LOGINS))
         powers: dict[str, Powers] = {}
-        in_clear = inside = False
+        in_clear = offered = False
         for source, login, senders in (
             (self.address, "", (self.outside, own)),
             (IN_MYNETWORKS, "", (self.outside, own)),
@@ -168,19 +170,21 @@ class _Asking:
             with suppress(OSError, smtplib.SMTPException):
                 conversation = _Conversation(self.address, port, source)
                 in_clear |= conversation.in_clear
-                inside |= conversation.inside
+                if source == self.address:
+                    offered |= conversation.in_clear or conversation.inside
                 logged_in = bool(login) and conversation.log_in(login, self.password)
                 for actor, sender in as_them.items():
                     powers[actor] = conversation.powers(sender, f"else@{_ELSEWHERE}", own, logged_in)
                 conversation.client.quit()
-        return powers, in_clear, inside
+        return powers, in_clear, offered
 
 
 def main() -> None:
     """Print what the host answers whose words are on standard input."""
-    asking = _Asking(*json.load(sys.stdin))
+    ports, words = json.load(sys.stdin)
+    asking = _Asking(*words)
     said = []
-    for port in PORTS:
+    for port in ports:
         powers, *offered = asking.port(port)
         said.append((port, {actor: asdict(one) for actor, one in powers.items()}, *offered))
     print(json.dumps(said))

@@ -7,6 +7,7 @@ logins, suspended logins. The rest is made of the same words in any order.
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
 
@@ -16,6 +17,9 @@ from tests.fleet import by_hand
 
 # The second login of a drawn host: the one that a table may suspend.
 SUSPENDED = "bob"
+
+# The port of a service that the administrator does not have.
+HYPOTHETICAL = 2465
 
 AUTH = "smtpd_sasl_auth_enable"
 LISTS = ("client", "helo", "sender", "relay", "recipient")
@@ -266,6 +270,10 @@ class _Draw:
             for options in services.values():
                 if (options.get(AUTH) or main[AUTH]).lower() == "yes":
                     options |= _SASL
+        if main["smtpd_delay_reject"]:
+            # Where it holds for the others, too, clients cannot log in before they are rejected.
+            for name in services.keys() - {"smtp"}:
+                services[name]["smtpd_delay_reject"] = "yes"
         values = [value for options in services.values() for value in options.values()]
         referred = {value[1:] for value in values if value.startswith("$")}
         if _MUA_RELAY[1:] in referred and not main[_MUA_RELAY[1:]]:
@@ -402,18 +410,33 @@ def make(drawn: Drawn, host: LabHost) -> None:
         if name != "smtp":
             lines += [f"{name} inet n - y - - smtpd", *_lines(options)]
     master.write_text("\n".join(lines) + "\n")
-    reloads = ["systemctl reload postfix"]
-    if drawn.offers():
-        by_hand.uncomment_listener(host, "    mode = 0600\n    user = postfix\n    group = postfix\n")
-        reloads.insert(0, "systemctl reload dovecot")
+    by_hand.uncomment_listener(host, "    mode = 0600\n    user = postfix\n    group = postfix\n")
     commands = [
         f"useradd --create-home --shell /bin/bash {SUSPENDED}",
         f"echo {SUSPENDED}:{shlex.quote(host.password)} | chpasswd",
         f"postconf -e {shlex.join(definitions)}",
-        *reloads,
+        "systemctl reload dovecot",
     ]
-    running = smtpds(host)
     host.run(" && ".join(commands))
+    _reload(host)
+
+
+@contextmanager
+def with_hypothetical_logins(host: LabHost) -> Iterator[None]:
+    """Meanwhile, logins are offered at `HYPOTHETICAL`, under main.cf's lists."""
+    master = host.root / "etc/postfix/master.cf"
+    text = master.read_text()
+    options = {AUTH: "yes", **_SASL}
+    master.write_text("\n".join([f"{text}{HYPOTHETICAL} inet n - y - - smtpd", *_lines(options), ""]))
+    _reload(host)
+    yield
+    master.write_text(text)
+    _reload(host)
+
+
+def _reload(host: LabHost) -> None:
+    running = smtpds(host)
+    host.run("systemctl reload postfix")
     wait_for_others(host, running)
 
 

@@ -15,7 +15,16 @@ from lab.lab import Lab
 from tests.fleet.answers import LOGINS, PORTS, STRANGERS, SUBMISSIONS, Answers, Powers, ask
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import Run, deploy, side_by_side, tree
-from tests.fleet.drawing import SUSPENDED, Drawn, draw, make, smtpds, wait_for_others
+from tests.fleet.drawing import (
+    HYPOTHETICAL,
+    SUSPENDED,
+    Drawn,
+    draw,
+    make,
+    smtpds,
+    wait_for_others,
+    with_hypothetical_logins,
+)
 
 CASES = 60
 
@@ -42,6 +51,8 @@ def wrong(drawn: Drawn, before: Answers, after: Answers) -> Iterator[str]:
 def _on_465(drawn: Drawn, before: Answers, after: Answers) -> Iterator[str]:
     if SUBMISSIONS not in after.offering:
         yield "port 465 offers no logins"
+    if not any(after.powers[SUBMISSIONS, actor].abroad for actor in LOGINS):
+        yield "port 465 lets no login send to another domain"
     for actor in STRANGERS:
         now = after.powers[SUBMISSIONS, actor]
         if not now <= Powers():
@@ -58,6 +69,15 @@ def _on_465(drawn: Drawn, before: Answers, after: Answers) -> Iterator[str]:
         if not is_right:
             where = f"port {models[0]} before" if models else "the guide"
             yield f"port 465, {actor}: {_shown(now)}; {where}: {_shown(then)}"
+        if not models and SUBMISSIONS not in before.serving:
+            most = before.powers[HYPOTHETICAL, actor]
+            if _is_bound(most) and not now <= most:
+                yield f"port 465, {actor}: {_shown(now)}; main.cf's lists: {_shown(most)}"
+
+
+def _is_bound(powers: Powers) -> bool:
+    """Whether it was the login that something was refused to."""
+    return any("not owned by user" in said or "SASL login name" in said for said in powers.said)
 
 
 def _beside_465(port: int, drawn: Drawn, before: Answers, after: Answers) -> Iterator[str]:
@@ -130,6 +150,11 @@ def _made(drawn: Mapping[LabHost, Drawn]) -> None:
     side_by_side(lambda host: make(drawn[host], host), drawn)
 
 
+def _hypothetical(host: LabHost) -> Answers:
+    with with_hypothetical_logins(host):
+        return ask(host, SUSPENDED, [HYPOTHETICAL])
+
+
 def _asked(hosts: Iterable[LabHost]) -> dict[LabHost, Answers]:
     hosts = [*hosts]
     return dict(zip(hosts, side_by_side(lambda host: ask(host, SUSPENDED), hosts), strict=True))
@@ -149,7 +174,11 @@ def test_a_login_may_do_what_it_could(lab: Lab, figures: _Figures, numbers: tupl
         for name in pair
     }
     _made(drawn)
+    silent = [host for host, one in drawn.items() if not one.offers()]
+    hypothetical = dict(zip(silent, side_by_side(_hypothetical, silent), strict=True))
     before = _asked(drawn)
+    for host, answers in hypothetical.items():
+        before[host].powers |= answers.powers
     trees = dict(zip(drawn, side_by_side(tree, drawn), strict=True))
     running = dict(zip(drawn, side_by_side(smtpds, drawn), strict=True))
     done = deploy(drawn, per_host={host.name: one.data for host, one in drawn.items()})
@@ -163,11 +192,10 @@ def test_a_login_may_do_what_it_could(lab: Lab, figures: _Figures, numbers: tupl
         complaints = [*_drawn_wrongly(before[host])]
         if host in changed:
             complaints += wrong(one, before[host], after[host])
-        else:
-            if refusal is None:
-                complaints.append("neither changed nor refused:\n" + "\n".join(done.lines_of(host)))
-            if tree(host) != trees[host]:
-                complaints.append("not changed, and yet its files are others")
+        elif refusal is None:
+            complaints.append("neither changed nor refused:\n" + "\n".join(done.lines_of(host)))
+        elif tree(host) != trees[host]:
+            complaints.append("refused, and yet its files are others")
         found[one] += [f"{host.release}: {complaint}" for complaint in complaints]
     said = [f"case {one.number}\n" + "\n".join([*lines, str(one)]) for one, lines in found.items() if lines]
     assert not said, "\n\n".join(said)
