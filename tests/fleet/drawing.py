@@ -36,6 +36,16 @@ _SUSPENSION = (
 _STAFF = "check_sasl_access texthash:/etc/postfix/staff"
 _TABLES = {"suspended": f"{SUSPENDED} 554 suspended\n", "staff": "{user} OK\n"}
 
+# It says the same of the suspended login, and nothing of others.
+_POLICY = "check_policy_service unix:private/policy"
+_POLICY_PROGRAM = f"""#!/bin/sh
+while read -r line && [ -n "$line" ]; do
+    [ "$line" = sasl_username={SUSPENDED} ] && action='554 suspended'
+done
+printf 'action=%s\\n\\n' "${{action:-DUNNO}}"
+"""
+_POLICY_SERVICE = "policy unix - n n - 0 spawn user=nobody argv=/usr/local/bin/policy"
+
 _OWNERS = (
     f"inline:{{ root@{{domain}}=root, {{user}}@{{domain}}={{user}}, {SUSPENDED}@{{domain}}={SUSPENDED} }}"
 )
@@ -123,6 +133,7 @@ _MAIN_LISTS = {
         "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination": 3,
         f"{_SUSPENSION[1]}, permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination": 2,
         "permit_mynetworks, reject_unauth_destination": 1,
+        f"{_POLICY}, permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination": 1,
         "?": 1,
     },
 }
@@ -184,6 +195,7 @@ _OWN_LISTS = {
         "permit_sasl_authenticated,reject": 2,
         "permit_mynetworks,permit_sasl_authenticated,reject_unauth_destination": 2,
         f"{_SUSPENSION[0]}, permit_sasl_authenticated, reject": 1,
+        f"{_POLICY}, permit_sasl_authenticated, reject": 2,
         "?": 1,
     },
 }
@@ -255,12 +267,12 @@ class _Draw:
             "our_senders": self._pick(_OUR_SENDERS),
             "smtpd_restriction_classes": ", ".join(_CLASSES),
             **{name: self._pick(values) for name, values in _CLASSES.items()},
-            **{f"smtpd_{key}_restrictions": self._list(values) for key, values in _MAIN_LISTS.items()},
+            **({} if self.random.random() < 0.35 else self._main_lists()),
             **{f"mua_{key}_restrictions": self._list(values) for key, values in _MUA.items()},
         }
         services = {
             "smtp": self._port_25(),
-            **self._maybe(self._pick({"": 5, "submission": 13, "587": 2}), self._submission),
+            **self._maybe(self._pick({"": 7, "submission": 11, "587": 2}), self._submission),
             **self._maybe(self._pick({"": 13, "smtps": 4, "submissions": 2, "465": 1}), self._submissions),
             **self._maybe(self._pick({"": 3, "2525": 1}), self._another),
         }
@@ -300,13 +312,16 @@ class _Draw:
             return value
         return ", ".join(self.random.sample(_WORDS, self.random.randrange(1, 5)))
 
+    def _main_lists(self) -> Options:
+        return {f"smtpd_{key}_restrictions": self._list(values) for key, values in _MAIN_LISTS.items()}
+
     def _maybe(self, name: str, options: Callable[[], Options]) -> dict[str, Options]:
         return {name: options()} if name else {}
 
     def _port_25(self) -> Options:
         return _given(
             {
-                AUTH: self._pick({"": 13, "yes": 3, "Yes": 1, "no": 2, "No": 1}),
+                AUTH: self._pick({"": 12, "yes": 4, "Yes": 1, "no": 2, "No": 1}),
                 "smtpd_tls_auth_only": self._pick({"": 9, "no": 1}),
                 "smtpd_sender_restrictions": self._list({"": 18, "reject_sender_login_mismatch": 1, "?": 1}),
             }
@@ -401,6 +416,9 @@ def make(drawn: Drawn, host: LabHost) -> None:
 
     for name, content in _TABLES.items():
         (host.root / "etc/postfix" / name).write_text(filled(content))
+    policy = host.root / "usr/local/bin/policy"
+    policy.write_text(_POLICY_PROGRAM)
+    policy.chmod(0o755)
     definitions = [filled(f"{name} = {value}") for name, value in drawn.main.items()]
     master = host.root / "etc/postfix/master.cf"
     lines = master.read_text().splitlines()
@@ -409,7 +427,7 @@ def make(drawn: Drawn, host: LabHost) -> None:
     for name, options in drawn.services.items():
         if name != "smtp":
             lines += [f"{name} inet n - y - - smtpd", *_lines(options)]
-    master.write_text("\n".join(lines) + "\n")
+    master.write_text("\n".join([*lines, _POLICY_SERVICE, ""]))
     by_hand.uncomment_listener(host, "    mode = 0600\n    user = postfix\n    group = postfix\n")
     commands = [
         f"useradd --create-home --shell /bin/bash {SUSPENDED}",
