@@ -163,7 +163,10 @@ def _asked(hosts: Iterable[LabHost]) -> dict[LabHost, Answers]:
 def _refusal(done: Run, host: LabHost) -> str | None:
     """Why the host was refused, in words that are the same for each host."""
     found = re.search(rf"{re.escape(host.name)} refused: (.*)", done.report)
-X
+    if found is None:
+        return None
+    why = found[1].partition(": ")[0].replace(host.name, "HOST").replace(host.domain, "DOMAIN")
+    return re.sub(r" = .*?(?=, which)", " = …", why)
 
 
 @pytest.mark.parametrize("numbers", ROUNDS, ids=lambda numbers: "-".join(f"case{one}" for one in numbers))
