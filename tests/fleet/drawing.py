@@ -39,10 +39,13 @@ _TABLES = {"suspended": f"{SUSPENDED} 554 suspended\n", "staff": "{user} OK\n"}
 # It says the same of the suspended login, and nothing of others.
 _POLICY = "check_policy_service unix:private/policy"
 _POLICY_PROGRAM = f"""#!/bin/sh
-while read -r line && [ -n "$line" ]; do
-    [ "$line" = sasl_username={SUSPENDED} ] && action='554 suspended'
+action=DUNNO
+while read -r line; do
+    case $line in
+        sasl_username={SUSPENDED}) action='554 suspended' ;;
+        '') printf 'action=%s\\n\\n' "$action"; action=DUNNO ;;
+    esac
 done
-printf 'action=%s\\n\\n' "${{action:-DUNNO}}"
 """
 _POLICY_SERVICE = "policy unix - n n - 0 spawn user=nobody argv=/usr/local/bin/policy"
 
