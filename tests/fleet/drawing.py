@@ -5,21 +5,12 @@ logins, suspended logins. The rest is made of the same words in any order.
 """
 
 import re
-import shlex
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-from lab.command import wait_until
-from lab.host import LabHost
-from tests.fleet import by_hand
-
 # The second login of a drawn host: the one that a table may suspend.
 SUSPENDED = "bob"
-
-# The port of a service that the administrator does not have.
-HYPOTHETICAL = 2465
 
 AUTH = "smtpd_sasl_auth_enable"
 LISTS = ("client", "helo", "sender", "relay", "recipient")
@@ -27,18 +18,18 @@ LISTS = ("client", "helo", "sender", "relay", "recipient")
 # Postfix dies if a service has none of these in the lists that decide who may relay.
 _PROTECTION = {"reject", "reject_unauth_destination", "defer_unauth_destination"}
 
-_SASL = {"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth"}
+SASL = {"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth"}
 
 _SUSPENSION = (
     "check_sasl_access texthash:/etc/postfix/suspended",
     f"check_sasl_access inline:{{ {{ {SUSPENDED} = 554 suspended }} }}",
 )
 _STAFF = "check_sasl_access texthash:/etc/postfix/staff"
-_TABLES = {"suspended": f"{SUSPENDED} 554 suspended\n", "staff": "{user} OK\n"}
+TABLES = {"suspended": f"{SUSPENDED} 554 suspended\n", "staff": "{user} OK\n"}
 
 # It says the same of the suspended login, and nothing of others.
 _POLICY = "check_policy_service unix:private/policy"
-_POLICY_PROGRAM = f"""#!/bin/sh
+POLICY_PROGRAM = f"""#!/bin/sh
 action=DUNNO
 while read -r line; do
     case $line in
@@ -47,7 +38,7 @@ while read -r line; do
     esac
 done
 """
-_POLICY_SERVICE = "policy unix - n n - 0 spawn user=nobody argv=/usr/local/bin/policy"
+POLICY_SERVICE = "policy unix - n n - 0 spawn user=nobody argv=/usr/local/bin/policy"
 
 _OWNERS = (
     f"inline:{{ root@{{domain}}=root, {{user}}@{{domain}}={{user}}, {SUSPENDED}@{{domain}}={SUSPENDED} }}"
@@ -280,11 +271,11 @@ class _Draw:
             **self._maybe(self._pick({"": 3, "2525": 1}), self._another),
         }
         if self.random.random() < 0.8:
-            main |= _SASL
+            main |= SASL
         else:
             for options in services.values():
                 if (options.get(AUTH) or main[AUTH]).lower() == "yes":
-                    options |= _SASL
+                    options |= SASL
         if main["smtpd_delay_reject"]:
             # Where it holds for the others, too, clients cannot log in before they are rejected.
             for name in services.keys() - {"smtp"}:
@@ -406,76 +397,3 @@ def _given(options: Options) -> Options:
 def _protects(parameters: Mapping[str, str], name: str) -> bool:
     text = re.sub(r"\$(\w+)", lambda found: parameters.get(found[1], ""), parameters.get(name, ""))
     return bool({*re.split(r"[,\s]+", re.sub(r"inline:\{.*?\}( \})?", "", text))} & _PROTECTION)
-
-
-# -- making it on a host ------------------------------------------------------------------------------
-
-
-def make(drawn: Drawn, host: LabHost) -> None:
-    """Make a stock host one with this configuration, with the second login, and wait until Postfix has it."""
-
-    def filled(text: str) -> str:
-        return text.replace("{user}", host.user).replace("{domain}", host.domain)
-
-    for name, content in _TABLES.items():
-        (host.root / "etc/postfix" / name).write_text(filled(content))
-    policy = host.root / "usr/local/bin/policy"
-    policy.write_text(_POLICY_PROGRAM)
-    policy.chmod(0o755)
-    definitions = [filled(f"{name} = {value}") for name, value in drawn.main.items()]
-    master = host.root / "etc/postfix/master.cf"
-    lines = master.read_text().splitlines()
-    (port_25,) = [number for number, line in enumerate(lines, 1) if re.match(r"smtp\s+inet\s", line)]
-    lines[port_25:port_25] = _lines(drawn.services["smtp"])
-    for name, options in drawn.services.items():
-        if name != "smtp":
-            lines += [f"{name} inet n - y - - smtpd", *_lines(options)]
-    master.write_text("\n".join([*lines, _POLICY_SERVICE, ""]))
-    by_hand.uncomment_listener(host, "    mode = 0600\n    user = postfix\n    group = postfix\n")
-    commands = [
-        f"useradd --create-home --shell /bin/bash {SUSPENDED}",
-        f"echo {SUSPENDED}:{shlex.quote(host.password)} | chpasswd",
-        f"postconf -e {shlex.join(definitions)}",
-        "systemctl reload dovecot",
-    ]
-    host.run(" && ".join(commands))
-    _reload(host)
-
-
-@contextmanager
-def with_hypothetical_logins(host: LabHost) -> Iterator[None]:
-    """Meanwhile, logins are offered at `HYPOTHETICAL`, under main.cf's lists."""
-    master = host.root / "etc/postfix/master.cf"
-    text = master.read_text()
-    options = {AUTH: "yes", **_SASL}
-    master.write_text("\n".join([f"{text}{HYPOTHETICAL} inet n - y - - smtpd", *_lines(options), ""]))
-    _reload(host)
-    yield
-    master.write_text(text)
-    _reload(host)
-
-
-def _reload(host: LabHost) -> None:
-    running = smtpds(host)
-    host.run("systemctl reload postfix")
-    wait_for_others(host, running)
-
-
-def _lines(options: Options) -> Iterator[str]:
-    for name, value in options.items():
-        yield f"  -o {{ {name} = {value} }}" if " " in value else f"  -o {name}={value}"
-
-
-def smtpds(host: LabHost) -> set[str]:
-    """The processes that would go on with what they have read, until Postfix has been reloaded."""
-    return {*host.run("pgrep -x 'qmgr|smtpd'", check=False).stdout.split()}
-
-
-def wait_for_others(host: LabHost, running: set[str]) -> None:
-    """Wait until none of these processes is left, and Postfix has a queue manager again."""
-
-    def replaced() -> bool:
-        now = smtpds(host)
-        return bool(now) and not running & now
-
-    wait_until(replaced, f"Postfix reloaded on {host.name}", timeout=30)

@@ -15,16 +15,8 @@ from lab.lab import Lab
 from tests.fleet.answers import LOGINS, PORTS, STRANGERS, SUBMISSIONS, Answers, Powers, ask
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import Run, deploy, side_by_side, tree
-from tests.fleet.drawing import (
-    HYPOTHETICAL,
-    SUSPENDED,
-    Drawn,
-    draw,
-    make,
-    smtpds,
-    wait_for_others,
-    with_hypothetical_logins,
-)
+from tests.fleet.drawing import SUSPENDED, Drawn, draw
+from tests.fleet.drawn_hosts import HYPOTHETICAL, make, smtpds, wait_for_others, with_hypothetical_logins
 
 CASES = 60
 
