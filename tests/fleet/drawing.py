@@ -9,8 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
-# The second login of a drawn host: the one that a table may suspend.
-SUSPENDED = "bob"
+from tests.fleet.restrictions import CLASSES, MAIN_LISTS, MUA, OUR_SENDERS, OWN_LISTS, OWNERS, WORDS
 
 AUTH = "smtpd_sasl_auth_enable"
 LISTS = ("client", "helo", "sender", "relay", "recipient")
@@ -19,180 +18,6 @@ LISTS = ("client", "helo", "sender", "relay", "recipient")
 _PROTECTION = {"reject", "reject_unauth_destination", "defer_unauth_destination"}
 
 SASL = {"smtpd_sasl_type": "dovecot", "smtpd_sasl_path": "private/auth"}
-
-_SUSPENSION = (
-    "check_sasl_access texthash:/etc/postfix/suspended",
-    f"check_sasl_access inline:{{ {{ {SUSPENDED} = 554 suspended }} }}",
-)
-_STAFF = "check_sasl_access texthash:/etc/postfix/staff"
-TABLES = {"suspended": f"{SUSPENDED} 554 suspended\n", "staff": "{user} OK\n"}
-
-# It says the same of the suspended login, and nothing of others.
-_POLICY = "check_policy_service unix:private/policy"
-POLICY_PROGRAM = f"""#!/bin/sh
-action=DUNNO
-while read -r line; do
-    case $line in
-        sasl_username={SUSPENDED}) action='554 suspended' ;;
-        '') printf 'action=%s\\n\\n' "$action"; action=DUNNO ;;
-    esac
-done
-"""
-POLICY_SERVICE = "policy unix - n n - 0 spawn user=nobody argv=/usr/local/bin/policy"
-
-_OWNERS = (
-    f"inline:{{ root@{{domain}}=root, {{user}}@{{domain}}={{user}}, {SUSPENDED}@{{domain}}={SUSPENDED} }}"
-)
-
-_MISMATCH = (
-    "reject_sender_login_mismatch",
-    "reject_authenticated_sender_login_mismatch",
-    "reject_known_sender_login_mismatch",
-    "reject_unauthenticated_sender_login_mismatch",
-)
-
-# What a list of any kind may be made of.
-_WORDS = (
-    "permit_mynetworks",
-    "permit_sasl_authenticated",
-    "reject",
-    "reject_unauth_destination",
-    "defer_unauth_destination",
-    *_MISMATCH,
-    *_SUSPENSION,
-    _STAFF,
-    "check_sender_access inline:{ { elsewhere.example = 554 not from there } }",
-    "check_client_access inline:{ 127.0.0.9=OK }",
-    "warn_if_reject reject_sender_login_mismatch",
-    "reject_maybe",
-    "staff_only",
-    "$our_senders",
-)
-
-_CLASSES = {
-    "reject_maybe": {
-        "permit_sasl_authenticated, permit_mynetworks": 2,
-        "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination": 2,
-        "permit_mynetworks, reject": 1,
-    },
-    "staff_only": {
-        f"{_STAFF}, reject": 2,
-        "permit_sasl_authenticated, reject": 1,
-        f"{_SUSPENSION[0]}, permit_sasl_authenticated, reject": 1,
-    },
-}
-
-_OUR_SENDERS = {
-    "reject_sender_login_mismatch": 3,
-    "reject_authenticated_sender_login_mismatch": 2,
-    "permit_mynetworks, reject_sender_login_mismatch": 1,
-    "permit_sasl_authenticated": 1,
-}
-
-# Key of a list to the values that it has in main.cf, with weights. "" is not defined, "?" is made of any
-# words, "=" is Debian's own list, which is there already.
-_MAIN_LISTS = {
-    "client": {
-        "": 16,
-        "permit_mynetworks, permit_sasl_authenticated, check_client_access inline:{ 192.0.2.66=REJECT }": 2,
-        _SUSPENSION[0]: 1,
-        "reject_maybe": 1,
-        "?": 1,
-    },
-    "helo": {"": 16, "permit_mynetworks, reject_invalid_helo_hostname": 3, "?": 1},
-    "sender": {
-        "": 12,
-        "reject_sender_login_mismatch": 1,
-        "permit_mynetworks, reject_sender_login_mismatch": 2,
-        "permit_sasl_authenticated, permit_mynetworks, reject_sender_login_mismatch": 2,
-        "permit_mynetworks, reject_authenticated_sender_login_mismatch": 2,
-        "reject_known_sender_login_mismatch": 1,
-        "$our_senders": 2,
-        "warn_if_reject reject_sender_login_mismatch": 1,
-        "reject_non_fqdn_sender, check_sender_access inline:{ { spam.example = REJECT } }": 2,
-        "?": 2,
-    },
-    "relay": {
-        "=": 14,
-        "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination": 4,
-        "permit_mynetworks, reject_unauth_destination": 3,
-        f"permit_mynetworks, {_STAFF}, reject_unauth_destination": 2,
-        f"{_SUSPENSION[0]}, permit_mynetworks, permit_sasl_authenticated, defer_unauth_destination": 2,
-        "permit_mynetworks, staff_only": 1,
-        "reject_maybe, reject_unauth_destination": 1,
-        "?": 1,
-    },
-    "recipient": {
-        "": 14,
-        "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination": 3,
-        f"{_SUSPENSION[1]}, permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination": 2,
-        "permit_mynetworks, reject_unauth_destination": 1,
-        f"{_POLICY}, permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination": 1,
-        "?": 1,
-    },
-}
-
-# The mua_* parameters that Debian's stanzas refer to.
-_MUA = {
-    "client": {
-        "": 6,
-        "permit_sasl_authenticated,reject": 6,
-        "permit_mynetworks,permit_sasl_authenticated,reject": 5,
-        "permit_mynetworks,reject": 1,
-        f"{_SUSPENSION[0]}, permit_sasl_authenticated, reject": 2,
-    },
-    "helo": {"": 10, "permit_mynetworks, reject_invalid_helo_hostname": 2},
-    "sender": {
-        "": 9,
-        "reject_authenticated_sender_login_mismatch": 2,
-        "reject_sender_login_mismatch": 3,
-        "$our_senders": 1,
-        "permit_mynetworks, reject_sender_login_mismatch": 1,
-    },
-    "relay": {
-        "": 8,
-        "permit_sasl_authenticated,reject": 3,
-        "permit_mynetworks,permit_sasl_authenticated,reject": 2,
-        f"{_STAFF}, reject": 1,
-    },
-}
-
-# The lists of a service that has its own; "" is none of its own, so that main.cf's holds.
-_OWN_LISTS = {
-    "client": {
-        "": 5,
-        "permit_sasl_authenticated,reject": 6,
-        "permit_mynetworks,permit_sasl_authenticated,reject": 3,
-        f"{_SUSPENSION[0]}, permit_sasl_authenticated, reject": 3,
-        f"{_SUSPENSION[1]}, reject_maybe": 1,
-        "?": 1,
-    },
-    "helo": {"": 9, "permit_mynetworks": 1},
-    "sender": {
-        "": 6,
-        "reject_sender_login_mismatch": 4,
-        "reject_authenticated_sender_login_mismatch": 2,
-        "permit_mynetworks,reject_sender_login_mismatch": 1,
-        "$our_senders": 2,
-        "?": 1,
-    },
-    "relay": {
-        "": 4,
-        "permit_sasl_authenticated,reject": 6,
-        "permit_mynetworks,permit_sasl_authenticated,reject": 2,
-        f"{_STAFF}, reject": 1,
-        "staff_only": 1,
-        "?": 1,
-    },
-    "recipient": {
-        "": 6,
-        "permit_sasl_authenticated,reject": 2,
-        "permit_mynetworks,permit_sasl_authenticated,reject_unauth_destination": 2,
-        f"{_SUSPENSION[0]}, permit_sasl_authenticated, reject": 1,
-        f"{_POLICY}, permit_sasl_authenticated, reject": 2,
-        "?": 1,
-    },
-}
 
 _MUA_RELAY = "$mua_relay_restrictions"
 
@@ -257,12 +82,12 @@ class _Draw:
             AUTH: self._pick({"": 9, "yes": 5, "no": 2, "Yes": 1, "YES": 1, "No": 1}),
             "smtpd_tls_auth_only": self._pick({"": 4, "yes": 3, "no": 1}),
             "smtpd_delay_reject": self._pick({"": 15, "no": 1}),
-            "smtpd_sender_login_maps": _OWNERS,
-            "our_senders": self._pick(_OUR_SENDERS),
-            "smtpd_restriction_classes": ", ".join(_CLASSES),
-            **{name: self._pick(values) for name, values in _CLASSES.items()},
+            "smtpd_sender_login_maps": OWNERS,
+            "our_senders": self._pick(OUR_SENDERS),
+            "smtpd_restriction_classes": ", ".join(CLASSES),
+            **{name: self._pick(values) for name, values in CLASSES.items()},
             **({} if self.random.random() < 0.35 else self._main_lists()),
-            **{f"mua_{key}_restrictions": self._list(values) for key, values in _MUA.items()},
+            **{f"mua_{key}_restrictions": self._list(values) for key, values in MUA.items()},
         }
         services = {
             "smtp": self._port_25(),
@@ -304,10 +129,10 @@ class _Draw:
         value = self._pick(values)
         if value != "?":
             return value
-        return ", ".join(self.random.sample(_WORDS, self.random.randrange(1, 5)))
+        return ", ".join(self.random.sample(WORDS, self.random.randrange(1, 5)))
 
     def _main_lists(self) -> Options:
-        return {f"smtpd_{key}_restrictions": self._list(values) for key, values in _MAIN_LISTS.items()}
+        return {f"smtpd_{key}_restrictions": self._list(values) for key, values in MAIN_LISTS.items()}
 
     def _maybe(self, name: str, options: Callable[[], Options]) -> dict[str, Options]:
         return {name: options()} if name else {}
@@ -370,7 +195,7 @@ class _Draw:
             {
                 "smtpd_tls_security_level": self._pick({"encrypt": 3, "": 2}),
                 AUTH: self._pick({"yes": 8, "Yes": 1, "": 2, "no": 2}),
-                **{f"smtpd_{key}_restrictions": self._list(values) for key, values in _OWN_LISTS.items()},
+                **{f"smtpd_{key}_restrictions": self._list(values) for key, values in OWN_LISTS.items()},
             }
         )
 

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from lab.command import wait_until
 from lab.host import LabHost
 from tests.fleet import by_hand
-from tests.fleet.drawing import AUTH, POLICY_PROGRAM, POLICY_SERVICE, SASL, SUSPENDED, TABLES, Drawn, Options
+from tests.fleet.drawing import AUTH, SASL, Drawn, Options
+from tests.fleet.restrictions import POLICY_PROGRAM, POLICY_SERVICE, SUSPENDED, TABLES
 
 # The port of a service that the administrator does not have.
 HYPOTHETICAL = 2465
@@ -42,6 +43,8 @@ def make(drawn: Drawn, host: LabHost) -> None:
         "systemctl reload dovecot",
     ]
     host.run(" && ".join(commands))
+    socket = host.root / "var/spool/postfix/private/auth"
+    wait_until(socket.exists, f"Dovecot listening at {socket}")
     _reload(host)
 
 

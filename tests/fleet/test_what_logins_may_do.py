@@ -15,8 +15,9 @@ from lab.lab import Lab
 from tests.fleet.answers import LOGINS, PORTS, STRANGERS, SUBMISSIONS, Answers, Powers, ask
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import Run, deploy, side_by_side, tree
-from tests.fleet.drawing import SUSPENDED, Drawn, draw
+from tests.fleet.drawing import Drawn, draw
 from tests.fleet.drawn_hosts import HYPOTHETICAL, make, smtpds, wait_for_others, with_hypothetical_logins
+from tests.fleet.restrictions import SUSPENDED
 
 CASES = 60
 
