@@ -50,12 +50,6 @@ class Drawn:
     def _inside(self, name: re.Match[str]) -> str:
         return self.main.get(name[1], "")
 
-    def offers(self) -> bool:
-        """Whether SASL is switched on anywhere."""
-        return any(
-            options.get(AUTH, "no").lower() == "yes" for options in (self.main, *self.services.values())
-        )
-
     def __str__(self) -> str:
         lines = [f"{name} = {value}" for name, value in self.main.items()]
         for name, options in self.services.items():
@@ -102,7 +96,8 @@ class _Draw:
                 if (options.get(AUTH) or main[AUTH]).lower() == "yes":
                     options |= SASL
         if main["smtpd_delay_reject"]:
-            # Where it holds for the others, too, clients cannot log in before they are rejected.
+            # Else clients would be rejected before they can log in, or on port 25 before the greeting.
+            main |= dict.fromkeys(("smtpd_client_restrictions", "smtpd_helo_restrictions"), "")
             for name in services.keys() - {"smtp"}:
                 services[name]["smtpd_delay_reject"] = "yes"
         values = [value for options in services.values() for value in options.values()]

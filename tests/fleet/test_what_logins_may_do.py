@@ -50,7 +50,7 @@ def _on_465(drawn: Drawn, before: Answers, after: Answers) -> Iterator[str]:
         now = after.powers[SUBMISSIONS, actor]
         if not now <= Powers():
             yield f"port 465, {actor}, without a login: {_shown(now)}"
-    models = [port for port in (SUBMISSIONS, _SUBMISSION, _SMTP) if port in before.offering]
+    models = _models(before)
     for actor in LOGINS:
         now = after.powers[SUBMISSIONS, actor]
         then = before.powers[models[0], actor] if models else _EVERYTHING
@@ -66,6 +66,11 @@ def _on_465(drawn: Drawn, before: Answers, after: Answers) -> Iterator[str]:
             most = before.powers[HYPOTHETICAL, actor]
             if _is_bound(most) and not now <= most:
                 yield f"port 465, {actor}: {_shown(now)}; main.cf's lists: {_shown(most)}"
+
+
+def _models(before: Answers) -> list[int]:
+    """The ports whose logins show what a login may do on port 465, best first."""
+    return [port for port in (SUBMISSIONS, _SUBMISSION, _SMTP) if port in before.offering]
 
 
 def _is_bound(powers: Powers) -> bool:
@@ -170,10 +175,9 @@ def test_a_login_may_do_what_it_could(lab: Lab, figures: _Figures, numbers: tupl
         for name in pair
     }
     _made(drawn)
-    silent = [host for host, one in drawn.items() if not one.offers()]
-    hypothetical = dict(zip(silent, side_by_side(_hypothetical, silent), strict=True))
     before = _asked(drawn)
-    for host, answers in hypothetical.items():
+    without = [host for host, answers in before.items() if not _models(answers)]
+    for host, answers in zip(without, side_by_side(_hypothetical, without), strict=True):
         before[host].powers |= answers.powers
     trees = dict(zip(drawn, side_by_side(tree, drawn), strict=True))
     running = dict(zip(drawn, side_by_side(smtpds, drawn), strict=True))
