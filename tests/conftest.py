@@ -32,6 +32,9 @@ SAMPLED = {
     "tests/fleet/test_histories.py::test_postfix_reads_what_it_would_have_read_without_us": Sampled(
         5, "a dozen seconds each: deploys, undos and removals one after another"
     ),
+    "tests/fleet/test_what_logins_may_do.py::test_a_login_may_do_what_it_could": Sampled(
+        5, "two drawn configurations each, on four hosts: six to nine seconds"
+    ),
 }
 
 _LINES = pytest.StashKey[list[str]]()

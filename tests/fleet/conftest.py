@@ -19,7 +19,7 @@ FLEET = (*RELEASES, "mail1.example.net", "mail2.example.net")
 _MEASURED = pytest.StashKey[list[str]]()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def measured(pytestconfig: pytest.Config) -> Callable[[str], None]:
     """Keeps a line of a test's figures, to be printed at the end of the run."""
     return pytestconfig.stash.setdefault(_MEASURED, []).append
