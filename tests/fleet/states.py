@@ -7,6 +7,7 @@ tried on a host of either release.
 
 import re
 import shlex
+import smtplib
 import socket
 import ssl
 import uuid
@@ -61,6 +62,7 @@ def sends(host: LabHost, lab: Lab) -> None:
 
 
 def logs_in(host: LabHost, lab: Lab) -> None:
+    """The host's user logs in on port 465."""
     with mail.submissions(host, lab.ca) as client:
         client.login(host.user, host.password)
 
@@ -86,6 +88,8 @@ SAYS_QUOTA = refuses("{user}", 554, b"over quota")
 
 
 def auth_on_port_25(offered: bool) -> Callable[[LabHost, Lab], None]:
+    """Port 25 offers logins inside TLS, or does not."""
+
     def check(host: LabHost, lab: Lab) -> None:
         with mail.smtp(host) as client:
             client._host = host.name  # type: ignore[attr-defined]
@@ -97,6 +101,7 @@ def auth_on_port_25(offered: bool) -> Callable[[LabHost, Lab], None]:
 
 
 def refuses_tls_1_1(host: LabHost, lab: Lab) -> None:
+    """Port 465 does not speak TLS 1.1."""
     context = ssl.create_default_context(cafile=str(lab.ca))
     context.set_ciphers("ALL:@SECLEVEL=0")
     with warnings.catch_warnings():
@@ -132,6 +137,68 @@ def lets_in_nobody(host: LabHost, lab: Lab) -> None:
     assert not re.search(r"^250 2\.1\.5", said, re.MULTILINE), said
 
 
+# The password of every user that a state adds; the lab knows that of the host's own.
+ADDED_PASSWORD = "added-by-a-state"
+
+
+def answers(
+    port: int,
+    code: int,
+    login: str = "",
+    sender: str = "{user}",
+    to: str = "someone@elsewhere.example",
+    words: str = "",
+) -> Callable[[LabHost, Lab], None]:
+    """What a client of a port is told when it names its recipient.
+
+    + code: the code of the answer, which contains the `words`
+    + login: who logs in, inside TLS; nobody by default
+    + sender: the local part of the address that they send as; {user} stands for the host's own
+    + to: the recipient, by default in another domain
+    """
+
+    def check(host: LabHost, lab: Lab) -> None:
+        with _client_of(port, host, lab, inside_tls=bool(login)) as client:
+            client.ehlo("client.example")
+            if login:
+                name = _filled(login, host)
+                client.login(name, host.password if name == host.user else ADDED_PASSWORD)
+            client.mail(f"{_filled(sender, host)}@{host.domain}")
+            said, why = client.rcpt(_filled(to, host))
+            assert (said, words in why.decode()) == (code, True), (host.name, port, login, said, why)
+
+    return check
+
+
+def no_login_in_clear(port: int) -> Callable[[LabHost, Lab], None]:
+    """The port offers no login outside TLS."""
+
+    def check(host: LabHost, lab: Lab) -> None:
+        with _client_of(port, host, lab, inside_tls=False) as client:
+            client.ehlo("client.example")
+            assert "auth" not in client.esmtp_features, (host.name, port, client.esmtp_features)
+
+    return check
+
+
+@contextmanager
+def _client_of(port: int, host: LabHost, lab: Lab, inside_tls: bool) -> Iterator[smtplib.SMTP]:
+    if port == mail.SUBMISSIONS:
+        with mail.submissions(host, lab.ca) as client:
+            yield client
+        return
+    with smtplib.SMTP(host.address, port, timeout=30) as client:
+        if inside_tls:
+            # Any certificate will do: it is not what is looked at.
+            client.starttls(context=ssl._create_unverified_context())
+        yield client
+
+
+def is_undone(host: LabHost, lab: Lab) -> None:
+    """An undo succeeds: the service of before is proved."""
+    succeed(deploy([host], program="undo.py"))
+
+
 @dataclass(frozen=True)
 class State:
     """One state of a host.
@@ -161,15 +228,21 @@ RELOAD = "systemctl reload postfix"
 
 
 def main_cf(*lines: str) -> str:
+    """Commands that append lines to main.cf."""
     return f"printf '%s\\n' {shlex.join(lines)} >>/etc/postfix/main.cf"
 
 
 def service(*options: str, name: str = "smtps", chroot: str = "y") -> str:
+    """Commands that append a service with these options to master.cf.
+
+    + options: `name=value` without white space, or in braces
+    """
     words = [f"{name} inet n - {chroot} - - smtpd", *(f"  -o {option}" for option in options)]
     return f"printf '%s\\n' {shlex.join(words)} >>/etc/postfix/master.cf"
 
 
 def commands(*parts: str) -> str:
+    """These commands, one after another."""
     return " && ".join(parts)
 
 
@@ -255,7 +328,10 @@ def try_states(lab: Lab, table: Iterable[State]) -> None:
             for run in (preview, done):
                 assert run.status == 1, run.output
                 assert f"{host.name} refused: " in run.report, run.output
-                assert any(wanted in line for line in run.lines_of(host)), f"{wanted}: {run.output}"
+                # What is wrong with the data is said before anything is known of the host.
+                of_data = [line for line in run.report.splitlines() if f" {host.name} refused: " in line]
+                said = [*run.lines_of(host), *of_data]
+                assert any(wanted in line for line in said), f"{wanted}: {run.output}"
             assert tree(host) == before[host], done.output
         for host in served:
             assert f"{host.name} " not in preview.report + done.report, preview.output + done.output
