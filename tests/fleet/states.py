@@ -194,11 +194,6 @@ def _client_of(port: int, host: LabHost, lab: Lab, inside_tls: bool) -> Iterator
         yield client
 
 
-def is_undone(host: LabHost, lab: Lab) -> None:
-    """An undo succeeds: the service of before is proved."""
-    succeed(deploy([host], program="undo.py"))
-
-
 @dataclass(frozen=True)
 class State:
     """One state of a host.
