@@ -47,7 +47,7 @@ DOVECOT = commands(
 )
 
 # Printers, and applications on other hosts: the test's own address is one.
-PRINTERS = main_cf("mynetworks = 127.0.0.0/8, 198.18.0.0/15")
+PRINTERS = "postconf mynetworks=127.0.0.0/8,198.18.0.0/15"
 _LISTS_OF_DEBIAN_11 = (
     "smtpd_helo_restrictions=$mua_helo_restrictions",
     "smtpd_sender_restrictions=$mua_sender_restrictions",
@@ -56,9 +56,9 @@ _LISTS_OF_DEBIAN_11 = (
 A_PRINTER_SENDS = answers(587, 250)
 
 
-def _submission(*options: str, name: str = "submission") -> str:
+def _submission(*options: str, name: str = "submission", level: str = "encrypt") -> str:
     """A service on port 587 where users log in."""
-    return service("smtpd_tls_security_level=encrypt", "smtpd_sasl_auth_enable=yes", *options, name=name)
+    return service(f"smtpd_tls_security_level={level}", "smtpd_sasl_auth_enable=yes", *options, name=name)
 
 
 def _for_printers(list_of_clients: str) -> str:
@@ -66,9 +66,9 @@ def _for_printers(list_of_clients: str) -> str:
         PRINTERS,
         DOVECOT,
         _submission(
-            "smtpd_tls_security_level=may",
             f"smtpd_client_restrictions={list_of_clients}",
             *_LISTS_OF_DEBIAN_11,
+            level="may",
         ),
         RELOAD,
     )
@@ -80,7 +80,11 @@ SUSPENDED = commands(
     ERIN, "echo 'erin REJECT' >/etc/postfix/suspended", "postmap hash:/etc/postfix/suspended"
 )
 RELAYING = commands(ERIN, "echo '{user} OK' >/etc/postfix/relaying", "postmap hash:/etc/postfix/relaying")
-MAY_RELAY = "permit_mynetworks, check_sasl_access hash:/etc/postfix/relaying, reject_unauth_destination"
+SAYS_WHO_RELAYS = commands(
+    RELAYING,
+    "postconf 'smtpd_relay_restrictions=permit_mynetworks, check_sasl_access hash:/etc/postfix/relaying, "
+    "reject_unauth_destination'",
+)
 ERIN_IS_REFUSED = answers(465, 554, login="erin", words="Access denied")
 ERIN_DOES_NOT_RELAY = answers(465, 554, login="erin", words="Relay access denied")
 A_FOREIGN_SENDER_PASSES = answers(465, 250, login="{user}", sender="somebody-else")
@@ -98,7 +102,7 @@ LETS_MYNETWORKS_IN = tuple(f"smtpd_{name}_restrictions={MYNETWORKS_TOO}" for nam
 
 def _asks_cyrus(*options: str) -> str:
     return commands(
-        main_cf("cyrus_sasl_config_path = /etc/postfix/sasl"),
+        "postconf cyrus_sasl_config_path=/etc/postfix/sasl",
         _submission("smtpd_relay_restrictions=permit_sasl_authenticated,reject", *options),
         RELOAD,
     )
@@ -173,9 +177,11 @@ STATES = {
             _submission(
                 f"smtpd_relay_restrictions={LOGIN_ONLY}",
                 "smtpd_sender_restrictions=reject_sender_login_mismatch",
+                "smtpd_tls_mandatory_ciphers=high",
             ),
             RELOAD,
         ),
+        said="does not have smtpd_tls_mandatory_ciphers of submission/inet: high",
         seen=(sends, REFUSES_A_FOREIGN_SENDER),
     ),
     "3 main.cf binds senders, behind a macro": State(
@@ -214,7 +220,7 @@ STATES = {
         seen=(sends, ERIN_IS_REFUSED, lets_in_nobody),
     ),
     "3 main.cf says which logins relay": State(
-        commands(RELAYING, main_cf(f"smtpd_relay_restrictions = {MAY_RELAY}"), RELOAD),
+        commands(SAYS_WHO_RELAYS, RELOAD),
         refused="set mua_relay_restrictions",
     ),
     "3 port 587 has a milter, a policy service and a limit": State(
@@ -280,8 +286,8 @@ STATES = {
     "3 near: port 25 says which logins relay": State(
         commands(
             DOVECOT,
-            RELAYING,
-            main_cf("smtpd_sasl_auth_enable = yes", f"smtpd_relay_restrictions = {MAY_RELAY}"),
+            SAYS_WHO_RELAYS,
+            main_cf("smtpd_sasl_auth_enable = yes"),
             RELOAD,
         ),
         seen=(answers(465, 250, login="{user}"), ERIN_DOES_NOT_RELAY, lets_in_nobody),
