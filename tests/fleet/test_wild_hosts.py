@@ -1,190 +1,46 @@
 """Hosts in the wild: each was set up in another way, by an administrator who knew what they did.
 
-The table says of each state what makes it, with which data a deploy comes, and what is expected: a refusal in
-the preview with its sentence and nothing changed, or a host that serves; then what is seen on it. A new state
-is one entry. Each is tried on a host of either release.
+A new state is one entry of the table; `states.py` says what it is made of.
 """
 
 import re
 import shlex
-import socket
-import ssl
-import uuid
-import warnings
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import takewhile
-from typing import Any
 
 import pytest
 
-from lab import mail
 from lab.command import wait_until
 from lab.host import LabHost
 from lab.lab import Lab
 from tests.fleet import by_hand
 from tests.fleet.authority import Authority
-from tests.fleet.conftest import FLEET
-from tests.fleet.deploying import deploy, side_by_side, succeed, tree
+from tests.fleet.deploying import deploy, succeed
+from tests.fleet.states import (
+    LOGIN_ONLY,
+    MYNETWORKS_TOO,
+    OWN_SENDERS,
+    POLICY,
+    POSTSCREEN,
+    REFUSES_A_FOREIGN_SENDER,
+    RELOAD,
+    SAYS_QUOTA,
+    State,
+    auth_on_port_25,
+    commands,
+    lets_in_nobody,
+    logs_in,
+    main_cf,
+    on_service,
+    reads,
+    refuses_tls_1_1,
+    rounds,
+    sends,
+    serves_a_proxys_client,
+    service,
+    try_states,
+)
 
 HOOK = "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
 DROPIN = "/etc/dovecot/conf.d/99-postfix-smtp-auth.conf"
-
-LOGIN_ONLY = "permit_sasl_authenticated,reject"
-MYNETWORKS_TOO = "permit_mynetworks,permit_sasl_authenticated,reject"
-
-
-# -- what is seen -------------------------------------------------------------------------------------
-
-
-def _reads(command: str, wanted: str) -> Callable[[LabHost, Lab], None]:
-    """The command's standard output on the host, without white space at its ends, matches an expression."""
-
-    def check(host: LabHost, lab: Lab) -> None:
-        said = host.run(_filled(command, host), check=False).stdout.strip()
-        assert re.fullmatch(wanted, said, re.DOTALL), f"{host.name}: {command}: {said!r}"
-
-    return check
-
-
-def _on_service(service: str, *options: str) -> Callable[[LabHost, Lab], None]:
-    """Postfix reads these options, `name = value`, of a service of master.cf."""
-
-    def check(host: LabHost, lab: Lab) -> None:
-        said = re.sub(r" +", " ", host.run(f"postconf -P '{service}/*'").stdout)
-        for option in options:
-            assert f"{service}/{option}\n" in said, f"{host.name}: {option}: {said}"
-
-    return check
-
-
-def _sends(host: LabHost, lab: Lab) -> None:
-    """The host's user logs in on port 465 and sends a message, which arrives."""
-    subject = f"wild {uuid.uuid4()}"
-    mail.send(host, lab.ca, subject)
-    mail.delivered(host, subject)
-
-
-def _logs_in(host: LabHost, lab: Lab) -> None:
-    with mail.submissions(host, lab.ca) as client:
-        client.login(host.user, host.password)
-
-
-def _refuses(sender: str, code: int, words: bytes) -> Callable[[LabHost, Lab], None]:
-    """A user who has logged in is refused with this code and these words.
-
-    + sender: the local part of the address that they send as; {user} stands for their own
-    """
-
-    def check(host: LabHost, lab: Lab) -> None:
-        with mail.submissions(host, lab.ca) as client:
-            client.login(host.user, host.password)
-            client.mail(f"{_filled(sender, host)}@{host.domain}")
-            answer, said = client.rcpt(f"{host.user}@{host.domain}")
-            assert (answer, words in said) == (code, True), said
-
-    return check
-
-
-_REFUSES_A_FOREIGN_SENDER = _refuses("somebody-else", 553, b"not owned by user")
-_SAYS_QUOTA = _refuses("{user}", 554, b"over quota")
-
-
-def _auth_on_port_25(offered: bool) -> Callable[[LabHost, Lab], None]:
-    def check(host: LabHost, lab: Lab) -> None:
-        with mail.smtp(host) as client:
-            client._host = host.name  # type: ignore[attr-defined]
-            client.starttls(context=ssl.create_default_context(cafile=str(lab.ca)))
-            client.ehlo("client.example")
-            assert ("auth" in client.esmtp_features) == offered, client.esmtp_features
-
-    return check
-
-
-def _refuses_tls_1_1(host: LabHost, lab: Lab) -> None:
-    context = ssl.create_default_context(cafile=str(lab.ca))
-    context.set_ciphers("ALL:@SECLEVEL=0")
-    with warnings.catch_warnings():
-        # It is tried because it is deprecated.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
-    with pytest.raises(ssl.SSLError, match=r"(?i)protocol|version"), mail.submissions(host, lab.ca, context):
-        pass
-
-
-def _serves_a_proxys_client(host: LabHost, lab: Lab) -> None:
-    """Port 465 speaks TLS and offers logins, after the header of a proxy."""
-    context = ssl.create_default_context(cafile=str(lab.ca))
-    with socket.create_connection((host.address, mail.SUBMISSIONS), 30) as connection:
-        connection.sendall(b"PROXY TCP4 192.0.2.1 192.0.2.2 40000 465\r\n")
-        with context.wrap_socket(connection, server_hostname=host.name) as tls, tls.makefile("rwb") as stream:
-            assert stream.readline().startswith(b"220 ")
-            stream.write(b"EHLO client.example\r\n")
-            stream.flush()
-            lines = iter(stream.readline, b"")
-            hello = [*takewhile(lambda line: line.startswith(b"250-"), lines)]
-            assert any(line.startswith(b"250-AUTH ") for line in hello), hello
-
-
-def _lets_in_nobody(host: LabHost, lab: Lab) -> None:
-    """Port 465 accepts no recipient from a client that has not logged in, not even on the host itself."""
-    said = host.run(
-        "printf 'EHLO x\\nMAIL FROM:<>\\nrcpt TO:<postmaster@localhost>\\nQUIT\\n' | "
-        "timeout 20 openssl s_client -quiet -crlf -connect 127.0.0.1:465 2>/dev/null",
-        check=False,
-    ).stdout
-    assert re.search(r"^[45]\d\d .*", said, re.MULTILINE), said
-    assert not re.search(r"^250 2\.1\.5", said, re.MULTILINE), said
-
-
-def _hostile_certificate(host: LabHost) -> None:
-    """The certificate of the domain has a name that a shell would execute."""
-    lineage = host.root / "etc/letsencrypt/live" / host.domain
-    for name, content in Authority().lineage("$(reboot).example").items():
-        (lineage / name).write_text(content)
-
-
-@dataclass(frozen=True)
-class State:
-    """One state of a host.
-
-    + prepare: what makes it on a stock host; in shell commands {name}, {domain}, {user} and {live} stand for
-      the host's name, its mail domain, its user and the directory of its lineages
-    + data: the deploy's data; a text in it may have {name} and {domain}, too
-    + refused: what the preview says, if the host is refused; a part of the sentence
-    + said: what the preview says of a host that is served
-    + unchanged: whether there is nothing to do
-    + seen: what is seen of a host that is served
-    + undo: shell commands that take away what a reset does not
-    """
-
-    prepare: str | Callable[[LabHost], None]
-    data: Mapping[str, Any] = field(default_factory=dict)
-    refused: str = ""
-    said: str = ""
-    unchanged: bool = False
-    seen: tuple[Callable[[LabHost, Lab], None], ...] = (_sends,)
-    undo: str = ":"
-
-
-# -- how states are made ------------------------------------------------------------------------------
-
-RELOAD = "systemctl reload postfix"
-
-
-def _main_cf(*lines: str) -> str:
-    return f"printf '%s\\n' {shlex.join(lines)} >>/etc/postfix/main.cf"
-
-
-def _service(*options: str, name: str = "smtps", chroot: str = "y") -> str:
-    words = [f"{name} inet n - {chroot} - - smtpd", *(f"  -o {option}" for option in options)]
-    return f"printf '%s\\n' {shlex.join(words)} >>/etc/postfix/master.cf"
-
-
-def _commands(*parts: str) -> str:
-    return " && ".join(parts)
-
 
 LISTENER = "import socket, time; held = socket.create_server(('', 465)); time.sleep(999)"
 TAKEN = (
@@ -193,20 +49,9 @@ TAKEN = (
     "until ss -ltn | grep -q :465; do sleep 0.1; done; systemctl start postfix"
 )
 
-OWN_SENDERS = _main_cf("smtpd_sender_login_maps = inline:{ root@{domain}=root, {user}@{domain}={user} }")
-
-# A policy service that refuses everybody, started by Postfix.
-POLICY = _commands(
-    "printf '%s\\n' '#!/bin/sh' 'while read -r line && [ -n \"$line\" ]; do :; done' "
-    "'printf \"action=554 over quota\\n\\n\"' >/usr/local/bin/policy",
-    "chmod 755 /usr/local/bin/policy",
-    "printf '%s\\n' 'policy unix - n n - 0 spawn user=nobody argv=/usr/local/bin/policy' "
-    ">>/etc/postfix/master.cf",
-)
-
 # A service without a list that requires a login.
-OPEN_SERVICE = _commands(
-    _service(
+OPEN_SERVICE = commands(
+    service(
         f"smtpd_client_restrictions={MYNETWORKS_TOO}",
         f"smtpd_relay_restrictions={MYNETWORKS_TOO}",
         f"smtpd_recipient_restrictions={MYNETWORKS_TOO}",
@@ -227,14 +72,6 @@ DEBIAN_11_SMTPS = (
     "milter_macro_daemon_name=ORIGINATING",
 )
 
-POSTSCREEN = _commands(
-    "postconf -M# smtp/inet",
-    "postconf -M 'smtp/inet=smtp inet n - y - 1 postscreen'",
-    "postconf -M 'smtpd/pass=smtpd pass - - {chroot} - - smtpd'",
-    "postconf -M 'dnsblog/unix=dnsblog unix - - y - 0 dnsblog'",
-    "postconf -M 'tlsproxy/unix=tlsproxy unix - - y - 0 tlsproxy'",
-)
-
 # A pair of key and certificate in a lineage of its own. {names} is like DNS:a,DNS:b.
 SELF_SIGNED = (
     "mkdir -p {live}/{lineage} && openssl req -x509 -nodes -days 90 -subj /CN=x {kind} "
@@ -252,60 +89,67 @@ def _lineage(lineage: str, names: str, kind: str = P256) -> str:
 NAMED_AFTER_HOST = "cp -a {live}/{domain} {live}/{name} && rm -r {live}/{domain}"
 
 
+def _hostile_certificate(host: LabHost) -> None:
+    """The certificate of the domain has a name that a shell would execute."""
+    lineage = host.root / "etc/letsencrypt/live" / host.domain
+    for name, content in Authority().lineage("$(reboot).example").items():
+        (lineage / name).write_text(content)
+
+
 STATES = {
     # 1 to 7: mail would be down or weaker
     "1 port 465 held by another program": State(
-        _commands(f"{{ {TAKEN}; }}", _service()),
+        commands(f"{{ {TAKEN}; }}", service()),
         refused="port 465 is held by another program",
         undo="systemctl stop taken",
     ),
     "2 no service is chrooted": State(
-        _commands("postconf -F '*/*/chroot=n'", RELOAD),
-        seen=(_sends, _reads("postconf -F submissions/inet/chroot", r"\S+ = n")),
+        commands("postconf -F '*/*/chroot=n'", RELOAD),
+        seen=(sends, reads("postconf -F submissions/inet/chroot", r"\S+ = n")),
     ),
     "2 no service is chrooted, behind postscreen": State(
-        _commands(POSTSCREEN.replace("{chroot}", "n"), RELOAD),
-        seen=(_sends, _reads("postconf -F submissions/inet/chroot", r"\S+ = n")),
+        commands(POSTSCREEN.replace("{chroot}", "n"), RELOAD),
+        seen=(sends, reads("postconf -F submissions/inet/chroot", r"\S+ = n")),
     ),
     "2 an existing service keeps its column": State(
-        _commands(_service("smtpd_tls_wrappermode=yes", chroot="n"), RELOAD),
-        seen=(_sends, _reads("postconf -F smtps/inet/chroot", r"\S+ = n")),
+        commands(service("smtpd_tls_wrappermode=yes", chroot="n"), RELOAD),
+        seen=(sends, reads("postconf -F smtps/inet/chroot", r"\S+ = n")),
     ),
     "3 the service has a sender's list": State(
-        _commands(OWN_SENDERS, _service("smtpd_sender_restrictions=reject_sender_login_mismatch"), RELOAD),
+        commands(OWN_SENDERS, service("smtpd_sender_restrictions=reject_sender_login_mismatch"), RELOAD),
         said="smtps keeps its smtpd_sender_restrictions",
         seen=(
-            _logs_in,
-            _REFUSES_A_FOREIGN_SENDER,
-            _on_service("smtps/inet", "smtpd_sender_restrictions = reject_sender_login_mismatch"),
+            logs_in,
+            REFUSES_A_FOREIGN_SENDER,
+            on_service("smtps/inet", "smtpd_sender_restrictions = reject_sender_login_mismatch"),
         ),
     ),
     "3 the service asks a policy service": State(
-        _commands(
+        commands(
             POLICY,
-            _service(
+            service(
                 "{ smtpd_recipient_restrictions = check_policy_service unix:private/policy, "
                 "permit_sasl_authenticated, reject }"
             ),
             RELOAD,
         ),
         said="smtps keeps its smtpd_recipient_restrictions",
-        seen=(_logs_in, _SAYS_QUOTA, _lets_in_nobody),
+        seen=(logs_in, SAYS_QUOTA, lets_in_nobody),
     ),
     "3 lists of main.cf that the service inherits": State(
-        _commands(
+        commands(
             OWN_SENDERS,
             POLICY,
-            _main_cf(
+            main_cf(
                 "smtpd_sender_restrictions = reject_sender_login_mismatch",
                 "smtpd_recipient_restrictions = check_policy_service unix:private/policy, "
                 "permit_sasl_authenticated, reject",
             ),
-            _service("smtpd_tls_wrappermode=yes"),
+            service("smtpd_tls_wrappermode=yes"),
             RELOAD,
         ),
         said="smtps keeps smtpd_sender_restrictions of main.cf",
-        seen=(_logs_in, _REFUSES_A_FOREIGN_SENDER, _SAYS_QUOTA, _lets_in_nobody),
+        seen=(logs_in, REFUSES_A_FOREIGN_SENDER, SAYS_QUOTA, lets_in_nobody),
     ),
     "3 no list of the service asks for a login": State(
         OPEN_SERVICE,
@@ -315,9 +159,9 @@ STATES = {
         OPEN_SERVICE,
         data={"mua_relay_restrictions": ["permit_sasl_authenticated", "reject"]},
         seen=(
-            _sends,
-            _lets_in_nobody,
-            _on_service(
+            sends,
+            lets_in_nobody,
+            on_service(
                 "smtps/inet",
                 f"smtpd_client_restrictions = {MYNETWORKS_TOO}",
                 "smtpd_relay_restrictions = $mua_relay_restrictions",
@@ -325,22 +169,20 @@ STATES = {
         ),
     ),
     "3 a list under which nobody can send": State(
-        _commands(_service("smtpd_relay_restrictions=permit_mynetworks,reject"), RELOAD),
+        commands(service("smtpd_relay_restrictions=permit_mynetworks,reject"), RELOAD),
         refused="which rejects even clients that have logged in: set mua_relay_restrictions",
     ),
     "3 the service inherits what is meant for port 25": State(
-        _commands(
-            _main_cf(
-                "smtpd_recipient_restrictions = reject_unknown_sender_domain, reject_unauth_destination"
-            ),
-            _service("smtpd_tls_wrappermode=yes"),
+        commands(
+            main_cf("smtpd_recipient_restrictions = reject_unknown_sender_domain, reject_unauth_destination"),
+            service("smtpd_tls_wrappermode=yes"),
             RELOAD,
         ),
-        seen=(_sends, _on_service("smtps/inet", f"smtpd_recipient_restrictions = {LOGIN_ONLY}")),
+        seen=(sends, on_service("smtps/inet", f"smtpd_recipient_restrictions = {LOGIN_ONLY}")),
     ),
     "3 one of several lists asks for a login": State(
-        _commands(
-            _service(
+        commands(
+            service(
                 f"smtpd_client_restrictions={MYNETWORKS_TOO}",
                 "smtpd_recipient_restrictions=",
                 "syslog_name=x",
@@ -348,9 +190,9 @@ STATES = {
             RELOAD,
         ),
         seen=(
-            _sends,
-            _lets_in_nobody,
-            _on_service(
+            sends,
+            lets_in_nobody,
+            on_service(
                 "smtps/inet",
                 f"smtpd_client_restrictions = {MYNETWORKS_TOO}",
                 f"smtpd_recipient_restrictions = {LOGIN_ONLY}",
@@ -360,11 +202,11 @@ STATES = {
         ),
     ),
     "3 Debian 11's smtps, uncommented": State(
-        _commands(_service(*DEBIAN_11_SMTPS), RELOAD),
+        commands(service(*DEBIAN_11_SMTPS), RELOAD),
         seen=(
-            _sends,
-            _lets_in_nobody,
-            _on_service(
+            sends,
+            lets_in_nobody,
+            on_service(
                 "smtps/inet",
                 *(option.replace("=", " = ") for option in DEBIAN_11_SMTPS if not option.endswith("=")),
                 f"smtpd_recipient_restrictions = {LOGIN_ONLY}",
@@ -372,42 +214,40 @@ STATES = {
         ),
     ),
     "3 a new service, and main.cf binds senders to logins": State(
-        _commands(OWN_SENDERS, _main_cf("smtpd_sender_restrictions = reject_sender_login_mismatch"), RELOAD),
-        seen=(_logs_in, _REFUSES_A_FOREIGN_SENDER),
+        commands(OWN_SENDERS, main_cf("smtpd_sender_restrictions = reject_sender_login_mismatch"), RELOAD),
+        seen=(logs_in, REFUSES_A_FOREIGN_SENDER),
     ),
     "4 port 25 offers logins by an option": State(
-        _commands("postconf -P smtp/inet/smtpd_sasl_auth_enable=yes", RELOAD),
+        commands("postconf -P smtp/inet/smtpd_sasl_auth_enable=yes", RELOAD),
         data={"smtp_auth_on_port_25": False},
-        seen=(_sends, _auth_on_port_25(False)),
+        seen=(sends, auth_on_port_25(False)),
     ),
     "4 port 25 offers logins by an option, behind postscreen": State(
-        _commands(
+        commands(
             POSTSCREEN.replace("{chroot}", "y"), "postconf -P smtpd/pass/smtpd_sasl_auth_enable=yes", RELOAD
         ),
         data={"smtp_auth_on_port_25": False},
-        seen=(_sends, _on_service("smtpd/pass", "smtpd_sasl_auth_enable = no")),
+        seen=(sends, on_service("smtpd/pass", "smtpd_sasl_auth_enable = no")),
     ),
     "4 port 25 refuses logins by an option": State(
-        _commands("postconf -P smtp/inet/smtpd_sasl_auth_enable=no", RELOAD),
+        commands("postconf -P smtp/inet/smtpd_sasl_auth_enable=no", RELOAD),
         said="smtp keeps its smtpd_sasl_auth_enable=no",
-        seen=(_sends, _auth_on_port_25(False), _on_service("smtp/inet", "smtpd_sasl_auth_enable = no")),
+        seen=(sends, auth_on_port_25(False), on_service("smtp/inet", "smtpd_sasl_auth_enable = no")),
     ),
     "4 the service is below the floor": State(
-        _commands(
-            _service("smtpd_tls_wrappermode=yes", "smtpd_tls_mandatory_protocols=!SSLv2,!SSLv3"), RELOAD
-        ),
-        seen=(_sends, _refuses_tls_1_1),
+        commands(service("smtpd_tls_wrappermode=yes", "smtpd_tls_mandatory_protocols=!SSLv2,!SSLv3"), RELOAD),
+        seen=(sends, refuses_tls_1_1),
     ),
     "4 the service asks Cyrus SASL": State(
-        _commands(
-            _service("smtpd_tls_wrappermode=yes", "smtpd_sasl_type=cyrus", "smtpd_sasl_path=smtpd"), RELOAD
+        commands(
+            service("smtpd_tls_wrappermode=yes", "smtpd_sasl_type=cyrus", "smtpd_sasl_path=smtpd"), RELOAD
         ),
-        seen=(_sends,),
+        seen=(sends,),
     ),
     "4 port 25 has a lower level of TLS by an option": State(
-        _commands("postconf -P smtp/inet/smtpd_tls_security_level=none", RELOAD),
+        commands("postconf -P smtp/inet/smtpd_tls_security_level=none", RELOAD),
         data={"smtpd_tls_security_level": "may"},
-        seen=(_sends, _auth_on_port_25(True)),
+        seen=(sends, auth_on_port_25(True)),
     ),
     "6 a misspelt option": State(
         ":",
@@ -420,11 +260,11 @@ STATES = {
         said="smtpd_reject_filter_maps is not written, because it exists since Postfix 3.11",
     ),
     "6 an option of the owner's, defined in main.cf": State(
-        _commands(_main_cf("our_milter =", "smtpd_milters = $our_milter"), RELOAD),
+        commands(main_cf("our_milter =", "smtpd_milters = $our_milter"), RELOAD),
         data={
             "submissions_options": {"our_milter": "inet:127.0.0.1:8891", "milter_default_action": "accept"}
         },
-        seen=(_sends, _on_service("submissions/inet", "our_milter = inet:127.0.0.1:8891")),
+        seen=(sends, on_service("submissions/inet", "our_milter = inet:127.0.0.1:8891")),
     ),
     "7 Postfix stopped, its number another's": State(
         "systemctl stop 'postfix*'; systemctl show --value --property=MainPID ssh "
@@ -434,15 +274,15 @@ STATES = {
     ),
     # 8 to 19: refused for ever, or failing at the end
     "8 a parameter defined twice": State(
-        _commands(
-            _main_cf("smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem", "smtpd_sasl_type = cyrus"),
-            _main_cf("smtpd_sasl_type = cyrus"),
+        commands(
+            main_cf("smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem", "smtpd_sasl_type = cyrus"),
+            main_cf("smtpd_sasl_type = cyrus"),
             RELOAD,
         ),
         seen=(
-            _sends,
-            _reads("postconf -n 2>&1 | grep -c warning", "0"),
-            _reads("grep -c '^#smtpd_sasl_type = cyrus' /etc/postfix/main.cf", "1"),
+            sends,
+            reads("postconf -n 2>&1 | grep -c warning", "0"),
+            reads("grep -c '^#smtpd_sasl_type = cyrus' /etc/postfix/main.cf", "1"),
         ),
     ),
     "9 options that refer to no mua_ parameter": State(
@@ -454,15 +294,15 @@ STATES = {
             }
         },
         seen=(
-            _sends,
-            _reads("grep -E '^mua_(client|helo)' /etc/postfix/main.cf", ""),
-            _reads("postconf -n 2>&1 | grep -c warning", "0"),
+            sends,
+            reads("grep -E '^mua_(client|helo)' /etc/postfix/main.cf", ""),
+            reads("postconf -n 2>&1 | grep -c warning", "0"),
         ),
     ),
     "10 a macro that nothing refers to afterwards": State(
-        _commands(
+        commands(
             "sed -i '/^smtpd_tls_[a-z]*_file/d' /etc/postfix/main.cf",
-            _main_cf(
+            main_cf(
                 "tls_dir = /etc/ssl",
                 "smtpd_tls_cert_file = $tls_dir/certs/ssl-cert-snakeoil.pem",
                 "smtpd_tls_key_file = $tls_dir/private/ssl-cert-snakeoil.key",
@@ -471,38 +311,38 @@ STATES = {
         ),
     ),
     "11 a wildcard that covers names of the host's own certificate": State(
-        _commands(
+        commands(
             _lineage("{name}", "DNS:{name},DNS:mail.{domain}"),
             "rm -r {live}/{domain}",
             _lineage("{domain}", "DNS:*.{domain}"),
         ),
         data={"mail_domain": "{name}", "additional_domains": ["{domain}"]},
-        seen=(_lets_in_nobody,),
+        seen=(lets_in_nobody,),
     ),
     "12 an owner's table has another certificate for the host's name": State(
-        _commands(
+        commands(
             _lineage("other", "DNS:{name}"),
             "echo '{name} {live}/other/privkey.pem {live}/other/fullchain.pem' >/etc/postfix/own_sni",
             "postmap -F hash:/etc/postfix/own_sni",
-            _main_cf("tls_server_sni_maps = hash:/etc/postfix/own_sni"),
+            main_cf("tls_server_sni_maps = hash:/etc/postfix/own_sni"),
             RELOAD,
         ),
         refused="tls_server_sni_maps",
     ),
     "12 an owner's table has a parent domain of it": State(
-        _commands(
+        commands(
             _lineage("other", "DNS:*.{domain}"),
             "echo '.{domain} {live}/other/privkey.pem {live}/other/fullchain.pem' >/etc/postfix/own_sni",
-            _main_cf("tls_server_sni_maps = texthash:/etc/postfix/own_sni"),
+            main_cf("tls_server_sni_maps = texthash:/etc/postfix/own_sni"),
             RELOAD,
         ),
         refused="tls_server_sni_maps",
     ),
     "12 an owner's table has the same certificate": State(
-        _commands(
+        commands(
             "echo '{name} {live}/{domain}/privkey.pem {live}/{domain}/fullchain.pem' >/etc/postfix/own_sni",
             "postmap -F hash:/etc/postfix/own_sni",
-            _main_cf("tls_server_sni_maps = hash:/etc/postfix/own_sni"),
+            main_cf("tls_server_sni_maps = hash:/etc/postfix/own_sni"),
             RELOAD,
         ),
     ),
@@ -516,32 +356,32 @@ STATES = {
         refused="dovecot.conf does not include",
     ),
     "14 smtpd_delay_reject = no": State(
-        _commands(_main_cf("smtpd_delay_reject = no"), RELOAD),
-        seen=(_sends, _on_service("submissions/inet", "smtpd_delay_reject = yes")),
+        commands(main_cf("smtpd_delay_reject = no"), RELOAD),
+        seen=(sends, on_service("submissions/inet", "smtpd_delay_reject = yes")),
     ),
     "14 the same, by hand, and it serves": State(
         lambda host: by_hand.follow_the_guide(host, by_hand.SERVES_WITHOUT_DELAY),
         unchanged=True,
     ),
     "14 postscreen that greets slowly": State(
-        _commands(
+        commands(
             POSTSCREEN.replace("{chroot}", "y"),
-            _main_cf("postscreen_access_list =", "postscreen_greet_action = drop"),
+            main_cf("postscreen_access_list =", "postscreen_greet_action = drop"),
             RELOAD,
         ),
-        seen=(_sends,),
+        seen=(sends,),
     ),
     "14 smtpd_upstream_proxy_protocol": State(
-        _commands(_main_cf("smtpd_upstream_proxy_protocol = haproxy"), RELOAD),
+        commands(main_cf("smtpd_upstream_proxy_protocol = haproxy"), RELOAD),
         said="submissions expects a proxy's header",
-        seen=(_serves_a_proxys_client,),
+        seen=(serves_a_proxys_client,),
     ),
     "14 smtpd_upstream_proxy_protocol, not on port 465": State(
-        _commands(_main_cf("smtpd_upstream_proxy_protocol = haproxy"), RELOAD),
+        commands(main_cf("smtpd_upstream_proxy_protocol = haproxy"), RELOAD),
         data={"submissions_options": {"smtpd_upstream_proxy_protocol": ""}},
     ),
     "14 smtpd_tls_req_ccert = yes": State(
-        _commands(_main_cf("smtpd_tls_req_ccert = yes"), RELOAD), refused="smtpd_tls_req_ccert"
+        commands(main_cf("smtpd_tls_req_ccert = yes"), RELOAD), refused="smtpd_tls_req_ccert"
     ),
     "14 smtpd_tls_req_ccert = yes, by hand, and nothing to do": State(
         lambda host: by_hand.follow_the_guide(
@@ -551,10 +391,10 @@ STATES = {
         seen=(),
     ),
     "14 smtpd_tls_req_ccert = yes, not on port 465": State(
-        _commands(_main_cf("smtpd_tls_req_ccert = yes"), RELOAD),
+        commands(main_cf("smtpd_tls_req_ccert = yes"), RELOAD),
         data={"submissions_options": {"smtpd_tls_req_ccert": "no"}},
     ),
-    "15 oqmgr": State(_commands("postconf -M 'qmgr/unix=qmgr unix n - n 300 1 oqmgr'", RELOAD)),
+    "15 oqmgr": State(commands("postconf -M 'qmgr/unix=qmgr unix n - n 300 1 oqmgr'", RELOAD)),
     "16 Postfix started by hand": State(
         # As in a session of the administrator's. On Debian 13, "postfix start" would ask systemd.
         "systemctl stop 'postfix*'; systemd-run --quiet --unit=by-hand --property=Type=forking "
@@ -565,18 +405,18 @@ STATES = {
     "17 a lineage named after the host": State(NAMED_AFTER_HOST, refused="set certificate_name to '{name}'"),
     "17 the same, with certificate_name": State(NAMED_AFTER_HOST, data={"certificate_name": "{name}"}),
     "17 the domain's lineage does not cover the host": State(
-        _commands(NAMED_AFTER_HOST, _lineage("{domain}", "DNS:www.{domain}")),
+        commands(NAMED_AFTER_HOST, _lineage("{domain}", "DNS:www.{domain}")),
         refused="set certificate_name to '{name}'",
     ),
     "17 names of several lineages": State(
-        _commands(NAMED_AFTER_HOST, _lineage("shop-2026", "DNS:mail.shop.{domain}")),
+        commands(NAMED_AFTER_HOST, _lineage("shop-2026", "DNS:mail.shop.{domain}")),
         data={
             "additional_domains": ["shop.{domain}"],
             "certificate_name": {"{domain}": "{name}", "shop.{domain}": "shop-2026"},
         },
     ),
-    "18 a snapshot of Postfix": State(_commands(_main_cf("mail_version = 3.12-20260821"), RELOAD)),
-    "18 a release candidate of Postfix": State(_commands(_main_cf("mail_version = 3.10-RC1"), RELOAD)),
+    "18 a snapshot of Postfix": State(commands(main_cf("mail_version = 3.12-20260821"), RELOAD)),
+    "18 a release candidate of Postfix": State(commands(main_cf("mail_version = 3.10-RC1"), RELOAD)),
     "18 a key of an unknown kind": State(
         _lineage("{domain}", "DNS:{name}", "-newkey ec -pkeyopt ec_paramgen_curve:sect239k1"),
         refused="issue the certificate with an RSA or ECDSA key",
@@ -589,7 +429,7 @@ STATES = {
         refused="link to /nonexistent/conf",
     ),
     "19 a dangling link as table": State(
-        _commands("ln -s /nonexistent/sni /etc/postfix/smtp_auth_sni", _lineage("shop", "DNS:mail.shop")),
+        commands("ln -s /nonexistent/sni /etc/postfix/smtp_auth_sni", _lineage("shop", "DNS:mail.shop")),
         data={"additional_domains": ["shop.{domain}"], "certificate_name": {"shop.{domain}": "shop"}},
         refused="/etc/postfix/smtp_auth_sni is a link to /nonexistent/sni",
     ),
@@ -597,18 +437,18 @@ STATES = {
     # 20 and 21: stricter settings
     **{
         f"20 smtpd_tls_mandatory_protocols = {value}": State(
-            _commands(_main_cf(f"smtpd_tls_mandatory_protocols = {value}"), RELOAD),
-            seen=(_sends, _reads("postconf -h smtpd_tls_mandatory_protocols", re.escape(value))),
+            commands(main_cf(f"smtpd_tls_mandatory_protocols = {value}"), RELOAD),
+            seen=(sends, reads("postconf -h smtpd_tls_mandatory_protocols", re.escape(value))),
         )
         for value in (">=tlsv1.3", "tlsv1.3", ">=0304")
     },
     "21 smtpd_tls_security_level = encrypt": State(
-        _commands("postconf smtpd_tls_security_level=encrypt", RELOAD),
-        seen=(_sends, _reads("postconf -h smtpd_tls_security_level", "encrypt")),
+        commands("postconf smtpd_tls_security_level=encrypt", RELOAD),
+        seen=(sends, reads("postconf -h smtpd_tls_security_level", "encrypt")),
     ),
     "21 smtpd_enforce_tls = yes": State(
-        _commands("postconf smtpd_tls_security_level= smtpd_enforce_tls=yes", RELOAD),
-        seen=(_sends, _reads("postconf -h smtpd_tls_security_level", "encrypt")),
+        commands("postconf smtpd_tls_security_level= smtpd_enforce_tls=yes", RELOAD),
+        seen=(sends, reads("postconf -h smtpd_tls_security_level", "encrypt")),
     ),
     # 22: control characters of a terminal
     "22 a hook's first line": State(
@@ -621,75 +461,10 @@ STATES = {
     "22 a name in a certificate": State(_hostile_certificate, refused="-d '$(reboot).example'"),
 }
 
-ROUNDS = [tuple(STATES)[number : number + 2] for number in range(0, len(STATES), 2)]
 
-
-# -- how they are tried -------------------------------------------------------------------------------
-
-
-def _filled(text: str, host: LabHost) -> str:
-    text = text.replace("{live}", "/etc/letsencrypt/live")
-    text = text.replace("{user}", host.user)
-    return text.replace("{name}", host.name).replace("{domain}", host.domain)
-
-
-def _data(value: Any, host: LabHost) -> Any:
-    if isinstance(value, str):
-        return _filled(value, host)
-    if isinstance(value, list):
-        return [_data(one, host) for one in value]
-    if isinstance(value, dict):
-        return {_data(key, host): _data(one, host) for key, one in value.items()}
-    return value
-
-
-def _prepare(host: LabHost, how: str | Callable[[LabHost], None]) -> None:
-    if callable(how):
-        how(host)
-    else:
-        host.run(_filled(how, host))
-
-
-@contextmanager
-def _made(states: Mapping[LabHost, State]) -> Iterator[None]:
-    hosts = list(states)
-    side_by_side(LabHost.reset, hosts)
-    try:
-        side_by_side(lambda host: _prepare(host, states[host].prepare), hosts)
-        yield
-    finally:
-        side_by_side(lambda host: host.run(states[host].undo), hosts)
-
-
-@pytest.mark.parametrize("names", ROUNDS, ids=" / ".join)
+@pytest.mark.parametrize("names", rounds(STATES), ids=" / ".join)
 def test_a_host_in_the_wild(lab: Lab, names: tuple[str, ...]) -> None:
-    pairs = zip(names, (FLEET[:2], FLEET[2:]), strict=False)
-    states = {lab.hosts[name]: STATES[state] for state, pair in pairs for name in pair}
-    data = {host.name: _data(dict(state.data), host) for host, state in states.items()}
-    refused = [host for host, state in states.items() if state.refused]
-    served = [host for host, state in states.items() if not state.refused]
-    with _made(states):
-        before = {host: tree(host) for host in refused}
-        preview = deploy(states, "--dry", "--diff", per_host=data)
-        done = deploy(states, per_host=data)
-        assert "\x07" not in preview.output + done.output
-        for host in refused:
-            wanted = _filled(states[host].refused, host)
-            for run in (preview, done):
-                assert run.status == 1, run.output
-                assert f"{host.name} refused: " in run.report, run.output
-                assert any(wanted in line for line in run.lines_of(host)), f"{wanted}: {run.output}"
-            assert tree(host) == before[host], done.output
-        for host in served:
-            assert f"{host.name} " not in preview.report + done.report, preview.output + done.output
-            assert states[host].said in "\n".join(preview.lines_of(host)), preview.output
-            assert bool(done.changed(host)) != states[host].unchanged, done.output
-        if served:
-            again = succeed(deploy(served, per_host=data))
-            assert f"{len(served)} hosts: {len(served)} unchanged" in again.report, again.output
-        for host in served:
-            for seen in states[host].seen:
-                seen(host, lab)
+    try_states(lab, [STATES[name] for name in names])
 
 
 # -- certbot's hook -----------------------------------------------------------------------------------
