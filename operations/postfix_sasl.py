@@ -13,12 +13,13 @@ from smtp_auth.runs.operation import take_part
 from smtp_auth.services.postfix import POSTFIX
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT
 from smtp_auth.services.postfix.login_rules import AUTH, offers_logins
-from smtp_auth.services.postfix.logins import Difference, differences, is_on_in_main_cf, lists_that_need_sasl
+from smtp_auth.services.postfix.logins import Difference, Switch, lists_that_need_sasl, switch_of
 from smtp_auth.services.postfix.other_services import (
     AUTH_ONLY,
-    kept,
+    kept_options,
     services_that_move_to_dovecot,
     services_with_cyrus,
+    services_without_tls,
 )
 from smtp_auth.settings import Settings
 
@@ -49,20 +50,24 @@ def sasl(present: bool = True) -> Generator[PyinfraCommand, None, None]:
 def edit(draft: Draft) -> None:
     """Set the guide's parameters, and the options that keep the logins of other services as they are."""
     settings, owners = draft.settings, draft.owners
-    cyrus = services_with_cyrus(settings, owners)
+    switch = switch_of(settings, owners)
+    kept = kept_options(settings, owners, switch)
+    cyrus = services_with_cyrus(owners, kept)
     if cyrus:
         draft.note(f"cyrus_sasl_config_path stays, because {', '.join(cyrus)} checks logins with Cyrus SASL")
     else:
         draft.set_parameters(
             {"cyrus_sasl_config_path": None}, "Postfix checks logins with Dovecot, not Cyrus SASL"
         )
-    for name in services_that_move_to_dovecot(settings, owners):
+    for name in services_that_move_to_dovecot(owners, kept):
         draft.note(
             f"{name} checks logins with Dovecot from now on, because it takes smtpd_sasl_type from main.cf"
         )
-    draft.set_parameters({**ASKS_DOVECOT, **_switched(draft), AUTH_ONLY: "yes"})
-    for one in kept(settings, owners):
-        draft.set_options({one.service.label: one.options}, one.reason)
+    for name in services_without_tls(owners):
+        draft.note(f"{name} offers no logins any more, because it has none of the TLS that they now need")
+    draft.set_parameters({**ASKS_DOVECOT, **_switched(draft, switch), AUTH_ONLY: "yes"})
+    for reason in dict.fromkeys(one.reason for one in kept):
+        draft.set_options({one.service.label: one.options for one in kept if one.reason == reason}, reason)
     for service in port_25_services(owners.master_cf.content or ""):
         if settings.smtp_auth_on_port_25 is False:
             if offers_logins(owners, service) and AUTH in service.effective_options:
@@ -71,13 +76,11 @@ def edit(draft: Draft) -> None:
             draft.note(f"{service.name} keeps its {AUTH}=no in master.cf, so it offers no logins on port 25")
 
 
-def _switched(draft: Draft) -> dict[str, str]:
+def _switched(draft: Draft, switch: Switch) -> dict[str, str]:
     """Whether main.cf switches logins on; empty if it stays as it is."""
-    settings, owners = draft.settings, draft.owners
-    is_on = is_on_in_main_cf(settings, owners)
-    if is_on or settings.smtp_auth_on_port_25 is False:
-        return {AUTH: "yes" if is_on else "no"}
-    for one in differences(settings, owners):
+    if switch.is_on or draft.settings.smtp_auth_on_port_25 is False:
+        return {AUTH: "yes" if switch.is_on else "no"}
+    for one in switch.differences:
         reason = _unlimited(one) if one.unlimited else _would_reject_strangers(one)
         draft.note(f"logins stay off on port 25: {reason}")
     return {}
@@ -100,7 +103,7 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
                 f"users from anybody, which it rejects now ({', '.join(lists)}): set smtp_auth_on_port_25 to "
                 "True, or replace reject_sender_login_mismatch and the like there by a table of senders"
             )
-    for one in differences(settings, look) if settings.smtp_auth_on_port_25 else ():
+    for one in switch_of(settings, look).differences if settings.smtp_auth_on_port_25 else ():
         if one.unlimited:
             yield (
                 f"smtp_auth_on_port_25 = True, but {_unlimited(one)}: give {one.service.name} the same, or "

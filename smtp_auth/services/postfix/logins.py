@@ -1,5 +1,6 @@
 """Where Postfix offers logins in addition to port 465."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from smtp_auth.facts.look import Look
@@ -27,47 +28,56 @@ class Difference:
     strangers: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Switch:
+    """Whether main.cf switches logins on after a deploy.
+
+    + differences: why they should not be switched on for services of port 25; empty if they are on already
+    """
+
+    is_on: bool
+    differences: tuple[Difference, ...]
+
+
+def switch_of(settings: Settings, look: Look) -> Switch:
+    """Decide whether main.cf switches logins on. + look: the host without what we have written"""
+    asked = settings.smtp_auth_on_port_25
+    is_on = is_yes(look.parameters[AUTH])
+    found = () if is_on or asked is False else tuple(_differences(settings, look))
+    return Switch(not found if asked is None else asked, found)
+
+
 def offered_on_port_25(settings: Settings, look: Look) -> bool:
-    """Whether port 25 offers logins after a deploy. + look: the host without what we have written"""
-    return any(
-        is_offered_after(settings, look, one) for one in port_25_services(look.master_cf.content or "")
-    )
+    """Whether port 25 offers logins after a deploy. The arguments are those of `switch_of`."""
+    switch = switch_of(settings, look)
+    found = port_25_services(look.master_cf.content or "")
+    return any(is_offered_after(settings, look, one, switch) for one in found)
 
 
-def is_offered_after(settings: Settings, look: Look, service: Service) -> bool:
-    """Whether a service of port 25 offers logins after a deploy. The arguments are those above."""
+def is_offered_after(settings: Settings, look: Look, service: Service, switch: Switch) -> bool:
+    """Whether a service of port 25 offers logins after a deploy.
+
+    + look: the host without what we have written
+    + switch: from `switch_of`
+    """
     if settings.smtp_auth_on_port_25 is False:
         return False
-    if AUTH in service.effective_options:
-        return offers_logins(look, service)
-    return is_on_in_main_cf(settings, look)
+    return offers_logins(look, service) if AUTH in service.effective_options else switch.is_on
 
 
-def is_on_in_main_cf(settings: Settings, look: Look) -> bool:
-    """Whether main.cf switches logins on after a deploy. The arguments are those above."""
-    asked = settings.smtp_auth_on_port_25
-    if asked is None:
-        return is_yes(look.parameters[AUTH]) or not differences(settings, look)
-    return asked
-
-
-def differences(settings: Settings, look: Look) -> list[Difference]:
-    """Why logins should not be switched on for services of port 25. The arguments are those above."""
-    if is_yes(look.parameters[AUTH]):
-        return []
+def _differences(settings: Settings, look: Look) -> Iterator[Difference]:
+    on_465 = options_of_services(settings, look)
     beginning = [
         one for one in port_25_services(look.master_cf.content or "") if AUTH not in one.effective_options
     ]
-    found = []
     for service in beginning:
         strangers = _lists_against_strangers(look, service)
         if strangers:
-            found.append(Difference(service, strangers=strangers))
-        for one in options_of_services(settings, look):
+            yield Difference(service, strangers=strangers)
+        for one in on_465:
             missing = missing_limits(look, service, one.limits, one.limiting)
             if missing:
-                found.append(Difference(service, tuple(missing), one.name))
-    return found
+                yield Difference(service, tuple(missing), one.name)
 
 
 def lists_that_need_sasl(look: Look) -> list[tuple[Service, tuple[str, ...]]]:

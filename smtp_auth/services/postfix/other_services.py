@@ -1,6 +1,6 @@
 """What services beside port 465 must keep although main.cf changes: they take their logins from it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from smtp_auth.facts.look import Look
@@ -11,7 +11,7 @@ from smtp_auth.postfix.parameters import is_no
 from smtp_auth.postfix.restrictions import LISTS_OF_A_MESSAGE, depends_on_login
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT
 from smtp_auth.services.postfix.login_rules import AUTH, offers_logins
-from smtp_auth.services.postfix.logins import is_offered_after, is_on_in_main_cf
+from smtp_auth.services.postfix.logins import Switch, is_offered_after
 from smtp_auth.settings import Settings
 
 AUTH_ONLY = "smtpd_tls_auth_only"
@@ -32,21 +32,27 @@ class Kept:
     reason: str
 
 
-def kept(settings: Settings, look: Look) -> list[Kept]:
+def kept_options(settings: Settings, look: Look, switch: Switch) -> list[Kept]:
     """The options that services other than port 465 need, so that logins there stay as they are.
 
     + look: the host without what we have written
+    + switch: from `switch_of`
     """
     found = []
     for service in _smtpds(look):
-        found += [*_on_port_25(settings, look, service)] if is_smtpd_of_port_25(service) else []
-        found += [*_kept_by(settings, look, service)]
+        if is_smtpd_of_port_25(service):
+            found += [*_on_port_25(settings, look, service, switch)]
+        found += [*_kept_by(look, service, switch)]
     return found
 
 
-def services_with_cyrus(settings: Settings, look: Look) -> list[str]:
-    """The names of services that go on to check logins with Cyrus SASL. The arguments are those above."""
-    changes = {one.service.label: one.options for one in kept(settings, look) if _TYPE in one.options}
+def services_with_cyrus(look: Look, kept: Iterable[Kept]) -> list[str]:
+    """The names of services that go on to check logins with Cyrus SASL.
+
+    + look: the host without what we have written
+    + kept: from `kept_options`
+    """
+    changes = {one.service.label: one.options for one in kept if _TYPE in one.options}
     found = []
     for service in _smtpds(look):
         options = {**service.effective_options, **changes.get(service.label, {})}
@@ -55,12 +61,12 @@ def services_with_cyrus(settings: Settings, look: Look) -> list[str]:
     return found
 
 
-def services_that_move_to_dovecot(settings: Settings, look: Look) -> list[str]:
+def services_that_move_to_dovecot(look: Look, kept: Iterable[Kept]) -> list[str]:
     """The names of services that offer logins and take the backend from main.cf.
 
     The arguments are those above.
     """
-    stay = {one.service.label for one in kept(settings, look) if _TYPE in one.options}
+    stay = {one.service.label for one in kept if _TYPE in one.options}
     return [
         one.name
         for one in _smtpds(look)
@@ -72,16 +78,31 @@ def services_that_move_to_dovecot(settings: Settings, look: Look) -> list[str]:
     ]
 
 
+def services_without_tls(look: Look) -> list[str]:
+    """The names of services that have offered logins outside TLS, and have no TLS.
+
+    + look: the host without what we have written
+    """
+    return [
+        one.name
+        for one in _smtpds(look)
+        if offers_logins(look, one)
+        and not is_on_loopback(one)
+        and AUTH_ONLY not in one.effective_options
+        and one.effective_options.get("smtpd_tls_security_level", "").lower() == "none"
+    ]
+
+
 def _smtpds(look: Look) -> list[Service]:
     """The smtpd services beside port 465."""
     found = services(look.master_cf.content or "")
     return [one for one in found if one.command == "smtpd" and not is_submissions(one)]
 
 
-def _on_port_25(settings: Settings, look: Look, service: Service) -> Iterator[Kept]:
+def _on_port_25(settings: Settings, look: Look, service: Service, switch: Switch) -> Iterator[Kept]:
     """What the guide asks for on port 25, where an option overrides main.cf."""
     own = service.effective_options
-    if not is_offered_after(settings, look, service):
+    if not is_offered_after(settings, look, service, switch):
         return
     if is_no(look.value(service, AUTH_ONLY)) and AUTH_ONLY in own:
         yield Kept(service, {AUTH_ONLY: "yes"}, "passwords are accepted inside TLS only")
@@ -91,23 +112,21 @@ def _on_port_25(settings: Settings, look: Look, service: Service) -> Iterator[Ke
             yield Kept(service, dovecot, "logins begin there, and Dovecot checks them")
 
 
-def _kept_by(settings: Settings, look: Look, service: Service) -> Iterator[Kept]:
+def _kept_by(look: Look, service: Service, switch: Switch) -> Iterator[Kept]:
     own, before = service.effective_options, offers_logins(look, service)
     if AUTH not in own and not is_smtpd_of_port_25(service):
-        after = is_on_in_main_cf(settings, look)
-        if before and not after:
-            yield Kept(service, {AUTH: "yes"}, f"{service.name} keeps its logins, which it took from main.cf")
-        elif after and not before and _would_differ(look, service):
-            yield Kept(service, {AUTH: "no"}, f"{service.name} has offered no logins, and main.cf now does")
+        if before and not switch.is_on:
+            yield Kept(service, {AUTH: "yes"}, "logins stay on there, although main.cf switches them off")
+        elif switch.is_on and not before and _would_differ(look, service):
+            yield Kept(service, {AUTH: "no"}, "logins stay off there, although main.cf switches them on")
     if not before:
         return
     sasl = _sasl_kept(look, service)
     if sasl:
-        yield Kept(service, sasl, f"{service.name} checks logins as before, and main.cf now names Dovecot")
+        yield Kept(service, sasl, "logins are checked there as before, although main.cf names Dovecot")
     is_local = is_on_loopback(service) and not is_smtpd_of_port_25(service)
     if is_local and AUTH_ONLY not in own and is_no(look.parameters[AUTH_ONLY]):
-        reason = f"{service.name} accepts connections of the host itself only, with or without TLS"
-        yield Kept(service, {AUTH_ONLY: "no"}, reason)
+        yield Kept(service, {AUTH_ONLY: "no"}, "only the host itself can connect there, also without TLS")
 
 
 def _would_differ(look: Look, service: Service) -> bool:
