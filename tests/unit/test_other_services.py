@@ -330,6 +330,23 @@ def test_the_path_of_cyrus_stays_where_a_service_asks_cyrus(look: Look) -> None:
     assert main["cyrus_sasl_config_path"] == "/etc/postfix/sasl"
 
 
+@pytest.mark.parametrize(
+    ("stanza", "told"),
+    [
+        (service("587", YES, "smtpd_tls_security_level=None"), True),
+        (service("587", YES, "smtpd_tls_security_level=may"), False),
+        (service("587", YES, "smtpd_tls_security_level=none", "smtpd_tls_auth_only=no"), False),
+        (service("587", NO, "smtpd_tls_security_level=none"), False),
+        (service(LOCAL, YES, "smtpd_tls_security_level=none"), False),
+    ],
+)
+def test_a_service_without_tls_loses_its_logins_and_is_named(stanza: str, told: bool) -> None:
+    found = notes(planned(host(stanza, main=DOVECOT)))
+    assert (
+        "587 offers no logins any more, because it has none of the TLS that they now need" in found
+    ) == told
+
+
 def test_the_path_of_cyrus_is_commented_out_where_nobody_asks_it() -> None:
     main, _ = deployed(host(submission()))
     assert "cyrus_sasl_config_path" not in main

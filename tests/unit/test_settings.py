@@ -234,6 +234,28 @@ def test_an_unknown_restriction_names_the_nearest(restriction: str, hint: str) -
     assert hint in problem.accepted
 
 
+REFUSES_LOGINS = "rejects even clients that have logged in, so nobody could send"
+
+
+@pytest.mark.parametrize("what", ["client", "helo", "sender", "relay"])
+@pytest.mark.parametrize("last", ["reject", "defer", "reject_unauth_destination"])
+def test_a_list_that_refuses_logins_is_an_error(what: str, last: str) -> None:
+    key = f"mua_{what}_restrictions"
+    [problem] = refused(**{key: ["permit_mynetworks", last]})
+    assert (problem.key, REFUSES_LOGINS in problem.accepted) == (key, True)
+    for before in ("permit_sasl_authenticated", "check_sasl_access hash:/etc/postfix/users"):
+        assert wanted(**{key: ["permit_mynetworks", before, last]})
+
+
+@pytest.mark.parametrize("what", ["client", "recipient", "data", "end_of_data"])
+def test_an_option_that_refuses_logins_is_an_error(what: str) -> None:
+    name = f"smtpd_{what}_restrictions"
+    [problem] = refused(submissions_options={name: "permit_mynetworks, reject"})
+    assert f"{name}: {REFUSES_LOGINS}" in problem.accepted
+    assert wanted(submissions_options={name: "our_class, reject", "smtpd_etrn_restrictions": "reject"})
+    assert wanted(submissions_options={name: "$ours, reject"})
+
+
 def test_restrictions_keep_their_order_and_arguments() -> None:
     restrictions = ["check_sasl_access hash:/etc/postfix/blocked", "permit_sasl_authenticated", "reject"]
     assert wanted(mua_relay_restrictions=restrictions).mua_relay_restrictions == tuple(restrictions)
