@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 
+from tests.fleet.answers import IN_MYNETWORKS
 from tests.fleet.restrictions import CLASSES, MAIN_LISTS, MUA, OUR_SENDERS, OWN_LISTS, OWNERS, WORDS
 
 AUTH = "smtpd_sasl_auth_enable"
@@ -46,6 +47,11 @@ class Drawn:
         while (more := re.sub(r"\$?\b(our_senders|reject_maybe|staff_only)\b", self._inside, text)) != text:
             text = more
         return "login_mismatch" in text or "check_sasl_access" in text
+
+    @property
+    def asks_for_addresses(self) -> bool:
+        """Whether a table of clients may be what permits a login: only Postfix knows whether it does."""
+        return f"{IN_MYNETWORKS}=OK" in str(self)
 
     def _inside(self, name: re.Match[str]) -> str:
         return self.main.get(name[1], "")
