@@ -26,17 +26,18 @@ letsencrypt_live = "/etc/letsencrypt/live"
 smtpd_tls_security_level = None
 
 # Whether logins are offered on port 25, too. None: they are, unless a login could do more there than
-# on port 465, and each run warns of it once. True: they are, without the warning. False: not on port
-# 25; other services keep theirs. An owner's option in master.cf that switches them off on port 25
-# stays.
+# on port 465 or mail from outside would be rejected, and each run warns of it once. True: they are,
+# without the warning; a host where a login could do more is refused. False: not on port 25; other
+# services keep theirs. An owner's option in master.cf that switches them off on port 25 stays.
 smtp_auth_on_port_25 = None
 
 # The oldest TLS version where TLS is mandatory, above all on port 465: "TLSv1.2" or "TLSv1.3". A
 # stricter host stays stricter.
 tls_minimum_version = "TLSv1.2"
 
-# Who may connect on port 465: a list of Postfix restrictions. None keeps what the host defines; if it
-# defines none, clients must have logged in. Each element is one restriction with its arguments.
+# Who may connect on port 465: a list of Postfix restrictions. None keeps what the host defines,
+# unless logins are limited in another way on port 587 so far; if it defines none, clients must have
+# logged in. Each element is one restriction with its arguments.
 mua_client_restrictions = None
 
 # The same for the HELO or EHLO command. If the host defines none, the list is empty.

@@ -8,14 +8,16 @@ from pyinfra.api.command import PyinfraCommand
 from smtp_auth.facts.look import Look
 from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.step import Step
-from smtp_auth.postfix.master_cf import port_25_services
+from smtp_auth.postfix.master_cf import port_25_services, services
+from smtp_auth.postfix.parameters import is_yes
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.postfix import POSTFIX
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT
 from smtp_auth.services.postfix.login_rules import AUTH, offers_logins
-from smtp_auth.services.postfix.logins import Difference, Switch, lists_that_need_sasl, switch_of
+from smtp_auth.services.postfix.logins import Switch, Unlimited, lists_that_need_sasl, switch_of
 from smtp_auth.services.postfix.other_services import (
     AUTH_ONLY,
+    Kept,
     kept_options,
     services_that_move_to_dovecot,
     services_with_cyrus,
@@ -51,7 +53,7 @@ def edit(draft: Draft) -> None:
     """Set the guide's parameters, and the options that keep the logins of other services as they are."""
     settings, owners = draft.settings, draft.owners
     switch = switch_of(settings, owners)
-    kept = kept_options(settings, owners, switch)
+    kept = [one for one in kept_options(settings, owners, switch) if _is_needed(draft, one)]
     cyrus = services_with_cyrus(owners, kept)
     if cyrus:
         draft.note(f"cyrus_sasl_config_path stays, because {', '.join(cyrus)} checks logins with Cyrus SASL")
@@ -76,23 +78,32 @@ def edit(draft: Draft) -> None:
             draft.note(f"{service.name} keeps its {AUTH}=no in master.cf, so it offers no logins on port 25")
 
 
+def _is_needed(draft: Draft, one: Kept) -> bool:
+    """Whether a service was there before main.cf changed. Later ones were set up with main.cf as it is."""
+    look, owners = draft.look, draft.owners
+    present = {other.label: other.effective_options for other in services(look.master_cf.content or "")}
+    return one.is_for_port_25 or any(
+        name in present[one.service.label] or look.parameters[name] == owners.parameters[name]
+        for name in one.options
+    )
+
+
 def _switched(draft: Draft, switch: Switch) -> dict[str, str]:
-    """Whether main.cf switches logins on; empty if it stays as it is."""
+    """Whether main.cf switches logins on; empty if it stays as it is without us."""
+    verb = "are switched off" if is_yes(draft.look.parameters[AUTH]) else "stay off"
+    for one in switch.unlimited if not switch.is_on else ():
+        draft.note(f"logins {verb} on port 25: {_unlimited(one)}")
+    for service, lists in switch.strangers:
+        text = f"with logins, {service.name} rejects senders of users from anybody else ({', '.join(lists)})"
+        draft.note(f"{text}, as it did not before" if switch.is_on else f"logins {verb} on port 25: {text}")
     if switch.is_on or draft.settings.smtp_auth_on_port_25 is False:
         return {AUTH: "yes" if switch.is_on else "no"}
-    for one in switch.differences:
-        reason = _unlimited(one) if one.unlimited else _would_reject_strangers(one)
-        draft.note(f"logins stay off on port 25: {reason}")
     return {}
 
 
-def _unlimited(one: Difference) -> str:
-    missing = ", ".join(one.unlimited)
+def _unlimited(one: Unlimited) -> str:
+    missing = ", ".join(one.missing)
     return f"{one.service.name} would not limit them as {one.limited} on port 465 does ({missing})"
-
-
-def _would_reject_strangers(one: Difference) -> str:
-    return f"with them, {one.service.name} would reject mail from others, too ({', '.join(one.strangers)})"
 
 
 def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
@@ -103,12 +114,11 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
                 f"users from anybody, which it rejects now ({', '.join(lists)}): set smtp_auth_on_port_25 to "
                 "True, or replace reject_sender_login_mismatch and the like there by a table of senders"
             )
-    for one in switch_of(settings, look).differences if settings.smtp_auth_on_port_25 else ():
-        if one.unlimited:
-            yield (
-                f"smtp_auth_on_port_25 = True, but {_unlimited(one)}: give {one.service.name} the same, or "
-                "set smtp_auth_on_port_25 to False"
-            )
+    for one in switch_of(settings, look).unlimited if settings.smtp_auth_on_port_25 else ():
+        yield (
+            f"smtp_auth_on_port_25 = True, but {_unlimited(one)}: give {one.service.name} the same, or "
+            "set smtp_auth_on_port_25 to False"
+        )
 
 
 def _parameters(_settings: Settings) -> tuple[str, ...]:

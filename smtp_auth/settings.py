@@ -70,9 +70,9 @@ class Settings:
     smtp_auth_on_port_25: bool | None = _key(
         accepted.or_none(accepted.boolean),
         "Whether logins are offered on port 25, too. None: they are, unless a login could do more there than "
-        "on port 465, and each run warns of it once. True: they are, without the warning. False: not on port "
-        "25; other services keep theirs. An owner's option in master.cf that switches them off on port 25 "
-        "stays.",
+        "on port 465 or mail from outside would be rejected, and each run warns of it once. True: they are, "
+        "without the warning; a host where a login could do more is refused. False: not on port 25; other "
+        "services keep theirs. An owner's option in master.cf that switches them off on port 25 stays.",
         default=None,
     )
     tls_minimum_version: str = _key(
@@ -83,9 +83,9 @@ class Settings:
     )
     mua_client_restrictions: tuple[str, ...] | None = _key(
         accepted.restrictions,
-        "Who may connect on port 465: a list of Postfix restrictions. None keeps what the host defines; "
-        "if it defines none, clients must have logged in. Each element is one restriction with its "
-        "arguments.",
+        "Who may connect on port 465: a list of Postfix restrictions. None keeps what the host defines, "
+        "unless logins are limited in another way on port 587 so far; if it defines none, clients must have "
+        "logged in. Each element is one restriction with its arguments.",
         default=None,
     )
     mua_helo_restrictions: tuple[str, ...] | None = _key(

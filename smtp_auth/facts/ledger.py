@@ -20,6 +20,7 @@ class Definition:
     + lines: the lines that defined it before us, if `before` is not enough to restore them; else empty
     + effective: the effective value before us, from the service's own program; `None` if it has none
     + step: the name of the step that wrote it last
+    + source: where we have taken it over from, such as the service `submission/inet`; else empty
     + is_theirs: whether its owner has edited it since: then it is not ours any more
     """
 
@@ -28,6 +29,7 @@ class Definition:
     lines: str = ""
     effective: str | None = None
     step: str = ""
+    source: str = ""
     is_theirs: bool = False
 
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from smtp_auth.facts.decode import decode
@@ -127,8 +127,11 @@ class Look:
     + ledgers: the ledgers that may describe the host, the likeliest first: there are two if it is unknown
       whether an unfinished change has replaced its files
     + has_ledger: whether the ledger of the last change, if there is one, can be read
-    + own_services: the services of master.cf that we have added, by their names for postconf(1); only in the
-      look of `without_ours`
+    + own_services: the services of master.cf that we have added, by their names for postconf(1); this and
+      those below only in the look of `without_ours`
+    + edited: the definitions of ours in main.cf that the owner has edited since
+    + taken_over: what we have taken over from elsewhere: the service, such as `submission/inet`, to the names
+      of parameters and options, with their values
     """
 
     uid: int
@@ -154,6 +157,8 @@ class Look:
     ledgers: tuple[Ledger, ...] = ()
     has_ledger: bool = True
     own_services: frozenset[str] = frozenset()
+    edited: frozenset[str] = frozenset()
+    taken_over: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def queue_directory(self) -> str:
@@ -191,9 +196,14 @@ class Look:
         return submissions_services(self.master_cf.content or "")
 
     @property
+    def defined(self) -> dict[str, str]:
+        """The parameters that main.cf defines, name to value as it is written."""
+        return defined_parameters(self.main_cf.content or "")
+
+    @property
     def definitions(self) -> dict[str, str]:
         """What a `$name` in a value of Postfix's stands for, as far as the look tells."""
-        return {**self.parameters, **defined_parameters(self.main_cf.content or "")}
+        return {**self.parameters, **self.defined}
 
     def definitions_of(self, service: Service) -> dict[str, str]:
         """What a `$name` in a value stands for in a service, whose options override main.cf."""
@@ -201,7 +211,8 @@ class Look:
 
     def effective(self, service: Service, name: str) -> str:
         """A parameter's value for a service: from its own option, else from main.cf, else empty."""
-        return service.effective_options.get(name, self.parameters.get(name, ""))
+        inherited = self.parameters.get(name, self.defined.get(name, ""))
+        return service.effective_options.get(name, inherited)
 
     def value(self, service: Service, name: str) -> str:
         """The same with each `$name` replaced."""

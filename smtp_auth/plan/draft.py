@@ -51,6 +51,7 @@ class Draft:
     + ledger: what is ours in the look
     + claimed: the definitions that a step asks for, even if the host has them already: pairs of a file's key
       and a definition's name
+    + sources: the definitions that a step takes over from elsewhere, such as another service, to that
     + discreet: whether lines of files that not everybody may read are private, because they may contain
       secrets of the owner
     + edits, notes: those of the steps so far
@@ -76,6 +77,7 @@ class Draft:
         self.ledger = ledger
         self.claimed: set[tuple[str, str]] = set()
         self.disowned: set[tuple[str, str]] = set()
+        self.sources: dict[tuple[str, str], str] = {}
         self._discreet = discreet
         self.edits: list[Edit] = []
         self.notes: list[Note] = []
@@ -161,6 +163,10 @@ class Draft:
     def disown(self, file: ManagedFile, name: str) -> None:
         """Declare that a definition, as it is in the draft, is its owner's."""
         self.disowned.add((file.key, name))
+
+    def take_over(self, file: ManagedFile, name: str, source: str) -> None:
+        """Say from where a definition is taken over, such as the service `submission/inet`."""
+        self.sources[file.key, name] = source
 
     def set_parameters(self, wanted: Mapping[str, str | None], reason: str = "") -> None:
         """Set parameters of main.cf whose effective values differ from the wanted ones.

@@ -37,8 +37,8 @@ def without_ours(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Look:
     """The look without what we have written. The steps decide by this one.
 
     Parameters and options have the values that they would have without us. A service that we have added is
-    still there, without our options, and `Look.own_services` names it. Files without definitions stay as they
-    are.
+    still there, without our options, and `Look.own_services` names it. `Look.edited` and `Look.taken_over`
+    say what else of ours is there. Files without definitions stay as they are.
 
     + ledger: from `ledger_now`
     + steps: those of the deploy
@@ -64,7 +64,50 @@ def without_ours(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Look:
         value = expanded(one.before or "", definitions)
         if one.before is not None and name in known and "$" not in value:
             known[name] = value
-    return replace(look, files=files, parameters=known, own_services=frozenset(own))
+    return replace(
+        look,
+        files=files,
+        parameters=known,
+        own_services=frozenset(own),
+        edited=frozenset(name for name, one in ledger.of(MAIN_CF.key).items() if one.is_theirs),
+        taken_over=_taken_over(ledger),
+    )
+
+
+def _taken_over(ledger: Ledger) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for key in ledger.definitions:
+        for name, one in ledger.ours(key).items():
+            if one.source and one.written is not None:
+                found.setdefault(one.source, {})[name] = one.written
+    return found
+
+
+def with_references(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Ledger:
+    """The ledger, with what we have taken over as the owner's where an edit of the owner refers to it.
+
+    If the owner has edited a service of ours, it is theirs, and so must its list in a `$name` be.
+
+    + ledger: from `ledger_now`
+    + steps: those of the deploy
+    """
+    theirs: list[str] = []
+    for service, file in files_of_services(steps):
+        edited = [name for name, one in ledger.of(file.key).items() if one.is_theirs]
+        if edited:
+            present = service.definitions.read(file, look.files[file.key].content or "")
+            theirs += [present[name] for name in edited if name in present]
+    if not theirs:
+        return ledger
+    definitions = dict(ledger.definitions)
+    for service, file in files_of_services(steps):
+        definitions[file.key] = {
+            name: replace(one, is_theirs=True)
+            if one.source and any(service.definitions.refers(value, name) for value in theirs)
+            else one
+            for name, one in ledger.of(file.key).items()
+        }
+    return _ledger(ledger.files, definitions)
 
 
 def ledger_after(draft: Draft, steps: Sequence[Step]) -> Ledger:
@@ -167,9 +210,10 @@ def _definitions_after(draft: Draft, definitions: Definitions, file: ManagedFile
     names = dict.fromkeys((*now, *present, *coming))
     for name in [name for name in names if (file.key, name) not in draft.disowned]:
         one, value = now.get(name), coming.get(name)
+        source = draft.sources.get((file.key, name), "")
         if value == present.get(name):
             if one:
-                found[name] = one
+                found[name] = one if one.is_theirs else replace(one, source=source)
             continue
         if one is None or one.is_theirs:
             effective = draft.look.parameters.get(name) if file == MAIN_CF else None
@@ -177,7 +221,9 @@ def _definitions_after(draft: Draft, definitions: Definitions, file: ManagedFile
             lines = definitions.lines(file, theirs, name)
             one = Definition(present.get(name), value, lines, effective)
         if value != one.before:
-            found[name] = replace(one, written=value, step=_step_of(name, steps, one.step), is_theirs=False)
+            found[name] = replace(
+                one, written=value, step=_step_of(name, steps, one.step), source=source, is_theirs=False
+            )
     return found
 
 

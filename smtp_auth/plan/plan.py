@@ -8,7 +8,7 @@ from smtp_auth.facts.look import File, Look, ManagedFile, digest_of
 from smtp_auth.plan import readiness
 from smtp_auth.plan.draft import Draft, Edit, Note
 from smtp_auth.plan.giving_back import give_back
-from smtp_auth.plan.ours import ledger_after, ledger_now, without_ours
+from smtp_auth.plan.ours import ledger_after, ledger_now, with_references, without_ours
 from smtp_auth.plan.proof import NOTHING_TO_PROVE, Proof
 from smtp_auth.plan.service import Service
 from smtp_auth.plan.step import Part, Step, files_of_services, services_of
@@ -178,7 +178,7 @@ def plan_ignoring_obstacles(settings: Settings, look: Look, steps: Sequence[Step
 
 
 def _draft(settings: Settings, look: Look, steps: Sequence[Step]) -> Draft:
-    ledger = ledger_now(look, steps)
+    ledger = with_references(look, ledger_now(look, steps), steps)
     return Draft(settings, look, owners=without_ours(look, ledger, steps), ledger=ledger)
 
 
@@ -208,7 +208,7 @@ def _give_back_what_nobody_asks_for(draft: Draft, steps: Sequence[Step]) -> None
         for name in [name for name in names if (key, name) in kept]:
             names.remove(name)
             draft.note(kept[key, name])
-    give_back(draft, steps, unclaimed, "the data no longer asks for it, so the earlier state is restored")
+    give_back(draft, steps, unclaimed, "nothing asks for it any more, so the earlier state is restored")
     order = [step.name for step in steps]
     # The first step with an edit carries out the whole plan.
     draft.edits.sort(key=lambda edit: order.index(edit.step))

@@ -39,6 +39,10 @@ class Definitions:
         """
         return content
 
+    def refers(self, _value: str, _name: str) -> bool:
+        """Whether the value of a definition refers to one that its owner may define as they like."""
+        return False
+
     def renamed(
         self, _file: ManagedFile, _ours: Mapping[str, Definition], _present: Mapping[str, str]
     ) -> Mapping[str, str]:

@@ -167,8 +167,19 @@ _REJECTS_STRANGERS_WITH_SASL = {
     "reject_unauthenticated_sender_login_mismatch",
 }
 
-# How deep restriction classes may be nested, and a class may refer to itself.
-_DEPTH = 10
+# These reject a login for a sender that nobody owns.
+_REJECTS_WITHOUT_OWNER = {
+    "reject_authenticated_sender_login_mismatch",
+    "reject_sender_login_mismatch",
+}
+
+# Postfix ignores these as long as the client has not logged in, or the sender or the recipient is not known.
+_COMES_LATER = {
+    *_NEEDS_LOGIN,
+    *(_END_RELAYING - _REJECT_ALL),
+    *_BINDS_LOGINS,
+    *_REJECTS_STRANGERS_WITH_SASL,
+}
 
 
 @dataclass(frozen=True)
@@ -215,7 +226,7 @@ def restrictions_in(value: str, definitions: Mapping[str, str]) -> tuple[Restric
     + definitions: the values for each `$name`, and for each class that `smtpd_restriction_classes` names
     """
     classes = {*elements(expanded(definitions.get("smtpd_restriction_classes", ""), definitions))}
-    return tuple(_read(value, definitions, classes, only_warns=False, depth=0))
+    return tuple(_read(value, definitions, classes, only_warns=False))
 
 
 def refuses_logins(value: str, definitions: Mapping[str, str], *, before_login: bool = False) -> bool:
@@ -227,11 +238,14 @@ def refuses_logins(value: str, definitions: Mapping[str, str], *, before_login: 
     + before_login: whether Postfix applies the list before a client can log in (smtpd_delay_reject = no)
     """
     others = False
+    nobody_owns = definitions.get("smtpd_sender_login_maps", "unknown").strip() == ""
     for one in restrictions_in(value, definitions):
-        if before_login and one.name in _NEEDS_LOGIN:
+        if before_login and one.name in _COMES_LATER:
             continue
         if one.name in _PERMIT_LOGINS:
             return False
+        if nobody_owns and one.name in _REJECTS_WITHOUT_OWNER and not one.only_warns:
+            return True
         if one.name in _END_RELAYING and not one.only_warns:
             return not (others and one.name in _REJECT_ALL)
         if not (one.only_rejects or one.only_permits):
@@ -241,8 +255,8 @@ def refuses_logins(value: str, definitions: Mapping[str, str], *, before_login: 
     return False
 
 
-def lets_only_certain_logins_relay(value: str, definitions: Mapping[str, str]) -> bool:
-    """Whether a list asks a table which logins may send to other domains, and rejects the rest.
+def lets_only_certain_logins_send(value: str, definitions: Mapping[str, str]) -> bool:
+    """Whether a list asks a table which logins may send, at least to other domains, and rejects the rest.
 
     The arguments are those of `restrictions_in`.
     """
@@ -277,7 +291,7 @@ def for_logins(
     """
     found: list[Restriction] = []
     for one in restrictions_in(value, definitions):
-        if before_login and one.name in _NEEDS_LOGIN:
+        if before_login and one.name in _COMES_LATER:
             continue
         if one.name in _PERMIT_LOGINS:
             break
@@ -324,7 +338,7 @@ def depends_on_login(value: str, definitions: Mapping[str, str]) -> bool:
 
 
 def _read(
-    value: str, definitions: Mapping[str, str], classes: set[str], *, only_warns: bool, depth: int
+    value: str, definitions: Mapping[str, str], classes: set[str], *, only_warns: bool
 ) -> Iterator[Restriction]:
     warns_next = only_warns
     words = iter(elements(expanded(value, definitions)))
@@ -340,8 +354,9 @@ def _read(
         if name in RESTRICTIONS or name in _FORMER:
             arguments = [next(words, "") for _ in range(max(RESTRICTIONS.get(name, _NONE)))]
             yield Restriction(name, tuple(arguments), warns_next)
-        elif word in classes and word in definitions and depth < _DEPTH:
-            yield from _read(definitions[word], definitions, classes, only_warns=warns_next, depth=depth + 1)
+        elif word in classes and word in definitions:
+            # A class within itself is not read again.
+            yield from _read(definitions[word], definitions, classes - {word}, only_warns=warns_next)
         else:
             yield Restriction(word, only_warns=warns_next)
         warns_next = only_warns

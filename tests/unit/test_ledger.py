@@ -272,7 +272,7 @@ def test_the_preview_says_that_the_data_no_longer_asks_for_something(host: Host)
     plan = host.deploy()
     [edit] = plan.edits
     assert (edit.step, edit.lines) == ("Submissions", ("-  -o smtpd_milters=inet:ours:1\n",))
-    reason = "the data no longer asks for it, so the earlier state is restored"
+    reason = "nothing asks for it any more, so the earlier state is restored"
     assert edit.reason == reason
     assert f"submissions/inet/smtpd_milters: {reason}" in notes(plan)
 

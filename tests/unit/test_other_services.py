@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from operations import STEPS
-from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
 from smtp_auth.plan.plan import Plan, plan_of
+from smtp_auth.plan.step import parameters_asked
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import services
 from smtp_auth.services.postfix.guide_options import GUIDE_OPTIONS
@@ -16,6 +17,7 @@ from tests.unit.scenarios import stock, wanted, with_lineages, with_main_cf, wit
 
 BINDS = "reject_sender_login_mismatch"
 AUTHENTICATED = "reject_authenticated_sender_login_mismatch"
+OWNERS = "smtpd_sender_login_maps = texthash:/etc/postfix/owners\n"
 SUSPENDED = "check_sasl_access texthash:/etc/postfix/suspended"
 AUTH, YES, NO = "smtpd_sasl_auth_enable", "smtpd_sasl_auth_enable=yes", "smtpd_sasl_auth_enable=no"
 MUA = tuple(f"smtpd_{what}_restrictions=$mua_{what}_restrictions" for what in ("client", "helo", "sender"))
@@ -45,8 +47,11 @@ def host(*stanzas: str, main: str = "", **facts: Any) -> Look:
     + facts: further facts of the look
     """
     look = stock("3.10.5")
-    look = with_main_cf(look, (look.main_cf.content or "") + main)
-    return replace(with_master_cf(look, (look.master_cf.content or "") + "".join(stanzas)), **facts)
+    look = with_main_cf(look, (look.main_cf.content or "") + OWNERS + main)
+    look = with_master_cf(look, (look.master_cf.content or "") + "".join(stanzas))
+    asked = parameters_asked(STEPS, wanted())
+    known = {name: value for name, value in look.parameters.items() if name in asked}
+    return replace(look, parameters=known, **facts)
 
 
 def planned(look: Look, **data: Any) -> Plan:
@@ -245,9 +250,7 @@ def test_what_binds_nobody_does_not_bind_on_port_465(look: Look) -> None:
 def test_only_certain_logins_may_relay() -> None:
     main = f"smtpd_relay_restrictions = permit_mynetworks, {SUSPENDED}, reject_unauth_destination\n"
     [refused] = planned(host(main=main)).refusals
-    assert refused.startswith(
-        "main.cf lets only certain logins send to other domains (smtpd_relay_restrictions"
-    )
+    assert "main.cf lets only certain logins send (smtpd_relay_restrictions = permit" in refused
     key = {"mua_relay_restrictions": [SUSPENDED, "reject"]}
     assert planned(host(main=main), **key).refusals == ()
 
@@ -257,7 +260,7 @@ def test_services_of_port_587_that_differ() -> None:
         service("192.0.2.1:587", YES, f"smtpd_sender_restrictions={BINDS}"), service("192.0.2.2:587", YES)
     )
     [refused] = planned(look).refusals
-    assert "192.0.2.1:587 and 192.0.2.2:587 limit logins in different ways" in refused
+    assert "192.0.2.1:587/inet and 192.0.2.2:587/inet limit logins in different ways" in refused
     same = host(
         service("192.0.2.1:587", YES), service("192.0.2.2:587", YES), service("[::1]:587", YES, BINDS)
     )
@@ -388,7 +391,7 @@ KEY, STAYS_OFF = "smtp_auth_on_port_25", "logins stay off on port 25: "
         ),
         (
             host(main=f"smtpd_sender_restrictions = {BINDS}\n"),
-            "with them, smtp would reject mail from others, too (smtpd_sender_restrictions)",
+            "with logins, smtp rejects senders of users from anybody else (smtpd_sender_restrictions)",
         ),
     ],
 )
@@ -460,3 +463,181 @@ def test_a_setting_that_changes_with_ours_is_named(stanza: str, main: str, name:
     assert text in notes(one.deploy())
     assert text not in notes(one.deploy())
     assert text in notes(one.remove())
+
+
+# -- what the owner does after a deploy ---------------------------------------------------------------
+
+
+def edited(one: Host, file: ManagedFile, *edits: tuple[str, str]) -> None:
+    """The owner replaces texts of a file, each once."""
+    content = one.content(file)
+    for old, new in edits:
+        assert old in content
+        content = content.replace(old, new, 1)
+    one.edit(file, content)
+
+
+def after(one: Host, **data: Any) -> tuple[dict[str, str], dict[str, str], list[str]]:
+    """After one more deploy: the parameters of main.cf, the options of the service on port 465, the notes."""
+    told = notes(one.deploy(**data))
+    assert not one.deploy(**data).files
+    [service] = [s for s in services(one.content(MASTER_CF)) if s.name == "submissions"]
+    return defined_parameters(one.content(MAIN_CF)), service.effective_options, told
+
+
+LIMITED = submission(
+    f"smtpd_sender_restrictions={BINDS}", "smtpd_milters=inet:a:1", "smtpd_relay_restrictions="
+)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        ("submissions inet n       -       y       -       -", "submissions inet n - y - 20"),
+        ("submissions inet n       -       y", "submissions inet n - n"),
+        ("-o smtpd_hide_client_session=yes", "-o smtpd_hide_client_session=no"),
+    ],
+)
+@pytest.mark.parametrize(
+    "look",
+    [
+        host(LIMITED),
+        host(main=f"smtpd_helo_restrictions = {BINDS}\n"),
+        host(submission(f"smtpd_client_restrictions={SUSPENDED}")),
+    ],
+)
+def test_an_edit_of_our_service_does_not_loosen_its_lists(look: Look, edit: tuple[str, str]) -> None:
+    one = Host(look)
+    one.deploy()
+    before = {k: v for k, v in defined_parameters(one.content(MAIN_CF)).items() if k[:4] == "mua_"}
+    edited(one, MASTER_CF, edit)
+    main, _, _ = after(one)
+    assert {name: main.get(name) for name in before} == before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (LIMITED, ""),
+        (YES, NO),
+        ("submission inet", "127.0.0.1:submission inet"),
+    ],
+)
+def test_what_was_taken_over_stays_when_the_other_service_is_gone(old: str, new: str) -> None:
+    one = Host(host(LIMITED))
+    one.deploy()
+    edited(one, MASTER_CF, (LIMITED, LIMITED.replace(old, new)))
+    main, options, told = after(one)
+    assert main["mua_sender_restrictions"] == BINDS
+    assert AUTH not in main
+    assert options["smtpd_milters"] == "inet:a:1"
+    assert "submissions keeps smtpd_milters of submission/inet: inet:a:1" in told
+    main, options, _ = after(one, mua_sender_restrictions=[], submissions_options={"smtpd_milters": None})
+    assert (main["mua_sender_restrictions"], main[AUTH], "smtpd_milters" in options) == ("", "yes", False)
+
+
+def test_what_was_taken_over_follows_the_other_service() -> None:
+    one = Host(host(LIMITED))
+    one.deploy()
+    edited(one, MASTER_CF, (LIMITED, LIMITED.replace("inet:a:1", "inet:b:2").replace(BINDS, "permit")))
+    main, options, _ = after(one)
+    assert (main["mua_sender_restrictions"], options["smtpd_milters"]) == ("", "inet:b:2")
+
+
+def test_an_edit_of_a_list_of_ours_stays() -> None:
+    one = Host(host(LIMITED))
+    one.deploy()
+    line = f"mua_sender_restrictions = {BINDS}"
+    edited(one, MAIN_CF, (line, f"{line}, reject_non_fqdn_sender"))
+    main, options, told = after(one)
+    assert main["mua_sender_restrictions"] == f"{BINDS}, reject_non_fqdn_sender"
+    assert options["smtpd_sender_restrictions"] == "$mua_sender_restrictions"
+    assert "submissions does not have smtpd_sender_restrictions of submission/inet: " + BINDS in told
+
+
+def test_a_service_that_was_set_up_since_keeps_the_logins_of_main_cf() -> None:
+    one = Host(host())
+    one.deploy()
+    one.edit(MASTER_CF, one.content(MASTER_CF) + service("2525"))
+    content = one.content(MASTER_CF)
+    one.deploy()
+    assert one.content(MASTER_CF) == content
+
+
+def test_logins_on_port_25_that_are_switched_off_again_are_named() -> None:
+    one = Host(host())
+    one.deploy()
+    one.edit(MASTER_CF, one.content(MASTER_CF) + submission("smtpd_milters=inet:a:1"))
+    main, _, told = after(one)
+    assert AUTH not in main
+    text = "logins are switched off on port 25: smtp would not limit them as submissions on port 465 does"
+    assert f"{text} (smtpd_milters)" in told
+
+
+def test_logins_on_port_25_that_reject_others_are_named() -> None:
+    look = host(main=f"smtpd_sender_restrictions = {BINDS}\n")
+    text = "with logins, smtp rejects senders of users from anybody else (smtpd_sender_restrictions)"
+    assert f"{text}, as it did not before" in notes(planned(look, smtp_auth_on_port_25=True))
+
+
+# -- further hosts ------------------------------------------------------------------------------------
+
+
+def test_no_login_owns_an_address_without_a_table_of_owners() -> None:
+    look = host(main=f"smtpd_sender_login_maps =\nsmtpd_sender_restrictions = permit_mynetworks, {BINDS}\n")
+    [refused] = planned(look).refusals
+    assert "smtpd_sender_restrictions = " in refused
+    assert "which rejects even clients that have logged in: set mua_sender_restrictions" in refused
+    assert planned(look, mua_sender_restrictions=[]).refusals == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        (("smtpd_milters=",), "smtpd_milters"),
+        (("smtpd_end_of_data_restrictions=",), "smtpd_end_of_data_restrictions"),
+    ],
+)
+def test_an_existing_service_without_logins_is_limited_less(options: tuple[str, ...], name: str) -> None:
+    policy = "smtpd_end_of_data_restrictions=check_policy_service unix:private/policy"
+    look = host(submission("smtpd_milters=inet:a:1", policy), service("smtps", *options))
+    [refused] = planned(look).refusals
+    assert f"smtps on port 465 has {name} = , but submission/inet, where users log in so far, has " in refused
+    assert f"set {name} in submissions_options" in refused
+    assert planned(look, submissions_options={name: ""}).refusals == ()
+
+
+@pytest.mark.parametrize("name", ["2525", "127.0.0.1:587"])
+def test_what_limits_logins_on_other_ports_is_named(name: str) -> None:
+    look = host(service(name, YES, "smtpd_milters=inet:a:1"), main=DOVECOT)
+    assert f"submissions does not have smtpd_milters of {name}/inet: inet:a:1" in notes(planned(look))
+
+
+def test_what_every_service_on_port_465_has_is_not_named() -> None:
+    own = ("smtpd_tls_security_level=encrypt", "smtpd_tls_auth_only=yes", "smtpd_sasl_type=dovecot")
+    look = host(submission(*own, "smtpd_sasl_path=private/auth", "smtpd_recipient_restrictions="))
+    assert not [text for text in notes(planned(look)) if "does not have" in text or "takes over" in text]
+
+
+def test_one_of_the_lists_that_are_taken_over_becomes_the_one_that_asks_for_a_login() -> None:
+    lists = {
+        "client": "permit_mynetworks, reject_unknown_client_hostname",
+        "relay": "check_policy_service unix:private/policy, permit_sasl_authenticated, reject",
+        "recipient": "permit_mynetworks, reject_unknown_recipient_domain, permit_sasl_authenticated, reject",
+    }
+    options = [f"smtpd_{what}_restrictions={value}" for what, value in lists.items()]
+    main, _ = deployed(host(submission(*options)))
+    assert main["mua_sender_restrictions"] == "permit_sasl_authenticated, reject"
+    bound, _ = deployed(host(submission(*options, f"smtpd_sender_restrictions={BINDS}")))
+    assert bound["mua_sender_restrictions"] == f"{BINDS}, permit_sasl_authenticated, reject"
+
+
+def test_a_stricter_floor_behind_a_name_stays() -> None:
+    look = host(service("smtps", "smtpd_tls_mandatory_protocols=$strict"), main="strict = >=TLSv1.3\n")
+    _, options = deployed(look)
+    assert options["smtps/inet"]["smtpd_tls_mandatory_protocols"] == "$strict"
+
+
+def test_classes_that_contain_themselves_are_read_once() -> None:
+    look = host(main="smtpd_restriction_classes = a\na = a a a a a a a a a\nmua_sender_restrictions = a\n")
+    assert planned(look).refusals == ()

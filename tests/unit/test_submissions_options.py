@@ -75,7 +75,8 @@ def test_the_guides_list_in_other_words_is_not_rewritten() -> None:
 
 
 def test_a_list_of_main_cf_that_the_service_inherits_stays() -> None:
-    look = host("syslog_name=x", main="smtpd_sender_restrictions = reject_sender_login_mismatch\n")
+    owners = "smtpd_sender_login_maps = texthash:/etc/postfix/owners\n"
+    look = host("syslog_name=x", main=f"{owners}smtpd_sender_restrictions = reject_sender_login_mismatch\n")
     assert "smtpd_sender_restrictions" not in after(look)
     assert "smtps keeps smtpd_sender_restrictions of main.cf: reject_sender_login_mismatch" in shown(look)
 

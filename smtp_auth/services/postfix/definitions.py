@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from smtp_auth.facts.ledger import Definition
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, ManagedFile
 from smtp_auth.plan.service import Definitions
+from smtp_auth.postfix.lists import refers
 from smtp_auth.postfix.main_cf import defined_parameters, definition_lines, give_back, without_earlier
 from smtp_auth.postfix.master_cf import PORT_NAMES, remove_service, services, set_options
+from smtp_auth.postfix.parameters import came_with
 
 
 class PostfixDefinitions(Definitions):
@@ -56,6 +58,10 @@ class PostfixDefinitions(Definitions):
             kept = {name: value for name, value in theirs.items() if f"{label}/{name}" not in before}
             content = remove_service(content, label, kept)
         return content
+
+    def refers(self, value: str, name: str) -> bool:
+        """Whether a value refers to a parameter of the user's own, which Postfix itself does not know."""
+        return refers(value, name) and came_with(name) is None
 
     def renamed(
         self, file: ManagedFile, ours: Mapping[str, Definition], present: Mapping[str, str]

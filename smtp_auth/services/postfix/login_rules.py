@@ -1,17 +1,39 @@
 """What a service of Postfix does with clients that have logged in: its lists, and what else limits them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from smtp_auth.facts.look import Look
 from smtp_auth.postfix.lists import elements, expanded
-from smtp_auth.postfix.main_cf import defined_parameters
-from smtp_auth.postfix.master_cf import Service, is_on_loopback, is_smtpd_of_port_25, services
-from smtp_auth.postfix.parameters import came_with, is_yes
+from smtp_auth.postfix.master_cf import Service, is_on_loopback, is_smtpd_of_port_25, is_submissions, services
+from smtp_auth.postfix.parameters import came_with, is_no, is_yes
 from smtp_auth.postfix.restrictions import LISTS_OF_A_MESSAGE, Restriction, for_logins
 from smtp_auth.services.postfix.guide_options import EARLY_LISTS, GUIDE_OPTIONS
 
 AUTH = "smtpd_sasl_auth_enable"
+
+# Parameters that limit what a login may send, or how much, or that look at it.
+LIMITS = (
+    "cleanup_service_name",
+    "content_filter",
+    "message_size_limit",
+    "receive_override_options",
+    "smtpd_client_auth_rate_limit",
+    "smtpd_client_connection_count_limit",
+    "smtpd_client_connection_rate_limit",
+    "smtpd_client_event_limit_exceptions",
+    "smtpd_client_message_rate_limit",
+    "smtpd_client_recipient_rate_limit",
+    "smtpd_command_filter",
+    "smtpd_milters",
+    "smtpd_proxy_filter",
+    "smtpd_recipient_limit",
+    "smtpd_reject_unlisted_sender",
+    "smtpd_sasl_security_options",
+    "smtpd_sasl_tls_security_options",
+    "smtpd_sender_login_maps",
+    "smtpd_tls_req_ccert",
+)
 
 _PORT_587_NAMES = ("submission", "587")
 
@@ -32,30 +54,31 @@ _ONLY_ITS_OWN = {
 # Among the options of TLS, these limit who may send.
 _CLIENTS_CERTIFICATES = {"smtpd_tls_ask_ccert", "smtpd_tls_req_ccert"}
 
-# These do not limit what a login may send.
-_NO_LIMITS = {"smtpd_banner", "smtpd_etrn_restrictions"}
-
 
 @dataclass(frozen=True)
 class LoginRules:
     """What a service does with clients that have logged in.
 
+    + label: what postconf(1) calls the service
+    + service: the service; `None` if we have taken over its rules, and it offers no logins any more
     + lists: each restriction list, to what it does with them; empty if it permits all of them
     + texts: each restriction list, as it can be written for a service on port 465
     + options: its other options in master.cf that a service on port 465 can have, too, name to value
     + own: those that only make sense on this service
     """
 
-    service: Service
+    label: str
+    service: Service | None
     lists: Mapping[str, tuple[Restriction, ...]]
     texts: Mapping[str, str]
     options: Mapping[str, str]
     own: Mapping[str, str]
 
     @property
-    def limits(self) -> tuple[object, ...]:
-        """Equal for two services that limit logins in the same way."""
-        return {**self.lists}, {name: v for name, v in self.options.items() if name not in _NO_LIMITS}
+    def limiting(self) -> dict[str, str]:
+        """Those of its lists and options that limit logins, name to value."""
+        lists = {name: self.texts[name] for name in LISTS_OF_A_MESSAGE if self.lists[name]}
+        return {**lists, **{name: value for name, value in self.options.items() if name in LIMITS}}
 
 
 def offers_logins(look: Look, service: Service) -> bool:
@@ -63,38 +86,50 @@ def offers_logins(look: Look, service: Service) -> bool:
     return service.command == "smtpd" and is_yes(look.value(service, AUTH))
 
 
-def models_of(look: Look, service: Service | None) -> list[Service]:
-    """The services whose rules for logins must hold on a service on port 465, too.
+def models_of(look: Look, service: Service | None) -> list[LoginRules]:
+    """The rules that must hold for logins on a service on port 465, because its users have had them so far.
 
-    Its users have logged in there so far. This is the service itself, if it offers logins already; else those
-    of port 587 that offer logins; else those of port 25. Empty if none of them does.
+    These are those of the service itself, if it offers logins already; else of the services of port 587 that
+    offer logins; else of those of port 25. What we have taken over stays after its service is gone. Empty if
+    no service offers logins.
 
     + look: the host without what we have written
     + service: the one on port 465; `None` if it is new
     """
     if service and service.label not in look.own_services and offers_logins(look, service):
-        return [service]
-    offering = [
-        one
-        for one in services(look.master_cf.content or "")
-        if offers_logins(look, one) and not is_on_loopback(one)
+        return [rules_of(look, service)]
+    offering = [one for one in _offering(look) if not is_on_loopback(one)]
+    found = [one for one in offering if one.type == "inet" and one.port in _PORT_587_NAMES]
+    on_25 = [one for one in offering if is_smtpd_of_port_25(one)]
+    taken = {label: ours for label, ours in look.taken_over.items() if label != "main.cf"}
+    if not found and taken and not any(one.label in taken for one in on_25):
+        return [_taken_over(look, label, ours) for label, ours in taken.items()]
+    return [rules_of(look, one) for one in found or on_25]
+
+
+def other_rules(look: Look, models: Iterable[LoginRules]) -> list[LoginRules]:
+    """The rules for logins of the services that are on neither port 465 nor the models.
+
+    + look: the host without what we have written
+    + models: from `models_of`
+    """
+    labels = {one.label for one in models}
+    return [
+        rules_of(look, one) for one in _offering(look) if one.label not in labels and not is_submissions(one)
     ]
-    on_587 = [one for one in offering if one.type == "inet" and one.port in _PORT_587_NAMES]
-    return on_587 or [one for one in offering if is_smtpd_of_port_25(one)]
 
 
 def rules_of(look: Look, service: Service) -> LoginRules:
     """What a service does with clients that have logged in. + look: the host without what we have written"""
     own = service.effective_options
     known = look.definitions_of(service)
-    defined = defined_parameters(look.main_cf.content or "")
     macros = {name: value for name, value in own.items() if _is_macro(look, name)}
+    early = early_lists(look.value(service, "smtpd_delay_reject"))
     lists, texts = {}, {}
     for name in LISTS_OF_A_MESSAGE:
-        text = own.get(name, defined.get(name, look.parameters.get(name, "")))
-        is_early = name in EARLY_LISTS and look.value(service, "smtpd_delay_reject").lower() == "no"
-        lists[name] = for_logins(text, known, before_login=is_early)
-        text = ", ".join(one.words for one in lists[name]) if is_early else expanded(text, macros)
+        text = own.get(name, look.defined.get(name, look.parameters.get(name, "")))
+        lists[name] = for_logins(text, known, before_login=name in early)
+        text = ", ".join(one.words for one in lists[name]) if name in early else expanded(text, macros)
         # As Postfix reads it in master.cf.
         texts[name] = " ".join(text.split())
     classes = elements(expanded(known.get("smtpd_restriction_classes", ""), known))
@@ -104,7 +139,7 @@ def rules_of(look: Look, service: Service) -> LoginRules:
         if name in classes or not (name in macros or is_its_own(name))
     }
     left = {name: value for name, value in own.items() if name not in (*options, *macros, *GUIDE_OPTIONS)}
-    return LoginRules(service, lists, texts, options, left)
+    return LoginRules(service.label, service, lists, texts, options, left)
 
 
 def missing_limits(
@@ -117,7 +152,7 @@ def missing_limits(
 
     + look: the host without what we have written
     + limits: the lists elsewhere, by `for_logins`
-    + options: those elsewhere that limit logins, name to value
+    + options: those elsewhere, name to value
     """
     rules = rules_of(look, service)
     certain = {one for found in rules.lists.values() for one in _certain(found)}
@@ -128,11 +163,38 @@ def missing_limits(
         and found != rules.lists[name]
         and not (all(one.only_rejects for one in found) and {*found} <= certain)
     ]
+    known = look.definitions
     return missing + [
         name
-        for name, value in options.items()
-        if name not in (*LISTS_OF_A_MESSAGE, *_NO_LIMITS) and look.effective(service, name) != value
+        for name in LIMITS
+        if name in options and look.value(service, name) != expanded(options[name], known)
     ]
+
+
+def early_lists(delay_reject: str) -> tuple[str, ...]:
+    """The lists that Postfix applies before a client can log in. + delay_reject: smtpd_delay_reject"""
+    return EARLY_LISTS if is_no(delay_reject) else ()
+
+
+def is_its_own(name: str) -> bool:
+    """Whether an option only makes sense on its own service, or is about other things than logins."""
+    if name in _CLIENTS_CERTIFICATES:
+        return False
+    return name in _ONLY_ITS_OWN or name.startswith(("smtpd_tls_", "tls_", "tlsproxy_"))
+
+
+def _offering(look: Look) -> list[Service]:
+    return [one for one in services(look.master_cf.content or "") if offers_logins(look, one)]
+
+
+def _taken_over(look: Look, label: str, ours: Mapping[str, str]) -> LoginRules:
+    """The rules of a service that offers no logins any more, as we have them on port 465."""
+    options = {name.rpartition("/")[2]: value for name, value in ours.items() if "/" in name}
+    known = {**look.definitions, **ours}
+    lists = {name: for_logins(options.get(name, ""), known) for name in LISTS_OF_A_MESSAGE}
+    texts = {name: expanded(options.get(name, ""), ours) for name in LISTS_OF_A_MESSAGE}
+    others = {name: value for name, value in options.items() if not is_its_own(name)}
+    return LoginRules(label, None, lists, texts, others, {})
 
 
 def _certain(found: tuple[Restriction, ...]) -> list[Restriction]:
@@ -149,10 +211,3 @@ def _certain(found: tuple[Restriction, ...]) -> list[Restriction]:
 def _is_macro(look: Look, name: str) -> bool:
     """Whether an option defines what a `$name` of the owner's stands for, and is no parameter of Postfix."""
     return came_with(name) is None and name not in look.parameters
-
-
-def is_its_own(name: str) -> bool:
-    """Whether an option only makes sense on its own service, or is about other things than logins."""
-    if name in _CLIENTS_CERTIFICATES:
-        return False
-    return name in _ONLY_ITS_OWN or name.startswith(("smtpd_tls_", "tls_", "tlsproxy_"))

@@ -1,6 +1,5 @@
 """Where Postfix offers logins in addition to port 465."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from smtp_auth.facts.look import Look
@@ -13,38 +12,48 @@ from smtp_auth.settings import Settings
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Why logins on port 25 would be another thing than on port 465, or change more than logins.
+class Unlimited:
+    """A service of port 25 that would not limit logins as one on port 465 does.
 
     + service: the one of port 25
-    + unlimited: names of lists and options that limit logins on port 465 and not there
+    + missing: names of lists and options that limit logins on port 465 and not there
     + limited: the name of the service on port 465
-    + strangers: its lists that would begin to reject clients without a login
     """
 
     service: Service
-    unlimited: tuple[str, ...] = ()
-    limited: str = ""
-    strangers: tuple[str, ...] = ()
+    missing: tuple[str, ...]
+    limited: str
 
 
 @dataclass(frozen=True)
 class Switch:
-    """Whether main.cf switches logins on after a deploy.
+    """Whether main.cf switches logins on after a deploy. The rest is empty if they are on already.
 
-    + differences: why they should not be switched on for services of port 25; empty if they are on already
+    + unlimited: where a login could do more than on port 465
+    + strangers: services of port 25, and which of their lists would begin to reject clients without a login
     """
 
     is_on: bool
-    differences: tuple[Difference, ...]
+    unlimited: tuple[Unlimited, ...] = ()
+    strangers: tuple[tuple[Service, tuple[str, ...]], ...] = ()
 
 
 def switch_of(settings: Settings, look: Look) -> Switch:
     """Decide whether main.cf switches logins on. + look: the host without what we have written"""
     asked = settings.smtp_auth_on_port_25
-    is_on = is_yes(look.parameters[AUTH])
-    found = () if is_on or asked is False else tuple(_differences(settings, look))
-    return Switch(not found if asked is None else asked, found)
+    if asked is False or is_yes(look.parameters[AUTH]):
+        return Switch(asked is not False)
+    found = port_25_services(look.master_cf.content or "")
+    beginning = [one for one in found if AUTH not in one.effective_options]
+    on_465 = options_of_services(settings, look) if beginning else []
+    unlimited = tuple(
+        Unlimited(service, tuple(missing), one.name)
+        for service in beginning
+        for one in on_465
+        if (missing := missing_limits(look, service, one.limits, one.limiting))
+    )
+    strangers = tuple((one, lists) for one in beginning if (lists := _lists_against_strangers(look, one)))
+    return Switch(bool(asked) or not (unlimited or strangers), unlimited, strangers)
 
 
 def offered_on_port_25(settings: Settings, look: Look) -> bool:
@@ -63,21 +72,6 @@ def is_offered_after(settings: Settings, look: Look, service: Service, switch: S
     if settings.smtp_auth_on_port_25 is False:
         return False
     return offers_logins(look, service) if AUTH in service.effective_options else switch.is_on
-
-
-def _differences(settings: Settings, look: Look) -> Iterator[Difference]:
-    on_465 = options_of_services(settings, look)
-    beginning = [
-        one for one in port_25_services(look.master_cf.content or "") if AUTH not in one.effective_options
-    ]
-    for service in beginning:
-        strangers = _lists_against_strangers(look, service)
-        if strangers:
-            yield Difference(service, strangers=strangers)
-        for one in on_465:
-            missing = missing_limits(look, service, one.limits, one.limiting)
-            if missing:
-                yield Difference(service, tuple(missing), one.name)
 
 
 def lists_that_need_sasl(look: Look) -> list[tuple[Service, tuple[str, ...]]]:

@@ -25,11 +25,13 @@ class Kept:
 
     + options: name to value
     + reason: for people
+    + is_for_port_25: whether the guide asks for it there, and not the service
     """
 
     service: Service
     options: dict[str, str]
     reason: str
+    is_for_port_25: bool = False
 
 
 def kept_options(settings: Settings, look: Look, switch: Switch) -> list[Kept]:
@@ -105,11 +107,11 @@ def _on_port_25(settings: Settings, look: Look, service: Service, switch: Switch
     if not is_offered_after(settings, look, service, switch):
         return
     if is_no(look.value(service, AUTH_ONLY)) and AUTH_ONLY in own:
-        yield Kept(service, {AUTH_ONLY: "yes"}, "passwords are accepted inside TLS only")
+        yield Kept(service, {AUTH_ONLY: "yes"}, "passwords are accepted inside TLS only", True)
     if not offers_logins(look, service):
         dovecot = {name: value for name, value in ASKS_DOVECOT.items() if name in own}
         if dovecot:
-            yield Kept(service, dovecot, "logins begin there, and Dovecot checks them")
+            yield Kept(service, dovecot, "logins begin there, and Dovecot checks them", True)
 
 
 def _kept_by(look: Look, service: Service, switch: Switch) -> Iterator[Kept]:

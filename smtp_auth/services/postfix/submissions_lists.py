@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from smtp_auth.facts.look import Look
 from smtp_auth.postfix.lists import elements, expanded, refers
-from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import Service, is_submissions, services
-from smtp_auth.postfix.restrictions import binding, for_logins, refuses_logins
+from smtp_auth.postfix.restrictions import asks_for_login, binding, for_logins, refuses_logins
 from smtp_auth.services.postfix.guide_options import GUIDE_OPTIONS, LISTS, SAFE_RESTRICTIONS
 from smtp_auth.services.postfix.login_rules import LoginRules
 from smtp_auth.settings import Settings
@@ -27,15 +26,23 @@ _RELAYING = {
     "reject",
 }
 
-DATA, OPTIONS, SERVICE, MAIN_CF, MODEL, GUIDE = "data", "options", "service", "main.cf", "model", "guide"
+DATA, OPTIONS, SERVICE, MAIN_CF, MAIN_CF_RULES, MODEL, GUIDE = (
+    "data",
+    "options",
+    "service",
+    "main.cf",
+    "what binds logins in main.cf",
+    "model",
+    "guide",
+)
 
 
 @dataclass(frozen=True)
 class ListChoice:
     """What becomes of one restriction list of a service.
 
-    + origin: `data` (a key), `options` (submissions_options), `service` or `main.cf` (the owner's), `model`,
-      or `guide`
+    + origin: one of the constants above: a data key, submissions_options, the owner's list on the service or
+      in main.cf, what binds logins in main.cf, the model, or the guide
     + option: the option's new value; `None` if it stays
     + mua: the value that the `mua_*` parameter of this list must have; `None` if it stays
     """
@@ -65,7 +72,10 @@ def choice_of(
         return ListChoice(OPTIONS)
     if key and asked is not None:
         return _by_name(look, key, ", ".join(asked), DATA)
-    if service and service.label not in look.own_services:
+    is_new = not service or service.label in look.own_services
+    if is_new and key in look.edited:
+        return ListChoice(MAIN_CF, f"${key}")
+    if service and not is_new:
         place = _owners_place(look, service, name)
         # Without logins so far, what it takes from main.cf was not meant for them.
         if place == SERVICE or (place and (model is None or model.service == service)):
@@ -74,8 +84,27 @@ def choice_of(
             return ListChoice(SERVICE if name in service.effective_options else MAIN_CF)
     if model and model.lists[name]:
         return _taken_over(look, model, name)
-    is_new = not service or service.label in look.own_services
     return _guides(look, name, model, binds=model is None and is_new)
+
+
+def gated(
+    look: Look, name: str, choice: ListChoice, present: str, known: Mapping[str, str]
+) -> ListChoice | None:
+    """The list, so that it rejects clients without a login, too; `None` if that would change it for others.
+
+    + choice: what becomes of the list so far
+    + present: its value so far; `known`: what a `$name` in it stands for
+    """
+    if choice.origin not in (GUIDE, MODEL, MAIN_CF_RULES):
+        return None
+    text = choice.mua if choice.mua is not None else present
+    gate = ", ".join(filter(None, (text, SAFE_RESTRICTIONS["mua_client_restrictions"])))
+    if not asks_for_login(gate, known):
+        return None
+    key = LISTS[name]
+    if not key or choice.mua is None:
+        return ListChoice(choice.origin, gate)
+    return _by_name(look, key, gate, choice.origin)
 
 
 def unless_written(choice: ListChoice, written: str | None) -> ListChoice:
@@ -92,18 +121,18 @@ def asked_for(settings: Settings, key: str | None) -> tuple[str, ...] | None:
 
 
 def _guides(look: Look, name: str, model: LoginRules | None, *, binds: bool) -> ListChoice:
-    key, defined = LISTS[name], _defined(look)
+    key, defined = LISTS[name], look.defined
     if not key:
         return ListChoice(GUIDE, GUIDE_OPTIONS[name])
     if key in defined:
         is_as_the_model = model is None or not for_logins(f"${key}", look.definitions)
         return ListChoice(GUIDE, f"${key}" if is_as_the_model else SAFE_RESTRICTIONS[key])
     rules = _rules_that_bind(look) if binds and name == "smtpd_sender_restrictions" else ""
-    return _by_name(look, key, rules or SAFE_RESTRICTIONS[key], MODEL if rules else GUIDE)
+    return _by_name(look, key, rules or SAFE_RESTRICTIONS[key], MAIN_CF_RULES if rules else GUIDE)
 
 
 def _taken_over(look: Look, model: LoginRules, name: str) -> ListChoice:
-    key, text, defined = LISTS[name], model.texts[name], _defined(look)
+    key, text, defined = LISTS[name], model.texts[name], look.defined
     if key and key in defined and for_logins(f"${key}", look.definitions) == model.lists[name]:
         return ListChoice(MODEL, f"${key}")
     if not key or key in defined:
@@ -113,7 +142,7 @@ def _taken_over(look: Look, model: LoginRules, name: str) -> ListChoice:
 
 def _by_name(look: Look, key: str, value: str, origin: str) -> ListChoice:
     """The list as `$mua_…`, if that changes nothing else; else in words."""
-    present = _defined(look).get(key)
+    present = look.defined.get(key)
     if present is not None and elements(present) == elements(value):
         return ListChoice(origin, f"${key}")
     # To Postfix, a parameter that is not defined is empty.
@@ -125,7 +154,7 @@ def _by_name(look: Look, key: str, value: str, origin: str) -> ListChoice:
 
 def _is_referred_to_elsewhere(look: Look, key: str) -> bool:
     """Whether another parameter, or a service on another port, refers to a `mua_*`."""
-    defined = _defined(look)
+    defined = look.defined
     mua = {name: defined[name] for name in SAFE_RESTRICTIONS if name in defined and name != key}
     values = [value for name, value in defined.items() if name not in SAFE_RESTRICTIONS]
     for service in services(look.master_cf.content or ""):
@@ -139,7 +168,7 @@ def _owners_place(look: Look, service: Service, name: str) -> str:
     own = service.effective_options.get(name)
     if own is not None:
         return SERVICE if elements(own) and own != GUIDE_OPTIONS[name] else ""
-    inherited = _defined(look).get(name, "")
+    inherited = look.defined.get(name, "")
     # With such a list, nobody could send through the service: the owner wrote it for port 25.
     if refuses_logins(inherited, look.definitions):
         return ""
@@ -148,12 +177,8 @@ def _owners_place(look: Look, service: Service, name: str) -> str:
 
 def _rules_that_bind(look: Look) -> str:
     """What binds logins in main.cf, if no service has offered them yet. A new service needs it, too."""
-    defined = _defined(look)
+    defined = look.defined
     found = [
         one.words for name in LISTS for one in binding(for_logins(defined.get(name, ""), look.definitions))
     ]
     return ", ".join(dict.fromkeys(found))
-
-
-def _defined(look: Look) -> Mapping[str, str]:
-    return defined_parameters(look.main_cf.content or "")

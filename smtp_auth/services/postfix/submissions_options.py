@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from smtp_auth.facts.look import Look
 from smtp_auth.postfix import tls_protocols
 from smtp_auth.postfix.lists import elements, expanded
-from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import Service, port_25_services, services
-from smtp_auth.postfix.parameters import is_no
 from smtp_auth.postfix.restrictions import (
     LISTS_OF_A_MESSAGE,
     Restriction,
@@ -25,17 +23,17 @@ from smtp_auth.postfix.restrictions import (
 )
 from smtp_auth.services.postfix.guide_options import (
     ASKS_DOVECOT,
-    EARLY_LISTS,
     GUIDE_OPTIONS,
     LISTS,
     SAFE_RESTRICTIONS,
 )
-from smtp_auth.services.postfix.login_rules import LoginRules, is_its_own, models_of, rules_of
+from smtp_auth.services.postfix.login_rules import LoginRules, early_lists, is_its_own, models_of
 from smtp_auth.services.postfix.submissions_lists import (
     DATA,
     ListChoice,
     asked_for,
     choice_of,
+    gated,
     unless_written,
 )
 from smtp_auth.settings import Settings
@@ -51,6 +49,10 @@ _OWNERS = {
     "smtpd_reject_unlisted_recipient",
     "milter_macro_daemon_name",
 }
+
+
+# Postfix does not check the HELO list if a client sends no HELO (smtpd_helo_required).
+_GATES = tuple(name for name in LISTS if name != "smtpd_helo_restrictions")
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ class ServiceOptions:
     @property
     def limits(self) -> dict[str, tuple[Restriction, ...]]:
         """What each of its lists does with clients that have logged in."""
-        early = _early_lists(self.effective, self.definitions)
+        early = early_lists(self.value("smtpd_delay_reject"))
         return {
             name: for_logins(self.effective[name], self.definitions, before_login=name in early)
             for name in LISTS_OF_A_MESSAGE
@@ -113,11 +115,10 @@ def all_options(settings: Settings) -> dict[str, str | None]:
 
 def unknown_options(settings: Settings, look: Look) -> list[str]:
     """The options that this Postfix does not know and its main.cf does not define either."""
-    defined = _defined(look)
     return [
         name
         for name, value in all_options(settings).items()
-        if value is not None and name not in look.parameters and name not in defined
+        if value is not None and name not in look.parameters and name not in look.defined
     ]
 
 
@@ -142,7 +143,7 @@ def restrictions_needed(
     wanted: dict[str, str] = {}
     for one in found:
         wanted |= one.mua
-    defined = _defined(look)
+    defined = look.defined
     referred = mua_parameters_in(value for one in found for value in one.effective.values())
     # An option of the data may refer to one that the guide's list does not need.
     for name in [name for name in SAFE_RESTRICTIONS if name in referred and name not in wanted]:
@@ -164,14 +165,12 @@ def mua_parameters_in(values: Iterable[str]) -> set[str]:
 
 def is_login_only(one: ServiceOptions) -> bool:
     """Whether one of the service's lists certainly rejects every client that has not logged in."""
-    # Postfix does not check the HELO list if a client sends no HELO (smtpd_helo_required).
-    lists = LISTS.keys() - {"smtpd_helo_restrictions"}
-    return any(asks_for_login(one.effective[name], one.definitions) for name in lists)
+    return any(asks_for_login(one.effective[name], one.definitions) for name in _GATES)
 
 
 def lists_that_refuse_logins(one: ServiceOptions) -> list[str]:
     """The lists that reject mail to other domains from everybody, so that no client with a login can send."""
-    early = _early_lists(one.effective, one.definitions)
+    early = early_lists(one.value("smtpd_delay_reject"))
     return [
         name
         for name in LISTS_OF_A_MESSAGE
@@ -199,13 +198,30 @@ def _options_of(
     settings: Settings, look: Look, service: Service | None, written: Mapping[str, str]
 ) -> ServiceOptions:
     """The options of a service. + written: the mua_* parameters of another service on port 465"""
-    present = service.effective_options if service else {}
-    models = models_of(look, service)
-    model = rules_of(look, models[0]) if models else None
+    model = next(iter(models_of(look, service)), None)
     choices = {
         name: unless_written(choice_of(settings, look, service, model, name), written.get(key or ""))
         for name, key in LISTS.items()
     }
+    one = _with_choices(settings, look, service, model, choices)
+    # On a service of theirs, owners may want to let others send, too.
+    if is_login_only(one) or (service and service.label not in look.own_services):
+        return one
+    for name in _GATES:
+        gate = gated(look, name, choices[name], one.effective[name], one.definitions)
+        if gate:
+            return _with_choices(settings, look, service, model, {**choices, name: gate})
+    return one
+
+
+def _with_choices(
+    settings: Settings,
+    look: Look,
+    service: Service | None,
+    model: LoginRules | None,
+    choices: Mapping[str, ListChoice],
+) -> ServiceOptions:
+    present = service.effective_options if service else {}
     options: dict[str, str | None] = {}
     for name, value in GUIDE_OPTIONS.items():
         if name not in choices and not (name in _OWNERS and name in present):
@@ -216,7 +232,7 @@ def _options_of(
         if name in present:
             options[name] = value
     floor, protocols = settings.tls_minimum_version, "smtpd_tls_mandatory_protocols"
-    if protocols in present and not tls_protocols.meets(present[protocols], floor):
+    if service and protocols in present and not tls_protocols.meets(look.value(service, protocols), floor):
         options[protocols] = tls_protocols.at_least(floor, look.postfix_release)
     taken = {
         name: value
@@ -231,7 +247,7 @@ def _options_of(
         key: choice.mua for name, choice in choices.items() if (key := LISTS[name]) and choice.mua is not None
     }
     definitions = {**SAFE_RESTRICTIONS, **look.definitions, **mua, **effective}
-    early = _early_lists(effective, definitions)
+    early = early_lists(expanded(effective["smtpd_delay_reject"], definitions))
     if "smtpd_delay_reject" not in options and any(
         refuses_logins(effective[name], definitions, before_login=True) for name in early
     ):
@@ -242,18 +258,8 @@ def _options_of(
     return ServiceOptions(service, options, choices, taken, limiting, model, mua, effective, definitions)
 
 
-def _early_lists(effective: Mapping[str, str], definitions: Mapping[str, str]) -> tuple[str, ...]:
-    """The lists that Postfix applies before a client can log in."""
-    is_early = is_no(expanded(effective["smtpd_delay_reject"], definitions))
-    return EARLY_LISTS if is_early else ()
-
-
 def _effective(look: Look, present: Mapping[str, str], options: Mapping[str, str | None]) -> dict[str, str]:
     inherited = {name: look.parameters.get(name, "") for name in (*LISTS_OF_A_MESSAGE, *INHERITED)}
     gone = {name for name, value in options.items() if value is None}
     stays = {name: value for name, value in present.items() if name not in gone}
     return {**inherited, **stays, **{name: value for name, value in options.items() if value is not None}}
-
-
-def _defined(look: Look) -> dict[str, str]:
-    return defined_parameters(look.main_cf.content or "")
