@@ -306,11 +306,16 @@ def for_logins(
 
 
 def binding(restrictions: tuple[Restriction, ...]) -> tuple[Restriction, ...]:
-    """Those that bind a login to its senders, or to what a table says of it.
+    """Those that bind a login to its senders, or to what a table says of it, and what permits others before.
+
+    Empty if none of them binds a login.
 
     + restrictions: from `for_logins`
     """
-    return tuple(one for one in restrictions if one.name in _BINDS_LOGINS)
+    found = [one for one in restrictions if one.name in _BINDS_LOGINS or one.only_permits]
+    while found and found[-1].only_permits:
+        found.pop()
+    return tuple(found)
 
 
 def rejects_strangers_with_sasl(value: str, definitions: Mapping[str, str]) -> bool:

@@ -19,6 +19,7 @@ BINDS = "reject_sender_login_mismatch"
 AUTHENTICATED = "reject_authenticated_sender_login_mismatch"
 OWNERS = "smtpd_sender_login_maps = texthash:/etc/postfix/owners\n"
 SUSPENDED = "check_sasl_access texthash:/etc/postfix/suspended"
+HELO_BINDS = f"smtpd_helo_restrictions = permit_mynetworks, {BINDS}\n"
 AUTH, YES, NO = "smtpd_sasl_auth_enable", "smtpd_sasl_auth_enable=yes", "smtpd_sasl_auth_enable=no"
 MUA = tuple(f"smtpd_{what}_restrictions=$mua_{what}_restrictions" for what in ("client", "helo", "sender"))
 LAN_ONLY = "smtpd_relay_restrictions=permit_mynetworks,reject"
@@ -165,6 +166,8 @@ def test_an_empty_parameter_that_another_service_refers_to_is_defined() -> None:
         (host(submission(), main=f"o = {BINDS}\nsmtpd_sender_restrictions = $o\n"), "sender", "$o"),
         (host(main=f"our = {BINDS}\nsmtpd_helo_restrictions = $our\n"), "sender", BINDS),
         (host(main=f"smtpd_client_restrictions = {SUSPENDED}\n"), "sender", SUSPENDED),
+        (host(main=HELO_BINDS), "sender", f"permit_mynetworks, {BINDS}"),
+        (host(main=f"{HELO_BINDS}smtpd_client_restrictions = {SUSPENDED}\n"), "sender", f"{SUSPENDED}, {BINDS}"),
         (host(submission(f"smtpd_client_restrictions={SUSPENDED}")), "client", SUSPENDED),
         (
             host(main=f"{YES}\n{DOVECOT}smtpd_relay_restrictions = {SUSPENDED}, reject_unauth_destination\n"),

@@ -177,8 +177,8 @@ def _owners_place(look: Look, service: Service, name: str) -> str:
 
 def _rules_that_bind(look: Look) -> str:
     """What binds logins in main.cf, if no service has offered them yet. A new service needs it, too."""
-    defined = look.defined
-    found = [
-        one.words for name in LISTS for one in binding(for_logins(defined.get(name, ""), look.definitions))
-    ]
-    return ", ".join(dict.fromkeys(found))
+    lists = [binding(for_logins(look.defined.get(name, ""), look.definitions)) for name in LISTS]
+    found = [one for one in lists if one]
+    # In one list, what one of several permits would not reach the others.
+    words = [one.words for each in found for one in each if len(found) == 1 or not one.only_permits]
+    return ", ".join(dict.fromkeys(words))
