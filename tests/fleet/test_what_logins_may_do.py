@@ -81,7 +81,9 @@ def _is_bound(powers: Powers) -> bool:
 
 
 def _beside_465(port: int, drawn: Drawn, before: Answers, after: Answers) -> Iterator[str]:
-    for actor in STRANGERS:
+    is_asked_for = drawn.data.get("smtp_auth_on_port_25") is True and port in after.offering - before.offering
+    # With logins, words such as reject_sender_login_mismatch begin to reject strangers.
+    for actor in STRANGERS if port != _SMTP or not is_asked_for else ():
         yield from _the_same(port, actor, before, after)
     is_lost = port in before.offering - after.offering
     if is_lost and drawn.data.get("smtp_auth_on_port_25") is False:

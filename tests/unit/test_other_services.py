@@ -19,6 +19,7 @@ BINDS = "reject_sender_login_mismatch"
 AUTHENTICATED = "reject_authenticated_sender_login_mismatch"
 OWNERS = "smtpd_sender_login_maps = texthash:/etc/postfix/owners\n"
 SUSPENDED = "check_sasl_access texthash:/etc/postfix/suspended"
+TWO_RULES = f"{SUSPENDED}, {BINDS}"
 HELO_BINDS = f"smtpd_helo_restrictions = permit_mynetworks, {BINDS}\n"
 AUTH, YES, NO = "smtpd_sasl_auth_enable", "smtpd_sasl_auth_enable=yes", "smtpd_sasl_auth_enable=no"
 MUA = tuple(f"smtpd_{what}_restrictions=$mua_{what}_restrictions" for what in ("client", "helo", "sender"))
@@ -167,7 +168,7 @@ def test_an_empty_parameter_that_another_service_refers_to_is_defined() -> None:
         (host(main=f"our = {BINDS}\nsmtpd_helo_restrictions = $our\n"), "sender", BINDS),
         (host(main=f"smtpd_client_restrictions = {SUSPENDED}\n"), "sender", SUSPENDED),
         (host(main=HELO_BINDS), "sender", f"permit_mynetworks, {BINDS}"),
-        (host(main=f"{HELO_BINDS}smtpd_client_restrictions = {SUSPENDED}\n"), "sender", f"{SUSPENDED}, {BINDS}"),
+        (host(main=f"{HELO_BINDS}smtpd_client_restrictions = {SUSPENDED}\n"), "sender", TWO_RULES),
         (host(submission(f"smtpd_client_restrictions={SUSPENDED}")), "client", SUSPENDED),
         (
             host(main=f"{YES}\n{DOVECOT}smtpd_relay_restrictions = {SUSPENDED}, reject_unauth_destination\n"),
@@ -181,6 +182,15 @@ def test_what_binds_logins_elsewhere_binds_them_on_port_465(look: Look, name: st
     key = f"mua_{name}_restrictions"
     assert options["submissions/inet"][f"smtpd_{name}_restrictions"] == f"${key}"
     assert main[key] == wanted_list
+
+
+def test_what_binds_logins_in_main_cf_binds_beside_a_list_of_the_hosts() -> None:
+    theirs = f"smtpd_recipient_restrictions = {SUSPENDED}\nmua_sender_restrictions = {BINDS}\n"
+    _, options = deployed(host(main=theirs))
+    wanted_list = f"{SUSPENDED}, $mua_sender_restrictions"
+    assert options["submissions/inet"]["smtpd_sender_restrictions"] == wanted_list
+    _, options = deployed(host(main=theirs.replace(SUSPENDED, AUTHENTICATED)))
+    assert options["submissions/inet"]["smtpd_sender_restrictions"] == "$mua_sender_restrictions"
 
 
 def test_a_list_of_recipients_is_taken_over_in_words() -> None:

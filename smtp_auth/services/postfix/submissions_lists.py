@@ -124,10 +124,12 @@ def _guides(look: Look, name: str, model: LoginRules | None, *, binds: bool) -> 
     key, defined = LISTS[name], look.defined
     if not key:
         return ListChoice(GUIDE, GUIDE_OPTIONS[name])
-    if key in defined:
-        is_as_the_model = model is None or not for_logins(f"${key}", look.definitions)
-        return ListChoice(GUIDE, f"${key}" if is_as_the_model else SAFE_RESTRICTIONS[key])
     rules = _rules_that_bind(look) if binds and name == "smtpd_sender_restrictions" else ""
+    if key in defined:
+        theirs = for_logins(f"${key}", look.definitions)
+        if rules and not {*for_logins(rules, look.definitions)} <= {*theirs}:
+            return ListChoice(MAIN_CF_RULES, f"{rules}, ${key}")
+        return ListChoice(GUIDE, f"${key}" if model is None or not theirs else SAFE_RESTRICTIONS[key])
     return _by_name(look, key, rules or SAFE_RESTRICTIONS[key], MAIN_CF_RULES if rules else GUIDE)
 
 
