@@ -6,20 +6,24 @@ from dataclasses import replace
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 
-from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look
+from smtp_auth.facts.look import Look
 from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.step import Step
 from smtp_auth.postfix.lists import elements
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import LOOPBACK, Service, add_submissions_service, submissions_services
 from smtp_auth.postfix.parameters import came_with, is_yes, nearest
-from smtp_auth.postfix.restrictions import LISTS_OF_A_MESSAGE, lets_only_certain_logins_send
+from smtp_auth.postfix.restrictions import LISTS_OF_A_MESSAGE
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.postfix import POSTFIX
-from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT, GUIDE_OPTIONS, LISTS, SAFE_RESTRICTIONS
-from smtp_auth.services.postfix.login_rules import LIMITS, LoginRules, models_of, other_rules
-from smtp_auth.services.postfix.submissions_lists import GUIDE, MAIN_CF_RULES, MODEL, SERVICE, asked_for
-from smtp_auth.services.postfix.submissions_lists import MAIN_CF as OWNERS_MAIN_CF
+from smtp_auth.services.postfix.guide_options import GUIDE_OPTIONS, LISTS, SAFE_RESTRICTIONS
+from smtp_auth.services.postfix.login_rules import LIMITS
+from smtp_auth.services.postfix.submissions_lists import Origin
+from smtp_auth.services.postfix.submissions_model import (
+    is_given,
+    list_obstacles,
+    tell_of_the_model,
+)
 from smtp_auth.services.postfix.submissions_options import (
     INHERITED,
     ServiceOptions,
@@ -27,7 +31,6 @@ from smtp_auth.services.postfix.submissions_options import (
     chroot_of_a_new_service,
     has_own_certificate,
     is_login_only,
-    lists_that_refuse_logins,
     mua_parameters_in,
     options_of_services,
     restrictions_needed,
@@ -108,63 +111,18 @@ def _tell(draft: Draft, found: list[ServiceOptions]) -> None:
         if name not in settings.submissions_options:
             draft.note(f"{name} is not written, because Postfix {look.postfix_version} does not have it")
     for one in found:
-        for name in one.lists_from(SERVICE):
+        for name in one.lists_from(Origin.SERVICE):
             value = one.effective[name]
             if elements(value) != elements(GUIDE_OPTIONS[name]):
                 draft.note(f"{one.name} keeps its {name}: {value}")
-        for name in one.lists_from(OWNERS_MAIN_CF):
-            draft.note(f"{one.name} keeps {name} of main.cf: {one.effective[name]}")
-        _tell_of_the_model(draft, one)
+        for name in one.lists_from(Origin.MAIN_CF):
+            draft.note(f"{one.name} keeps {name} of main.cf: {one.value(name)}")
+        tell_of_the_model(draft, one)
         if one.effective[_PROXY]:
             draft.note(
                 f"{one.name} expects a proxy's header ({_PROXY} = {one.effective[_PROXY]}), so mail programs "
                 "can reach it only through the proxy"
             )
-
-
-def _tell_of_the_model(draft: Draft, one: ServiceOptions) -> None:
-    """Note what a service takes over from the one that its users have used so far, and what it does not."""
-    for name in one.lists_from(MAIN_CF_RULES):
-        draft.note(f"{one.name} takes over what binds logins in main.cf ({name}): {one.value(name)}")
-        _remember(draft, one, name, OWNERS_MAIN_CF)
-    model = one.model
-    models = [model] if model else []
-    if model and model.service != one.service:
-        verb = "takes over" if model.service else "keeps"
-        taken = {**{name: one.value(name) for name in one.lists_from(MODEL)}, **one.taken}
-        for name, value in taken.items():
-            draft.note(f"{one.name} {verb} {name} of {model.label}: {value or 'empty'}")
-            _remember(draft, one, name, model.label)
-    for other in [*models, *other_rules(draft.owners, models)]:
-        for name, value in {**other.limiting, **other.own}.items():
-            if not _has(one, other, name, value):
-                draft.note(f"{one.name} does not have {name} of {other.label}: {value or 'empty'}")
-
-
-def _remember(draft: Draft, one: ServiceOptions, name: str, source: str) -> None:
-    """Note on the ledger what is taken over: it stays when the other service offers no logins any more."""
-    draft.take_over(MASTER_CF, f"{one.label}/{name}", source)
-    key = LISTS.get(name)
-    if key and key in one.mua:
-        draft.take_over(MAIN_CF, key, source)
-
-
-def _has(one: ServiceOptions, other: LoginRules, name: str, value: str) -> bool:
-    """Whether a service on port 465 has what another service has, or does not need it."""
-    if name in other.lists:
-        return one.limits[name] == other.lists[name]
-    if name in one.effective:
-        return one.value(name) == value
-    # Port 465 requires TLS and logins through Dovecot's listener in any case.
-    return name in _OF_EVERY_SERVICE or ASKS_DOVECOT.get(name) == value
-
-
-_OF_EVERY_SERVICE = (
-    "smtpd_enforce_tls",
-    "smtpd_tls_auth_only",
-    "smtpd_tls_security_level",
-    "smtpd_use_tls",
-)
 
 
 def _expect_restrictions(draft: Draft, services: list[Service], restrictions: Mapping[str, str]) -> None:
@@ -203,13 +161,7 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
             )
     yield from _option_obstacles(settings, look)
     for one in options_of_services(settings, look):
-        for name in lists_that_refuse_logins(one):
-            yield (
-                f"{_where(one, name)} has {name} = {one.value(name)}, which rejects even clients that have "
-                f"logged in: set {_key_of(name)}, which replaces that list on port 465, or correct the list "
-                "on the host"
-            )
-        yield from _model_obstacles(settings, look, one)
+        yield from list_obstacles(settings, look, one)
         if not is_login_only(one) and not _is_decided(settings):
             yield (
                 f"{one.name} on port 465 may accept clients that have not logged in, because none of its "
@@ -224,65 +176,10 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
         yield "port 465 is held by another program than Postfix (ss -ltnp shows which): stop that first"
 
 
-def _where(one: ServiceOptions, name: str) -> str:
-    """Which service of the host has a list that port 465 would have."""
-    if one.model and name in one.lists_from(MODEL):
-        return f"{one.model.label}, where users log in so far,"
-    return f"{one.name} on port 465"
-
-
-def _model_obstacles(settings: Settings, look: Look, one: ServiceOptions) -> Iterator[str]:
-    """Why it is unknown which rules for logins must hold on port 465."""
-    models = models_of(look, one.service)
-    for other in models[1:]:
-        names = [*dict.fromkeys((*models[0].limiting, *other.limiting))]
-        differing = [
-            name
-            for name in names
-            if not _is_given(settings, name)
-            and (models[0].lists.get(name), models[0].limiting.get(name))
-            != (other.lists.get(name), other.limiting.get(name))
-        ]
-        if differing:
-            yield (
-                f"{models[0].label} and {other.label} limit logins in different ways, so it is not known "
-                f"what must hold for {one.name} on port 465: set {', '.join(map(_key_of, differing))}"
-            )
-    model = one.model if one.model and one.model.service != one.service else None
-    own = one.service.effective_options if one.service else {}
-    for name, value in model.limiting.items() if model else ():
-        is_owners = name in own and name not in one.options
-        if is_owners and not _is_given(settings, name) and model and not _has(one, model, name, value):
-            yield (
-                f"{one.name} on port 465 has {name} = {one.value(name)}, but {model.label}, where users log "
-                f"in so far, has {value or 'it empty'}: set {_key_of(name)} to what must hold on port 465"
-            )
-    if one.model is None and settings.mua_relay_restrictions is None:
-        for name in [name for name in one.lists_from(GUIDE) if not _is_given(settings, name)]:
-            if lets_only_certain_logins_send(look.parameters.get(name, ""), look.definitions):
-                yield (
-                    f"main.cf lets only certain logins send ({name} = {look.parameters[name]}), and "
-                    f"{one.name} on port 465 would let all of them: set {_key_of(name)} to the list that "
-                    "must hold there"
-                )
-
-
-def _key_of(name: str) -> str:
-    """Where the data can say what an option of the service is."""
-    key = LISTS.get(name)
-    in_options = f"{name} in submissions_options"
-    # A data key takes no restriction classes.
-    return f"{key} (or {in_options})" if key else in_options
-
-
-def _is_given(settings: Settings, name: str) -> bool:
-    return name in settings.submissions_options or asked_for(settings, LISTS.get(name)) is not None
-
-
 def _is_decided(settings: Settings) -> bool:
     """Whether the data decides who may send without a login."""
     return any(
-        _is_given(settings, name)
+        is_given(settings, name)
         for name in LISTS
         if name in ("smtpd_client_restrictions", "smtpd_relay_restrictions", "smtpd_recipient_restrictions")
     )

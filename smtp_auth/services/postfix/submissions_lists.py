@@ -6,6 +6,7 @@ in another way, the list itself is written into the option, so that nothing else
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from smtp_auth.facts.look import Look
 from smtp_auth.postfix.lists import elements, expanded, refers
@@ -26,28 +27,29 @@ _RELAYING = {
     "reject",
 }
 
-DATA, OPTIONS, SERVICE, MAIN_CF, MAIN_CF_RULES, MODEL, GUIDE = (
-    "data",
-    "options",
-    "service",
-    "main.cf",
-    "what binds logins in main.cf",
-    "model",
-    "guide",
-)
+
+class Origin(Enum):
+    """Whose list a service on port 465 has."""
+
+    DATA = "a mua_* key of the data"
+    OPTIONS = "submissions_options"
+    SERVICE = "the owner's option on the service"
+    MAIN_CF = "the owner's in main.cf"
+    BINDING = "what binds logins in main.cf"
+    MODEL = "the model's"
+    GUIDE = "the guide's"
 
 
 @dataclass(frozen=True)
 class ListChoice:
     """What becomes of one restriction list of a service.
 
-    + origin: one of the constants above: a data key, submissions_options, the owner's list on the service or
-      in main.cf, what binds logins in main.cf, the model, or the guide
+    + origin: whose list it is
     + option: the option's new value; `None` if it stays
     + mua: the value that the `mua_*` parameter of this list must have; `None` if it stays
     """
 
-    origin: str
+    origin: Origin
     option: str | None = None
     mua: str | None = None
 
@@ -69,19 +71,19 @@ def choice_of(
     key = LISTS[name]
     asked = asked_for(settings, key)
     if name in settings.submissions_options:
-        return ListChoice(OPTIONS)
+        return ListChoice(Origin.OPTIONS)
     if key and asked is not None:
-        return _by_name(look, key, ", ".join(asked), DATA)
+        return _by_name(look, key, ", ".join(asked), Origin.DATA)
     is_new = not service or service.label in look.own_services
     if is_new and key in look.edited:
-        return ListChoice(MAIN_CF, f"${key}")
+        return ListChoice(Origin.MAIN_CF, f"${key}")
     if service and not is_new:
         place = _owners_place(look, service, name)
         # Without logins so far, what it takes from main.cf was not meant for them.
-        if place == SERVICE or (place and (model is None or model.service == service)):
+        if place == Origin.SERVICE or (place and (model is None or model.service == service)):
             return ListChoice(place)
         if model and model.service == service and model.lists[name]:
-            return ListChoice(SERVICE if name in service.effective_options else MAIN_CF)
+            return ListChoice(Origin.SERVICE if name in service.effective_options else Origin.MAIN_CF)
     if model and model.lists[name]:
         return _taken_over(look, model, name)
     return _guides(look, name, model, binds=model is None and is_new)
@@ -95,7 +97,7 @@ def gated(
     + choice: what becomes of the list so far
     + present: its value so far; `known`: what a `$name` in it stands for
     """
-    if choice.origin not in (GUIDE, MODEL, MAIN_CF_RULES):
+    if choice.origin not in (Origin.GUIDE, Origin.MODEL, Origin.BINDING):
         return None
     text = choice.mua if choice.mua is not None else present
     gate = ", ".join(filter(None, (text, SAFE_RESTRICTIONS["mua_client_restrictions"])))
@@ -123,26 +125,26 @@ def asked_for(settings: Settings, key: str | None) -> tuple[str, ...] | None:
 def _guides(look: Look, name: str, model: LoginRules | None, *, binds: bool) -> ListChoice:
     key, defined = LISTS[name], look.defined
     if not key:
-        return ListChoice(GUIDE, GUIDE_OPTIONS[name])
+        return ListChoice(Origin.GUIDE, GUIDE_OPTIONS[name])
     rules = _rules_that_bind(look) if binds and name == "smtpd_sender_restrictions" else ""
     if key in defined:
         theirs = for_logins(f"${key}", look.definitions)
         if rules and not {*for_logins(rules, look.definitions)} <= {*theirs}:
-            return ListChoice(MAIN_CF_RULES, f"{rules}, ${key}")
-        return ListChoice(GUIDE, f"${key}" if model is None or not theirs else SAFE_RESTRICTIONS[key])
-    return _by_name(look, key, rules or SAFE_RESTRICTIONS[key], MAIN_CF_RULES if rules else GUIDE)
+            return ListChoice(Origin.BINDING, f"{rules}, ${key}")
+        return ListChoice(Origin.GUIDE, f"${key}" if model is None or not theirs else SAFE_RESTRICTIONS[key])
+    return _by_name(look, key, rules or SAFE_RESTRICTIONS[key], Origin.BINDING if rules else Origin.GUIDE)
 
 
 def _taken_over(look: Look, model: LoginRules, name: str) -> ListChoice:
     key, text, defined = LISTS[name], model.texts[name], look.defined
     if key and key in defined and for_logins(f"${key}", look.definitions) == model.lists[name]:
-        return ListChoice(MODEL, f"${key}")
+        return ListChoice(Origin.MODEL, f"${key}")
     if not key or key in defined:
-        return ListChoice(MODEL, text)
-    return _by_name(look, key, text, MODEL)
+        return ListChoice(Origin.MODEL, text)
+    return _by_name(look, key, text, Origin.MODEL)
 
 
-def _by_name(look: Look, key: str, value: str, origin: str) -> ListChoice:
+def _by_name(look: Look, key: str, value: str, origin: Origin) -> ListChoice:
     """The list as `$mua_…`, if that changes nothing else; else in words."""
     present = look.defined.get(key)
     if present is not None and elements(present) == elements(value):
@@ -165,16 +167,16 @@ def _is_referred_to_elsewhere(look: Look, key: str) -> bool:
     return any(refers(expanded(value, mua), key) for value in values)
 
 
-def _owners_place(look: Look, service: Service, name: str) -> str:
-    """Where the owner's list is, if it stays: on the service or in main.cf; empty if it is replaced."""
+def _owners_place(look: Look, service: Service, name: str) -> Origin | None:
+    """Where the owner's list is, if it stays: on the service or in main.cf."""
     own = service.effective_options.get(name)
     if own is not None:
-        return SERVICE if elements(own) and own != GUIDE_OPTIONS[name] else ""
+        return Origin.SERVICE if elements(own) and own != GUIDE_OPTIONS[name] else None
     inherited = look.defined.get(name, "")
     # With such a list, nobody could send through the service: the owner wrote it for port 25.
-    if refuses_logins(inherited, look.definitions):
-        return ""
-    return MAIN_CF if {word.lower() for word in elements(inherited)} - _RELAYING else ""
+    if refuses_logins(inherited, look.definitions_of(service)):
+        return None
+    return Origin.MAIN_CF if {word.lower() for word in elements(inherited)} - _RELAYING else None
 
 
 def _rules_that_bind(look: Look) -> str:

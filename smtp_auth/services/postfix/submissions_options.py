@@ -9,6 +9,7 @@ of senders. submissions_lists.py has the rules for restriction lists.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from smtp_auth.facts.look import Look
 from smtp_auth.postfix import tls_protocols
@@ -29,8 +30,8 @@ from smtp_auth.services.postfix.guide_options import (
 )
 from smtp_auth.services.postfix.login_rules import LoginRules, early_lists, is_its_own, models_of
 from smtp_auth.services.postfix.submissions_lists import (
-    DATA,
     ListChoice,
+    Origin,
     asked_for,
     choice_of,
     gated,
@@ -90,7 +91,7 @@ class ServiceOptions:
         """What postconf(1) calls it."""
         return f"{self.name}/inet"
 
-    @property
+    @cached_property
     def limits(self) -> dict[str, tuple[Restriction, ...]]:
         """What each of its lists does with clients that have logged in."""
         early = early_lists(self.value("smtpd_delay_reject"))
@@ -103,8 +104,8 @@ class ServiceOptions:
         """The value of an option, with each `$name` replaced."""
         return expanded(self.effective[name], self.definitions)
 
-    def lists_from(self, origin: str) -> list[str]:
-        """The lists with this `ListChoice.origin`."""
+    def lists_from(self, origin: Origin) -> list[str]:
+        """The lists with this origin."""
         return [name for name, choice in self.choices.items() if choice.origin == origin]
 
 
@@ -151,7 +152,7 @@ def restrictions_needed(
         value = SAFE_RESTRICTIONS[name] if asked is None else ", ".join(asked)
         if name not in defined or (asked is not None and elements(defined[name]) != elements(value)):
             wanted[name] = value
-    used = {LISTS[name] for one in found for name in one.lists_from(DATA)} | referred
+    used = {LISTS[name] for one in found for name in one.lists_from(Origin.DATA)} | referred
     unused = [
         name for name in SAFE_RESTRICTIONS if name not in used and asked_for(settings, name) is not None
     ]
