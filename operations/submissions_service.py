@@ -13,7 +13,7 @@ from smtp_auth.postfix.lists import elements
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import LOOPBACK, Service, add_submissions_service, submissions_services
 from smtp_auth.postfix.parameters import came_with, is_yes, nearest
-from smtp_auth.postfix.restrictions import LISTS_OF_A_MESSAGE
+from smtp_auth.postfix.restriction_lists import LISTS_OF_A_MESSAGE
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.postfix import POSTFIX
 from smtp_auth.services.postfix.guide_options import GUIDE_OPTIONS, LISTS, SAFE_RESTRICTIONS

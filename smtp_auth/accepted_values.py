@@ -10,7 +10,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from smtp_auth.postfix.restrictions import LISTS_OF_A_MESSAGE, RESTRICTIONS, refuses_logins
+from smtp_auth.postfix.restriction_lists import LISTS_OF_A_MESSAGE, refuses_logins
+from smtp_auth.postfix.restrictions import RESTRICTIONS
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 

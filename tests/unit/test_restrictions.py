@@ -4,7 +4,7 @@ import pytest
 
 from smtp_auth.postfix.lists import elements, expanded
 from smtp_auth.postfix.parameters import came_with, nearest
-from smtp_auth.postfix.restrictions import asks_for_login, refuses_logins
+from smtp_auth.postfix.restriction_lists import asks_for_login, refuses_logins
 
 DEFINED = {
     "ours": "permit_sasl_authenticated, reject",

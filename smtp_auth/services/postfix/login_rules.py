@@ -7,7 +7,7 @@ from smtp_auth.facts.look import Look
 from smtp_auth.postfix.lists import elements, expanded
 from smtp_auth.postfix.master_cf import Service, is_on_loopback, is_smtpd_of_port_25, is_submissions, services
 from smtp_auth.postfix.parameters import came_with, is_no, is_yes
-from smtp_auth.postfix.restrictions import LISTS_OF_A_MESSAGE, Restriction, for_logins
+from smtp_auth.postfix.restriction_lists import LISTS_OF_A_MESSAGE, Restriction, for_logins
 from smtp_auth.services.postfix.guide_options import EARLY_LISTS, GUIDE_OPTIONS
 
 AUTH = "smtpd_sasl_auth_enable"

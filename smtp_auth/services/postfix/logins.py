@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from smtp_auth.facts.look import Look
 from smtp_auth.postfix.master_cf import Service, port_25_services
 from smtp_auth.postfix.parameters import is_yes
-from smtp_auth.postfix.restrictions import LISTS_OF_A_MESSAGE, rejects_strangers_with_sasl
+from smtp_auth.postfix.restriction_lists import LISTS_OF_A_MESSAGE, rejects_strangers_with_sasl
 from smtp_auth.services.postfix.login_rules import AUTH, missing_limits, offers_logins
 from smtp_auth.services.postfix.submissions_options import options_of_services
 from smtp_auth.settings import Settings

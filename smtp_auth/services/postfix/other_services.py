@@ -8,7 +8,7 @@ from smtp_auth.postfix.lists import expanded
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import Service, is_on_loopback, is_smtpd_of_port_25, is_submissions, services
 from smtp_auth.postfix.parameters import is_no
-from smtp_auth.postfix.restrictions import LISTS_OF_A_MESSAGE, depends_on_login
+from smtp_auth.postfix.restriction_lists import LISTS_OF_A_MESSAGE, depends_on_login
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT
 from smtp_auth.services.postfix.login_rules import AUTH, offers_logins
 from smtp_auth.services.postfix.logins import Switch, is_offered_after

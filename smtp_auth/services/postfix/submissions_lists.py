@@ -11,7 +11,7 @@ from enum import Enum
 from smtp_auth.facts.look import Look
 from smtp_auth.postfix.lists import elements, expanded, refers
 from smtp_auth.postfix.master_cf import Service, is_submissions, services
-from smtp_auth.postfix.restrictions import asks_for_login, binding, for_logins, refuses_logins
+from smtp_auth.postfix.restriction_lists import asks_for_login, binding, for_logins, refuses_logins
 from smtp_auth.services.postfix.guide_options import GUIDE_OPTIONS, LISTS, SAFE_RESTRICTIONS
 from smtp_auth.services.postfix.login_rules import LoginRules
 from smtp_auth.settings import Settings

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look
 from smtp_auth.plan.draft import Draft
-from smtp_auth.postfix.restrictions import lets_only_certain_logins_send
+from smtp_auth.postfix.restriction_lists import lets_only_certain_logins_send
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT, LISTS
 from smtp_auth.services.postfix.login_rules import LoginRules, models_of, other_rules
 from smtp_auth.services.postfix.submissions_lists import Origin, asked_for

@@ -15,7 +15,7 @@ from smtp_auth.facts.look import Look
 from smtp_auth.postfix import tls_protocols
 from smtp_auth.postfix.lists import elements, expanded
 from smtp_auth.postfix.master_cf import Service, port_25_services, services
-from smtp_auth.postfix.restrictions import (
+from smtp_auth.postfix.restriction_lists import (
     LISTS_OF_A_MESSAGE,
     Restriction,
     asks_for_login,
