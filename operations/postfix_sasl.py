@@ -62,11 +62,9 @@ def edit(draft: Draft) -> None:
             {"cyrus_sasl_config_path": None}, "Postfix checks logins with Dovecot, not Cyrus SASL"
         )
     for name in services_that_move_to_dovecot(owners, kept):
-        draft.note(
-            f"{name} checks logins with Dovecot from now on, because it takes smtpd_sasl_type from main.cf"
-        )
+        draft.note(f"{name} checks logins with Dovecot, too, because it takes smtpd_sasl_type from main.cf")
     for name in services_without_tls(owners):
-        draft.note(f"{name} offers no logins any more, because it has none of the TLS that they now need")
+        draft.note(f"{name} offers no logins, because they need TLS, which it does not offer")
     draft.set_parameters({**ASKS_DOVECOT, **_switched(draft, switch), AUTH_ONLY: "yes"})
     for reason in dict.fromkeys(one.reason for one in kept):
         draft.set_options({one.service.label: one.options for one in kept if one.reason == reason}, reason)
@@ -95,7 +93,7 @@ def _switched(draft: Draft, switch: Switch) -> dict[str, str]:
         draft.note(f"logins {verb} on port 25: {_unlimited(one)}")
     for service, lists in switch.strangers:
         text = f"with logins, {service.name} rejects senders of users from anybody else ({', '.join(lists)})"
-        draft.note(f"{text}, as it did not before" if switch.is_on else f"logins {verb} on port 25: {text}")
+        draft.note(text if switch.is_on else f"logins {verb} on port 25: {text}")
     if switch.is_on or draft.settings.smtp_auth_on_port_25 is False:
         return {AUTH: "yes" if switch.is_on else "no"}
     return {}

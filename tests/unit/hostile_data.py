@@ -4,7 +4,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from smtp_auth.postfix.restriction_lists import RESTRICTIONS
+from smtp_auth.postfix.restrictions import RESTRICTIONS
 from smtp_auth.settings import Settings, SettingsError
 from tests.unit.scenarios import DEFAULTS, wanted
 

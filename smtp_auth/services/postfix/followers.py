@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from smtp_auth.facts.look import MAIN_CF, MASTER_CF
+from smtp_auth.facts.look import MASTER_CF
 from smtp_auth.plan.draft import Draft
 from smtp_auth.postfix.lists import expanded, refers
 from smtp_auth.postfix.main_cf import defined_parameters
@@ -11,8 +11,6 @@ from smtp_auth.postfix.master_cf import services
 
 def follow(draft: Draft) -> None:
     """Note each setting of the owner whose value changes with a parameter of main.cf."""
-    if MAIN_CF.key not in draft.look.files:
-        return
     present, coming = (defined_parameters(text) for text in (draft.look.main_cf.content or "", draft.main_cf))
     changed = {name for name in {*present, *coming} if present.get(name) != coming.get(name)}
     if not changed:
