@@ -1,6 +1,6 @@
 """SMTP AUTH, Postfix side: SASL through Dovecot's auth listener (main.cf)."""
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
@@ -9,7 +9,7 @@ from smtp_auth.facts.look import Look
 from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.step import Step
 from smtp_auth.postfix.master_cf import port_25_services, services
-from smtp_auth.postfix.parameters import is_yes
+from smtp_auth.postfix.parameters import is_yes, same_value
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.postfix import POSTFIX
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT
@@ -53,7 +53,7 @@ def edit(draft: Draft) -> None:
     """Set the guide's parameters, and the options that keep the logins of other services as they are."""
     settings, owners = draft.settings, draft.owners
     switch = switch_of(settings, owners)
-    kept = [one for one in kept_options(settings, owners, switch) if _is_needed(draft, one)]
+    kept = _needed(draft, switch, kept_options(settings, owners, switch))
     cyrus = services_with_cyrus(owners, kept)
     if cyrus:
         draft.note(f"cyrus_sasl_config_path stays, because {', '.join(cyrus)} checks logins with Cyrus SASL")
@@ -76,14 +76,20 @@ def edit(draft: Draft) -> None:
             draft.note(f"{service.name} keeps its {AUTH}=no in master.cf, so it offers no logins on port 25")
 
 
-def _is_needed(draft: Draft, one: Kept) -> bool:
-    """Whether a service was there before main.cf changed. Later ones were set up with main.cf as it is."""
-    look, owners = draft.look, draft.owners
-    present = {other.label: other.effective_options for other in services(look.master_cf.content or "")}
-    return one.is_for_port_25 or any(
-        name in present[one.service.label] or look.parameters[name] == owners.parameters[name]
-        for name in one.options
-    )
+def _needed(draft: Draft, switch: Switch, kept: Iterable[Kept]) -> list[Kept]:
+    """The options that services have already, or that they need because main.cf changes now.
+
+    A service without them that was set up since main.cf has changed was set up with main.cf as it is.
+    """
+    look = draft.look
+    coming = {**ASKS_DOVECOT, AUTH_ONLY: "yes", AUTH: "yes" if switch.is_on else "no"}
+    changing = {name for name, value in coming.items() if not same_value(look.parameters[name], value)}
+    present = {one.label: one.effective_options for one in services(look.master_cf.content or "")}
+    return [
+        one
+        for one in kept
+        if one.is_for_port_25 or one.options.keys() & (changing | present[one.service.label].keys())
+    ]
 
 
 def _switched(draft: Draft, switch: Switch) -> dict[str, str]:
@@ -92,7 +98,10 @@ def _switched(draft: Draft, switch: Switch) -> dict[str, str]:
     for one in switch.unlimited if not switch.is_on else ():
         draft.note(f"logins {verb} on port 25: {_unlimited(one)}")
     for service, lists in switch.strangers:
-        text = f"with logins, {service.name} rejects senders of users from anybody else ({', '.join(lists)})"
+        text = (
+            f"with logins, {service.name} rejects mail from outside whose sender belongs to a user "
+            f"({', '.join(lists)})"
+        )
         draft.note(text if switch.is_on else f"logins {verb} on port 25: {text}")
     if switch.is_on or draft.settings.smtp_auth_on_port_25 is False:
         return {AUTH: "yes" if switch.is_on else "no"}

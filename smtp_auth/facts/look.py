@@ -129,7 +129,8 @@ class Look:
     + has_ledger: whether the ledger of the last change, if there is one, can be read
     + own_services: the services of master.cf that we have added, by their names for postconf(1); this and
       those below only in the look of `without_ours`
-    + edited: the definitions of ours in main.cf that the owner has edited since
+    + ours: the definitions of ours in main.cf and master.cf, name to the value that we have written
+    + edited: what we have written in main.cf and the owner has edited since, or refers to in an edit
     + taken_over: what we have taken over from elsewhere: the service, such as `submission/inet`, to the names
       of parameters and options, with their values
     """
@@ -157,6 +158,7 @@ class Look:
     ledgers: tuple[Ledger, ...] = ()
     has_ledger: bool = True
     own_services: frozenset[str] = frozenset()
+    ours: Mapping[str, str | None] = field(default_factory=dict)
     edited: frozenset[str] = frozenset()
     taken_over: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 

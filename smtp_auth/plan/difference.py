@@ -6,6 +6,9 @@ from difflib import SequenceMatcher
 
 from smtp_auth.postfix.logical_lines import split_lines
 
+# Lines. The configuration of a mail host has some hundred.
+_LONG = 2_000
+
 
 @dataclass(frozen=True)
 class Hunk:
@@ -30,10 +33,12 @@ def hunks(one: Sequence[str], other: Sequence[str]) -> list[Hunk]:
     shorter -= same
     end = next((index for index in range(shorter) if one[-1 - index] != other[-1 - index]), shorter)
     old, new = one[same : len(one) - end], other[same : len(other) - end]
+    # In long texts, lines that are repeated often would be compared each with each.
+    is_long = len(new) > _LONG
     return [
         Hunk(same + start, same + stop, tuple(new[new_start:new_stop]))
         for tag, start, stop, new_start, new_stop in SequenceMatcher(
-            None, old, new, autojunk=False
+            None, old, new, autojunk=is_long
         ).get_opcodes()
         if tag != "equal"
     ]

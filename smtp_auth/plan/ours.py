@@ -4,12 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from smtp_auth.facts.ledger import NOTHING, Definition, Ledger, LedgerFile, Version
-from smtp_auth.facts.look import MAIN_CF, Look, ManagedFile
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
 from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.service import Definitions
 from smtp_auth.plan.step import Step, files_of_services
 from smtp_auth.postfix.lists import expanded
 from smtp_auth.postfix.main_cf import defined_parameters
+
+_POSTFIX = (MAIN_CF.key, MASTER_CF.key)
 
 
 def ledger_now(look: Look, steps: Sequence[Step]) -> Ledger:
@@ -44,8 +46,9 @@ def without_ours(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Look:
     + steps: those of the deploy
     """
     files, own = {**look.files}, set()
+    referenced = _referenced(look, ledger, steps)
     for service, file in files_of_services(steps):
-        ours = ledger.ours(file.key)
+        ours = {name: one for name, one in ledger.ours(file.key).items() if name not in referenced}
         if not ours:
             continue
         whole = {name for name in ours if parts_of(name, ours)}
@@ -54,13 +57,14 @@ def without_ours(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Look:
         content = service.definitions.restored(file, look.files[file.key].content or "", rest)
         files[file.key] = replace(look.files[file.key], content=content)
     known = {**look.parameters}
-    for name, one in ledger.ours(MAIN_CF.key).items():
+    parameters = {name: one for name, one in ledger.ours(MAIN_CF.key).items() if name not in referenced}
+    for name, one in parameters.items():
         known.pop(name, None)
         if one.effective is not None:
             known[name] = one.effective
     # What a `$name` in an earlier value stands for may have changed since.
     definitions = {**known, **defined_parameters(files[MAIN_CF.key].content or "")}
-    for name, one in ledger.ours(MAIN_CF.key).items():
+    for name, one in parameters.items():
         value = expanded(one.before or "", definitions)
         if one.before is not None and name in known and "$" not in value:
             known[name] = value
@@ -69,8 +73,33 @@ def without_ours(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Look:
         files=files,
         parameters=known,
         own_services=frozenset(own),
-        edited=frozenset(name for name, one in ledger.of(MAIN_CF.key).items() if one.is_theirs),
+        ours={
+            name: one.written
+            for key in (MAIN_CF.key, MASTER_CF.key)
+            for name, one in ledger.ours(key).items()
+        },
+        edited=referenced.union(name for name, one in ledger.of(MAIN_CF.key).items() if one.is_theirs),
         taken_over=_taken_over(ledger),
+    )
+
+
+def _referenced(look: Look, ledger: Ledger, steps: Sequence[Step]) -> frozenset[str]:
+    """What we have taken over, and a setting of the owner refers to.
+
+    If the owner has edited a service of ours, it is theirs, and so must its list in a `$name` be.
+    """
+    taken = {name for key in ledger.definitions for name, one in ledger.ours(key).items() if one.source}
+    if not taken:
+        return frozenset()
+    theirs = [
+        (service.definitions, value)
+        for service, file in files_of_services(steps)
+        if service.definitions.covers(file)
+        for name, value in service.definitions.read(file, look.files[file.key].content or "").items()
+        if name not in ledger.ours(file.key)
+    ]
+    return frozenset(
+        name for name in taken if any(definitions.refers(value, name) for definitions, value in theirs)
     )
 
 
@@ -81,33 +110,6 @@ def _taken_over(ledger: Ledger) -> dict[str, dict[str, str]]:
             if one.source and one.written is not None:
                 found.setdefault(one.source, {})[name] = one.written
     return found
-
-
-def with_references(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Ledger:
-    """The ledger, with what we have taken over as the owner's where an edit of the owner refers to it.
-
-    If the owner has edited a service of ours, it is theirs, and so must its list in a `$name` be.
-
-    + ledger: from `ledger_now`
-    + steps: those of the deploy
-    """
-    theirs: list[str] = []
-    for service, file in files_of_services(steps):
-        edited = [name for name, one in ledger.of(file.key).items() if one.is_theirs]
-        if edited:
-            present = service.definitions.read(file, look.files[file.key].content or "")
-            theirs += [present[name] for name in edited if name in present]
-    if not theirs:
-        return ledger
-    definitions = dict(ledger.definitions)
-    for service, file in files_of_services(steps):
-        definitions[file.key] = {
-            name: replace(one, is_theirs=True)
-            if one.source and any(service.definitions.refers(value, name) for value in theirs)
-            else one
-            for name, one in ledger.of(file.key).items()
-        }
-    return _ledger(ledger.files, definitions)
 
 
 def ledger_after(draft: Draft, steps: Sequence[Step]) -> Ledger:
@@ -210,7 +212,8 @@ def _definitions_after(draft: Draft, definitions: Definitions, file: ManagedFile
     names = dict.fromkeys((*now, *present, *coming))
     for name in [name for name in names if (file.key, name) not in draft.disowned]:
         one, value = now.get(name), coming.get(name)
-        source = draft.sources.get((file.key, name), "")
+        kept = one.source if one and (file.key, name) not in draft.claimed else ""
+        source = draft.sources.get((file.key, name), kept)
         if value == present.get(name):
             if one:
                 found[name] = one if one.is_theirs else replace(one, source=source)

@@ -8,7 +8,7 @@ from smtp_auth.facts.look import File, Look, ManagedFile, digest_of
 from smtp_auth.plan import readiness
 from smtp_auth.plan.draft import Draft, Edit, Note
 from smtp_auth.plan.giving_back import give_back
-from smtp_auth.plan.ours import ledger_after, ledger_now, with_references, without_ours
+from smtp_auth.plan.ours import ledger_after, ledger_now, without_ours
 from smtp_auth.plan.proof import NOTHING_TO_PROVE, Proof
 from smtp_auth.plan.service import Service
 from smtp_auth.plan.step import Part, Step, files_of_services, services_of
@@ -178,7 +178,7 @@ def plan_ignoring_obstacles(settings: Settings, look: Look, steps: Sequence[Step
 
 
 def _draft(settings: Settings, look: Look, steps: Sequence[Step]) -> Draft:
-    ledger = with_references(look, ledger_now(look, steps), steps)
+    ledger = ledger_now(look, steps)
     return Draft(settings, look, owners=without_ours(look, ledger, steps), ledger=ledger)
 
 

@@ -11,12 +11,16 @@ from smtp_auth.postfix.parameters import same_value
 # Port 465 and its names in /etc/services, now and in the past.
 SUBMISSIONS_NAMES = ("submissions", "465", "smtps", "ssmtp", "urd")
 
+PORT_587_NAMES = ("submission", "587")
+
 PORT_25_NAMES = ("smtp", "25")
 
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 
 # A name of one of these ports, to one name for all of them.
-PORT_NAMES = {name: names[0] for names in (SUBMISSIONS_NAMES, PORT_25_NAMES) for name in names}
+PORT_NAMES = {
+    name: names[0] for names in (SUBMISSIONS_NAMES, PORT_587_NAMES, PORT_25_NAMES) for name in names
+}
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from smtp_auth.on_host.asking import look_at
 from smtp_auth.on_host.channel import Limits
 from smtp_auth.on_host.programs import proof_program
 from smtp_auth.plan import readiness
-from smtp_auth.plan.ours import ledger_now, with_references, without_ours
+from smtp_auth.plan.ours import ledger_now, without_ours
 from smtp_auth.plan.plan import Plan, plan_ignoring_obstacles
 from smtp_auth.services.certbot.block import HOOK
 from smtp_auth.services.certbot.hook import has_certbot
@@ -50,8 +50,7 @@ def plan(target: Target) -> Plan:
 def owners(target: Target) -> Look:
     """The host without what deploys have written. The steps decide by it."""
     seen = target.see(look)
-    ledger = with_references(seen, ledger_now(seen, target.steps), target.steps)
-    return without_ours(seen, ledger, target.steps)
+    return without_ours(seen, ledger_now(seen, target.steps), target.steps)
 
 
 # -- services -----------------------------------------------------------------------------------------

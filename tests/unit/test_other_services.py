@@ -10,7 +10,7 @@ from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
 from smtp_auth.plan.plan import Plan, plan_of
 from smtp_auth.plan.step import parameters_asked
 from smtp_auth.postfix.main_cf import defined_parameters
-from smtp_auth.postfix.master_cf import services
+from smtp_auth.postfix.master_cf import remove_service, services
 from smtp_auth.services.postfix.guide_options import GUIDE_OPTIONS
 from tests.unit.past import Host
 from tests.unit.scenarios import stock, wanted, with_lineages, with_main_cf, with_master_cf
@@ -236,6 +236,18 @@ def test_milters_limits_and_tables_are_taken_over_and_told() -> None:
     assert "submissions does not have smtpd_sasl_path of submission/inet: inet:192.0.2.1:99" in told
 
 
+def test_a_name_in_an_option_is_compared_by_its_value() -> None:
+    main = "our_milters = inet:a:1\n"
+    look = host(submission("smtpd_milters=$our_milters"), main=main)
+    assert not [text for text in notes(planned(look)) if "does not have" in text]
+    both = host(
+        submission("smtpd_milters=$our_milters"), service("smtps", "smtpd_milters=$our_milters"), main=main
+    )
+    assert planned(both).refusals == ()
+    own = host(service("smtps", YES, "smtpd_milters=$our_milters", "smtpd_sasl_type=cyrus"), main=main)
+    assert not [text for text in notes(planned(own)) if "does not have" in text]
+
+
 def test_an_option_of_the_data_wins_over_one_of_the_other_service() -> None:
     look = host(submission("smtpd_milters=inet:theirs:1"))
     _, found = deployed(look, submissions_options={"smtpd_milters": None})
@@ -266,6 +278,14 @@ def test_only_certain_logins_may_relay() -> None:
     assert "main.cf lets only certain logins send (smtpd_relay_restrictions = permit" in refused
     key = {"mua_relay_restrictions": [SUSPENDED, "reject"]}
     assert planned(host(main=main), **key).refusals == ()
+
+
+@pytest.mark.parametrize("what", ["client", "sender"])
+def test_only_certain_logins_may_send(what: str) -> None:
+    look = host(main=f"smtpd_{what}_restrictions = permit_mynetworks, {SUSPENDED}, reject\n")
+    [refused] = planned(look).refusals
+    assert f"main.cf lets only certain logins send (smtpd_{what}_restrictions = permit_mynetworks" in refused
+    assert f"set mua_{what}_restrictions" in refused
 
 
 def test_services_of_port_587_that_differ() -> None:
@@ -382,6 +402,7 @@ def test_port_25_offers_logins_inside_tls_only_and_asks_dovecot(
     assert kept_options(host(service("smtpd", *options, kind="pass"), main=DOVECOT), "smtpd/pass") == added
 
 
+REJECTS = "with logins, smtp rejects mail from outside whose sender belongs to a user"
 KEY, STAYS_OFF = "smtp_auth_on_port_25", "logins stay off on port 25: "
 
 
@@ -402,7 +423,7 @@ KEY, STAYS_OFF = "smtp_auth_on_port_25", "logins stay off on port 25: "
         ),
         (
             host(main=f"smtpd_sender_restrictions = {BINDS}\n"),
-            "with logins, smtp rejects senders of users from anybody else (smtpd_sender_restrictions)",
+            f"{REJECTS} (smtpd_sender_restrictions)",
         ),
     ],
 )
@@ -496,6 +517,7 @@ def after(one: Host, **data: Any) -> tuple[dict[str, str], dict[str, str], list[
     return defined_parameters(one.content(MAIN_CF)), service.effective_options, told
 
 
+MORE_PROCESSES = ("submissions inet n       -       y       -       -", "submissions inet n - y - 20")
 LIMITED = submission(
     f"smtpd_sender_restrictions={BINDS}", "smtpd_milters=inet:a:1", "smtpd_relay_restrictions="
 )
@@ -504,7 +526,7 @@ LIMITED = submission(
 @pytest.mark.parametrize(
     "edit",
     [
-        ("submissions inet n       -       y       -       -", "submissions inet n - y - 20"),
+        MORE_PROCESSES,
         ("submissions inet n       -       y", "submissions inet n - n"),
         ("-o smtpd_hide_client_session=yes", "-o smtpd_hide_client_session=no"),
     ],
@@ -526,6 +548,48 @@ def test_an_edit_of_our_service_does_not_loosen_its_lists(look: Look, edit: tupl
     assert {name: main.get(name) for name in before} == before
 
 
+def test_an_edit_of_our_service_under_another_name_does_not_loosen_its_lists() -> None:
+    one = Host(host(LIMITED))
+    one.deploy()
+    edited(one, MASTER_CF, ("submissions inet", "smtps inet"), ("=postfix/submissions", "=postfix/smtps"))
+    one.deploy()
+    main = defined_parameters(one.content(MAIN_CF))
+    assert (main["mua_sender_restrictions"], AUTH in main) == (BINDS, False)
+
+
+@pytest.mark.parametrize("stanza", [service("smtps", YES), service("smtps", NO)])
+def test_an_edit_of_a_list_of_ours_stays_on_a_service_of_the_owners(stanza: str) -> None:
+    one = Host(host(stanza, main=DOVECOT))
+    one.deploy()
+    edited(one, MAIN_CF, ("mua_sender_restrictions =", f"mua_sender_restrictions = {BINDS}"))
+    one.deploy()
+    [smtps] = [s for s in services(one.content(MASTER_CF)) if s.name == "smtps"]
+    assert smtps.effective_options["smtpd_sender_restrictions"] == "$mua_sender_restrictions"
+    assert defined_parameters(one.content(MAIN_CF))["mua_sender_restrictions"] == BINDS
+
+
+def test_an_edit_of_our_service_is_no_reason_for_a_refusal() -> None:
+    lists = ("client", "relay", "recipient")
+    policy = "check_policy_service unix:private/policy, permit_sasl_authenticated, reject"
+    one = Host(host(submission(*(f"smtpd_{what}_restrictions={policy}" for what in lists))))
+    one.deploy()
+    edited(one, MASTER_CF, MORE_PROCESSES)
+    assert one.deploy().refusals == ()
+
+
+def test_a_list_that_our_service_refers_to_is_not_the_owners_for_ever() -> None:
+    one = Host(host(LIMITED))
+    one.deploy()
+    edited(one, MASTER_CF, MORE_PROCESSES)
+    one.deploy(tls_minimum_version="TLSv1.3")
+    one.edit(MASTER_CF, remove_service(one.content(MASTER_CF), "submissions/inet", {}))
+    edited(one, MASTER_CF, (LIMITED, LIMITED.replace(BINDS, "permit")))
+    main, _, _ = after(one)
+    assert main["mua_sender_restrictions"] == ""
+    one.remove()
+    assert "mua_" not in one.content(MAIN_CF)
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -542,9 +606,39 @@ def test_what_was_taken_over_stays_when_the_other_service_is_gone(old: str, new:
     assert main["mua_sender_restrictions"] == BINDS
     assert AUTH not in main
     assert options["smtpd_milters"] == "inet:a:1"
-    assert "submissions keeps smtpd_milters of submission/inet: inet:a:1" in told
+    kept = "submissions keeps smtpd_milters of submission/inet, which offers no logins any more: inet:a:1"
+    assert kept in told
     main, options, _ = after(one, mua_sender_restrictions=[], submissions_options={"smtpd_milters": None})
     assert (main["mua_sender_restrictions"], main[AUTH], "smtpd_milters" in options) == ("", "yes", False)
+
+
+def test_a_class_that_was_taken_over_stays_with_the_list_that_names_it() -> None:
+    main = f"{CLASS}lan = permit_sasl_authenticated\n"
+    limited = submission(f"lan={BINDS}", "smtpd_sender_restrictions=lan")
+    one = Host(host(limited, main=main))
+    one.deploy()
+    edited(one, MASTER_CF, (limited, ""))
+    kept, options, _ = after(one)
+    assert (kept["mua_sender_restrictions"], options["lan"], AUTH in kept) == ("lan", BINDS, False)
+
+
+def test_what_was_taken_over_from_port_25_follows_its_name() -> None:
+    look = host(main=f"{YES}\n{DOVECOT}smtpd_sender_restrictions = {BINDS}\n")
+    one = Host(look)
+    one.deploy()
+    stock_smtp = "smtp      inet  n       -       y       -       -       smtpd"
+    edited(one, MASTER_CF, (stock_smtp, stock_smtp.replace("smtp      inet", "smtpd     pass")))
+    edited(one, MAIN_CF, (f"smtpd_sender_restrictions = {BINDS}", "smtpd_sender_restrictions ="))
+    main, _, _ = after(one)
+    assert main["mua_sender_restrictions"] == ""
+
+
+def test_an_owners_service_keeps_what_it_took_over_when_logins_are_switched_on() -> None:
+    one = Host(host(LIMITED, service("smtps", "syslog_name=x")))
+    one.deploy()
+    one.edit(MAIN_CF, one.content(MAIN_CF) + f"{YES}\n")
+    one.deploy()
+    assert defined_parameters(one.content(MAIN_CF))["mua_sender_restrictions"] == BINDS
 
 
 def test_what_was_taken_over_follows_the_other_service() -> None:
@@ -575,6 +669,28 @@ def test_a_service_that_was_set_up_since_keeps_the_logins_of_main_cf() -> None:
     assert one.content(MASTER_CF) == content
 
 
+@pytest.mark.parametrize("later", [submission("smtpd_milters=inet:a:1"), ""])
+def test_a_service_that_was_set_up_since_keeps_its_logins(later: str) -> None:
+    one = Host(host())
+    one.deploy()
+    one.edit(MASTER_CF, one.content(MASTER_CF) + service("2525") + later)
+    data = {} if later else {"smtp_auth_on_port_25": False}
+    one.deploy(**data)
+    assert not one.deploy(**data).files
+    [since] = [s for s in services(one.content(MASTER_CF)) if s.name == "2525"]
+    assert since.effective_options == {AUTH: "yes"}
+    one.remove()
+    assert "2525 inet n - y - - smtpd" in one.content(MASTER_CF)
+
+
+def test_a_service_that_was_set_up_since_is_a_model() -> None:
+    one = Host(host())
+    one.deploy()
+    one.edit(MASTER_CF, one.content(MASTER_CF) + service("submission", f"smtpd_sender_restrictions={BINDS}"))
+    main, _, _ = after(one)
+    assert main["mua_sender_restrictions"] == BINDS
+
+
 def test_logins_on_port_25_that_are_switched_off_again_are_named() -> None:
     one = Host(host())
     one.deploy()
@@ -587,8 +703,7 @@ def test_logins_on_port_25_that_are_switched_off_again_are_named() -> None:
 
 def test_logins_on_port_25_that_reject_others_are_named() -> None:
     look = host(main=f"smtpd_sender_restrictions = {BINDS}\n")
-    text = "with logins, smtp rejects senders of users from anybody else (smtpd_sender_restrictions)"
-    assert text in notes(planned(look, smtp_auth_on_port_25=True))
+    assert f"{REJECTS} (smtpd_sender_restrictions)" in notes(planned(look, smtp_auth_on_port_25=True))
 
 
 # -- further hosts ------------------------------------------------------------------------------------
@@ -613,7 +728,10 @@ def test_an_existing_service_without_logins_is_limited_less(options: tuple[str, 
     policy = "smtpd_end_of_data_restrictions=check_policy_service unix:private/policy"
     look = host(submission("smtpd_milters=inet:a:1", policy), service("smtps", *options))
     [refused] = planned(look).refusals
-    assert f"smtps on port 465 has {name} = , but submission/inet, where users log in so far, has " in refused
+    assert (
+        f"smtps on port 465 has {name} = empty, but submission/inet, where users log in so far, has "
+        in refused
+    )
     assert f"set {name} in submissions_options" in refused
     assert planned(look, submissions_options={name: ""}).refusals == ()
 

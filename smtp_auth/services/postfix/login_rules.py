@@ -5,9 +5,22 @@ from dataclasses import dataclass
 
 from smtp_auth.facts.look import Look
 from smtp_auth.postfix.lists import elements, expanded
-from smtp_auth.postfix.master_cf import Service, is_on_loopback, is_smtpd_of_port_25, is_submissions, services
+from smtp_auth.postfix.master_cf import (
+    PORT_25_NAMES,
+    PORT_587_NAMES,
+    Service,
+    is_on_loopback,
+    is_smtpd_of_port_25,
+    is_submissions,
+    services,
+)
 from smtp_auth.postfix.parameters import came_with, is_no, is_yes
-from smtp_auth.postfix.restriction_lists import LISTS_OF_A_MESSAGE, Restriction, for_logins
+from smtp_auth.postfix.restriction_lists import (
+    LISTS_OF_A_MESSAGE,
+    Restriction,
+    depends_on_login,
+    for_logins,
+)
 from smtp_auth.services.postfix.guide_options import EARLY_LISTS, GUIDE_OPTIONS
 
 AUTH = "smtpd_sasl_auth_enable"
@@ -35,12 +48,12 @@ LIMITS = (
     "smtpd_tls_req_ccert",
 )
 
-_PORT_587_NAMES = ("submission", "587")
-
-# A service on another port needs its own: names in the log, the backend of SASL, a proxy's header.
+# A service on another port needs its own: names, the backend of SASL, a proxy's header.
 _ONLY_ITS_OWN = {
     *GUIDE_OPTIONS,
     "cyrus_sasl_config_path",
+    "myhostname",
+    "smtpd_banner",
     "smtpd_delay_reject",
     "smtpd_enforce_tls",
     "smtpd_sasl_path",
@@ -82,8 +95,22 @@ class LoginRules:
 
 
 def offers_logins(look: Look, service: Service) -> bool:
-    """Whether an smtpd service offers logins."""
-    return service.command == "smtpd" and is_yes(look.value(service, AUTH))
+    """Whether an smtpd service offers logins. + look: the host without what we have written"""
+    if service.command != "smtpd":
+        return False
+    if is_yes(look.value(service, AUTH)) or AUTH in service.effective_options:
+        return is_yes(look.value(service, AUTH))
+    option = look.ours.get(f"{service.label}/{AUTH}")
+    if option is not None or is_smtpd_of_port_25(service) or is_submissions(service):
+        return is_yes(option or "no")
+    # It was set up after we had switched logins on in main.cf: earlier ones have an option of ours.
+    return is_yes(look.ours.get(AUTH) or "no") and treats_logins_otherwise(look, service)
+
+
+def treats_logins_otherwise(look: Look, service: Service) -> bool:
+    """Whether a client may be able to do more or less on a service if it logs in."""
+    definitions = look.definitions_of(service)
+    return any(depends_on_login(look.effective(service, name), definitions) for name in LISTS_OF_A_MESSAGE)
 
 
 def models_of(look: Look, service: Service | None) -> list[LoginRules]:
@@ -91,24 +118,28 @@ def models_of(look: Look, service: Service | None) -> list[LoginRules]:
 
     These are those of the service itself, if it offers logins already; else of the services of port 587 that
     offer logins; else of those of port 25. What we have taken over stays after its service is gone. Empty if
-    no service offers logins.
+    there is none of these.
 
     + look: the host without what we have written
     + service: the one on port 465; `None` if it is new
     """
-    if service and service.label not in look.own_services and offers_logins(look, service):
+    if service and _has_its_own(look, service):
         return [rules_of(look, service)]
     offering = [one for one in _offering(look) if not is_on_loopback(one)]
-    found = [one for one in offering if one.type == "inet" and one.port in _PORT_587_NAMES]
+    on_587 = [one for one in offering if one.type == "inet" and one.port in PORT_587_NAMES]
     on_25 = [one for one in offering if is_smtpd_of_port_25(one)]
-    taken = {label: ours for label, ours in look.taken_over.items() if label != "main.cf"}
-    if not found and taken and not any(one.label in taken for one in on_25):
-        return [_taken_over(look, label, ours) for label, ours in taken.items()]
-    return [rules_of(look, one) for one in found or on_25]
+    if on_587:
+        return [rules_of(look, one) for one in on_587]
+    gone = [
+        _taken_over(look, label, ours)
+        for label, ours in look.taken_over.items()
+        if label != "main.cf" and not (on_25 and _is_of_port_25(label))
+    ]
+    return [one for one in gone if one.limiting or one.options] or [rules_of(look, one) for one in on_25]
 
 
 def other_rules(look: Look, models: Iterable[LoginRules]) -> list[LoginRules]:
-    """The rules for logins of the services that are on neither port 465 nor the models.
+    """The rules for logins of the other services on which a login can send: not on port 465, and no models.
 
     + look: the host without what we have written
     + models: from `models_of`
@@ -183,6 +214,18 @@ def is_its_own(name: str) -> bool:
     return name in _ONLY_ITS_OWN or name.startswith(("smtpd_tls_", "tls_", "tlsproxy_"))
 
 
+def _has_its_own(look: Look, service: Service) -> bool:
+    """Whether a service on port 465 is the owner's, and offers logins by rules of its own."""
+    taken = [name for ours in look.taken_over.values() for name in ours]
+    is_limited_by_us = any(name.startswith(f"{service.label}/") for name in taken)
+    return service.label not in look.own_services and offers_logins(look, service) and not is_limited_by_us
+
+
+def _is_of_port_25(label: str) -> bool:
+    name, _, kind = label.rpartition("/")
+    return kind == "pass" or name.rpartition(":")[2] in PORT_25_NAMES
+
+
 def _offering(look: Look) -> list[Service]:
     return [one for one in services(look.master_cf.content or "") if offers_logins(look, one)]
 
@@ -190,7 +233,7 @@ def _offering(look: Look) -> list[Service]:
 def _taken_over(look: Look, label: str, ours: Mapping[str, str]) -> LoginRules:
     """The rules of a service that offers no logins any more, as we have them on port 465."""
     options = {name.rpartition("/")[2]: value for name, value in ours.items() if "/" in name}
-    known = {**look.definitions, **ours}
+    known = {**look.definitions, **ours, **options}
     lists = {name: for_logins(options.get(name, ""), known) for name in LISTS_OF_A_MESSAGE}
     texts = {name: expanded(options.get(name, ""), ours) for name in LISTS_OF_A_MESSAGE}
     others = {name: value for name, value in options.items() if not is_its_own(name)}

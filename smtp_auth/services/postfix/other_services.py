@@ -8,9 +8,8 @@ from smtp_auth.postfix.lists import expanded
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import Service, is_on_loopback, is_smtpd_of_port_25, is_submissions, services
 from smtp_auth.postfix.parameters import is_no
-from smtp_auth.postfix.restriction_lists import LISTS_OF_A_MESSAGE, depends_on_login
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT
-from smtp_auth.services.postfix.login_rules import AUTH, offers_logins
+from smtp_auth.services.postfix.login_rules import AUTH, offers_logins, treats_logins_otherwise
 from smtp_auth.services.postfix.logins import Switch, is_offered_after
 from smtp_auth.settings import Settings
 
@@ -133,10 +132,8 @@ def _kept_by(look: Look, service: Service, switch: Switch) -> Iterator[Kept]:
 
 def _would_differ(look: Look, service: Service) -> bool:
     """Whether a client could do more or less with logins on a service, or send a password without TLS."""
-    definitions = look.definitions_of(service)
-    return is_no(look.value(service, AUTH_ONLY) if AUTH_ONLY in service.effective_options else "") or any(
-        depends_on_login(look.effective(service, name), definitions) for name in LISTS_OF_A_MESSAGE
-    )
+    is_clear = AUTH_ONLY in service.effective_options and is_no(look.value(service, AUTH_ONLY))
+    return is_clear or treats_logins_otherwise(look, service)
 
 
 def _is_set_up(look: Look, backend: str) -> bool:

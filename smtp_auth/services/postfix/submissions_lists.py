@@ -37,6 +37,7 @@ class Origin(Enum):
     MAIN_CF = "the owner's in main.cf"
     BINDING = "what binds logins in main.cf"
     MODEL = "the model's"
+    GATE = "the guide's or the model's, and it rejects clients without a login"
     GUIDE = "the guide's"
 
 
@@ -75,12 +76,14 @@ def choice_of(
     if key and asked is not None:
         return _by_name(look, key, ", ".join(asked), Origin.DATA)
     is_new = not service or service.label in look.own_services
-    if is_new and key in look.edited:
+    place = _owners_place(look, service, name) if service and not is_new else None
+    if place == Origin.SERVICE:
+        return ListChoice(place)
+    if key in look.edited:
         return ListChoice(Origin.MAIN_CF, f"${key}")
     if service and not is_new:
-        place = _owners_place(look, service, name)
         # Without logins so far, what it takes from main.cf was not meant for them.
-        if place == Origin.SERVICE or (place and (model is None or model.service == service)):
+        if place and (model is None or model.service == service):
             return ListChoice(place)
         if model and model.service == service and model.lists[name]:
             return ListChoice(Origin.SERVICE if name in service.effective_options else Origin.MAIN_CF)
@@ -105,8 +108,8 @@ def gated(
         return None
     key = LISTS[name]
     if not key or choice.mua is None:
-        return ListChoice(choice.origin, gate)
-    return _by_name(look, key, gate, choice.origin)
+        return ListChoice(Origin.GATE, gate)
+    return _by_name(look, key, gate, Origin.GATE)
 
 
 def unless_written(choice: ListChoice, written: str | None) -> ListChoice:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look
 from smtp_auth.plan.draft import Draft
+from smtp_auth.postfix.lists import expanded
 from smtp_auth.postfix.restriction_lists import lets_only_certain_logins_send
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT, LISTS
 from smtp_auth.services.postfix.login_rules import LoginRules, models_of, other_rules
@@ -25,19 +26,20 @@ def tell_of_the_model(draft: Draft, one: ServiceOptions) -> None:
     for name in one.lists_from(Origin.BINDING):
         draft.note(f"{one.name} takes over what binds logins in main.cf ({name}): {one.value(name)}")
         _remember(draft, one, name, "main.cf")
-    model = one.model
-    models = [model] if model else []
-    if model and model.service != one.service:
-        verb = "takes over" if model.service else "keeps"
+    model = one.model if one.model and one.model.service != one.service else None
+    if model:
         taken = {**{name: one.value(name) for name in one.lists_from(Origin.MODEL)}, **one.taken}
+        verb, gone = ("takes over", "") if model.service else ("keeps", ", which offers no logins any more")
         for name, value in taken.items():
-            draft.note(f"{one.name} {verb} {name} of {model.label}: {value or 'empty'}")
+            draft.note(f"{one.name} {verb} {name} of {model.label}{gone}: {value or 'empty'}")
             _remember(draft, one, name, model.label)
-    for other in [*models, *other_rules(draft.owners, models)]:
+        for name in one.lists_from(Origin.GATE):
+            _remember(draft, one, name, model.label)
+    for other in [*([model] if model else []), *other_rules(draft.owners, [one.model] if one.model else [])]:
         its_own = other.own if other is model else {}
         for name, value in {**other.limiting, **its_own}.items():
-            if not _has(one, other, name, value):
-                draft.note(f"{one.name} does not have {name} of {other.label}: {value or 'empty'}")
+            if value and not _has(one, other, name, value):
+                draft.note(f"{one.name} does not have {name} of {other.label}: {value}")
 
 
 def _remember(draft: Draft, one: ServiceOptions, name: str, source: str) -> None:
@@ -53,7 +55,7 @@ def _has(one: ServiceOptions, other: LoginRules, name: str, value: str) -> bool:
     if name in other.lists:
         return one.limits[name] == other.lists[name]
     if name in one.effective:
-        return one.value(name) == value
+        return one.value(name) == expanded(value, one.definitions)
     return name in _OF_EVERY_SERVICE or ASKS_DOVECOT.get(name) == value
 
 
@@ -88,10 +90,12 @@ def list_obstacles(settings: Settings, look: Look, one: ServiceOptions) -> Itera
         is_owners = name in own and name not in one.options
         if is_owners and not is_given(settings, name) and model and not _has(one, model, name, value):
             yield (
-                f"{one.name} on port 465 has {name} = {one.value(name)}, but {model.label}, where users log "
-                f"in so far, has {value or 'it empty'}: set {_key_of(name)} to what must hold on port 465"
+                f"{one.name} on port 465 has {name} = {one.value(name) or 'empty'}, but {model.label}, where "
+                f"users log in so far, has {value or 'it empty'}: set {_key_of(name)} to what must hold on "
+                "port 465"
             )
-    for name in one.lists_from(Origin.GUIDE) if one.model is None else ():
+    open_lists = [*one.lists_from(Origin.GUIDE), *one.lists_from(Origin.BINDING)]
+    for name in open_lists if one.model is None else ():
         # Either list may say who relays.
         relaying = "smtpd_relay_restrictions" if name == "smtpd_recipient_restrictions" else name
         is_open = not (is_given(settings, name) or is_given(settings, relaying))
