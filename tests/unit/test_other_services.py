@@ -206,6 +206,16 @@ def test_a_macro_of_the_other_service_is_taken_over_in_words() -> None:
     assert "our_senders" not in options["submissions/inet"]
 
 
+@pytest.mark.parametrize("senders", [BINDS, "permit"])
+def test_a_list_of_the_hosts_that_is_not_used_is_named(senders: str) -> None:
+    other = submission(f"smtpd_sender_restrictions={senders}")
+    look = host(other, main="mua_sender_restrictions = reject_non_fqdn_sender\n")
+    text = "submissions does not use mua_sender_restrictions of main.cf: reject_non_fqdn_sender"
+    assert text in notes(planned(look))
+    assert text not in notes(planned(look, mua_sender_restrictions=[]))
+    assert text not in notes(planned(host(main="mua_sender_restrictions = reject_non_fqdn_sender\n")))
+
+
 def test_a_list_that_the_host_defines_in_another_way_is_taken_over_in_words() -> None:
     other = submission(f"smtpd_sender_restrictions={BINDS}")
     main, options = deployed(host(other, main="mua_sender_restrictions =\n"))

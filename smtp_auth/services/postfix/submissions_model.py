@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look
 from smtp_auth.plan.draft import Draft
-from smtp_auth.postfix.lists import expanded
+from smtp_auth.postfix.lists import expanded, refers
 from smtp_auth.postfix.restriction_lists import lets_only_certain_logins_send
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT, LISTS
 from smtp_auth.services.postfix.login_rules import LoginRules, models_of, other_rules
@@ -35,6 +35,10 @@ def tell_of_the_model(draft: Draft, one: ServiceOptions) -> None:
             _remember(draft, one, name, model.label)
         for name in one.lists_from(Origin.GATE):
             _remember(draft, one, name, model.label)
+    for name in (*one.lists_from(Origin.MODEL), *one.lists_from(Origin.GUIDE)):
+        key = LISTS[name] or ""
+        if draft.owners.defined.get(key) and not refers(one.effective[name], key):
+            draft.note(f"{one.name} does not use {key} of main.cf: {draft.owners.defined[key]}")
     for other in [*([model] if model else []), *other_rules(draft.owners, [one.model] if one.model else [])]:
         its_own = other.own if other is model else {}
         for name, value in {**other.limiting, **its_own}.items():
