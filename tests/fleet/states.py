@@ -280,7 +280,8 @@ def _data(value: Any, host: LabHost) -> Any:
     return value
 
 
-def _prepare(host: LabHost, how: str | Callable[[LabHost], None]) -> None:
+def prepare(host: LabHost, how: str | Callable[[LabHost], None]) -> None:
+    """Put a host into a state. + how: shell commands, or what makes it"""
     if callable(how):
         how(host)
     else:
@@ -292,7 +293,7 @@ def _made(states: Mapping[LabHost, State]) -> Iterator[None]:
     hosts = list(states)
     side_by_side(LabHost.reset, hosts)
     try:
-        side_by_side(lambda host: _prepare(host, states[host].prepare), hosts)
+        side_by_side(lambda host: prepare(host, states[host].prepare), hosts)
         yield
     finally:
         side_by_side(lambda host: host.run(states[host].undo), hosts)

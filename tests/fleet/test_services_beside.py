@@ -5,7 +5,9 @@ The numbers are kinds of states. Of each kind, those that are "near" are what ot
 
 import pytest
 
+from lab.host import LabHost
 from lab.lab import Lab
+from tests.fleet.deploying import deploy, side_by_side, succeed
 from tests.fleet.states import (
     ADDED_PASSWORD,
     LOGIN_ONLY,
@@ -25,6 +27,7 @@ from tests.fleet.states import (
     main_cf,
     no_login_in_clear,
     on_service,
+    prepare,
     reads,
     rounds,
     sends,
@@ -499,3 +502,20 @@ STATES = {
 @pytest.mark.parametrize("names", rounds(STATES), ids=" / ".join)
 def test_a_host_with_services_beside_port_465(lab: Lab, names: tuple[str, ...]) -> None:
     try_states(lab, [STATES[name] for name in names])
+
+
+def test_what_port_465_has_taken_over_outlives_the_other_service(lab: Lab, stock: list[LabHost]) -> None:
+    binds = _submission("smtpd_sender_restrictions=reject_sender_login_mismatch")
+    side_by_side(lambda host: prepare(host, commands(OWN_SENDERS, binds, RELOAD)), stock)
+    succeed(deploy(stock))
+    side_by_side(lambda host: host.run("postconf -MX submission/inet"), stock)
+    retired = succeed(deploy(stock))
+    for host in stock:
+        kept = "submissions keeps smtpd_sender_restrictions of submission/inet"
+        assert any(kept in line for line in retired.lines_of(host)), retired.output
+        REFUSES_A_FOREIGN_SENDER(host, lab)
+    side_by_side(lambda host: host.run("postconf -F submissions/inet/process_limit=20"), stock)
+    succeed(deploy(stock))
+    for host in stock:
+        REFUSES_A_FOREIGN_SENDER(host, lab)
+        logs_in(host, lab)
