@@ -509,10 +509,11 @@ def test_what_port_465_has_taken_over_outlives_the_other_service(lab: Lab, stock
     side_by_side(lambda host: prepare(host, commands(OWN_SENDERS, binds, RELOAD)), stock)
     succeed(deploy(stock))
     side_by_side(lambda host: host.run("postconf -MX submission/inet"), stock)
-    retired = succeed(deploy(stock))
+    preview = deploy(stock, "--dry", "--diff")
+    succeed(deploy(stock))
     for host in stock:
         kept = "submissions keeps smtpd_sender_restrictions of submission/inet"
-        assert any(kept in line for line in retired.lines_of(host)), retired.output
+        assert any(kept in line for line in preview.lines_of(host)), preview.output
         REFUSES_A_FOREIGN_SENDER(host, lab)
     side_by_side(lambda host: host.run("postconf -F submissions/inet/process_limit=20"), stock)
     succeed(deploy(stock))
