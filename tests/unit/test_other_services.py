@@ -70,7 +70,8 @@ def deployed(look: Look, **data: Any) -> tuple[dict[str, str], dict[str, dict[st
     """The parameters of main.cf, and the options of each service. A second deploy changes nothing."""
     one = Host(look)
     assert one.deploy(**data).refusals == ()
-    assert not one.deploy(**data).files
+    again = one.deploy(**data)
+    assert (again.files, again.refusals) == ((), ())
     found = services(one.content(MASTER_CF))
     return defined_parameters(one.content(MAIN_CF)), {s.label: s.effective_options for s in found}
 
@@ -310,6 +311,12 @@ def test_services_of_port_587_that_differ() -> None:
     assert planned(same).refusals == ()
 
 
+def test_an_existing_service_without_logins_is_not_its_own_model_later() -> None:
+    lists = "smtpd_recipient_restrictions = reject_unknown_sender_domain, reject_unauth_destination\n"
+    _, options = deployed(host(service("smtps", "smtpd_tls_wrappermode=yes"), main=lists))
+    assert options["smtps/inet"]["smtpd_recipient_restrictions"] == "permit_sasl_authenticated,reject"
+
+
 def test_an_existing_service_without_logins_has_another_list() -> None:
     look = host(
         submission(f"smtpd_sender_restrictions={BINDS}"),
@@ -522,7 +529,8 @@ def edited(one: Host, file: ManagedFile, *edits: tuple[str, str]) -> None:
 def after(one: Host, **data: Any) -> tuple[dict[str, str], dict[str, str], list[str]]:
     """After one more deploy: the parameters of main.cf, the options of the service on port 465, the notes."""
     told = notes(one.deploy(**data))
-    assert not one.deploy(**data).files
+    again = one.deploy(**data)
+    assert (again.files, again.refusals) == ((), ())
     [service] = [s for s in services(one.content(MASTER_CF)) if s.name == "submissions"]
     return defined_parameters(one.content(MAIN_CF)), service.effective_options, told
 

@@ -100,9 +100,11 @@ def offers_logins(look: Look, service: Service) -> bool:
         return False
     if is_yes(look.value(service, AUTH)) or AUTH in service.effective_options:
         return is_yes(look.value(service, AUTH))
+    if is_smtpd_of_port_25(service) or is_submissions(service):
+        return False
     option = look.ours.get(f"{service.label}/{AUTH}")
-    if option is not None or is_smtpd_of_port_25(service) or is_submissions(service):
-        return is_yes(option or "no")
+    if option is not None:
+        return is_yes(option)
     # It was set up after we had switched logins on in main.cf: earlier ones have an option of ours.
     return is_yes(look.ours.get(AUTH) or "no") and treats_logins_otherwise(look, service)
 
