@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from smtp_auth.facts.look import Look
 from smtp_auth.postfix.master_cf import Service, port_25_services
 from smtp_auth.postfix.parameters import is_yes
-from smtp_auth.postfix.restriction_lists import LISTS_OF_A_MESSAGE, rejects_strangers_with_sasl
+from smtp_auth.postfix.restriction_lists import LISTS_OF_A_MESSAGE, Restriction, rejects_strangers_with_sasl
 from smtp_auth.services.postfix.login_rules import AUTH, missing_limits, offers_logins
-from smtp_auth.services.postfix.submissions_options import options_of_services
+from smtp_auth.services.postfix.submissions_options import (
+    ServiceOptions,
+    lists_that_refuse_logins,
+    options_of_services,
+)
 from smtp_auth.settings import Settings
 
 
@@ -50,7 +54,7 @@ def switch_of(settings: Settings, look: Look) -> Switch:
         Unlimited(service, tuple(missing), one.name)
         for service in beginning
         for one in on_465
-        if (missing := missing_limits(look, service, one.limits, one.limiting))
+        if (missing := missing_limits(look, service, _limits_of_some(one), one.limiting))
     )
     strangers = tuple((one, lists) for one in beginning if (lists := _lists_against_strangers(look, one)))
     return Switch(bool(asked) or not (unlimited or strangers), unlimited, strangers)
@@ -72,6 +76,12 @@ def is_offered_after(settings: Settings, look: Look, service: Service, switch: S
     if settings.smtp_auth_on_port_25 is False:
         return False
     return offers_logins(look, service) if AUTH in service.effective_options else switch.is_on
+
+
+def _limits_of_some(one: ServiceOptions) -> dict[str, tuple[Restriction, ...]]:
+    """What its lists do with logins, without lists that reject all of them: these refuse the host anyway."""
+    refusing = lists_that_refuse_logins(one)
+    return {name: found for name, found in one.limits.items() if name not in refusing}
 
 
 def lists_that_need_sasl(look: Look) -> list[tuple[Service, tuple[str, ...]]]:
