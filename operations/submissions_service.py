@@ -187,7 +187,7 @@ def _is_decided(settings: Settings) -> bool:
 
 def _option_obstacles(settings: Settings, look: Look) -> Iterator[str]:
     """Refuse options of `submissions_options` that Postfix would not read: most likely they are misspelt."""
-    defined = defined_parameters(look.main_cf.content or "")
+    defined = look.defined
     present = {name for service in look.submissions_services for name in service.effective_options}
     for name, value in settings.submissions_options.items():
         if name in look.parameters or name in defined or _is_of_a_later_release(name, look):

@@ -197,12 +197,12 @@ class Look:
         """The services on port 465 in master.cf. Raises a `ValueError` that quotes a broken line."""
         return submissions_services(self.master_cf.content or "")
 
-    @property
+    @cached_property
     def defined(self) -> dict[str, str]:
         """The parameters that main.cf defines, name to value as it is written."""
         return defined_parameters(self.main_cf.content or "")
 
-    @property
+    @cached_property
     def definitions(self) -> dict[str, str]:
         """What a `$name` in a value of Postfix's stands for, as far as the look tells."""
         return {**self.parameters, **self.defined}

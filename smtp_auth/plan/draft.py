@@ -194,7 +194,7 @@ class Draft:
         """Whether a parameter of ours has this value without us, too: then its earlier lines are restored."""
         if value is None or name not in self.ledger.ours(MAIN_CF.key):
             return False
-        defined = defined_parameters(self.owners.main_cf.content or "")
+        defined = self.owners.defined
         return same_value(self.owners.parameters.get(name, defined.get(name)), value)
 
     def set_options(

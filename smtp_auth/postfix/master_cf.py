@@ -101,6 +101,20 @@ def is_smtpd_of_port_25(service: Service) -> bool:
     return service.command == "smtpd" and listens
 
 
+def port_of(label: str) -> tuple[str, str]:
+    """The port and the type of a service; all names of a port give the same result.
+
+    The type `pass` is for port 25.
+
+    + label: its name for postconf(1), such as `submission/inet`
+    """
+    name, _, kind = label.partition("/")
+    if kind == "pass":
+        return PORT_NAMES["smtp"], "inet"
+    port = name.rpartition(":")[2]
+    return PORT_NAMES.get(port, port), kind
+
+
 def is_on_loopback(service: Service) -> bool:
     """Whether a service is bound to an address of the host itself."""
     return service.name.rpartition(":")[0] in LOOPBACK

@@ -72,6 +72,14 @@ _REJECTS_STRANGERS_WITH_SASL = {
     "reject_unauthenticated_sender_login_mismatch",
 }
 
+# A policy service is told the login.
+_DEPENDS_ON_LOGIN = {
+    *_NEEDS_LOGIN,
+    *_BINDS_LOGINS,
+    *_REJECTS_STRANGERS_WITH_SASL,
+    "check_policy_service",
+}
+
 # These reject a login for a sender that nobody owns.
 _REJECTS_WITHOUT_OWNER = {
     "reject_authenticated_sender_login_mismatch",
@@ -109,10 +117,14 @@ class Restriction:
         return " ".join((*warning, self.written or self.name, *self.arguments))
 
     @property
+    def is_known(self) -> bool:
+        """Whether it is one of Postfix's own."""
+        return _is_known(self.name)
+
+    @property
     def only_rejects(self) -> bool:
         """Whether it permits nobody."""
-        is_known = self.name in RESTRICTIONS or self.name in FORMER_RESTRICTIONS
-        return is_known and (self.name.startswith("reject") or self.name in _PERMIT_NOBODY)
+        return self.is_known and (self.name.startswith("reject") or self.name in _PERMIT_NOBODY)
 
     @property
     def only_permits(self) -> bool:
@@ -205,9 +217,7 @@ def for_logins(
         found.append(replace(one, name=_REJECTS_SENDERS.get(one.name, one.name), written=one.name))
         if one.rejects_all:
             break
-    while found and found[-1].only_permits:
-        found.pop()
-    return tuple(found)
+    return _without_last_permits(found)
 
 
 def binding(restrictions: tuple[Restriction, ...]) -> tuple[Restriction, ...]:
@@ -218,9 +228,7 @@ def binding(restrictions: tuple[Restriction, ...]) -> tuple[Restriction, ...]:
     + restrictions: from `for_logins`
     """
     found = [one for one in restrictions if one.name in _BINDS_LOGINS or one.only_permits]
-    while found and found[-1].only_permits:
-        found.pop()
-    return tuple(found)
+    return _without_last_permits(found)
 
 
 def rejects_strangers_with_sasl(value: str, definitions: Mapping[str, str]) -> bool:
@@ -240,11 +248,19 @@ def depends_on_login(value: str, definitions: Mapping[str, str]) -> bool:
     The arguments are those of `restrictions_in`.
     """
     return any(
-        one.name in (*_PERMIT_LOGINS - {"permit"}, *_BINDS_LOGINS, *_REJECTS_STRANGERS_WITH_SASL)
-        or one.name == "check_policy_service"
-        or not (one.name in RESTRICTIONS or one.name in FORMER_RESTRICTIONS)
-        for one in restrictions_in(value, definitions)
+        one.name in _DEPENDS_ON_LOGIN or not one.is_known for one in restrictions_in(value, definitions)
     )
+
+
+def _is_known(name: str) -> bool:
+    return name in RESTRICTIONS or name in FORMER_RESTRICTIONS
+
+
+def _without_last_permits(found: list[Restriction]) -> tuple[Restriction, ...]:
+    """The restrictions without those at the end that only permit: the end of a list does so, too."""
+    while found and found[-1].only_permits:
+        found.pop()
+    return tuple(found)
 
 
 def _read(
@@ -261,7 +277,7 @@ def _read(
         if name == "warn_if_reject":
             warns_next = True
             continue
-        if name in RESTRICTIONS or name in FORMER_RESTRICTIONS:
+        if _is_known(name):
             arguments = [next(words, "") for _ in range(max(RESTRICTIONS.get(name, (0,))))]
             yield Restriction(name, tuple(arguments), warns_next)
         elif word in classes and word in definitions:

@@ -12,7 +12,7 @@ from smtp_auth.facts.look import MAIN_CF, MASTER_CF, ManagedFile
 from smtp_auth.plan.service import Definitions
 from smtp_auth.postfix.lists import refers
 from smtp_auth.postfix.main_cf import defined_parameters, definition_lines, give_back, without_earlier
-from smtp_auth.postfix.master_cf import PORT_NAMES, remove_service, services, set_options
+from smtp_auth.postfix.master_cf import port_of, remove_service, services, set_options
 from smtp_auth.postfix.parameters import came_with
 
 
@@ -83,7 +83,9 @@ class PostfixDefinitions(Definitions):
             found = [
                 other
                 for other in labels
-                if other != label and _port(other) == _port(label) and _is_same(its, present, label, other)
+                if other != label
+                and port_of(other) == port_of(label)
+                and _is_same(its, present, label, other)
             ]
             if len(found) == 1:
                 names |= {name: found[0] + name[len(label) :] for name in its}
@@ -101,15 +103,3 @@ def _split(name: str) -> tuple[str, str, str]:
     service, _, rest = name.partition("/")
     kind, slash, option = rest.partition("/")
     return f"{service}/{kind}", slash, option
-
-
-def _port(label: str) -> tuple[str, str]:
-    """The port and the type of a service, by its label; all names of a port give the same result.
-
-    The type `pass` is for port 25.
-    """
-    name, _, kind = label.partition("/")
-    if kind == "pass":
-        return PORT_NAMES["smtp"], "inet"
-    port = name.rpartition(":")[2]
-    return PORT_NAMES.get(port, port), kind

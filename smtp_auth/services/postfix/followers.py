@@ -7,6 +7,7 @@ from smtp_auth.plan.draft import Draft
 from smtp_auth.postfix.lists import expanded, refers
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import services
+from smtp_auth.services.postfix.references import settings_in
 
 
 def follow(draft: Draft) -> None:
@@ -31,13 +32,9 @@ def _settings(
     draft: Draft, changed: set[str], ours: set[str]
 ) -> Iterator[tuple[str, str, Mapping[str, str]]]:
     """The owner's settings that are not edited: name, value, and the options that override main.cf."""
-    for name, value in defined_parameters(draft.main_cf).items():
-        if name not in changed:
-            yield name, value, {}
-    before = {one.label: one.effective_options for one in services(draft.look.master_cf.content or "")}
-    for service in services(draft.master_cf):
-        options = service.effective_options
-        for option, value in options.items():
-            name = f"{service.label}/{option}"
-            if name not in ours and before.get(service.label, {}).get(option) == value:
-                yield name, value, options
+    look = draft.look
+    before = settings_in(look.main_cf.content or "", look.master_cf.content or "")
+    options = {one.label: one.effective_options for one in services(draft.master_cf)}
+    for name, value in settings_in(draft.main_cf, draft.master_cf).items():
+        if name not in changed and name not in ours and before.get(name) == value:
+            yield name, value, options.get(name.rpartition("/")[0], {})

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from smtp_auth.facts.look import Look
 from smtp_auth.postfix.lists import elements, expanded
 from smtp_auth.postfix.master_cf import (
-    PORT_25_NAMES,
     PORT_587_NAMES,
     Service,
     is_on_loopback,
     is_smtpd_of_port_25,
     is_submissions,
+    port_of,
     services,
 )
 from smtp_auth.postfix.parameters import came_with, is_no, is_yes
@@ -133,15 +133,15 @@ def models_of(look: Look, service: Service | None) -> list[LoginRules]:
     if on_587:
         return [rules_of(look, one) for one in on_587]
     gone = [
-        _taken_over(look, label, ours)
+        _rules_taken_over(look, label, ours)
         for label, ours in look.taken_over.items()
-        if label != "main.cf" and not (on_25 and _is_of_port_25(label))
+        if label != "main.cf" and not (on_25 and port_of(label) == port_of("smtp/inet"))
     ]
     return [one for one in gone if one.limiting or one.options] or [rules_of(look, one) for one in on_25]
 
 
 def other_rules(look: Look, models: Iterable[LoginRules]) -> list[LoginRules]:
-    """The rules for logins of the other services on which a login can send: not on port 465, and no models.
+    """The rules of the services with logins that are neither on port 465 nor models.
 
     + look: the host without what we have written
     + models: from `models_of`
@@ -223,16 +223,11 @@ def _has_its_own(look: Look, service: Service) -> bool:
     return service.label not in look.own_services and offers_logins(look, service) and not is_limited_by_us
 
 
-def _is_of_port_25(label: str) -> bool:
-    name, _, kind = label.rpartition("/")
-    return kind == "pass" or name.rpartition(":")[2] in PORT_25_NAMES
-
-
 def _offering(look: Look) -> list[Service]:
     return [one for one in services(look.master_cf.content or "") if offers_logins(look, one)]
 
 
-def _taken_over(look: Look, label: str, ours: Mapping[str, str]) -> LoginRules:
+def _rules_taken_over(look: Look, label: str, ours: Mapping[str, str]) -> LoginRules:
     """The rules of a service that offers no logins any more, as we have them on port 465."""
     options = {name.rpartition("/")[2]: value for name, value in ours.items() if "/" in name}
     known = {**look.definitions, **ours, **options}

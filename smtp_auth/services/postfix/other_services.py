@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from smtp_auth.facts.look import Look
 from smtp_auth.postfix.lists import expanded
-from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import Service, is_on_loopback, is_smtpd_of_port_25, is_submissions, services
 from smtp_auth.postfix.parameters import is_no
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT
@@ -138,9 +137,7 @@ def _would_differ(look: Look, service: Service) -> bool:
 
 def _is_set_up(look: Look, backend: str) -> bool:
     """Whether somebody has chosen Cyrus SASL, which is also the default of Postfix."""
-    return backend.lower() == "cyrus" and (
-        look.has_cyrus or _TYPE in defined_parameters(look.main_cf.content or "")
-    )
+    return backend.lower() == "cyrus" and (look.has_cyrus or _TYPE in look.defined)
 
 
 def _sasl_kept(look: Look, service: Service) -> dict[str, str]:

@@ -24,7 +24,7 @@ def referred(
     + ledger: from `ledger_now`
     + first_seen: main.cf and master.cf as they were before us, by their keys
     """
-    earlier = _settings(first_seen.get(MAIN_CF.key, ""), first_seen.get(MASTER_CF.key, ""))
+    earlier = settings_in(first_seen.get(MAIN_CF.key, ""), first_seen.get(MASTER_CF.key, ""))
     settings = _of_the_owner(look, ledger)
     values = [value for name, value in settings.items() if earlier.get(name) != value]
     return {
@@ -40,7 +40,7 @@ def names_table(look: Look, ledger: Ledger) -> bool:
     return any(path in expanded(value, known) for value in _of_the_owner(look, ledger).values())
 
 
-def _settings(main_cf: str, master_cf: str) -> dict[str, str]:
+def settings_in(main_cf: str, master_cf: str) -> dict[str, str]:
     """The parameters and options of both files, name to value."""
     options = {
         f"{service.label}/{name}": value
@@ -53,6 +53,6 @@ def _settings(main_cf: str, master_cf: str) -> dict[str, str]:
 def _of_the_owner(look: Look, ledger: Ledger) -> dict[str, str]:
     """The settings of the owner, name to value."""
     ours = {*ledger.ours(MAIN_CF.key), *ledger.ours(MASTER_CF.key)}
-    found = _settings(look.main_cf.content or "", look.master_cf.content or "")
+    found = settings_in(look.main_cf.content or "", look.master_cf.content or "")
     # A service that is ours is deleted with the options that its owner has added.
     return {name: value for name, value in found.items() if not {name, name.rpartition("/")[0]} & ours}

@@ -7,7 +7,7 @@ from smtp_auth.plan.draft import Draft
 from smtp_auth.postfix.lists import expanded, refers
 from smtp_auth.postfix.restriction_lists import lets_only_certain_logins_send
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT, LISTS
-from smtp_auth.services.postfix.login_rules import LoginRules, models_of, other_rules
+from smtp_auth.services.postfix.login_rules import LoginRules, other_rules
 from smtp_auth.services.postfix.submissions_lists import Origin, asked_for
 from smtp_auth.services.postfix.submissions_options import ServiceOptions, lists_that_refuse_logins
 from smtp_auth.settings import Settings
@@ -78,7 +78,7 @@ def list_obstacles(settings: Settings, look: Look, one: ServiceOptions) -> Itera
             f"have logged in: set {_key_of(name)}, which replaces that list on port 465, or correct the "
             "list on the host"
         )
-    models = models_of(look, one.service)
+    models = one.models
     for other in models[1:]:
         names = dict.fromkeys((*models[0].limiting, *other.limiting))
         undecided = [name for name in names if not is_given(settings, name)]

@@ -65,7 +65,7 @@ class ServiceOptions:
     + choices: what becomes of each restriction list
     + taken: the options that it takes over from its model, name to value
     + limiting: those of the owner's service and of the model that may limit logins, except for lists
-    + model: the rules of its model; `None` if no service offers logins
+    + models: the rules that must hold for logins, from `models_of`; the first counts
     + mua: the mua_* parameters that have to be written for it, name to value
     + effective: name to value after the change, of its options, of `LISTS_OF_A_MESSAGE` and `INHERITED`
     + definitions: what a `$name` in these values stands for after the change
@@ -76,7 +76,7 @@ class ServiceOptions:
     choices: Mapping[str, ListChoice]
     taken: Mapping[str, str]
     limiting: Mapping[str, str]
-    model: LoginRules | None
+    models: tuple[LoginRules, ...]
     mua: Mapping[str, str]
     effective: Mapping[str, str]
     definitions: Mapping[str, str]
@@ -90,6 +90,11 @@ class ServiceOptions:
     def label(self) -> str:
         """What postconf(1) calls it."""
         return f"{self.name}/inet"
+
+    @property
+    def model(self) -> LoginRules | None:
+        """The rules of its model; `None` if it has none."""
+        return next(iter(self.models), None)
 
     @cached_property
     def limits(self) -> dict[str, tuple[Restriction, ...]]:
@@ -199,19 +204,20 @@ def _options_of(
     settings: Settings, look: Look, service: Service | None, written: Mapping[str, str]
 ) -> ServiceOptions:
     """The options of a service. + written: the mua_* parameters of another service on port 465"""
-    model = next(iter(models_of(look, service)), None)
+    models = tuple(models_of(look, service))
+    model = next(iter(models), None)
     choices = {
         name: unless_written(choice_of(settings, look, service, model, name), written.get(key or ""))
         for name, key in LISTS.items()
     }
-    one = _with_choices(settings, look, service, model, choices)
+    one = _with_choices(settings, look, service, models, choices)
     # On a service of theirs, owners may want to let others send, too.
     if is_login_only(one) or (service and service.label not in look.own_services):
         return one
     for name in _GATES:
         gate = gated(look, name, choices[name], one.effective[name], one.definitions)
         if gate:
-            return _with_choices(settings, look, service, model, {**choices, name: gate})
+            return _with_choices(settings, look, service, models, {**choices, name: gate})
     return one
 
 
@@ -219,9 +225,10 @@ def _with_choices(
     settings: Settings,
     look: Look,
     service: Service | None,
-    model: LoginRules | None,
+    models: tuple[LoginRules, ...],
     choices: Mapping[str, ListChoice],
 ) -> ServiceOptions:
+    model = next(iter(models), None)
     present = service.effective_options if service else {}
     options: dict[str, str | None] = {}
     for name, value in GUIDE_OPTIONS.items():
@@ -256,7 +263,7 @@ def _with_choices(
         options["smtpd_delay_reject"] = effective["smtpd_delay_reject"] = "yes"
     theirs = present if service and service.label not in look.own_services else {}
     limiting = {name: value for name, value in {**theirs, **taken}.items() if not is_its_own(name)}
-    return ServiceOptions(service, options, choices, taken, limiting, model, mua, effective, definitions)
+    return ServiceOptions(service, options, choices, taken, limiting, models, mua, effective, definitions)
 
 
 def _effective(look: Look, present: Mapping[str, str], options: Mapping[str, str | None]) -> dict[str, str]:
