@@ -43,8 +43,16 @@ _ANSWERS = (
     rf"postfix postfix/mailname string {PLACEHOLDER}\n"
 )
 
-# Timers that would start work at a random time, some with requests to package servers.
-_NO_TIMERS = ("apt-daily", "apt-daily-upgrade", "dpkg-db-backup", "e2scrub_all", "fstrim", "man-db")
+# Timers that would start work of their own in the middle of a test, some with requests to package servers.
+_NO_TIMERS = (
+    "apt-daily",
+    "apt-daily-upgrade",
+    "dpkg-db-backup",
+    "e2scrub_all",
+    "etckeeper",
+    "fstrim",
+    "man-db",
+)
 
 _RECIPE = (
     "--mode=root",
@@ -61,10 +69,7 @@ _RECIPE = (
     '--customize-hook=rm -rf "$1"/etc/.git "$1"/etc/.gitignore "$1"/etc/.etckeeper',
     # Every host gets keys of its own.
     '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*',
-    *(
-        f'--customize-hook=rm -f "$1"/etc/systemd/system/timers.target.wants/{name}.timer'
-        for name in _NO_TIMERS
-    ),
+    *(f'--customize-hook=rm -f "$1"/etc/systemd/system/*.wants/{name}.timer' for name in _NO_TIMERS),
 )
 
 _LOCK_WAIT = 900.0

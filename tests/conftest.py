@@ -33,7 +33,7 @@ SAMPLED = {
         5, "a dozen seconds each: deploys, undos and removals one after another"
     ),
     "tests/fleet/test_what_logins_may_do.py::test_a_login_may_do_what_it_could": Sampled(
-        10, "two drawn configurations each, on four hosts: six to nine seconds"
+        15, "two drawn configurations each, on four hosts: six to nine seconds"
     ),
 }
 
