@@ -15,6 +15,7 @@ from smtp_auth.services.postfix import POSTFIX
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT
 from smtp_auth.services.postfix.login_rules import AUTH, offers_logins
 from smtp_auth.services.postfix.logins import Switch, Unlimited, lists_that_need_sasl, switch_of
+from smtp_auth.services.postfix.mechanisms import FILTER, INSIDE_TLS, OPTIONS, mechanism_obstacles
 from smtp_auth.services.postfix.other_services import (
     AUTH_ONLY,
     Kept,
@@ -22,6 +23,7 @@ from smtp_auth.services.postfix.other_services import (
     services_that_move_to_dovecot,
     services_with_cyrus,
     services_without_tls,
+    with_logins_of_dovecot,
 )
 from smtp_auth.settings import Settings
 
@@ -121,7 +123,10 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
                 f"users from anybody, which it rejects now ({', '.join(lists)}): set smtp_auth_on_port_25 to "
                 "True, or replace reject_sender_login_mismatch and the like there by a table of senders"
             )
-    for one in switch_of(settings, look).unlimited if settings.smtp_auth_on_port_25 else ():
+    switch = switch_of(settings, look)
+    for service, options in with_logins_of_dovecot(settings, look, switch):
+        yield from mechanism_obstacles(look, service.name, options, service)
+    for one in switch.unlimited if settings.smtp_auth_on_port_25 else ():
         yield (
             f"smtp_auth_on_port_25 = True, but {_unlimited(one)}: give {one.service.name} the same, or "
             "set smtp_auth_on_port_25 to False"
@@ -129,7 +134,7 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
 
 
 def _parameters(_settings: Settings) -> tuple[str, ...]:
-    return ("cyrus_sasl_config_path", *ASKS_DOVECOT, AUTH, AUTH_ONLY)
+    return ("cyrus_sasl_config_path", *ASKS_DOVECOT, AUTH, AUTH_ONLY, FILTER, OPTIONS, INSIDE_TLS)
 
 
 STEP = Step(

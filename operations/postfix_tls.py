@@ -8,13 +8,14 @@ from pyinfra.api.command import PyinfraCommand
 from smtp_auth.facts.look import Look
 from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.step import Step
-from smtp_auth.postfix import tls_protocols
 from smtp_auth.postfix.master_cf import port_25_services
 from smtp_auth.postfix.parameters import is_yes
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.certbot import certificates
 from smtp_auth.services.postfix import POSTFIX, certificate_files
+from smtp_auth.services.postfix.certificate_pairs import keep_pairs
 from smtp_auth.services.postfix.reload import reload_if_older
+from smtp_auth.services.postfix.tls_in_use import MANDATORY_PROTOCOLS, mandatory_protocols
 from smtp_auth.settings import Settings
 
 
@@ -44,12 +45,13 @@ def edit(draft: Draft) -> None:
     settings, look = draft.settings, draft.look
     owners = draft.owners
     draft.set_parameters(_wanted(settings, owners))
+    keep_pairs(draft)
     _set_level_of_port_25(draft)
-    floor = settings.tls_minimum_version
-    if not tls_protocols.meets(owners.parameters["smtpd_tls_mandatory_protocols"], floor):
+    protocols = mandatory_protocols(settings, owners)
+    if protocols != owners.parameters[MANDATORY_PROTOCOLS]:
         draft.set_parameters(
-            {"smtpd_tls_mandatory_protocols": tls_protocols.at_least(floor, look.postfix_release)},
-            f"the oldest TLS version where TLS is mandatory is {floor}",
+            {MANDATORY_PROTOCOLS: protocols},
+            f"the oldest TLS version where TLS is mandatory is {settings.tls_minimum_version}",
         )
     others = {name: None for name in certificate_files.OTHERS if owners.parameters.get(name)}
     draft.set_parameters(others, "Postfix would serve this certificate instead")
@@ -63,7 +65,7 @@ def edit(draft: Draft) -> None:
 
 def _parameters(_settings: Settings) -> tuple[str, ...]:
     guides = ("smtpd_tls_key_file", "smtpd_tls_cert_file", "smtpd_tls_security_level", "smtpd_enforce_tls")
-    return (*guides, "smtpd_tls_mandatory_protocols", *certificate_files.OTHERS)
+    return (*guides, MANDATORY_PROTOCOLS, *certificate_files.OTHERS)
 
 
 def _obstacles(settings: Settings, look: Look) -> Iterator[str]:

@@ -11,13 +11,15 @@ from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.step import Step
 from smtp_auth.postfix.lists import elements
 from smtp_auth.postfix.main_cf import defined_parameters
-from smtp_auth.postfix.master_cf import LOOPBACK, Service, add_submissions_service, submissions_services
+from smtp_auth.postfix.master_cf import Service, add_submissions_service, submissions_services
 from smtp_auth.postfix.parameters import came_with, is_yes, nearest
 from smtp_auth.postfix.restriction_lists import LISTS_OF_A_MESSAGE
 from smtp_auth.runs.operation import take_part
-from smtp_auth.services.postfix import POSTFIX
+from smtp_auth.services.postfix import POSTFIX, addresses, tls_in_use
+from smtp_auth.services.postfix.broken_services import DISABLED, WITHOUT_LOGINS, hidden_logins
 from smtp_auth.services.postfix.guide_options import GUIDE_OPTIONS, LISTS, SAFE_RESTRICTIONS
 from smtp_auth.services.postfix.login_rules import LIMITS
+from smtp_auth.services.postfix.mechanisms import mechanism_obstacles
 from smtp_auth.services.postfix.submissions_lists import Origin
 from smtp_auth.services.postfix.submissions_model import (
     is_given,
@@ -36,6 +38,7 @@ from smtp_auth.services.postfix.submissions_options import (
     restrictions_needed,
     unknown_options,
 )
+from smtp_auth.services.postfix.tls_in_use import cipher_checks, versions_served
 from smtp_auth.settings import Settings
 
 
@@ -83,7 +86,9 @@ def edit(draft: Draft) -> None:
         draft.proof = draft.proof.with_certificate(settings.mail_hostname, "")
     draft.proof = replace(
         draft.proof,
-        logins=not look.parameters.get("smtpd_sasl_exceptions_networks"),
+        logins=not any(one.value(WITHOUT_LOGINS) for one in found),
+        versions=min((versions_served(settings, look, one) for one in found), key=len),
+        ciphers=tuple(cipher_checks(settings, look, found)),
         login_only=all(map(is_login_only, found)),
         proxied=any(one.value(_PROXY) for one in found),
         unprovable=tuple((POSTFIX.key, reason) for reason in _unprovable(found)),
@@ -148,7 +153,8 @@ def _parameters(settings: Settings) -> tuple[str, ...]:
         "smtpd_restriction_classes",
         "postscreen_upstream_proxy_protocol",
         "inet_interfaces",
-        "smtpd_sasl_exceptions_networks",
+        DISABLED,
+        *tls_in_use.PARAMETERS,
     )
 
 
@@ -161,6 +167,8 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
             )
     yield from _option_obstacles(settings, look)
     for one in options_of_services(settings, look):
+        yield from hidden_logins(look, one)
+        yield from mechanism_obstacles(look, f"{one.name} on port 465", one.effective, one.service)
         yield from list_obstacles(settings, look, one)
         if not is_login_only(one) and not _is_decided(settings):
             yield (
@@ -169,7 +177,6 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
                 "['permit_sasl_authenticated', 'reject']), which replaces that list, or correct a list in "
                 f"{look.master_cf.path}"
             )
-    yield from _reach_obstacles(look)
     # With the port held, a reload would make Postfix's master exit. Postfix itself may hold it, for a service
     # that was deleted from master.cf since its last reload.
     if 465 in look.listening - look.postfix_listening:
@@ -208,6 +215,7 @@ def _is_of_a_later_release(name: str, look: Look) -> bool:
 
 
 def _warnings(settings: Settings, look: Look) -> Iterator[str]:
+    yield from addresses.warnings(look)
     for name in unknown_options(settings, look):
         since = came_with(name)
         if name in settings.submissions_options and since and _is_of_a_later_release(name, look):
@@ -215,26 +223,6 @@ def _warnings(settings: Settings, look: Look) -> Iterator[str]:
                 f"submissions_options: {name} is not written, because it exists since Postfix "
                 f"{since[0]}.{since[1]}, and this is {look.postfix_version}"
             )
-
-
-def _reach_obstacles(look: Look) -> Iterator[str]:
-    """Why mail programs on other hosts could not connect to the service."""
-    services = look.submissions_services
-    addresses = {service.name.rpartition(":")[0] for service in services} or {""}
-    if addresses <= {*LOOPBACK}:
-        names = ", ".join(service.name for service in services)
-        yield (
-            f"port 465 is bound to loopback ({names} in {look.master_cf.path}), so mail programs cannot "
-            "reach it: rename that service to submissions"
-        )
-    elif "" in addresses and set(look.parameters["inet_interfaces"].replace(",", " ").split()) <= {
-        "loopback-only",
-        *LOOPBACK,
-    }:
-        yield (
-            f"Postfix listens only on loopback (inet_interfaces = {look.parameters['inet_interfaces']}), so "
-            "mail programs cannot reach it: set inet_interfaces to all"
-        )
 
 
 STEP = Step(

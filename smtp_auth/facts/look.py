@@ -112,6 +112,7 @@ class Look:
     + stale_tables: an owner's tables of tls_server_sni_maps that contain copies of older certificates
     + listener: the auth listener in Postfix's spool, from Dovecot's effective configuration
     + socket: the same listener, as it is on the disk
+    + mechanisms: the SASL mechanisms that Dovecot offers, in lower case
     + lineages: the names of all lineages
     + certificates: a domain to its lineage
     + covering: other lineages whose certificate covers `mail_hostname`, by name; empty if that of the mail
@@ -121,7 +122,7 @@ class Look:
     + postfix_unit, dovecot_unit: the systemd unit in which it runs; empty if unknown
     + has_cyrus: whether Cyrus SASL has a configuration for Postfix's smtpd
     + listening: the ports of 25 and 465 on which any program listens
-    + postfix_listening: the ports of 25 and 465 on which Postfix listens
+    + postfix_sockets: the ports on which Postfix listens, each with an address
     + leftovers: files that an interrupted change has left behind
     + last_change: the last live change; `None` if none is in the record
     + ledgers: the ledgers that may describe the host, the likeliest first: there are two if it is unknown
@@ -151,8 +152,9 @@ class Look:
     dovecot_unit: str
     dovecot_running: bool
     listening: frozenset[int]
-    postfix_listening: frozenset[int]
+    postfix_sockets: frozenset[tuple[int, str]]
     leftovers: tuple[str, ...]
+    mechanisms: tuple[str, ...] = ("plain",)
     has_cyrus: bool = False
     last_change: LastChange | None = None
     ledgers: tuple[Ledger, ...] = ()
@@ -161,6 +163,11 @@ class Look:
     ours: Mapping[str, str | None] = field(default_factory=dict)
     edited: frozenset[str] = frozenset()
     taken_over: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def postfix_listening(self) -> frozenset[int]:
+        """The ports on which Postfix listens."""
+        return frozenset(port for port, _ in self.postfix_sockets)
 
     @property
     def queue_directory(self) -> str:
@@ -254,13 +261,19 @@ def parse(output: Iterable[str]) -> Look | None:
         dovecot_unit=values.get("dovecot_unit", ""),
         dovecot_running="dovecot_running" in values,
         listening=frozenset(int(port) for port in lists.get("listening", ())),
-        postfix_listening=frozenset(int(port) for port in lists.get("postfix_listening", ())),
+        postfix_sockets=frozenset(map(_bound, lists.get("postfix_listening", ()))),
         leftovers=tuple(lists.get("leftover", ())),
+        mechanisms=tuple(lists.get("dovecot_mechanism", ())),
         has_cyrus="cyrus_sasl" in values,
         last_change=_last_change(values, lists.get("edited", [])),
         ledgers=ledgers or (),
         has_ledger=ledgers is not None,
     )
+
+
+def _bound(value: str) -> tuple[int, str]:
+    port, _, address = value.partition(" ")
+    return int(port), address
 
 
 def _under(prefix: str, values: dict[str, str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ package SmtpAuth::Look;
 #   directory       the directory of its files
 #   describe LOOK   prints everything about the service except its files. LOOK is an object of this package:
 #     service KEY          returns the object of another service
-#     ports                returns a hash of the sockets that listen on port 25 or 465: `socket:[INODE]` to the port
+#     sockets              returns the sockets that listen: see SmtpAuth::Processes
 #     changed KEY, PATH…   makes this package print `KEY.changed`: the latest ctime of these paths, and of the files behind
 #                          symbolic links
 #
@@ -45,7 +45,7 @@ use SmtpAuth::Beside qw(leftovers_in);
 use SmtpAuth::Files qw(content_of directory_of group_name permissions user_name);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Manifest qw(is_live manifests_in value_in);
-use SmtpAuth::Processes qw(listening_sockets);
+use SmtpAuth::Processes qw(listening);
 use SmtpAuth::Programs qw(found output_of prepare);
 
 my @PORTS = (25, 465);
@@ -57,7 +57,7 @@ sub main {
     my @services = map { $_->new($asked) } @{$packages};
     my $self = bless {
         services => {map { ($_->key => $_) } @services},
-        ports    => _open_ports(),
+        sockets  => [listening()],
         searched => {},
         changed  => [],
     }, __PACKAGE__;
@@ -70,7 +70,7 @@ sub main {
         $self->_search_for_leftovers($service->directory);
     }
     my @paths = map { $self->_describe_file(split /=/x, $_, 3) } @{ $asked->{file} };
-    my %is_open = reverse $self->ports;
+    my %is_open = map { $_->{port} => 1 } $self->sockets;
     for my $port (grep { $is_open{$_} } @PORTS) {
         answer('listening', $port);
     }
@@ -82,7 +82,7 @@ sub main {
 
 sub service { my ($self, $key) = @_; return $self->{services}{$key} // die "no service '$key'\n" }
 
-sub ports { my ($self) = @_; return %{ $self->{ports} } }
+sub sockets { my ($self) = @_; return @{ $self->{sockets} } }
 
 sub changed {
     my ($self, $key, @paths) = @_;
@@ -100,12 +100,6 @@ sub _asked {
         else                  { $asked{$key} = $value }
     }
     return \%asked;
-}
-
-sub _open_ports {
-    my %port = listening_sockets();
-    my %wanted = map { $_ => 1 } @PORTS;
-    return {map { $_ => $port{$_} } grep { $wanted{ $port{$_} } } keys %port};
 }
 
 # Prints a file. Returns its real path, whether it exists or not.

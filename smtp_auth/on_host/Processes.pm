@@ -4,8 +4,9 @@ package SmtpAuth::Processes;
 #
 #   started PID             when a process started, in seconds since 1970; undef if it has exited
 #   unit_of PID             the systemd unit in which it runs, such as dovecot.service; empty if that is unknown
-#   listening_sockets       a hash of all listening TCP sockets: `socket:[INODE]` to its port
-#   listening_addresses PORT   the addresses on which a TCP port is open, as the kernel writes them
+#   listening               all listening TCP sockets, a hash each: `socket` is `socket:[INODE]`, `port` a number, `address`
+#                           0.0.0.0, ::1 and the like
+#   is_loopback ADDRESS     whether only this host can connect to an address
 #   sockets_of PID          the sockets that a process holds: `socket:[INODE]` for each; none if they cannot be read
 
 use strict;
@@ -13,13 +14,16 @@ use warnings;
 use Exporter qw(import);
 use SmtpAuth::Files qw(content_of entries);
 
-our @EXPORT_OK = qw(started unit_of listening_sockets listening_addresses sockets_of);
+our @EXPORT_OK = qw(is_loopback listening sockets_of started unit_of);
 
 # The kernel's USER_HZ.
 my $TICKS_A_SECOND = 100;
 
 # The state LISTEN in /proc/net/tcp.
 my $LISTEN = '0A';
+
+# Hexadecimal digits of an IPv4 address there.
+my $LENGTH_OF_IPV4 = 8;
 
 sub started {
     my ($pid) = @_;
@@ -47,22 +51,29 @@ sub unit_of {
     return $groups =~ m{^\d+:(?:name=systemd)?:.*/([^/\n]+)$}xm ? $1 : q{};
 }
 
-sub listening_sockets { return map { $_->{socket} => $_->{port} } _listening() }
-
-sub listening_addresses {
-    my ($port) = @_;
-    return map { $_->{address} } grep { $_->{port} == $port } _listening();
-}
-
-sub _listening {
+sub listening {
     my @found;
     for my $line (map { split /\n/x, content_of($_) // q{} } '/proc/net/tcp', '/proc/net/tcp6') {
         my (undef, $local, undef, $state, @more) = split q{ }, $line;
         next if @more < 6 || $state ne $LISTEN;
         my ($address, $port) = split /:/x, $local;
-        push @found, {socket => "socket:[$more[5]]", address => $address, port => hex $port};
+        push @found, {socket => "socket:[$more[5]]", address => _address($address), port => hex $port};
     }
     return @found;
+}
+
+sub is_loopback { my ($address) = @_; return scalar $address =~ /^(?:::ffff:)?127[.]|^::1$/x }
+
+# The kernel prints an address as 32-bit numbers in the byte order of the machine, which is little-endian.
+sub _address {
+    my ($kernels) = @_;
+    my @bytes = map { reverse $_ =~ /../gx } $kernels =~ /.{8}/gx;
+    my $ipv4 = join q{.}, map { hex } @bytes[-4 .. -1];
+    return $ipv4 if length $kernels == $LENGTH_OF_IPV4;
+    my $address = lc join q{:}, (join q{}, @bytes) =~ /.{4}/gx;
+    return "::ffff:$ipv4" if $address =~ /^(?:0000:){5}ffff:/x;
+    # No other addresses are compared by their text.
+    return $address =~ s/^(?:0000:){7}000([01])$/$1 ? '::1' : '::'/xer;
 }
 
 sub sockets_of {

@@ -224,7 +224,7 @@ class Draft:
             present = service.effective_options
             for name, value in wanted.get(service.label, {}).items():
                 if value is not None and name not in joined:
-                    self.expected[f"{service.label}/{name}"] = present[name]
+                    self.expected[f"{service.label}/{name}"] = present.get(name, value)
 
     def note(self, text: str) -> None:
         """Add a sentence about the host to the preview."""

@@ -148,6 +148,7 @@ def plan_of(settings: Settings, look: Look, steps: Sequence[Step]) -> Plan:
     draft = _draft(settings, look, steps)
     warnings = tuple(warning for step in steps for warning in step.warnings(settings, draft.owners))
     refusals = [*readiness.stopped(look)]
+    refusals += [reason for service in services_of(steps) for reason in service.obstacles(look)]
     refusals += [reason for step in steps for reason in step.obstacles(settings, draft.owners)]
     if refusals:
         return Plan(refusals=tuple(refusals), warnings=warnings)

@@ -6,6 +6,20 @@ from smtp_auth.facts.look import Socket
 
 
 @dataclass(frozen=True)
+class CipherCheck:
+    """A question to the host's OpenSSL: is a cipher of TLSv1.2 left?
+
+    + listed: a list of ciphers, as OpenSSL reads it (openssl-ciphers(1))
+    + kind: the kind of the certificate's key, in OpenSSL's words: `RSA` or `ECDSA`
+    + sentence: why the host is refused if none is left
+    """
+
+    listed: str
+    kind: str
+    sentence: str
+
+
+@dataclass(frozen=True)
 class Proof:
     """What must work after a change.
 
@@ -16,6 +30,8 @@ class Proof:
       must get; the file is empty if the owner has chosen the certificate. `mail_hostname` is the first name
     + sni_tables: the owner's tables in which Postfix looks up `mail_hostname` before it uses the default
       certificate
+    + versions: the versions of TLS that port 465 must serve, the highest first; empty if any will do
+    + ciphers: what the host is asked of its ciphers before the change
     + logins: whether port 465 must offer AUTH to a client on the host itself
     + login_only: whether port 465 must reject clients that have not logged in
     + proxied: whether port 465 expects a proxy's header
@@ -30,6 +46,8 @@ class Proof:
     earlier: bool = False
     certificates: tuple[tuple[str, str], ...] = ()
     sni_tables: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+    ciphers: tuple[CipherCheck, ...] = ()
     logins: bool = True
     login_only: bool = False
     proxied: bool = False

@@ -1,6 +1,6 @@
 """What a plan has to know of a service. Everything else about it is in its folder of `services/`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from smtp_auth.facts.ledger import Definition, Ledger
@@ -85,6 +85,10 @@ def _refuses_nothing(_draft: Draft, _first_seen: Mapping[str, str]) -> tuple[str
     return ()
 
 
+def _no_obstacles(_look: Look) -> tuple[str, ...]:
+    return ()
+
+
 def _nothing(_draft: Draft) -> None:
     return
 
@@ -99,6 +103,7 @@ class Service:
     + reload_order: its place among the services that are reloaded; `None` if it is never reloaded
     + files: the files that it always has; steps may add more
     + due: adds to a draft the reasons why the service must be reloaded even if no step edits anything
+    + obstacles: why a host, as it is, cannot be deployed to, one sentence per reason
     + definitions: reads and restores the definitions in its files
     + follow: adds to a finished draft the notes about settings of the owner that change with its edits
     + expect: adds to a draft that restores earlier files what must be read and proved afterwards
@@ -116,6 +121,7 @@ class Service:
     reload_order: int | None = None
     files: tuple[ManagedFile, ...] = ()
     due: Callable[[Draft], None] = field(default=_nothing, compare=False)
+    obstacles: Callable[[Look], Iterable[str]] = field(default=_no_obstacles, compare=False)
     definitions: Definitions = field(default_factory=Definitions, compare=False)
     follow: Callable[[Draft], None] = field(default=_nothing, compare=False)
     expect: Callable[[Draft], None] = field(default=_nothing, compare=False)

@@ -17,10 +17,12 @@ PORT_25_NAMES = ("smtp", "25")
 
 LOOPBACK = ("127.0.0.1", "[::1]", "localhost")
 
+_NAMES_OF = {25: PORT_25_NAMES, 465: SUBMISSIONS_NAMES, 587: PORT_587_NAMES}
+
+_NUMBERS = {name: number for number, names in _NAMES_OF.items() for name in names}
+
 # A name of one of these ports, to one name for all of them.
-PORT_NAMES = {
-    name: names[0] for names in (SUBMISSIONS_NAMES, PORT_587_NAMES, PORT_25_NAMES) for name in names
-}
+PORT_NAMES = {name: names[0] for names in _NAMES_OF.values() for name in names}
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,7 @@ class Service:
     """One entry of master.cf; `start` is the offset of its first line, `end` that of the text after it.
 
     + columns: all columns but its name and type, one space between them
+    + strays: words that are no option, or an option without its value; a daemon of Postfix ends at them
     """
 
     name: str
@@ -56,6 +59,7 @@ class Service:
     command: str
     columns: str
     options: tuple[Option, ...]
+    strays: tuple[str, ...]
     start: int
     end: int
 
@@ -63,6 +67,16 @@ class Service:
     def port(self) -> str:
         """The port in its name; the name may begin with an address."""
         return self.name.rpartition(":")[2]
+
+    @property
+    def number(self) -> int | None:
+        """The number of its port; `None` if it has a name that is not known here."""
+        return int(self.port) if self.port.isdigit() else _NUMBERS.get(self.port)
+
+    @property
+    def is_on_all_interfaces(self) -> bool:
+        """Whether it listens where inet_interfaces says: its name has no address."""
+        return ":" not in self.name
 
     @property
     def label(self) -> str:
@@ -82,12 +96,17 @@ def services(content: str) -> list[Service]:
 
 def submissions_services(content: str) -> list[Service]:
     """The services that listen on port 465, with any name of the port and on any address."""
-    return [service for service in services(content) if is_submissions(service)]
+    return services_of_port(content, 465)
 
 
 def port_25_services(content: str) -> list[Service]:
     """The smtpd services that serve port 25, directly or behind postscreen (`smtpd pass`)."""
     return [service for service in services(content) if is_smtpd_of_port_25(service)]
+
+
+def services_of_port(content: str, port: int) -> list[Service]:
+    """The services that listen on a TCP port, with any name of the port and on any address."""
+    return [service for service in services(content) if service.type == "inet" and service.number == port]
 
 
 def is_submissions(service: Service) -> bool:
@@ -122,7 +141,7 @@ def is_on_loopback(service: Service) -> bool:
 
 def serves_port_25(content: str) -> bool:
     """Whether a service listens on port 25, either smtpd or postscreen."""
-    return any(service.type == "inet" and service.port in PORT_25_NAMES for service in services(content))
+    return bool(services_of_port(content, 25))
 
 
 def set_options(content: str, wanted: Mapping[str, Mapping[str, str | None]]) -> str:
@@ -198,6 +217,7 @@ def _service(lines: list[str], offsets: list[int], indices: list[int]) -> Servic
     if len(words) < _COLUMNS:
         raise ValueError(f"not a service: {lines[indices[0]].strip(WHITE)!r}")
     options = []
+    strays = []
     rest = iter(words[_COLUMNS:])
     for text, start, end in rest:
         argument = start
@@ -206,15 +226,17 @@ def _service(lines: list[str], offsets: list[int], indices: list[int]) -> Servic
         elif text.startswith("-o"):
             text = text[2:]
         else:
+            strays += [] if text.startswith("-") else [text]
             continue
         if text.startswith("{") and text.endswith("}"):
             text = text[1:-1]
-        name, _, value = text.partition("=")
+        name, equals, value = text.partition("=")
+        strays += [] if equals and not text.startswith("{") else [f"-o {text}".rstrip()]
         options.append(Option(name.strip(WHITE), fold(value), start, argument, end))
     name, kind, chroot, command = (words[column][0] for column in (0, 1, 4, _COLUMNS - 1))
     start, end = offsets[indices[0]], offsets[indices[-1] + 1]
     columns = " ".join(word[0] for word in words[2:_COLUMNS])
-    return Service(name, kind, chroot, command, columns, tuple(options), start, end)
+    return Service(name, kind, chroot, command, columns, tuple(options), tuple(strays), start, end)
 
 
 def _words(line: str, offset: int) -> list[tuple[str, int, int]]:

@@ -216,7 +216,7 @@ def test_the_instructions_name_deleted_files_and_services_of_ports() -> None:
     gone = [key for key in instructions if key.endswith(".digest") and instructions[key] == [""]]
     assert gone == ["file.dropin.digest", "file.hook.digest"]
     assert "file.dropin.content" not in instructions
-    assert instructions["postfix.prove"] == ["smtp\t25"]
+    assert instructions["postfix.prove"] == ["port=25\tname=mail1.example.jp"]
     assert instructions["postfix.earlier"] == ["yes"]
     assert "certbot.file" not in instructions
 
@@ -255,11 +255,11 @@ def test_a_service_that_did_not_work_before_need_not_work_after_an_undo() -> Non
     first = with_master_cf(stock("3.10.5"), content(stock("3.10.5"), MASTER_CF) + service)
     look, change = deployed(first, settings)
     served = plan_of_undo([change], settings, look, STEPS)
-    assert "smtp\t465" in instructions_of(served, look)["postfix.prove"][1]
+    assert "port=465" in instructions_of(served, look)["postfix.prove"][1]
     assert change.manifest["submissions_proved"] == "yes"
     change.manifest["unserved"] = "465"  # type: ignore[index]
     plan = plan_of_undo([change], settings, look, STEPS)
-    assert instructions_of(plan, look)["postfix.prove"] == ["smtp\t25"]
+    assert instructions_of(plan, look)["postfix.prove"] == ["port=25\tname=mail1.example.jp"]
     assert "postfix.chain" not in instructions_of(plan, look)
     assert any("port 465 did not work before change" in note.text for note in plan.notes)
 

@@ -22,6 +22,7 @@ from smtp_auth.shown import command
 # that it loads while we wait for the hosts' answers.
 if TYPE_CHECKING:
     from cryptography import x509
+    from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
 SOON = timedelta(days=10)
 
@@ -81,6 +82,19 @@ def names(lineage: Lineage) -> list[str]:
     return [name.lower() for name in extension.value.get_values_for_type(x509.DNSName)]
 
 
+def key_kind(lineage: Lineage) -> str:
+    """The kind of a lineage's key in OpenSSL's words, `RSA` or `ECDSA`; empty if it is another or unknown."""
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+    try:
+        key = _public_key(lineage)
+    except ValueError:
+        return ""
+    if isinstance(key, rsa.RSAPublicKey):
+        return "RSA"
+    return "ECDSA" if isinstance(key, ec.EllipticCurvePublicKey) else ""
+
+
 def _key_obstacles(look: Look, lineage: Lineage, certificate: "x509.Certificate", name: str) -> Iterator[str]:
     from cryptography.exceptions import UnsupportedAlgorithm
 
@@ -88,7 +102,7 @@ def _key_obstacles(look: Look, lineage: Lineage, certificate: "x509.Certificate"
         yield f"{lineage.directory}/privkey.pem is missing or cannot be read without a passphrase"
         return
     try:
-        belongs = _public_key(lineage) == _der(certificate.public_key())
+        belongs = _der(_public_key(lineage)) == _der(certificate.public_key())
     except (UnsupportedAlgorithm, ValueError) as error:
         yield (
             f"{lineage.directory}: it is unknown whether privkey.pem belongs to fullchain.pem "
@@ -183,8 +197,8 @@ def _first(chain: str) -> "x509.Certificate | None":
         return None
 
 
-def _public_key(lineage: Lineage) -> bytes:
-    return _der(load_pem_public_key(lineage.key.encode("ascii")))
+def _public_key(lineage: Lineage) -> "PublicKeyTypes":
+    return load_pem_public_key(lineage.key.encode("ascii"))
 
 
 def _der(key: object) -> bytes:

@@ -9,6 +9,7 @@ package SmtpAuth::Dovecot::Look;
 #   command                   doveconf, if it is in the PATH
 #   dovecot_version           such as 2.4.1; this and the next only if doveconf can read the configuration
 #   dovecot_auth              the block `service auth` of the effective configuration, if it is not the default
+#   dovecot_mechanism …       a SASL mechanism that it offers, in lower case
 #   listener.path             the path that the listener has or would have
 #   socket.mode, .user, .group   of the socket there, if it exists
 #   dovecot_running           1; this and the next only if Dovecot runs
@@ -31,10 +32,21 @@ sub new {
     my ($auth) = $said =~ /^(service[ ]auth[ ]\{\n.*?^\}\n)/xms;
     return bless {
         version   => $version,
+        mechanisms => [_mechanisms($said)],
         directory => $directory // '/etc/dovecot',
         auth      => $auth,
         listener  => $asked->{listener},
     }, $class;
+}
+
+# From 2.4 on, doveconf prints the list as a block.
+sub _mechanisms {
+    my ($said) = @_;
+    my ($block) = $said =~ /^auth_mechanisms[ ][{]\n(.*?)^[}]/xms;
+    return map { lc } $block =~ /^[ ]*(\S+)[ ]=[ ]yes$/gxm if defined $block;
+    my ($list) = $said =~ /^auth_mechanisms[ ]=[ ](.*)$/xm;
+    # The default, which doveconf does not print.
+    return map { lc } split q{ }, $list // 'plain';
 }
 
 sub directory { my ($self) = @_; return "$self->{directory}/conf.d" }
@@ -44,6 +56,9 @@ sub describe {
     answer('command', 'doveconf') if found('doveconf');
     answer('dovecot_version', $self->{version}) if defined $self->{version};
     answer('dovecot_auth', $self->{auth}) if defined $self->{auth};
+    for my $mechanism (@{ $self->{mechanisms} }) {
+        answer('dovecot_mechanism', $mechanism);
+    }
     my $listener = $look->service('postfix')->queue_directory . "/$self->{listener}";
     answer('listener.path', $listener);
     if (-S $listener) {

@@ -10,6 +10,8 @@ package SmtpAuth::Postfix::Change;
 #   restored     a certificate that is restored: the arguments of `unusable` in SmtpAuth::Postfix::Certificates, separated by
 #                TAB
 #   sni_table    a table of tls_server_sni_maps; if it has `hostname`, Postfix serves that entry instead of `chain`
+#   ciphers      a list of ciphers for TLSv1.2, separated by TAB: the kind of the server's key; the list, as OpenSSL reads it;
+#                the sentence that refuses the host if it leaves none for that key
 #   prove        a conversation that proves the change: the arguments of SmtpAuth::Postfix::Proof without the time, separated
 #                by TAB
 #   unserved     a port that is known to be broken before the change; else empty
@@ -24,7 +26,7 @@ use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Pem qw(first_certificate);
 use SmtpAuth::Postfix::Certificates qw(unusable);
 use SmtpAuth::Postfix::Master qw(master_in queue_manager_of smtpd_died_since);
-use SmtpAuth::Processes qw(listening_sockets sockets_of);
+use SmtpAuth::Processes qw(listening sockets_of);
 use SmtpAuth::Programs qw(children_of now run wait_until);
 
 my $SUBMISSIONS = 465;
@@ -73,11 +75,20 @@ sub refused {
     my $chain = $self->one('chain') // q{};
     return "the certificate in $chain has expired, or cannot be read"
         if length $chain && (run('openssl', 'x509', '-noout', '-checkend', '0', '-in', $chain))[0];
+    my @keyless = map { _without_ciphers(split /\t/x) } $self->all('ciphers');
+    return join "\n", @keyless if @keyless;
     my %is_known = map { $_ => 1 } @{ $self->{complaints_before} };
     my @new = grep { !$is_known{$_} } $self->_complaints($place, "$said\n$options");
     return join "\n", @new if @new && !$self->one('earlier');
     answer('warning', "Postfix accepts the restored configuration, but complains: $_") for @new;
     return $self->_refused_by_sni(@in);
+}
+
+# The sentence, if a list of ciphers leaves none with which a server with such a key could answer.
+sub _without_ciphers {
+    my ($kind, $list, $sentence) = @_;
+    my ($status, $said) = run(qw(openssl ciphers -v -s -tls1_2), $list);
+    return !$status && $said =~ /[ ]Au=$kind[ ]/x ? () : $sentence;
 }
 
 # An entry of the SNI tables for the host's name overrides its certificate. smtpd looks up the name itself, then each parent
@@ -113,8 +124,7 @@ sub _complaints {
 sub _is_held_by_others {
     my ($self, $port) = @_;
     my $master = $self->running or return 0;
-    my %port_of = listening_sockets();
-    my %is_open = map { $_ => 1 } grep { $port_of{$_} == $port } keys %port_of;
+    my %is_open = map { $_->{socket} => 1 } grep { $_->{port} == $port } listening();
     return %is_open && !grep { $is_open{$_} } sockets_of($master);
 }
 
@@ -216,13 +226,12 @@ sub _lead_old {
     return;
 }
 
-sub _is_of_submissions { my ($conversation) = @_; return (split /\t/x, $conversation)[1] == $SUBMISSIONS }
+sub _is_of_submissions { my ($conversation) = @_; return scalar grep { $_ eq "port=$SUBMISSIONS" } split /\t/x, $conversation }
 
 # Has a conversation, and ignores smtpd crashes from before a time.
 sub _lead {
     my ($self, $since, $conversation) = @_;
-    my ($protocol, @how) = split /\t/x, $conversation, -1;
-    return $self->converse($protocol, $since, @how);
+    return $self->converse("since=$since", split /\t/x, $conversation);
 }
 
 1;

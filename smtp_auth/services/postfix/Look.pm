@@ -14,7 +14,7 @@ package SmtpAuth::Postfix::Look;
 #   cyrus_sasl                1 if Cyrus SASL has a configuration for Postfix's smtpd
 #   postfix_reloaded          when it last read its configuration, in seconds since 1970; this and those below only if it runs
 #   postfix_unit              the systemd unit in which it runs; empty if that is unknown
-#   postfix_listening …       on which of the ports of the look it listens
+#   postfix_listening …       PORT ADDRESS of each socket on which it listens
 
 use strict;
 use warnings;
@@ -61,10 +61,9 @@ sub describe {
     my $reloaded = started(queue_manager_of($master) // $master);
     answer('postfix_reloaded', $reloaded) if defined $reloaded;
     answer('postfix_unit', unit_of($master));
-    my %port = $look->ports;
-    my %held = map { $_ => 1 } grep { defined } map { $port{$_} } sockets_of($master);
-    for my $port (sort keys %held) {
-        answer('postfix_listening', $port);
+    my %is_held = map { $_ => 1 } sockets_of($master);
+    for my $socket (grep { $is_held{ $_->{socket} } } $look->sockets) {
+        answer('postfix_listening', "$socket->{port} $socket->{address}");
     }
     return;
 }

@@ -1,13 +1,19 @@
 package SmtpAuth::Postfix::Proof;
 
-# Proves that Postfix serves a port; see SmtpAuth::Proof. Its arguments:
+# Proves that Postfix serves a port; see SmtpAuth::Proof. Its arguments are words KEY=VALUE:
 #
-#   smtp SINCE PORT [NAME CHAIN AUTH LOGIN_ONLY]
-#                            The server greets and accepts EHLO. With NAME, all of it is inside TLS: the certificate is the
-#                            first one in CHAIN (unless that is empty), AUTH is offered (unless AUTH is empty), mail is not
-#                            deferred, and no client can send without a login (unless LOGIN_ONLY is empty). SINCE is when
-#                            the change began, in seconds since 1970: smtpd crashes from before are ignored
-#   proxied SINCE PORT …     as smtp, with the header of a proxy first (smtpd_upstream_proxy_protocol)
+#   port=PORT          the server greets there and accepts EHLO
+#   since=TIME         when the change began, in seconds since 1970: smtpd crashes from before are ignored
+#   name=NAME          the name that mail programs connect to
+#   proxied=yes        the server expects a proxy's header first (smtpd_upstream_proxy_protocol)
+#   outside=yes        it must listen on an address that other hosts can reach
+#   starttls=HOW       yes: if it offers STARTTLS, it must also accept EHLO inside TLS; required: it must offer it, too
+#   wrapped=yes        all of it is inside TLS; then also:
+#     version=VERSION …  a version of TLS that must be served: TLSv1.3 or TLSv1.2, the highest first
+#     chain=FILE         the certificate is the first one in this file
+#     auth=yes           AUTH is offered
+#     login_only=yes     no client can send without a login
+#   With wrapped, mail must not be deferred in any case.
 
 use strict;
 use warnings;
@@ -18,7 +24,7 @@ use IPC::Open3 qw(open3);
 use SmtpAuth::Files qw(content_of);
 use SmtpAuth::Pem qw(first_certificate);
 use SmtpAuth::Postfix::Master qw(smtpd_died_since);
-use SmtpAuth::Processes qw(listening_addresses);
+use SmtpAuth::Processes qw(is_loopback listening);
 use SmtpAuth::Programs qw(wait_until);
 
 # Seconds: for a program to listen, and for a connection to open.
@@ -28,22 +34,38 @@ my $UNTIL_CONNECTED = 20;
 my $LONGEST_READ = 65_536;
 my $LONGEST_SHOWN = 200;
 
-# Hexadecimal digits of an IPv4 address in /proc/net/tcp.
-my $LENGTH_OF_IPV4 = 8;
+# The option of openssl for a version of TLS.
+my %ONLY = ('TLSv1.2' => '-tls1_2', 'TLSv1.3' => '-tls1_3');
+
+# What Postfix answers if a rule of its owner rejects the client, and not because it does not work (RFC 3463, X.7.X).
+my $REJECTED = qr/^[45]\d\d[ ](?:[45][.]7[.]|.*[ ]rejected:)/xm;
 
 sub new {
-    my ($class, $protocol, $since, $port, @secure) = @_;
-    my %self = (where => "port $port", since => $since, port => $port, processes => []);
-    $self{is_proxied} = $protocol eq 'proxied';
-    @self{qw(name chain auth login_only)} = @secure;
+    my ($class, @words) = @_;
+    my %self = (version => [], processes => []);
+    for my $word (@words) {
+        my ($key, $value) = split /=/x, $word, 2;
+        if (ref $self{$key}) { push @{ $self{$key} }, $value }
+        else                 { $self{$key} = $value }
+    }
+    $self{where} = "port $self{port}";
     return bless \%self, $class;
 }
 
 sub prove {
     my ($self) = @_;
     my $address = $self->_address;
-    my $server = $self->{is_proxied} ? $self->_proxy($address) : "$address:$self->{port}";
-    return defined $self->{name} ? $self->_prove_secure($server) : $self->_prove_plain($server);
+    $self->{server} = $address =~ /:/x ? "[$address]:$self->{port}" : "$address:$self->{port}";
+    # An address literal: rules for the names that clients give rarely reject it (RFC 5321, section 4.1.3).
+    $self->{hello} = [$address =~ /:/x ? "[IPv6:$address]" : "[$address]", $self->{name} // ()];
+    return $self->_prove_plain if !$self->{wrapped};
+    my ($highest, @others) = @{ $self->{version} };
+    $self->_prove_secure(defined $highest ? $ONLY{$highest} : ());
+    for my $version (@others) {
+        $self->{where} = "port $self->{port} with $version";
+        $self->_prove_version($ONLY{$version});
+    }
+    return;
 }
 
 sub end {
@@ -60,29 +82,42 @@ sub died {
 
 sub failed {
     my ($self, $why) = @_;
-    my @lines = $self->received =~ /([^\r\n]+)/gx;
-    my $last = (grep { /^\d{3}[ -]/x } @lines)[-1] // $lines[-1] // q{};
+    # Inside TLS, the other lines are those of openssl.
+    my $last = (grep { /^\d{3}[ -]/x } $self->received =~ /([^\r\n]+)/gx)[-1] // q{};
     $why .= ' (last line: ' . substr($last, 0, $LONGEST_SHOWN) . ')' if length $last;
     return $self->SUPER::failed($why);
 }
 
 sub _prove_plain {
-    my ($self, $server) = @_;
-    my $socket = $self->_connected($server);
+    my ($self) = @_;
+    my $socket = $self->_connected($self->_server);
     # Wait for the last line of the greeting: postscreen delays it, and rejects clients that speak before it.
-    $self->_answers($socket, qr/^220[ ].*\n/xm, 'no greeting');
-    $self->_ask($socket, "EHLO localhost\r\n");
-    $self->_answers($socket, qr/^250[ ]/xm, 'EHLO is refused');
+    $self->expect($socket, qr/^\d{3}[ ].*\n/xm, 'no greeting');
+    # A rule that rejects this client at once is no error.
+    return if $self->received =~ $REJECTED;
+    $self->failed('no greeting') if $self->received !~ /^220[ ]/xm;
+    my $hello = $self->_hello($socket, "\r\n");
+    return if !defined $hello && $self->received =~ $REJECTED;
+    $self->failed('EHLO is refused') if !defined $hello;
+    my $offers_tls = $self->received =~ /^250[ -]STARTTLS\r?$/xm;
+    $self->failed('STARTTLS is not offered') if !$offers_tls && ($self->{starttls} // q{}) eq 'required';
+    return if !$self->{starttls} || !$offers_tls;
+    $self->_ask($socket, "QUIT\r\n");
+    close $socket;
+    $self->{where} .= ' behind STARTTLS';
+    my ($client, $to, $from) = $self->_client('-starttls', 'smtp', '-name', $hello);
+    $self->_ask($to, "EHLO $hello\n");
+    $self->_answers($from, qr/^250[ ].*\n/xm, 'EHLO is not answered');
+    $self->_leave($client, $to);
     return;
 }
 
 sub _prove_secure {
-    my ($self, $server) = @_;
-    my ($client, $to, $from) = $self->_client($server);
+    my ($self, @options) = @_;
+    my ($client, $to, $from) = $self->_client(@options);
     $self->_answers($from, qr/^220[ ].*\n/xm, 'no greeting through TLS');
     $self->_check_certificate if length $self->{chain};
-    $self->_ask($to, "EHLO localhost\n");
-    $self->_answers($from, qr/^250[ ].*\n/xm, 'EHLO is refused');
+    $self->_hello($to, "\n", $from) // $self->failed('EHLO is refused');
     $self->failed('AUTH is not offered') if length $self->{auth} && $self->received !~ /^250[ -]AUTH[ ]/xm;
     $self->_ask($to, "MAIL FROM:<>\n");
     $self->_answers($from, qr/^\d{3}[ ].*\n/xm, 'MAIL FROM is not answered');
@@ -95,6 +130,32 @@ sub _prove_secure {
     $self->failed('mail is deferred') if $self->received =~ /^4\d\d[ ]4[.]3[.]|^421[ ]/xm;
     $self->failed('a client that has not logged in can send')
         if length $self->{login_only} && $self->received =~ /^2\d\d[ ]/xm;
+    $self->_leave($client, $to);
+    return;
+}
+
+sub _prove_version {
+    my ($self, @options) = @_;
+    my ($client, $to, $from) = $self->_client(@options);
+    $self->_answers($from, qr/^220[ ].*\n/xm, 'no greeting through TLS');
+    $self->_leave($client, $to);
+    return;
+}
+
+# A TLS client that ends lines as SMTP does (-crlf): its process, its input and its output.
+sub _client {
+    my ($self, @options) = @_;
+    my @name = map { ('-servername', $_) } $self->{name} // ();
+    my @command = ('openssl', 's_client', '-connect', $self->_server, @name, '-ign_eof', '-crlf', @options);
+    open my $nowhere, '>', '/dev/null' or $self->failed("cannot write /dev/null: $!");
+    my $client = open3(my $to, my $from, '>&' . fileno $nowhere, @command);
+    close $nowhere;
+    push @{ $self->{processes} }, $client;
+    return ($client, $to, $from);
+}
+
+sub _leave {
+    my ($self, $client, $to) = @_;
     $self->_ask($to, "QUIT\n");
     close $to;
     waitpid $client, 0;
@@ -102,15 +163,16 @@ sub _prove_secure {
     return;
 }
 
-# A TLS client that ends lines as SMTP does (-crlf): its process, its input and its output.
-sub _client {
-    my ($self, $server) = @_;
-    my @command = ('openssl', 's_client', '-connect', $server, '-servername', $self->{name}, '-ign_eof', '-crlf');
-    open my $nowhere, '>', '/dev/null' or $self->failed("cannot write /dev/null: $!");
-    my $client = open3(my $to, my $from, '>&' . fileno $nowhere, @command);
-    close $nowhere;
-    push @{ $self->{processes} }, $client;
-    return ($client, $to, $from);
+# Says EHLO with each name until one is accepted, and returns that; undef if a rule rejects all of them, or if EHLO fails.
+sub _hello {
+    my ($self, $to, $end, $from) = @_;
+    for my $name (@{ $self->{hello} }) {
+        $self->_ask($to, "EHLO $name$end");
+        $self->expect($from // $to, qr/^\d{3}[ ].*\n/xm, 'EHLO is not answered');
+        return $name if $self->received =~ /^250[ ]/xm;
+        last if $self->received !~ $REJECTED;
+    }
+    return;
 }
 
 sub _ask {
@@ -138,10 +200,16 @@ sub _check_certificate {
     return;
 }
 
+# The address and port to connect to: those of the service, or of a proxy that serves one connection.
+sub _server {
+    my ($self) = @_;
+    return $self->{proxied} ? $self->_proxy() : $self->{server};
+}
+
 # Starts a proxy on loopback for one connection, and returns its address: openssl cannot send a proxy's header. The proxy
 # sends the header (version 1 of HAProxy's PROXY protocol, section 2.1 of its specification), then forwards both directions.
 sub _proxy {
-    my ($self, $address) = @_;
+    my ($self) = @_;
     my $listening = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or $self->failed("cannot start a proxy: $!");
     my $proxy = fork // $self->failed("cannot start a proxy: $!");
     if ($proxy) {
@@ -149,7 +217,7 @@ sub _proxy {
         return '127.0.0.1:' . $listening->sockport;
     }
     my $client = $listening->accept or exit 1;
-    my $server = $self->_connected("$address:$self->{port}");
+    my $server = $self->_connected($self->{server});
     syswrite $server, "PROXY TCP4 127.0.0.1 127.0.0.1 40000 $self->{port}\r\n";
     my $both = IO::Select->new($client, $server);
     while (my @ready = $both->can_read) {
@@ -165,14 +233,16 @@ sub _proxy {
 sub _address {
     my ($self) = @_;
     my @bound;
-    wait_until($UNTIL_IT_LISTENS, sub { @bound = listening_addresses($self->{port}) });
+    wait_until($UNTIL_IT_LISTENS, sub { @bound = map { $_->{address} } grep { $_->{port} == $self->{port} } listening() });
     $self->failed('nothing listens') if !@bound;
-    return '127.0.0.1' if grep { /^(?:00000000|0100007F)$/x } @bound;
-    my ($ipv4) = grep { length == $LENGTH_OF_IPV4 } @bound;
-    return join q{.}, reverse map { hex $_ } $ipv4 =~ /../gx if defined $ipv4;
-    return '[::1]' if $bound[0] =~ /^0{24}0[01]0{6}$|^0{32}$/x;
-    my $bytes = join q{}, map { join q{}, reverse $_ =~ /../gx } $bound[0] =~ /.{8}/gx;
-    return '[' . join(q{:}, $bytes =~ /.{4}/gx) . ']';
+    if ($self->{outside} && !grep { !is_loopback($_) } @bound) {
+        my $addresses = join ', ', @bound;
+        $self->failed("it is open only on loopback ($addresses), because Postfix has kept the inet_interfaces with which it "
+                . 'was started: restart it (systemctl restart postfix)');
+    }
+    return '127.0.0.1' if grep { $_ eq '0.0.0.0' || $_ eq '127.0.0.1' } @bound;
+    my ($ipv4) = grep { !/:/x } @bound;
+    return $ipv4 // ($bound[0] eq q{::} ? '::1' : $bound[0]);
 }
 
 sub _connected {

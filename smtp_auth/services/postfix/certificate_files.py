@@ -7,9 +7,11 @@ from smtp_auth.postfix.lists import elements, expanded
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import services
 
+CERTIFICATE, KEY = "smtpd_tls_cert_file", "smtpd_tls_key_file"
+
 # The parameter of a certificate to that of its key.
 KEYS = {
-    "smtpd_tls_cert_file": "smtpd_tls_key_file",
+    CERTIFICATE: KEY,
     "smtpd_tls_eccert_file": "smtpd_tls_eckey_file",
     "smtpd_tls_dcert_file": "smtpd_tls_dkey_file",
 }
@@ -21,7 +23,7 @@ NAMES = (*KEYS, *KEYS.values(), _CHAINS)
 
 # If one of these is set, Postfix serves its certificate instead of that of smtpd_tls_cert_file, or in
 # addition.
-OTHERS = tuple(name for name in NAMES if name not in ("smtpd_tls_cert_file", "smtpd_tls_key_file"))
+OTHERS = tuple(name for name in NAMES if name not in (CERTIFICATE, KEY))
 
 
 def restored_files(draft: Draft) -> tuple[tuple[str, str, str], ...]:

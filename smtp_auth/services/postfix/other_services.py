@@ -78,6 +78,30 @@ def services_that_move_to_dovecot(look: Look, kept: Iterable[Kept]) -> list[str]
     ]
 
 
+def with_logins_of_dovecot(
+    settings: Settings, look: Look, switch: Switch
+) -> list[tuple[Service, dict[str, str]]]:
+    """The services beside port 465 that offer logins after a deploy, and ask Dovecot, with their options.
+
+    The arguments are those of `kept_options`.
+    """
+    kept: dict[str, dict[str, str]] = {}
+    for one in kept_options(settings, look, switch):
+        kept.setdefault(one.service.label, {}).update(one.options)
+    found = []
+    for service in _smtpds(look):
+        options = {**service.effective_options, **kept.get(service.label, {})}
+        backend = expanded(options.get(_TYPE, ASKS_DOVECOT[_TYPE]), look.definitions_of(service))
+        offers = (
+            is_offered_after(settings, look, service, switch)
+            if is_smtpd_of_port_25(service)
+            else (offers_logins(look, service) and not is_no(options.get(AUTH, "yes")))
+        )
+        if offers and backend.lower() == ASKS_DOVECOT[_TYPE]:
+            found.append((service, options))
+    return found
+
+
 def services_without_tls(look: Look) -> list[str]:
     """The names of services that have offered logins outside TLS, and have no TLS.
 

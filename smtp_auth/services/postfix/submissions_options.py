@@ -40,7 +40,14 @@ from smtp_auth.services.postfix.submissions_lists import (
 from smtp_auth.settings import Settings
 
 # Further parameters of main.cf that change what a service does.
-INHERITED = ("smtpd_delay_reject", "smtpd_upstream_proxy_protocol", "smtpd_tls_req_ccert")
+INHERITED = (
+    "smtpd_delay_reject",
+    "smtpd_discard_ehlo_keyword_address_maps",
+    "smtpd_discard_ehlo_keywords",
+    "smtpd_sasl_exceptions_networks",
+    "smtpd_tls_req_ccert",
+    "smtpd_upstream_proxy_protocol",
+)
 
 # Options of the guide that no data key promises: an owner's value stays.
 _OWNERS = {

@@ -27,7 +27,7 @@ PROVES_POSTFIX = proof_program(POSTFIX)
 PROVES_DOVECOT = proof_program(DOVECOT)
 
 NAME = "mail1.example.jp"
-EHLO, MAIL, RCPT = "EHLO localhost", "MAIL FROM:<>", "RCPT TO:<postmaster@localhost>"
+EHLO, MAIL, RCPT = "EHLO [127.0.0.1]", "MAIL FROM:<>", "RCPT TO:<postmaster@localhost>"
 GREETING = ""
 
 # Seconds after which a proof or a server stops waiting for the other.
@@ -52,11 +52,12 @@ def conversation(release: str, port: int) -> dict[str, bytes]:
 
 
 class Server:
-    """Has one conversation with one client.
+    """Has a conversation with one client after another.
 
     + heard: the lines that came, with their ends
     + header: what a proxy said of its client, in front of all else
     + asked_for: the name that a client asked for in TLS
+    + versions: those of TLS, one a connection
     """
 
     def __init__(
@@ -64,6 +65,8 @@ class Server:
         answers: Conversation,
         *,
         tls: ssl.SSLContext | None = None,
+        starttls: ssl.SSLContext | None = None,
+        clients: int = 1,
         address: str = "127.0.0.1",
         before: Callable[[], object] = lambda: None,
         behind_a_proxy: bool = False,
@@ -77,6 +80,9 @@ class Server:
         self._behind_a_proxy = behind_a_proxy
         self._answers = answers
         self._tls = tls
+        self._starttls = starttls
+        self._clients = clients
+        self.versions: list[str | None] = []
         self._before = before
         self._thread = threading.Thread(target=self._serve)
 
@@ -94,6 +100,10 @@ class Server:
         self._listening.close()
 
     def _serve(self) -> None:
+        for _ in range(self._clients):
+            self._serve_one()
+
+    def _serve_one(self) -> None:
         # A client that stops is one of the expected results.
         with suppress(OSError), self._listening.accept()[0] as raw:
             raw.settimeout(LONGEST)
@@ -105,14 +115,14 @@ class Server:
                 return
             self._tls.sni_callback = self._note_name
             with self._tls.wrap_socket(raw, server_side=True) as connection:
+                self.versions.append(connection.version())
                 self._converse(connection)
 
     def _note_name(self, _connection: ssl.SSLObject, name: str | None, _context: ssl.SSLContext) -> None:
         self.asked_for = name
 
-    def _converse(self, connection: socket.socket) -> None:
+    def _converse(self, connection: socket.socket, sent: str = GREETING) -> None:
         with connection.makefile("rwb") as stream:
-            sent = GREETING
             while sent in self._answers:
                 stream.write(self._answers[sent])
                 stream.flush()
@@ -122,6 +132,13 @@ class Server:
                 self.heard += [line] if line else []
                 # Postfix refuses lines that end in another way.
                 sent = line.removesuffix("\r\n")
+                if sent == "STARTTLS" and self._starttls:
+                    stream.write(crlf("220 2.0.0 Ready to start TLS"))
+                    stream.flush()
+                    with self._starttls.wrap_socket(connection, server_side=True) as secured:
+                        self.heard.append(secured.recv(1024).decode())
+                        self._converse(secured, self.heard[-1].removesuffix("\r\n"))
+                    return
 
 
 @pytest.fixture(params=RELEASES)
@@ -167,13 +184,19 @@ def proof(*words: object, program: str = PROVES_POSTFIX, **environment: str) -> 
 
 def plain(server: Server) -> str:
     """The proof of port 25, without the port at the start of the line."""
-    return proof("smtp", 0, server.port).removeprefix(f"port {server.port}: ")
+    return proof(f"port={server.port}", "since=0").removeprefix(f"port {server.port}: ")
 
 
 def secure(server: Server, chain: Path | str, auth: str = "yes", login_only: str = "yes") -> str:
     """The same for port 465."""
-    said = proof("smtp", 0, server.port, NAME, chain, auth, login_only)
-    return said.removeprefix(f"port {server.port}: ")
+    return proof(*secure_words(server, chain, auth, login_only)).removeprefix(f"port {server.port}: ")
+
+
+def secure_words(server: Server, chain: Path | str, auth: str = "yes", login_only: str = "yes") -> list[str]:
+    """The arguments of that proof."""
+    how = {"port": server.port, "since": 0, "name": NAME, "wrapped": "yes"}
+    how |= {"chain": chain, "auth": auth, "login_only": login_only}
+    return [f"{key}={value}" for key, value in how.items()]
 
 
 def impatient() -> str:
@@ -218,7 +241,6 @@ def test_a_greeting_of_several_lines_is_one(release: str) -> None:
     ("sent", "answer", "why"),
     [
         (GREETING, "421 4.3.2 All server ports are busy", "no greeting"),
-        (GREETING, "554 5.7.1 No", "no greeting"),
         (EHLO, "502 5.5.2 Error: command not recognized", "EHLO is refused"),
         (EHLO, "421 4.3.0 Error: try again later", "EHLO is refused"),
     ],
@@ -246,14 +268,14 @@ def test_nothing_is_said_before_the_greeting_has_come_whole() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         serving = threading.Thread(target=serve, args=(listening,))
         serving.start()
-        assert proof("smtp", 0, listening.getsockname()[1]) == ""
+        assert proof(f"port={listening.getsockname()[1]}", "since=0") == ""
         serving.join()
     assert spoke_early == []
 
 
 def test_behind_a_proxy_port_25_hears_of_its_client_first(release: str) -> None:
     with Server(conversation(release, 25), behind_a_proxy=True) as server:
-        assert proof("proxied", 0, server.port) == ""
+        assert proof(f"port={server.port}", "since=0", "proxied=yes") == ""
     assert server.header == f"PROXY TCP4 127.0.0.1 127.0.0.1 40000 {server.port}\r\n"
     assert server.heard == [f"{EHLO}\r\n"]
 
@@ -263,7 +285,72 @@ def test_a_connection_to_port_25_that_is_cut_is_no_proof(release: str) -> None:
     with Server(without(answers, GREETING)) as server:
         assert plain(server) == "no greeting"
     with Server(without(answers, EHLO)) as server:
-        assert plain(server) == "EHLO is refused"
+        assert plain(server) == "EHLO is not answered"
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer"),
+    [
+        (GREETING, "554 5.7.1 <localhost[127.0.0.1]>: Client host rejected: Access denied"),
+        (GREETING, "421 4.7.0 mail1.example.jp Error: too many connections from 127.0.0.1"),
+        (EHLO, "554 5.7.1 <[127.0.0.1]>: Helo command rejected: No literals"),
+        (EHLO, "450 4.7.1 <[127.0.0.1]>: Helo command rejected: Host not found"),
+    ],
+)
+def test_a_rule_of_its_owner_that_rejects_the_proof_is_no_error(release: str, sent: str, answer: str) -> None:
+    with Server({**conversation(release, 25), sent: crlf(answer)}) as server:
+        assert plain(server) == ""
+
+
+def test_where_literals_are_rejected_the_hosts_name_is_said(release: str) -> None:
+    answers = conversation(release, 25)
+    rejected = crlf("504 5.5.2 <[127.0.0.1]>: Helo command rejected: need fully-qualified hostname")
+    with Server({**answers, EHLO: rejected, f"EHLO {NAME}": answers[EHLO]}) as server:
+        assert proof(f"port={server.port}", "since=0", f"name={NAME}") == ""
+    assert server.heard == [f"{EHLO}\r\n", f"EHLO {NAME}\r\n"]
+
+
+STARTTLS = "STARTTLS"
+
+
+def behind_starttls(answers: Conversation, tls: ssl.SSLContext) -> tuple[str, list[str]]:
+    """The proof of a port that is asked to go behind STARTTLS, and what the server heard."""
+    with Server(answers, starttls=tls, clients=2) as server:
+        said = proof(f"port={server.port}", "since=0", "starttls=yes")
+    return said.replace(f"port {server.port}", "port"), [line.rstrip() for line in server.heard]
+
+
+def test_port_25_serves_behind_starttls_too(release: str, tls: ssl.SSLContext) -> None:
+    answers = conversation(release, 25)
+    assert b"250-STARTTLS\r\n" in answers[EHLO]
+    said, heard = behind_starttls(answers, tls)
+    assert said == ""
+    # openssl says EHLO before STARTTLS, and the proof after it.
+    assert heard == [EHLO, "QUIT", EHLO, STARTTLS, EHLO, "QUIT"]
+
+
+def test_an_smtpd_that_ends_behind_starttls_is_said(release: str, tls: ssl.SSLContext) -> None:
+    answers = conversation(release, 25)
+
+    class Ends(Server):
+        def _converse(self, connection: socket.socket, sent: str = GREETING) -> None:
+            if not isinstance(connection, ssl.SSLSocket):
+                super()._converse(connection, sent)
+
+    with Ends(answers, starttls=tls, clients=2) as server:
+        said = proof(f"port={server.port}", "since=0", "starttls=yes")
+    assert said == f"port {server.port} behind STARTTLS: EHLO is not answered"
+
+
+def test_where_no_tls_is_offered_none_is_proved(release: str, tls: ssl.SSLContext) -> None:
+    answers = conversation(release, 25)
+    bare = {**answers, EHLO: answers[EHLO].replace(b"250-STARTTLS\r\n", b"")}
+    with Server(bare) as server:
+        assert proof(f"port={server.port}", "since=0", "starttls=yes") == ""
+    assert server.heard == [f"{EHLO}\r\n"]
+    with Server(bare) as server:
+        said = proof(f"port={server.port}", "since=0", "starttls=required")
+    assert said.startswith(f"port {server.port}: STARTTLS is not offered")
 
 
 # Port 465, with TLS from the first byte.
@@ -282,7 +369,7 @@ def test_behind_a_proxy_port_465_hears_of_its_client_first(
     release: str, tls: ssl.SSLContext, chain: Path
 ) -> None:
     with Server(conversation(release, 465), tls=tls, behind_a_proxy=True) as server:
-        assert proof("proxied", 0, server.port, NAME, chain, "yes", "yes") == ""
+        assert proof(*secure_words(server, chain), "proxied=yes") == ""
     assert server.header == f"PROXY TCP4 127.0.0.1 127.0.0.1 40000 {server.port}\r\n"
     assert (server.heard[-1], server.asked_for) == ("QUIT\r\n", NAME)
 
@@ -335,7 +422,7 @@ def test_a_refusal_for_want_of_a_login_is_no_failure(
     ("sent", "why"),
     [
         (GREETING, "no greeting through TLS"),
-        (EHLO, "EHLO is refused"),
+        (EHLO, "EHLO is not answered"),
         (MAIL, "MAIL FROM is not answered"),
         (RCPT, "RCPT TO is not answered"),
     ],
@@ -346,6 +433,31 @@ def test_a_connection_to_port_465_that_is_cut_is_no_proof(
     with Server(without(conversation(release, 465), sent), tls=tls) as server:
         assert secure(server, chain).startswith(why)
     assert server.heard[-1:] == ([f"{sent}\r\n"] if sent else [])
+
+
+VERSIONS = ("version=TLSv1.3", "version=TLSv1.2")
+
+
+def test_each_version_of_tls_is_proved(release: str, tls: ssl.SSLContext, chain: Path) -> None:
+    with Server(conversation(release, 465), tls=tls, clients=2) as server:
+        assert proof(*secure_words(server, chain), *VERSIONS) == ""
+    assert server.versions == ["TLSv1.3", "TLSv1.2"]
+
+
+def test_a_version_of_tls_that_is_not_served_is_said(release: str, tls: ssl.SSLContext, chain: Path) -> None:
+    tls.minimum_version = ssl.TLSVersion.TLSv1_3
+    with Server(conversation(release, 465), tls=tls, clients=2) as server:
+        said = proof(*secure_words(server, chain), *VERSIONS)
+    assert said == f"port {server.port} with TLSv1.2: no greeting through TLS"
+
+
+def test_a_service_that_only_this_host_reaches_is_said(tls: ssl.SSLContext, chain: Path) -> None:
+    with Server(conversation("trixie", 465), tls=tls) as server:
+        said = proof(*secure_words(server, chain), "outside=yes")
+    assert said.startswith(f"port {server.port}: it is open only on loopback (127.0.0.1)")
+    assert "systemctl restart postfix" in said
+    with Server(conversation("trixie", 465), tls=tls, address="0.0.0.0") as server:
+        assert proof(*secure_words(server, chain), "outside=yes") == ""
 
 
 def test_a_server_without_tls_gives_no_greeting_through_tls(release: str, chain: Path) -> None:
@@ -409,10 +521,12 @@ def test_logins_may_be_the_last_thing_that_is_offered(tls: ssl.SSLContext, chain
 def test_a_service_is_found_where_it_listens(tls: ssl.SSLContext, chain: Path, address: str) -> None:
     if ":" in address and not Path("/proc/net/if_inet6").exists():
         pytest.skip("this machine has no IPv6")
-    with Server(conversation("trixie", 25), address=address) as server:
-        assert plain(server) == ""
-    with Server(conversation("trixie", 465), tls=tls, address=address) as server:
-        assert secure(server, chain) == ""
+    literal = {"127.0.0.2": "[127.0.0.2]", "0.0.0.0": "[127.0.0.1]"}.get(address, "[IPv6:::1]")
+    for port, context in ((25, None), (465, tls)):
+        answers = conversation("trixie", port)
+        answers = {**without(answers, EHLO), f"EHLO {literal}": answers[EHLO]}
+        with Server(answers, tls=context, address=address) as server:
+            assert (secure(server, chain) if context else plain(server)) == ""
 
 
 def test_nothing_that_listens_is_said(tmp_path: Path) -> None:
@@ -420,7 +534,7 @@ def test_nothing_that_listens_is_said(tmp_path: Path) -> None:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         port = bound.getsockname()[1]
-        assert proof("smtp", 0, port, program=impatient()) == f"port {port}: nothing listens"
+        assert proof(f"port={port}", "since=0", program=impatient()) == f"port {port}: nothing listens"
 
 
 def test_a_connection_to_a_port_is_no_service_there(tmp_path: Path) -> None:
@@ -429,7 +543,7 @@ def test_a_connection_to_a_port_is_no_service_there(tmp_path: Path) -> None:
         client = socket.create_connection(("127.0.0.1", port))
         connection, _ = listening.accept()
     with client, connection:
-        assert proof("smtp", 0, port, program=impatient()) == f"port {port}: nothing listens"
+        assert proof(f"port={port}", "since=0", program=impatient()) == f"port {port}: nothing listens"
 
 
 def journal(folder: Path, script: str) -> dict[str, str]:
@@ -445,7 +559,7 @@ def test_a_service_that_dies_at_its_start_is_said(tmp_path: Path) -> None:
     environment = journal(tmp_path, f'echo "$*" >"{tmp_path}/asked"; echo "{line}"')
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        why = proof("smtp", "1000.5", port, program=impatient(), **environment)
+        why = proof(f"port={port}", "since=1000.5", program=impatient(), **environment)
     assert why == f"port {port}: smtpd dies when it starts"
     assert "--since=@1000.5" in (tmp_path / "asked").read_text().split()
 
@@ -459,8 +573,7 @@ def test_a_greeting_that_is_late_is_waited_for(release: str, tmp_path: Path) -> 
         os.read(waited, 1)
 
     with Server(conversation(release, 25), before=until_the_proof_waits) as server:
-        words = ("smtp", 0, server.port)
-        assert proof(*words, program=impatient(), **environment) == ""
+        assert proof(f"port={server.port}", "since=0", program=impatient(), **environment) == ""
     os.close(waited)
     os.close(waits)
 
@@ -469,7 +582,7 @@ def test_a_service_that_never_answers_is_said(tmp_path: Path) -> None:
     environment = journal(tmp_path, "exit 1")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        why = proof("smtp", 0, port, program=impatient(), **environment)
+        why = proof(f"port={port}", "since=0", program=impatient(), **environment)
     assert why == f"port {port}: no answer within 1 seconds"
 
 
