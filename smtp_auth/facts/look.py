@@ -113,6 +113,7 @@ class Look:
     + listener: the auth listener in Postfix's spool, from Dovecot's effective configuration
     + socket: the same listener, as it is on the disk
     + mechanisms: the SASL mechanisms that Dovecot offers, in lower case
+    + proved: the keys of the services that were proved since they were last started or changed
     + lineages: the names of all lineages
     + certificates: a domain to its lineage
     + covering: other lineages whose certificate covers `mail_hostname`, by name; empty if that of the mail
@@ -155,6 +156,7 @@ class Look:
     postfix_sockets: frozenset[tuple[int, str]]
     leftovers: tuple[str, ...]
     mechanisms: tuple[str, ...] = ("plain",)
+    proved: frozenset[str] = frozenset()
     has_cyrus: bool = False
     last_change: LastChange | None = None
     ledgers: tuple[Ledger, ...] = ()
@@ -264,6 +266,7 @@ def parse(output: Iterable[str]) -> Look | None:
         postfix_sockets=frozenset(map(_bound, lists.get("postfix_listening", ()))),
         leftovers=tuple(lists.get("leftover", ())),
         mechanisms=tuple(lists.get("dovecot_mechanism", ())),
+        proved=frozenset(lists.get("proved", ())),
         has_cyrus="cyrus_sasl" in values,
         last_change=_last_change(values, lists.get("edited", [])),
         ledgers=ledgers or (),

@@ -5,6 +5,7 @@ package SmtpAuth::Change;
 #   main PARTS, WHAT, HOW…   PARTS is not used: the instructions name the packages of the services. WHAT is
 #     rehearse PRIVATE         to check the new files before a change: see SmtpAuth::Rehearsal
 #     change                   to make the change
+#     prove                    to prove the services as they are
 #     put-back                 to restore the old files after a change was killed
 #   Returns the exit status; dies if the instructions are incomplete, and has then done nothing.
 
@@ -35,6 +36,7 @@ sub main {
         return 0;
     }
     my $transaction = SmtpAuth::Transaction->new($instructions, \%services, $0);
+    return $transaction->prove if $what eq 'prove';
     return $what eq 'put-back' ? $transaction->put_back : $transaction->change;
 }
 

@@ -16,6 +16,8 @@ package SmtpAuth::Look;
 #   describe LOOK   prints everything about the service except its files. LOOK is an object of this package:
 #     service KEY          returns the object of another service
 #     sockets              returns the sockets that listen: see SmtpAuth::Processes
+#     files_of KEY         returns the paths of the files in the arguments that belong to a service
+#     compare_with_proved KEY, STATE   prints `proved KEY` if the service was proved in this state: see SmtpAuth::Proved
 #     changed KEY, PATH…   makes this package print `KEY.changed`: the latest ctime of these paths, and of the files behind
 #                          symbolic links
 #
@@ -30,6 +32,7 @@ package SmtpAuth::Look;
 #   file.KEY.changed             its ctime
 #   leftover …                 a file that an interrupted change has left in the directory of a service or of a file
 #   listening …                each of the ports 25 and 465 on which any program listens
+#   proved …                   the key of a service that was proved since it was last started or changed
 #   last_change.id, .began     the ID of the last live change, if there is one, and when it began by this host's clock
 #   last_change.controller, .ssh_user   who made it; JSON strings without their quotation marks
 #   ledger                     its ledger.json
@@ -47,6 +50,7 @@ use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Manifest qw(is_live manifests_in value_in);
 use SmtpAuth::Processes qw(listening);
 use SmtpAuth::Programs qw(found output_of prepare);
+use SmtpAuth::Proved qw(is_proved);
 
 my @PORTS = (25, 465);
 
@@ -59,6 +63,8 @@ sub main {
         services => {map { ($_->key => $_) } @services},
         sockets  => [listening()],
         searched => {},
+        record   => $asked->{record},
+        files    => [map { [split /=/x, $_, 3] } @{ $asked->{file} }],
         changed  => [],
     }, __PACKAGE__;
     answer('uid', $>);
@@ -69,7 +75,7 @@ sub main {
         $service->describe($self);
         $self->_search_for_leftovers($service->directory);
     }
-    my @paths = map { $self->_describe_file(split /=/x, $_, 3) } @{ $asked->{file} };
+    my @paths = map { $self->_describe_file(@{$_}) } @{ $self->{files} };
     my %is_open = map { $_->{port} => 1 } $self->sockets;
     for my $port (grep { $is_open{$_} } @PORTS) {
         answer('listening', $port);
@@ -83,6 +89,19 @@ sub main {
 sub service { my ($self, $key) = @_; return $self->{services}{$key} // die "no service '$key'\n" }
 
 sub sockets { my ($self) = @_; return @{ $self->{sockets} } }
+
+sub files_of {
+    my ($self, $service) = @_;
+    return map { $self->_path(@{$_}[1, 2]) } grep { $_->[1] eq $service } @{ $self->{files} };
+}
+
+sub _path { my ($self, $service, $name) = @_; return $self->service($service)->directory . "/$name" }
+
+sub compare_with_proved {
+    my ($self, $key, $state) = @_;
+    answer('proved', $key) if is_proved($self->{record}, $key, $state);
+    return;
+}
 
 sub changed {
     my ($self, $key, @paths) = @_;
@@ -105,7 +124,7 @@ sub _asked {
 # Prints a file. Returns its real path, whether it exists or not.
 sub _describe_file {
     my ($self, $key, $service, $name) = @_;
-    my $path = $self->service($service)->directory . "/$name";
+    my $path = $self->_path($service, $name);
     my $real = Cwd::abs_path($path) // $path;
     answer('file', $key);
     answer("file.$key.path", $path);

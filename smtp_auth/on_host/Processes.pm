@@ -3,6 +3,7 @@ package SmtpAuth::Processes;
 # Reads from the kernel (/proc) when processes started and where they listen; SmtpAuth::Programs finds out which ones run.
 #
 #   started PID             when a process started, in seconds since 1970; undef if it has exited
+#   ticks PID               the same in ticks of the kernel since the host was booted
 #   unit_of PID             the systemd unit in which it runs, such as dovecot.service; empty if that is unknown
 #   listening               all listening TCP sockets, a hash each: `socket` is `socket:[INODE]`, `port` a number, `address`
 #                           0.0.0.0, ::1 and the like
@@ -14,7 +15,7 @@ use warnings;
 use Exporter qw(import);
 use SmtpAuth::Files qw(content_of entries);
 
-our @EXPORT_OK = qw(is_loopback listening sockets_of started unit_of);
+our @EXPORT_OK = qw(is_loopback listening sockets_of started ticks unit_of);
 
 # The kernel's USER_HZ.
 my $TICKS_A_SECOND = 100;
@@ -27,20 +28,21 @@ my $LENGTH_OF_IPV4 = 8;
 
 sub started {
     my ($pid) = @_;
-    my $stat = content_of("/proc/$pid/stat") // return;
+    my $ticks = ticks($pid) // return;
     # The kernel counts a process's start from boot, in ticks. To convert it, this needs one moment in both clocks: the start
     # of date(1), which prints the time. The start of this program would be wrong, because Perl waits until all of the program
     # has arrived. The kernel keeps the data of an exited process until its parent reads its status: here, in close.
     my $date = open my $said, q{-|}, 'date', '+%s.%N' or return;
     my $now = <$said>;
-    my $its_stat = content_of("/proc/$date/stat");
+    my $its_ticks = ticks($date);
     close $said or return;
-    return $now - (_ticks_in($its_stat) - _ticks_in($stat)) / $TICKS_A_SECOND;
+    return $now - ($its_ticks - $ticks) / $TICKS_A_SECOND;
 }
 
-# Field 22 of /proc/PID/stat: the start in ticks since boot. Field 2, the name, may hold anything.
-sub _ticks_in {
-    my ($stat) = @_;
+# Field 22 of /proc/PID/stat. Field 2, the name, may hold anything.
+sub ticks {
+    my ($pid) = @_;
+    my $stat = content_of("/proc/$pid/stat") // return;
     return (split /[ ]/x, $stat =~ s/.*[)][ ]//xsr)[19];
 }
 

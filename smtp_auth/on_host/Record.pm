@@ -8,6 +8,7 @@ package SmtpAuth::Record;
 #   changes/ID/after/PATH      each file that it wrote, with the same content but not the same mode
 #   aside/ID/PATH              a version of PATH that change ID found beside it, left by an interrupted change, and that no
 #                              change has in its folder; never deleted
+#   proved                     the state in which each service was proved last: see SmtpAuth::Proved
 #   last                       the answer of the last change or reload: its outcome
 #   pruned                     when the newest deleted live change began, and its ID
 #

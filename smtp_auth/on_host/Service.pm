@@ -26,6 +26,7 @@ package SmtpAuth::Service;
 #   prove BEGAN               proves that it works with the new files
 #   bring_back BEGAN          as reload, after the old files are restored
 #   prove_old UNSERVED…       proves that it works as before the change, except on the ports that were broken
+#   present_state             what SmtpAuth::Proved compares: its process, and the files that it reads
 #   logs_as                   the name of its programs in the journal, if it has any
 #   converse WORD…            proves it with a real connection; see SmtpAuth::Proof
 
@@ -73,6 +74,8 @@ sub prove { return }
 sub bring_back { return }
 
 sub prove_old { return }
+
+sub present_state { return q{} }
 
 sub logs_as { return }
 

@@ -13,8 +13,9 @@ package SmtpAuth::Transaction;
 #                                         of this program, in a folder that is deleted at the end
 #   change                                makes the change
 #   put_back                              restores the files that a killed change has not proved
+#   prove                                 proves the services that take part as they are, and changes only the record
 #
-# Both print "said TAB TEXT" and "outcome TAB OUTCOME" at the end, with an outcome of SmtpAuth::Record's, and return the
+# They print "said TAB TEXT" and "outcome TAB OUTCOME" at the end, with an outcome of SmtpAuth::Record's, and return the
 # exit status: 0 if the change is live.
 
 use strict;
@@ -25,6 +26,7 @@ use SmtpAuth::Etckeeper;
 use SmtpAuth::Files qw(content_of directory_of);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Programs qw(digests_of journal_since now run);
+use SmtpAuth::Proved qw(keep_proved);
 use SmtpAuth::Record;
 use SmtpAuth::Rehearsal;
 use SmtpAuth::Writing qw(age create make_directories replace sync_directory);
@@ -70,7 +72,29 @@ sub change {
     eval { $self->_go_live; 1 } or return $self->_undo($@);
     $self->_clean;
     $self->{etckeeper}->commit_of_ours if $self->{instructions}->changed_files;
+    # If this fails, the services are only proved once more.
+    eval { $self->_keep_proved(grep { $_->is_reloaded } $self->_services); 1 } or 1;
     return $self->_end('live', q{});
+}
+
+sub prove {
+    my ($self) = @_;
+    my $began = now();
+    my $why = eval {
+        $self->_lock_alone;
+        $_->prove($began) for $self->_services;
+        $self->_keep_proved($self->_services);
+        1;
+    } ? q{} : $@;
+    chomp $why;
+    answer('said', length $why ? "$why\n" . $self->_logged($began) : q{});
+    answer('outcome', length $why ? 'failed' : 'live');
+    return length $why ? 1 : 0;
+}
+
+sub _keep_proved {
+    my ($self, @services) = @_;
+    return keep_proved($self->{instructions}->one('record'), {map { $_->key => $_->present_state } @services});
 }
 
 sub put_back {
@@ -87,8 +111,7 @@ sub put_back {
 sub _prepare {
     my ($self) = @_;
     my ($instructions, $record) = @{$self}{qw(instructions record)};
-    $self->_lock(LOCK_EX | LOCK_NB)
-        or die "another deploy is running on this host; nothing was changed: run again when it has finished\n";
+    $self->_lock_alone;
     $self->_compare;
     my $is_unproved = %{ $self->{unproved} };
     # A service must be running, unless an earlier change left it unproved: that change may have stopped it.
@@ -105,6 +128,13 @@ sub _prepare {
     $self->{etckeeper}->commit_of_others;
     $record->begin(\@unserved, $self->_proved);
     $self->_stage($_) for $instructions->new_files;
+    return;
+}
+
+sub _lock_alone {
+    my ($self) = @_;
+    $self->_lock(LOCK_EX | LOCK_NB)
+        or die "another deploy is running on this host; nothing was changed: run again when it has finished\n";
     return;
 }
 
@@ -290,7 +320,7 @@ sub _release {
 # Restores what was swapped, the last service first, and proves the old configuration.
 sub _undo {
     my ($self, $why) = @_;
-    my $logged = $self->_logged;
+    my $logged = $self->_logged($self->_began);
     my ($is_restored, @worse);
     for my $service (map { $self->{services}{$_} } reverse $self->_reached) {
         my $is_some = 0;
@@ -350,16 +380,16 @@ sub _clean {
     return;
 }
 
-# The errors and warnings that the services have logged since the change began.
+# The errors and warnings that the services have logged since a time.
 sub _logged {
-    my ($self) = @_;
+    my ($self, $since) = @_;
     my @names = map { $_->logs_as // () } values %{ $self->{services} };
     return q{} if !@names;
     my $names = join q{|}, @names;
     # The newest lines may not be in the journal yet.
     run('journalctl', '--sync');
     my @lines = grep { /[ ](?:$names)[^ ]*:[ ]/x && /fatal|panic|error|warning|throttl/xi }
-        split /\n/x, journal_since($self->_began);
+        split /\n/x, journal_since($since);
     splice @lines, 0, -$MOST_LINES if @lines > $MOST_LINES;
     return join q{}, map { substr($_, 0, $LONGEST_LINE) . "\n" } @lines;
 }

@@ -1,4 +1,7 @@
-"""Changes a host: carries out its plan there, and reads the outcome even if the connection is lost."""
+"""Changes a host: carries out its plan there, and reads the outcome even if the connection is lost.
+
+Where a plan changes nothing, the services may have to be proved once.
+"""
 
 import shlex
 from collections.abc import Callable
@@ -6,10 +9,10 @@ from enum import Enum
 
 from smtp_auth.facts.decode import decode
 from smtp_auth.facts.look import Look
-from smtp_auth.on_host.channel import Channel, Limits, NoAnswer
+from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer
 from smtp_auth.on_host.instructions import RECORD
 from smtp_auth.on_host.origin import Origin
-from smtp_auth.on_host.programs import follow_program, start_program
+from smtp_auth.on_host.programs import follow_program, proof_of_services, start_program
 from smtp_auth.plan.plan import Plan
 from smtp_auth.settings import Settings
 
@@ -64,6 +67,24 @@ def change(
     return ended or (ChangeOutcome.UNKNOWN, [f"the connection was lost twice; {GOES_ON}"])
 
 
+def prove(channel: Channel, plan: Plan, settings: Settings, look: Look, *, limits: Limits = LIMITS) -> str:
+    """Prove the services of a plan that changes nothing, once (`Plan.to_prove`). Only the record changes.
+
+    + settings, look: those from which the plan was made
+
+    Returns why they do not work, for people; empty if they do. Raises `NoAnswer`.
+    """
+    answer = channel("perl - prove", proof_of_services(plan, settings, look), limits)
+    found = _outcome_in(answer)
+    if found is None:
+        return f"the proof did not finish: {answer.complaint}"
+    outcome, said = found
+    services = " and ".join(service.name for service in plan.to_prove(look))
+    if outcome is ChangeOutcome.LIVE:
+        return ""
+    return f"nothing would change, but {services} does not work: {' '.join(said)}"
+
+
 def _command(what: str, origin: Origin) -> str:
     return shlex.join(("perl", "-", what, origin.id, RECORD))
 
@@ -74,6 +95,10 @@ def _ended(channel: Channel, command: str, stdin: str, limits: Limits) -> Ended 
         answer = channel(command, stdin, limits)
     except NoAnswer:
         return None
+    return _outcome_in(answer)
+
+
+def _outcome_in(answer: Answer) -> Ended | None:
     found = decode(answer.lines)
     word, said = (found.get(key, [""])[-1] for key in ("outcome", "said"))
     if word not in {outcome.value for outcome in ChangeOutcome}:

@@ -33,6 +33,16 @@ def rehearsal_program(plan: Plan, settings: Settings, look: Look) -> str:
     return change_program([*instructions(plan, settings, look), *_proofs()], SERVICES)
 
 
+def proof_of_services(plan: Plan, settings: Settings, look: Look) -> str:
+    """The program that proves services as they are: input of `perl - prove`."""
+    told = [
+        *instructions(plan, settings, look),
+        *(("service", service.key) for service in plan.to_prove(look)),
+        *_proofs(),
+    ]
+    return change_program(told, SERVICES)
+
+
 def start_program(origin: Origin, plan: Plan, settings: Settings, look: Look) -> str:
     """The program that makes the host carry out its plan: input of `perl - start ID RECORD`."""
     told = [

@@ -126,6 +126,16 @@ class Plan:
         parts = {*(reload.service for reload in self.reloads), *(file.service for file in self.files)}
         return tuple(service for service in self.order if service in parts or service in self.unfinished)
 
+    def to_prove(self, look: Look) -> tuple[Service, ...]:
+        """The services that a deploy proves although it changes nothing.
+
+        They were started or changed since they were last proved.
+        """
+        if self.refusals or not self.is_empty or self.kind is not DEPLOY or self.proof.unprovable:
+            return ()
+        daemons = (service for service in self.order if service.reload_order is not None)
+        return tuple(service for service in daemons if service.key not in look.proved)
+
     def edits_of(self, part: Part) -> tuple[Edit, ...]:
         """The edits of a step."""
         return tuple(edit for edit in self.edits if edit.step == part.name)

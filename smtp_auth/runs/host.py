@@ -15,13 +15,14 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.context import ctx_host
 
 from smtp_auth.on_host.asking import Asked, NothingOnRecord, NotOnRecord, ask
+from smtp_auth.on_host.changing import prove
 from smtp_auth.on_host.channel import Channel, NoAnswer
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import last_change_line
 from smtp_auth.runs.channel import channel_to
 from smtp_auth.runs.host_settings import settings_of
 from smtp_auth.runs.report import Outcome, report
-from smtp_auth.runs.run import is_in_place
+from smtp_auth.runs.run import is_dry, is_in_place
 from smtp_auth.runs.trouble import fail, fault
 from smtp_auth.settings import SettingsError
 from smtp_auth.shown import shown
@@ -116,6 +117,23 @@ def _keep(found: Asked) -> bool:
     if found.refusals:
         fail(found.refusals)
         return False
+    if found.plan.to_prove(found.look) and not _proves(found):
+        return False
     _hosts[ctx_host.get()] = found
     report(ctx_host.get(), Outcome.UNCHANGED if found.plan.is_empty else Outcome.WOULD_CHANGE)
     return True
+
+
+def _proves(found: Asked) -> bool:
+    """Prove the services of a host with nothing to do, or say that a deploy will; whether the run goes on."""
+    if is_dry():
+        services = " and ".join(service.name for service in found.plan.to_prove(found.look))
+        host.log(
+            f"nothing would change; a deploy proves once that {services} works, because it was started or "
+            "changed since the last proof"
+        )
+        return True
+    why = prove(channel_to(ctx_host.get()), found.plan, found.settings, found.look)
+    if why:
+        fail([why], Outcome.FAILED)
+    return not why

@@ -85,6 +85,23 @@ def ask_no_question(state: State) -> None:
     state.config.FAIL_PERCENT = None
 
 
+def ask_only_before_changes(state: State) -> None:
+    """Do not ask whether to continue if no operation would change anything.
+
+    pyinfra asks that after the pass that plans, whatever it has found. If `_do_confirm`, its words, or the
+    counts of changes are elsewhere, it asks again.
+    """
+    from pyinfra_cli import cli
+
+    confirm = cli._do_confirm
+
+    def confirm_changes(message: str) -> bool:
+        is_needed = any(meta.ops_change for meta in state.meta.values())
+        return confirm(message) if is_needed or not message.startswith("Detected changes") else True
+
+    cli._do_confirm = confirm_changes
+
+
 def is_ready_line(record: logging.LogRecord) -> bool:
     """Whether a log line says that a host has been planned.
 

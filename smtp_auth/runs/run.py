@@ -34,6 +34,11 @@ def is_in_place() -> bool:
     return bool(_in_place)
 
 
+def is_dry() -> bool:
+    """Whether this run only previews."""
+    return bool(pyinfra_internals.command_line().get("dry"))
+
+
 def prepare_runs() -> None:
     """Add the checks before the first connection, and the report at the end, to runs of a deploy.
 
@@ -51,6 +56,7 @@ def _prepare(state: State) -> None:
         return
     escape_what_others_say()
     _check_command_line(given, state.inventory)
+    pyinfra_internals.ask_only_before_changes(state)
     if given.get("dry"):
         # A preview changes nothing, so pyinfra's question whether to continue is not needed.
         pyinfra_internals.ask_no_question(state)

@@ -127,6 +127,25 @@ def _ask_no_question() -> None:
         state.fail_hosts({next(iter(state.inventory))})
 
 
+def _ask_only_before_changes() -> None:
+    from pyinfra_cli import cli
+
+    # Its own words, in its own call.
+    (question,) = [
+        word for word in cli._main.__code__.co_consts if str(word).startswith("Detected changes d")
+    ]
+    state = _state("a", "b")
+    for host in state.inventory:
+        state.activate_host(host)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli, "_do_confirm", lambda message: f"asked: {message}")
+        pyinfra_internals.ask_only_before_changes(state)
+        assert cli._do_confirm(question) is True
+        assert cli._do_confirm("One of more hosts failed, continue?").startswith("asked")
+        state.meta[next(iter(state.inventory))].ops_change += 1
+        assert cli._do_confirm(question).startswith("asked")
+
+
 def _is_ready_line() -> None:
     from pyinfra.context import ctx_state
     from pyinfra_cli.util import _parallel_load_hosts
@@ -304,6 +323,7 @@ SIDES: dict[str, Side] = {
             "pyinfra.api.state.State.fail_hosts", lambda state, _hosts: state.should_raise_failed_hosts()
         ),
     ),
+    "ask_only_before_changes": Side(_ask_only_before_changes, without("pyinfra_cli.cli._do_confirm")),
     "is_ready_line": Side(
         _is_ready_line, instead("pyinfra_cli.util._parallel_load_hosts", lambda *_words: None)
     ),

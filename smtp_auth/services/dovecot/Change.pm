@@ -13,9 +13,10 @@ use strict;
 use warnings;
 use parent qw(SmtpAuth::Service);
 use IO::Socket::UNIX;
-use SmtpAuth::Dovecot::Master qw(master);
+use SmtpAuth::Dovecot::Master qw(configuration_in master);
 use SmtpAuth::Files qw(content_of group_name user_name);
 use SmtpAuth::Programs qw(run wait_until);
+use SmtpAuth::Proved qw(state_of);
 use SmtpAuth::Writing qw(create);
 
 my $PERMISSIONS = oct '7777';
@@ -28,6 +29,8 @@ sub can_run { return 1 }
 sub logs_as { return 'dovecot' }
 
 sub running { return master() }
+
+sub present_state { my ($self) = @_; return state_of(master(), configuration_in($self->one('directory'))) }
 
 sub refused {
     my ($self, $place, $in_place) = @_;

@@ -17,11 +17,12 @@ package SmtpAuth::Dovecot::Look;
 
 use strict;
 use warnings;
-use SmtpAuth::Dovecot::Master qw(master);
+use SmtpAuth::Dovecot::Master qw(configuration_in master);
 use SmtpAuth::Files qw(group_name permissions user_name);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Processes qw(unit_of);
 use SmtpAuth::Programs qw(found output_of);
+use SmtpAuth::Proved qw(state_of);
 
 sub key { return 'dovecot' }
 
@@ -70,6 +71,7 @@ sub describe {
     my $master = master() // return;
     answer('dovecot_running', 1);
     answer('dovecot_unit', unit_of($master));
+    $look->compare_with_proved(key(), state_of($master, configuration_in($self->{directory})));
     return;
 }
 

@@ -7,6 +7,7 @@ package SmtpAuth::Postfix::Change;
 #   earlier      not empty if earlier files are restored: Postfix may have complained about them before, too
 #   wanted       a line that `postconf` must print for the new files
 #   hostname     the name that mail programs connect to, and `chain`, the file with its certificate, or empty
+#   served       a file with a certificate that it serves
 #   restored     a certificate that is restored: the arguments of `unusable` in SmtpAuth::Postfix::Certificates, separated by
 #                TAB
 #   sni_table    a table of tls_server_sni_maps; if it has `hostname`, Postfix serves that entry instead of `chain`
@@ -27,6 +28,7 @@ use SmtpAuth::Pem qw(first_certificate);
 use SmtpAuth::Postfix::Certificates qw(unusable);
 use SmtpAuth::Postfix::Master qw(master_in queue_manager_of smtpd_died_since);
 use SmtpAuth::Processes qw(listening sockets_of);
+use SmtpAuth::Proved qw(state_of);
 use SmtpAuth::Programs qw(children_of now run wait_until);
 
 my $SUBMISSIONS = 465;
@@ -41,6 +43,12 @@ sub logs_as { return 'postfix' }
 
 # With `-c DIRECTORY`, Postfix finds its files by their names.
 sub name_of_copy { my ($self, $file) = @_; return name_of($self->instructions->path_of($file)) }
+
+sub present_state {
+    my ($self) = @_;
+    my @files = map { $self->instructions->path_of($_) } $self->instructions->files_of($self->key);
+    return state_of($self->running, @files, $self->all('served'));
+}
 
 sub running { my ($self) = @_; return master_in($self->one('queue_directory')) }
 

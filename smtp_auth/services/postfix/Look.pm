@@ -23,6 +23,7 @@ use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Postfix::Master qw(master_in queue_manager_of);
 use SmtpAuth::Processes qw(sockets_of started unit_of);
 use SmtpAuth::Programs qw(found output_of);
+use SmtpAuth::Proved qw(state_of);
 
 # The suffix of an indexed table, by its kind.
 my %SUFFIX = (hash => 'db', btree => 'db', lmdb => 'lmdb', cdb => 'cdb');
@@ -38,7 +39,7 @@ sub new {
         queue_directory  => '/var/spool/postfix',
         map { @{$_} } @parameters,
     );
-    return bless {parameters => \@parameters, value => \%value}, $class;
+    return bless {parameters => \@parameters, value => \%value, certificates => $asked->{certificate}}, $class;
 }
 
 sub directory { my ($self) = @_; return $self->{value}{config_directory} }
@@ -61,6 +62,8 @@ sub describe {
     my $reloaded = started(queue_manager_of($master) // $master);
     answer('postfix_reloaded', $reloaded) if defined $reloaded;
     answer('postfix_unit', unit_of($master));
+    my @served = map { /=(.*)/x ? "$1/fullchain.pem" : () } @{ $self->{certificates} };
+    $look->compare_with_proved(key(), state_of($master, $look->files_of(key()), @served));
     my %is_held = map { $_ => 1 } sockets_of($master);
     for my $socket (grep { $is_held{ $_->{socket} } } $look->sockets) {
         answer('postfix_listening', "$socket->{port} $socket->{address}");

@@ -22,6 +22,9 @@ def instructions(plan: Plan, settings: Settings, look: Look) -> Iterator[Instruc
     """Postfix's part of a change."""
     yield "postfix.config_directory", look.parameters["config_directory"]
     yield "postfix.queue_directory", look.queue_directory
+    yield from (
+        ("postfix.served", f"{settings.lineage(domain)}/fullchain.pem") for domain in settings.domains
+    )
     yield from (("postfix.moving", label) for label in _moving(plan, look))
     yield from (("postfix.wanted", f"{name} = {value}".rstrip()) for name, value in plan.expected)
     yield "postfix.earlier", "yes" if plan.proof.earlier else ""
