@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from smtp_auth.postfix.parameters import is_yes
 from smtp_auth.postfix.restriction_lists import LISTS_OF_A_MESSAGE, refuses_logins
 from smtp_auth.postfix.restrictions import RESTRICTIONS
 
@@ -166,6 +167,14 @@ _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
 _VALUE = re.compile(r"[A-Za-z0-9_ ./:,@=+*?!%<>$(){}\[\]-]*")
 
 
+# Options that make port 465 what it is, and the values that do not.
+_TAKEN_AWAY: dict[str, Callable[[str | None], bool]] = {
+    "smtpd_sasl_auth_enable": lambda value: value is None or not is_yes(value),
+    "smtpd_tls_security_level": lambda value: value is not None and value.lower() == "none",
+    "smtpd_tls_wrappermode": lambda value: value is None or not is_yes(value),
+}
+
+
 def options(value: object) -> dict[str, str | None]:
     """A dictionary of Postfix parameter to value; the value `None` deletes the option."""
     if not isinstance(value, dict):
@@ -173,6 +182,11 @@ def options(value: object) -> dict[str, str | None]:
     for name, text in value.items():
         if not isinstance(name, str) or not _PARAMETER.fullmatch(name):
             raise ValueError(f"{name!r} is not a parameter name of Postfix")
+        if name in _TAKEN_AWAY and (text is None or isinstance(text, str)) and _TAKEN_AWAY[name](text):
+            raise ValueError(
+                f"{name}: port 465 begins with TLS and offers AUTH, and would not with this value: leave the "
+                "option out"
+            )
         if text is None:
             continue
         if not isinstance(text, str) or not _VALUE.fullmatch(text) or text != text.strip():

@@ -231,7 +231,7 @@ def _service(lines: list[str], offsets: list[int], indices: list[int]) -> Servic
         if text.startswith("{") and text.endswith("}"):
             text = text[1:-1]
         name, equals, value = text.partition("=")
-        strays += [] if equals and not text.startswith("{") else [f"-o {text}".rstrip()]
+        strays += [] if equals and not text.startswith("{") else [f"-o {text.strip(WHITE)}".rstrip()]
         options.append(Option(name.strip(WHITE), fold(value), start, argument, end))
     name, kind, chroot, command = (words[column][0] for column in (0, 1, 4, _COLUMNS - 1))
     start, end = offsets[indices[0]], offsets[indices[-1] + 1]

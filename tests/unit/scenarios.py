@@ -74,6 +74,7 @@ def look_lines(version: str) -> Iterator[str]:
         yield from _file_lines(key, path, content)
     doveconf = (folder / "doveconf.txt").read_text()
     yield _line("dovecot_version", doveconf.split()[1])
+    yield _line("dovecot_mechanism", "plain")
     if "service auth {" in doveconf:
         block = doveconf[doveconf.index("service auth {") :]
         yield _line("dovecot_auth", block[: block.index("\n}\n") + 3])

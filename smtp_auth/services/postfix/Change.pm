@@ -109,6 +109,8 @@ sub _refused_by_sni {
     for (my $key = $name; length $key; $key =~ s/^[.]?[^.]*//x) {
         # The output contains the private key, too; it stays in this process.
         my ($status, $pem) = run('postmap', @in, '-F', '-q', $key, @tables);
+        # If the table has no such entry, it prints at most a warning.
+        return "tls_server_sni_maps (@tables) cannot be read: $pem" if $status && $pem =~ /:[ ](?:fatal|error):[ ]/x;
         next if $status;
         return if first_certificate($pem) eq first_certificate(content_of($chain) // q{});
         return "tls_server_sni_maps (@tables) gives clients that ask for $name another certificate than the one in "

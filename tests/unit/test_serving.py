@@ -1,0 +1,351 @@
+"""Whether services will serve: what only a connection would show, and the look tells beforehand."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from smtp_auth.facts.look import MASTER_CF, Look
+from smtp_auth.postfix.master_cf import services
+from smtp_auth.services.dovecot.listener import WANTED
+from smtp_auth.services.postfix.broken_services import is_disabled
+from smtp_auth.settings import SettingsError
+from tests.unit.past import Host
+from tests.unit.scenarios import stock, with_master_cf
+from tests.unit.test_other_services import YES, deployed, host, notes, planned, service, submission
+
+NO_PLAIN = "noanonymous, noplaintext"
+OWN_CERTIFICATE = "smtpd_tls_cert_file=/etc/ssl/own.pem"
+OWN_KEY = "smtpd_tls_key_file=/etc/ssl/own.key"
+
+
+def refused(look: Look, **data: Any) -> str:
+    """The only refusal; empty if there is none."""
+    said = planned(look, **data).refusals
+    assert len(said) <= 1, said
+    return "".join(said)
+
+
+# -- where Postfix listens ----------------------------------------------------------------------------
+
+
+def listening(*addresses: str, interfaces: str = "all") -> Look:
+    """A host with inet_interfaces in main.cf, whose Postfix listens on these addresses."""
+    return host(
+        main=f"inet_interfaces = {interfaces}\n",
+        postfix_sockets=frozenset((25, address) for address in addresses),
+    )
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        listening("127.0.0.1", "::1"),
+        listening("127.0.1.1", interfaces="$myhostname"),
+        listening("127.0.0.1", interfaces="127.0.0.1, 192.0.2.1"),
+        listening("::ffff:127.0.0.1", interfaces="all"),
+    ],
+)
+def test_a_postfix_that_has_kept_loopback_is_refused(look: Look) -> None:
+    said = refused(look)
+    assert "listens only on loopback (" in said
+    assert "although inet_interfaces = " in said
+    assert "systemctl restart postfix" in said
+
+
+@pytest.mark.parametrize("interfaces", ["127.0.0.1, ::1", "Loopback-Only", "localhost"])
+def test_inet_interfaces_that_are_loopback_are_refused(interfaces: str) -> None:
+    said = refused(listening("0.0.0.0", "::", interfaces=interfaces))
+    assert f"(inet_interfaces = {interfaces})" in said
+    assert "systemctl restart postfix" in said
+
+
+@pytest.mark.parametrize(
+    ("look", "is_warned"),
+    [
+        (listening("192.0.2.1"), True),
+        (listening("192.0.2.1", interfaces="192.0.2.1, 192.0.2.2"), True),
+        (listening("0.0.0.0", "::", interfaces="192.0.2.1"), True),
+        (listening("0.0.0.0", "::"), False),
+        (listening("::"), False),
+        (listening("192.0.2.1", "2001:0db8:0000:0000:0000:0000:0000:0001", interfaces="192.0.2.1"), False),
+        # What a name stands for is not known.
+        (listening("192.0.2.1", interfaces="mail.example.jp"), False),
+        (listening(), False),
+    ],
+)
+def test_a_postfix_that_has_kept_other_addresses_is_warned_of(look: Look, is_warned: bool) -> None:
+    plan = planned(look)
+    assert plan.refusals == ()
+    assert any("Postfix still listens on" in warning for warning in plan.warnings) == is_warned
+
+
+def test_a_service_with_an_address_says_nothing_of_inet_interfaces() -> None:
+    look = host(service("127.0.0.1:10025"), main="inet_interfaces = all\n")
+    look = replace(look, postfix_sockets=frozenset({(25, "0.0.0.0"), (10025, "127.0.0.1")}))
+    assert refused(look) == ""
+
+
+# -- SASL mechanisms ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("look", "parameter"),
+    [
+        (host(main=f"smtpd_sasl_tls_security_options = {NO_PLAIN}\n"), "smtpd_sasl_tls_security_options"),
+        (host(main="smtpd_sasl_mechanism_filter = !plain, static:rest\n"), "smtpd_sasl_mechanism_filter"),
+        (host(main="smtpd_sasl_mechanism_filter = external\n"), "smtpd_sasl_mechanism_filter"),
+        (
+            host(main="smtpd_sasl_tls_security_options = forward_secrecy\n", mechanisms=("scram-sha-256",)),
+            "smtpd_sasl_tls_security_options",
+        ),
+        (host(main="smtpd_sasl_tls_security_options = mutual_auth\n"), "smtpd_sasl_tls_security_options"),
+    ],
+)
+def test_a_host_that_would_offer_no_mechanism_is_refused(look: Look, parameter: str) -> None:
+    on_25, on_465 = planned(look).refusals
+    assert "so smtp would end each connection" in on_25
+    assert "so submissions on port 465 would end each connection" in on_465
+    assert all(said.startswith(f"{parameter} = ") for said in (on_25, on_465))
+
+
+def test_only_services_with_logins_need_a_mechanism() -> None:
+    look = host(service("10587", f"smtpd_sasl_tls_security_options={NO_PLAIN}", "smtpd_sasl_auth_enable=no"))
+    assert refused(look) == ""
+    look = host(service("10587", YES, f"smtpd_sasl_tls_security_options={NO_PLAIN}"))
+    assert "so 10587 would end each connection" in refused(look)
+    on_25 = host(main=f"smtpd_sasl_tls_security_options = {NO_PLAIN}\n")
+    options = {"smtpd_sasl_tls_security_options": "noanonymous"}
+    assert refused(on_25, smtp_auth_on_port_25=False, submissions_options=options) == ""
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        host(
+            main=f"smtpd_sasl_security_options = {NO_PLAIN}\nsmtpd_sasl_tls_security_options = noanonymous\n"
+        ),
+        host(main=f"smtpd_sasl_tls_security_options = {NO_PLAIN}\n", mechanisms=("plain", "cram-md5")),
+        host(main="smtpd_sasl_tls_security_options = mutual_auth\n", mechanisms=("scram-sha-1",)),
+        host(main="smtpd_sasl_mechanism_filter = !login, static:all\n"),
+        host(main="smtpd_sasl_mechanism_filter = texthash:/etc/postfix/mechanisms\n"),
+        host(main=f"smtpd_sasl_tls_security_options = {NO_PLAIN}\n", mechanisms=("of-a-plugin",)),
+    ],
+)
+def test_a_host_with_a_mechanism_is_served(look: Look) -> None:
+    assert refused(look) == ""
+
+
+# -- words in master.cf -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("  -o smtpd_recipient_restrictions=permit_sasl_authenticated, reject\n", "reject"),
+        ("  -o smtpd_sasl_auth_enable = yes\n", "-o smtpd_sasl_auth_enable = yes"),
+        ("  -o syslog_name=x # mine\n", "# mine"),
+        ("  -o syslog_name=x\n  -o\n", "-o"),
+        ("  -o { smtpd_sasl_auth_enable yes }\n", "-o smtpd_sasl_auth_enable yes"),
+    ],
+)
+@pytest.mark.parametrize("name", ["submission", "submissions", "192.0.2.1:465"])
+def test_a_word_that_is_no_option_is_refused(name: str, lines: str, words: str) -> None:
+    said = refused(host(f"{name} inet n - y - - smtpd\n{lines}"))
+    assert f"smtpd ends at each connection to {name}/inet" in said
+    assert f"which is no option: {words};" in said
+
+
+@pytest.mark.parametrize(
+    "stanza",
+    [
+        "submission inet n - y - - smtpd -v -o syslog_name=x\n# a comment\n  -D\n",
+        "submission inet n - y - - smtpd -o{smtpd_milters=a,b}\n",
+        "policy unix - n n - 0 spawn user=nobody argv=/usr/bin/policyd -o reject\n",
+        "maildrop unix - n n - - pipe flags=DRXhu user=vmail argv=/usr/bin/maildrop -d ${recipient} # c\n",
+        # Its owner's, and no change has a conversation with it.
+        "10025 inet n - y - - smtpd -o smtpd_milters = x\n",
+    ],
+)
+def test_other_words_are_no_obstacle(stanza: str) -> None:
+    assert refused(host(stanza)) == ""
+
+
+def test_a_word_that_came_after_a_deploy_is_refused() -> None:
+    one = Host(host())
+    assert one.deploy().refusals == ()
+    one.edit(MASTER_CF, one.content(MASTER_CF).replace("permit_sasl_authenticated,reject", "a, reject"))
+    [said] = one.deploy().refusals
+    assert "smtpd ends at each connection to submissions/inet" in said
+
+
+# -- what hides a service -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "label", "is_it"),
+    [
+        ("", "submissions/inet", False),
+        ("inet", "submissions/inet", True),
+        ("INET", "submissions/inet", True),
+        ("submissions/inet", "submissions/inet", True),
+        ("submissions/inet", "smtps/inet", False),
+        ("smtps.inet", "smtps/inet", True),
+        ("!smtp/inet, inet", "smtp/inet", False),
+        ("!smtp/inet, inet", "465/inet", True),
+        ("unix, submission/inet", "submissions/inet", False),
+    ],
+)
+def test_what_master_service_disable_disables(value: str, label: str, is_it: bool) -> None:
+    assert is_disabled(value, label) is is_it
+
+
+@pytest.mark.parametrize(
+    ("main", "words"),
+    [
+        ("master_service_disable = inet\n", "keeps submissions/inet from being served"),
+        ("smtpd_discard_ehlo_keywords = silent-discard, AUTH\n", "would not offer AUTH, because"),
+        ("smtpd_sasl_exceptions_networks = 0.0.0.0/0\n", "would not offer AUTH to anybody"),
+        ("smtpd_tls_wrappermode = Yes\n", "in /etc/postfix/main.cf makes port 25 begin with TLS"),
+    ],
+)
+def test_a_service_that_would_be_hidden_is_refused(main: str, words: str) -> None:
+    assert words in refused(host(main=main))
+
+
+def test_port_25_may_keep_wrapper_mode_off() -> None:
+    look = stock("3.10.5")
+    text = (look.master_cf.content or "").replace(
+        "smtp      inet  n       -       y       -       -       smtpd\n",
+        "smtp inet n - y - - smtpd\n  -o smtpd_tls_wrappermode=no\n",
+    )
+    assert "wrappermode=no" in text
+    wrapped = host(main="smtpd_tls_wrappermode = yes\n")
+    assert refused(with_master_cf(wrapped, text)) == ""
+    on_25 = with_master_cf(host(), text.replace("wrappermode=no", "wrappermode=yes"))
+    assert "smtp/inet in /etc/postfix/master.cf makes port 25 begin with TLS" in refused(on_25)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"smtpd_tls_wrappermode": "no"},
+        {"smtpd_tls_wrappermode": None},
+        {"smtpd_sasl_auth_enable": "No"},
+        {"smtpd_sasl_auth_enable": None},
+        {"smtpd_tls_security_level": "None"},
+    ],
+)
+def test_data_that_take_away_tls_or_logins_are_an_error(options: dict[str, str | None]) -> None:
+    with pytest.raises(SettingsError, match="port 465 begins with TLS and offers AUTH") as error:
+        planned(host(), submissions_options=options)
+    assert next(iter(options)) in str(error.value)
+
+
+# -- versions and ciphers of TLS ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("look", "data", "versions"),
+    [
+        (host(), {}, ("TLSv1.3", "TLSv1.2")),
+        (host(), {"tls_minimum_version": "TLSv1.3"}, ("TLSv1.3",)),
+        (host(main="smtpd_tls_mandatory_protocols = >=TLSv1.3\n"), {}, ("TLSv1.3",)),
+        (host(main="smtpd_tls_mandatory_protocols = TLSv1.2\n"), {}, ("TLSv1.2",)),
+        (host(service("smtps", "smtpd_tls_mandatory_protocols=>=TLSv1.3")), {}, ("TLSv1.3",)),
+        (host(main="smtpd_tls_mandatory_protocols = !SSLv2\n"), {}, ("TLSv1.3", "TLSv1.2")),
+    ],
+)
+def test_each_version_from_the_floor_on_is_proved(
+    look: Look, data: dict[str, Any], versions: tuple[str, ...]
+) -> None:
+    assert planned(look, **data).proof.versions == versions
+
+
+@pytest.mark.parametrize(
+    ("look", "ports"),
+    [
+        (host(submission()), []),
+        (host(submission(), main="smtpd_tls_exclude_ciphers = aECDSA, DES\n"), [465, 25, 587]),
+        (host(main="smtpd_tls_mandatory_exclude_ciphers = aECDSA\n"), [465]),
+        (host(main="tls_medium_cipherlist = kRSA\n"), [465, 25]),
+        (host(submission("smtpd_tls_exclude_ciphers=aECDSA")), [587]),
+        (host(submission("smtpd_tls_exclude_ciphers=aECDSA", OWN_CERTIFICATE, OWN_KEY)), []),
+        (
+            host(
+                main="smtpd_tls_mandatory_exclude_ciphers = aECDSA\n"
+                "smtpd_tls_mandatory_protocols = >=TLSv1.3\n"
+            ),
+            [],
+        ),
+    ],
+)
+def test_limited_ciphers_are_asked_about(look: Look, ports: list[int]) -> None:
+    checks = planned(look).proof.ciphers
+    assert [check.sentence.split(" on port ")[1].split()[0] for check in checks] == [*map(str, ports)]
+    assert {check.kind for check in checks} <= {"RSA", "ECDSA"}
+
+
+def test_the_list_of_ciphers_is_the_one_that_postfix_makes() -> None:
+    main = "tls_medium_cipherlist = HIGH:MEDIUM\nsmtpd_tls_exclude_ciphers = aNULL, DES:MD5\n"
+    on_465, on_25 = planned(host(main=main)).proof.ciphers
+    assert on_465.listed == on_25.listed == "HIGH:MEDIUM:!aNULL:!DES:!MD5"
+    assert (
+        "(smtpd_tls_exclude_ciphers = aNULL, DES:MD5; tls_medium_cipherlist = HIGH:MEDIUM)" in on_25.sentence
+    )
+
+
+# -- a certificate without its key --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("own", "kept"),
+    [
+        (OWN_CERTIFICATE, ("smtpd_tls_key_file", "/etc/ssl/private/ssl-cert-snakeoil.key")),
+        (OWN_KEY, ("smtpd_tls_cert_file", "/etc/ssl/certs/ssl-cert-snakeoil.pem")),
+    ],
+)
+def test_half_a_pair_keeps_the_other_half(own: str, kept: tuple[str, str]) -> None:
+    _, options = deployed(host(submission(own)))
+    assert options["submission/inet"][kept[0]] == kept[1]
+
+
+def test_a_key_in_the_file_of_its_certificate_stays_there() -> None:
+    look = host(submission(OWN_CERTIFICATE))
+    main = (look.main_cf.content or "").replace("smtpd_tls_key_file", "#smtpd_tls_key_file")
+    look = replace(look, files={**look.files, "main_cf": replace(look.main_cf, content=main)})
+    look = replace(look, parameters={**look.parameters, "smtpd_tls_key_file": "$smtpd_tls_cert_file"})
+    _, options = deployed(look)
+    assert options["submission/inet"]["smtpd_tls_key_file"] == "$smtpd_tls_cert_file"
+
+
+def test_a_pair_and_an_inherited_pair_stay_as_they_are() -> None:
+    before = host(submission(OWN_CERTIFICATE, OWN_KEY), service("10587", YES))
+    _, options = deployed(before)
+    for one in services(before.master_cf.content or ""):
+        names = {"smtpd_tls_cert_file", "smtpd_tls_key_file"}
+        assert options[one.label].keys() & names == one.effective_options.keys() & names
+
+
+def test_a_half_that_came_after_a_deploy_is_its_owners_choice() -> None:
+    one = Host(host())
+    one.deploy()
+    one.edit(MASTER_CF, one.content(MASTER_CF) + submission(OWN_KEY))
+    assert notes(one.deploy()) is not None
+    [found] = [found for found in services(one.content(MASTER_CF)) if found.name == "submission"]
+    assert "smtpd_tls_cert_file" not in found.effective_options
+
+
+# -- what is proved although nothing changes ----------------------------------------------------------
+
+
+def test_what_was_not_proved_since_it_was_started_is_proved_once() -> None:
+    one = Host(host())
+    assert one.deploy().to_prove(one.look) == ()
+    look = replace(one.look, socket=WANTED, postfix_reloaded=9e9)
+    plan = planned(look)
+    assert plan.is_empty
+    assert [service.key for service in plan.to_prove(look)] == ["dovecot", "postfix"]
+    proved = replace(look, proved=frozenset({"postfix"}))
+    assert [service.key for service in plan.to_prove(proved)] == ["dovecot"]
+    assert plan.to_prove(replace(look, proved=frozenset({"postfix", "dovecot"}))) == ()
