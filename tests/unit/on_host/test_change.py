@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -60,6 +61,12 @@ sub prove {
     my ($self) = @_;
     my ($status) = SmtpAuth::Programs::run("grep", "-rl", "dies", $self->one("runs"));
     die "it dies\n" if $status == 0;
+}
+
+sub present_state {
+    my ($self) = @_;
+    my @paths = map { $self->instructions->path_of($_) } $self->instructions->files;
+    return join "|", map { SmtpAuth::Files::content_of($_) // "" } @paths;
 }
 
 sub bring_back { my ($self) = @_; return $self->reload }
@@ -266,6 +273,56 @@ def test_a_change_goes_live_whole_and_is_on_record(host: Host) -> None:
     assert (before / FIRST).stat().st_mode & 0o777 == 0o640
     assert host.record.stat().st_mode & 0o777 == 0o700
     assert (host.record / "last").read_text().splitlines() == [f"id\t{ID}", "said\t", "outcome\tlive"]
+
+
+def _proved(host: Host) -> list[str]:
+    """In which state the record says that the service was proved."""
+    path = host.record / "proved"
+    return decode(path.read_text().splitlines())[TRIED.key] if path.exists() else []
+
+
+def test_what_a_change_has_proved_is_on_record(host: Host) -> None:
+    host.run(host.program(DIES))
+    assert _proved(host) == []
+    host.run(host.program(NEW))
+    assert _proved(host) == ["new one\n|new two\n"]
+    host.run(host.program(DIES, change="2026-11-22T11:00:00Z-0001"))
+    assert _proved(host) == ["new one\n|new two\n"]
+
+
+def _prove(host: Host) -> tuple[int, str, str]:
+    """The exit status, outcome and sentences of a proof without a change."""
+    done = subprocess.run(
+        ["perl", "-", "prove"], input=host.program({}), capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    found = decode(done.stdout.splitlines())
+    return done.returncode, found["outcome"][-1], found["said"][-1]
+
+
+def test_a_proof_without_a_change_changes_only_the_record(host: Host) -> None:
+    before = _inodes(host)
+    assert _prove(host) == (0, "live", "")
+    assert _proved(host) == ["old one\n|old two\n"]
+    assert _inodes(host) == before
+    assert {path.name for path in host.record.iterdir()} == {"proved"}
+    assert host.record.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_proof_that_fails_is_no_proof(host: Host) -> None:
+    (host.folder / "runs" / FIRST).write_text("dies")
+    status, outcome, why = _prove(host)
+    assert (status, outcome, why.splitlines()[0]) == (1, "failed", "it dies")
+    assert _proved(host) == []
+    assert host.served() == OLD
+
+
+def test_nothing_is_proved_while_a_change_runs(host: Host) -> None:
+    with _locked(host.etc):
+        status, outcome, why = _prove(host)
+    assert (status, outcome) == (1, "failed")
+    assert why.startswith("another deploy is running on this host")
+    assert _proved(host) == []
 
 
 def test_a_change_ends_although_nobody_reads_its_answer(host: Host) -> None:
@@ -508,16 +565,24 @@ def test_a_link_in_place_of_the_file_is_not_written_through(host: Host) -> None:
     assert (host.etc / FIRST).is_symlink()
 
 
-def test_one_change_at_a_time_holds_the_lock(host: Host) -> None:
-    program = host.program(NEW)
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Another process holds the lock on a directory."""
     with subprocess.Popen(
-        ["sh", "-c", f'exec 9<"{host.etc}"; flock 9; echo locked; read -r _'],
+        ["sh", "-c", f'exec 9<"{directory}"; flock 9; echo locked; read -r _'],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as holder:
         assert holder.stdout is not None
         holder.stdout.readline()
+        yield
+        holder.kill()
+
+
+def test_one_change_at_a_time_holds_the_lock(host: Host) -> None:
+    program = host.program(NEW)
+    with _locked(host.etc):
         # What the holder of the lock has made so far belongs to it.
         others = {f".{FIRST}.smtp-auth-new~": "coming\n", f".{SECOND}.smtp-auth-old-{'0' * 64}~": "kept\n"}
         for name, text in others.items():
@@ -526,7 +591,6 @@ def test_one_change_at_a_time_holds_the_lock(host: Host) -> None:
         assert host.files() == {**OLD, **others}
         for name in others:
             (host.etc / name).unlink()
-        holder.kill()
     assert done.returncode == 1
     assert "another deploy is running on this host" in said(done)
     assert host.files() == OLD

@@ -30,6 +30,7 @@ from operations import STEPS
 from smtp_auth.facts.ledger import Definition, Ledger, LedgerEntry, as_json
 from smtp_auth.facts.look import File, LastChange, Look, Socket, parse
 from smtp_auth.on_host.asking import look_command
+from smtp_auth.on_host.packing import packed
 from smtp_auth.on_host.programs import look_program
 from smtp_auth.plan.step import files_managed, parameters_asked
 from smtp_auth.services.certbot.certificates import names
@@ -253,6 +254,13 @@ class Host:
         # What Perl complains about would be shown to the administrator.
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
+
+    def keep_proved(self, key: str, pid: int, *paths: Path) -> None:
+        """Put on record that a service was proved as it is."""
+        functions = packed("SmtpAuth::Proved").rpartition("exit ")[0]
+        call = "SmtpAuth::Proved::keep_proved(shift, {shift, SmtpAuth::Proved::state_of(@ARGV)})"
+        words = (self.folder / "record", key, pid, *paths)
+        subprocess.run(("perl", "-e", functions + call, *map(str, words)), check=True)
 
     def look(self) -> Look:
         """The look at this host."""
@@ -716,3 +724,33 @@ def test_a_file_that_does_not_exist_is_where_its_directory_is(host: Host) -> Non
     place = host.postfix.rename(host.postfix.with_name("elsewhere"))
     host.postfix.symlink_to(place)
     assert host.look().files["sni"].real_path == str(place / "smtp_auth_sni")
+
+
+def test_a_service_that_is_as_it_was_proved_is_told(host: Host) -> None:
+    assert host.look().proved == frozenset()
+    read = (host.postfix / "main.cf", host.postfix / "master.cf", host.lineage / "fullchain.pem")
+    host.keep_proved("postfix", os.getpid(), *read)
+    assert host.look().proved == {"postfix"}
+    (host.dovecot.parent / "dovecot.conf").write_text("")
+    dovecot = int(host.dovecot_pid.read_text())
+    host.keep_proved("dovecot", dovecot, host.dovecot.parent / "dovecot.conf")
+    assert host.look().proved == {"dovecot", "postfix"}
+    (host.dovecot / "90-owners.conf").write_text("")
+    assert host.look().proved == {"postfix"}
+
+
+@pytest.mark.parametrize("changed", ["main.cf", "the certificate", "the process"])
+def test_a_service_that_was_started_or_changed_is_not_proved(host: Host, changed: str) -> None:
+    read = (host.postfix / "main.cf", host.postfix / "master.cf", host.lineage / "fullchain.pem")
+    master = os.getpid()
+    if changed == "the process":
+        started = host.start_as("master")
+        host.master_pid.write_text(f"{started.pid}\n")
+        host.keep_proved("postfix", started.pid, *read)
+        assert host.look().proved == {"postfix"}
+        host.master_pid.write_text(f"{host.start_as('master').pid}\n")
+    else:
+        host.keep_proved("postfix", master, *read)
+        path = read[0 if changed == "main.cf" else 2]
+        path.write_text(path.read_text() + "\n")
+    assert host.look().proved == frozenset()

@@ -199,16 +199,16 @@ def secure_words(server: Server, chain: Path | str, auth: str = "yes", login_onl
     return [f"{key}={value}" for key, value in how.items()]
 
 
-def impatient() -> str:
-    """The proof with a patience of one second instead of ninety."""
+def impatient(patience: int = 10) -> str:
+    """The proof with a patience of so many seconds instead of ninety."""
     text = PROVES_POSTFIX
-    for patience, less in {
-        "$PATIENCE = 90": "$PATIENCE = 1",
+    for long, less in {
+        "$PATIENCE = 90": f"$PATIENCE = {patience}",
         "$PAUSE = 2;": "$PAUSE = 0.1;",
         "$UNTIL_IT_LISTENS = 5": "$UNTIL_IT_LISTENS = 0.2",
     }.items():
-        assert patience in text
-        text = text.replace(patience, less)
+        assert long in text
+        text = text.replace(long, less)
     return text
 
 
@@ -582,7 +582,7 @@ def test_a_service_that_never_answers_is_said(tmp_path: Path) -> None:
     environment = journal(tmp_path, "exit 1")
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
-        why = proof(f"port={port}", "since=0", program=impatient(), **environment)
+        why = proof(f"port={port}", "since=0", program=impatient(1), **environment)
     assert why == f"port {port}: no answer within 1 seconds"
 
 
