@@ -121,6 +121,9 @@ class Look:
     + postfix_reloaded: when Postfix last read its configuration, in seconds since 1970; `None` if it does not
       run
     + postfix_unit, dovecot_unit: the systemd unit in which it runs; empty if unknown
+    + has_systemd: whether systemd is process 1
+    + masked: `postfix` or `dovecot`, whose unit is masked, to the path that masks it
+    + inactive: those whose unit, such as `postfix.service`, is not active
     + has_cyrus: whether Cyrus SASL has a configuration for Postfix's smtpd
     + listening: the ports of 25 and 465 on which any program listens
     + postfix_sockets: the ports on which Postfix listens, each with an address
@@ -157,6 +160,9 @@ class Look:
     leftovers: tuple[str, ...]
     mechanisms: tuple[str, ...] = ("plain",)
     proved: frozenset[str] = frozenset()
+    has_systemd: bool = True
+    masked: Mapping[str, str] = field(default_factory=dict)
+    inactive: frozenset[str] = frozenset()
     has_cyrus: bool = False
     last_change: LastChange | None = None
     ledgers: tuple[Ledger, ...] = ()
@@ -267,6 +273,9 @@ def parse(output: Iterable[str]) -> Look | None:
         leftovers=tuple(lists.get("leftover", ())),
         mechanisms=tuple(lists.get("dovecot_mechanism", ())),
         proved=frozenset(lists.get("proved", ())),
+        has_systemd="without_systemd" not in values,
+        masked=_under("masked.", values),
+        inactive=frozenset(lists.get("inactive", ())),
         has_cyrus="cyrus_sasl" in values,
         last_change=_last_change(values, lists.get("edited", [])),
         ledgers=ledgers or (),

@@ -24,6 +24,9 @@ package SmtpAuth::Look;
 # It prints lines of SmtpAuth::Lines. The packages of services describe their lines. The other lines are
 #   uid                        the effective user
 #   command …                  each of systemctl and flock that is in the PATH
+#   without_systemd            1 if systemd is not process 1
+#   masked.SERVICE             the path that masks the unit SERVICE.service, if one does
+#   inactive …                 each SERVICE whose unit is not active; these two of postfix and dovecot
 #   file …                     the KEY of each file; and for each file:
 #   file.KEY.path                its path, whether it exists or not
 #   file.KEY.real_path           the path with symbolic links resolved
@@ -51,8 +54,12 @@ use SmtpAuth::Manifest qw(is_live manifests_in value_in);
 use SmtpAuth::Processes qw(listening);
 use SmtpAuth::Programs qw(found output_of prepare);
 use SmtpAuth::Proved qw(is_proved);
+use SmtpAuth::Units qw(has_systemd is_active mask_of);
 
 my @PORTS = (25, 465);
+
+# The services that a change reloads, and certbot's hook, too.
+my @RELOADED = qw(postfix dovecot);
 
 sub main {
     my ($packages, @words) = @_;
@@ -71,6 +78,7 @@ sub main {
     for my $command (grep { found($_) } qw(systemctl flock)) {
         answer('command', $command);
     }
+    _describe_units();
     for my $service (@services) {
         $service->describe($self);
         $self->_search_for_leftovers($service->directory);
@@ -119,6 +127,16 @@ sub _asked {
         else                  { $asked{$key} = $value }
     }
     return \%asked;
+}
+
+sub _describe_units {
+    return answer('without_systemd', 1) if !has_systemd();
+    for my $service (@RELOADED) {
+        my $mask = mask_of("$service.service");
+        answer("masked.$service", $mask) if defined $mask;
+        answer('inactive', $service) if !is_active("$service.service");
+    }
+    return;
 }
 
 # Prints a file. Returns its real path, whether it exists or not.

@@ -15,6 +15,12 @@ def unreadable(look: Look) -> Iterator[str]:
     if look.uid != 0:
         yield "not root: set ssh_user to 'root', or _sudo to True, for this host"
         return
+    if not look.has_systemd:
+        yield (
+            "systemd is not process 1 of this host (there is no /run/systemd/system), so neither a deploy "
+            "nor certbot's hook could reload Postfix and Dovecot: boot the host with systemd, or leave it out"
+        )
+        return
     programs = {"postconf": "Postfix", "doveconf": "Dovecot", "systemctl": "systemd"}
     for command, program in programs.items():
         if command not in look.commands:
@@ -47,6 +53,29 @@ def stopped(look: Look) -> Iterator[str]:
                 f"{program} was not started by systemd (it runs in {unit}), so systemd cannot reload it: "
                 f"run {stop}, then systemctl restart {service}"
             )
+        elif unit:
+            yield from _unreloadable(look, program, service, unit)
+
+
+def _unreloadable(look: Look, program: str, service: str, unit: str) -> Iterator[str]:
+    """Why `systemctl reload` would fail, though systemd has started the service.
+
+    + unit: in which it runs; on Debian 12, `postfix.service` itself runs nothing and hands a reload on to
+      `postfix@-.service`
+    """
+    if service in look.masked:
+        mask = look.masked[service]
+        option = "--runtime " if mask.startswith("/run/") else ""
+        yield (
+            f"{service}.service is masked ({mask}), so systemctl reload {service} fails, in certbot's hook, "
+            f"too: run systemctl unmask {option}{service}"
+        )
+    elif service in look.inactive:
+        yield (
+            f"{program} runs in {unit}, and {service}.service is not active, so systemctl reload {service} "
+            f"fails, in certbot's hook, too: run systemctl disable --now {unit}, then systemctl enable --now "
+            f"{service}"
+        )
 
 
 def unchangeable(look: Look) -> tuple[str, ...]:

@@ -52,6 +52,37 @@ def without(*commands: str) -> dict[str, Any]:
             ["Postfix was not started by systemd .it runs in session-4.scope.*systemctl restart postfix"],
         ),
         ({"postfix_unit": "postfix-own.scope"}, ["Postfix was not started by systemd"]),
+        (
+            {"postfix_unit": "postfix@-.service", "inactive": frozenset({"postfix"})},
+            [
+                r"Postfix runs in postfix@-.service, and postfix.service is not active, so .* "
+                r"run systemctl disable --now postfix@-.service, then systemctl enable --now postfix$"
+            ],
+        ),
+        # Postfix does not run at all.
+        ({"postfix_reloaded": None, "postfix_unit": "", "inactive": frozenset({"postfix"})}, ["not running"]),
+        (
+            {
+                "postfix_unit": "postfix@-.service",
+                "inactive": frozenset({"postfix"}),
+                "masked": {"postfix": "/etc/systemd/system/postfix.service"},
+            },
+            [
+                r"postfix.service is masked \(/etc/systemd/system/postfix.service\), so systemctl reload "
+                "postfix fails, .* run systemctl unmask postfix$"
+            ],
+        ),
+        (
+            {
+                "dovecot_unit": "dovecot.service",
+                "masked": {"dovecot": "/run/systemd/system/dovecot.service"},
+            },
+            ["dovecot.service is masked .* run systemctl unmask --runtime dovecot$"],
+        ),
+        (
+            {"has_systemd": False, **without("systemctl")},
+            ["systemd is not process 1 of this host .* leave it"],
+        ),
         ({"dovecot_unit": "ssh.service"}, ["Dovecot was not started by systemd .*run doveadm stop"]),
     ],
 )

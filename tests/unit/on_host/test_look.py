@@ -165,6 +165,12 @@ class Host:
         self.master_pid = self._directory("spool/pid") / "master.pid"
         # As Postfix writes it.
         self.master_pid.write_text(f"{os.getpid():>10}\n")
+        self.systemd = self._directory("run/systemd")
+        self.units = self._directory("etc/systemd/system")
+        for path in ("run/systemd/system", "run/systemd/units"):
+            self._directory(path)
+        for name in ("postfix", "dovecot"):
+            self.set_active(name)
         self.dovecot_pid = self._directory("run/dovecot") / "master.pid"
         self.dovecot_pid.write_text(f"{self.start_as('dovecot').pid}\n")
         self.held = self.free_port()
@@ -238,6 +244,13 @@ class Host:
         text = text.replace("/var/spool/postfix", str(self.spool))
         (self.folder / "doveconf.txt").write_text(text)
 
+    def set_active(self, name: str, active: bool = True) -> None:
+        """Let systemd hold a unit active, or not."""
+        link = self.systemd / "units" / f"invocation:{name}.service"
+        link.unlink(missing_ok=True)
+        if active:
+            link.symlink_to("0ac73ecd7ccd4511bd2f8a2e0bc6241a")
+
     def output(self) -> str:
         """What the program prints, called as a deploy calls it."""
         wanted = settings(str(self.lineage.parent))
@@ -273,6 +286,8 @@ class Host:
         redirected = {
             "qw(/usr/sbin /usr/bin /sbin /bin /snap/bin)": f'"{self.sbin}"',
             "'/run/dovecot/master.pid'": f"'{self.dovecot_pid}'",
+            "'/run/systemd'": f"'{self.systemd}'",
+            "('/etc/systemd/system', '/run/systemd/system')": f"('{self.units}', '{self.systemd}/system')",
             "(25, 465)": f"({self.held}, {self.others})",
         }
         for fixed, here in redirected.items():
@@ -314,6 +329,45 @@ def test_a_listener_with_other_permissions_is_read(host: Host, release: str) -> 
     text = (RECORDED / release / "doveconf_deployed.txt").read_text()
     host.set_doveconf(text.replace("mode = 0600", "mode = 0666").replace("group = postfix", "group = mail"))
     assert host.look().listener == Socket("0666", "postfix", "mail")
+
+
+ASKED = "#!/bin/sh\necho asked >>{log}\nexit {status}\n"
+
+
+def test_of_units_that_are_active_systemd_is_not_asked(host: Host) -> None:
+    log = host.folder / "asked"
+    host.write_command("systemctl", ASKED.format(log=log, status=1))
+    look = host.look()
+    assert (look.has_systemd, look.masked, look.inactive) == (True, {}, frozenset())
+    assert not log.exists()
+
+
+@pytest.mark.parametrize(("status", "inactive"), [(0, set()), (3, {"postfix"})])
+def test_systemd_decides_whether_a_unit_without_a_link_is_active(
+    host: Host, status: int, inactive: set[str]
+) -> None:
+    host.set_active("postfix", False)
+    host.write_command("systemctl", ASKED.format(log=host.folder / "asked", status=status))
+    assert host.look().inactive == inactive
+    assert (host.folder / "asked").read_text() == "asked\n"
+
+
+def test_a_unit_is_masked_by_a_link_or_an_empty_file(host: Host) -> None:
+    (host.units / "postfix.service").symlink_to("/dev/null")
+    (host.systemd / "system" / "dovecot.service").write_text("")
+    assert host.look().masked == {
+        "postfix": f"{host.units}/postfix.service",
+        "dovecot": f"{host.systemd}/system/dovecot.service",
+    }
+    # An owner's own unit goes before a mask until the next boot.
+    (host.units / "dovecot.service").write_text("[Service]\n")
+    assert host.look().masked.keys() == {"postfix"}
+
+
+def test_a_host_without_systemd_is_known(host: Host) -> None:
+    host.systemd.rename(host.folder / "elsewhere")
+    look = host.look()
+    assert (look.has_systemd, look.masked, look.inactive) == (False, {}, frozenset())
 
 
 def test_a_configuration_that_postconf_cannot_read_gives_no_parameters(host: Host) -> None:
