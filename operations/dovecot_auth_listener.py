@@ -13,7 +13,14 @@ from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.dovecot import DOVECOT
-from smtp_auth.services.dovecot.listener import DROPIN, WANTED, listener_path
+from smtp_auth.services.dovecot.listener import (
+    DROPIN,
+    WANTED,
+    is_for_postfix_alone,
+    is_served,
+    listener_name,
+    listener_path,
+)
 from smtp_auth.settings import Settings
 
 
@@ -23,9 +30,9 @@ def listener(present: bool = True) -> Generator[PyinfraCommand, None, None]:
     Add a listener at `private/auth` in Postfix's queue directory to `service auth`; only Postfix may use it.
 
     The listener is in a drop-in that Dovecot reads after its stock files. Dovecot 2.3 and 2.4 merge both, and
-    package upgrades do not change the drop-in. If Dovecot's effective configuration has the listener already,
-    for example because somebody has uncommented it in 10-master.conf, nothing is written. If only the socket
-    on the disk differs from the configuration, Dovecot is reloaded.
+    package upgrades do not change the drop-in. If Dovecot's effective configuration has a listener there that
+    only Postfix may use, for example because somebody has uncommented it in 10-master.conf, nothing is
+    written. If only the socket on the disk differs from the configuration, Dovecot is reloaded.
 
     + present: `False` in remove.py, which deletes the drop-in
 
@@ -43,10 +50,12 @@ def listener(present: bool = True) -> Generator[PyinfraCommand, None, None]:
 def edit(draft: Draft) -> None:
     """Write the drop-in unless Dovecot has the listener; reload Dovecot if only the socket differs."""
     look = draft.look
-    draft.proof = replace(draft.proof, listener=WANTED)
-    if look.listener != WANTED:
+    if look.listener is None or not is_for_postfix_alone(look):
+        draft.proof = replace(draft.proof, listener=WANTED)
         draft.write(DROPIN, _content(look), mode="0644")
-    elif look.socket != WANTED:
+        return
+    draft.proof = replace(draft.proof, listener=look.listener)
+    if not is_served(look.listener, look.socket):
         draft.reload(DOVECOT.key, "its socket differs from its configuration")
 
 
@@ -59,15 +68,25 @@ def _obstacles(_settings: Settings, look: Look) -> Iterator[str]:
         yield "Dovecot's configuration has an error: doveconf -n on the host names it"
     elif not look.dovecot_running:
         yield "Dovecot is not running, so no change could be proved: start it (systemctl start dovecot)"
-    elif look.listener != WANTED and dropin.content == _content(look):
+    elif len(look.listener_names) > 1:
+        yield (
+            f"Dovecot's configuration has several listeners for the socket {listener_path(look)} "
+            f"({', '.join(look.listener_names)}), and Dovecot does not start with them: delete all but one"
+            f"{_places(look)}"
+        )
+    elif not is_for_postfix_alone(look) and dropin.content == _content(look):
         yield (
             f"a setting that Dovecot reads after {dropin.path} overrules it (doveconf -n shows the listener "
-            f"{listener_path(look)} as it is): delete that setting"
+            f"{listener_path(look)} as it is): delete that setting{_places(look)}"
         )
 
 
+def _places(look: Look) -> str:
+    return f" ({', '.join(look.listener_places)})" if look.listener_places else ""
+
+
 def _content(look: Look) -> str:
-    return render("dovecot_listener.conf.j2", socket=listener_path(look))
+    return render("dovecot_listener.conf.j2", socket=listener_name(look))
 
 
 STEP = Step(

@@ -111,6 +111,11 @@ class Look:
     + files: by the key of their `ManagedFile`
     + stale_tables: an owner's tables of tls_server_sni_maps that contain copies of older certificates
     + listener: the auth listener in Postfix's spool, from Dovecot's effective configuration
+    + listener_names: the names of the listeners in that configuration that are this socket, if these are not
+      its path alone
+    + listener_places: lines of Dovecot's files, such as `/etc/dovecot/local.conf:3`: those that overrule the
+      drop-in; or, if the listener has several names, those that begin its definitions
+    + listener_others: the accounts that may use the listener by its group, in addition to its user
     + socket: the same listener, as it is on the disk
     + mechanisms: the SASL mechanisms that Dovecot offers, in lower case
     + proved: the keys of the services that were proved since they were last started or changed
@@ -163,6 +168,9 @@ class Look:
     has_systemd: bool = True
     masked: Mapping[str, str] = field(default_factory=dict)
     inactive: frozenset[str] = frozenset()
+    listener_names: tuple[str, ...] = ()
+    listener_places: tuple[str, ...] = ()
+    listener_others: tuple[str, ...] = ()
     has_cyrus: bool = False
     last_change: LastChange | None = None
     ledgers: tuple[Ledger, ...] = ()
@@ -249,6 +257,7 @@ def parse(output: Iterable[str]) -> Look | None:
         return None
     reloaded = values.get("postfix_reloaded")
     ledgers = _ledgers(values)
+    listener_name = (*lists.get("listener.name", ()), values["listener.path"])[0]
     return Look(
         uid=int(values["uid"]),
         commands=frozenset(lists.get("command", ())),
@@ -256,7 +265,7 @@ def parse(output: Iterable[str]) -> Look | None:
         files={key: _file(values, key) for key in lists.get("file", ())},
         stale_tables=tuple(lists.get("stale_table", ())),
         dovecot_version=values.get("dovecot_version"),
-        listener=listener_in(values.get("dovecot_auth", ""), values["listener.path"]),
+        listener=listener_in(values.get("dovecot_auth", ""), listener_name),
         socket=_socket(values),
         lineages=tuple(lists.get("lineage", ())),
         certificates=_lineages("certificate", values),
@@ -276,6 +285,9 @@ def parse(output: Iterable[str]) -> Look | None:
         has_systemd="without_systemd" not in values,
         masked=_under("masked.", values),
         inactive=frozenset(lists.get("inactive", ())),
+        listener_names=tuple(lists.get("listener.name", ())),
+        listener_places=tuple(lists.get("listener.place", ())),
+        listener_others=tuple(lists.get("listener.other", ())),
         has_cyrus="cyrus_sasl" in values,
         last_change=_last_change(values, lists.get("edited", [])),
         ledgers=ledgers or (),
@@ -351,15 +363,22 @@ def _lineages(what: str, values: dict[str, str]) -> dict[str, Lineage]:
     return lineages
 
 
-def listener_in(text: str, path: str) -> Socket | None:
-    """The listener at a path in Dovecot's configuration; `None` if there is none.
+def listener_in(text: str, name: str) -> Socket | None:
+    """A listener in Dovecot's configuration; `None` if there is none.
 
     + text: a configuration file, or the output of `doveconf -n`, which leaves out settings with default
       values
-    + path: that of the socket
+    + name: that of the listener: the path of its socket, as somebody has written it
     """
-    block = re.search(rf"unix_listener {re.escape(path)} \{{\n(.*?)\}}", text, re.DOTALL)
+    block = re.search(rf"unix_listener {re.escape(name)} \{{\n(.*?)\}}", text, re.DOTALL)
     if not block:
         return None
     found = dict(re.findall(r"(\w+) = *(\S*)", block[1]))
-    return Socket(found.get("mode", "0600"), found.get("user", ""), found.get("group", ""))
+    return Socket(_mode(found.get("mode", "0600")), found.get("user", ""), found.get("group", ""))
+
+
+def _mode(text: str) -> str:
+    """A mode as Dovecot reads it: without a leading 0, it is a decimal number."""
+    if not text.isdecimal() or (text.startswith("0") and not set(text) <= set("01234567")):
+        return text
+    return f"{int(text, 8 if text.startswith('0') else 10):04o}"

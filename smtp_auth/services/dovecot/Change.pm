@@ -5,7 +5,8 @@ package SmtpAuth::Dovecot::Change;
 #   directory    the directory of dovecot.conf
 #   dropin       the key of the drop-in
 #   socket       the auth listener's path
-#   listener     "MODE USER GROUP" that the listener must have, the mode in octal without a leading 0; empty: it is deleted
+#   listener     "MODE USER GROUP" that the listener must have, the mode in octal without a leading 0, and `-` for a user or group
+#                that Dovecot's configuration does not set; empty: it is deleted
 #   had_socket   not empty if the listener existed before
 #   proof        the program of SmtpAuth::Dovecot::Proof
 
@@ -13,6 +14,7 @@ use strict;
 use warnings;
 use parent qw(SmtpAuth::Service);
 use IO::Socket::UNIX;
+use SmtpAuth::Dovecot::Listener;
 use SmtpAuth::Dovecot::Master qw(configuration_in master);
 use SmtpAuth::Files qw(content_of group_name user_name);
 use SmtpAuth::Programs qw(run wait_until);
@@ -41,15 +43,22 @@ sub refused {
     return if !length $wanted;
     my $path = $self->instructions->path_of($self->one('dropin'));
     my $effective = 'its effective configuration (doveconf -n)';
-    my ($block) = $said =~ /unix_listener[ ]\Q$socket\E[ ][{]\n(.*?)[}]/xs;
-    return "$effective has no listener $socket: dovecot.conf does not include $path" if !defined $block;
-    # doveconf does not print settings that have their default.
-    my %setting = (mode => '0600', user => q{}, group => q{}, $block =~ /(\w+)[ ]=[ ]*(\S*)/gx);
-    my $effectively = join q{ }, $setting{mode} =~ s/^0+//xr, @setting{qw(user group)};
+    my $listener = SmtpAuth::Dovecot::Listener->new($said, $socket);
+    my ($block, @more) = $listener->blocks;
+    return "$effective has no listener $socket: dovecot.conf does not include $path" if !$block;
+    my $main = $self->one('directory') . '/dovecot.conf';
+    return "$effective has several listeners for the socket $socket, and Dovecot does not start with them; delete all but one"
+        . _list($listener->beginnings($main))
+        if @more;
+    my $effectively = join q{ }, $block->{mode}, map { length ? $_ : q{-} } @{$block}{qw(user group)};
     return if $effectively eq $wanted;
     return "a setting that Dovecot reads after $path overrules it: $effective has the listener $socket with $effectively "
-        . "instead of $wanted; delete that setting";
+        . "instead of $wanted; delete that setting"
+        . _list($listener->overruling($path, $main));
 }
+
+# Places, in parentheses after the word for them.
+sub _list { my @places = @_; return @places ? ' (' . join(', ', @places) . ')' : q{} }
 
 # A file that includes the live configuration and then the new file. Dovecot 2.4 requires its version in the first line.
 sub _with_copies {
@@ -85,10 +94,10 @@ sub prove {
     my ($socket, $wanted) = map { $self->one($_) } qw(socket listener);
     return $self->_prove_without_listener if !length $wanted;
     # Stop waiting if Dovecot has died.
-    wait_until($PATIENCE, sub { $self->_listener eq $wanted || !$self->running });
+    wait_until($PATIENCE, sub { $self->_has_listener($wanted) || !$self->running });
+    return $self->converse($socket) if $self->_has_listener($wanted);
     my $listener = $self->_listener;
-    die "the socket $socket must have $wanted, and this is found: $listener\n" if $listener ne $wanted;
-    return $self->converse($socket);
+    die "the socket $socket must have $wanted, and this is found: $listener\n";
 }
 
 # Dovecot deletes the listener, unless the owner has configured one with the same path. After a power failure, the socket
@@ -97,7 +106,7 @@ sub _prove_without_listener {
     my ($self) = @_;
     my $socket = $self->one('socket');
     my (undef, $effective) = run('doveconf', '-n');
-    my $stays = $effective =~ /unix_listener[ ]\Q$socket\E[ ]/x;
+    my $stays = SmtpAuth::Dovecot::Listener->new($effective, $socket)->blocks;
     my $is_over = sub { $stays || !IO::Socket::UNIX->new(Type => SOCK_STREAM, Peer => $socket) };
     wait_until($PATIENCE, sub { $is_over->() || !$self->running });
     $self->running or die "Dovecot does not run\n";
@@ -110,6 +119,13 @@ sub prove_old {
     wait_until($PATIENCE, sub { $self->running }) or die "Dovecot does not run\n";
     $self->converse($self->one('socket')) if $self->one('had_socket');
     return;
+}
+
+sub _has_listener {
+    my ($self, $wanted) = @_;
+    my @found = split q{ }, $self->_listener;
+    my @wanted = split q{ }, $wanted;
+    return @found == @wanted && !grep { $wanted[$_] ne q{-} && $wanted[$_] ne $found[$_] } 0 .. $#wanted;
 }
 
 # "MODE USER GROUP" of the existing listener, or the error if it cannot be read.

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import PurePosixPath
 
-from smtp_auth.facts.look import Look
+from smtp_auth.facts.look import Look, Socket
 from smtp_auth.plan.plan import Plan
 from smtp_auth.services.dovecot import DOVECOT
 from smtp_auth.services.dovecot.listener import listener_path
@@ -20,6 +20,9 @@ def instructions(plan: Plan, _settings: Settings, look: Look) -> Iterator[Instru
         yield "dovecot.directory", str(PurePosixPath(dropin.path).parents[1])
         yield "dovecot.dropin", look.key_of(dropin)
         yield "dovecot.socket", listener_path(look)
-        wanted = f"{int(listener.mode, 8):o} {listener.user} {listener.group}" if listener else ""
-        yield "dovecot.listener", wanted
+        yield "dovecot.listener", _wanted(listener) if listener else ""
         yield "dovecot.had_socket", "yes" if look.socket else ""
+
+
+def _wanted(listener: Socket) -> str:
+    return f"{int(listener.mode, 8):o} {listener.user or '-'} {listener.group or '-'}"

@@ -12,10 +12,44 @@ DROPIN = ManagedFile("dropin", "dovecot", "99-postfix-smtp-auth.conf")
 
 WANTED = Socket(mode="0600", user="postfix", group="postfix")
 
+# Modes with which only the user may connect, and with which the group may, too.
+_FOR_USER = ("0600", "0640")
+_FOR_GROUP = ("0620", "0660")
+
 
 def listener_path(look: Look) -> str:
     """The listener's path on a host."""
     return f"{look.queue_directory}/{AUTH_LISTENER}"
+
+
+def listener_name(look: Look) -> str:
+    """The name of the listener in Dovecot's configuration, or that of a new one.
+
+    An owner may have written the path in another way. Under a second name, the drop-in would add a second
+    listener to the same socket, and Dovecot would not start again.
+    """
+    return (*look.listener_names, listener_path(look))[0]
+
+
+def is_for_postfix_alone(look: Look) -> bool:
+    """Whether nobody but Postfix may use the listener that Dovecot has.
+
+    To connect to a socket, a process needs the permission to write. An owner's listener may have another
+    group than ours, which then has no permission, or be open to a group that holds nobody else.
+    """
+    listener = look.listener
+    if listener is None or listener.user != WANTED.user:
+        return False
+    if listener.mode in _FOR_USER:
+        return True
+    return listener.mode in _FOR_GROUP and listener.group == WANTED.group and not look.listener_others
+
+
+def is_served(listener: Socket, socket: Socket | None) -> bool:
+    """Whether the socket on the disk has what the configuration sets."""
+    if socket is None or socket.mode != listener.mode:
+        return False
+    return listener.user in ("", socket.user) and listener.group in ("", socket.group)
 
 
 def expect(draft: Draft) -> None:
@@ -32,4 +66,4 @@ def _listener(draft: Draft) -> Socket | None:
     look, content = draft.look, draft.content(DROPIN)
     if content == look.files[DROPIN.key].content:
         return look.listener
-    return listener_in(content or "", listener_path(look))
+    return listener_in(content or "", listener_name(look))

@@ -136,7 +136,11 @@ class Host:
     """A folder that stands for the file system of a host of this release, where everything runs.
 
     The test's own process stands for Postfix's master.
+
+    + before: Perl that is read before the program
     """
+
+    before = ""
 
     def __init__(self, folder: Path, release: str, open_until: ExitStack) -> None:
         self.folder = folder
@@ -282,10 +286,11 @@ class Host:
         return look
 
     def _program(self) -> str:
-        text = look_program()
+        text = self.before + look_program()
         redirected = {
             "qw(/usr/sbin /usr/bin /sbin /bin /snap/bin)": f'"{self.sbin}"',
             "'/run/dovecot/master.pid'": f"'{self.dovecot_pid}'",
+            "'/run/dovecot'": f"'{self.dovecot_pid.parent}'",
             "'/run/systemd'": f"'{self.systemd}'",
             "('/etc/systemd/system', '/run/systemd/system')": f"('{self.units}', '{self.systemd}/system')",
             "(25, 465)": f"({self.held}, {self.others})",
@@ -375,6 +380,165 @@ def test_a_configuration_that_postconf_cannot_read_gives_no_parameters(host: Hos
     look = host.look()
     assert look.parameters == {}
     assert look.main_cf.path == "/etc/postfix/main.cf"
+
+
+DROPIN = "99-postfix-smtp-auth.conf"
+
+LISTENER = """\
+service auth {{
+  unix_listener {name} {{
+    mode = {mode}
+    user = {user}
+    group = {group}
+  }}
+}}
+"""
+
+
+def listener(name: object, mode: str = "0600", user: str = "postfix", group: str = "postfix") -> str:
+    """A definition of the listener."""
+    return LISTENER.format(name=name, mode=mode, user=user, group=group)
+
+
+MAIN = "!include conf.d/*.conf\n!include_try local.conf\n"
+
+
+HEAD = "# 2.4.1 (x): /etc/dovecot/dovecot.conf\n"
+
+
+def of_mode(mode: str, name: str = "{socket}") -> str:
+    """A definition that sets only the mode."""
+    return f"service auth {{\n  unix_listener {name} {{\n    mode = {mode}\n  }}\n}}\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "places"),
+    [
+        ({"local.conf": of_mode("0666")}, ["local.conf:3"]),
+        ({"conf.d/99-z.conf": of_mode("0666")}, ["conf.d/99-z.conf:3"]),
+        # The last one decides.
+        ({"conf.d/99-z.conf": of_mode("0660"), "local.conf": of_mode("0666")}, ["local.conf:3"]),
+        ({"conf.d/99-z.conf": of_mode("0666"), "local.conf": of_mode("0600")}, []),
+        # The drop-in overrules what is read before it.
+        ({"conf.d/10-master.conf": of_mode("0666")}, []),
+        ({"conf.d/99-z.conf": of_mode("0666"), "local.conf": listener("{socket}", user="root")},
+         ["local.conf:4"]),
+        ({"local.conf": listener("{socket}", "0666", "root", "mail")},
+         ["local.conf:3", "local.conf:4", "local.conf:5"]),
+        # Includes: relative to the including file, of several files, in a section, of a file in itself.
+        ({"local.conf": "\n!include own/*.conf\n", "own/a.conf": "!include more/b.conf\n",
+          "own/more/b.conf": of_mode("0666")}, ["own/more/b.conf:3"]),
+        ({"local.conf": "!include_try {none,b,a}.inc\n", "a.inc": of_mode("0666"),
+          "b.inc": of_mode("0600")}, ["a.inc:3"]),
+        ({"local.conf": "service auth {\n!include a.inc\n}\n",
+          "a.inc": "unix_listener {socket} {\nmode=0666\n}\n"}, ["a.inc:2"]),
+        ({"local.conf": of_mode("0666") + "!include local.conf\n!include dovecot.conf\n"}, ["local.conf:3"]),
+        # How a line may be written.
+        ({"local.conf": '# {\nservice "auth" { # one\n unix_listener \\\n  "{socket}" {\n'
+                        'mode = "0666" # two\n}\n}\n'}, ["local.conf:5"]),
+        ({"local.conf": "x = it's {\n" + of_mode("438")}, ["local.conf:4"]),
+        ({"local.conf": "x = <<END\n" + of_mode("0666") + "END\n" + of_mode("0660")}, ["local.conf:10"]),
+        ({"local.conf": of_mode("0666").replace("mode", "unix_listener_mode")}, ["local.conf:3"]),
+        ({"local.conf": of_mode("384")}, []),
+        # Something else.
+        ({"local.conf": of_mode("0666", "{socket}2")}, []),
+        ({"local.conf": of_mode("0666").replace("auth ", "lmtp ", 1)}, []),
+        ({"local.conf": "service auth {\n  mode = 0666\n}\n"}, []),
+    ],
+)  # fmt: skip
+def test_the_lines_that_overrule_the_drop_in_are_found(
+    host: Host, files: dict[str, str], places: list[str]
+) -> None:
+    folder = host.dovecot.parent
+    host.set_doveconf(f"{HEAD}{listener(host.socket, '0666')}")
+    for name, text in {"dovecot.conf": MAIN, f"conf.d/{DROPIN}": listener("{socket}"), **files}.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace("{socket}", str(host.socket)))
+    assert host.look().listener_places == tuple(f"{folder}/{place}" for place in places)
+
+
+def test_without_the_drop_in_nothing_overrules_it(host: Host) -> None:
+    (host.dovecot.parent / "dovecot.conf").write_text(MAIN)
+    (host.dovecot.parent / "local.conf").write_text(of_mode("0666").replace("{socket}", str(host.socket)))
+    host.set_doveconf(listener(host.socket, "0666"))
+    look = host.look()
+    assert (look.listener_places, look.listener_names) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{folder}/spool//private/auth",
+        "{folder}/spool/public/../private/auth",
+        "{folder}/link/auth",
+        "../../spool/private/auth",
+    ],
+)
+def test_another_name_of_the_same_socket_is_known(host: Host, text: str) -> None:
+    (host.spool / "public").mkdir()
+    (host.folder / "link").symlink_to(host.spool / "private")
+    name = text.format(folder=host.folder)
+    host.set_doveconf(listener(name, "0666"))
+    look = host.look()
+    assert (look.listener, look.listener_names) == (Socket("0666", "postfix", "postfix"), (name,))
+
+
+def test_a_relative_name_depends_on_dovecots_directory(host: Host) -> None:
+    host.set_doveconf(f"base_dir = {host.spool}/x\n{listener('../private/auth')}")
+    (host.spool / "x").mkdir()
+    assert host.look().listener_names == ("../private/auth",)
+
+
+def test_a_path_may_be_a_setting_of_its_own(host: Host) -> None:
+    host.set_doveconf(listener("postfix", f"0660\n    path = {host.socket}"))
+    look = host.look()
+    assert (look.listener, look.listener_names) == (Socket("0660", "postfix", "postfix"), ("postfix",))
+
+
+def test_two_names_of_one_socket_are_known_with_their_places(host: Host) -> None:
+    folder, other = host.dovecot.parent, f"{host.spool}//private/auth"
+    (folder / "dovecot.conf").write_text(listener(host.socket) + listener(other))
+    host.set_doveconf(f"{HEAD}{listener(host.socket)}{listener(other)}")
+    look = host.look()
+    assert look.listener_names == (str(host.socket), other)
+    assert look.listener_places == (f"{folder}/dovecot.conf:2", f"{folder}/dovecot.conf:9")
+
+
+@pytest.mark.parametrize(
+    ("mode", "found"), [("0600", "0600"), ("384", "0600"), ("432", "0660"), ("00660", "0660"), ("$x", "$x")]
+)
+def test_a_mode_is_read_as_dovecot_reads_it(host: Host, mode: str, found: str) -> None:
+    host.set_doveconf(listener(host.socket, mode))
+    assert host.look().listener == Socket(found, "postfix", "postfix")
+
+
+ACCOUNTS = {
+    "getgrnam": 'return ($_[0], "x", 104, $_[0] eq "alone" ? "" : "postfix carol")',
+    "getpwent": "return @{ (shift @people) // [] }",
+    "endpwent": "return",
+}
+
+
+@pytest.mark.parametrize(
+    ("mode", "group", "others"),
+    [
+        ("0660", "postfix", ("carol", "dave")),
+        ("0620", "alone", ("dave",)),
+        # Nobody may connect by the group.
+        ("0640", "postfix", ()),
+        ("0600", "postfix", ()),
+    ],
+)
+def test_who_else_may_use_a_listener_is_known(
+    host: Host, mode: str, group: str, others: tuple[str, ...]
+) -> None:
+    people = (("root", 0), ("postfix", 104), ("root", 104), ("dave", 104), ("eve", 1000))
+    listed = ", ".join(f'["{name}", "x", 1, {gid}]' for name, gid in people)
+    stand_ins = "".join(f"*CORE::GLOBAL::{name} = sub {{ {body} }};\n" for name, body in ACCOUNTS.items())
+    host.before = f"BEGIN {{\nour @people = ({listed});\n{stand_ins}}}\n"
+    host.set_doveconf(listener(host.socket, mode, group=group))
+    assert host.look().listener_others == others
 
 
 def test_a_configuration_that_doveconf_cannot_read_gives_no_version(host: Host) -> None:
