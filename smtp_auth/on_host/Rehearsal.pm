@@ -15,8 +15,9 @@ package SmtpAuth::Rehearsal;
 
 use strict;
 use warnings;
+use Cwd ();
 use POSIX ();
-use SmtpAuth::Files qw(directory_of);
+use SmtpAuth::Files qw(content_of directory_of name_of);
 use SmtpAuth::Lines qw(answer pairs_in);
 use SmtpAuth::Programs qw(run);
 use SmtpAuth::Writing qw(age create);
@@ -64,12 +65,14 @@ sub refused_by {
     return map { $_->[0] eq 'refused' ? $_->[1] : () } pairs_in($said);
 }
 
-# Why the files cannot be replaced: a directory is missing, read-only or immutable, or a file system is full.
+# Why the files cannot be replaced: one is a mount point, a directory is missing, read-only or immutable, or a file system is
+# full.
 sub _impossible {
     my ($self) = @_;
     my $instructions = $self->{instructions};
-    my @changed = $instructions->changed_files or return;
-    my (@found, %needed);
+    my @found = $self->_mounted;
+    my @changed = $instructions->changed_files or return @found;
+    my %needed;
     for my $key (@changed) {
         my $path = $instructions->path_of($key);
         my $directory = directory_of($path);
@@ -86,6 +89,34 @@ sub _impossible {
         or push @found, "$record cannot be written ($!), so the change cannot be recorded";
     $needed{$_} += $ROOM for $record, $instructions->one('run');
     return (@found, _full(\%needed));
+}
+
+# The kernel does not rename a file over a mount point, and does not delete one (rename(2), EBUSY).
+sub _mounted {
+    my ($self) = @_;
+    my $instructions = $self->{instructions};
+    my @paths = map { $instructions->path_of($_) } $instructions->changed_files;
+    push @paths, map { $self->{services}{$_}->replaces } $instructions->all('service');
+    my %is_mount_point = map { $_ => 1 } _mount_points();
+    return map {
+        "$_ is a mount point of its own (/proc/self/mountinfo), so the kernel does not let it be replaced: mount its directory "
+            . 'instead, or run umount '
+            . _as_word($_)
+            . ' and delete the line in /etc/fstab that mounts it'
+    } grep { $is_mount_point{$_} } map { _with_real_directory($_) } @paths;
+}
+
+# White space and backslashes are written as octal numbers (proc(5)).
+sub _mount_points {
+    my @lines = split /\n/x, content_of('/proc/self/mountinfo') // q{};
+    return map { s/\\([0-7]{3})/chr oct $1/gxer } map { (split /[ ]/x)[4] } @lines;
+}
+
+# A path with the links of its directory resolved. A link that is itself replaced is no mount point.
+sub _with_real_directory {
+    my ($path) = @_;
+    my $directory = Cwd::abs_path(directory_of($path)) // return $path;
+    return "$directory/" . name_of($path);
 }
 
 sub _service_of {

@@ -14,6 +14,7 @@ package SmtpAuth::Service;
 #   makes_directories         whether the directory of its file may be missing: then the change creates it
 #   is_asked_in_place         whether its programs read the new files at their real paths
 #   name_of_copy FILE         the name of a copy of one of its files, by the file's key
+#   replaces                  the paths, other than those of its files, that its daemon creates or deletes in this change
 #   before                    reads the old files while they are still in place
 #   refused PLACE, IN_PLACE   the sentences with which the service's own programs refuse the new files. These are in place, or
 #                             copied into the directory PLACE; further files may be written there
@@ -56,6 +57,8 @@ sub makes_directories { return 0 }
 sub is_asked_in_place { return 1 }
 
 sub name_of_copy { my ($self, $file) = @_; return $file }
+
+sub replaces { return }
 
 sub before { return }
 

@@ -121,6 +121,14 @@ sub prove_old {
     return;
 }
 
+sub replaces {
+    my ($self) = @_;
+    my ($dropin, $wanted, $socket) = map { $self->one($_) } qw(dropin listener socket);
+    return if !$self->is_reloaded || !defined $dropin;
+    return if !$self->instructions->is_changed($dropin) && $self->_has_listener($wanted);
+    return $socket;
+}
+
 sub _has_listener {
     my ($self, $wanted) = @_;
     my @found = split q{ }, $self->_listener;

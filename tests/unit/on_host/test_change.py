@@ -381,6 +381,47 @@ def test_a_configuration_that_does_not_serve_is_put_back(host: Host) -> None:
     assert "it dies" in str(manifest["said"])
 
 
+def _with_mounts(host: Host, program: str, *places: Path) -> str:
+    """A program on a host where something is mounted in these places."""
+    escaped = [str(place).replace(" ", r"\040") for place in (Path("/"), *places)]
+    mounts = host.folder / "mountinfo"
+    mounts.write_text("".join(f"31 25 0:9 / {place} rw shared:1 - tmpfs tmpfs rw\n" for place in escaped))
+    assert program.count("'/proc/self/mountinfo'") == 1
+    return program.replace("'/proc/self/mountinfo'", f"'{mounts}'")
+
+
+@pytest.mark.parametrize("wanted", [{SECOND: "new two\n"}, {SECOND: None}])
+def test_a_file_that_is_a_mount_point_is_not_replaced(host: Host, wanted: Mapping[str, str | None]) -> None:
+    before = _inodes(host)
+    place = host.etc / SECOND
+    done = host.run(_with_mounts(host, host.program(wanted), place))
+    assert done.returncode == 1
+    assert f"{place} is a mount point of its own" in said(done)
+    assert f"or run umount '{place}' and delete the line in /etc/fstab" in said(done)
+    assert "nothing was changed" in said(done)
+    assert host.files() == host.runs() == OLD
+    assert _inodes(host) == before
+
+
+def test_what_is_mounted_elsewhere_is_no_obstacle(host: Host) -> None:
+    program = host.program({FIRST: "new one\n"})
+    done = host.run(_with_mounts(host, program, host.etc / SECOND, host.etc, host.folder / "runs"))
+    assert (done.returncode, said(done)) == (0, "")
+
+
+@pytest.mark.parametrize("wanted", [NEW, {}])
+def test_a_path_that_the_daemon_replaces_is_no_mount_point(
+    host: Host, wanted: Mapping[str, str | None]
+) -> None:
+    (host.folder / "link").symlink_to(host.folder / "run")
+    replaces = f'sub replaces {{ return "{host.folder}/link/auth" }}\n'
+    service = SERVICE.replace("sub before", f"{replaces}sub before")
+    done = host.run(_with_mounts(host, host.program(wanted, service=service), host.folder / "run" / "auth"))
+    assert done.returncode == 1
+    assert f"{host.folder}/run/auth is a mount point of its own" in said(done)
+    assert host.files() == host.runs() == OLD
+
+
 def test_a_configuration_that_is_refused_touches_nothing(host: Host) -> None:
     before = _inodes(host)
     done = host.run(host.program(REFUSED))
