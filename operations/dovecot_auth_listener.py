@@ -15,11 +15,10 @@ from smtp_auth.runs.operation import take_part
 from smtp_auth.services.dovecot import DOVECOT
 from smtp_auth.services.dovecot.listener import (
     DROPIN,
-    WANTED,
-    is_for_postfix_alone,
     is_served,
     listener_name,
     listener_path,
+    listener_wanted,
 )
 from smtp_auth.settings import Settings
 
@@ -50,12 +49,11 @@ def listener(present: bool = True) -> Generator[PyinfraCommand, None, None]:
 def edit(draft: Draft) -> None:
     """Write the drop-in unless Dovecot has the listener; reload Dovecot if only the socket differs."""
     look = draft.look
-    if look.listener is None or not is_for_postfix_alone(look):
-        draft.proof = replace(draft.proof, listener=WANTED)
+    wanted = listener_wanted(look)
+    draft.proof = replace(draft.proof, listener=wanted)
+    if look.listener != wanted:
         draft.write(DROPIN, _content(look), mode="0644")
-        return
-    draft.proof = replace(draft.proof, listener=look.listener)
-    if not is_served(look.listener, look.socket):
+    elif not is_served(wanted, look.socket):
         draft.reload(DOVECOT.key, "its socket differs from its configuration")
 
 
@@ -74,7 +72,7 @@ def _obstacles(_settings: Settings, look: Look) -> Iterator[str]:
             f"({', '.join(look.listener_names)}), and Dovecot does not start with them: delete all but one"
             f"{_places(look)}"
         )
-    elif not is_for_postfix_alone(look) and dropin.content == _content(look):
+    elif look.listener != listener_wanted(look) and dropin.content == _content(look):
         yield (
             f"a setting that Dovecot reads after {dropin.path} overrules it (doveconf -n shows the listener "
             f"{listener_path(look)} as it is): delete that setting{_places(look)}"

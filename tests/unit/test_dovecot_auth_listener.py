@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from operations.dovecot_auth_listener import STEP, WANTED
+from operations.dovecot_auth_listener import STEP
 from smtp_auth.facts.look import Look, Socket
 from smtp_auth.plan.plan import Reload
 from smtp_auth.services.dovecot import DOVECOT
 from smtp_auth.services.dovecot.listener import DROPIN as FILE
+from smtp_auth.services.dovecot.listener import WANTED
 from tests.unit.scenarios import RELEASES, Part, stock, wanted, with_file
 
 DROPIN = """\

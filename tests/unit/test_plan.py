@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from operations import STEPS, certbot_hook, dovecot_auth_listener, postfix_sni
+from operations import STEPS, certbot_hook, postfix_sni
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look
 from smtp_auth.plan.as_json import as_json, difference
 from smtp_auth.plan.difference import changed_lines
@@ -20,6 +20,7 @@ from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import step_lines
 from smtp_auth.postfix.logical_lines import split_lines
 from smtp_auth.services.certbot import CERTBOT
+from smtp_auth.services.dovecot.listener import WANTED
 from smtp_auth.services.postfix import POSTFIX
 from tests.unit.config_files import main_cf
 from tests.unit.scenarios import RELEASES, stock, wanted, with_file, with_lineages, with_main_cf
@@ -43,8 +44,7 @@ def after(look: Look, plan: Plan) -> Look:
         for key, file in look.files.items()
     }
     parameters = {**look.parameters, **{name: value for name, value in plan.expected if "/" not in name}}
-    listener = dovecot_auth_listener.WANTED
-    return replace(look, files=files, parameters=parameters, listener=listener, socket=listener)
+    return replace(look, files=files, parameters=parameters, listener=WANTED, socket=WANTED)
 
 
 def test_a_plan_is_made_without_pyinfra() -> None:

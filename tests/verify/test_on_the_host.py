@@ -2,13 +2,14 @@
 
 import re
 
-from operations import STEPS, dovecot_auth_listener
+from operations import STEPS
 from smtp_auth.facts.look import Look
 from smtp_auth.plan.plan import Plan, plan_of
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import step_lines
 from smtp_auth.postfix.master_cf import serves_port_25
 from smtp_auth.services.certbot.block import HOOK
+from smtp_auth.services.dovecot.listener import WANTED, is_for_postfix_alone, is_served, listener_wanted
 from smtp_auth.shown import command
 from smtp_auth.verify.inside import Hook, Unit
 from smtp_auth.verify.target import Target, caution
@@ -83,16 +84,15 @@ def test_nothing_prevents_a_deploy(look: Look, target: Target) -> None:
 
 
 def test_dovecots_configuration_has_the_auth_listener(look: Look) -> None:
-    found, wanted = look.listener, dovecot_auth_listener.WANTED
-    assert found == wanted, (
-        f"in doveconf -n, {look.queue_directory}/private/auth is {found}, but must be {wanted}: "
-        "deploy again, or delete the setting that overrules it"
+    assert is_for_postfix_alone(look), (
+        f"in doveconf -n, {look.queue_directory}/private/auth is {look.listener}, but must be {WANTED}, or "
+        "another listener that only Postfix may use: deploy again, or delete the setting that overrules it"
     )
 
 
 def test_the_auth_listener_is_for_postfix_alone(look: Look) -> None:
-    found, wanted = look.socket, dovecot_auth_listener.WANTED
-    assert found == wanted, (
+    found, wanted = look.socket, listener_wanted(look)
+    assert is_served(wanted, found), (
         f"{look.queue_directory}/private/auth is {found}, but must be {wanted}: deploy again, or "
         "run systemctl reload dovecot if its configuration is right already"
     )

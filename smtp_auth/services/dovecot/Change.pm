@@ -52,6 +52,11 @@ sub refused {
         if @more;
     my $effectively = join q{ }, $block->{mode}, map { length ? $_ : q{-} } @{$block}{qw(user group)};
     return if $effectively eq $wanted;
+    # Copies of the files are always included.
+    return "dovecot.conf does not include $path, and $effective has the listener $socket with $effectively instead of $wanted: "
+        . 'correct it'
+        . _list($listener->beginnings($main))
+        if $in_place && !$listener->is_read_from($path, $main);
     return "a setting that Dovecot reads after $path overrules it: $effective has the listener $socket with $effectively "
         . "instead of $wanted; delete that setting"
         . _list($listener->overruling($path, $main));

@@ -10,6 +10,7 @@ package SmtpAuth::Dovecot::Listener;
 #     user, group           empty if it is not set
 #   overruling DROPIN, MAIN   the places (FILE:LINE) of the settings that Dovecot reads after the file DROPIN and that are
 #                         different from those in it. MAIN is the path of dovecot.conf
+#   is_read_from FILE, MAIN   whether Dovecot reads a definition of the listener in this file
 #   beginnings MAIN       the places where a definition of the listener begins
 
 use strict;
@@ -55,6 +56,12 @@ sub overruling {
         $found[$last{$key}{number}] = $last{$key}{place};
     }
     return grep { defined } @found;
+}
+
+sub is_read_from {
+    my ($self, $file, $main) = @_;
+    my $real = Cwd::abs_path($file) // $file;
+    return scalar grep { $_->{file} eq $real } $self->_of_socket(read_from($main));
 }
 
 sub beginnings {

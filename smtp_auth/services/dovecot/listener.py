@@ -45,6 +45,11 @@ def is_for_postfix_alone(look: Look) -> bool:
     return listener.mode in _FOR_GROUP and listener.group == WANTED.group and not look.listener_others
 
 
+def listener_wanted(look: Look) -> Socket:
+    """The listener that a host is to have: the owner's if it is for Postfix alone, else ours."""
+    return look.listener if look.listener and is_for_postfix_alone(look) else WANTED
+
+
 def is_served(listener: Socket, socket: Socket | None) -> bool:
     """Whether the socket on the disk has what the configuration sets."""
     if socket is None or socket.mode != listener.mode:
