@@ -15,11 +15,12 @@ from pathlib import Path
 from lab.command import LabError, run, wait_until
 from lab.process import Cgroup
 
-# What a host has installed: a mail host with a Let's Encrypt certificate, and what an administrator may
-# have added (fish: programs must not rely on a POSIX login shell; etckeeper, whose repository a test makes).
+# What a host has installed: a mail host with a Let's Encrypt certificate, and what an administrator may have
+# added (csh, fish: programs must not rely on a POSIX login shell; etckeeper, whose repository a test makes).
 PACKAGES = (
     "ca-certificates",
     "certbot",
+    "csh",
     "dbus",
     "dovecot-imapd",
     "etckeeper",
