@@ -27,6 +27,7 @@ from smtp_auth.on_host.programs import (
     look_program,
     proof_program,
     rehearsal_program,
+    shell_program,
     start_program,
 )
 from smtp_auth.plan.plan import plan_ignoring_obstacles
@@ -105,6 +106,7 @@ def perl_programs() -> Iterator[Script]:
     yield Script("the rehearsal", rehearsal_program(plan, settings, look))
     yield Script("the start", start_program(Origin("id", "controller", "commit"), plan, settings, look))
     yield Script("the outcome", follow_program())
+    yield Script("a command of the verification", shell_program("true"))
     for service in SERVICES:
         if f"{service.package}::Proof" in packages():
             yield Script(f"{service.name}'s proof", proof_program(service))

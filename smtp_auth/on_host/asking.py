@@ -14,8 +14,10 @@ from smtp_auth.facts.record import Record
 from smtp_auth.facts.record import parse as parse_record
 from smtp_auth.facts.rehearsal import Rehearsed
 from smtp_auth.facts.rehearsal import parse as parse_rehearsal
-from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer
+from smtp_auth.on_host.causes import causes, without_noise
+from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer, NotAllowed
 from smtp_auth.on_host.instructions import RECORD
+from smtp_auth.on_host.packing import PERL
 from smtp_auth.on_host.programs import history_program, look_program, rehearsal_program
 from smtp_auth.past.removal import plan_of_removal
 from smtp_auth.past.undo import plan_of_undo
@@ -33,7 +35,7 @@ _NOT_REHEARSED = Rehearsed()
 # The rehearsal runs in a mount namespace of its own (unshare(1)), with an overlay over each directory that
 # gets a file, so it needs no lock and leaves nothing behind. If unshare is not permitted, it fails before it
 # reads standard input, and the second command reads the program from there.
-_REHEARSE = "unshare --mount --propagation private perl - rehearse private 2>/dev/null || perl - rehearse"
+_REHEARSE = "unshare --mount --propagation private perl -x - rehearse private || perl -x - rehearse"
 
 
 class NothingOnRecord(Exception):
@@ -226,7 +228,7 @@ def look_command(
     words += [f"file={file.key}={file.service}={file.name}" for file in files]
     words += [f"certificate={domain}={settings.lineage(domain)}" for domain in settings.domains]
     words += [f"parameter={name}" for name in parameters]
-    return shlex.join(("perl", "-", *words))
+    return shlex.join((*PERL, *words))
 
 
 def record_command(record: str, files: str = "", *, baseline: bool = False) -> str:
@@ -236,7 +238,7 @@ def record_command(record: str, files: str = "", *, baseline: bool = False) -> s
     + files, baseline: as for `read_record`
     """
     words = (f"record={record}", f"files={files}", f"baseline={'1' if baseline else ''}")
-    return shlex.join(("perl", "-", *words))
+    return shlex.join((*PERL, *words))
 
 
 def _asked(
@@ -259,4 +261,6 @@ def _read(answer: Answer, parse: Callable[[Iterable[str]], Found], what: str) ->
 
 
 def _incomplete(answer: Answer, what: str) -> NoAnswer:
-    return NoAnswer(f"the {what} is incomplete: {answer.complaint}")
+    # The first line: what follows may be about a second try.
+    known = next(causes("\n".join(without_noise(answer.complaints)[:1])), None)
+    return NotAllowed(known) if known else NoAnswer(f"the {what} is incomplete: {answer.complaint}")

@@ -9,9 +9,11 @@ from enum import Enum
 
 from smtp_auth.facts.decode import decode
 from smtp_auth.facts.look import Look
+from smtp_auth.on_host.causes import without_noise
 from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer
 from smtp_auth.on_host.instructions import RECORD
 from smtp_auth.on_host.origin import Origin
+from smtp_auth.on_host.packing import PERL
 from smtp_auth.on_host.programs import follow_program, proof_of_services, start_program
 from smtp_auth.plan.plan import Plan
 from smtp_auth.settings import Settings
@@ -74,7 +76,7 @@ def prove(channel: Channel, plan: Plan, settings: Settings, look: Look, *, limit
 
     Returns why they do not work, for people; empty if they do. Raises `NoAnswer`.
     """
-    answer = channel("perl - prove", proof_of_services(plan, settings, look), limits)
+    answer = channel(shlex.join((*PERL, "prove")), proof_of_services(plan, settings, look), limits)
     found = _outcome_in(answer)
     if found is None:
         return f"the proof did not finish: {answer.complaint}"
@@ -86,7 +88,7 @@ def prove(channel: Channel, plan: Plan, settings: Settings, look: Look, *, limit
 
 
 def _command(what: str, origin: Origin) -> str:
-    return shlex.join(("perl", "-", what, origin.id, RECORD))
+    return shlex.join((*PERL, what, origin.id, RECORD))
 
 
 def _ended(channel: Channel, command: str, stdin: str, limits: Limits) -> Ended | None:
@@ -103,4 +105,4 @@ def _outcome_in(answer: Answer) -> Ended | None:
     word, said = (found.get(key, [""])[-1] for key in ("outcome", "said"))
     if word not in {outcome.value for outcome in ChangeOutcome}:
         return None
-    return ChangeOutcome(word), [*said.splitlines(), *answer.complaints]
+    return ChangeOutcome(word), [*said.splitlines(), *without_noise(answer.complaints)]

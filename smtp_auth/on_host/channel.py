@@ -3,12 +3,18 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from smtp_auth.on_host.causes import without_noise
+
 # How many lines of standard error are quoted if an answer is incomplete, and how many characters.
 _QUOTED_LINES, _QUOTED = 3, 300
 
 
 class NoAnswer(Exception):
     """The host gave no answer, or an incomplete one. `str()` of it is a sentence that says why."""
+
+
+class NotAllowed(NoAnswer):
+    """The host runs no command of ours, as it is set up. `str()` of it says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +35,8 @@ class Answer:
 
     @property
     def complaint(self) -> str:
-        """The last lines on standard error, as one line."""
-        found = "; ".join(line.strip() for line in self.complaints[-_QUOTED_LINES:] if line.strip())
+        """The last lines on standard error that may say why, as one line."""
+        found = "; ".join(without_noise(self.complaints)[-_QUOTED_LINES:])
         return found[-_QUOTED:] or "the host gave no reason"
 
 
@@ -52,14 +58,20 @@ class Limits:
 
 
 class Channel(Protocol):
-    """Runs a command on one host, as the user that its data names."""
+    """Runs a command on one host, as the user that its data names.
+
+    Whatever the account's login shell and its start-up files print is not part of the answer.
+    """
 
     def __call__(self, command: str, stdin: str, limits: Limits) -> Answer:
         """What a shell command printed. Its exit status says nothing: a complete answer says so itself.
 
-        + stdin: the program that the command reads on standard input, which needs no quoting
+        + command: without `$`, which a login shell below `sudo -i` would replace
+        + stdin: the program that the command reads on standard input, which needs no quoting. A password that
+          nothing has asked for may stand before it: the command is `perl -x -`
         + limits: how long the channel waits, and how much it reads
 
-        Raises `NoAnswer` if the connection is lost, or the answer exceeds the limits.
+        Raises `NotAllowed` if the host does not run it, and `NoAnswer` if the connection is lost, or the
+        answer exceeds the limits.
         """
         ...

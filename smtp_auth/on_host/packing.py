@@ -15,6 +15,12 @@ _ROOT = Path(__file__).parents[1]
 _USE = r"^use (?:parent qw\()?(SmtpAuth::[\w:]+)"
 
 
+# How a program is run that is sent on standard input. With -x, perl skips what stands before its first line:
+# a password that nothing has asked for.
+PERL = ("perl", "-x", "-")
+_FIRST_LINE = "#!perl\n"
+
+
 def packed(main: str, *parts: str) -> str:
     """A program that calls `main(PARTS, WORDS…)` of a package and returns its result as exit status.
 
@@ -27,7 +33,7 @@ def packed(main: str, *parts: str) -> str:
 @cache
 def _packed(main: str, parts: tuple[str, ...]) -> str:
     texts = [_as_sent(name) for name in _needed((*parts, main))]
-    return f"{''.join(texts)}exit {main}::main([qw({' '.join(parts)})], @ARGV);\n"
+    return f"{_FIRST_LINE}{''.join(texts)}exit {main}::main([qw({' '.join(parts)})], @ARGV);\n"
 
 
 @cache

@@ -29,12 +29,12 @@ def history_program() -> str:
 
 
 def rehearsal_program(plan: Plan, settings: Settings, look: Look) -> str:
-    """The program that makes the host's own programs check new files: input of `perl - rehearse`."""
+    """The program that makes the host's own programs check new files: input of `perl -x - rehearse`."""
     return change_program([*instructions(plan, settings, look), *_proofs()], SERVICES)
 
 
 def proof_of_services(plan: Plan, settings: Settings, look: Look) -> str:
-    """The program that proves services as they are: input of `perl - prove`."""
+    """The program that proves services as they are: input of `perl -x - prove`."""
     told = [
         *instructions(plan, settings, look),
         *(("service", service.key) for service in plan.to_prove(look)),
@@ -44,7 +44,7 @@ def proof_of_services(plan: Plan, settings: Settings, look: Look) -> str:
 
 
 def start_program(origin: Origin, plan: Plan, settings: Settings, look: Look) -> str:
-    """The program that makes the host carry out its plan: input of `perl - start ID RECORD`."""
+    """The program that makes the host carry out its plan: input of `perl -x - start ID RECORD`."""
     told = [
         *instructions(plan, settings, look),
         *_proofs(),
@@ -54,13 +54,18 @@ def start_program(origin: Origin, plan: Plan, settings: Settings, look: Look) ->
 
 
 def follow_program() -> str:
-    """The program that waits for the outcome of a change: input of `perl - follow ID RECORD`."""
+    """The program that waits for the outcome of a change: input of `perl -x - follow ID RECORD`."""
     return packed("SmtpAuth::Supervise")
 
 
 def proof_program(service: Service) -> str:
     """The program that proves a service, `perl -e PROGRAM -- WORDS`: see its Proof.pm."""
     return packed("SmtpAuth::Proof", f"{service.package}::Proof")
+
+
+def shell_program(command: str) -> str:
+    """The program that runs a shell command: input of `perl -x -`."""
+    return f"{packed('SmtpAuth::Shell')}__END__\n{command}"
 
 
 def change_program(told: Iterable[Instruction], services: Iterable[Service]) -> str:

@@ -1,14 +1,35 @@
 """Channels over pyinfra's own connections, with a deploy's SSH configuration, keys, jump hosts and sudo."""
 
-from collections.abc import Mapping
-from typing import Any
+import logging
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+from weakref import WeakSet
 
-from paramiko import SSHException
+from paramiko import ChannelException, SSHException
 from pyinfra.api import Host, StringCommand
-from pyinfra.api.exceptions import ConnectError
+from pyinfra.api.exceptions import ConnectError, PyinfraError
+from pyinfra.connectors.util import CommandOutput
 
-from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer
+from smtp_auth.on_host.causes import not_begun
+from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer, NotAllowed
 from smtp_auth.runs import pyinfra_internals
+
+Found = TypeVar("Found")
+
+# What is printed before this line is the login shell's.
+_BEGINS = "smtp-auth begins"
+
+# Before every command. A start-up file may print a line without its end.
+_FIRST = f"export LC_ALL=C && echo && echo {_BEGINS} && "
+
+# How many seconds a host may refuse its first session, and how often it is asked. With MaxSessions 1, sshd
+# refuses one while it still counts the last, or while another command runs.
+_AT_FIRST, _PAUSE = 10.0, 0.05
+
+# paramiko logs each refused session, and raises it, too.
+logging.getLogger("paramiko.transport").addFilter(lambda record: "open FAILED" not in record.getMessage())
 
 
 def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channel:
@@ -29,19 +50,71 @@ def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channe
         given = dict(pyinfra_internals.connector_arguments(host) if arguments is None else arguments)
         # The host's data may set an earlier deadline.
         seconds = min(given.get("_timeout") or limits.seconds, limits.seconds)
-        given |= {"_stdin": stdin, "_timeout": seconds}
+
+        def run_once() -> CommandOutput:
+            line, passwords = pyinfra_internals.command_with_passwords_apart(host, _FIRST + command, given)
+            if given.get("_sudo") and not (sys.stdin and sys.stdin.isatty()):
+                # If the command failed, pyinfra would ask for sudo's password, and read whatever is there.
+                line = StringCommand(line, ";", "true")
+            told = "".join(f"{password}\n" for password in passwords)
+            options = {"_shell_executable": None, "_stdin": told + stdin, "_timeout": seconds}
+            return host.run_shell_command(line, **shows, **options)[1]
+
         try:
-            _, output = host.run_shell_command(StringCommand(command), **shows, **given)
+            known = host.connector_data.get("prompted_sudo_password")
+            output = _in_a_session(host, run_once, seconds)
+            if given.get("_sudo") and host.connector_data.get("prompted_sudo_password") != known:
+                # pyinfra has just asked for it.
+                output = _in_a_session(host, run_once, seconds)
+        except PyinfraError as error:
+            raise NoAnswer(f"pyinfra cannot run a command: {error}") from None
         except (OSError, EOFError, SSHException) as error:
             # A TimeoutError of the connection has an error number; that of the deadline has none.
             if isinstance(error, TimeoutError) and not error.args:
                 raise NoAnswer(f"the host gave no complete answer within {seconds:g} seconds") from None
             raise NoAnswer(f"the connection was lost: {str(error) or type(error).__name__}") from None
-        answer = Answer(tuple(output.stdout_lines), tuple(output.stderr_lines))
+        _answering.add(host)
+        answer = _answer(output)
         limits.check(answer)
         return answer
 
     return run
+
+
+# The hosts that have run a command: sshd does open sessions there.
+_answering: WeakSet[Host] = WeakSet()
+
+
+def _in_a_session(host: Host, run: Callable[[], Found], seconds: float) -> Found:
+    """Run a command, as soon as sshd opens a session for it. A refused session has run nothing."""
+    began = time.monotonic()
+    while True:
+        try:
+            return run()
+        except SSHException as error:
+            if not _is_refused(host, error):
+                raise
+            if time.monotonic() - began > (seconds if host in _answering else _AT_FIRST):
+                raise NotAllowed(
+                    "sshd on this host opens no session: set MaxSessions to 1 or more in /etc/ssh/sshd_config"
+                ) from None
+        time.sleep(_PAUSE)
+
+
+def _is_refused(host: Host, error: SSHException) -> bool:
+    """Whether sshd has refused a session. Of several at a time, paramiko says so to only one."""
+    if isinstance(error, ChannelException):
+        return True
+    transport = pyinfra_internals.transport_of(host)
+    return str(error) == "Unable to open channel." and transport is not None and transport.is_active()
+
+
+def _answer(output: CommandOutput) -> Answer:
+    printed, complaints = output.stdout_lines, output.stderr_lines
+    if _BEGINS not in printed:
+        raise NotAllowed(not_begun(printed, complaints))
+    begun = printed.index(_BEGINS) + 1
+    return Answer(tuple(printed[begun:]), tuple(complaints))
 
 
 def connect_again(host: Host, reason: str) -> None:

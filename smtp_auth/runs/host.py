@@ -16,7 +16,7 @@ from pyinfra.context import ctx_host
 
 from smtp_auth.on_host.asking import Asked, NothingOnRecord, NotOnRecord, ask
 from smtp_auth.on_host.changing import prove
-from smtp_auth.on_host.channel import Channel, NoAnswer
+from smtp_auth.on_host.channel import Channel, NoAnswer, NotAllowed
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import last_change_line
 from smtp_auth.runs.channel import channel_to
@@ -68,7 +68,7 @@ def _failing_this_host_only(prepare: Callable[[], bool]) -> bool:
     except NothingOnRecord as reason:
         host.log(str(reason))
         report(ctx_host.get(), Outcome.UNCHANGED)
-    except NotOnRecord as reason:
+    except (NotOnRecord, NotAllowed) as reason:
         fail([str(reason)])
     except NoAnswer as reason:
         fail([str(reason)], Outcome.FAILED)

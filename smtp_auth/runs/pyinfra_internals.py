@@ -170,6 +170,33 @@ def connector_arguments(host: Host) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name in CONNECTOR_ARGUMENT_KEYS}
 
 
+def command_with_passwords_apart(
+    host: Host, command: str, arguments: Mapping[str, Any]
+) -> tuple[StringCommand, list[str]]:
+    """A command as pyinfra would run it on a host, and the passwords that it reads first, one a line.
+
+    + arguments: how commands run: `_sudo` and the like
+
+    pyinfra itself gives passwords to env(1), in whose arguments everybody on the host sees them, and to a
+    script in /tmp, which may be mounted noexec; and that script's output takes the place of su's standard
+    input. So this takes pyinfra's command for no password. If that is put together in another way, the
+    password of sudo is not read, and the host is refused.
+    """
+    given = dict(arguments)
+    util.extract_control_arguments(given)  # type: ignore[arg-type]
+    sudo_password = given.pop("_sudo_password", None) or host.connector_data.get("prompted_sudo_password")
+    su_password = given.pop("_su_password", None) if given.get("_su_user") else None
+    words = [*util.make_unix_command(StringCommand(command), **given).bits]
+    if given.get("_sudo") and sudo_password:
+        # -k: with the right password in its cache, sudo would not notice a wrong one.
+        words[words.index("-n", words.index("sudo"))] = "-S -k"
+    if given.get("_sudo") or given.get("_su_user"):
+        # smtp_auth/on_host/causes.py knows their messages in English.
+        words[:0] = ["env", "LC_ALL=C"]
+    passwords = [sudo_password if given.get("_sudo") else None, su_password]
+    return StringCommand(*words), [password for password in passwords if password]
+
+
 def connect_again(host: Host, reason: str) -> None:
     """Connect to a host whose connection was lost.
 
@@ -185,16 +212,24 @@ def connect_again(host: Host, reason: str) -> None:
 def notice_silence(host: Host, seconds: int) -> None:
     """Make an SSH connection fail if the host has not responded for some seconds: tcp(7), TCP_USER_TIMEOUT.
 
-    pyinfra sets neither this nor a keepalive. If its SSH connector keeps paramiko's client elsewhere, a
-    command on a host that has vanished blocks until its deadline.
+    pyinfra sets neither this nor a keepalive. If it starts to, this is not needed.
     """
-    client = getattr(host.connector, "client", None)
-    transport = client.get_transport() if client else None
+    transport = transport_of(host)
     if transport is None:
         return
     transport.set_keepalive(seconds // 3)
     with contextlib.suppress(OSError, AttributeError):
         transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, seconds * 1000)
+
+
+def transport_of(host: Host) -> Any:
+    """paramiko's transport below an SSH connection; `None` if there is no such connection.
+
+    If pyinfra's SSH connector keeps paramiko's client elsewhere, a host that has vanished is noticed late,
+    and one that opens few sessions (MaxSessions) is said to have lost its connection.
+    """
+    client = getattr(host.connector, "client", None)
+    return client.get_transport() if client else None
 
 
 # -- inventory and data ------------------------------------------------------------------------------

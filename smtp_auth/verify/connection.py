@@ -4,17 +4,19 @@ Verification therefore connects to a host exactly as a deploy does, with the sam
 jump hosts and sudo; nothing has to be set up twice.
 """
 
+import shlex
 from threading import BoundedSemaphore
 from typing import Any
 
 import testinfra.host
-from pyinfra.api import Host, StringCommand
+from pyinfra.api import Host
 from pyinfra.api.exceptions import ConnectError
 from testinfra.backend.base import BaseBackend, CommandResult
 
-from smtp_auth.on_host.channel import Answer, Limits
+from smtp_auth.on_host.channel import Answer, Limits, NoAnswer
+from smtp_auth.on_host.packing import PERL
+from smtp_auth.on_host.programs import shell_program
 from smtp_auth.runs.channel import channel_to
-from smtp_auth.runs.pyinfra_internals import connector_arguments
 from smtp_auth.verify.target import Target, Unseen, observer
 
 # Seconds after which a command on a host fails.
@@ -22,9 +24,6 @@ TIMEOUT = 120
 
 # How many commands run at the same time over one connection; sshd's MaxSessions is 10.
 _CHANNELS = 4
-
-# The arguments of a command that this module sets itself.
-_OWN_ARGUMENTS = {"_stdin", "_timeout", "_success_exit_codes"}
 
 
 @observer
@@ -74,14 +73,11 @@ class Connection(BaseBackend):  # type: ignore[misc]
 
     def execute(self, command: str) -> CommandResult:
         """Run a shell command as the host's data says: as root, with sudo, and so on."""
-        given = connector_arguments(self._pyinfra)
-        arguments: Any = {name: value for name, value in given.items() if name not in _OWN_ARGUMENTS}
-        # pyinfra does not return the exit status, so the command prints it at the end.
-        line = StringCommand(f"( {command}\n); printf '\\n%s' $?")
-        with self._channels:
-            _, output = self._pyinfra.run_shell_command(line, _timeout=TIMEOUT, **arguments)
-        *lines, status = output.stdout_lines or [""]
+        # A channel does not return the exit status, so the command prints it at the end.
+        program = shell_program(f"( {command}\n); printf '\\n%s' $?")
+        answer = self.ask(shlex.join(PERL), program, Limits(seconds=TIMEOUT))
+        *lines, status = answer.lines or [""]
         if not status.isdigit():
-            raise ConnectionError(f"the connection was lost: {output.stderr or 'no answer'}")
-        errors = "".join(f"{line}\n" for line in output.stderr_lines)
+            raise NoAnswer(f"a command is incomplete: {answer.complaint}")
+        errors = "".join(f"{line}\n" for line in answer.complaints)
         return self.result(int(status), self.encode(command), "\n".join(lines), errors)

@@ -199,7 +199,7 @@ CASES = {
     ),
     "main.cf missing": _hidden(f"{MAIN_CF} is missing", MAIN_CF),
     "wrong sudo password": Case(
-        "the look at this host is incomplete: .*password",
+        "sudo on this host does not accept the password: correct _sudo_password",
         ADMIN.format(""),
         "userdel --force --remove admin; rm /etc/sudoers.d/admin",
         {**PASSWORD, "_sudo_password": "wrong"},

@@ -234,6 +234,37 @@ def _connector_arguments() -> None:
     assert "mail_domain" not in found
 
 
+def _command_with_passwords_apart() -> None:
+    def line(**arguments: Any) -> tuple[str, list[str]]:
+        given = {**pyinfra_internals.connector_arguments(_host()), **arguments}
+        command, passwords = pyinfra_internals.command_with_passwords_apart(_host(), "echo 'a'", given)
+        return command.get_raw_value(), passwords
+
+    quoted = """sh -c 'echo '"'"'a'"'"''"""
+    assert line() == (quoted, [])
+    assert line(_sudo=True) == (f"env LC_ALL=C sudo -H -n {quoted}", [])
+    with_password = line(_sudo=True, _sudo_password="a b", _sudo_user="mail")
+    assert with_password == (f"env LC_ALL=C sudo -H -S -k -u mail {quoted}", ["a b"])
+    command, passwords = line(_su_user="root", _su_password="a b")
+    assert command.startswith("env LC_ALL=C su root -c 'sh -c ")
+    assert passwords == ["a b"]
+    prompted = _host()
+    prompted.connector_data["prompted_sudo_password"] = "typed"
+    given = {**pyinfra_internals.connector_arguments(prompted), "_sudo": True}
+    assert pyinfra_internals.command_with_passwords_apart(prompted, "echo", given)[1] == ["typed"]
+
+
+def _transport_of() -> None:
+    from paramiko import SSHClient
+    from pyinfra.connectors.ssh import SSHConnector
+
+    assert pyinfra_internals.transport_of(_host()) is None
+    assert SSHConnector.client is None
+    host = next(iter(_state("a").inventory))
+    client = host.connector.client = MagicMock(spec=SSHClient)  # type: ignore[attr-defined]
+    assert pyinfra_internals.transport_of(host) is client.get_transport.return_value
+
+
 def _connect_again() -> None:
     host = _host()
     host.connect()
@@ -334,6 +365,10 @@ SIDES: dict[str, Side] = {
         _connector_arguments,
         instead("smtp_auth.runs.pyinfra_internals.pop_global_arguments", lambda _state, _host: ({}, [])),
     ),
+    "command_with_passwords_apart": Side(
+        _command_with_passwords_apart, without("pyinfra.connectors.util.make_unix_command")
+    ),
+    "transport_of": Side(_transport_of, without("pyinfra.connectors.ssh.SSHConnector.client")),
     "connect_again": Side(_connect_again, without("pyinfra.api.host.Host.connect")),
     "notice_silence": Side(_notice_silence, without("pyinfra.connectors.ssh.SSHConnector.client")),
     "connector_keys": Side(_connector_keys, without("pyinfra.connectors.ssh.SSHConnector.data_cls")),

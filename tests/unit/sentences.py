@@ -40,7 +40,7 @@ _NO_REFUSALS = (
 
 # Functions that are given a sentence of a refusal: exceptions by their names' ends, and these.
 _REFUSING = re.compile(
-    r"(?:Error|Problem|NoAnswer|OnRecord|Refusal|\bfail|\brefuse|(?:refus|reason|obstacle)\w*\.(?:append|extend))$"
+    r"(?:Error|Problem|NoAnswer|NotAllowed|OnRecord|Refusal|\bfail|\brefuse|(?:refus|reason|obstacle)\w*\.(?:append|extend))$"
 )
 
 # Names that hold such sentences.

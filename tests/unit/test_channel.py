@@ -1,12 +1,18 @@
 """Commands over pyinfra's connection: what they print, and when there is no answer."""
 
+import io
+from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
-from pyinfra.api import Config, Host, Inventory, State
-from pyinfra.api.exceptions import ConnectError
+from paramiko import ChannelException, SSHException
+from pyinfra.api import Config, Host, Inventory, State, StringCommand
+from pyinfra.api.exceptions import ConnectError, PyinfraError
+from pyinfra.connectors.util import CommandOutput, OutputLine
 
-from smtp_auth.on_host.channel import Limits, NoAnswer
+from smtp_auth.on_host.channel import Limits, NoAnswer, NotAllowed
+from smtp_auth.runs import channel, pyinfra_internals
 from smtp_auth.runs.channel import channel_to, connect_again
 
 LIMITS = Limits(seconds=20, octets=1000)
@@ -17,6 +23,10 @@ def this_machine(**data: Any) -> Host:
     State(inventory, Config())
     host: Host = inventory.get_host("@local")
     return host
+
+
+def _printed(*lines: str) -> CommandOutput:
+    return CommandOutput([OutputLine("stdout", line) for line in lines])
 
 
 def test_a_command_reads_its_program_and_its_output_and_complaints_are_apart() -> None:
@@ -34,6 +44,121 @@ def test_an_operations_arguments_win() -> None:
     assert channel("sh -s", 'echo "$KEY"', LIMITS).lines == ("other",)
 
 
+def test_what_the_login_shell_prints_is_no_part_of_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    output = _printed("A banner", "", "smtp-auth begins", "the answer")
+    host = this_machine()
+    monkeypatch.setattr(host, "run_shell_command", lambda *_words, **_options: (True, output))
+    assert channel_to(host)("true", "", LIMITS).lines == ("the answer",)
+
+
+@pytest.mark.parametrize(
+    ("printed", "sentence"),
+    [
+        (("Log in as admin",), "another program ran in place of ours.*: Log in as admin$"),
+        ((), "the host ended the session before the command began"),
+    ],
+)
+def test_a_command_that_does_not_begin_is_not_allowed(
+    printed: tuple[str, ...], sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = this_machine()
+    monkeypatch.setattr(host, "run_shell_command", lambda *_words, **_options: (True, _printed(*printed)))
+    with pytest.raises(NotAllowed, match=sentence):
+        channel_to(host)("true", "", LIMITS)
+
+
+def test_passwords_are_read_on_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = this_machine(_sudo=True, _sudo_password="a secret", _get_pty=True)
+    ran: list[tuple[str, dict[str, Any]]] = []
+
+    def run(command: StringCommand, **options: Any) -> tuple[bool, CommandOutput]:
+        ran.append((command.get_raw_value(), options))
+        return True, _printed("smtp-auth begins")
+
+    monkeypatch.setattr(host, "run_shell_command", run)
+    channel_to(host)("perl -x -", "#!perl\n", LIMITS)
+    [(command, options)] = ran
+    assert "secret" not in command
+    assert options["_stdin"] == "a secret\n#!perl\n"
+    # A terminal would show the program, and end it at a control character.
+    assert "_get_pty" not in options
+
+
+def test_a_password_that_pyinfra_has_asked_for_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = this_machine(_sudo=True)
+    monkeypatch.setattr("sys.stdin", Terminal())
+    told: list[str] = []
+
+    def run(_command: StringCommand, **options: Any) -> tuple[bool, CommandOutput]:
+        told.append(options["_stdin"])
+        host.connector_data["prompted_sudo_password"] = "typed"
+        return True, _printed(*["smtp-auth begins"][: len(told) - 1])
+
+    monkeypatch.setattr(host, "run_shell_command", run)
+    channel_to(host)("perl -x -", "#!perl\n", LIMITS)
+    assert told == ["#!perl\n", "typed\n#!perl\n"]
+
+
+@pytest.mark.parametrize("has_terminal", [True, False])
+def test_pyinfra_asks_for_a_password_on_a_terminal_only(
+    has_terminal: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    sudo = tmp_path / "sudo"
+    sudo.write_text("#!/bin/sh\necho sudo: a password is required\nexit 1\n")
+    sudo.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    getpass = MagicMock(return_value="typed")
+    monkeypatch.setattr("pyinfra.connectors.util.getpass", getpass)
+    if has_terminal:
+        monkeypatch.setattr("sys.stdin", Terminal())
+    with pytest.raises(NotAllowed, match="sudo on this host asks for a password"):
+        channel_to(this_machine(_sudo=True))("true", "", LIMITS)
+    assert bool(getpass.call_args_list) == has_terminal
+
+
+class Terminal(io.StringIO):
+    """A standard input that is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    "error", [ChannelException(2, "Connect failed"), SSHException("Unable to open channel.")]
+)
+def test_a_session_that_is_refused_is_asked_for_again(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = this_machine()
+    refusals = [error, error]
+
+    def run(*_words: object, **_options: object) -> tuple[bool, CommandOutput]:
+        if refusals:
+            raise refusals.pop()
+        return True, _printed("smtp-auth begins", "the answer")
+
+    monkeypatch.setattr(host, "run_shell_command", run)
+    monkeypatch.setattr(pyinfra_internals, "transport_of", lambda _host: MagicMock())
+    assert channel_to(host)("true", "", LIMITS).lines == ("the answer",)
+
+
+def test_a_host_without_sessions_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = this_machine()
+    monkeypatch.setattr(
+        host, "run_shell_command", MagicMock(side_effect=ChannelException(2, "Connect failed"))
+    )
+    monkeypatch.setattr(channel, "_AT_FIRST", 0.1)
+    with pytest.raises(NotAllowed, match="sshd on this host opens no session: set MaxSessions to 1 or more"):
+        channel_to(host)("true", "", LIMITS)
+
+
+def test_an_error_of_pyinfra_is_that_hosts_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    host = this_machine()
+    monkeypatch.setattr(host, "run_shell_command", MagicMock(side_effect=PyinfraError("no container")))
+    with pytest.raises(NoAnswer, match="pyinfra cannot run a command: no container"):
+        channel_to(host)("true", "", LIMITS)
+
+
 @pytest.mark.parametrize(("data", "seconds"), [({}, 0.2), ({"_timeout": 0.1}, 20)])
 def test_a_deadline_is_kept(data: dict[str, float], seconds: float) -> None:
     with pytest.raises(NoAnswer, match=r"no complete answer within 0\.[12] seconds"):
@@ -45,7 +170,10 @@ def test_too_large_an_answer_is_none() -> None:
         channel_to(this_machine())("sh -s", "seq 1000", LIMITS)
 
 
-@pytest.mark.parametrize("error", [OSError("reset"), TimeoutError(110, "reset"), EOFError()])
+LOST = [OSError("reset"), TimeoutError(110, "reset"), EOFError(), SSHException("Unable to open channel.")]
+
+
+@pytest.mark.parametrize("error", LOST)
 def test_a_lost_connection_is_no_answer(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     host = this_machine()
 
@@ -53,7 +181,7 @@ def test_a_lost_connection_is_no_answer(error: Exception, monkeypatch: pytest.Mo
         raise error
 
     monkeypatch.setattr(host, "run_shell_command", lose)
-    with pytest.raises(NoAnswer, match=r"the connection was lost: (.*reset|EOFError)"):
+    with pytest.raises(NoAnswer, match=r"the connection was lost: (.*reset|EOFError|Unable.*)"):
         channel_to(host)("true", "", LIMITS)
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from operations import STEPS, postfix_sni
 from smtp_auth.facts.decode import decode
 from smtp_auth.on_host.asking import look_command
+from smtp_auth.on_host.packing import PERL
 from smtp_auth.on_host.programs import rehearsal_program
 from smtp_auth.plan.step import files_managed, parameters_asked
 from smtp_auth.postfix.main_cf import defined_parameters
@@ -62,8 +63,8 @@ def test_the_looks_command_has_the_words_that_were_meant(found: Settings) -> Non
         "record=/record",
         "listener=private/auth",
     ]
-    assert words[:6] == ["perl", "-", *first]
-    ours = [word for word in words[6:] if not word.startswith("parameter=")]
+    assert words[:7] == [*PERL, *first]
+    ours = [word for word in words[7:] if not word.startswith("parameter=")]
     assert ours == [
         *(f"file={file.key}={file.service}={file.name}" for file in files),
         *(f"certificate={domain}={found.letsencrypt_live}/{domain}" for domain in found.domains),

@@ -22,7 +22,7 @@ from smtp_auth.on_host.asking import (
     read_record,
     rehearse,
 )
-from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer
+from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer, NotAllowed
 from smtp_auth.past.undo import plan_of_undo
 from smtp_auth.plan.plan import plan_of
 from tests.unit.past import deployed
@@ -51,7 +51,8 @@ class Host:
 
     def __call__(self, command: str, stdin: str, limits: Limits) -> Answer:
         what = "rehearsal" if "rehearse" in command else "look" if "hostname=" in command else "record"
-        assert stdin.startswith(("#", "use", "BEGIN"))
+        assert command.startswith(("perl -x - ", "unshare "))
+        assert stdin.startswith("#!perl\n")
         self.asked.append(what)
         self.limits.append(limits)
         return Answer(getattr(self, what), self.complaints)
@@ -141,12 +142,27 @@ ASKING: dict[str, Callable[[Channel], object]] = {
 
 @pytest.mark.parametrize("what", ASKING)
 def test_an_answer_that_was_cut_off_is_none(what: str) -> None:
-    host = Host(complaints=("Sorry, try again.", "sudo: 3 incorrect password attempts"))
+    host = Host(complaints=("perl: warning: Setting locale failed.", "Killed", " by the kernel "))
     setattr(host, what, getattr(host, what)[:-1])
     with pytest.raises(NoAnswer) as error:
         ASKING[what](host)
     assert str(error.value).startswith(f"the {what} ")
-    assert str(error.value).endswith("is incomplete: Sorry, try again.; sudo: 3 incorrect password attempts")
+    assert str(error.value).endswith("is incomplete: Killed; by the kernel")
+
+
+@pytest.mark.parametrize(
+    ("complaint", "sentence"),
+    [
+        ("sh: 1: perl: not found", "the program perl is not found on this host: install the package"),
+        ("No Perl script found in input", "a start-up file of the login shell .* reads the program"),
+    ],
+)
+@pytest.mark.parametrize("what", ASKING)
+def test_a_program_that_did_not_run_has_a_cause(what: str, complaint: str, sentence: str) -> None:
+    host = Host(complaints=(complaint, "something else"))
+    setattr(host, what, ())
+    with pytest.raises(NotAllowed, match=sentence):
+        ASKING[what](host)
 
 
 @pytest.mark.parametrize(

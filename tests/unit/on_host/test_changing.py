@@ -50,7 +50,7 @@ class Host:
         return change(self, self.reconnect, ORIGIN, PLAN, SETTINGS, LOOK)
 
 
-START, FOLLOW = (f"perl - {what} {ORIGIN.id} {RECORD}" for what in ("start", "follow"))
+START, FOLLOW = (f"perl -x - {what} {ORIGIN.id} {RECORD}" for what in ("start", "follow"))
 
 
 def test_a_plan_that_is_live_took_one_command() -> None:
