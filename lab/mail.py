@@ -44,9 +44,9 @@ def submissions(host: LabHost, ca: Path, context: ssl.SSLContext | None = None) 
 
 
 @contextlib.contextmanager
-def smtp(host: LabHost) -> Iterator[smtplib.SMTP]:
-    """A conversation on port 25."""
-    client = smtplib.SMTP(host.address, SMTP, timeout=_TIMEOUT)
+def smtp(host: LabHost, port: int = SMTP) -> Iterator[smtplib.SMTP]:
+    """A conversation on port 25, or another one that begins without TLS."""
+    client = smtplib.SMTP(host.address, port, timeout=_TIMEOUT)
     try:
         yield client
     finally:

@@ -28,6 +28,9 @@ _DEPLOY_FILE = Path(__file__).parents[2] / "deploy.py"
 
 _in_place: list[bool] = []
 
+# Noted at the start, because click tells its command line only to the thread that it runs in.
+_is_for_real: list[bool] = []
+
 
 def is_in_place() -> bool:
     """Whether config.py was loaded: it adds the checks that a run of a deploy needs."""
@@ -35,8 +38,8 @@ def is_in_place() -> bool:
 
 
 def is_dry() -> bool:
-    """Whether this run only previews."""
-    return bool(pyinfra_internals.command_line().get("dry"))
+    """Whether this run only previews. Before `prepare_runs`, it is taken for one."""
+    return not _is_for_real
 
 
 def prepare_runs() -> None:
@@ -57,7 +60,9 @@ def _prepare(state: State) -> None:
     escape_what_others_say()
     _check_command_line(given, state.inventory)
     pyinfra_internals.ask_only_before_changes(state)
-    if given.get("dry"):
+    if not given.get("dry"):
+        _is_for_real.append(True)
+    else:
         # A preview changes nothing, so pyinfra's question whether to continue is not needed.
         pyinfra_internals.ask_no_question(state)
     signal.signal(signal.SIGINT, _interrupted)

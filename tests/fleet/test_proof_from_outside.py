@@ -46,7 +46,7 @@ def _tls_1_2(port: int) -> Seen:
             with mail.submissions(host, lab.ca, context) as client:
                 assert client.ehlo("client.example")[0] == 250
         else:
-            with mail.smtp(host) as client:
+            with mail.smtp(host, port) as client:
                 client.starttls(context=context)
                 assert client.ehlo("client.example")[0] == 250
 
@@ -151,6 +151,9 @@ CRAM_MD5 = commands(
 
 NO_PLAIN_TEXT = "smtpd_sasl_tls_security_options=noanonymous,noplaintext"
 STRAY = "-o smtpd_recipient_restrictions=permit_sasl_authenticated, reject"
+SNAKEOIL = "/etc/ssl/certs/ssl-cert-snakeoil.pem", "/etc/ssl/private/ssl-cert-snakeoil.key"
+ENCRYPTED = ("smtpd_tls_security_level=encrypt",)
+OWN_PAIR = ("smtpd_tls_cert_file=/nothing", "smtpd_tls_key_file=/nothing")
 AUTH_LISTENER = "/var/spool/postfix/private/auth"
 OF_POSTFIX = ("user = postfix", "group = postfix")
 
@@ -225,6 +228,9 @@ NEAR = {
         _set("tls_medium_cipherlist=ECDHE-RSA-AES256-GCM-SHA384:ECDHE-RSA-AES128-GCM-SHA256"), "TLSv1.2"
     ),
     "3 an option of port 465": _refused(_smtps("smtpd_tls_exclude_ciphers=ECDHE"), "TLSv1.2"),
+    "3 port 25 excludes the ciphers of our key": _refused(
+        _option("smtpd_tls_exclude_ciphers=aECDSA"), "TLSv1.2", "smtp on port 25"
+    ),
     "5 a stray word on port 587": _refused(
         commands(service(name="submission"), _line("^submission", STRAY)),
         *("reject", "submission/inet", "master.cf"),
@@ -273,6 +279,21 @@ NEAR = {
             "smtpd_sasl_tls_security_options=noanonymous",
         ),
         *(sends, auth_on_port_25(True)),
+    ),
+    "2 a certificate of port 25, whose key is main.cf's": _served(
+        _option(f"smtpd_tls_cert_file={SNAKEOIL[0]}"), sends, _tls_1_2(25)
+    ),
+    "2 a key of port 587, whose certificate is main.cf's": _served(
+        commands(service(*ENCRYPTED, f"smtpd_tls_key_file={SNAKEOIL[1]}", name="submission"), RELOAD),
+        *(sends, _tls_1_2(587)),
+    ),
+    "2 port 587 had no TLS before": _served(
+        commands(
+            service(
+                *ENCRYPTED, "smtpd_tls_cert_file=/nothing", "smtpd_tls_key_file=/nothing", name="submission"
+            ),
+            RELOAD,
+        ),
     ),
     "2 Dovecot knows CRAM-MD5": _served(
         commands(CRAM_MD5, _set(NO_PLAIN_TEXT)), _logs_in_with_cram_md5, auth_on_port_25(True)
@@ -398,38 +419,6 @@ def test_a_unit_that_cannot_reload_postfix_is_refused(lab: Lab) -> None:
     finally:
         prepare(masked, "systemctl unmask --runtime postfix")
         side_by_side(lambda host: prepare(host, "systemctl start postfix"), hosts)
-
-
-# Our certificate takes TLS from another service, which served before.
-SNAKEOIL = "/etc/ssl/certs/ssl-cert-snakeoil.pem", "/etc/ssl/private/ssl-cert-snakeoil.key"
-SUBMISSION = service(
-    "smtpd_tls_security_level=encrypt", f"smtpd_tls_key_file={SNAKEOIL[1]}", name="submission"
-)
-TAKES_TLS_AWAY = {
-    "2 the certificate is port 25's own, its key main.cf's": (
-        _option(f"smtpd_tls_cert_file={SNAKEOIL[0]}"), "port 25|smtp/inet", "TLS",
-    ),
-    "2 the key is port 587's own, its certificate main.cf's": (
-        commands(SUBMISSION, RELOAD), "port 587|submission/inet", "TLS",
-    ),
-    "3 port 25 excludes the ciphers of our key": (
-        _option("smtpd_tls_exclude_ciphers=aECDSA"), "port 25|smtp/inet", r"TLSv1\.2",
-    ),
-}  # fmt: skip
-
-
-def test_no_port_loses_tls_by_our_certificate(lab: Lab) -> None:
-    cases = list(TAKES_TLS_AWAY.values())
-    for two in cases[:2], cases[2:]:
-        states = _halves(_fleet(lab), *two)
-        _make(states)
-        run = deploy(states)
-        for host, (_, *words) in states.items():
-            # Known beforehand or found by the proof.
-            _says(run, host, "refused|put back", *words)
-            assert "letsencrypt" not in host.run("postconf -n").stdout
-            _tls_1_2(25)(host, lab)
-            PORT_25_TAKES_MAIL(host, lab)
 
 
 CONNECTIONS = (

@@ -86,7 +86,7 @@ def test_what_postconf_misreads_is_not_asked_of_it() -> None:
 
 @pytest.mark.parametrize("version", RELEASES)
 def test_own_options_win_add_and_remove(version: str) -> None:
-    options = {"syslog_name": None, "smtpd_sasl_auth_enable": "no", "smtpd_milters": "inet:a:1, inet:b:2"}
+    options = {"syslog_name": None, "local_header_rewrite_clients": "", "smtpd_milters": "inet:a:1, inet:b:2"}
     part = Part(stock(version), wanted(submissions_options=options), submissions_service.STEP)
     [found] = submissions_services(part.master_cf)
     assert found.effective_options == {

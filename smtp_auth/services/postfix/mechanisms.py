@@ -27,7 +27,7 @@ def mechanism_obstacles(
     """
     definitions = {**look.definitions, **(service.effective_options if service else {}), **options}
     parameter = INSIDE_TLS
-    if INSIDE_TLS not in options and OPTIONS in options and INSIDE_TLS not in look.defined:
+    if INSIDE_TLS not in options and INSIDE_TLS not in look.defined:
         # Its default is the value of this one.
         parameter = OPTIONS
     values = {**look.parameters, **options}

@@ -286,7 +286,7 @@ class Host:
         return look
 
     def _program(self) -> str:
-        text = self.before + look_program()
+        text = look_program().replace("#!perl\n", f"#!perl\n{self.before}", 1)
         redirected = {
             "qw(/usr/sbin /usr/bin /sbin /bin /snap/bin)": f'"{self.sbin}"',
             "'/run/dovecot/master.pid'": f"'{self.dovecot_pid}'",
