@@ -167,7 +167,7 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
             )
     yield from _option_obstacles(settings, look)
     for one in options_of_services(settings, look):
-        yield from hidden_logins(look, one)
+        yield from hidden_logins(settings, look, one)
         yield from mechanism_obstacles(look, f"{one.name} on port 465", one.effective, one.service)
         yield from list_obstacles(settings, look, one)
         if not is_login_only(one) and not _is_decided(settings):

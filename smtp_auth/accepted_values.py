@@ -167,12 +167,8 @@ _PARAMETER = re.compile(r"[a-z][a-z0-9_]*")
 _VALUE = re.compile(r"[A-Za-z0-9_ ./:,@=+*?!%<>$(){}\[\]-]*")
 
 
-# Options that make port 465 what it is, and the values that do not.
-_TAKEN_AWAY: dict[str, Callable[[str | None], bool]] = {
-    "smtpd_sasl_auth_enable": lambda value: value is None or not is_yes(value),
-    "smtpd_tls_security_level": lambda value: value is not None and value.lower() == "none",
-    "smtpd_tls_wrappermode": lambda value: value is None or not is_yes(value),
-}
+# Options without which port 465 is not what this program is for.
+_ALWAYS_YES = ("smtpd_sasl_auth_enable", "smtpd_tls_wrappermode")
 
 
 def options(value: object) -> dict[str, str | None]:
@@ -182,17 +178,17 @@ def options(value: object) -> dict[str, str | None]:
     for name, text in value.items():
         if not isinstance(name, str) or not _PARAMETER.fullmatch(name):
             raise ValueError(f"{name!r} is not a parameter name of Postfix")
-        if name in _TAKEN_AWAY and (text is None or isinstance(text, str)) and _TAKEN_AWAY[name](text):
-            raise ValueError(
-                f"{name}: port 465 begins with TLS and offers AUTH, and would not with this value: leave the "
-                "option out"
-            )
         if text is None:
             continue
         if not isinstance(text, str) or not _VALUE.fullmatch(text) or text != text.strip():
             raise ValueError(
                 f"{name}: give a text on one line, without quotes, ';', '|', '&', '#', "
                 "backslashes, or white space at the start or end; or None to delete the option"
+            )
+        if name in _ALWAYS_YES and not is_yes(text):
+            raise ValueError(
+                f"{name}: port 465 begins with TLS and offers AUTH, and would not with this value: leave the "
+                "option out"
             )
         if not _balanced(text):
             raise ValueError(f"{name}: its braces or parentheses do not match")

@@ -543,6 +543,14 @@ def test_what_an_owner_has_set_between_two_undos_is_theirs(host: Host) -> None:
     assert "smtpd_sasl_type" not in effective(host.look)
 
 
+def test_a_service_of_ours_without_an_option_of_its_own_for_logins_is_ours(host: Host) -> None:
+    before = {key: file.content for key, file in host.look.files.items()}
+    host.deploy(submissions_options={"smtpd_sasl_auth_enable": None})
+    host.edit(MAIN_CF, host.content(MAIN_CF))
+    host.remove()
+    assert {key: file.content for key, file in host.look.files.items()} == before
+
+
 def test_an_option_of_ours_moves_with_port_25_behind_postscreen(host: Host) -> None:
     option = {"smtp/inet": {"smtpd_tls_security_level": "none"}}
     change(host, MASTER_CF, lambda text: set_options(text, option))

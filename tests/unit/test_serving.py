@@ -230,16 +230,31 @@ def test_port_25_may_keep_wrapper_mode_off() -> None:
     "options",
     [
         {"smtpd_tls_wrappermode": "no"},
-        {"smtpd_tls_wrappermode": None},
         {"smtpd_sasl_auth_enable": "No"},
-        {"smtpd_sasl_auth_enable": None},
-        {"smtpd_tls_security_level": "None"},
     ],
 )
 def test_data_that_take_away_tls_or_logins_are_an_error(options: dict[str, str | None]) -> None:
     with pytest.raises(SettingsError, match="port 465 begins with TLS and offers AUTH") as error:
         planned(host(), submissions_options=options)
     assert next(iter(options)) in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        ({"submissions_options": {"smtpd_tls_wrappermode": None}}, "smtpd_tls_wrappermode"),
+        ({"submissions_options": {"smtpd_sasl_auth_enable": None}}, ""),
+        (
+            {"submissions_options": {"smtpd_sasl_auth_enable": None}, "smtp_auth_on_port_25": False},
+            "smtpd_sasl_auth_enable",
+        ),
+        # In wrapper mode, Postfix speaks TLS at any level.
+        ({"submissions_options": {"smtpd_tls_security_level": "none"}}, ""),
+    ],
+)
+def test_an_option_may_be_deleted_if_main_cf_has_the_same(data: dict[str, Any], name: str) -> None:
+    said = refused(host(), **data)
+    assert said.startswith(f"submissions_options: {name} = None deletes that option") if name else said == ""
 
 
 # -- versions and ciphers of TLS ----------------------------------------------------------------------

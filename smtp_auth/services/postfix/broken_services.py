@@ -6,7 +6,10 @@ from smtp_auth.facts.look import Look
 from smtp_auth.postfix.lists import elements, expanded
 from smtp_auth.postfix.master_cf import Service, services
 from smtp_auth.postfix.parameters import is_yes
+from smtp_auth.services.postfix.login_rules import AUTH
+from smtp_auth.services.postfix.logins import switch_of
 from smtp_auth.services.postfix.submissions_options import ServiceOptions
+from smtp_auth.settings import Settings
 
 DISABLED, WRAPPED = "master_service_disable", "smtpd_tls_wrappermode"
 
@@ -24,11 +27,18 @@ def obstacles(look: Look) -> Iterator[str]:
             yield from _wrapped(look, service)
 
 
-def hidden_logins(look: Look, one: ServiceOptions) -> Iterator[str]:
-    """Why a service on port 465 would not be served, or would not offer AUTH, after a deploy.
+def hidden_logins(settings: Settings, look: Look, one: ServiceOptions) -> Iterator[str]:
+    """Why a service on port 465 would not be served, or would not offer TLS or AUTH, after a deploy.
 
     + look: the host without what we have written
     """
+    in_main_cf = {WRAPPED: look.parameters[WRAPPED], AUTH: "yes" if switch_of(settings, look).is_on else "no"}
+    for name, value in in_main_cf.items():
+        if settings.submissions_options.get(name, "") is None and not is_yes(value):
+            yield (
+                f"submissions_options: {name} = None deletes that option of {one.name} on port 465, which "
+                f"would then have {name} = {value} of main.cf: leave the key out"
+            )
     if is_disabled(look.parameters.get(DISABLED, ""), one.label):
         yield (
             f"{DISABLED} = {look.parameters[DISABLED]} keeps {one.label} from being served: take it out "
