@@ -79,12 +79,14 @@ class Lineage:
     + chain: the certificate chain in PEM; `None` if it cannot be read
     + key: the public half of the private key in PEM; empty if the key cannot be read
     + changed: the latest ctime of its files, in seconds since 1970
+    + renewal: certbot's configuration of its renewals; empty if certbot does not renew it
     """
 
     directory: str
     chain: str | None = None
     key: str = ""
     changed: float = 0.0
+    renewal: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,9 @@ class Look:
     + parameters: effective values of the parameters that were asked for; parameters that this Postfix does
       not have are missing
     + files: by the key of their `ManagedFile`
-    + stale_tables: an owner's tables of tls_server_sni_maps that contain copies of older certificates
+    + sni_tables: an owner's tables of tls_server_sni_maps, of main.cf and of services, that contain copies of
+      files of lineages
+    + stale_tables: such tables with copies of older certificates
     + listener: the auth listener in Postfix's spool, from Dovecot's effective configuration
     + listener_names: the names of the listeners in that configuration that are this socket, if these are not
       its path alone
@@ -119,6 +123,8 @@ class Look:
     + socket: the same listener, as it is on the disk
     + mechanisms: the SASL mechanisms that Dovecot offers, in lower case
     + proved: the keys of the services that were proved since they were last started or changed
+    + is_certbots: whether the lineages are in a directory of certbot's, so that it runs the hooks beside it
+    + without_hooks: the file with certbot's options, if it tells certbot to run no hooks; else empty
     + lineages: the names of all lineages
     + certificates: a domain to its lineage
     + covering: other lineages whose certificate covers `mail_hostname`, by name; empty if that of the mail
@@ -172,6 +178,9 @@ class Look:
     listener_places: tuple[str, ...] = ()
     listener_others: tuple[str, ...] = ()
     has_cyrus: bool = False
+    sni_tables: tuple[str, ...] = ()
+    is_certbots: bool = False
+    without_hooks: str = ""
     last_change: LastChange | None = None
     ledgers: tuple[Ledger, ...] = ()
     has_ledger: bool = True
@@ -289,6 +298,9 @@ def parse(output: Iterable[str]) -> Look | None:
         listener_places=tuple(lists.get("listener.place", ())),
         listener_others=tuple(lists.get("listener.other", ())),
         has_cyrus="cyrus_sasl" in values,
+        sni_tables=tuple(lists.get("sni_table", ())),
+        is_certbots="is_certbots" in values,
+        without_hooks=values.get("without_hooks", ""),
         last_change=_last_change(values, lists.get("edited", [])),
         ledgers=ledgers or (),
         has_ledger=ledgers is not None,
@@ -358,8 +370,13 @@ def _lineages(what: str, values: dict[str, str]) -> dict[str, Lineage]:
         match = re.fullmatch(rf"{what}\.(.+)\.directory", key)
         if match:
             found = _under(f"{what}.{match[1]}.", values)
-            chain, changed = found.get("chain"), float(found.get("changed", 0))
-            lineages[match[1]] = Lineage(directory, chain, found.get("key", ""), changed)
+            lineages[match[1]] = Lineage(
+                directory=directory,
+                chain=found.get("chain"),
+                key=found.get("key", ""),
+                changed=float(found.get("changed", 0)),
+                renewal=found.get("renewal", ""),
+            )
     return lineages
 
 

@@ -7,6 +7,8 @@ package SmtpAuth::Files;
 #   files_below PATH     the files in a directory and below it: their paths relative to PATH, with a slash at the start
 #   directory_of PATH    the path without its last part
 #   name_of PATH         its last part
+#   identity_of PATH     a text that paths of the same file or directory have in common, links followed; undef if there is none
+#   is_same PATH, PATH   whether both paths are those of the same file or directory
 #   permissions MODE     st_mode of stat(2) as people write it: 0644
 #   user_name UID, group_name GID    the number itself if it has no name
 
@@ -14,7 +16,8 @@ use strict;
 use warnings;
 use Exporter qw(import);
 
-our @EXPORT_OK = qw(content_of entries files_below directory_of name_of permissions user_name group_name);
+our @EXPORT_OK =
+    qw(content_of entries files_below directory_of name_of identity_of is_same permissions user_name group_name);
 
 sub content_of {
     my ($path) = @_;
@@ -50,6 +53,18 @@ sub files_below {
 sub directory_of { my ($path) = @_; return $path =~ s{/[^/]*$}{}xr }
 
 sub name_of { my ($path) = @_; return $path =~ s{.*/}{}xsr }
+
+sub identity_of {
+    my ($path) = @_;
+    my ($device, $inode) = stat $path or return;
+    return "$device:$inode";
+}
+
+sub is_same {
+    my ($one, $other) = @_;
+    my ($mine, $theirs) = (identity_of($one), identity_of($other));
+    return defined $mine && defined $theirs && $mine eq $theirs;
+}
 
 sub permissions { my ($mode) = @_; return sprintf '%04o', $mode & oct '7777' }
 

@@ -23,6 +23,8 @@ def look(
     files: dict[str, str] | None = None,
     reloaded: float | None = None,
     stale_tables: Iterable[str] = (),
+    sni_tables: Iterable[str] = (),
+    is_certbots: bool = True,
 ) -> Look:
     """What the look at a host would return.
 
@@ -42,12 +44,14 @@ def look(
     lines += [(f"file.{key}.content", content) for key, content in (files or {}).items()]
     lines += [("lineage", name) for name in there]
     lines += [("stale_table", name) for name in stale_tables]
+    lines += [("sni_table", name) for name in sni_tables]
+    lines += [("is_certbots", "1")] if is_certbots else []
     lines += [("postfix_reloaded", str(reloaded))] if reloaded is not None else []
     for one in lineages:
         key = f"certificate.{one.directory.rpartition('/')[2]}"
         lines += [(f"{key}.directory", one.directory), (f"{key}.key", one.key)]
         lines += [(f"{key}.chain", one.chain)] if one.chain is not None else []
-        lines += [(f"{key}.changed", str(one.changed))]
+        lines += [(f"{key}.changed", str(one.changed)), (f"{key}.renewal", one.renewal)]
     seen = parse(f"{key}\t{quote(value)}" for key, value in lines)
     assert seen is not None
     return seen

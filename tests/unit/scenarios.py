@@ -60,6 +60,7 @@ def look_lines(version: str) -> Iterator[str]:
     """What a look prints on a stock host."""
     folder = RECORDED / RELEASES[version]
     values = {"uid": "0", "postfix_reloaded": "1000.5", "dovecot_running": "1", "listening": "25"}
+    values |= {"is_certbots": "1"}
     yield from (_line(key, value) for key, value in values.items())
     for command in ("postconf", "doveconf", "systemctl", "openssl", "flock", "certbot"):
         yield _line("command", command)
@@ -85,6 +86,7 @@ def look_lines(version: str) -> Iterator[str]:
     yield _line(f"certificate.{DOMAIN}.chain", found.chain)
     yield _line(f"certificate.{DOMAIN}.key", found.public)
     yield _line(f"certificate.{DOMAIN}.changed", "900")
+    yield _line(f"certificate.{DOMAIN}.renewal", f"/etc/letsencrypt/renewal/{DOMAIN}.conf")
     yield _line("complete", "1")
 
 
@@ -109,7 +111,8 @@ def with_lineages(look: Look, settings: Settings) -> Look:
     for domain in settings.domains:
         name = settings.mail_hostname if domain == settings.mail_domain else f"mail.{domain}"
         found = issued(name)
-        certificates[domain] = Lineage(settings.lineage(domain), found.chain, found.public, 900.0)
+        renewal = f"/etc/letsencrypt/renewal/{settings.lineage_name(domain)}.conf"
+        certificates[domain] = Lineage(settings.lineage(domain), found.chain, found.public, 900.0, renewal)
     return replace(look, certificates=certificates)
 
 

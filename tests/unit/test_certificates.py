@@ -34,7 +34,8 @@ def lineage(name: str, covers: Sequence[str], days: float = 60, key: str | None 
         builder = builder.add_extension(listed, critical=False)
     chain = builder.sign(KEY, SHA256()).public_bytes(Encoding.PEM).decode("ascii")
     own = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode("ascii")
-    return Lineage(f"{LIVE}/{name}", chain, own if key is None else key)
+    renewal = f"/etc/letsencrypt/renewal/{name}.conf"
+    return Lineage(f"{LIVE}/{name}", chain, own if key is None else key, renewal=renewal)
 
 
 MAIL = settings()

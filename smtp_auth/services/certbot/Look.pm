@@ -10,27 +10,41 @@ package SmtpAuth::Certbot::Look;
 #
 # It prints
 #   command …                        certbot and openssl, if they are in the PATH
+#   is_certbots                      1 if the directory of the lineages is one of certbot's: certbot runs the hooks beside it
+#   without_hooks                    the file with certbot's options, if it tells certbot to run no hooks of directories
 #   lineage …                        the name of each lineage that holds a certificate
 #   certificate.DOMAIN.directory     for each domain in the arguments
-#   certificate.DOMAIN.chain         its fullchain.pem; this and the next two only if that file can be read
+#   certificate.DOMAIN.chain         its fullchain.pem; this and the next three only if that file can be read
 #   certificate.DOMAIN.key           the public half of its key in PEM; empty if openssl cannot read the key
 #   certificate.DOMAIN.changed       when the chain or the key last changed
+#   certificate.DOMAIN.renewal       certbot's configuration of its renewals; nothing if certbot does not renew it
 #   covering.NUMBER.directory        each other lineage that covers the host's name; only if the mail domain's does not
 #   covering.NUMBER.chain            its certificate, without those of authorities
 
 use strict;
 use warnings;
-use SmtpAuth::Files qw(content_of directory_of entries);
+use Cwd ();
+use SmtpAuth::Files qw(content_of directory_of entries files_below is_same name_of);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Pem qw(first_certificate leaf_of);
 use SmtpAuth::Programs qw(found output_of);
+
+# Where certbot has its configuration by default.
+my $DEFAULT = '/etc/letsencrypt';
+
+# Where certbot reads options of all its commands, wherever it has its configuration.
+my @OPTIONS = ("$DEFAULT/cli.ini", (getpwuid 0)[7] . '/.config/letsencrypt/cli.ini');
 
 sub key { return 'certbot' }
 
 sub new {
     my ($class, $asked) = @_;
+    my $live = $asked->{live};
+    my ($certbots) = grep { _is_certbots($_) } $live, Cwd::abs_path($live) // ();
     return bless {
-        live         => $asked->{live},
+        live         => $live,
+        is_certbots  => defined $certbots,
+        directory    => directory_of($certbots // $live),
         hostname     => $asked->{hostname},
         certificates => [map { _certificate(split /=/x, $_, 2) } @{ $asked->{certificate} }],
     }, $class;
@@ -38,26 +52,44 @@ sub new {
 
 sub _certificate { my ($domain, $directory) = @_; return {domain => $domain, directory => $directory} }
 
-sub directory { my ($self) = @_; return directory_of($self->{live}) . '/renewal-hooks/deploy' }
+# Other clients have accounts beside their certificates, too; only certbot's have a regr.json.
+sub _is_certbots {
+    my ($live) = @_;
+    my $directory = directory_of($live);
+    return 0 if name_of($live) ne 'live';
+    return 1 if $directory eq $DEFAULT || grep { /[.]conf$/x } entries("$directory/renewal");
+    return scalar grep { m{/regr[.]json$}x } files_below("$directory/accounts");
+}
+
+sub directory { my ($self) = @_; return "$self->{directory}/renewal-hooks/deploy" }
 
 sub describe {
     my ($self, $look) = @_;
     for my $command (grep { found($_) } qw(certbot openssl)) {
         answer('command', $command);
     }
+    answer('is_certbots', 1) if $self->{is_certbots};
+    for my $file (grep { _has_no_hooks($_) } @OPTIONS) {
+        answer('without_hooks', $file);
+    }
     my @lineages = grep { !/^[.]/x && -e "$self->{live}/$_/fullchain.pem" } entries($self->{live});
     for my $name (@lineages) {
         answer('lineage', $name);
     }
     for my $certificate (@{ $self->{certificates} }) {
-        _describe_certificate($look, $certificate->{domain}, $certificate->{directory});
+        $self->_describe_certificate($look, $certificate->{domain}, $certificate->{directory});
     }
     $self->_describe_covering(map { "$self->{live}/$_" } @lineages);
     return;
 }
 
+sub _has_no_hooks {
+    my ($file) = @_;
+    return (content_of($file) // q{}) =~ /^\s*no-directory-hooks(?:[\s:=]+(?:true|yes|1))?\s*$/xmi;
+}
+
 sub _describe_certificate {
-    my ($look, $domain, $directory) = @_;
+    my ($self, $look, $domain, $directory) = @_;
     my ($chain, $key) = ("$directory/fullchain.pem", "$directory/privkey.pem");
     answer("certificate.$domain.directory", $directory);
     my $text = content_of($chain) // return;
@@ -65,6 +97,21 @@ sub _describe_certificate {
     answer("certificate.$domain.chain", $text);
     answer("certificate.$domain.key", -e $key ? output_of(@reading) : q{});
     $look->changed("certificate.$domain", $chain, $key);
+    my $renewal = $self->{is_certbots} ? $self->_renewal_of($directory) : undef;
+    answer("certificate.$domain.renewal", $renewal) if defined $renewal;
+    return;
+}
+
+# The configuration with which certbot renews the lineage of a directory. Its name is the lineage's, which may differ from that
+# of the directory.
+sub _renewal_of {
+    my ($self, $directory) = @_;
+    my $likeliest = name_of($directory) . '.conf';
+    my @names = grep { $_ ne $likeliest && /[.]conf$/x } entries("$self->{directory}/renewal");
+    for my $path (map { "$self->{directory}/renewal/$_" } $likeliest, @names) {
+        my ($chain) = (content_of($path) // q{}) =~ /^\s*fullchain\s*=\s*["']?(.+?)["']?\s*$/xm;
+        return $path if defined $chain && is_same(directory_of($chain), $directory);
+    }
     return;
 }
 

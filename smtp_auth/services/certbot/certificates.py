@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from smtp_auth.accepted_values import lineage_name
 from smtp_auth.facts.look import Lineage, Look
+from smtp_auth.services.certbot.hook import configuration_directory, has_certbot, is_for_certbot
 from smtp_auth.settings import Settings
 from smtp_auth.shown import command
 
@@ -36,16 +37,17 @@ def obstacles(settings: Settings, look: Look, domain: str) -> Iterator[str]:
     name = settings.lineage_name(domain)
     certificate = _leaf(lineage)
     if certificate is None:
-        yield f"{lineage.directory}/fullchain.pem is not a certificate in PEM: {_renewal(look, name)}"
+        renewal = _renewal(look, lineage, name)
+        yield f"{lineage.directory}/fullchain.pem is not a certificate in PEM: {renewal}"
         return
     yield from _key_obstacles(look, lineage, certificate, name)
     if certificate.not_valid_after_utc < datetime.now(UTC):
         yield (
             f"the certificate in {lineage.directory} expired on {certificate.not_valid_after_utc:%Y-%m-%d}: "
-            f"{_renewal(look, name)}"
+            f"{_renewal(look, lineage, name)}"
         )
     if domain == settings.mail_domain and not _covers(lineage, settings.mail_hostname):
-        wider = _wider(look, name, [*names(lineage), settings.mail_hostname])
+        wider = _wider(look, lineage, [*names(lineage), settings.mail_hostname])
         yield (
             f"the certificate in {lineage.directory} does not cover {settings.mail_hostname}: "
             f"{_named_otherwise(settings, look) or wider}, or set mail_hostname to a name that it covers"
@@ -64,7 +66,7 @@ def warnings(settings: Settings, look: Look, domain: str) -> Iterator[str]:
     if timedelta(0) <= left < SOON:
         yield (
             f"the certificate in {lineage.directory} expires on {certificate.not_valid_after_utc:%Y-%m-%d}"
-            f" and was not renewed: {_renewal(look, settings.lineage_name(domain))}"
+            f" and was not renewed: {_renewal(look, lineage, settings.lineage_name(domain))}"
         )
 
 
@@ -112,7 +114,7 @@ def _key_obstacles(look: Look, lineage: Lineage, certificate: "x509.Certificate"
     if not belongs:
         yield (
             f"{lineage.directory}: privkey.pem does not belong to fullchain.pem: "
-            f"{_renewal(look, name, '--force-renewal')}"
+            f"{_renewal(look, lineage, name, '--force-renewal')}"
         )
 
 
@@ -121,18 +123,20 @@ def _instead(settings: Settings, look: Look, domain: str) -> str:
     is_default = domain == settings.mail_domain
     name = settings.lineage_name(domain)
     covered = settings.mail_hostname if is_default else f"mail.{domain}"
-    obtain = command("certbot", "certonly", "--cert-name", name, "-d", covered)
+    obtain = _certbot(look, "certonly", "--cert-name", name, "-d", covered)
     renamed = _renamed(look, name)
     otherwise = _named_otherwise(settings, look) if is_default else ""
-    if renamed:
+    if renamed and look.is_certbots:
         return (
             f"; certbot named it {renamed[-1]}: run {obtain} on the host (with a -d for each of its "
-            f"names), then {command('certbot', 'delete', '--cert-name', renamed[-1])}"
+            f"names), then {_certbot(look, 'delete', '--cert-name', renamed[-1])}"
             + (f"; or: {otherwise}" if otherwise else "")
         )
     if otherwise:
         return f": {otherwise}"
     others = f" (the host has: {', '.join(look.lineages)})" if look.lineages else ""
+    if not look.is_certbots:
+        return f"{others}: obtain it with the client that keeps its certificates there"
     return f"{others}: run {obtain} on the host"
 
 
@@ -156,25 +160,41 @@ def _is_name(name: str) -> bool:
         return False
 
 
-def _wider(look: Look, name: str, wanted: list[str]) -> str:
+def _wider(look: Look, lineage: Lineage, wanted: list[str]) -> str:
     """How to add names to a lineage. Without --cert-name, certbot would create another lineage."""
-    if "certbot" not in look.commands:
+    if not _is_renewed_by_certbot(look, lineage):
         return "issue it for that name too"
     words = [word for one in wanted for word in ("-d", one)]
-    return f"run {command('certbot', 'certonly', '--cert-name', name, *words)} on the host"
+    return f"run {_certbot(look, 'certonly', '--cert-name', _certbots_name(lineage), *words)} on the host"
 
 
-def _renewal(look: Look, name: str, *options: str) -> str:
+def _renewal(look: Look, lineage: Lineage, name: str, *options: str) -> str:
     """How to renew a lineage, and which other lineage certbot may be renewing instead."""
-    if "certbot" not in look.commands:
-        return "renew it with the client that obtained it"
-    renewal = f"renew it with {command('certbot', 'renew', *options, '--cert-name', name)}"
-    renamed = _renamed(look, name)
+    renewal = "renew it with the client that obtained it"
+    if _is_renewed_by_certbot(look, lineage):
+        renewal = f"renew it with {_certbot(look, 'renew', *options, '--cert-name', _certbots_name(lineage))}"
+    renamed = _renamed(look, name) if is_for_certbot(look) else []
     return (
         f"{renewal} (certbot also has {', '.join(renamed)}, which Postfix does not use)"
         if renamed
         else renewal
     )
+
+
+def _is_renewed_by_certbot(look: Look, lineage: Lineage) -> bool:
+    return has_certbot(look) and bool(lineage.renewal)
+
+
+def _certbots_name(lineage: Lineage) -> str:
+    """certbot's name of a lineage, from its renewal configuration."""
+    return lineage.renewal.rpartition("/")[2].removesuffix(".conf")
+
+
+def _certbot(look: Look, action: str, *words: str) -> str:
+    """A command for certbot, which reads another directory than its default one only if it is told."""
+    directory = configuration_directory(look)
+    where = () if directory == "/etc/letsencrypt" else ("--config-dir", directory)
+    return command("certbot", action, *where, *words)
 
 
 def _renamed(look: Look, name: str) -> list[str]:

@@ -1,13 +1,47 @@
-"""certbot's deploy hook: what it reloads."""
+"""certbot's deploy hook: whether certbot runs it, and what it does."""
 
 from smtp_auth.facts.look import Look
-from smtp_auth.services.certbot.block import BLOCK
+from smtp_auth.services.certbot.block import BLOCK, HOOK
 from smtp_auth.services.certbot.script_effect import ScriptEffect, effect_of
+from smtp_auth.settings import Settings
 
 
 def has_certbot(look: Look) -> bool:
-    """Whether certbot is installed on the host; only certbot runs the hook."""
+    """Whether certbot is installed on the host."""
     return "certbot" in look.commands
+
+
+def is_for_certbot(look: Look) -> bool:
+    """Whether the lineages are in a directory of certbot's, and it is installed."""
+    return has_certbot(look) and look.is_certbots
+
+
+def runs_hook(look: Look) -> bool:
+    """Whether certbot runs the hook after it has renewed a lineage."""
+    return is_for_certbot(look) and not look.without_hooks
+
+
+def reason_of_warning(settings: Settings, look: Look) -> str:
+    """Why certbot never runs the hook, for a warning; empty if it does."""
+    if not has_certbot(look):
+        return "certbot is not installed"
+    if not look.is_certbots:
+        return f"{settings.letsencrypt_live} is not a directory of certbot's"
+    return f"{look.without_hooks} has no-directory-hooks" if look.without_hooks else ""
+
+
+def configuration_directory(look: Look) -> str:
+    """certbot's directory for its configuration, which contains the hook: the parent of the lineages'."""
+    return look.files[HOOK.key].path.removesuffix(f"/renewal-hooks/deploy/{HOOK.name}")
+
+
+def unrenewed(look: Look) -> tuple[str, ...]:
+    """The directories of the lineages for which certbot has no renewal configuration."""
+    return tuple(
+        lineage.directory
+        for lineage in look.certificates.values()
+        if lineage.chain is not None and not lineage.renewal
+    )
 
 
 def effect_of_hook(content: str, unit: str) -> ScriptEffect:
@@ -17,6 +51,5 @@ def effect_of_hook(content: str, unit: str) -> ScriptEffect:
     wants, so here it counts as an unconditional reload.
     """
     ours = BLOCK.search(content)
-    if ours and unit == "postfix" and "systemctl reload postfix" in ours[0]:
-        content = BLOCK.sub("systemctl reload postfix\n", content)
-    return effect_of(content, unit)
+    reload = f"systemctl reload {unit}"
+    return effect_of(BLOCK.sub(f"{reload}\n" if ours and f"{reload} " in ours[0] else "", content), unit)

@@ -1,41 +1,58 @@
-"""Whether a script reloads a unit, as far as its text shows.
+"""Whether a script reloads a unit or rebuilds a table, as far as its text shows.
 
-A reload counts if the script certainly executes it: it is a command at the top level, and nothing before it
-can end the script or change what the command means. Deploy and verification both use this module.
+A command counts if the script certainly executes it: it is at the top level, and nothing before it can end
+the script or change what the command means. Deploy and verification both use this module.
 """
 
 import re
 from collections.abc import Iterator
 from enum import Enum
 
-from smtp_auth.services.certbot.shebang import shell_of
+from smtp_auth.services.certbot.commands import is_elsewhere, is_rebuild, is_reload, mentions_reload
+from smtp_auth.services.certbot.shebang import is_text, shell_of
 
 
 class ScriptEffect(Enum):
     """What a script's text shows about the reload of a unit."""
 
     SURELY = "it reloads the unit whenever it runs"
-    PERHAPS = "it contains a reload command, but may not execute it"
-    NO = "it contains no reload command, or exits before it"
+    PERHAPS = "it contains a reload command, but may not execute it; or it is a program without text"
+    NO = "it contains no reload command for this host, or exits before it"
 
 
 def effect_of(script: str, unit: str) -> ScriptEffect:
-    """What a script does for a systemd unit.
+    """What a script does for a systemd unit of its host.
 
     + script: with its `#!` line
     + unit: with or without `.service`
     """
+    if not is_text(script):
+        return ScriptEffect.PERHAPS
     if shell_of(script):
-        if any(_is_reload(command, unit) for command in _reached(script)):
+        if any(is_reload(command, unit) for command in _reached(script)):
             return ScriptEffect.SURELY
-        script = _before_its_end(script)
-    mentioned = any(re.search(rf"^[^#\n]*{way}", script, re.MULTILINE) for way in _ways(unit))
+        parts = re.split(r"[;&|\n]", _without_comments(_before_its_end(script)))
+        mentioned = any(mentions_reload(part, unit) for part in parts if not is_elsewhere(part))
+    else:
+        # Many languages give a command as a list, on one line or several: "systemctl", "reload", "postfix".
+        lines = (re.sub(r"[\"',\[\]()\s]+", " ", line) for line in _without_comments(script).split("\n"))
+        mentioned = mentions_reload(" ".join(line for line in lines if not is_elsewhere(line)), unit)
     return ScriptEffect.PERHAPS if mentioned else ScriptEffect.NO
 
 
-# After these words, the text no longer shows which commands are executed.
+def surely_rebuilds(script: str, table: str) -> bool:
+    """Whether a script certainly rebuilds an indexed table that contains copies of files.
+
+    + script: with its `#!` line
+    + table: `KIND:PATH`
+    """
+    return bool(shell_of(script)) and any(is_rebuild(command, table) for command in _reached(script))
+
+
+# After these words, the text no longer shows which commands are executed, or which Postfix they are about.
 _ENDS = re.compile(
-    r"(?:^|[\s;&|(])(?:exit|exec|return|set|eval|trap|kill|source|function|case|\.)(?:[\s;)]|$)|\(\)|<<"
+    r"(?:^|[\s;&|(])(?:(?:exit|exec|return|set|eval|trap|kill|source|function|case|alias|\.)(?:[\s;)]|$)"
+    r"|MAIL_CONFIG=)|\(\)|<<"
 )
 
 _OPENS, _CLOSES = ("if", "do", "{", "("), ("fi", "done", "}", ")")
@@ -46,6 +63,10 @@ def _reached(script: str) -> Iterator[str]:
     for _, text in _top_level(_lines(script)):
         # A command after "&&" or "||" is executed only if the one before it succeeds or fails.
         yield from (re.split(r"&&|\|\|?", command)[0].strip() for command in _until_an_end(text))
+
+
+def _without_comments(script: str) -> str:
+    return re.sub("#.*", "", script)
 
 
 def _before_its_end(script: str) -> str:
@@ -102,23 +123,3 @@ def _plain(line: str) -> str:
     text = re.sub(r"(['\"])([\w@.:/-]*)\1", r"\2", line)
     text = re.sub(r"'[^']*'|\"[^\"`\\]*\"", "QUOTED", text)
     return re.sub(r"(?:^|(?<=\s))#.*", "", text).strip()
-
-
-def _is_reload(command: str, unit: str) -> bool:
-    redirected = r"(?:\s*(?:[12&]?>{1,2}|2>&)\s*\S+)*"
-    return any(
-        re.fullmatch(rf"(?:sudo\s+)?(?:/\S*/)?{way}[^&]*?{redirected}", command) for way in _ways(unit)
-    )
-
-
-def _ways(unit: str) -> tuple[str, ...]:
-    """Regular expressions for the usual commands that reload or restart a unit."""
-    bare = re.escape(unit.removesuffix(".service"))
-    name = rf"(?<![\w@.-])[\"']?{bare}(?:\.service)?(?![\w@.-])"
-    verb = r"(?:try-)?(?:reload|restart|reload-or-restart|reload-or-try-restart)"
-    ways = (
-        rf"\bsystemctl\s[^#\n]*?{verb}\s[^#\n]*{name}",
-        rf"\b(?:service|invoke-rc\.d)\s+{name}\s+(?:force-)?(?:reload|restart)\b",
-        rf"/etc/init\.d/{bare}\s+(?:force-)?(?:reload|restart)\b",
-    )
-    return (*ways, r"(?<![\w.-])postfix\s+reload\b") if bare == "postfix" else ways

@@ -5,12 +5,15 @@ package SmtpAuth::Postfix::Look;
 #
 # Its arguments:
 #   parameter=NAME …          a parameter whose effective value is wanted
+#   live=DIR                  the directory of the certificates' lineages
 #
 # It prints
 #   command                   postconf, if it is in the PATH
 #   parameter.NAME            the effective value of each wanted parameter that this Postfix knows; nothing if postconf cannot
 #                             read the configuration
-#   stale_table …             KIND:PATH of a table of tls_server_sni_maps that is older than a file that it contains a copy of
+#   sni_table …               KIND:PATH of an indexed table of tls_server_sni_maps, in main.cf or in an option of a service, that
+#                             contains copies of files of a lineage
+#   stale_table …             KIND:PATH of such a table, with copies of any files, that is older than one of these files
 #   cyrus_sasl                1 if Cyrus SASL has a configuration for Postfix's smtpd
 #   postfix_reloaded          when it last read its configuration, in seconds since 1970; this and those below only if it runs
 #   postfix_unit              the systemd unit in which it runs; empty if that is unknown
@@ -18,7 +21,7 @@ package SmtpAuth::Postfix::Look;
 
 use strict;
 use warnings;
-use SmtpAuth::Files qw(content_of);
+use SmtpAuth::Files qw(content_of entries identity_of);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Postfix::Master qw(master_in queue_manager_of);
 use SmtpAuth::Processes qw(sockets_of started unit_of);
@@ -39,7 +42,8 @@ sub new {
         queue_directory  => '/var/spool/postfix',
         map { @{$_} } @parameters,
     );
-    return bless {parameters => \@parameters, value => \%value, certificates => $asked->{certificate}}, $class;
+    my %self = (parameters => \@parameters, value => \%value, live => $asked->{live}, certificates => $asked->{certificate});
+    return bless \%self, $class;
 }
 
 sub directory { my ($self) = @_; return $self->{value}{config_directory} }
@@ -53,9 +57,7 @@ sub describe {
         my ($name, $value) = @{$parameter};
         answer("parameter.$name", $value);
     }
-    for my $table ($self->_stale_tables) {
-        answer('stale_table', $table);
-    }
+    $self->_describe_tables;
     answer('cyrus_sasl', 1) if $self->_has_cyrus;
     my $master = master_in($self->queue_directory) // return;
     # A reload restarts the queue manager, so that this process started at the last reload.
@@ -80,20 +82,47 @@ sub _has_cyrus {
 }
 
 # An owner's indexed table contains copies of the files that its source names (postmap -F).
-sub _stale_tables {
+sub _describe_tables {
     my ($self) = @_;
-    my $tables = $self->{value}{tls_server_sni_maps} // q{};
-    my @indexed = $tables =~ m{\b((?:hash|btree|lmdb|cdb):/[^\s,\{\}]+)}gx;
-    return grep { _is_stale(split /:/x, $_, 2) } @indexed;
+    for my $table ($self->_indexed_tables) {
+        my ($kind, $path) = split /:/x, $table, 2;
+        my $source = content_of($path) // next;
+        my $made = _modified("$path.$SUFFIX{$kind}") // next;
+        my @files = _files_in($source);
+        answer('sni_table', $table) if grep { $self->_is_of_a_lineage($_) } @files;
+        answer('stale_table', $table) if grep { (_modified($_) // 0) > $made } @files;
+    }
+    return;
 }
 
-sub _is_stale {
-    my ($kind, $path) = @_;
-    my $source = content_of($path) // return 0;
-    my $made = _modified("$path.$SUFFIX{$kind}") // return 0;
-    my @files = map { split q{ } } $source =~ /^[^\#\s]\S*\s+(.*)/gxm;
-    return scalar grep { (_modified($_) // 0) > $made } @files;
+sub _indexed_tables {
+    my ($self) = @_;
+    my $master = content_of($self->directory . '/master.cf') // q{};
+    my @values = ($self->{value}{tls_server_sni_maps} // q{});
+    push @values, output_of('postconf', '-Px', '*/*/tls_server_sni_maps') if $master =~ /tls_server_sni_maps/x;
+    my %is_listed;
+    return grep { !$is_listed{$_}++ } map { m{\b((?:hash|btree|lmdb|cdb):/[^\s,\{\}]+)}gx } @values;
 }
+
+# The files that the source of a table names, as Postfix reads its lines.
+sub _files_in {
+    my ($source) = @_;
+    $source =~ s/^\s*(?:\#.*)?\n//gxm;
+    $source =~ s/\n\s+/ /gx;
+    return map { split /[\s,]+/x } $source =~ /^\S+\s+(.*)/gxm;
+}
+
+sub _is_of_a_lineage {
+    my ($self, $path) = @_;
+    $self->{of_lineages} //= {
+        map { $_ => 1 }
+        grep { defined } map { identity_of($_) } map { _certificates_in("$self->{live}/$_") } entries($self->{live})
+    };
+    my $identity = identity_of($path) // return 0;
+    return $self->{of_lineages}{$identity};
+}
+
+sub _certificates_in { my ($directory) = @_; return map { "$directory/$_" } grep { /[.]pem$/x } entries($directory) }
 
 sub _modified { my ($path) = @_; return (stat $path)[9] }
 

@@ -29,6 +29,12 @@ def _within(wildcard: str, names: Mapping[str, Lineage]) -> str:
     return next(name for name in (wildcard.replace("*", label, 1) for label in labels) if name not in names)
 
 
+def index_of(table: str) -> str:
+    """What Postfix reads for an indexed table: `hash:/etc/postfix/sni.db` for `hash:/etc/postfix/sni`."""
+    kind = table.partition(":")[0]
+    return f"{table}.{'db' if kind in ('hash', 'btree') else kind}"
+
+
 def tables_on_port_465(look: Look) -> list[str]:
     """The values of tls_server_sni_maps on port 465: the option of each service, or that of main.cf."""
     name = "tls_server_sni_maps"

@@ -149,6 +149,7 @@ class Host:
         self.dovecot = self._directory("etc/dovecot/conf.d")
         self.lineage = self._directory("etc/letsencrypt/live/example.jp")
         self.hooks = self._directory("etc/letsencrypt/renewal-hooks/deploy")
+        self.options = folder / "etc/letsencrypt/cli.ini"
         self.spool = self._directory("spool")
         self.commands = self._directory("commands")
         self.sbin = self._directory("sbin")
@@ -294,6 +295,7 @@ class Host:
             "'/run/systemd'": f"'{self.systemd}'",
             "('/etc/systemd/system', '/run/systemd/system')": f"('{self.units}', '{self.systemd}/system')",
             "(25, 465)": f"({self.held}, {self.others})",
+            '"$DEFAULT/cli.ini"': f"'{self.options}'",
         }
         for fixed, here in redirected.items():
             assert fixed in text
@@ -707,6 +709,104 @@ def test_a_certificate_that_is_not_there_is_none(host: Host) -> None:
     assert look.lineages == ()
 
 
+def _put(path: Path, text: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return path
+
+
+def _renewing(host: Host, name: str, directory: object, quote: str = "") -> Path:
+    """certbot's configuration of the renewals of a lineage."""
+    line = f"fullchain = {quote}{directory}/fullchain.pem{quote}"
+    text = f"# renew\nversion = 4.0.0\ncert = /x/cert.pem\n{line}\n\n[renewalparams]\n"
+    return _put(host.lineage.parents[1] / "renewal" / name, text)
+
+
+@pytest.mark.parametrize(
+    ("files", "is_certbots"),
+    [
+        ((), False),
+        (("renewal/README",), False),
+        (("renewal/example.jp.conf",), True),
+        (("accounts/acme-v02.api.letsencrypt.org/directory/2d/regr.json",), True),
+        (("accounts/acme.zerossl.com/v2/DV90/2d/regr.json",), True),
+        # dehydrated's and lego's.
+        (("accounts/aHR0cHM/registration_info.json", "accounts/aHR0cHM/account_key.pem"), False),
+        (("accounts/acme-v02.api.letsencrypt.org/root@example.jp/account.json",), False),
+        # Those of an earlier version of ours.
+        (("renewal-hooks/deploy/reload_services.sh",), False),
+    ],
+)
+def test_whether_the_lineages_are_certbots_is_told(
+    host: Host, files: tuple[str, ...], is_certbots: bool
+) -> None:
+    for file in files:
+        _put(host.lineage.parents[1] / file)
+    assert host.look().is_certbots == is_certbots
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("no-directory-hooks = true", True),
+        ("no-directory-hooks=1", True),
+        ("no-directory-hooks = false", False),
+        ("# no-directory-hooks = true", False),
+        ("deploy-hook = systemctl reload postfix", False),
+    ],
+)
+def test_options_of_certbots_that_keep_it_from_running_hooks_are_told(
+    host: Host, line: str, found: bool
+) -> None:
+    host.options.write_text(f"max-log-backups = 0\n{line}\n")
+    assert host.look().without_hooks == (str(host.options) if found else "")
+
+
+def test_beside_certbots_lineages_those_of_another_client_are_not_certbots(host: Host) -> None:
+    _renewing(host, "example.jp.conf", host.lineage)
+    live = host.lineage.parent.rename(host.lineage.parents[1] / "certs")
+    host.lineage = live / "example.jp"
+    look = host.look()
+    assert (look.is_certbots, look.certificates["example.jp"].renewal) == (False, "")
+
+
+def test_lineages_behind_a_link_are_certbots_and_so_is_the_hook(host: Host) -> None:
+    renewal = _renewing(host, "example.jp.conf", host.lineage)
+    link = host.folder / "certificates"
+    link.symlink_to(host.lineage.parent)
+    host.lineage = link / "example.jp"
+    look = host.look()
+    assert look.is_certbots
+    assert look.certificates["example.jp"].renewal == str(renewal)
+    assert look.files["hook"].path == str(host.hooks / "reload_services.sh")
+
+
+def test_linked_lineages_in_certbots_directory_are_certbots(host: Host) -> None:
+    _renewing(host, "example.jp.conf", host.lineage)
+    real = host.lineage.parent.rename(host.folder / "elsewhere")
+    host.lineage.parent.symlink_to(real)
+    look = host.look()
+    assert (look.is_certbots, bool(look.certificates["example.jp"].renewal)) == (True, True)
+    assert look.files["hook"].path == str(host.hooks / "reload_services.sh")
+
+
+@pytest.mark.parametrize("quote", ["", '"', "'"])
+@pytest.mark.parametrize("name", ["example.jp.conf", "mail-2026.conf"])
+def test_the_configuration_of_a_lineages_renewals_is_told(host: Host, name: str, quote: str) -> None:
+    _renewing(host, "another.conf", host.lineage.with_name("another"))
+    renewal = _renewing(host, name, host.lineage, quote)
+    assert host.look().certificates["example.jp"].renewal == str(renewal)
+
+
+def test_a_configuration_of_another_lineage_renews_nothing_here(host: Host) -> None:
+    # Under the name of this lineage, and of the same lineage in another directory.
+    _renewing(host, "example.jp.conf", "/nonexistent/letsencrypt/live/example.jp")
+    _renewing(host, "another.conf", host.lineage.with_name("another"))
+    _put(host.lineage.parents[1] / "renewal/empty.conf")
+    look = host.look()
+    assert (look.is_certbots, look.certificates["example.jp"].renewal) == (True, "")
+
+
 def test_the_lineages_that_hold_a_certificate_are_listed(host: Host) -> None:
     live = host.lineage.parent
     for name in ("zwei.example", "empty.example", ".hidden.example"):
@@ -738,6 +838,60 @@ def test_an_sni_table_made_before_its_certificate_is_stale(host: Host) -> None:
     unindexed = stale[0].replace("hash:", "texthash:")
     host.set_parameter("tls_server_sni_maps", ", ".join([unindexed, *fresh, *stale]))
     assert host.look().stale_tables == tuple(stale)
+
+
+def test_a_table_with_copies_of_a_lineages_files_is_told(host: Host) -> None:
+    tables = [sni_table(host, kind, age=-5) for kind in SUFFIXES]
+    # Neither this one's files nor those of the next are a lineage's.
+    others = _table_of(host, "others", host.folder / "key.pem")
+    unread = _table_of(host, "unread", host.lineage.with_name("gone") / "key.pem")
+    inline = f"inline:{{ {{example.jp = {host.lineage}/privkey.pem}} }}"
+    never_made = sni_table(host, "hash", age=7)
+    Path(f"{never_made.removeprefix('hash:')}.db").unlink()
+    values = [tables[0].replace("hash:", "texthash:"), inline, *tables, others, unread, never_made, tables[0]]
+    host.set_parameter("tls_server_sni_maps", ", ".join(values))
+    assert host.look().sni_tables == tuple(tables)
+
+
+def _table_of(host: Host, name: str, *files: Path, between: str = " ") -> str:
+    """A table of these files with its index."""
+    source = _put(host.folder / name, f"example.jp {between.join(map(str, files))}\n")
+    _put(Path(f"{source}.db"))
+    return f"hash:{source}"
+
+
+@pytest.mark.parametrize("between", [",", ", ", "\n    ", "\n# a comment\n\n  "])
+def test_a_tables_source_is_read_as_postfix_reads_it(host: Host, between: str) -> None:
+    other, chain = _put(host.folder / "key.pem"), host.lineage / "fullchain.pem"
+    table = _table_of(host, "sni", other, chain, between=between)
+    index = Path(f"{table.removeprefix('hash:')}.db")
+    made = chain.stat().st_mtime - 5
+    os.utime(index, (made, made))
+    os.utime(other, (made - 5, made - 5))
+    host.set_parameter("tls_server_sni_maps", table)
+    look = host.look()
+    assert (look.sni_tables, look.stale_tables) == ((table,), (table,))
+
+
+def test_a_table_that_names_a_lineages_files_by_links_is_told(host: Host) -> None:
+    link = host.folder / "mail.pem"
+    link.symlink_to(host.lineage / "fullchain.pem")
+    table = _table_of(host, "sni", link)
+    host.set_parameter("tls_server_sni_maps", f"proxy:{table}")
+    assert host.look().sni_tables == (table,)
+
+
+def test_the_tables_of_services_are_told(host: Host) -> None:
+    table = sni_table(host, "btree", age=5)
+    said = f"smtps/inet/tls_server_sni_maps = {table}"
+    asked_of_services = f"if ($ARGV[0] eq '-Px') {{ print qq{{{said}\\n}}; exit }} shift @ARGV;"
+    command = host.sbin / "postconf"
+    host.write_command("postconf", command.read_text().replace("shift @ARGV;", asked_of_services))
+    assert host.look().sni_tables == ()
+    with (host.postfix / "master.cf").open("a") as master:
+        master.write("smtps inet n - y - - smtpd -o tls_server_sni_maps=btree:$own_directory/sni\n")
+    look = host.look()
+    assert (look.sni_tables, look.stale_tables) == ((table,), (table,))
 
 
 def test_a_directory_in_place_of_a_file_is_no_empty_file(host: Host) -> None:
