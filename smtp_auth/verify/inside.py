@@ -13,7 +13,8 @@ from smtp_auth.plan import readiness
 from smtp_auth.plan.ours import ledger_now, without_ours
 from smtp_auth.plan.plan import Plan, plan_ignoring_obstacles
 from smtp_auth.services.certbot.block import HOOK
-from smtp_auth.services.certbot.hook import has_certbot
+from smtp_auth.services.certbot.hook import reason_of_warning
+from smtp_auth.services.certbot.shebang import is_text
 from smtp_auth.services.dovecot import DOVECOT
 from smtp_auth.services.dovecot.listener import listener_path
 from smtp_auth.verify.connection import TIMEOUT, connected, on
@@ -205,17 +206,19 @@ class Hook:
 def hook(target: Target) -> Hook:
     """The hook, as far as it can be tried without a reload.
 
-    It is run only if it consists of our own lines for Postfix, because these do nothing for a lineage that is
-    not the host's; an owner's lines might do something. systemd is asked whether it can reload the units.
+    It is run only if it consists of our own lines that reload Postfix, because these do nothing for a lineage
+    that is not the host's; other lines might do something. systemd is asked whether it can reload the units.
     """
     host, file = on(target), target.see(look).files[HOOK.key]
-    if not has_certbot(target.see(look)):
-        raise Unseen(
-            "certbot is not installed: the client that renews has to reload Postfix, and is not checked here"
-        )
+    reason = reason_of_warning(target.settings, target.see(look))
+    if reason:
+        raise Unseen(f"{reason}: the client that renews has to reload Postfix, and is not checked here")
     if file.content is None:
         raise Unseen(f"{file.path} is missing", "as deployed: Certificate rotation")
     words = file.content.partition("\n")[0].removeprefix("#!").split() or [""]
+    if not is_text(file.content) and not file.content.startswith("#!"):
+        # The kernel runs the program itself.
+        words = [file.real_path]
     runs = host.run("test -x %s", words[0]).succeeded
     # Only shells can parse a script without running it (-n).
     shell = words[0].rpartition("/")[2] in ("sh", "bash", "dash", "ksh")
@@ -224,7 +227,8 @@ def hook(target: Target) -> Hook:
     for unit in target.settings.certbot_reload_services:
         shown = host.run("systemctl show --property=CanReload,ActiveState %s", unit).stdout
         reloads[unit] = {"CanReload=yes", "ActiveState=active"} <= set(shown.splitlines())
-    idle = target.settings.certbot_reload_services == ("postfix",) and not _owners_lines(file.content)
+    ours = target.settings.certbot_reload_services == ("postfix",) and not _owners_lines(file.content)
+    idle = ours and "postmap" not in file.content
     called = (
         host.run("RENEWED_LINEAGE=/nonexistent RENEWED_DOMAINS= %s 2>&1", file.real_path) if idle else None
     )

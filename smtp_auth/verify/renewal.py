@@ -4,7 +4,6 @@ import re
 from dataclasses import dataclass
 
 from smtp_auth.verify.connection import on
-from smtp_auth.verify.inside import look
 from smtp_auth.verify.target import Target, observer
 
 # Clients that renew certificates by ACME (RFC 8555), by the names in timers and cron jobs.
@@ -19,12 +18,14 @@ class Renewer:
     """A timer or cron job that renews certificates.
 
     + name: a systemd timer, or the file of a cron job
+    + is_certbots: whether certbot does it
     + runs: whether it will run by itself
     + enabled: whether it will also run after the host's next boot
     + failed: how its last run failed, if it did
     """
 
     name: str
+    is_certbots: bool
     runs: bool
     enabled: bool
     failed: str = ""
@@ -34,15 +35,6 @@ class Renewer:
 def renewers(target: Target) -> tuple[Renewer, ...]:
     """The timers, and the cron jobs, except those that do nothing under systemd, as Debian's own do."""
     return (*_timers(target), *_cron_jobs(target))
-
-
-@observer
-def unrenewable(target: Target) -> tuple[str, ...]:
-    """The lineages for which certbot has no renewal configuration."""
-    settings, host = target.settings, on(target)
-    folder = settings.letsencrypt_live.rpartition("/")[0]
-    names = [settings.lineage_name(domain) for domain in target.see(look).certificates]
-    return tuple(name for name in names if not host.file(f"{folder}/renewal/{name}.conf").exists)
 
 
 def _timers(target: Target) -> list[Renewer]:
@@ -55,7 +47,8 @@ def _timers(target: Target) -> list[Renewer]:
     found = []
     for timer in timers:
         service = next((one for one in services if one["Id"] == timer["Unit"]), {})
-        if not re.search(_CLIENTS, f"{timer['Id']} {service.get('ExecStart', '')}"):
+        started = f"{timer['Id']} {service.get('ExecStart', '')}"
+        if not re.search(_CLIENTS, started):
             continue
         next_run = timer["NextElapseUSecRealtime"] or timer["NextElapseUSecMonotonic"]
         # While its service runs, a timer has no next start time.
@@ -63,7 +56,8 @@ def _timers(target: Target) -> list[Renewer]:
         runs = timer["ActiveState"] == "active" and (runs_now or next_run not in ("", "infinity"))
         result = service.get("Result", "success")
         failed = f"{timer['Unit']} failed with {result}" if result != "success" else ""
-        found.append(Renewer(timer["Id"], runs, timer["UnitFileState"].startswith("enabled"), failed))
+        enabled = timer["UnitFileState"].startswith("enabled")
+        found.append(Renewer(timer["Id"], _is_certbots(started), runs, enabled, failed))
     return found
 
 
@@ -85,9 +79,14 @@ def _cron_jobs(target: Target) -> list[Renewer]:
     places = "/etc/crontab /etc/cron.d /etc/cron.daily /etc/cron.weekly /var/spool/cron"
     lines = host.run(f"grep -rsE '^[^#]*({_NAMES})' {places}").stdout
     is_active = "active" in host.run("systemctl is-active cron crond cronie").stdout.split()
-    files = {
-        line.partition(":")[0]
-        for line in lines.splitlines()
-        if re.search(_CLIENTS, line) and not re.search(r"!\s*-d\s+/run/systemd/system", line)
-    }
-    return [Renewer(file, runs=is_active, enabled=is_active) for file in sorted(files)]
+    found: dict[str, bool] = {}
+    for line in lines.splitlines():
+        file, _, job = line.partition(":")
+        if re.search(_CLIENTS, job) and not re.search(r"!\s*-d\s+/run/systemd/system", job):
+            found[file] = found.get(file, True) and _is_certbots(job)
+    return [Renewer(file, by, runs=is_active, enabled=is_active) for file, by in sorted(found.items())]
+
+
+def _is_certbots(started: str) -> bool:
+    """Whether certbot is the only client that a timer or a cron job starts."""
+    return {*re.findall(_CLIENTS, started)} == {"certbot"}

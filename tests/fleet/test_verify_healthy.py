@@ -16,6 +16,8 @@ from tests.fleet.test_preview import STATES
 from tests.fleet.test_verify_breakages import Verified, verify
 
 RELOAD = "systemctl reload postfix"
+HOOK = "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
+ANOTHERS = "/var/lib/dehydrated"
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,27 @@ HEALTHY = {
         warned=frozenset({"nothing prevents a deploy"}),
         skipped=frozenset({"something renews the certificates", "a renewal reloads the services"}),
         undo="mv /usr/bin/certbot.away /usr/bin/certbot; systemctl enable --quiet --now certbot.timer",
+    ),
+    "with another client's certificates": Healthy(
+        _run(
+            f"mkdir -p {ANOTHERS}/certs {ANOTHERS}/accounts && "
+            f"cp -rL /etc/letsencrypt/live/. {ANOTHERS}/certs"
+        ),
+        data={"letsencrypt_live": f"{ANOTHERS}/certs"},
+        warned=frozenset({"nothing prevents a deploy"}),
+        # certbot's timer runs, and renews other certificates.
+        skipped=frozenset(
+            {
+                "something renews the certificates",
+                "certbot knows how to renew each lineage",
+                "certbot can run the hook",
+                "a renewal reloads the services",
+            }
+        ),
+    ),
+    "with a hook that is a program": Healthy(
+        _run(f"cp /usr/bin/true {HOOK}"),
+        warned=frozenset({"nothing prevents a deploy", "a renewal reloads the services"}),
     ),
     "with old warnings": Healthy(
         _run(
