@@ -84,7 +84,7 @@ def prove(channel: Channel, plan: Plan, settings: Settings, look: Look, *, limit
     services = " and ".join(service.name for service in plan.to_prove(look))
     if outcome is ChangeOutcome.LIVE:
         return ""
-    return f"nothing would change, but {services} does not work: {' '.join(said)}"
+    return f"nothing would change, but the proof of {services} failed: {' '.join(said)}"
 
 
 def _command(what: str, origin: Origin) -> str:

@@ -129,12 +129,12 @@ class Plan:
     def to_prove(self, look: Look) -> tuple[Service, ...]:
         """The services that a deploy proves although it changes nothing.
 
-        They were started or changed since they were last proved.
+        All of them, if one was started or changed since it was last proved: they need one another.
         """
         if self.refusals or not self.is_empty or self.kind is not DEPLOY or self.proof.unprovable:
             return ()
-        daemons = (service for service in self.order if service.reload_order is not None)
-        return tuple(service for service in daemons if service.key not in look.proved)
+        daemons = tuple(service for service in self.order if service.reload_order is not None)
+        return () if all(service.key in look.proved for service in daemons) else daemons
 
     def edits_of(self, part: Part) -> tuple[Edit, ...]:
         """The edits of a step."""

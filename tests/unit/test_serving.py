@@ -69,6 +69,7 @@ def test_inet_interfaces_that_are_loopback_are_refused(interfaces: str) -> None:
         (listening("0.0.0.0", "::"), False),
         (listening("::"), False),
         (listening("192.0.2.1", "2001:0db8:0000:0000:0000:0000:0000:0001", interfaces="192.0.2.1"), False),
+        (listening("192.0.2.1", interfaces="mail.example.jp, 127.0.0.1"), True),
         # What a name stands for is not known.
         (listening("192.0.2.1", interfaces="mail.example.jp"), False),
         (listening(), False),
@@ -362,5 +363,5 @@ def test_what_was_not_proved_since_it_was_started_is_proved_once() -> None:
     assert plan.is_empty
     assert [service.key for service in plan.to_prove(look)] == ["dovecot", "postfix"]
     proved = replace(look, proved=frozenset({"postfix"}))
-    assert [service.key for service in plan.to_prove(proved)] == ["dovecot"]
+    assert [service.key for service in plan.to_prove(proved)] == ["dovecot", "postfix"]
     assert plan.to_prove(replace(look, proved=frozenset({"postfix", "dovecot"}))) == ()

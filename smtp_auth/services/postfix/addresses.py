@@ -65,9 +65,12 @@ def _is_outdated(given: list[str], used: set[str]) -> bool:
     """Whether the addresses surely are not those of inet_interfaces. What names stand for is not known."""
     if [word.lower() for word in given] == ["all"]:
         return not used & _WILDCARDS
-    if not all(word.replace(".", "").isdigit() for word in given):
-        return False
-    return set(given) != {address for address in used if ":" not in address}
+    known, of_ipv4 = {word for word in given if _is_ipv4(word)}, {word for word in used if _is_ipv4(word)}
+    return bool(known - of_ipv4) or (len(known) == len(given) and known != of_ipv4)
+
+
+def _is_ipv4(word: str) -> bool:
+    return word.replace(".", "").isdigit()
 
 
 def _is_loopback(address: str) -> bool:
