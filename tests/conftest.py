@@ -33,7 +33,7 @@ SAMPLED = {
         5, "a dozen seconds each: deploys, undos and removals one after another"
     ),
     "tests/fleet/test_odd_access.py::test_it_is_refused_with_the_cause": Sampled(
-        4, "two ways to access a host, on four hosts: ten seconds"
+        7, "two ways to access a host, on four hosts: ten seconds"
     ),
     "tests/fleet/test_odd_access.py::test_it_is_served": Sampled(
         4, "two ways, on four hosts: deploys and verifications, half a minute"
