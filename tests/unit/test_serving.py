@@ -286,6 +286,7 @@ def test_each_version_from_the_floor_on_is_proved(
         (host(main="smtpd_tls_mandatory_exclude_ciphers = aECDSA\n"), [465]),
         (host(main="tls_medium_cipherlist = kRSA\n"), [465, 25]),
         (host(submission("smtpd_tls_exclude_ciphers=aECDSA")), [587]),
+        (host(submission("smtpd_tls_exclude_ciphers=aECDSA", "smtpd_tls_security_level=none")), []),
         (host(submission("smtpd_tls_exclude_ciphers=aECDSA", OWN_CERTIFICATE, OWN_KEY)), []),
         (
             host(
@@ -300,6 +301,12 @@ def test_limited_ciphers_are_asked_about(look: Look, ports: list[int]) -> None:
     checks = planned(look).proof.ciphers
     assert [check.sentence.split(" on port ")[1].split()[0] for check in checks] == [*map(str, ports)]
     assert {check.kind for check in checks} <= {"RSA", "ECDSA"}
+
+
+def test_without_tls_on_port_25_no_ciphers_are_asked_about() -> None:
+    look = host(main="smtpd_tls_exclude_ciphers = aECDSA\n")
+    [check] = planned(look, smtpd_tls_security_level="none").proof.ciphers
+    assert " on port 465 " in check.sentence
 
 
 def test_the_list_of_ciphers_is_the_one_that_postfix_makes() -> None:

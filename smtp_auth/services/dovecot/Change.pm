@@ -32,7 +32,7 @@ sub logs_as { return 'dovecot' }
 
 sub running { return master() }
 
-sub present_state { my ($self) = @_; return state_of(master(), configuration_in($self->one('directory'))) }
+sub present_state { my ($self) = @_; return state_of(master() // 0, configuration_in($self->one('directory'))) }
 
 sub refused {
     my ($self, $place, $in_place) = @_;

@@ -47,7 +47,7 @@ sub name_of_copy { my ($self, $file) = @_; return name_of($self->instructions->p
 sub present_state {
     my ($self) = @_;
     my @files = map { $self->instructions->path_of($_) } $self->instructions->files_of($self->key);
-    return state_of($self->running, @files, $self->all('served'));
+    return state_of($self->running // 0, @files, $self->all('served'));
 }
 
 sub running { my ($self) = @_; return master_in($self->one('queue_directory')) }

@@ -13,6 +13,8 @@ from smtp_auth.services.postfix.certificate_files import NAMES
 from smtp_auth.services.postfix.submissions_options import ServiceOptions
 from smtp_auth.settings import Settings
 
+LEVEL = "smtpd_tls_security_level"
+
 MANDATORY_PROTOCOLS, PROTOCOLS = "smtpd_tls_mandatory_protocols", "smtpd_tls_protocols"
 
 _LISTS = {"high": "tls_high_cipherlist", "medium": "tls_medium_cipherlist"}
@@ -27,7 +29,7 @@ _EXCLUSIONS = {
 PARAMETERS = (
     MANDATORY_PROTOCOLS,
     PROTOCOLS,
-    "smtpd_tls_security_level",
+    LEVEL,
     *_LISTS.values(),
     *_GRADES.values(),
     *_EXCLUSIONS[True],
@@ -61,15 +63,20 @@ def cipher_checks(settings: Settings, look: Look, found: list[ServiceOptions]) -
     + look: the host without what we have written
     + found: the services on port 465
     """
-    lineage = look.certificates[settings.mail_domain]
-    kind = key_kind(lineage)
     main_cf = {MANDATORY_PROTOCOLS: mandatory_protocols(settings, look)}
-    for one in found:
-        yield from _check(look, one.name, 465, {**main_cf, **one.effective}, kind, lineage.directory)
+    level = settings.smtpd_tls_security_level
+    in_general = {} if level is None else {LEVEL: level}
     content = look.master_cf.content or ""
-    for port, services in ((25, port_25_services(content)), (587, services_of_port(content, 587))):
-        for service in services:
-            yield from _check(look, service.name, port, service.effective_options, kind, lineage.directory)
+    services = [*port_25_services(content), *services_of_port(content, 587)]
+    asked: list[tuple[str, int, Mapping[str, str]]] = [
+        *((one.name, 465, {**main_cf, **one.effective}) for one in found),
+        *((one.name, one.number or 25, {**in_general, **one.effective_options}) for one in services),
+    ]
+    # One question for each kind of key: a further domain's certificate may have another.
+    kinds = {key_kind(lineage): lineage.directory for lineage in reversed(look.certificates.values())}
+    for name, port, options in asked:
+        for kind, directory in reversed(kinds.items()):
+            yield from _check(look, name, port, options, kind, directory)
 
 
 def _check(
@@ -81,21 +88,21 @@ def _check(
     def value(parameter: str) -> str:
         return expanded(values.get(parameter, ""), definitions)
 
-    is_mandatory = port == 465 or value("smtpd_tls_security_level").lower() == "encrypt"
+    has_tls = port == 465 or LEVEL not in options or value(LEVEL).lower() != "none"
+    is_mandatory = port == 465 or value(LEVEL).lower() == "encrypt"
     protocols = value(MANDATORY_PROTOCOLS if is_mandatory else PROTOCOLS)
     grade = _LISTS.get(value(_GRADES[is_mandatory]).lower())
-    own_certificate = {*NAMES} & options.keys()
-    if not kind or not grade or own_certificate or "TLSv1.2" not in tls_protocols.allowed(protocols):
+    its_own = {*NAMES} & options.keys()
+    if not (kind and grade and has_tls) or its_own or "TLSv1.2" not in tls_protocols.allowed(protocols):
         return
     given = [one for one in _EXCLUSIONS[is_mandatory] if value(one)]
     if grade in {*look.defined, *options}:
         given.append(grade)
-    if not given:
-        return
-    excluded = re.findall(r"[^\s,:]+", " ".join(map(value, _EXCLUSIONS[is_mandatory])))
-    listed = ":".join([value(grade), *(f"!{word}" for word in excluded)])
-    said = "; ".join(f"{one} = {value(one)}" for one in given)
-    yield CipherCheck(listed, kind, no_cipher(name, port, kind, directory, said))
+    if given:
+        excluded = re.findall(r"[^\s,:]+", " ".join(map(value, _EXCLUSIONS[is_mandatory])))
+        listed = ":".join([value(grade), *(f"!{word}" for word in excluded)])
+        said = "; ".join(f"{one} = {value(one)}" for one in given)
+        yield CipherCheck(listed, kind, no_cipher(name, port, kind, directory, said))
 
 
 def no_cipher(name: str, port: int, kind: str, directory: str, said: str) -> str:
