@@ -45,7 +45,6 @@ def edit(draft: Draft) -> None:
     settings, look = draft.settings, draft.look
     owners = draft.owners
     draft.set_parameters(_wanted(settings, owners))
-    keep_pairs(draft)
     _set_level_of_port_25(draft)
     protocols = mandatory_protocols(settings, owners)
     if protocols != owners.parameters[MANDATORY_PROTOCOLS]:
@@ -55,6 +54,7 @@ def edit(draft: Draft) -> None:
         )
     others = {name: None for name in certificate_files.OTHERS if owners.parameters.get(name)}
     draft.set_parameters(others, "Postfix would serve this certificate instead")
+    keep_pairs(draft)
     chain = f"{settings.lineage(settings.mail_domain)}/fullchain.pem"
     draft.proof = draft.proof.with_certificate(settings.mail_hostname, chain)
     if chain == look.parameters["smtpd_tls_cert_file"]:

@@ -87,7 +87,7 @@ def edit(draft: Draft) -> None:
     draft.proof = replace(
         draft.proof,
         logins=not any(one.value(WITHOUT_LOGINS) for one in found),
-        versions=min((versions_served(settings, look, one) for one in found), key=len),
+        versions=versions_served(settings, look, found),
         ciphers=tuple(cipher_checks(settings, look, found)),
         login_only=all(map(is_login_only, found)),
         proxied=any(one.value(_PROXY) for one in found),

@@ -17,6 +17,8 @@ _NOISE = re.compile(
 
 _PROGRAMS = "(env|sh|sudo|su|doas|dzdo|perl)"
 
+_BY_A_PROGRAM = re.compile(r"^(sudo|su|doas|dzdo)(?:-rs)?: ", re.MULTILINE)
+
 # As dash, bash, zsh, fish and csh say it.
 _NOT_FOUND = re.compile(
     rf"(?:^|: ){_PROGRAMS}: (?:(?:command )?not found|Command not found|No such file)"
@@ -50,11 +52,17 @@ def not_begun(printed: Iterable[str], complaints: Iterable[str]) -> str:
     known = next(causes("\n".join(said)), None)
     if known is not None:
         return known
-    if said:
-        words = "; ".join(said)[-300:]
+    words = "; ".join(said)[-300:]
+    refused = _BY_A_PROGRAM.search("\n".join(said))
+    if refused:
         return (
-            "another program ran in place of ours, such as a forced command of sshd or a login shell that is "
-            f"none: let this account run commands, or set ssh_user to another one. The host said: {words}"
+            f"{refused[1]} on this host does not run the command: correct what it says, or set ssh_user to "
+            f"'root'. It said: {words}"
+        )
+    if said:
+        return (
+            "the host did not run the command; sshd may have a forced command for this account, or its login "
+            f"shell is none: let it run commands, or set ssh_user to another one. The host said: {words}"
         )
     return (
         f"the host ended the session before the command began, and said nothing; {_START_UP_FILE} may end "

@@ -136,7 +136,8 @@ def port_of(label: str) -> tuple[str, str]:
 
 def is_on_loopback(service: Service) -> bool:
     """Whether a service is bound to an address of the host itself."""
-    return service.name.rpartition(":")[0] in LOOPBACK
+    address = service.name.rpartition(":")[0]
+    return address in LOOPBACK or address.startswith("127.")
 
 
 def serves_port_25(content: str) -> bool:
@@ -198,6 +199,9 @@ def _argument(name: str, value: str) -> str:
 
 _COLUMNS = 8
 
+# Further options of Postfix's daemons whose next word is a value (GETOPT in src/master/single_server.c).
+_WITH_ARGUMENT = ("-i", "-m", "-n", "-s", "-t")
+
 
 # A plan parses the same text several times.
 @lru_cache(maxsize=8)
@@ -227,6 +231,8 @@ def _service(lines: list[str], offsets: list[int], indices: list[int]) -> Servic
             text = text[2:]
         else:
             strays += [] if text.startswith("-") else [text]
+            if text in _WITH_ARGUMENT and words[_COLUMNS - 1][0] in ("smtpd", "postscreen"):
+                next(rest, None)
             continue
         if text.startswith("{") and text.endswith("}"):
             text = text[1:-1]

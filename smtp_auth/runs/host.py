@@ -129,8 +129,8 @@ def _proves(found: Asked) -> bool:
     if is_dry():
         services = " and ".join(service.name for service in found.plan.to_prove(found.look))
         host.log(
-            f"nothing would change; a deploy proves once that {services} work, because something was started "
-            "or changed since the last proof"
+            f"nothing would change; a deploy proves once that {services} work, which was not proved since "
+            "they were started or changed"
         )
         return True
     why = prove(channel_to(ctx_host.get()), found.plan, found.settings, found.look)

@@ -137,7 +137,7 @@ REFUSED = {
     ),
     "a forced command": Access(
         """sed -i 's/^/command="echo no entry" /' ~/.ssh/authorized_keys""",
-        sentence="another program ran in place of ours.*The host said: no entry",
+        sentence="the host did not run the command.*The host said: no entry",
     ),
     "a password that has expired": Access(
         _admin() + "chage -d 0 admin", SUDO, sentence="the account or its password has expired"

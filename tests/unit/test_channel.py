@@ -54,7 +54,7 @@ def test_what_the_login_shell_prints_is_no_part_of_an_answer(monkeypatch: pytest
 @pytest.mark.parametrize(
     ("printed", "sentence"),
     [
-        (("Log in as admin",), "another program ran in place of ours.*: Log in as admin$"),
+        (("Log in as admin",), "the host did not run the command.*: Log in as admin$"),
         ((), "the host ended the session before the command began"),
     ],
 )

@@ -1,17 +1,21 @@
 """Whether services will serve: what only a connection would show, and the look tells beforehand."""
 
+import subprocess
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from smtp_auth.facts.look import MASTER_CF, Look
+from operations import STEPS
+from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look
+from smtp_auth.plan.plan import plan_ignoring_obstacles
+from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import services
 from smtp_auth.services.dovecot.listener import WANTED
 from smtp_auth.services.postfix.broken_services import is_disabled
 from smtp_auth.settings import SettingsError
 from tests.unit.past import Host
-from tests.unit.scenarios import stock, with_master_cf
+from tests.unit.scenarios import stock, wanted, with_lineages, with_master_cf
 from tests.unit.test_other_services import YES, deployed, host, notes, planned, service, submission
 
 NO_PLAIN = "noanonymous, noplaintext"
@@ -87,6 +91,21 @@ def test_a_service_with_an_address_says_nothing_of_inet_interfaces() -> None:
     assert refused(look) == ""
 
 
+@pytest.mark.parametrize("name", ["mail1.example.jp:465", "127.0.1.1:465"])
+def test_an_address_of_port_465_that_is_loopback_is_refused(name: str) -> None:
+    look = host(service(name, YES, "smtpd_tls_wrappermode=yes"))
+    sockets = frozenset({(25, "0.0.0.0"), (465, "127.0.1.1")})
+    assert "port 465 is bound to loopback (" in refused(replace(look, postfix_sockets=sockets))
+    reached = frozenset({(25, "127.0.0.1"), (465, "192.0.2.1")})
+    assert refused(replace(host(service("mail1.example.jp:465", YES)), postfix_sockets=reached)) == ""
+
+
+def test_sockets_of_an_older_master_cf_say_nothing() -> None:
+    look = listening("127.0.0.1")
+    newer = replace(look.master_cf, changed=9e9)
+    assert refused(replace(look, files={**look.files, MASTER_CF.key: newer})) == ""
+
+
 # -- SASL mechanisms ----------------------------------------------------------------------------------
 
 
@@ -115,6 +134,11 @@ def test_only_services_with_logins_need_a_mechanism() -> None:
     assert refused(look) == ""
     look = host(service("10587", YES, f"smtpd_sasl_tls_security_options={NO_PLAIN}"))
     assert "so 10587 would end each connection" in refused(look)
+    elsewhere = ("smtpd_sasl_type=dovecot", "smtpd_sasl_path=inet:192.0.2.9:12345")
+    look = host(service("10587", YES, *elsewhere, f"smtpd_sasl_tls_security_options={NO_PLAIN}"))
+    assert refused(look) == ""
+    no_tls = ("smtpd_tls_security_level=none", f"smtpd_sasl_tls_security_options={NO_PLAIN}")
+    assert refused(host(service("10587", YES, *no_tls))) == ""
     on_25 = host(main=f"smtpd_sasl_tls_security_options = {NO_PLAIN}\n")
     options = {"smtpd_sasl_tls_security_options": "noanonymous"}
     assert refused(on_25, smtp_auth_on_port_25=False, submissions_options=options) == ""
@@ -160,6 +184,7 @@ def test_a_word_that_is_no_option_is_refused(name: str, lines: str, words: str) 
 @pytest.mark.parametrize(
     "stanza",
     [
+        "submission inet n - y - - smtpd -i 10 -m 5 -o syslog_name=x\n",
         "submission inet n - y - - smtpd -v -o syslog_name=x\n# a comment\n  -D\n",
         "submission inet n - y - - smtpd -o{smtpd_milters=a,b}\n",
         "policy unix - n n - 0 spawn user=nobody argv=/usr/bin/policyd -o reject\n",
@@ -181,6 +206,12 @@ def test_a_word_that_came_after_a_deploy_is_refused() -> None:
 
 
 # -- what hides a service -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("everybody", ["0.0.0.0/0", "static:all"])
+def test_logins_may_be_for_a_network_only(everybody: str) -> None:
+    main = f"smtpd_sasl_exceptions_networks = !10.0.0.0/8, {everybody}\n"
+    assert refused(host(main=main)) == ""
 
 
 @pytest.mark.parametrize(
@@ -303,6 +334,15 @@ def test_limited_ciphers_are_asked_about(look: Look, ports: list[int]) -> None:
     assert {check.kind for check in checks} <= {"RSA", "ECDSA"}
 
 
+def test_a_key_that_this_program_does_not_know_asks_about_no_ciphers() -> None:
+    look = with_lineages(host(main="smtpd_tls_exclude_ciphers = aECDSA\n"), wanted())
+    curve = "openssl ecparam -name secp224r1 -param_enc explicit -genkey -noout | openssl pkey -pubout"
+    key = subprocess.run(curve, shell=True, capture_output=True, text=True, check=True).stdout
+    certificates = {domain: replace(lineage, key=key) for domain, lineage in look.certificates.items()}
+    plan = plan_ignoring_obstacles(wanted(), replace(look, certificates=certificates), STEPS)
+    assert plan.proof.ciphers == ()
+
+
 def test_without_tls_on_port_25_no_ciphers_are_asked_about() -> None:
     look = host(main="smtpd_tls_exclude_ciphers = aECDSA\n")
     [check] = planned(look, smtpd_tls_security_level="none").proof.ciphers
@@ -340,6 +380,63 @@ def test_a_key_in_the_file_of_its_certificate_stays_there() -> None:
     look = replace(look, parameters={**look.parameters, "smtpd_tls_key_file": "$smtpd_tls_cert_file"})
     _, options = deployed(look)
     assert options["submission/inet"]["smtpd_tls_key_file"] == "$smtpd_tls_cert_file"
+
+
+LINEAGE = "/etc/letsencrypt/live/example.jp"
+
+
+def kept_on(one: Host, name: str) -> dict[str, str]:
+    """The options of a service that name a certificate or key."""
+    [found] = [found for found in services(one.content(MASTER_CF)) if found.name == name]
+    return {key: value for key, value in found.effective_options.items() if "_file" in key}
+
+
+def test_a_half_that_belongs_to_the_new_certificate_gets_its_key() -> None:
+    own = f"smtpd_tls_cert_file={LINEAGE}/fullchain.pem"
+    one = Host(host(service("smtps", YES, "smtpd_tls_wrappermode=yes", own)))
+    assert one.deploy().refusals == ()
+    assert kept_on(one, "smtps") == {"smtpd_tls_cert_file": f"{LINEAGE}/fullchain.pem"}
+
+
+def test_what_is_kept_is_what_the_service_has_now() -> None:
+    one = Host(host())
+    one.deploy()
+    own = f"smtpd_tls_cert_file={LINEAGE}/fullchain.pem"
+    one.edit(MASTER_CF, one.content(MASTER_CF) + submission(own))
+    assert one.deploy().refusals == ()
+    assert "smtpd_tls_key_file" not in kept_on(one, "submission")
+    removed = Host(one.look, [*one.changes], dict(one.baseline))
+    removed.remove()
+    assert defined_parameters(removed.content(MAIN_CF))["smtpd_tls_key_file"] == f"{LINEAGE}/privkey.pem"
+    other = {"certificate_name": "mail.example.jp"}
+    one.look = with_lineages(one.look, wanted(**other))
+    assert one.deploy(**other).refusals == ()
+    assert kept_on(one, "submission")["smtpd_tls_key_file"] == f"{LINEAGE}/privkey.pem"
+
+
+@pytest.mark.parametrize(
+    ("main", "own", "kept"),
+    [
+        (
+            "smtpd_tls_eckey_file = /etc/ssl/ec.key\n",
+            "smtpd_tls_eccert_file=/etc/ssl/ec.pem",
+            {"smtpd_tls_eckey_file": "/etc/ssl/ec.key"},
+        ),
+        (
+            "smtpd_tls_chain_files = /etc/ssl/chain.pem\n",
+            OWN_CERTIFICATE,
+            {"smtpd_tls_chain_files": "/etc/ssl/chain.pem"},
+        ),
+        ("", "smtpd_tls_cert_file=none", {}),
+        ("", "smtpd_tls_chain_files=/etc/ssl/chain.pem", {}),
+    ],
+)
+def test_every_kind_of_half_is_kept(main: str, own: str, kept: dict[str, str]) -> None:
+    one = Host(host(submission(own), main=main))
+    for _ in range(2):
+        assert one.deploy().refusals == ()
+        name, value = own.split("=")
+        assert kept_on(one, "submission") == {name: value, **kept}
 
 
 def test_a_pair_and_an_inherited_pair_stay_as_they_are() -> None:

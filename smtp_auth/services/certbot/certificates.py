@@ -86,11 +86,12 @@ def names(lineage: Lineage) -> list[str]:
 
 def key_kind(lineage: Lineage) -> str:
     """The kind of a lineage's key in OpenSSL's words, `RSA` or `ECDSA`; empty if it is another or unknown."""
+    from cryptography.exceptions import UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
     try:
         key = _public_key(lineage)
-    except ValueError:
+    except (UnsupportedAlgorithm, ValueError):
         return ""
     if isinstance(key, rsa.RSAPublicKey):
         return "RSA"

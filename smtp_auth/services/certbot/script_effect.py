@@ -35,8 +35,9 @@ def effect_of(script: str, unit: str) -> ScriptEffect:
         mentioned = any(mentions_reload(part, unit) for part in parts if not is_elsewhere(part))
     else:
         # Many languages give a command as a list, on one line or several: "systemctl", "reload", "postfix".
-        lines = (re.sub(r"[\"',\[\]()\s]+", " ", line) for line in _without_comments(script).split("\n"))
-        mentioned = mentions_reload(" ".join(line for line in lines if not is_elsewhere(line)), unit)
+        parts = re.split(r"[;&|)\n]", _without_comments(script))
+        plain = (re.sub(r"[\"',\[\](\s]+", " ", part) for part in parts)
+        mentioned = mentions_reload(" ".join(part for part in plain if not is_elsewhere(part)), unit)
     return ScriptEffect.PERHAPS if mentioned else ScriptEffect.NO
 
 

@@ -51,7 +51,7 @@ sub new {
     }, $class;
 }
 
-# From 2.4 on, doveconf prints the list as a block.
+# From 2.4 on, the list may be a block.
 sub _mechanisms {
     my ($said) = @_;
     my ($block) = $said =~ /^auth_mechanisms[ ][{]\n(.*?)^[}]/xms;

@@ -22,6 +22,11 @@ def listener_path(look: Look) -> str:
     return f"{look.queue_directory}/{AUTH_LISTENER}"
 
 
+def is_the_listener(look: Look, path: str) -> bool:
+    """Whether a value of smtpd_sasl_path means the listener in Postfix's spool."""
+    return path.removeprefix("unix:") in (AUTH_LISTENER, listener_path(look))
+
+
 def listener_name(look: Look) -> str:
     """The name of the listener in Dovecot's configuration, or that of a new one.
 

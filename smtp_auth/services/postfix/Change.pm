@@ -241,7 +241,8 @@ sub _is_of_submissions { my ($conversation) = @_; return scalar grep { $_ eq "po
 # Has a conversation, and ignores smtpd crashes from before a time.
 sub _lead {
     my ($self, $since, $conversation) = @_;
-    return $self->converse("since=$since", split /\t/x, $conversation);
+    my $queue = $self->one('queue_directory');
+    return $self->converse("since=$since", "queue=$queue", split /\t/x, $conversation);
 }
 
 1;

@@ -3,6 +3,7 @@ package SmtpAuth::Postfix::Proof;
 # Proves that Postfix serves a port; see SmtpAuth::Proof. Its arguments are words KEY=VALUE:
 #
 #   port=PORT          the server greets there and accepts EHLO
+#   queue=DIRECTORY    Postfix's queue directory: only what its master has opened counts
 #   since=TIME         when the change began, in seconds since 1970: smtpd crashes from before are ignored
 #   name=NAME          the name that mail programs connect to
 #   proxied=yes        the server expects a proxy's header first (smtpd_upstream_proxy_protocol)
@@ -23,8 +24,8 @@ use IO::Socket::INET;
 use IPC::Open3 qw(open3);
 use SmtpAuth::Files qw(content_of);
 use SmtpAuth::Pem qw(first_certificate);
-use SmtpAuth::Postfix::Master qw(smtpd_died_since);
-use SmtpAuth::Processes qw(is_loopback listening);
+use SmtpAuth::Postfix::Master qw(master_in smtpd_died_since);
+use SmtpAuth::Processes qw(is_loopback listening sockets_of);
 use SmtpAuth::Programs qw(wait_until);
 
 # Seconds: for a program to listen, and for a connection to open.
@@ -38,7 +39,8 @@ my $LONGEST_SHOWN = 200;
 my %ONLY = ('TLSv1.2' => '-tls1_2', 'TLSv1.3' => '-tls1_3');
 
 # What Postfix answers if a rule of its owner rejects the client, and not because it does not work (RFC 3463, X.7.X).
-my $REJECTED = qr/^[45]\d\d[ ](?:[45][.]7[.]|.*[ ]rejected:)/xm;
+my $BY_A_LIST = qr/^[45]\d\d[ ].*[ ]rejected:/xm;
+my $REJECTED = qr/$BY_A_LIST|^[45]\d\d[ ][45][.]7[.]/xm;
 
 sub new {
     my ($class, @words) = @_;
@@ -115,8 +117,11 @@ sub _prove_plain {
 sub _prove_secure {
     my ($self, @options) = @_;
     my ($client, $to, $from) = $self->_client(@options);
-    $self->_answers($from, qr/^220[ ].*\n/xm, 'no greeting through TLS');
+    $self->expect($from, qr/^\d{3}[ ].*\n/xm, 'no greeting through TLS');
     $self->_check_certificate if length $self->{chain};
+    # If a list of its owner rejects clients of this host at once, the rest cannot be proved.
+    return $self->_leave($client, $to) if $self->received =~ $BY_A_LIST;
+    $self->failed('no greeting through TLS') if $self->received !~ /^220[ ]/xm;
     $self->_hello($to, "\n", $from) // $self->failed('EHLO is refused');
     $self->failed('AUTH is not offered') if length $self->{auth} && $self->received !~ /^250[ -]AUTH[ ]/xm;
     $self->_ask($to, "MAIL FROM:<>\n");
@@ -229,16 +234,25 @@ sub _proxy {
     exit 0;
 }
 
+# The addresses on which Postfix has opened the port; another program may have it on further ones.
+sub _bound {
+    my ($self) = @_;
+    my $master = length($self->{queue} // q{}) ? master_in($self->{queue}) : undef;
+    my %is_held = map { $_ => 1 } defined $master ? sockets_of($master) : ();
+    my @on_port = grep { $_->{port} == $self->{port} } listening();
+    return map { $_->{address} } grep { !%is_held || $is_held{ $_->{socket} } } @on_port;
+}
+
 # The address on which the port is bound on this host: loopback if possible.
 sub _address {
     my ($self) = @_;
     my @bound;
-    wait_until($UNTIL_IT_LISTENS, sub { @bound = map { $_->{address} } grep { $_->{port} == $self->{port} } listening() });
+    wait_until($UNTIL_IT_LISTENS, sub { @bound = $self->_bound });
     $self->failed('nothing listens') if !@bound;
     if ($self->{outside} && !grep { !is_loopback($_) } @bound) {
         my $addresses = join ', ', @bound;
-        $self->failed("it is open only on loopback ($addresses), because Postfix has kept the inet_interfaces with which it "
-                . 'was started: restart it (systemctl restart postfix)');
+        $self->failed("it is open only on loopback ($addresses), so other hosts cannot reach it: correct inet_interfaces, or "
+                . 'the address of the service in master.cf, then restart Postfix (systemctl restart postfix)');
     }
     return '127.0.0.1' if grep { $_ eq '0.0.0.0' || $_ eq '127.0.0.1' } @bound;
     my ($ipv4) = grep { !/:/x } @bound;

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from smtp_auth.facts.look import Look
 from smtp_auth.postfix.lists import elements
 from smtp_auth.postfix.master_cf import LOOPBACK, is_on_loopback, services
+from smtp_auth.services.postfix.reload import is_outdated
 
 _WILDCARDS = {"0.0.0.0", "::"}
 
@@ -18,14 +19,15 @@ _RESTART = "restart Postfix (systemctl restart postfix), because a reload keeps 
 def obstacles(look: Look) -> Iterator[str]:
     """Why mail programs on other hosts could not connect to port 465."""
     found = look.submissions_services
-    if found and all(map(is_on_loopback, found)):
-        names = ", ".join(service.name for service in found)
-        yield (
-            f"port 465 is bound to loopback ({names} in {look.master_cf.path}), so mail programs cannot "
-            "reach it: rename that service to submissions"
-        )
-        return
     if found and not any(service.is_on_all_interfaces for service in found):
+        # What a name in place of an address stands for, the sockets tell.
+        in_use = {address for port, address in look.postfix_sockets if port == 465}
+        if all(map(is_on_loopback, found)) or (in_use and all(map(_is_loopback, in_use))):
+            names = ", ".join(service.name for service in found)
+            yield (
+                f"port 465 is bound to loopback ({names} in {look.master_cf.path}), so mail programs cannot "
+                "reach it: rename that service to submissions"
+            )
         return
     given = look.parameters["inet_interfaces"]
     if all(word.lower() == "loopback-only" or _is_loopback(word) for word in elements(given)):
@@ -54,7 +56,12 @@ def warnings(look: Look) -> Iterator[str]:
 
 
 def _addresses_in_use(look: Look) -> set[str]:
-    """The addresses on which Postfix listens for services that have no address in their own name."""
+    """The addresses on which Postfix listens for services that have no address in their own name.
+
+    Empty if it has not read master.cf since its last edit: then these sockets are those of other services.
+    """
+    if is_outdated(look, look.master_cf.changed):
+        return set()
     found = [one for one in services(look.master_cf.content or "") if one.type == "inet"]
     bound = {one.number for one in found if not one.is_on_all_interfaces}
     ports = {one.number for one in found} - bound

@@ -49,7 +49,9 @@ def hidden_logins(settings: Settings, look: Look, one: ServiceOptions) -> Iterat
             f"{one.name} on port 465 would not offer AUTH, because {HIDDEN} = {one.value(HIDDEN)} hides "
             f"it: set {HIDDEN} in submissions_options to a list without auth"
         )
-    if _EVERYBODY & {*elements(one.value(WITHOUT_LOGINS))}:
+    networks = elements(one.value(WITHOUT_LOGINS))
+    # The first one that matches counts.
+    if next((word in _EVERYBODY for word in networks if word in _EVERYBODY or word.startswith("!")), False):
         yield (
             f"{one.name} on port 465 would not offer AUTH to anybody, because {WITHOUT_LOGINS} = "
             f"{one.value(WITHOUT_LOGINS)}: set {WITHOUT_LOGINS} in submissions_options to the networks "

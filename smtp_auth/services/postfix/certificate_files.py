@@ -17,9 +17,9 @@ KEYS = {
 }
 
 # The files in this one contain keys and certificates together. It overrides all the others.
-_CHAINS = "smtpd_tls_chain_files"
+CHAINS = "smtpd_tls_chain_files"
 
-NAMES = (*KEYS, *KEYS.values(), _CHAINS)
+NAMES = (*KEYS, *KEYS.values(), CHAINS)
 
 # If one of these is set, Postfix serves its certificate instead of that of smtpd_tls_cert_file, or in
 # addition.
@@ -62,5 +62,5 @@ def _files(
         if is_new and values[certificate] not in ("", "none"):
             # If there is no parameter for the key, it is in the file of the certificate.
             yield scope + certificate, values[certificate], values[key] or values[certificate]
-    if values[_CHAINS] != earlier.get(_CHAINS, ""):
-        yield from ((scope + _CHAINS, file, file) for file in elements(values[_CHAINS]))
+    if values[CHAINS] != earlier.get(CHAINS, ""):
+        yield from ((scope + CHAINS, file, file) for file in elements(values[CHAINS]))

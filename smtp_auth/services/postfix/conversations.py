@@ -43,7 +43,7 @@ def conversations(plan: Plan, settings: Settings, look: Look) -> Iterator[Conver
 def _starttls(plan: Plan, look: Look, port: int) -> str:
     """Whether a port must serve behind STARTTLS after the change: `yes` if it offers it, or `required`.
 
-    Empty if it cannot be proved, or has a certificate of its own: then nothing of it has changed.
+    Empty if it cannot be proved, or has a certificate of its own, which may not have served before, either.
     """
     files = {planned.file.path: planned.content or "" for planned in plan.files}
     main_cf = defined_parameters(files.get(look.main_cf.path, look.main_cf.content or ""))

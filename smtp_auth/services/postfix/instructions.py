@@ -6,7 +6,7 @@ from smtp_auth.facts.look import Look
 from smtp_auth.plan.plan import Plan
 from smtp_auth.postfix.master_cf import services
 from smtp_auth.postfix.parameters import is_yes
-from smtp_auth.services.dovecot.listener import AUTH_LISTENER, listener_path
+from smtp_auth.services.dovecot.listener import is_the_listener
 from smtp_auth.services.instruction import Instruction
 from smtp_auth.services.postfix import POSTFIX
 from smtp_auth.services.postfix.conversations import conversations, earlier_conversations
@@ -58,10 +58,9 @@ def _is_not_open(look: Look) -> bool:
 def _lacks_listener(look: Look) -> bool:
     """Whether an smtpd on port 465 would die when it starts, because its Dovecot listener does not exist."""
     needed = ("smtpd_tls_wrappermode", "smtpd_sasl_auth_enable")
-    paths = (AUTH_LISTENER, listener_path(look))
     return not look.socket and any(
         all(is_yes(look.value(service, name)) for name in needed)
         and look.value(service, "smtpd_sasl_type") == "dovecot"
-        and look.value(service, "smtpd_sasl_path") in paths
+        and is_the_listener(look, look.value(service, "smtpd_sasl_path"))
         for service in look.submissions_services
     )

@@ -25,6 +25,8 @@ def mechanism_obstacles(
     + options: its options in master.cf after the change, name to value
     + service: as it is now; `None` if it is new
     """
+    if not look.mechanisms:
+        return
     definitions = {**look.definitions, **(service.effective_options if service else {}), **options}
     parameter = INSIDE_TLS
     if INSIDE_TLS not in options and INSIDE_TLS not in look.defined:
@@ -34,8 +36,6 @@ def mechanism_obstacles(
     excluding = frozenset(map(str.lower, elements(expanded(values.get(parameter, ""), definitions))))
     left = [one for one in look.mechanisms if not is_excluded(one, excluding)]
     offered = ", ".join(look.mechanisms)
-    if not look.mechanisms:
-        return
     if not left:
         yield (
             f"{parameter} = {values[parameter]} excludes every mechanism of Dovecot's ({offered}), so {name} "

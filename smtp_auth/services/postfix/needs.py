@@ -15,7 +15,7 @@ from smtp_auth.postfix.master_cf import Service, is_on_loopback, is_smtpd_of_por
 from smtp_auth.postfix.parameters import is_yes
 from smtp_auth.services.certbot.block import BLOCK, HOOK
 from smtp_auth.services.certbot.definitions import OUR_LINES
-from smtp_auth.services.dovecot.listener import AUTH_LISTENER, DROPIN, listener_path
+from smtp_auth.services.dovecot.listener import DROPIN, is_the_listener
 from smtp_auth.services.postfix import certificate_files
 from smtp_auth.services.postfix.guide_options import LISTS
 from smtp_auth.services.postfix.login_rules import AUTH
@@ -123,6 +123,9 @@ def _inherited(look: Look, ledger: Ledger, service: Service) -> list[str]:
     own, ours = service.effective_options, ledger.ours(MAIN_CF.key)
     has_certificate = any(name in own for name in _CERTIFICATE)
     wanted = [*_LOGINS, *(() if has_certificate else _CERTIFICATE)]
+    for pair in certificate_files.KEYS.items():
+        # It takes the other half from main.cf, where both stay a pair.
+        wanted += pair if len(own.keys() & {*pair}) == 1 else ()
     level = ours.get("smtpd_tls_security_level")
     if level and (level.effective or "none").lower() == "none":
         # There was no level before us: without ours, the service would offer no TLS.
@@ -134,8 +137,7 @@ def _asks_listener(look: Look, service: Service) -> bool:
     known = look.definitions
     if expanded(look.effective(service, "smtpd_sasl_type"), known).lower() != "dovecot":
         return False
-    path = expanded(look.effective(service, "smtpd_sasl_path"), known).removeprefix("unix:")
-    return path in (AUTH_LISTENER, listener_path(look))
+    return is_the_listener(look, expanded(look.effective(service, "smtpd_sasl_path"), known))
 
 
 def _partners(look: Look, ledger: Ledger) -> Iterator[tuple[str, str]]:

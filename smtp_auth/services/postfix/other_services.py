@@ -7,6 +7,7 @@ from smtp_auth.facts.look import Look
 from smtp_auth.postfix.lists import expanded
 from smtp_auth.postfix.master_cf import Service, is_on_loopback, is_smtpd_of_port_25, is_submissions, services
 from smtp_auth.postfix.parameters import is_no
+from smtp_auth.services.dovecot.listener import is_the_listener
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT
 from smtp_auth.services.postfix.login_rules import AUTH, offers_logins, treats_logins_otherwise
 from smtp_auth.services.postfix.logins import Switch, is_offered_after
@@ -81,7 +82,9 @@ def services_that_move_to_dovecot(look: Look, kept: Iterable[Kept]) -> list[str]
 def with_logins_of_dovecot(
     settings: Settings, look: Look, switch: Switch
 ) -> list[tuple[Service, dict[str, str]]]:
-    """The services beside port 465 that offer logins after a deploy, and ask Dovecot, with their options.
+    """The services beside port 465 that offer logins inside TLS after a deploy, and ask our listener.
+
+    Each with its options.
 
     The arguments are those of `kept_options`.
     """
@@ -91,13 +94,16 @@ def with_logins_of_dovecot(
     found = []
     for service in _smtpds(look):
         options = {**service.effective_options, **kept.get(service.label, {})}
-        backend = expanded(options.get(_TYPE, ASKS_DOVECOT[_TYPE]), look.definitions_of(service))
+        asked = {name: options.get(name, value) for name, value in ASKS_DOVECOT.items()}
+        asked = {name: expanded(value, look.definitions_of(service)) for name, value in asked.items()}
+        is_ours = asked[_TYPE].lower() == "dovecot" and is_the_listener(look, asked[_PATH])
+        level = options.get("smtpd_tls_security_level", settings.smtpd_tls_security_level or "")
         offers = (
             is_offered_after(settings, look, service, switch)
             if is_smtpd_of_port_25(service)
             else (offers_logins(look, service) and not is_no(options.get(AUTH, "yes")))
         )
-        if offers and backend.lower() == ASKS_DOVECOT[_TYPE]:
+        if offers and is_ours and level.lower() != "none":
             found.append((service, options))
     return found
 

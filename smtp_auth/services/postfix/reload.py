@@ -15,9 +15,10 @@ def due(draft: Draft) -> None:
 
 def reload_if_older(draft: Draft, changed: float, reason: str) -> None:
     """Reload Postfix if it runs and last read its files before a time (seconds since 1970)."""
-    if _is_outdated(draft.look, changed):
+    if is_outdated(draft.look, changed):
         draft.reload(MAIN_CF.service, reason)
 
 
-def _is_outdated(look: Look, changed: float) -> bool:
+def is_outdated(look: Look, changed: float) -> bool:
+    """Whether Postfix runs, and last read its files before a time (seconds since 1970)."""
     return look.postfix_reloaded is not None and changed > look.postfix_reloaded + _CLOCK_TOLERANCE

@@ -50,11 +50,18 @@ def mandatory_protocols(settings: Settings, look: Look) -> str:
     return tls_protocols.at_least(settings.tls_minimum_version, look.postfix_release)
 
 
-def versions_served(settings: Settings, look: Look, one: ServiceOptions) -> tuple[str, ...]:
-    """The versions of TLS that a service on port 465 must serve, the highest first."""
-    protocols = one.effective.get(MANDATORY_PROTOCOLS, mandatory_protocols(settings, look))
-    allowed = tls_protocols.allowed(expanded(protocols, one.definitions))
-    return tuple(version for version in _PROVED if version in allowed)
+def versions_served(settings: Settings, look: Look, found: list[ServiceOptions]) -> tuple[str, ...]:
+    """The versions of TLS that each service on port 465 must serve, the highest first.
+
+    + look: the host without what we have written
+    + found: these services
+    """
+    in_main_cf = mandatory_protocols(settings, look)
+    allowed = [
+        tls_protocols.allowed(expanded(one.effective.get(MANDATORY_PROTOCOLS, in_main_cf), one.definitions))
+        for one in found
+    ]
+    return tuple(version for version in _PROVED if all(version in versions for versions in allowed))
 
 
 def cipher_checks(settings: Settings, look: Look, found: list[ServiceOptions]) -> Iterator[CipherCheck]:

@@ -35,6 +35,21 @@ def test_what_is_known_is_a_cause(said: str) -> None:
     assert CAUSES[said] in not_begun([said], [])
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "sudo: /etc/sudoers is world writable",
+        "sudo: unknown user: nobody2",
+        "su: user root2 does not exist or the user entry does not contain all the required fields",
+        "doas: Operation not permitted",
+    ],
+)
+def test_who_refuses_is_named(said: str) -> None:
+    why = not_begun([], [said])
+    assert why.startswith(f"{said.partition(':')[0]} on this host does not run the command")
+    assert why.endswith(f"It said: {said}")
+
+
 def test_what_is_not_known_is_quoted() -> None:
     assert not_begun(["Log in as admin"], ["bye"]).endswith("The host said: Log in as admin; bye")
     assert not_begun(["x" * 1000], []).endswith(f"said: {'x' * 300}")

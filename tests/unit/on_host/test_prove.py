@@ -68,11 +68,12 @@ class Server:
         starttls: ssl.SSLContext | None = None,
         clients: int = 1,
         address: str = "127.0.0.1",
+        port: int = 0,
         before: Callable[[], object] = lambda: None,
         behind_a_proxy: bool = False,
     ) -> None:
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self._listening = socket.create_server((address, 0), family=family)
+        self._listening = socket.create_server((address, port), family=family)
         self.port = self._listening.getsockname()[1]
         self.heard: list[str] = []
         self.header = ""
@@ -436,6 +437,36 @@ def test_a_connection_to_port_465_that_is_cut_is_no_proof(
 
 
 VERSIONS = ("version=TLSv1.3", "version=TLSv1.2")
+
+
+def test_a_list_that_rejects_this_host_at_once_proves_tls_alone(tls: ssl.SSLContext, chain: Path) -> None:
+    """Port 465 may be for a VPN, with smtpd_delay_reject = no."""
+    rejected = {GREETING: crlf("554 5.7.1 <localhost[127.0.0.1]>: Client host rejected: Access denied")}
+    with Server({**conversation("trixie", 465), **rejected}, tls=tls) as server:
+        assert secure(server, chain) == ""
+    chain.write_text(issued("other.example.jp").chain)
+    with Server({**conversation("trixie", 465), **rejected}, tls=tls) as server:
+        assert secure(server, chain).startswith("the certificate that is served is not")
+
+
+def test_only_what_postfix_has_opened_counts(tmp_path: Path) -> None:
+    """Another program may have the same port on loopback."""
+    (tmp_path / "pid").mkdir()
+    (tmp_path / "pid" / "master.pid").write_text(f"{os.getpid()}\n")
+    answers = {GREETING: crlf("220 mail1.example.jp"), "EHLO [127.0.0.2]": crlf("250 mail1.example.jp")}
+    # The test's own process stands for Postfix's master.
+    comm = Path("/proc/self/comm")
+    name = comm.read_text()
+    comm.write_text("master")
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            port = silent.getsockname()[1]
+            other = subprocess.Popen(("cat",), stdin=subprocess.PIPE, pass_fds=[silent.fileno()])
+        with other, Server(answers, address="127.0.0.2", port=port) as server:
+            assert proof(f"port={port}", "since=0", f"queue={tmp_path}") == ""
+    finally:
+        comm.write_text(name)
+    assert server.heard == ["EHLO [127.0.0.2]\r\n"]
 
 
 def test_each_version_of_tls_is_proved(release: str, tls: ssl.SSLContext, chain: Path) -> None:
