@@ -131,7 +131,7 @@ SURELY = [
     '#!/bin/sh\nlogger "all of it; exit 0"\nsudo systemctl reload postfix && logger done\n',
 ]
 PERHAPS = [
-    '#!/usr/bin/python3\nfrom os import *\nsystem("docker exec a nginx -s reload; systemctl reload postfix")\n',
+    '#!/usr/bin/python3\nfrom os import *\nsystem("docker restart web; systemctl reload postfix")\n',
     '#!/usr/bin/perl\nsystem("ssh backup touch /x"); system("systemctl reload postfix");\n',
     '#!/bin/sh\n[ "$RENEWED_LINEAGE" = /x ] || exit 0\npostfix reload\n',
     '#!/bin/sh\n[ "$RENEWED_LINEAGE" = /x ] && systemctl reload postfix\n',

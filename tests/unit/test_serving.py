@@ -13,6 +13,7 @@ from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import services
 from smtp_auth.services.dovecot.listener import WANTED
 from smtp_auth.services.postfix.broken_services import is_disabled
+from smtp_auth.services.postfix.conversations import conversations
 from smtp_auth.settings import SettingsError
 from tests.unit.past import Host
 from tests.unit.scenarios import stock, wanted, with_lineages, with_master_cf
@@ -469,3 +470,36 @@ def test_what_was_not_proved_since_it_was_started_is_proved_once() -> None:
     proved = replace(look, proved=frozenset({"postfix"}))
     assert [service.key for service in plan.to_prove(proved)] == ["dovecot", "postfix"]
     assert plan.to_prove(replace(look, proved=frozenset({"postfix", "dovecot"}))) == ()
+
+
+# -- what is proved behind STARTTLS -------------------------------------------------------------------
+
+
+def starttls(look: Look, port: int, **data: Any) -> str:
+    """What the proof is told of STARTTLS on a port; empty if nothing."""
+    look = replace(look, listening=frozenset({25, 587}), postfix_sockets=frozenset({(587, "0.0.0.0")}))
+    plan = planned(look, **data)
+    assert plan.refusals == ()
+    [words] = [words for words in conversations(plan, wanted(**data), look) if f"port={port}" in words]
+    return "".join(word.removeprefix("starttls=") for word in words if word.startswith("starttls="))
+
+
+@pytest.mark.parametrize(
+    ("look", "port", "how"),
+    [
+        (host(submission()), 25, "required"),
+        (host(submission()), 587, "required"),
+        (host(submission("smtpd_tls_security_level=none")), 587, "yes"),
+        (host(submission("smtpd_discard_ehlo_keywords=starttls")), 587, "yes"),
+        # Whether these have served behind STARTTLS before is not known.
+        (host(submission(OWN_CERTIFICATE, OWN_KEY)), 587, ""),
+        (host(submission("smtpd_sasl_type=cyrus", "smtpd_sasl_path=smtpd")), 587, ""),
+        (host(submission("smtpd_sasl_type=dovecot", "smtpd_sasl_path=inet:192.0.2.9:12345")), 587, ""),
+    ],
+)
+def test_what_is_proved_behind_starttls(look: Look, port: int, how: str) -> None:
+    assert starttls(look, port) == how
+
+
+def test_without_tls_on_port_25_none_is_required() -> None:
+    assert starttls(host(submission()), 25, smtpd_tls_security_level="none") == "yes"

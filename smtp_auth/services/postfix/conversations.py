@@ -1,6 +1,6 @@
 """The conversations that prove a change of Postfix: what Proof.pm in this folder is told."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from smtp_auth.facts.look import Look
 from smtp_auth.plan.plan import Plan
@@ -8,7 +8,11 @@ from smtp_auth.postfix.lists import expanded
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import Service, port_25_services, services_of_port
 from smtp_auth.postfix.parameters import is_yes
+from smtp_auth.services.dovecot.listener import is_the_listener
 from smtp_auth.services.postfix.certificate_files import NAMES
+from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT
+from smtp_auth.services.postfix.login_rules import AUTH
+from smtp_auth.services.postfix.tls_in_use import LEVEL
 from smtp_auth.settings import Settings
 
 # Words KEY=VALUE: the arguments of Proof.pm without the time.
@@ -43,21 +47,19 @@ def conversations(plan: Plan, settings: Settings, look: Look) -> Iterator[Conver
 def _starttls(plan: Plan, look: Look, port: int) -> str:
     """Whether a port must serve behind STARTTLS after the change: `yes` if it offers it, or `required`.
 
-    Empty if it cannot be proved, or has a certificate of its own, which may not have served before, either.
+    Empty if it cannot be proved, or depends on what is its owner's alone: that may not have served before,
+    either.
     """
     files = {planned.file.path: planned.content or "" for planned in plan.files}
     main_cf = defined_parameters(files.get(look.main_cf.path, look.main_cf.content or ""))
     coming = _services_on(files.get(look.master_cf.path, look.master_cf.content or ""), port)
     definitions = {**look.parameters, **main_cf}
-    if plan.proof.earlier or any(_has_its_own(look, one) for one in coming):
+    found = [(one, _values(definitions, one)) for one in coming]
+    if plan.proof.earlier or any(_is_its_owners(look, one, its) for one, its in found):
         return ""
-    for one in coming:
-        own = one.effective_options
-        level, *hidden = (
-            expanded(own.get(name, definitions.get(name, "")), {**definitions, **own})
-            for name in ("smtpd_tls_security_level", *_MAY_HIDE_STARTTLS)
-        )
-        if one.command != "smtpd" or level.lower() not in ("may", "encrypt") or any(hidden):
+    for one, its in found:
+        is_hidden = any(its[name] for name in _MAY_HIDE_STARTTLS)
+        if one.command != "smtpd" or its[LEVEL].lower() not in ("may", "encrypt") or is_hidden:
             return "yes"
     return "required"
 
@@ -65,9 +67,18 @@ def _starttls(plan: Plan, look: Look, port: int) -> str:
 _MAY_HIDE_STARTTLS = ("smtpd_discard_ehlo_keywords", "smtpd_discard_ehlo_keyword_address_maps")
 
 
-def _has_its_own(look: Look, service: Service) -> bool:
-    """Whether a service has a certificate of its own, or demands one of each client: the proof has none."""
-    return bool(service.effective_options.keys() & {*NAMES}) or _wants_certificates(look, service)
+def _values(definitions: Mapping[str, str], service: Service) -> dict[str, str]:
+    known = {**definitions, **service.effective_options}
+    names = (LEVEL, AUTH, *ASKS_DOVECOT, *_MAY_HIDE_STARTTLS)
+    return {name: expanded(known.get(name, ""), known) for name in names}
+
+
+def _is_its_owners(look: Look, service: Service, values: Mapping[str, str]) -> bool:
+    """Whether it has a certificate or a backend of SASL of its own, or demands clients' certificates."""
+    kind, path = (values[name] for name in ASKS_DOVECOT)
+    asks_others = is_yes(values[AUTH]) and not (kind.lower() == "dovecot" and is_the_listener(look, path))
+    has_certificate = bool(service.effective_options.keys() & {*NAMES})
+    return asks_others or has_certificate or _wants_certificates(look, service)
 
 
 def earlier_conversations(settings: Settings, look: Look) -> Iterator[Conversation]:
