@@ -16,7 +16,7 @@ from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import deploy, side_by_side, succeed, tree
 from tests.fleet.test_verify_breakages import verify
 
-SECRET = "pass $word"
+SECRET = "pass $wildfowl"
 
 
 def _admin(shell: str = "/bin/bash", *, sudo: str = "NOPASSWD: ALL", defaults: str = "") -> str:
@@ -233,5 +233,5 @@ def test_no_password_is_an_argument_or_a_file(lab: Lab) -> None:
         for host in hosts:
             arguments = host.run("cat /tmp/arguments").stdout
             assert "perl -x -" in arguments
-            assert "word" not in arguments
-            assert not host.run("grep -rlF word /tmp /home/admin /run/user", check=False).stdout
+            assert "wildfowl" not in arguments
+            assert not host.run("grep -rlF wildfowl /tmp /home/admin /run/user", check=False).stdout

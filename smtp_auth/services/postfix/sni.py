@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from smtp_auth.facts.look import MAIN_CF, Lineage, Look, ManagedFile
+from smtp_auth.postfix.lists import expanded
 from smtp_auth.services.certbot import certificates
 from smtp_auth.settings import Settings
 
@@ -36,7 +37,7 @@ def index_of(table: str) -> str:
 
 
 def tables_on_port_465(look: Look) -> list[str]:
-    """The values of tls_server_sni_maps on port 465: the option of each service, or that of main.cf."""
+    """The values of tls_server_sni_maps on port 465, with each `$name` replaced: of services, or of main.cf."""
     name = "tls_server_sni_maps"
-    found = [look.effective(service, name) for service in look.submissions_services]
-    return found or [look.parameters.get(name, "")]
+    found = [look.value(service, name) for service in look.submissions_services]
+    return found or [expanded(look.parameters.get(name, ""), look.definitions)]
