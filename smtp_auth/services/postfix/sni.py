@@ -37,7 +37,7 @@ def index_of(table: str) -> str:
 
 
 def tables_on_port_465(look: Look) -> list[str]:
-    """The values of tls_server_sni_maps on port 465, with each `$name` replaced: of services, or main.cf's."""
+    """The values of tls_server_sni_maps on port 465, expanded: of each service, or that of main.cf."""
     name = "tls_server_sni_maps"
     found = [look.value(service, name) for service in look.submissions_services]
     return found or [expanded(look.parameters.get(name, ""), look.definitions)]
