@@ -15,7 +15,7 @@ from smtp_auth.postfix.master_cf import Service, add_submissions_service, submis
 from smtp_auth.postfix.parameters import came_with, is_yes, nearest
 from smtp_auth.postfix.restriction_lists import LISTS_OF_A_MESSAGE
 from smtp_auth.runs.operation import take_part
-from smtp_auth.services.postfix import POSTFIX, addresses, tls_in_use
+from smtp_auth.services.postfix import POSTFIX, addresses
 from smtp_auth.services.postfix.broken_services import DISABLED, WITHOUT_LOGINS, hidden_logins
 from smtp_auth.services.postfix.guide_options import GUIDE_OPTIONS, LISTS, SAFE_RESTRICTIONS
 from smtp_auth.services.postfix.login_rules import LIMITS
@@ -30,6 +30,7 @@ from smtp_auth.services.postfix.submissions_options import (
     INHERITED,
     ServiceOptions,
     all_options,
+    asks_our_dovecot,
     chroot_of_a_new_service,
     has_own_certificate,
     is_login_only,
@@ -38,7 +39,7 @@ from smtp_auth.services.postfix.submissions_options import (
     restrictions_needed,
     unknown_options,
 )
-from smtp_auth.services.postfix.tls_in_use import cipher_checks, versions_served
+from smtp_auth.services.postfix.tls_in_use import TLS_PARAMETERS, cipher_checks, versions_served
 from smtp_auth.settings import Settings
 
 
@@ -154,7 +155,7 @@ def _parameters(settings: Settings) -> tuple[str, ...]:
         "postscreen_upstream_proxy_protocol",
         "inet_interfaces",
         DISABLED,
-        *tls_in_use.PARAMETERS,
+        *TLS_PARAMETERS,
     )
 
 
@@ -168,7 +169,8 @@ def _obstacles(settings: Settings, look: Look) -> Iterator[str]:
     yield from _option_obstacles(settings, look)
     for one in options_of_services(settings, look):
         yield from hidden_logins(settings, look, one)
-        yield from mechanism_obstacles(look, f"{one.name} on port 465", one.effective, one.service)
+        if asks_our_dovecot(look, one):
+            yield from mechanism_obstacles(look, f"{one.name} on port 465", one.effective, one.service)
         yield from list_obstacles(settings, look, one)
         if not is_login_only(one) and not _is_decided(settings):
             yield (

@@ -80,13 +80,18 @@ sub change {
 sub prove {
     my ($self) = @_;
     my $began = now();
-    my $why = eval {
-        $self->_lock_alone;
-        $_->prove($began) for $self->_services;
-        $self->_keep_proved($self->_services);
-        1;
-    } ? q{} : $@;
+    if (!eval { $self->_lock_alone; 1 }) {
+        answer('said', $@ =~ s/\n\z//xr);
+        answer('outcome', 'refused');
+        return 1;
+    }
+    my @services = $self->_services;
+    my %state = map { $_->key => $_->present_state } @services;
+    my $why = eval { $_->prove($began) for @services; 1 } ? q{} : $@;
     chomp $why;
+    # What was started or edited meanwhile was not proved. If the record cannot be written, all is proved once more.
+    my @same = length $why ? () : grep { $_->present_state eq $state{ $_->key } } @services;
+    eval { $self->_keep_proved(@same); 1 } or 1;
     answer('said', length $why ? "$why\n" . $self->_logged($began) : q{});
     answer('outcome', length $why ? 'failed' : 'live');
     return length $why ? 1 : 0;
@@ -94,6 +99,7 @@ sub prove {
 
 sub _keep_proved {
     my ($self, @services) = @_;
+    return if !@services;
     return keep_proved($self->{instructions}->one('record'), {map { $_->key => $_->present_state } @services});
 }
 

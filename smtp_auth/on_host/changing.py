@@ -74,7 +74,8 @@ def prove(channel: Channel, plan: Plan, settings: Settings, look: Look, *, limit
 
     + settings, look: those from which the plan was made
 
-    Returns why they do not work, for people; empty if they do. Raises `NoAnswer`.
+    Returns why they do not work, for people; empty if they do, or if another deploy runs there. Raises
+    `NoAnswer`.
     """
     answer = channel(shlex.join((*PERL, "prove")), proof_of_services(plan, settings, look), limits)
     found = _outcome_in(answer)
@@ -82,7 +83,7 @@ def prove(channel: Channel, plan: Plan, settings: Settings, look: Look, *, limit
         return f"the proof did not finish: {answer.complaint}"
     outcome, said = found
     services = " and ".join(service.name for service in plan.to_prove(look))
-    if outcome is ChangeOutcome.LIVE:
+    if outcome is not ChangeOutcome.FAILED:
         return ""
     return f"nothing would change, but the proof of {services} failed: {' '.join(said)}"
 

@@ -187,6 +187,8 @@ ELSEWHERE = [
     "postfix -c /etc/postfix-out reload",
 ]
 NOT = [
+    '#!/usr/bin/python3\nrun(["docker", "exec",\n "mail", "postfix", "reload"])\n',
+    '#!/usr/bin/python3\nrun(["systemctl", "restart", "dovecot"])\nlog("postfix is left alone")\n',
     *(f"#!/bin/sh\n{command}\n" for command in ELSEWHERE),
     *(f"#!/usr/bin/perl\nsystem('{command}');\n" for command in ELSEWHERE if "'" not in command),
     "#!/usr/bin/python3\nsubprocess.run(['ssh', 'mail2', 'systemctl', 'reload', 'postfix'])\n",

@@ -130,6 +130,20 @@ def test_a_host_that_would_offer_no_mechanism_is_refused(look: Look, parameter: 
     assert all(said.startswith(f"{parameter} = ") for said in (on_25, on_465))
 
 
+def test_services_that_are_disabled_need_nothing() -> None:
+    none = f"smtpd_sasl_tls_security_options={NO_PLAIN}"
+    disabled = host(service("10587", YES, none), main="master_service_disable = 10587/inet\n")
+    assert refused(disabled) == ""
+    stray = "submission inet n - y - - smtpd -o smtpd_milters = x\n"
+    assert refused(host(stray, main="master_service_disable = submission/inet\n")) == ""
+
+
+def test_another_backend_of_port_465_has_its_own_mechanisms() -> None:
+    look = host(main=f"smtpd_sasl_tls_security_options = {NO_PLAIN}\n")
+    elsewhere = {"smtpd_sasl_path": "inet:192.0.2.9:12345"}
+    assert refused(look, smtp_auth_on_port_25=False, submissions_options=elsewhere) == ""
+
+
 def test_only_services_with_logins_need_a_mechanism() -> None:
     look = host(service("10587", f"smtpd_sasl_tls_security_options={NO_PLAIN}", "smtpd_sasl_auth_enable=no"))
     assert refused(look) == ""
@@ -209,10 +223,11 @@ def test_a_word_that_came_after_a_deploy_is_refused() -> None:
 # -- what hides a service -----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("everybody", ["0.0.0.0/0", "static:all"])
-def test_logins_may_be_for_a_network_only(everybody: str) -> None:
-    main = f"smtpd_sasl_exceptions_networks = !10.0.0.0/8, {everybody}\n"
-    assert refused(host(main=main)) == ""
+@pytest.mark.parametrize(
+    "networks", ["!10.0.0.0/8, 0.0.0.0/0, [::]/0", "!10.0.0.0/8, static:all", "0.0.0.0/0", "10.0.0.0/8"]
+)
+def test_logins_may_be_for_a_network_only(networks: str) -> None:
+    assert refused(host(main=f"smtpd_sasl_exceptions_networks = {networks}\n")) == ""
 
 
 @pytest.mark.parametrize(
@@ -238,7 +253,8 @@ def test_what_master_service_disable_disables(value: str, label: str, is_it: boo
     [
         ("master_service_disable = inet\n", "keeps submissions/inet from being served"),
         ("smtpd_discard_ehlo_keywords = silent-discard, AUTH\n", "would not offer AUTH, because"),
-        ("smtpd_sasl_exceptions_networks = 0.0.0.0/0\n", "would not offer AUTH to anybody"),
+        ("smtpd_sasl_exceptions_networks = 0.0.0.0/0 ::/0\n", "would not offer AUTH to anybody"),
+        ("smtpd_sasl_exceptions_networks = static:all\n", "would not offer AUTH to anybody"),
         ("smtpd_tls_wrappermode = Yes\n", "in /etc/postfix/main.cf makes port 25 begin with TLS"),
     ],
 )
@@ -399,6 +415,44 @@ def test_a_half_that_belongs_to_the_new_certificate_gets_its_key() -> None:
     assert kept_on(one, "smtps") == {"smtpd_tls_cert_file": f"{LINEAGE}/fullchain.pem"}
 
 
+@pytest.mark.parametrize(
+    ("main", "own", "data"),
+    [
+        ("", f"smtpd_tls_cert_file={LINEAGE}/cert.pem", {}),
+        (f"lineage = {LINEAGE}\n", "smtpd_tls_cert_file=$lineage/fullchain.pem", {}),
+        ("", OWN_CERTIFICATE, {"submissions_options": {"smtpd_tls_cert_file": None}}),
+    ],
+)
+def test_no_half_is_kept_that_would_not_belong(main: str, own: str, data: dict[str, Any]) -> None:
+    one = Host(host(service("smtps", YES, "smtpd_tls_wrappermode=yes", own), main=main))
+    assert one.deploy(**data).refusals == ()
+    assert "smtpd_tls_key_file" not in kept_on(one, "smtps")
+
+
+def test_a_half_of_ours_goes_with_what_it_belonged_to() -> None:
+    one = Host(host(submission(OWN_CERTIFICATE)))
+    one.deploy()
+    assert "smtpd_tls_key_file" in kept_on(one, "submission")
+    content = one.content(MASTER_CF).replace("/etc/ssl/own.pem", f"{LINEAGE}/fullchain.pem")
+    one.edit(MASTER_CF, content)
+    assert one.deploy().refusals == ()
+    assert kept_on(one, "submission") == {"smtpd_tls_cert_file": f"{LINEAGE}/fullchain.pem"}
+
+
+def test_a_half_that_refers_to_another_parameter_is_kept_as_it_was() -> None:
+    main = "smtpd_tls_eckey_file = $smtpd_tls_key_file\n"
+    one = Host(host(submission("smtpd_tls_eccert_file=/etc/ssl/ec.pem"), main=main))
+    one.deploy()
+    assert kept_on(one, "submission")["smtpd_tls_eckey_file"] == "/etc/ssl/private/ssl-cert-snakeoil.key"
+
+
+def test_in_wrapper_mode_a_half_is_kept_at_any_level() -> None:
+    own = ("smtpd_tls_wrappermode=yes", "smtpd_tls_security_level=none", OWN_CERTIFICATE)
+    one = Host(host(service("smtps", YES, *own)))
+    one.deploy()
+    assert "smtpd_tls_key_file" in kept_on(one, "smtps")
+
+
 def test_what_is_kept_is_what_the_service_has_now() -> None:
     one = Host(host())
     one.deploy()
@@ -412,6 +466,8 @@ def test_what_is_kept_is_what_the_service_has_now() -> None:
     other = {"certificate_name": "mail.example.jp"}
     one.look = with_lineages(one.look, wanted(**other))
     assert one.deploy(**other).refusals == ()
+    assert kept_on(one, "submission")["smtpd_tls_key_file"] == f"{LINEAGE}/privkey.pem"
+    one.remove()
     assert kept_on(one, "submission")["smtpd_tls_key_file"] == f"{LINEAGE}/privkey.pem"
 
 
@@ -499,6 +555,14 @@ def starttls(look: Look, port: int, **data: Any) -> str:
 )
 def test_what_is_proved_behind_starttls(look: Look, port: int, how: str) -> None:
     assert starttls(look, port) == how
+
+
+def test_port_25_of_another_program_is_not_proved() -> None:
+    look = host()
+    text = (look.master_cf.content or "").replace("smtp      inet", "10025     inet")
+    look = replace(with_master_cf(look, text), listening=frozenset({25}))
+    plan = planned(look)
+    assert not [words for words in conversations(plan, wanted(), look) if "port=25" in words]
 
 
 def test_without_tls_on_port_25_none_is_required() -> None:

@@ -35,9 +35,9 @@ def effect_of(script: str, unit: str) -> ScriptEffect:
         mentioned = any(mentions_reload(part, unit) for part in parts if not is_elsewhere(part))
     else:
         # Many languages give a command as a list, on one line or several: "systemctl", "reload", "postfix".
-        parts = re.split(r"[;&|)\n]", _without_comments(script))
-        plain = (re.sub(r"[\"',\[\](\s]+", " ", part) for part in parts)
-        mentioned = mentions_reload(" ".join(part for part in plain if not is_elsewhere(part)), unit)
+        commands = (part for text in _statements(script) for part in re.split(r"[;&|)]", text))
+        plain = (re.sub(r"[\"',\[\](\s]+", " ", command) for command in commands)
+        mentioned = any(mentions_reload(part, unit) for part in plain if not is_elsewhere(part))
     return ScriptEffect.PERHAPS if mentioned else ScriptEffect.NO
 
 
@@ -68,6 +68,18 @@ def _reached(script: str) -> Iterator[str]:
 
 def _without_comments(script: str) -> str:
     return re.sub("#.*", "", script)
+
+
+def _statements(script: str) -> Iterator[str]:
+    """The lines of a script in another language; those of an open bracket are one."""
+    text, depth = "", 0
+    for line in _without_comments(script).split("\n"):
+        text += f"{line} "
+        depth += sum(map(line.count, "([{")) - sum(map(line.count, ")]}"))
+        if depth <= 0:
+            yield text
+            text, depth = "", 0
+    yield text
 
 
 def _before_its_end(script: str) -> str:

@@ -42,6 +42,11 @@ my %ONLY = ('TLSv1.2' => '-tls1_2', 'TLSv1.3' => '-tls1_3');
 my $BY_A_LIST = qr/^[45]\d\d[ ].*[ ]rejected:/xm;
 my $REJECTED = qr/$BY_A_LIST|^[45]\d\d[ ][45][.]7[.]/xm;
 
+# In addition to the words, an object holds:
+#   where      what is proved, for people
+#   server     the address and port of the service
+#   hello      the names with which the proof introduces itself, one after another
+#   processes  those that it has started
 sub new {
     my ($class, @words) = @_;
     my %self = (version => [], processes => []);
@@ -142,7 +147,8 @@ sub _prove_secure {
 sub _prove_version {
     my ($self, @options) = @_;
     my ($client, $to, $from) = $self->_client(@options);
-    $self->_answers($from, qr/^220[ ].*\n/xm, 'no greeting through TLS');
+    $self->expect($from, qr/^\d{3}[ ].*\n/xm, 'no greeting through TLS');
+    $self->failed('no greeting through TLS') if $self->received !~ /^220[ ]|$BY_A_LIST/xm;
     $self->_leave($client, $to);
     return;
 }

@@ -30,7 +30,8 @@ def obstacles(look: Look) -> Iterator[str]:
             )
         return
     given = look.parameters["inet_interfaces"]
-    if all(word.lower() == "loopback-only" or _is_loopback(word) for word in elements(given)):
+    words = elements(given)
+    if words and all(word.lower() == "loopback-only" or _is_loopback(word) for word in words):
         yield (
             f"Postfix listens only on loopback (inet_interfaces = {given}), so mail programs cannot reach "
             f"it: set inet_interfaces to all, then {_RESTART}"

@@ -1,6 +1,7 @@
 """What keeps a service from serving although postconf accepts it, and only a connection would show it."""
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 from smtp_auth.facts.look import Look
 from smtp_auth.postfix.lists import elements, expanded
@@ -15,14 +16,11 @@ DISABLED, WRAPPED = "master_service_disable", "smtpd_tls_wrappermode"
 
 HIDDEN, WITHOUT_LOGINS = "smtpd_discard_ehlo_keywords", "smtpd_sasl_exceptions_networks"
 
-# Every client of IPv4, or every client (postconf(5), smtpd_sasl_exceptions_networks).
-_EVERYBODY = {"0.0.0.0/0", "static:all"}
-
 
 def obstacles(look: Look) -> Iterator[str]:
     """Why a service that a change proves does not serve as it is. + look: the host as it is"""
     for service in services(look.master_cf.content or ""):
-        if is_proved(service):
+        if is_proved(service) and not is_disabled(look.parameters.get(DISABLED, ""), service.label):
             yield from _stray_words(look, service)
             yield from _wrapped(look, service)
 
@@ -49,14 +47,18 @@ def hidden_logins(settings: Settings, look: Look, one: ServiceOptions) -> Iterat
             f"{one.name} on port 465 would not offer AUTH, because {HIDDEN} = {one.value(HIDDEN)} hides "
             f"it: set {HIDDEN} in submissions_options to a list without auth"
         )
-    networks = elements(one.value(WITHOUT_LOGINS))
-    # The first one that matches counts.
-    if next((word in _EVERYBODY for word in networks if word in _EVERYBODY or word.startswith("!")), False):
+    if _is_everybody(elements(one.value(WITHOUT_LOGINS))):
         yield (
             f"{one.name} on port 465 would not offer AUTH to anybody, because {WITHOUT_LOGINS} = "
             f"{one.value(WITHOUT_LOGINS)}: set {WITHOUT_LOGINS} in submissions_options to the networks "
             "that must not log in"
         )
+
+
+def _is_everybody(networks: list[str]) -> bool:
+    """Whether a list contains every client; the first pattern that matches one counts."""
+    first = {*takewhile(lambda word: not word.startswith("!"), networks)}
+    return "static:all" in first or ("0.0.0.0/0" in first and bool(first & {"::/0", "[::]/0"}))
 
 
 def is_proved(service: Service) -> bool:

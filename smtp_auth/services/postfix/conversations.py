@@ -61,7 +61,7 @@ def _starttls(plan: Plan, look: Look, port: int) -> str:
         is_hidden = any(its[name] for name in _MAY_HIDE_STARTTLS)
         if one.command != "smtpd" or its[LEVEL].lower() not in ("may", "encrypt") or is_hidden:
             return "yes"
-    return "required"
+    return "required" if found else ""
 
 
 _MAY_HIDE_STARTTLS = ("smtpd_discard_ehlo_keywords", "smtpd_discard_ehlo_keyword_address_maps")
@@ -105,7 +105,7 @@ def _served_ports(look: Look) -> frozenset[int]:
     """Which of the ports 25, 465 and 587 the present files serve; Postfix may still run with older files."""
     found = (look.listening & {25, 465}) | (look.postfix_listening & {587})
     content = look.master_cf.content or ""
-    gone = {port for port in (465, 587) if not services_of_port(content, port)}
+    gone = {port for port in found if not services_of_port(content, port)}
     closed = {465} if any(_wants_certificates(look, one) for one in look.submissions_services) else set()
     return found - gone - closed
 

@@ -43,6 +43,9 @@ def needs(look: Look, ledger: Ledger, first_seen: Mapping[str, str]) -> Needed:
         names = _inherited(look, ledger, service)
         parts = [*names]
         definitions |= {(MAIN_CF.key, name) for name in names}
+        halves = _halves_of_ours(ledger, service)
+        definitions |= {(MASTER_CF.key, f"{service.label}/{name}") for name in halves}
+        parts += halves
         if DROPIN.key in ledger.files and ledger.files[DROPIN.key].is_ours and _asks_listener(look, service):
             files.add(DROPIN.key)
             parts.append(look.files[DROPIN.key].path)
@@ -53,7 +56,7 @@ def needs(look: Look, ledger: Ledger, first_seen: Mapping[str, str]) -> Needed:
     for ours, theirs in _partners(look, ledger):
         definitions.add((MAIN_CF.key, ours))
         notes.append(f"{ours} stays, because it belongs to {theirs}, which its owner has edited")
-        if _is_reloaded_by_us(look, "smtpd_tls_cert_file"):
+        if _is_reloaded_by_us(look):
             definitions.add((HOOK.key, OUR_LINES))
     others = referred(look, ledger, first_seen)
     definitions |= others.keys()
@@ -123,14 +126,20 @@ def _inherited(look: Look, ledger: Ledger, service: Service) -> list[str]:
     own, ours = service.effective_options, ledger.ours(MAIN_CF.key)
     has_certificate = any(name in own for name in _CERTIFICATE)
     wanted = [*_LOGINS, *(() if has_certificate else _CERTIFICATE)]
-    for pair in certificate_files.KEYS.items():
-        # It takes the other half from main.cf, where both stay a pair.
-        wanted += pair if len(own.keys() & {*pair}) == 1 else ()
     level = ours.get("smtpd_tls_security_level")
     if level and (level.effective or "none").lower() == "none":
         # There was no level before us: without ours, the service would offer no TLS.
         wanted.append("smtpd_tls_security_level")
-    return [name for name in wanted if name in ours and name not in own]
+    # If it takes one half of a pair from main.cf, both stay there.
+    pairs = [pair for pair in certificate_files.KEYS.items() if len(own.keys() & {*pair}) == 1]
+    halves = [name for pair in pairs for name in pair if name in ours]
+    return [*(name for name in wanted if name in ours and name not in own), *halves]
+
+
+def _halves_of_ours(ledger: Ledger, service: Service) -> list[str]:
+    """The halves of a certificate and its key that we have added to the service's own ones."""
+    ours = ledger.ours(MASTER_CF.key)
+    return [name for name in certificate_files.NAMES if f"{service.label}/{name}" in ours]
 
 
 def _asks_listener(look: Look, service: Service) -> bool:
@@ -150,9 +159,9 @@ def _partners(look: Look, ledger: Ledger) -> Iterator[tuple[str, str]]:
                 yield one, other
 
 
-def _is_reloaded_by_us(look: Look, name: str) -> bool:
-    """Whether our lines in certbot's hook are for the certificate that a parameter names."""
-    directory = look.parameters.get(name, "").rpartition("/")[0]
+def _is_reloaded_by_us(look: Look) -> bool:
+    """Whether our lines in certbot's hook are for the certificate that main.cf names."""
+    directory = look.parameters.get("smtpd_tls_cert_file", "").rpartition("/")[0]
     ours = BLOCK.search(look.files[HOOK.key].content or "")
     return bool(directory and ours and directory in ours[0])
 

@@ -8,6 +8,7 @@ from smtp_auth.postfix.lists import expanded
 from smtp_auth.postfix.master_cf import Service, is_on_loopback, is_smtpd_of_port_25, is_submissions, services
 from smtp_auth.postfix.parameters import is_no
 from smtp_auth.services.dovecot.listener import is_the_listener
+from smtp_auth.services.postfix.broken_services import DISABLED, is_disabled
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT
 from smtp_auth.services.postfix.login_rules import AUTH, offers_logins, treats_logins_otherwise
 from smtp_auth.services.postfix.logins import Switch, is_offered_after
@@ -98,12 +99,14 @@ def with_logins_of_dovecot(
         asked = {name: expanded(value, look.definitions_of(service)) for name, value in asked.items()}
         is_ours = asked[_TYPE].lower() == "dovecot" and is_the_listener(look, asked[_PATH])
         level = options.get("smtpd_tls_security_level", settings.smtpd_tls_security_level or "")
+        level = expanded(level, look.definitions_of(service))
+        is_served = not is_disabled(look.parameters.get(DISABLED, ""), service.label)
         offers = (
             is_offered_after(settings, look, service, switch)
             if is_smtpd_of_port_25(service)
             else (offers_logins(look, service) and not is_no(options.get(AUTH, "yes")))
         )
-        if offers and is_ours and level.lower() != "none":
+        if is_served and offers and is_ours and level.lower() != "none":
             found.append((service, options))
     return found
 

@@ -26,7 +26,7 @@ _EXCLUSIONS = {
     False: ("smtpd_tls_exclude_ciphers",),
 }
 
-PARAMETERS = (
+TLS_PARAMETERS = (
     MANDATORY_PROTOCOLS,
     PROTOCOLS,
     LEVEL,
@@ -95,6 +95,7 @@ def _check(
     def value(parameter: str) -> str:
         return expanded(values.get(parameter, ""), definitions)
 
+    # main.cf has at least `may` after a deploy, unless the data says otherwise.
     has_tls = port == 465 or LEVEL not in options or value(LEVEL).lower() != "none"
     is_mandatory = port == 465 or value(LEVEL).lower() == "encrypt"
     protocols = value(MANDATORY_PROTOCOLS if is_mandatory else PROTOCOLS)

@@ -317,10 +317,16 @@ def test_a_proof_that_fails_is_no_proof(host: Host) -> None:
     assert host.served() == OLD
 
 
+def test_a_proof_that_cannot_be_kept_is_a_proof(host: Host) -> None:
+    host.record.parent.mkdir(parents=True, exist_ok=True)
+    host.record.write_text("no directory")
+    assert _prove(host) == (0, "live", "")
+
+
 def test_nothing_is_proved_while_a_change_runs(host: Host) -> None:
     with _locked(host.etc):
         status, outcome, why = _prove(host)
-    assert (status, outcome) == (1, "failed")
+    assert (status, outcome) == (1, "refused")
     assert why.startswith("another deploy is running on this host")
     assert _proved(host) == []
 

@@ -442,8 +442,8 @@ VERSIONS = ("version=TLSv1.3", "version=TLSv1.2")
 def test_a_list_that_rejects_this_host_at_once_proves_tls_alone(tls: ssl.SSLContext, chain: Path) -> None:
     """Port 465 may be for a VPN, with smtpd_delay_reject = no."""
     rejected = {GREETING: crlf("554 5.7.1 <localhost[127.0.0.1]>: Client host rejected: Access denied")}
-    with Server({**conversation("trixie", 465), **rejected}, tls=tls) as server:
-        assert secure(server, chain) == ""
+    with Server({**conversation("trixie", 465), **rejected}, tls=tls, clients=2) as server:
+        assert proof(*secure_words(server, chain), *VERSIONS) == ""
     chain.write_text(issued("other.example.jp").chain)
     with Server({**conversation("trixie", 465), **rejected}, tls=tls) as server:
         assert secure(server, chain).startswith("the certificate that is served is not")
