@@ -36,10 +36,10 @@ SAMPLED = {
         7, "two ways to access a host, on four hosts: ten seconds"
     ),
     "tests/fleet/test_odd_access.py::test_it_is_served": Sampled(
-        4, "two ways, on four hosts: deploys and verifications, half a minute"
+        8, "two ways, on four hosts: deploys and verifications, half a minute"
     ),
     "tests/fleet/test_proof_from_outside.py::test_a_host_near_it_is_asked_beforehand": Sampled(
-        3, "two states each, on four hosts: eight seconds"
+        6, "two states each, on four hosts: eight seconds"
     ),
     "tests/fleet/test_what_logins_may_do.py::test_a_login_may_do_what_it_could": Sampled(
         15, "two drawn configurations each, on four hosts: six to nine seconds"

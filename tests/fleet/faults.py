@@ -15,6 +15,7 @@ from pathlib import Path
 from lab.command import SYSTEM_PATH, environment, wait_until
 from lab.host import LabHost
 from smtp_auth.on_host.instructions import RECORD
+from smtp_auth.on_host.packing import PERL
 
 # Restoring a saved state of a host does not change this folder: `Faults` removes it.
 _FOLDER = "/var/cache/faults"
@@ -36,7 +37,7 @@ read -r calls <"$folder/calls/$name"
 read -r wanted compare number <"$folder/command"
 if [ "$wanted" = "$name" ] && [ "${{#calls}}" "$compare" "$number" ]; then . "$folder/action"; fi
 if [ "$name" = perl ]; then
-    if [ "$2" = start ] && [ -e "$folder/recording" ]; then
+    if [ "$3" = start ] && [ -e "$folder/recording" ]; then
         cat >"$folder/program"
         exec <"$folder/program"
     fi
@@ -143,7 +144,7 @@ class Faults:
         assert match
         path = f"PATH={_FOLDER}/bin:{SYSTEM_PATH}"
         return subprocess.run(
-            [*self.host.enter(), "/usr/bin/env", path, "perl", "-", "start", match[1], RECORD],
+            [*self.host.enter(), "/usr/bin/env", path, *PERL, "start", match[1], RECORD],
             input=program,
             capture_output=True,
             text=True,
