@@ -3,8 +3,9 @@ package SmtpAuth::Proof;
 # Proves a service with a real connection. This is a program of its own: each service that can be proved has a package
 # PACKAGE::Proof, which inherits from this one and documents its arguments.
 #
-#   main PARTS, WORD…     PARTS is that one package. Returns the exit status: 0 if the service works; else 1, and the reason is
-#                         printed on standard error, in one line
+#   main PARTS, WORD…     PARTS is that one package. Several conversations are separated by the word `--`; the first that fails
+#                         is the last. Returns the exit status: 0 if the service works; else 1, and the reason is printed on
+#                         standard error, in one line
 #
 # What such a package overrides:
 #   new WORD…             sets `where`: what is proved, for people
@@ -29,16 +30,29 @@ my $LONGEST_READ = 65_536;
 
 sub main {
     my ($parts, @words) = @_;
-    my $proof = $parts->[0]->new(@words);
+    my @conversations = ([]);
+    for my $word (@words) {
+        if ($word eq q{--}) { push @conversations, [] }
+        else                { push @{ $conversations[-1] }, $word }
+    }
     local $SIG{PIPE} = 'IGNORE';
+    for my $proof (map { $parts->[0]->new(@{$_}) } @conversations) {
+        my $why = _why_not($proof) // next;
+        print {*STDERR} $why or return 1;
+        return 1;
+    }
+    return 0;
+}
+
+# Why the service does not work; undef if it does.
+sub _why_not {
+    my ($proof) = @_;
     local $SIG{ALRM} = sub { $proof->failed("no answer within $PATIENCE seconds") };
     alarm $PATIENCE;
     my $why = eval { $proof->prove; 1 } ? undef : $@;
     alarm 0;
     $proof->end;
-    return 0 if !defined $why;
-    print {*STDERR} $why or return 1;
-    return 1;
+    return $why;
 }
 
 sub received { my ($self) = @_; return $self->{received} // q{} }

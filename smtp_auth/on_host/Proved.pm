@@ -1,24 +1,21 @@
 package SmtpAuth::Proved;
 
 # Which services were proved since they were last started or changed. The file `proved` in the directory of the record has a
-# line of SmtpAuth::Lines for each of them: its key, and its state when it was proved.
+# line of SmtpAuth::Lines for each of them: its key, and its state when it was proved. SmtpAuth::Record writes it.
 #
 #   state_of PID, PATH…       a text that differs if the process PID was started again, or one of the files was changed. A
 #                             PATH without a file does not count
 #   is_proved RECORD, KEY, STATE   whether a service was proved in this state
-#   keep_proved RECORD, STATES     keeps that services were proved: STATES is a hash, key to state. Dies if that fails
+#   states_in RECORD               all that is kept: a hash, key to state
 
 use strict;
 use warnings;
 use Exporter qw(import);
 use SmtpAuth::Files qw(content_of);
-use SmtpAuth::Lines qw(as_line pairs_in);
+use SmtpAuth::Lines qw(pairs_in);
 use SmtpAuth::Processes qw(ticks);
-use SmtpAuth::Writing qw(make_directories replace);
 
-our @EXPORT_OK = qw(is_proved keep_proved state_of);
-
-my $FOR_ITS_OWNER = oct '700';
+our @EXPORT_OK = qw(is_proved state_of states_in);
 
 sub state_of {
     my ($pid, @paths) = @_;
@@ -32,17 +29,9 @@ sub _identity { my ($path) = @_; return join q{:}, (stat $path)[0, 1, 7, 9, 10] 
 
 sub is_proved {
     my ($record, $key, $state) = @_;
-    return (_states($record)->{$key} // q{}) eq $state;
+    return (states_in($record)->{$key} // q{}) eq $state;
 }
 
-sub keep_proved {
-    my ($record, $states) = @_;
-    my %known = (%{ _states($record) }, %{$states});
-    make_directories($record, $FOR_ITS_OWNER);
-    replace("$record/proved", join q{}, map { as_line($_, $known{$_}) } sort keys %known);
-    return;
-}
-
-sub _states { my ($record) = @_; return {map { @{$_} } pairs_in(content_of("$record/proved") // q{})} }
+sub states_in { my ($record) = @_; return {map { @{$_} } pairs_in(content_of("$record/proved") // q{})} }
 
 1;

@@ -27,6 +27,7 @@ package SmtpAuth::Record;
 #   unserved                   the ports that did not work before this change
 #   last_is_live               whether the newest change in the record is live
 #   last_is_proved             whether the newest live change was proved, and its files are still as it wrote them
+#   keep_proved STATES         keeps that services were proved: a hash, key to state (SmtpAuth::Proved). Dies if that fails
 #   keep_aside PATH, VERSION   keeps an earlier version of a file, unless a change has it in its folder; dies if that fails
 
 use strict;
@@ -38,6 +39,7 @@ use SmtpAuth::Files qw(content_of directory_of);
 use SmtpAuth::Lines qw(as_line);
 use SmtpAuth::Manifest qw(completed manifests_in value_in);
 use SmtpAuth::Programs qw(run);
+use SmtpAuth::Proved qw(states_in);
 use SmtpAuth::Writing qw(copy_below make_directories replace sync_directory);
 
 # How many live changes are kept, and how many others.
@@ -140,6 +142,15 @@ sub _edited_since {
         return 1 if defined $written && $written ne (content_of($path) // q{});
     }
     return 0;
+}
+
+sub keep_proved {
+    my ($self, $states) = @_;
+    my $directory = $self->{directory};
+    my %known = (%{ states_in($directory) }, %{$states});
+    make_directories($directory, $FOR_ITS_OWNER);
+    replace("$directory/proved", join q{}, map { as_line($_, $known{$_}) } sort keys %known);
+    return;
 }
 
 sub keep_aside {

@@ -29,7 +29,7 @@ package SmtpAuth::Service;
 #   prove_old UNSERVED…       proves that it works as before the change, except on the ports that were broken
 #   present_state             what SmtpAuth::Proved compares: its process, and the files that it reads
 #   logs_as                   the name of its programs in the journal, if it has any
-#   converse WORD…            proves it with a real connection; see SmtpAuth::Proof
+#   converse WORD…            proves it with real connections; see SmtpAuth::Proof
 
 use strict;
 use warnings;

@@ -26,7 +26,6 @@ use SmtpAuth::Etckeeper;
 use SmtpAuth::Files qw(content_of directory_of);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Programs qw(digests_of journal_since now run);
-use SmtpAuth::Proved qw(keep_proved);
 use SmtpAuth::Record;
 use SmtpAuth::Rehearsal;
 use SmtpAuth::Writing qw(age create make_directories replace sync_directory);
@@ -100,7 +99,7 @@ sub prove {
 sub _keep_proved {
     my ($self, @services) = @_;
     return if !@services;
-    return keep_proved($self->{instructions}->one('record'), {map { $_->key => $_->present_state } @services});
+    return $self->{record}->keep_proved({map { $_->key => $_->present_state } @services});
 }
 
 sub put_back {

@@ -216,8 +216,7 @@ sub _serves { my ($self, @how) = @_; return eval { $self->_lead(@how); 1 } }
 
 sub prove {
     my ($self, $began) = @_;
-    $self->_lead($self->{asked} // $began, $_) for $self->all('prove');
-    return;
+    return $self->_lead($self->{asked} // $began, $self->all('prove'));
 }
 
 sub prove_old {
@@ -232,17 +231,18 @@ sub _lead_old {
     # Earlier log lines are about the new version, which is not live any more.
     my $since = now();
     my $is_unserved = grep { $_ == $SUBMISSIONS } @unserved;
-    $self->_lead($since, $_) for grep { !$is_unserved || !_is_of_submissions($_) } $self->all('prove_old');
-    return;
+    return $self->_lead($since, grep { !$is_unserved || !_is_of_submissions($_) } $self->all('prove_old'));
 }
 
 sub _is_of_submissions { my ($conversation) = @_; return scalar grep { $_ eq "port=$SUBMISSIONS" } split /\t/x, $conversation }
 
-# Has a conversation, and ignores smtpd crashes from before a time.
+# Has conversations, one after another, and ignores smtpd crashes from before a time.
 sub _lead {
-    my ($self, $since, $conversation) = @_;
+    my ($self, $since, @conversations) = @_;
     my $queue = $self->one('queue_directory');
-    return $self->converse("since=$since", "queue=$queue", split /\t/x, $conversation);
+    my @words = map { (q{--}, "since=$since", "queue=$queue", split /\t/x) } @conversations;
+    shift @words;
+    return @words ? $self->converse(@words) : ();
 }
 
 1;

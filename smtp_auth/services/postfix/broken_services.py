@@ -30,9 +30,12 @@ def hidden_logins(settings: Settings, look: Look, one: ServiceOptions) -> Iterat
 
     + look: the host without what we have written
     """
-    in_main_cf = {WRAPPED: look.parameters[WRAPPED], AUTH: "yes" if switch_of(settings, look).is_on else "no"}
-    for name, value in in_main_cf.items():
-        if settings.submissions_options.get(name, "") is None and not is_yes(value):
+    for name in (WRAPPED, AUTH):
+        if settings.submissions_options.get(name, "") is not None:
+            continue
+        is_on = switch_of(settings, look).is_on if name == AUTH else is_yes(look.parameters[name])
+        value = "yes" if is_on else "no"
+        if not is_on:
             yield (
                 f"submissions_options: {name} = None deletes that option of {one.name} on port 465, which "
                 f"would then have {name} = {value} of main.cf: leave the key out"

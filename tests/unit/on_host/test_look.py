@@ -275,9 +275,13 @@ class Host:
 
     def keep_proved(self, key: str, pid: int, *paths: Path) -> None:
         """Put on record that a service was proved as it is."""
-        functions = packed("SmtpAuth::Proved").rpartition("exit ")[0]
-        call = "SmtpAuth::Proved::keep_proved(shift, {shift, SmtpAuth::Proved::state_of(@ARGV)})"
-        words = (self.folder / "record", key, pid, *paths)
+        functions = packed("SmtpAuth::Proved", "SmtpAuth::Lines").rpartition("exit ")[0]
+        state = "SmtpAuth::Proved::state_of(@ARGV)"
+        line = f"SmtpAuth::Lines::as_line($key, {state})"
+        call = f"my ($file, $key) = (shift, shift); open my $to, '>>', $file; print $to {line}"
+        record = self.folder / "record"
+        record.mkdir(exist_ok=True)
+        words = (record / "proved", key, pid, *paths)
         subprocess.run(("perl", "-e", functions + call, *map(str, words)), check=True)
 
     def look(self) -> Look:
