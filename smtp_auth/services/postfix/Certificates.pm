@@ -5,17 +5,18 @@ package SmtpAuth::Postfix::Certificates;
 #   unusable NAME, CERTIFICATE, KEY   returns a sentence if one of the files does not exist, or if the certificate has
 #                                     expired or cannot be read; else nothing. NAME is the parameter. Whether the key
 #                                     belongs to the certificate is not checked, because the host had both before
+#   expired FILE                      returns a sentence if a certificate has expired or cannot be read; else nothing
 
 use strict;
 use warnings;
 use Exporter qw(import);
 use SmtpAuth::Programs qw(run);
 
-our @EXPORT_OK = qw(unusable);
+our @EXPORT_OK = qw(expired unusable);
 
 sub unusable {
     my ($name, @files) = @_;
-    my ($why) = ((map { _missing($_) } @files), _expired($files[0]));
+    my ($why) = ((map { _missing($_) } @files), expired($files[0]));
     return if !defined $why;
     return "$name would be $files[0] again, but $why: put a valid certificate with its key there, or set "
         . 'that parameter to another certificate first';
@@ -26,11 +27,11 @@ sub _missing {
     return -e $path ? () : "$path does not exist";
 }
 
-sub _expired {
+sub expired {
     my ($path) = @_;
-    return (run(qw(openssl x509 -noout -checkend 0 -in), $path))[0]
-        ? "the certificate in $path has expired, or cannot be read"
-        : ();
+    my ($status) = run(qw(openssl x509 -noout -checkend 0 -in), $path);
+    return if !$status;
+    return "the certificate in $path has expired, or cannot be read";
 }
 
 1;

@@ -109,7 +109,9 @@ sub _prove_plain {
     my $offers_tls = $self->received =~ /^250[ -]STARTTLS\r?$/xm;
     $self->failed('STARTTLS is not offered') if !$offers_tls && ($self->{starttls} // q{}) eq 'required';
     return if !$self->{starttls} || !$offers_tls;
+    # When smtpd has said good-bye, the next connection gets the same process, and master need not start another one.
     $self->_ask($socket, "QUIT\r\n");
+    $self->expect($socket, qr/^\d{3}[ ].*\n/xm, 'QUIT is not answered');
     close $socket;
     $self->{where} .= ' behind STARTTLS';
     my ($client, $to, $from) = $self->_client('-starttls', 'smtp', '-name', $hello);
