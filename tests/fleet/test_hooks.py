@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from lab.command import wait_until
 from lab.host import LabHost
 from tests.fleet.deploying import Run, deploy, fingerprint, side_by_side, succeed
+from tests.fleet.hook import HOOK, run_until_postfix_is_reloaded
 from tests.fleet.tls import SMTP, SUBMISSIONS, on_disk, served
 
-HOOK = "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
 LIVE = "/etc/letsencrypt/live"
 OTHER = "www.other.example"
 
@@ -107,16 +107,7 @@ def test_a_hook_that_reloads_another_postfix_gets_our_lines(stock: list[LabHost]
             text = (host.root / HOOK.lstrip("/")).read_text()
             assert text.startswith("#!/bin/sh\n# BEGIN smtp-auth"), text
             assert text.endswith(f"# END smtp-auth\n{commands}\n"), text
-            before = host.run("pgrep -x qmgr").stdout
-            host.run(f"RENEWED_LINEAGE={LIVE}/{host.domain} sh -c {HOOK}", check=False)
-            wait_until(
-                lambda host=host, before=before: (
-                    host.run("pgrep -x qmgr", check=False).stdout  # type: ignore[misc]
-                    not in ("", before)
-                ),
-                f"Postfix reloaded on {host.name}",
-                timeout=20,
-            )
+            run_until_postfix_is_reloaded(host)
 
 
 def test_nothing_is_written_into_a_program(stock: list[LabHost]) -> None:

@@ -8,12 +8,12 @@ import shlex
 
 import pytest
 
-from lab.command import wait_until
 from lab.host import LabHost
 from lab.lab import Lab
 from tests.fleet import by_hand
 from tests.fleet.authority import Authority
 from tests.fleet.deploying import deploy, succeed
+from tests.fleet.hook import HOOK, run_until_postfix_is_reloaded
 from tests.fleet.states import (
     LOGIN_ONLY,
     MYNETWORKS_TOO,
@@ -39,7 +39,6 @@ from tests.fleet.states import (
     try_states,
 )
 
-HOOK = "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
 DROPIN = "/etc/dovecot/conf.d/99-postfix-smtp-auth.conf"
 
 LISTENER = "import socket, time; held = socket.create_server(('', 465)); time.sleep(999)"
@@ -505,20 +504,7 @@ def test_postfix_is_reloaded_after_a_renewal(lab: Lab, stock: list[LabHost], nam
         text = (host.root / HOOK.lstrip("/")).read_text()
         assert (text == own) == suffices, text
         assert set(own.splitlines()) <= set(text.splitlines())
-        before = host.run("pgrep -x qmgr").stdout
-        # As certbot runs it: through a shell, whatever its exit status.
-        host.run(
-            f"RENEWED_LINEAGE=/etc/letsencrypt/live/{host.domain} RENEWED_DOMAINS={host.name} sh -c {HOOK}",
-            check=False,
-        )
-        wait_until(
-            lambda host=host, before=before: (
-                host.run("pgrep -x qmgr", check=False).stdout  # type: ignore[misc]
-                not in ("", before)
-            ),
-            f"Postfix reloaded on {host.name}",
-            timeout=20,
-        )
+        run_until_postfix_is_reloaded(host)
 
 
 def test_the_hook_is_a_page_that_can_be_read(stock: list[LabHost]) -> None:
