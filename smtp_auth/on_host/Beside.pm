@@ -16,14 +16,13 @@ package SmtpAuth::Beside;
 #   was_none KEPT               whether KEPT says that there was no file
 #   digest_in KEPT              the digest of the version that was to be proved
 #   leftovers_in DIRECTORY      the paths of all such files in a directory
-#   is_same_file ONE, OTHER     whether two names are names of one file: then the earlier version was not replaced
 
 use strict;
 use warnings;
 use Exporter qw(import);
 use SmtpAuth::Files qw(directory_of entries name_of);
 
-our @EXPORT_OK = qw(staged place_for place_for_none kept was_none digest_in leftovers_in is_same_file);
+our @EXPORT_OK = qw(staged place_for place_for_none kept was_none digest_in leftovers_in);
 
 sub staged { my ($path) = @_; return _beside($path, 'new') }
 
@@ -51,11 +50,5 @@ sub leftovers_in {
 sub was_none { my ($kept) = @_; return $kept =~ /[.]smtp-auth-none-[0-9a-f]*~$/x }
 
 sub digest_in { my ($kept) = @_; return $kept =~ /-([0-9a-f]*)~$/x ? $1 : q{} }
-
-sub is_same_file {
-    my @files = @_;
-    my ($one, $other) = map { join q{ }, (stat)[0, 1] } @files;
-    return length $one && $one eq $other;
-}
 
 1;

@@ -21,9 +21,9 @@ package SmtpAuth::Transaction;
 use strict;
 use warnings;
 use Fcntl qw(LOCK_EX LOCK_NB);
-use SmtpAuth::Beside qw(digest_in is_same_file kept place_for place_for_none staged was_none);
+use SmtpAuth::Beside qw(digest_in kept place_for place_for_none staged was_none);
 use SmtpAuth::Etckeeper;
-use SmtpAuth::Files qw(content_of directory_of);
+use SmtpAuth::Files qw(content_of directory_of is_same);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Programs qw(digests_of journal_since now run);
 use SmtpAuth::Record;
@@ -194,7 +194,7 @@ sub _services {
 sub _drop {
     my ($self, $path, $kept) = @_;
     $self->{record}->keep_aside($path, $kept)
-        if !was_none($kept) && !is_same_file($kept, $path) && !$self->{record}->last_is_live;
+        if !was_none($kept) && !is_same($kept, $path) && !$self->{record}->last_is_live;
     unlink $kept;
     return;
 }
@@ -364,7 +364,7 @@ sub _restore {
     my $path = $instructions->path_of($key);
     my $kept = kept($path);
     # Two names of one file mean that it was not swapped.
-    return 0 if !defined $kept || is_same_file($kept, $path);
+    return 0 if !defined $kept || is_same($kept, $path);
     my %digest = digests_of($path);
     my $now = $digest{$path} // q{};
     # Restore only over our version, or over the version that an earlier change left unproved.

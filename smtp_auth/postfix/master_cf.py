@@ -136,8 +136,12 @@ def port_of(label: str) -> tuple[str, str]:
 
 def is_on_loopback(service: Service) -> bool:
     """Whether a service is bound to an address of the host itself."""
-    address = service.name.rpartition(":")[0]
-    return address in LOOPBACK or address.startswith("127.")
+    return is_loopback(service.name.rpartition(":")[0])
+
+
+def is_loopback(address: str) -> bool:
+    """Whether only the host itself can connect to an address, or to a name that Postfix knows as one."""
+    return address.startswith(("127.", "::ffff:127.")) or address in ("::1", *LOOPBACK)
 
 
 def serves_port_25(content: str) -> bool:

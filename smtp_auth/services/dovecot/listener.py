@@ -27,6 +27,14 @@ def is_the_listener(look: Look, path: str) -> bool:
     return path.removeprefix("unix:") in (AUTH_LISTENER, listener_path(look))
 
 
+def asks_the_listener(look: Look, kind: str, path: str) -> bool:
+    """Whether a service asks Dovecot there.
+
+    + kind, path: its smtpd_sasl_type and smtpd_sasl_path, with each `$name` replaced
+    """
+    return kind.lower() == "dovecot" and is_the_listener(look, path)
+
+
 def listener_name(look: Look) -> str:
     """The name of the listener in Dovecot's configuration, or that of a new one.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from smtp_auth.facts.look import Look
 from smtp_auth.postfix.lists import elements
-from smtp_auth.postfix.master_cf import LOOPBACK, is_on_loopback, services
+from smtp_auth.postfix.master_cf import is_loopback, is_on_loopback, services
 from smtp_auth.services.postfix.reload import is_outdated
 
 _WILDCARDS = {"0.0.0.0", "::"}
@@ -22,7 +22,7 @@ def obstacles(look: Look) -> Iterator[str]:
     if found and not any(service.is_on_all_interfaces for service in found):
         # What a name in place of an address stands for, the sockets tell.
         in_use = {address for port, address in look.postfix_sockets if port == 465}
-        if all(map(is_on_loopback, found)) or (in_use and all(map(_is_loopback, in_use))):
+        if all(map(is_on_loopback, found)) or (in_use and all(map(is_loopback, in_use))):
             names = ", ".join(service.name for service in found)
             yield (
                 f"port 465 is bound to loopback ({names} in {look.master_cf.path}), so mail programs cannot "
@@ -31,14 +31,14 @@ def obstacles(look: Look) -> Iterator[str]:
         return
     given = look.parameters["inet_interfaces"]
     words = elements(given)
-    if words and all(word.lower() == "loopback-only" or _is_loopback(word) for word in words):
+    if words and all(word.lower() == "loopback-only" or is_loopback(word) for word in words):
         yield (
             f"Postfix listens only on loopback (inet_interfaces = {given}), so mail programs cannot reach "
             f"it: set inet_interfaces to all, then {_RESTART}"
         )
         return
     used = _addresses_in_use(look)
-    if used and all(map(_is_loopback, used)):
+    if used and all(map(is_loopback, used)):
         yield (
             f"Postfix listens only on loopback ({', '.join(sorted(used))}), although inet_interfaces = "
             f"{given}, so mail programs could not reach port 465: make sure that no name in inet_interfaces "
@@ -49,7 +49,7 @@ def obstacles(look: Look) -> Iterator[str]:
 def warnings(look: Look) -> Iterator[str]:
     """That Postfix still listens on other addresses than those that main.cf names."""
     given, used = look.parameters["inet_interfaces"], _addresses_in_use(look)
-    if used and not all(map(_is_loopback, used)) and _is_outdated(elements(given), used):
+    if used and not all(map(is_loopback, used)) and _is_outdated(elements(given), used):
         yield (
             f"Postfix still listens on {', '.join(sorted(used))}, although inet_interfaces = {given}, and so "
             f"will port 465: {_RESTART}"
@@ -79,7 +79,3 @@ def _is_outdated(given: list[str], used: set[str]) -> bool:
 
 def _is_ipv4(word: str) -> bool:
     return word.replace(".", "").isdigit()
-
-
-def _is_loopback(address: str) -> bool:
-    return address.startswith(("127.", "::ffff:127.")) or address in ("::1", *LOOPBACK)

@@ -65,7 +65,7 @@ def _is_everybody(networks: list[str]) -> bool:
 
 
 def is_proved(service: Service) -> bool:
-    """Whether a change has a conversation with a service (instructions.py)."""
+    """Whether a change has a conversation with a service (conversations.py)."""
     return (service.type == "inet" and service.number in (25, 465, 587)) or service.type == "pass"
 
 

@@ -8,7 +8,7 @@ from smtp_auth.postfix.lists import expanded
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import Service, port_25_services, services_of_port
 from smtp_auth.postfix.parameters import is_yes
-from smtp_auth.services.dovecot.listener import is_the_listener
+from smtp_auth.services.dovecot.listener import asks_the_listener
 from smtp_auth.services.postfix.certificate_files import NAMES
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT
 from smtp_auth.services.postfix.login_rules import AUTH
@@ -76,7 +76,7 @@ def _values(definitions: Mapping[str, str], service: Service) -> dict[str, str]:
 def _is_its_owners(look: Look, service: Service, values: Mapping[str, str]) -> bool:
     """Whether it has a certificate or a backend of SASL of its own, or demands clients' certificates."""
     kind, path = (values[name] for name in ASKS_DOVECOT)
-    asks_others = is_yes(values[AUTH]) and not (kind.lower() == "dovecot" and is_the_listener(look, path))
+    asks_others = is_yes(values[AUTH]) and not asks_the_listener(look, kind, path)
     has_certificate = bool(service.effective_options.keys() & {*NAMES})
     return asks_others or has_certificate or _wants_certificates(look, service)
 

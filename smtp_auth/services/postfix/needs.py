@@ -15,9 +15,9 @@ from smtp_auth.postfix.master_cf import Service, is_on_loopback, is_smtpd_of_por
 from smtp_auth.postfix.parameters import is_yes
 from smtp_auth.services.certbot.block import BLOCK, HOOK
 from smtp_auth.services.certbot.definitions import OUR_LINES
-from smtp_auth.services.dovecot.listener import DROPIN, is_the_listener
+from smtp_auth.services.dovecot.listener import DROPIN, asks_the_listener
 from smtp_auth.services.postfix import certificate_files
-from smtp_auth.services.postfix.guide_options import LISTS
+from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT, LISTS
 from smtp_auth.services.postfix.login_rules import AUTH
 from smtp_auth.services.postfix.references import names_table, referred
 from smtp_auth.services.postfix.sni import TABLE
@@ -143,10 +143,8 @@ def _halves_of_ours(ledger: Ledger, service: Service) -> list[str]:
 
 
 def _asks_listener(look: Look, service: Service) -> bool:
-    known = look.definitions
-    if expanded(look.effective(service, "smtpd_sasl_type"), known).lower() != "dovecot":
-        return False
-    return is_the_listener(look, expanded(look.effective(service, "smtpd_sasl_path"), known))
+    kind, path = (expanded(look.effective(service, name), look.definitions) for name in ASKS_DOVECOT)
+    return asks_the_listener(look, kind, path)
 
 
 def _partners(look: Look, ledger: Ledger) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from smtp_auth.facts.look import Look
 from smtp_auth.postfix.lists import expanded
 from smtp_auth.postfix.master_cf import Service, is_on_loopback, is_smtpd_of_port_25, is_submissions, services
 from smtp_auth.postfix.parameters import is_no
-from smtp_auth.services.dovecot.listener import is_the_listener
+from smtp_auth.services.dovecot.listener import asks_the_listener
 from smtp_auth.services.postfix.broken_services import DISABLED, is_disabled
 from smtp_auth.services.postfix.guide_options import ASKS_DOVECOT
 from smtp_auth.services.postfix.login_rules import AUTH, offers_logins, treats_logins_otherwise
@@ -85,9 +85,7 @@ def with_logins_of_dovecot(
 ) -> list[tuple[Service, dict[str, str]]]:
     """The services beside port 465 that offer logins inside TLS after a deploy, and ask our listener.
 
-    Each with its options.
-
-    The arguments are those of `kept_options`.
+    Each with its options. The arguments are those of `kept_options`.
     """
     kept: dict[str, dict[str, str]] = {}
     for one in kept_options(settings, look, switch):
@@ -95,18 +93,17 @@ def with_logins_of_dovecot(
     found = []
     for service in _smtpds(look):
         options = {**service.effective_options, **kept.get(service.label, {})}
-        asked = {name: options.get(name, value) for name, value in ASKS_DOVECOT.items()}
-        asked = {name: expanded(value, look.definitions_of(service)) for name, value in asked.items()}
-        is_ours = asked[_TYPE].lower() == "dovecot" and is_the_listener(look, asked[_PATH])
+        known = look.definitions_of(service)
+        kind, path = (expanded(options.get(*asked), known) for asked in ASKS_DOVECOT.items())
         level = options.get("smtpd_tls_security_level", settings.smtpd_tls_security_level or "")
-        level = expanded(level, look.definitions_of(service))
+        has_tls = expanded(level, known).lower() != "none"
         is_served = not is_disabled(look.parameters.get(DISABLED, ""), service.label)
         offers = (
             is_offered_after(settings, look, service, switch)
             if is_smtpd_of_port_25(service)
             else (offers_logins(look, service) and not is_no(options.get(AUTH, "yes")))
         )
-        if is_served and offers and is_ours and level.lower() != "none":
+        if is_served and offers and has_tls and asks_the_listener(look, kind, path):
             found.append((service, options))
     return found
 

@@ -22,7 +22,7 @@ from smtp_auth.postfix.restriction_lists import (
     for_logins,
     refuses_logins,
 )
-from smtp_auth.services.dovecot.listener import is_the_listener
+from smtp_auth.services.dovecot.listener import asks_the_listener
 from smtp_auth.services.postfix.guide_options import (
     ASKS_DOVECOT,
     GUIDE_OPTIONS,
@@ -203,7 +203,7 @@ def chroot_of_a_new_service(look: Look) -> str:
 def asks_our_dovecot(look: Look, one: ServiceOptions) -> bool:
     """Whether the service asks the listener in Postfix's spool about logins."""
     kind, path = (expanded(one.effective.get(*asked), one.definitions) for asked in ASKS_DOVECOT.items())
-    return kind.lower() == ASKS_DOVECOT["smtpd_sasl_type"] and is_the_listener(look, path)
+    return asks_the_listener(look, kind, path)
 
 
 def has_own_certificate(services: list[Service]) -> bool:
