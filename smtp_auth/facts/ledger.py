@@ -7,7 +7,7 @@ ledgers, from before and after the change (`changes/ID/ledger.json`).
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 
@@ -52,8 +52,8 @@ class LedgerFile:
     + path: its path when the copy of it was made, with symbolic links resolved
     + before: its version before we first wrote to this host
     + written: its version after our last change
-    + kept_by: the ID of the change whose folder of the baseline has the copy of `before`; empty: the change
-      that is planned now
+    + kept_by: the name of the change whose folder of the baseline has the copy of `before`; empty: the change
+      that is planned now, to which the host gives a name
     + step: the name of the step that wrote it last
     + is_edited: whether its owner has edited it since
     """
@@ -97,11 +97,6 @@ class Ledger:
             any(self.ours(key) for key in self.definitions)
             or any(file.is_ours and not file.is_edited for file in self.files.values())
         )
-
-    def kept_by(self, change: str) -> "Ledger":
-        """The same ledger, with the ID of the planned change where `LedgerFile.kept_by` is empty."""
-        files = {key: one if one.kept_by else replace(one, kept_by=change) for key, one in self.files.items()}
-        return Ledger(files, self.definitions)
 
 
 NOTHING = Ledger()

@@ -139,6 +139,7 @@ class Look:
     + listening: the ports of 25 and 465 on which any program listens
     + postfix_sockets: the ports on which Postfix listens, each with an address
     + leftovers: files that an interrupted change has left behind
+    + not_restored: why the host could not restore it when it booted; else empty
     + last_change: the last live change; `None` if none is in the record
     + ledgers: the ledgers that may describe the host, the likeliest first: there are two if it is unknown
       whether an unfinished change has replaced its files
@@ -172,6 +173,7 @@ class Look:
     mechanisms: tuple[str, ...] = ("plain",)
     proved: frozenset[str] = frozenset()
     has_systemd: bool = True
+    not_restored: str = ""
     masked: Mapping[str, str] = field(default_factory=dict)
     inactive: frozenset[str] = frozenset()
     listener_names: tuple[str, ...] = ()
@@ -289,6 +291,7 @@ def parse(output: Iterable[str]) -> Look | None:
         listening=frozenset(int(port) for port in lists.get("listening", ())),
         postfix_sockets=frozenset(map(_bound, lists.get("postfix_listening", ()))),
         leftovers=tuple(lists.get("leftover", ())),
+        not_restored=" ".join(_text(values.get("not_restored", "")).split()),
         mechanisms=tuple(lists.get("dovecot_mechanism", ())),
         proved=frozenset(lists.get("proved", ())),
         has_systemd="without_systemd" not in values,

@@ -25,15 +25,20 @@ class PastChange:
     """One change in the record.
 
     + manifest: its manifest.json
+    + attempt: the host counts the attempts of one run, from 1
     + before, after: the files that it replaced and wrote, by their paths with symbolic links resolved; only
       if they were asked for
     + ledger: its ledgers; only if its files were asked for
+    + digests: the SHA-256 of the files `before`, by their paths, empty if there was no file; only if its files
+      were asked for
     """
 
     manifest: Mapping[str, Any]
     before: Contents = field(default_factory=dict)
     after: Contents = field(default_factory=dict)
     ledger: LedgerEntry = NO_ENTRY
+    attempt: int = 1
+    digests: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -41,8 +46,13 @@ class PastChange:
         return str(self.manifest["id"])
 
     @property
+    def name(self) -> str:
+        """The name of its folder in the record."""
+        return self.id if self.attempt == 1 else f"{self.id}.{self.attempt}"
+
+    @property
     def outcome(self) -> str:
-        """`live`, `refused`, `put back`, `failed` or `unfinished`."""
+        """`live`, `refused`, `put back`, `failed`, `unfinished` or `unconfirmed`."""
         return str(self.manifest["outcome"])
 
     @property
@@ -79,6 +89,16 @@ class PastChange:
         """
         return self.after.get(_held(entry["real_path"]))
 
+    def digest_before(self, entry: Mapping[str, Any]) -> str:
+        """The SHA-256 of a file's content before the change; empty if there was no file.
+
+        It differs from that of the manifest if an earlier change was interrupted: then the plan was made from
+        the version that this change had left, and the record has the one before it.
+
+        + entry: that of the file in the manifest
+        """
+        return self.digests.get(_held(entry["real_path"]), entry["sha256"]["before"] or "")
+
     @property
     def about(self) -> str:
         """The change in a few words."""
@@ -90,10 +110,9 @@ class Record:
     """A host's record of changes.
 
     + changes: the oldest first
-    + unreadable: the IDs of changes whose manifest cannot be read
+    + unreadable: the names of changes whose manifest cannot be read
     + baseline: empty if it was not asked for
-    + has_gap: whether files were asked for from a change on, and live changes since then are not in the
-      record any more
+    + has_gap: whether files were asked for from a run on, and a live change of it is not in the record any more
     """
 
     changes: tuple[PastChange, ...] = ()
@@ -114,14 +133,24 @@ def parse(output: Iterable[str]) -> Record:
         raise ValueError("it is incomplete")
     unreadable = [*found.get("unreadable", ())]
     changes: list[PastChange] = []
-    ledgers = dict(value.split("\0", 1) for value in found.get("ledger", ()))
+    ledgers, digests = (
+        dict(value.split("\0", 1) for value in found.get(what, ())) for what in ("ledger", "digests")
+    )
     files = {what: _by_change(found.get(what, ())) for what in ("before", "after")}
     for value in found.get("manifest", ()):
         change, _, text = value.partition("\0")
         its = {what: files[what].get(change, {}) for what in files}
         try:
             ledger = parse_ledger(ledgers[change]) if change in ledgers else NO_ENTRY
-            changes.append(PastChange(json.loads(_text(text)), **its, ledger=ledger))
+            changes.append(
+                PastChange(
+                    json.loads(_text(text)),
+                    **its,
+                    ledger=ledger,
+                    attempt=_attempt(change),
+                    digests=_digests(digests.get(change, "")),
+                )
+            )
         except ValueError:
             # Somebody has edited it.
             unreadable.append(change)
@@ -132,6 +161,17 @@ def parse(output: Iterable[str]) -> Record:
         baseline={(change, path): content for change, path, content in baseline},
         has_gap="gap" in found,
     )
+
+
+def _attempt(name: str) -> int:
+    number = name.rpartition(".")[2]
+    return int(number) if number.isdecimal() else 1
+
+
+def _digests(text: str) -> dict[str, str]:
+    """The digests of the files before a change, by their paths. + text: as Record.pm describes it"""
+    found = decode(text.splitlines()).get("before", ())
+    return {path: digest for digest, _, path in (value.partition(" ") for value in found)}
 
 
 def _by_change(values: Iterable[str]) -> dict[str, dict[str, str]]:

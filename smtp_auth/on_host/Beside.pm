@@ -12,15 +12,15 @@ package SmtpAuth::Beside;
 #   staged PATH                 the path of the new version of a file
 #   place_for PATH, DIGEST      the path of the earlier version, until the one with this digest is proved
 #   place_for_none PATH, DIGEST the same if there was no file
-#   kept PATH                   the path of the earlier version, if it exists; else undef
+#   kept PATH                   the path of the earlier version, if it exists; else undef. Dies if nobody can tell
 #   was_none KEPT               whether KEPT says that there was no file
 #   digest_in KEPT              the digest of the version that was to be proved
-#   leftovers_in DIRECTORY      the paths of all such files in a directory
+#   leftovers_in DIRECTORY      the paths of all such files in a directory. Dies if it cannot be read
 
 use strict;
 use warnings;
 use Exporter qw(import);
-use SmtpAuth::Files qw(directory_of entries name_of);
+use SmtpAuth::Files qw(directory_of names_in name_of);
 
 our @EXPORT_OK = qw(staged place_for place_for_none kept was_none digest_in leftovers_in);
 
@@ -38,13 +38,13 @@ sub _beside {
 sub kept {
     my ($path) = @_;
     my ($directory, $name) = (directory_of($path), name_of($path));
-    my ($kept) = grep { /^[.]\Q$name\E[.]smtp-auth-(?:old|none)-[0-9a-f]*~$/x } entries($directory);
+    my ($kept) = grep { /^[.]\Q$name\E[.]smtp-auth-(?:old|none)-[0-9a-f]*~$/x } names_in($directory);
     return defined $kept ? "$directory/$kept" : undef;
 }
 
 sub leftovers_in {
     my ($directory) = @_;
-    return map { "$directory/$_" } grep { /^[.].*[.]smtp-auth-(?:new|(?:old|none)-[0-9a-f]*)~$/x } entries($directory);
+    return map { "$directory/$_" } grep { /^[.].*[.]smtp-auth-(?:new|(?:old|none)-[0-9a-f]*)~$/x } names_in($directory);
 }
 
 sub was_none { my ($kept) = @_; return $kept =~ /[.]smtp-auth-none-[0-9a-f]*~$/x }

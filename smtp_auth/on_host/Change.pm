@@ -7,6 +7,7 @@ package SmtpAuth::Change;
 #     change                   to make the change
 #     prove                    to prove the services as they are
 #     put-back                 to restore the old files after a change was killed
+#     boot                     to restore them when the host boots
 #   Returns the exit status; dies if the instructions are incomplete, and has then done nothing.
 
 use strict;
@@ -36,8 +37,9 @@ sub main {
         return 0;
     }
     my $transaction = SmtpAuth::Transaction->new($instructions, \%services, $0);
-    return $transaction->prove if $what eq 'prove';
-    return $what eq 'put-back' ? $transaction->put_back : $transaction->change;
+    my %verbs = ('prove' => 'prove', 'put-back' => 'put_back', 'boot' => 'boot', 'change' => 'change');
+    my $verb = $verbs{$what};
+    return $transaction->$verb;
 }
 
 sub _service {

@@ -4,10 +4,15 @@ package SmtpAuth::Files;
 #
 #   content_of PATH      a file's bytes; undef if it does not exist, is a directory, or cannot be read ($!)
 #   entries PATH         the names in a directory, sorted; none if it cannot be read
-#   files_below PATH     the files in a directory and below it: their paths relative to PATH, with a slash at the start
+#   read_file PATH       a file's bytes; undef if it does not exist. Dies if it cannot be read: what cannot be read is not absent
+#   names_in PATH        the names in a directory, sorted; none if it does not exist. Dies if it cannot be read
+#   is_there PATH        whether a path exists, be it a dangling link. Dies if nobody can tell
+#   files_below PATH     the files in a directory and below it: their paths relative to PATH, with a slash at the start. Dies if
+#                        a directory cannot be read
 #   directory_of PATH    the path without its last part
 #   name_of PATH         its last part
-#   identity_of PATH     a text that paths of the same file or directory have in common, links followed; undef if there is none
+#   identity_of PATH     a text that paths of the same file or directory have in common, links followed; undef if there is none.
+#                        Dies if nobody can tell
 #   is_same PATH, PATH   whether both paths are those of the same file or directory
 #   permissions MODE     st_mode of stat(2) as people write it: 0644
 #   user_name UID, group_name GID    the number itself if it has no name
@@ -16,8 +21,8 @@ use strict;
 use warnings;
 use Exporter qw(import);
 
-our @EXPORT_OK =
-    qw(content_of entries files_below directory_of name_of identity_of is_same permissions user_name group_name);
+our @EXPORT_OK = qw(content_of entries files_below read_file names_in is_there directory_of name_of identity_of is_same
+    permissions user_name group_name);
 
 sub content_of {
     my ($path) = @_;
@@ -37,12 +42,44 @@ sub entries {
     return @names;
 }
 
+sub read_file {
+    my ($path) = @_;
+    open my $file, '<:raw', $path or return _unless_absent($path);
+    my $content = do { local $/ = undef; <$file> };
+    close $file or die "cannot read $path: $!\n";
+    return $content;
+}
+
+sub names_in {
+    my ($path) = @_;
+    opendir my $handle, $path or return _unless_absent($path);
+    local $! = 0;
+    my @names = sort grep { !/^[.][.]?$/x } readdir $handle;
+    die "cannot read $path: $!\n" if $!;
+    closedir $handle;
+    return @names;
+}
+
+sub is_there {
+    my ($path) = @_;
+    return 1 if lstat $path;
+    _unless_absent($path);
+    return 0;
+}
+
+# Returns nothing if the error of the last call says that there is no such path; else dies.
+sub _unless_absent {
+    my ($path) = @_;
+    return if $!{ENOENT} || $!{ENOTDIR};
+    die "cannot read $path: $!\n";
+}
+
 sub files_below {
     my ($path) = @_;
     my @files;
     my @directories = (q{});
     while (defined(my $directory = shift @directories)) {
-        for my $found (map { "$directory/$_" } entries("$path$directory")) {
+        for my $found (map { "$directory/$_" } names_in("$path$directory")) {
             if (-d "$path$found") { push @directories, $found }
             else                  { push @files, $found }
         }
@@ -56,8 +93,11 @@ sub name_of { my ($path) = @_; return $path =~ s{.*/}{}xsr }
 
 sub identity_of {
     my ($path) = @_;
-    my ($device, $inode) = stat $path or return;
-    return "$device:$inode";
+    my ($device, $inode) = stat $path;
+    return "$device:$inode" if defined $device;
+    # Whoever may not search a directory finds no file in it, nor does a link that leads to itself.
+    _unless_absent($path) if !$!{EACCES} && !$!{ELOOP};
+    return;
 }
 
 sub is_same {

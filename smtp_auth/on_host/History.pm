@@ -6,24 +6,25 @@ package SmtpAuth::History;
 #
 # WORDS are key=value:
 #   record=DIR      the directory of the record
-#   files=FROM      also print the files and ledgers of live changes. FROM is `last`, for the last one; or an ID, for this
-#                   change and those after it. If that change is not in the record, IDs are compared
+#   files=FROM      also print the files, their digests and the ledgers of live changes. FROM is `last`, for the last one; or the
+#                   ID of a run, for its changes and those after it
 #   baseline=1      also print the copies of files as they were before us
 #
 # It prints lines of SmtpAuth::Lines. NUL separates the parts of a value.
-#   unreadable …      the ID of a change without a manifest
-#   manifest …        ID and manifest of each other change, the oldest first
-#   gap               1 if live changes from FROM on are not in the record any more
-#   before …, after …   ID, path and content of a file of a change
-#   ledger …          ID and ledger.json of a change
-#   baseline …        ID of the change that made a copy, path and content of the file
+#   unreadable …      the name of a change without a manifest
+#   manifest …        name and manifest of each other change, the oldest first
+#   gap               1 if a live change of run FROM is not in the record any more
+#   before …, after …   name, path and content of a file of a change
+#   digests …         name and `digests` of a change
+#   ledger …          name and ledger.json of a change
+#   baseline …        name of the change that made a copy, path and content of the file
 #   complete          1: the lines above are complete
 
 use strict;
 use warnings;
-use SmtpAuth::Files qw(content_of entries files_below);
+use SmtpAuth::Files qw(files_below names_in read_file);
 use SmtpAuth::Lines qw(answer);
-use SmtpAuth::Manifest qw(is_live manifests_in value_in);
+use SmtpAuth::Manifest qw(is_live manifests_in run_of);
 
 sub main {
     my (undef, @words) = @_;
@@ -32,19 +33,21 @@ sub main {
     my $changes = "$asked{record}/changes";
     my @found = manifests_in($asked{record});
     for my $change (grep { !defined $_->{text} } @found) {
-        answer('unreadable', $change->{id});
+        answer('unreadable', $change->{name});
     }
     my @readable = grep { defined $_->{text} } @found;
     for my $change (@readable) {
-        answer('manifest', "$change->{id}\0$change->{text}");
+        answer('manifest', "$change->{name}\0$change->{text}");
     }
     if (length $from) {
-        answer('gap', 1) if $from ne 'last' && _is_pruned($asked{record}, $from, @readable);
-        for my $id (map { $_->{id} } _from($from, @readable)) {
-            _answer_files("$changes/$id/before", 'before', $id);
-            _answer_files("$changes/$id/after", 'after', $id);
-            my $ledger = content_of("$changes/$id/ledger.json");
-            answer('ledger', "$id\0$ledger") if defined $ledger;
+        answer('gap', 1) if _is_pruned($asked{record}, $from);
+        for my $name (map { $_->{name} } _from($from, @readable)) {
+            _answer_files("$changes/$name/before", 'before', $name);
+            _answer_files("$changes/$name/after", 'after', $name);
+            for my $what (qw(digests ledger.json)) {
+                my $text = read_file("$changes/$name/$what") // next;
+                answer($what =~ s/[.].*//xr, "$name\0$text");
+            }
         }
     }
     _answer_baseline("$asked{record}/baseline") if $asked{baseline};
@@ -52,37 +55,26 @@ sub main {
     return 0;
 }
 
-# The live changes from this one on.
+# The live changes from those of this run on.
 sub _from {
     my ($from, @changes) = @_;
     my @live = grep { is_live($_) } @changes;
     return @live ? $live[-1] : () if $from eq 'last';
-    # When that change began is unknown, so this uses the time in the ID, from the controller's clock.
-    return grep { $_->{id} gt $from } @live if !_began($from, @changes);
     my $seen = 0;
-    return grep { ($seen ||= $_->{id} eq $from) && is_live($_) } @changes;
+    return grep { ($seen ||= run_of($_->{name}) eq $from) && is_live($_) } @changes;
 }
 
-# Whether a live change from this one on was deleted from the record. The file `pruned` has the begin and ID of the newest.
+# Whether a live change of this run was deleted from the record. The file `pruned` has their numbers and names.
 sub _is_pruned {
-    my ($records, $from, @changes) = @_;
-    my ($pruned_began, $pruned) = split q{ }, content_of("$records/pruned") // q{};
-    return 0 if !defined $pruned;
-    my $began = _began($from, @changes);
-    return $began ? $began le $pruned_began : $from le $pruned;
-}
-
-# When a change began; empty if it is not in the record.
-sub _began {
-    my ($id, @changes) = @_;
-    my ($change) = grep { $_->{id} eq $id } @changes;
-    return $change ? value_in($change->{text}, 'began') : q{};
+    my ($records, $from) = @_;
+    my @names = map { (split q{ })[1] } split /\n/x, read_file("$records/pruned") // q{};
+    return scalar grep { run_of($_) eq $from } @names;
 }
 
 sub _answer_baseline {
     my ($folder) = @_;
-    for my $id (grep { !/^[.]/x } entries($folder)) {
-        _answer_files("$folder/$id", 'baseline', $id);
+    for my $name (names_in($folder)) {
+        _answer_files("$folder/$name", 'baseline', $name);
     }
     return;
 }
@@ -91,7 +83,7 @@ sub _answer_baseline {
 sub _answer_files {
     my ($folder, $key, @before) = @_;
     for my $path (files_below($folder)) {
-        answer($key, join "\0", @before, $path, content_of("$folder$path") // q{});
+        answer($key, join "\0", @before, $path, read_file("$folder$path") // q{});
     }
     return;
 }

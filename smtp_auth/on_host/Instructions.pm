@@ -21,6 +21,7 @@ package SmtpAuth::Instructions;
 #   lock                   a directory of the host, which a change locks: only one change runs at a time
 #   record                 the directory of the record
 #   run                    an existing directory for files that are needed only during a change
+#   units                  the directory of systemd units that SmtpAuth::Recovery uses
 #   scratch                an existing directory, which a private mount namespace may cover
 #   manifest               the change's manifest in the record: a JSON object
 #   etc                    the directory that etckeeper may keep, if the change has to be committed there

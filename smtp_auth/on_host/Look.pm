@@ -36,11 +36,12 @@ package SmtpAuth::Look;
 #   leftover …                 a file that an interrupted change has left in the directory of a service or of a file
 #   listening …                each of the ports 25 and 465 on which any program listens
 #   proved …                   the key of a service that was proved since it was last started or changed
-#   last_change.id, .began     the ID of the last live change, if there is one, and when it began by this host's clock
+#   last_change.id, .began     the ID of the run of the last live change, if there is one, and when it began by this host's clock
 #   last_change.controller, .ssh_user   who made it; JSON strings without their quotation marks
 #   ledger                     its ledger.json
 #   unfinished_ledger          the ledger.json of the newest change after it that may have left some of its files: that is
 #                              unfinished, or failed
+#   not_restored               why the host could not restore an interrupted change when it booted: see SmtpAuth::Recovery
 #   edited …                   the real path of a file that the last live change wrote and that is different now
 #   complete                   1: the lines above are complete
 
@@ -48,15 +49,18 @@ use strict;
 use warnings;
 use Cwd ();
 use SmtpAuth::Beside qw(leftovers_in);
-use SmtpAuth::Files qw(content_of directory_of group_name permissions user_name);
+use SmtpAuth::Files qw(content_of directory_of group_name permissions read_file user_name);
 use SmtpAuth::Lines qw(answer);
-use SmtpAuth::Manifest qw(is_live manifests_in value_in);
+use SmtpAuth::Manifest qw(is_live manifests_in outcome_of run_of value_in);
 use SmtpAuth::Processes qw(listening);
 use SmtpAuth::Programs qw(found output_of prepare);
 use SmtpAuth::Proved qw(is_proved);
+use SmtpAuth::Recovery qw(noted_in);
 use SmtpAuth::Units qw(has_systemd is_active mask_of);
 
 my @PORTS = (25, 465);
+
+my $RUN = '/run';
 
 # The services that a change reloads, and certbot's hook, too.
 my @RELOADED = qw(postfix dovecot);
@@ -88,7 +92,10 @@ sub main {
     for my $port (grep { $is_open{$_} } @PORTS) {
         answer('listening', $port);
     }
-    _describe_last_change($asked->{record}, @paths);
+    # Only root can read the record.
+    _describe_last_change($asked->{record}, @paths) if $> == 0;
+    my $why = content_of(noted_in($RUN));
+    answer('not_restored', $why) if defined $why;
     $self->_answer_changed;
     answer('complete', 1);
     return 0;
@@ -191,24 +198,24 @@ sub _describe_last_change {
     my @changes = manifests_in($records);
     my @since;
     unshift @since, pop @changes while @changes && !is_live($changes[-1]);
-    my ($torn) = reverse grep { value_in($_->{text}, 'outcome') =~ /^(?:unfinished|failed)$/x } @since;
-    _answer_ledger('unfinished_ledger', $records, $torn->{id}) if $torn;
+    my ($torn) = reverse grep { outcome_of($_) =~ /^(?:unfinished|failed)$/x } @since;
+    _answer_ledger('unfinished_ledger', $records, $torn->{name}) if $torn;
     my $change = $changes[-1] // return;
-    _answer_ledger('ledger', $records, $change->{id});
-    answer('last_change.id', $change->{id});
+    _answer_ledger('ledger', $records, $change->{name});
+    answer('last_change.id', run_of($change->{name}));
     for my $key (qw(controller ssh_user began)) {
         answer("last_change.$key", value_in($change->{text}, $key));
     }
     for my $path (sort @paths) {
-        my $written = content_of("$records/changes/$change->{id}/after$path");
+        my $written = read_file("$records/changes/$change->{name}/after$path");
         answer('edited', $path) if defined $written && $written ne (content_of($path) // q{});
     }
     return;
 }
 
 sub _answer_ledger {
-    my ($key, $records, $id) = @_;
-    my $ledger = content_of("$records/changes/$id/ledger.json");
+    my ($key, $records, $name) = @_;
+    my $ledger = read_file("$records/changes/$name/ledger.json");
     answer($key, $ledger) if defined $ledger;
     return;
 }

@@ -7,7 +7,7 @@ package SmtpAuth::Programs;
 #   run COMMAND…                  (exit status as in $?, everything that it prints)
 #   output_of COMMAND…            its standard output; empty if it fails
 #   silently COMMAND…             runs it without its output
-#   digests_of PATH…              a hash of the files that exist: path to SHA-256 in hexadecimal
+#   digests_of PATH…              a hash of the files that exist: path to SHA-256 in hexadecimal. Dies if one cannot be read
 #   running NAME, PID_FILE        the process ID in the file, if that process runs and has this name
 #   children_of PID               the child processes of a process
 #   wait_until SECONDS, FUNCTION  calls a function until it returns something true, for so many seconds; its last result
@@ -19,7 +19,7 @@ package SmtpAuth::Programs;
 use strict;
 use warnings;
 use Exporter qw(import);
-use SmtpAuth::Files qw(content_of);
+use SmtpAuth::Files qw(content_of is_there);
 
 our @EXPORT_OK =
     qw(prepare found run output_of silently digests_of running children_of wait_until now journal_since);
@@ -95,8 +95,9 @@ sub _give_up {
 
 sub digests_of {
     my @paths = @_;
-    my @files = grep { -f } @paths or return;
-    my (undef, $said) = run('sha256sum', q{--}, @files);
+    my @files = grep { is_there($_) } @paths or return;
+    my ($status, $said) = run('sha256sum', q{--}, @files);
+    die "cannot read the files: $said\n" if $status;
     return map { /^\\?([0-9a-f]{64})[ ][ *](.*)$/x ? ($2, $1) : () } split /\n/x, $said;
 }
 

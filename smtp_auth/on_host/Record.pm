@@ -2,30 +2,44 @@ package SmtpAuth::Record;
 
 # The record of changes. Only root can read it. Its directory contains, in addition to the files of SmtpAuth::Baseline:
 #
-#   changes/ID/manifest.json   who changed what, with which version of this program, with which outcome
-#   changes/ID/ledger.json     what is ours in this host's configuration, before the change and after it
-#   changes/ID/before/PATH     each file that the change replaced, as it was
-#   changes/ID/after/PATH      each file that it wrote, with the same content but not the same mode
-#   aside/ID/PATH              a version of PATH that change ID found beside it, left by an interrupted change, and that no
-#                              change has in its folder; never deleted
+#   changes/NAME/              one change: NAME is the ID of its run, or ID.2, ID.3 and so on for further attempts on this host
+#     manifest.json              who changed what, with which version of this program, with which outcome
+#     ledger.json                what is ours in this host's configuration, before the change and after it
+#     before/PATH                each file that the change replaced, as it was; of an interrupted change before it, too
+#     after/PATH                 each file that it wrote, with the same content but not the same mode
+#     digests                    lines of SmtpAuth::Lines: `before` and `after`, with the SHA-256 of the file, empty if there was
+#                                none, a space and PATH
+#     change.pl                  the program of the change, as long as SmtpAuth::Recovery may need it
+#   aside/ID/PATH              a version of PATH that a change of run ID found beside it, left by an interrupted change, and
+#                              that no change has in its folder; never deleted
 #   proved                     the state in which each service was proved last: see SmtpAuth::Proved
 #   last                       the answer of the last change or reload: its outcome
-#   pruned                     when the newest deleted live change began, and its ID
+#   pruned                     for each deleted live change: its number, and NAME
 #
-# Outcomes: live (proved), refused (no file was replaced), put back (it did not work, and the restored files do), failed (it
-# does not work, and nothing could be restored, or the restored files do not work either), unfinished (it is running, or
-# the host has lost its power meanwhile).
+# A change's folder is put together under another name. When it gets its own, everything in it is on the disk. Nothing in the
+# record is overwritten, except the outcome of the change that runs.
+#
+# Outcomes: live (proved), refused (no file was replaced), put back (it did not work, or was interrupted, and everything is
+# restored), failed (it does not work, and nothing could be restored, or the restored files do not work either), unfinished (it
+# is running, or nothing has restored yet what it replaced), unconfirmed (proved, and restored unless somebody confirms it).
 #
 #   new INSTRUCTIONS           the record, for the change that these instructions describe
-#   begin UNSERVED, PROVED     writes the change's folder, before the first file is replaced; dies if that fails. UNSERVED
-#                              are the ports that do not work. PROVED is a hash of the files whose current version was
-#                              never proved: path to the file with the version that was proved last; to undef if there
-#                              was none
+#   prepare UNSERVED, PROVED, PROGRAM
+#                              writes the change's folder; dies if that fails. UNSERVED are the ports that do not work. PROVED
+#                              is a hash of the files whose current version was never proved: path to the file with the
+#                              version that was proved last; to undef if there was none. PROGRAM is the text of this program
+#   name                       the NAME of the prepared change
+#   begin                      puts its folder in its place, before the first file is replaced; dies if that fails
+#   forget_prepared            deletes the folder of a change that has not begun
+#   take_up NAME               for another process, after the one that began the change was killed
 #   go_live                    marks the change as live: from now on it is not put back. Dies if that fails
-#   is_live                    whether the change is live
-#   end OUTCOME, SAID          writes the outcome into the folder, for the controller that waits for it, and to the journal
+#   outcome                    the outcome of the change; empty if it has not begun
+#   end OUTCOME, SAID          writes the outcome into the folder, for the controller that waits for it, and to the journal;
+#                              returns whether the record has it
 #   unserved                   the ports that did not work before this change
-#   last_is_live               whether the newest change in the record is live
+#   folder                     the change's folder
+#   digest_before PATH         the digest of a file as it was before this change; undef if it is unknown
+#   is_proved PATH             whether the newest change that wrote a file is live
 #   last_is_proved             whether the newest live change was proved, and its files are still as it wrote them
 #   keep_proved STATES         keeps that services were proved: a hash, key to state (SmtpAuth::Proved). Dies if that fails
 #   keep_aside PATH, VERSION   keeps an earlier version of a file, unless a change has it in its folder; dies if that fails
@@ -35,12 +49,12 @@ use warnings;
 use IO::Socket::UNIX;
 use POSIX ();
 use SmtpAuth::Baseline qw(keep_baseline);
-use SmtpAuth::Files qw(content_of directory_of);
-use SmtpAuth::Lines qw(as_line);
-use SmtpAuth::Manifest qw(completed manifests_in value_in);
-use SmtpAuth::Programs qw(run);
+use SmtpAuth::Files qw(directory_of is_there read_file);
+use SmtpAuth::Lines qw(as_line pairs_in);
+use SmtpAuth::Manifest qw(completed manifests_in number_of outcome_of value_in);
+use SmtpAuth::Programs qw(digests_of run);
 use SmtpAuth::Proved qw(states_in);
-use SmtpAuth::Writing qw(copy_below make_directories replace sync_directory);
+use SmtpAuth::Writing qw(copy_below create make_directories replace sync_directory sync_file sync_tree);
 
 # How many live changes are kept, and how many others.
 my $KEPT = 20;
@@ -50,51 +64,125 @@ my $FOR_ITS_OWNER = oct '700';
 # Facility daemon, severity info (RFC 3164).
 my $PRIORITY = 30;
 
+# How often the outcome is written if that fails.
+my $TRIES = 2;
+
 sub new {
     my ($class, $instructions) = @_;
     my $directory = $instructions->one('record');
     return bless {
         instructions => $instructions,
         directory => $directory,
-        folder => "$directory/changes/" . $instructions->one('id'),
+        name => undef,
+        has_begun => 0,
+        number => undef,
         began => POSIX::strftime('%Y-%m-%dT%H:%M:%SZ', gmtime),
-        unserved => undef,
+        unserved => [],
     }, $class;
 }
 
-sub begin {
-    my ($self, $unserved, $proved) = @_;
-    my ($instructions, $folder) = @{$self}{qw(instructions folder)};
+sub name { my ($self) = @_; return $self->{name} }
+
+sub folder { my ($self) = @_; return "$self->{directory}/changes/$self->{name}" }
+
+# Where the folder is put together. Only the change that holds the lock has one.
+sub _coming { my ($self) = @_; return "$self->{directory}/changes/.coming" }
+
+# -- the beginning ------------------------------------------------------------------------------------
+
+sub prepare {
+    my ($self, $unserved, $proved, $program) = @_;
+    my ($instructions, $directory) = @{$self}{qw(instructions directory)};
     $self->{unserved} = $unserved;
-    make_directories($folder, $FOR_ITS_OWNER);
-    $self->_write_manifest('manifest.json', 'unfinished', q{});
+    $self->forget_prepared;
+    my $coming = $self->_coming;
+    make_directories($coming, $FOR_ITS_OWNER);
+    $self->{name} = _free("$directory/changes", $instructions->one('id'));
+    create("$coming/manifest.json", $self->_manifest('unfinished', q{}));
     # A rename of this file makes the change live, because a rename needs no space on the disk.
-    $self->_write_manifest('manifest.live', 'live', q{});
-    copy_below("$folder/before", $proved, map { $instructions->path_of($_) } $instructions->changed_files);
+    create("$coming/manifest.live", $self->_manifest('live', q{}));
+    create("$coming/ledger.json", $instructions->one('ledger') =~ s/"kept_by":[ ]""/"kept_by": "$self->{name}"/gxr);
+    create("$coming/change.pl", $program);
+    my @changed = map { $instructions->path_of($_) } $instructions->changed_files;
+    # Their owners may not have written them to the disk.
+    sync_file($_) for grep { is_there($_) } @changed;
+    copy_below("$coming/before", $proved, (grep { !exists $proved->{$_} } @changed), keys %{$proved});
     for my $key ($instructions->new_files) {
-        my $after = "$folder/after" . $instructions->path_of($key);
+        my $after = "$coming/after" . $instructions->path_of($key);
         make_directories(directory_of($after), $FOR_ITS_OWNER);
-        replace($after, $instructions->of_file($key, 'content'));
+        create($after, $instructions->of_file($key, 'content'));
     }
-    replace("$folder/ledger.json", $instructions->one('ledger'));
-    keep_baseline($instructions);
-    sync_directory($_) for $folder, "$self->{directory}/changes", $self->{directory}, directory_of($self->{directory});
+    create("$coming/digests", $self->_digests($proved));
+    sync_tree($coming);
+    keep_baseline($directory, $self->{name}, "$coming/before", map { $instructions->path_of($_) } $instructions->all('baseline'));
+    sync_directory($_) for $directory, directory_of($directory);
     return;
 }
 
+sub _digests {
+    my ($self, $proved) = @_;
+    my $instructions = $self->{instructions};
+    my %earlier = digests_of(grep { defined } values %{$proved});
+    my @lines;
+    for my $key ($instructions->files) {
+        my $path = $instructions->path_of($key);
+        # A file that does not change may have to be restored, too.
+        next if !$instructions->is_changed($key) && !exists $proved->{$path};
+        my $before = my $seen = $instructions->of_file($key, 'seen');
+        $before = defined $proved->{$path} ? $earlier{ $proved->{$path} } : q{} if exists $proved->{$path};
+        my $after = $instructions->of_file($key, 'digest') // $seen;
+        push @lines, as_line('before', "$before $path"), as_line('after', "$after $path");
+    }
+    return join q{}, @lines;
+}
+
+sub begin {
+    my ($self) = @_;
+    rename $self->_coming, $self->folder or die "cannot write the record: $!\n";
+    $self->{has_begun} = 1;
+    sync_directory("$self->{directory}/changes");
+    return;
+}
+
+sub take_up {
+    my ($self, $name) = @_;
+    $self->{name} = $name;
+    $self->{has_begun} = is_there($self->folder);
+    return;
+}
+
+# The name of an attempt that a directory does not contain yet.
+sub _free {
+    my ($directory, $id) = @_;
+    my ($name, $attempt) = ($id, 1);
+    $name = "$id." . ++$attempt while is_there("$directory/$name");
+    return $name;
+}
+
+sub forget_prepared {
+    my ($self) = @_;
+    run('rm', '-rf', q{--}, $self->_coming) if is_there($self->_coming);
+    return;
+}
+
+# -- the end ------------------------------------------------------------------------------------------
+
 sub go_live {
     my ($self) = @_;
-    my $folder = $self->{folder};
+    my $folder = $self->folder;
     rename "$folder/manifest.live", "$folder/manifest.json" or die "cannot write the record: $!\n";
     sync_directory($folder);
     return;
 }
 
-sub is_live { my ($self) = @_; return value_in($self->_manifest, 'outcome') eq 'live' }
+sub outcome { my ($self) = @_; return $self->{has_begun} ? outcome_of({text => $self->_manifest_now}) : q{} }
 
 sub end {
     my ($self, $outcome, $said) = @_;
-    my $is_on_record = eval { $self->_write_end($outcome, $said); 1 };
+    my $is_on_record = 0;
+    for (1 .. $TRIES) {
+        $is_on_record ||= eval { $self->_write_end($outcome, $said); 1 };
+    }
     my $journal = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => '/dev/log') or return $is_on_record;
     my ($id, $user, $controller) = map { $self->{instructions}->one($_) } qw(id ssh_user controller);
     my $what = $self->{instructions}->changed_files ? 'change' : 'reload';
@@ -104,42 +192,126 @@ sub end {
 
 sub _write_end {
     my ($self, $outcome, $said) = @_;
-    my ($instructions, $directory, $folder) = @{$self}{qw(instructions directory folder)};
-    if ($instructions->changed_files && $outcome ne 'live') {
-        make_directories($folder, $FOR_ITS_OWNER);
-        $self->_write_manifest('manifest.json', $outcome, $said);
-        unlink "$folder/manifest.live";
-    }
+    my ($instructions, $directory) = @{$self}{qw(instructions directory)};
     make_directories($directory, $FOR_ITS_OWNER);
+    if ($instructions->changed_files && $outcome ne 'live') {
+        if ($self->{has_begun}) { $self->_change_outcome($outcome, $said) }
+        else                    { $self->_add_refused($outcome, $said) }
+    }
     my @last = ([id => $instructions->one('id')], [said => $said], [outcome => $outcome]);
     replace("$directory/last", join q{}, map { as_line(@{$_}) } @last);
     $self->_prune;
     return;
 }
 
+sub _change_outcome {
+    my ($self, $outcome, $said) = @_;
+    my $folder = $self->folder;
+    my $manifest = $self->_manifest($outcome, $said);
+    # Its space may be the last one on the disk.
+    unlink "$folder/manifest.live";
+    replace("$folder/manifest.json", $manifest);
+    sync_directory($folder);
+    return;
+}
+
+# Writes the folder of a change that has not begun. Another change may be running, and do the same.
+sub _add_refused {
+    my ($self, $outcome, $said) = @_;
+    return if $self->{is_added};
+    my $changes = "$self->{directory}/changes";
+    my $own = "$changes/.refused-$$";
+    make_directories($own, $FOR_ITS_OWNER);
+    replace("$own/manifest.json", $self->_manifest($outcome, $said));
+    until (rename $own, "$changes/" . _free($changes, $self->{instructions}->one('id'))) {
+        next if $!{ENOTEMPTY} || $!{EEXIST};
+        die "cannot write the record: $!\n";
+    }
+    $self->{is_added} = 1;
+    return;
+}
+
 sub unserved {
     my ($self) = @_;
     # If another process began this change and was killed, they are in the manifest.
-    return @{ $self->{unserved} // [split /[ ]/x, value_in($self->_manifest, 'unserved')] };
+    return $self->{has_begun} ? split /[ ]/x, value_in($self->_manifest_now, 'unserved') : @{ $self->{unserved} };
 }
 
-sub last_is_live {
+sub _manifest_now { my ($self) = @_; return read_file($self->folder . '/manifest.json') }
+
+# The manifest from the instructions, with what only the host knows.
+sub _manifest {
+    my ($self, $outcome, $said) = @_;
+    my %more = (outcome => $outcome, said => $said, ssh_user => $self->{instructions}->one('ssh_user'));
+    my $now = $self->{has_begun} ? $self->_manifest_now : undef;
+    if (defined $now) { $more{$_} = value_in($now, $_) for qw(began number unserved) }
+    else {
+        $self->{number} //= $self->_next_number;
+        @more{qw(began number unserved)} = (@{$self}{qw(began number)}, join q{ }, @{ $self->{unserved} });
+    }
+    return completed($self->{instructions}->one('manifest'), \%more);
+}
+
+sub _next_number {
     my ($self) = @_;
-    my @changes = manifests_in($self->{directory});
-    return @changes && SmtpAuth::Manifest::is_live($changes[-1]);
+    my ($newest) = sort { $b <=> $a } 0, map { number_of($_) } manifests_in($self->{directory});
+    return $newest + 1;
+}
+
+sub _prune {
+    my ($self) = @_;
+    my $directory = $self->{directory};
+    my (%kept, @old);
+    my $pruned = q{};
+    for my $change (reverse manifests_in($directory)) {
+        my $is_live = SmtpAuth::Manifest::is_live($change);
+        next if ++$kept{$is_live} <= $KEPT;
+        push @old, "$directory/changes/$change->{name}";
+        $pruned = number_of($change) . " $change->{name}\n$pruned" if $is_live;
+    }
+    return if !@old;
+    replace("$directory/pruned", (read_file("$directory/pruned") // q{}) . $pruned) if length $pruned;
+    run('rm', '-rf', q{--}, @old);
+    return;
+}
+
+# -- what is known of this change and of earlier ones -------------------------------------------------
+
+sub digest_before {
+    my ($self, $path) = @_;
+    return _digest_in($self->folder, 'before', $path);
+}
+
+# Undef if the change did not write this file.
+sub _digest_in {
+    my ($folder, $when, $path) = @_;
+    for my $pair (pairs_in(read_file("$folder/digests") // q{})) {
+        my ($digest, $of) = split /[ ]/x, $pair->[1], 2;
+        return $digest if $pair->[0] eq $when && $of eq $path;
+    }
+    return;
+}
+
+sub is_proved {
+    my ($self, $path) = @_;
+    for my $change (reverse manifests_in($self->{directory})) {
+        next if !defined _digest_in("$self->{directory}/changes/$change->{name}", 'after', $path);
+        return SmtpAuth::Manifest::is_live($change);
+    }
+    return 0;
 }
 
 sub last_is_proved {
     my ($self) = @_;
     my @live = grep { SmtpAuth::Manifest::is_live($_) } manifests_in($self->{directory});
-    return @live && value_in($live[-1]{text}, 'submissions_proved') && !$self->_edited_since($live[-1]{id});
+    return @live && value_in($live[-1]{text}, 'submissions_proved') && !$self->_edited_since($live[-1]{name});
 }
 
 sub _edited_since {
-    my ($self, $id) = @_;
+    my ($self, $name) = @_;
     for my $path (map { $self->{instructions}->path_of($_) } $self->{instructions}->files) {
-        my $written = content_of("$self->{directory}/changes/$id/after$path");
-        return 1 if defined $written && $written ne (content_of($path) // q{});
+        my $written = read_file("$self->{directory}/changes/$name/after$path");
+        return 1 if defined $written && $written ne (read_file($path) // q{});
     }
     return 0;
 }
@@ -155,40 +327,16 @@ sub keep_proved {
 
 sub keep_aside {
     my ($self, $path, $version) = @_;
-    my $content = content_of($version);
+    my $content = read_file($version) // return;
     for my $change (manifests_in($self->{directory})) {
-        my $before = content_of("$self->{directory}/changes/$change->{id}/before$path");
+        my $before = read_file("$self->{directory}/changes/$change->{name}/before$path");
         return if defined $before && $before eq $content;
     }
-    copy_below("$self->{directory}/aside/" . $self->{instructions}->one('id'), {$path => $version}, $path);
-    return;
-}
-
-sub _manifest { my ($self) = @_; return scalar content_of("$self->{folder}/manifest.json") }
-
-# Writes the manifest from the instructions, with what only the host knows.
-sub _write_manifest {
-    my ($self, $name, $outcome, $said) = @_;
-    my %more = (began => $self->{began}, outcome => $outcome, said => $said);
-    $more{ssh_user} = $self->{instructions}->one('ssh_user');
-    $more{unserved} = join q{ }, $self->unserved;
-    replace("$self->{folder}/$name", completed($self->{instructions}->one('manifest'), \%more));
-    return;
-}
-
-sub _prune {
-    my ($self) = @_;
-    my ($directory, $newest) = ($self->{directory}, q{});
-    my (%kept, @old);
-    for my $change (reverse manifests_in($directory)) {
-        my $is_live = SmtpAuth::Manifest::is_live($change);
-        next if ++$kept{$is_live} <= $KEPT;
-        push @old, "$directory/changes/$change->{id}";
-        $newest ||= value_in($change->{text}, 'began') . " $change->{id}\n" if $is_live;
-    }
-    return if !@old;
-    replace("$directory/pruned", $newest) if $newest gt (content_of("$directory/pruned") // q{});
-    run('rm', '-rf', q{--}, @old);
+    my $aside = "$self->{directory}/aside";
+    my $folder = "$aside/" . _free($aside, $self->{instructions}->one('id'));
+    copy_below($folder, {$path => $version}, $path);
+    sync_tree($folder);
+    sync_directory($_) for $aside, $self->{directory};
     return;
 }
 

@@ -24,7 +24,7 @@ use SmtpAuth::Writing qw(age create);
 
 # How many bytes the change needs in addition to the files, for the record and a directory; and how many inodes.
 my $ROOM = 256 * 1024;
-my $INODES = 8;
+my $INODES = 40;
 
 # FS_IOC_GETFLAGS: _IOR('f', 1, long), and two of its flags (ioctl_iflags(2)).
 my $EMPTY_FLAGS = pack 'l!', 0;
@@ -87,7 +87,10 @@ sub _impossible {
     my $record = _existing($instructions->one('record'));
     POSIX::access($record, POSIX::W_OK())
         or push @found, "$record cannot be written ($!), so the change cannot be recorded";
-    $needed{$_} += $ROOM for $record, $instructions->one('run');
+    my $units = _existing($instructions->one('units'));
+    push @found, "$units cannot be written, so the host could not restore an interrupted change when it boots: make it writable"
+        if !POSIX::access($units, POSIX::W_OK()) || _is_immutable($units);
+    $needed{$_} += $ROOM for $record, $units, $instructions->one('run');
     return (@found, _full(\%needed));
 }
 

@@ -28,6 +28,8 @@ package SmtpAuth::Service;
 #   bring_back BEGAN          as reload, after the old files are restored
 #   prove_old UNSERVED…       proves that it works as before the change, except on the ports that were broken
 #   present_state             what SmtpAuth::Proved compares: its process, and the files that it reads
+#   units                     its systemd units
+#   locks                     the files that its own tools lock while they change it
 #   logs_as                   the name of its programs in the journal, if it has any
 #   converse WORD…            proves it with real connections; see SmtpAuth::Proof
 
@@ -79,6 +81,10 @@ sub bring_back { return }
 sub prove_old { return }
 
 sub present_state { return q{} }
+
+sub units { return }
+
+sub locks { return }
 
 sub logs_as { return }
 

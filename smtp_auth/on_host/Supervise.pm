@@ -5,16 +5,18 @@ package SmtpAuth::Supervise;
 #
 #   main PARTS, WHAT, ID, RECORD   RECORD is the directory of the record. WHAT is
 #     start     starts the program of the change, which follows `__END__` with its instructions. It is in /run/smtp-auth-ID
-#               until the change has finished
+#               until the change has finished. This folder is in use as long as a process has locked it, or the unit runs
 #     follow    waits until the change has finished, for at most ten minutes
 #   Both print "said TAB TEXT" and "outcome TAB OUTCOME" at the end, as the change does. There are two more outcomes: refused,
 #   if it did not begin, and unknown. Returns the exit status: 0 if the change is live.
 
 use strict;
 use warnings;
+use Fcntl qw(LOCK_EX LOCK_NB LOCK_SH);
 use Symbol qw(qualify_to_ref);
-use SmtpAuth::Files qw(content_of entries);
+use SmtpAuth::Files qw(content_of entries is_same);
 use SmtpAuth::Lines qw(answer as_line);
+use SmtpAuth::Programs qw(output_of);
 use SmtpAuth::Writing qw(create);
 
 my $RUN = '/run';
@@ -28,7 +30,8 @@ my $LONGEST_PUTTING_BACK = 600;
 my $TIMES = 6000;
 my $PAUSE = 0.1;
 
-my $DAYS_OF_AN_HOUR = 1 / 24;
+my $TRIES = 3;
+
 my $FOR_ITS_OWNER = oct '700';
 
 sub main {
@@ -37,7 +40,7 @@ sub main {
     $SIG{HUP} = $SIG{PIPE} = 'IGNORE';
     return _follow($what, $id, $record) if $what eq 'follow';
     my $program = do { local $/ = undef; readline(qualify_to_ref('DATA', 'main')) // q{} };
-    my $status = eval { _start($id, $program) };
+    my $status = eval { _start($id, $record, $program) };
     return _refuse($@) if !defined $status;
     # If systemd-run could not wait, the change has not printed its outcome.
     return $status eq 'started' ? _follow($what, $id, $record) : $status;
@@ -46,13 +49,13 @@ sub main {
 # The exit status of the change, or `started` if systemd-run could not wait for it. Dies with a sentence if the change did not
 # begin.
 sub _start {
-    my ($id, $program) = @_;
+    my ($id, $record, $program) = @_;
     # Without its last line, the program is incomplete.
     $program =~ /\ncomplete\t1\n*\z/x or die "the change arrived incomplete\n";
     _remove_remains();
     my $folder = _folder($id);
-    mkdir $folder, $FOR_ITS_OWNER or die "cannot create $folder: $!\n";
-    eval { _fill($folder, $program); 1 } or _die_without($folder, $@);
+    my $in_use = _create($folder);
+    eval { _fill($folder, $program); _forget_last($id, $record); 1 } or _die_without($folder, $@);
     # systemd-run needs D-Bus to wait; some hosts do not have it.
     my $waits = -S "$RUN/dbus/system_bus_socket";
     my @command = _unit($id, $waits);
@@ -66,6 +69,27 @@ sub _start {
 }
 
 sub _folder { my ($id) = @_; return "$RUN/smtp-auth-$id" }
+
+# Creates a folder and locks it; returns the handle. Another start may take it for a remainder until it is locked.
+sub _create {
+    my ($folder) = @_;
+    for (1 .. $TRIES) {
+        if (!mkdir $folder, $FOR_ITS_OWNER) {
+            die $!{EEXIST} ? _at_work() // "$folder exists" : "cannot create $folder: $!", "\n";
+        }
+        open my $handle, '<', $folder or next;
+        flock $handle, LOCK_SH or die "cannot lock $folder: $!\n";
+        return $handle if is_same($folder, "/proc/self/fd/" . fileno $handle);
+    }
+    die "cannot create $folder\n";
+}
+
+# The outcome of an earlier attempt of the same run is not that of this one.
+sub _forget_last {
+    my ($id, $record) = @_;
+    unlink "$record/last" if (content_of("$record/last") // q{}) =~ /\Aid\t\Q$id\E\n/x;
+    return;
+}
 
 sub _fill {
     my ($folder, $program) = @_;
@@ -86,13 +110,16 @@ sub _unit {
     my ($id, $waits) = @_;
     my $folder = _folder($id);
     my $program = "$folder/change.pl";
-    # The change deletes its folder when it finishes. If the program still exists, the change was interrupted.
-    my $put_back = "test ! -e $program || exec $^X $program put-back; rm -rf $folder";
+    # The change deletes its folder when it finishes. If the program still exists, the change was interrupted. If the process
+    # that restores the files is killed, too, systemd goes on with the second command, because of the "-" before the first one.
+    my $put_back = "test ! -e $program || exec $^X $program put-back";
+    my $again = "test ! -e $folder || { test ! -e $program || $^X $program put-back; rm -rf $folder; }";
     return (
         'systemd-run', '--quiet', '--collect', "--unit=$UNIT",
         "--description=Change of the mail configuration ($id)",
         ($waits ? qw(--wait --pipe) : ()),
-        '-p', "ExecStopPost=/bin/sh -c '$put_back'",
+        '-p', "ExecStopPost=-/bin/sh -c '$put_back'",
+        '-p', "ExecStopPost=/bin/sh -c '$again'",
         '-p', "TimeoutStopSec=$LONGEST_PUTTING_BACK",
         '-p', "RuntimeMaxSec=$LONGEST",
         $^X, $program, 'change',
@@ -108,13 +135,18 @@ sub _at_work {
 
 sub _folders { return map { "$RUN/$_" } grep { /^smtp-auth-/x } entries($RUN) }
 
-# Deletes the folders of starts that died. No change takes an hour.
+# Deletes the folders of starts that died.
 sub _remove_remains {
     for my $folder (grep { m{/smtp-auth-2[^/]*$}x } _folders()) {
-        _remove($folder) if -M $folder > $DAYS_OF_AN_HOUR;
+        open my $handle, '<', $folder or next;
+        _remove($folder) if flock($handle, LOCK_EX | LOCK_NB) && !_is_running();
+        close $handle or next;
     }
     return;
 }
+
+# A unit that restores files is "deactivating", for which `systemctl is-active` has no exit status of its own.
+sub _is_running { return output_of(qw(systemctl show --property=ActiveState), $UNIT) !~ /=(?:inactive|failed)$/xm }
 
 sub _remove {
     my ($folder) = @_;

@@ -1,18 +1,19 @@
 package SmtpAuth::Transaction;
 
-# A change of configuration files as one transaction: lock, compare, rehearse, record, stage; then, for each service, swap,
+# A change of configuration files as one transaction: lock, compare, rehearse, stage, record; then, for each service, swap,
 # reload and prove. If anything fails, everything is restored, the last service first. A service's files are swapped only after
 # the service before it was proved: an smtpd that offers AUTH and does not find Dovecot's listener would die.
 #
 # It may be killed at any moment. systemd then runs this program again, to restore what was not proved. If the host loses its
-# power, the next change finds the remaining files (see SmtpAuth::Beside). What has to be known after a kill is in two files
-# beside the program: `began`, when the change began, in seconds since 1970, and `reached`, the services whose files it has
-# begun to swap, in their order.
+# power, SmtpAuth::Recovery runs it when the host boots. What has to be known after a kill is in two places beside the
+# program: the file `began`, when the change began, in seconds since 1970; and the link `touched`, which is there from before the
+# first swap or reload on. It points to the change's name in the record. A link has its content as soon as it exists.
 #
 #   new INSTRUCTIONS, SERVICES, PROGRAM   SERVICES is a hash of all services: key to SmtpAuth::Service. PROGRAM is the file
 #                                         of this program, in a folder that is deleted at the end
 #   change                                makes the change
 #   put_back                              restores the files that a killed change has not proved
+#   boot                                  the same, while the host boots and no service runs yet
 #   prove                                 proves the services that take part as they are, and changes only the record
 #
 # They print "said TAB TEXT" and "outcome TAB OUTCOME" at the end, with an outcome of SmtpAuth::Record's, and return the
@@ -20,45 +21,57 @@ package SmtpAuth::Transaction;
 
 use strict;
 use warnings;
-use Fcntl qw(LOCK_EX LOCK_NB);
-use SmtpAuth::Beside qw(digest_in kept place_for place_for_none staged was_none);
+use Fcntl qw(LOCK_EX LOCK_NB LOCK_SH);
 use SmtpAuth::Etckeeper;
-use SmtpAuth::Files qw(content_of directory_of is_same);
+use SmtpAuth::Files qw(content_of directory_of is_there name_of read_file);
 use SmtpAuth::Lines qw(answer);
-use SmtpAuth::Programs qw(digests_of journal_since now run);
+use SmtpAuth::Locks qw(holder_of);
+use SmtpAuth::Programs qw(journal_since now run wait_until);
 use SmtpAuth::Record;
+use SmtpAuth::Recovery;
 use SmtpAuth::Rehearsal;
-use SmtpAuth::Writing qw(age create make_directories replace sync_directory);
+use SmtpAuth::Swap;
+use SmtpAuth::Writing qw(create);
 
 # How much of the services' log is printed: lines, and characters of each line.
 my $MOST_LINES = 12;
 my $LONGEST_LINE = 300;
 
-my $FOR_EVERYBODY = oct '755';
+# dpkg(1) holds one of these while it installs packages, apt the other one for longer.
+my @LOCKS = qw(/var/lib/dpkg/lock-frontend /var/lib/dpkg/lock);
+
+# Seconds that a change waits for dpkg and for the services' own tools.
+my $PATIENCE = 60;
+
+# How often a file is restored if that fails.
+my $TRIES = 3;
+
+# What `touched` points to if no file changes.
+my $NO_FILES = q{-};
 
 # In addition to the arguments, an object holds:
 #   lock, is_locked  the handle of the lock, and whether this change holds it: without the lock, the files of SmtpAuth::Beside
 #                    belong to another change
-#   found            the contents of the managed files at the start of this change, by key
-#   unproved         the files that an earlier change left unproved, because the host lost its power: path to the earlier
-#                    version that is kept beside it
-#   made             the directories that this change has created
+#   in_use           the handle of the folder, which shows that it is in use: see SmtpAuth::Supervise
+#   reached          the services whose files it has begun to swap, in their order
 #   is_touched       whether a service was reloaded
 #   is_cut_short     whether an earlier process of this change had begun to swap or to restore files, and was killed
 sub new {
     my ($class, $instructions, $services, $program) = @_;
+    my $record = SmtpAuth::Record->new($instructions);
     return bless {
         instructions => $instructions,
         services => $services,
         program => $program,
         folder => directory_of($program),
-        record => SmtpAuth::Record->new($instructions),
+        record => $record,
+        swap => SmtpAuth::Swap->new($instructions, $record),
+        recovery => SmtpAuth::Recovery->new($instructions, map { $_->units } values %{$services}),
         etckeeper => SmtpAuth::Etckeeper->new($instructions),
         lock => undef,
         is_locked => 0,
-        found => {},
-        unproved => {},
-        made => [],
+        in_use => undef,
+        reached => [],
         is_touched => 0,
         is_cut_short => 0,
     }, $class;
@@ -67,7 +80,7 @@ sub new {
 sub change {
     my ($self) = @_;
     my $now = now();
-    eval { create("$self->{folder}/began", $now); $self->_prepare; 1 } or return $self->_refuse($@);
+    eval { $self->_use_folder; create("$self->{folder}/began", $now); $self->_prepare; 1 } or return $self->_refuse($@);
     eval { $self->_go_live; 1 } or return $self->_undo($@);
     $self->_clean;
     $self->{etckeeper}->commit_of_ours if $self->{instructions}->changed_files;
@@ -104,23 +117,60 @@ sub _keep_proved {
 
 sub put_back {
     my ($self) = @_;
+    $self->_use_folder;
     $self->_lock(LOCK_EX);
-    if ($self->{instructions}->changed_files && $self->{record}->is_live) {
+    my $name = $self->_touched // return $self->_refuse("the change was interrupted\n");
+    $self->{record}->take_up($name) if $name ne $NO_FILES;
+    if ($self->{record}->outcome eq 'live') {
         $self->_clean;
         return $self->_end('live', q{});
     }
-    $self->{is_cut_short} = $self->_reached;
+    $self->{is_cut_short} = 1;
+    $self->{reached} = [$self->_services];
     return $self->_undo("the change was interrupted\n");
+}
+
+sub boot {
+    my ($self) = @_;
+    my $record = $self->{record};
+    # A deploy that began before this program takes care of the files itself.
+    return 0 if !$self->_lock(LOCK_EX | LOCK_NB);
+    $record->take_up(name_of($self->{folder}));
+    my $outcome = $record->outcome;
+    # Whoever confirms the change, or the end of the time for that, decides.
+    return 0 if $outcome eq 'unconfirmed';
+    if ($outcome eq 'live') {
+        $self->_clean;
+        return 0;
+    }
+    my @worse = map { $self->_restore_files($_)->{worse} } reverse $self->_services;
+    chomp @worse;
+    my $is_open = $outcome =~ /^(?:unfinished|failed)$/x;
+    if (@worse) {
+        $self->{recovery}->note(join q{; }, @worse);
+        return $self->_tell('failed', 'the host was restarted during the change, and its files cannot be restored: ' . join q{; }, @worse);
+    }
+    $self->{swap}->unstage;
+    $self->_tell('put back', 'The host was restarted during the change. The old configuration is restored.') if $is_open;
+    $self->{recovery}->remove($record->name);
+    return 0;
+}
+
+sub _tell {
+    my ($self, $outcome, $said) = @_;
+    $self->{record}->end($outcome, $said);
+    print "$said\n" or return 1;
+    return 1;
 }
 
 sub _prepare {
     my ($self) = @_;
-    my ($instructions, $record) = @{$self}{qw(instructions record)};
+    my ($instructions, $record, $swap) = @{$self}{qw(instructions record swap)};
     $self->_lock_alone;
-    $self->_compare;
-    my $is_unproved = %{ $self->{unproved} };
+    $self->_wait_for_others;
+    $swap->compare;
     # A service must be running, unless an earlier change left it unproved: that change may have stopped it.
-    for my $service (grep { $_->is_reloaded && !$is_unproved } $self->_services) {
+    for my $service (grep { $_->is_reloaded && !$swap->is_unproved } $self->_services) {
         $service->running or die $service->name . " is not running any more; nothing was changed\n";
     }
     my @refused = SmtpAuth::Rehearsal->new($instructions, $self->{services})->refused_by($self->{program});
@@ -128,11 +178,12 @@ sub _prepare {
     return if !$instructions->changed_files;
     # Note whether port 465 was broken before the change: a rollback or an undo need not make it work. If the last change has
     # proved it, it was not.
-    my $is_known = $is_unproved || $record->last_is_proved;
+    my $is_known = $swap->is_unproved || $record->last_is_proved;
     my @unserved = $is_known ? () : map { $_->unserved($self->_began) } $self->_services;
     $self->{etckeeper}->commit_of_others;
-    $record->begin(\@unserved, $self->_proved);
-    $self->_stage($_) for $instructions->new_files;
+    $record->prepare(\@unserved, $swap->proved, read_file($self->{program}));
+    $swap->stage;
+    $self->{recovery}->install($swap->places, $instructions->one('record'));
     return;
 }
 
@@ -152,34 +203,21 @@ sub _lock {
     return $self->{is_locked};
 }
 
-# Makes sure that the files are those of the plan, and deletes files of earlier changes (see SmtpAuth::Beside) that are not
-# needed any more.
-sub _compare {
+sub _use_folder {
     my ($self) = @_;
-    my $instructions = $self->{instructions};
-    my %digest = digests_of(map { $instructions->path_of($_) } $instructions->files);
-    for my $path (map { $instructions->path_of($_) } $instructions->files) {
-        unlink staged($path);
-        my $kept = kept($path) // next;
-        if (digest_in($kept) eq ($digest{$path} // q{}) && !$self->{record}->last_is_live) {
-            $self->{unproved}{$path} = $kept;
-        }
-        else { $self->_drop($path, $kept) }
-    }
-    for my $key ($instructions->files) {
-        my $path = $instructions->path_of($key);
-        $self->{found}{$key} = content_of($path);
-        die "nothing was changed, because $path was changed since the plan was made: run again to plan with its new version\n"
-            if -l $path || ($digest{$path} // q{}) ne $instructions->of_file($key, 'seen');
-    }
+    open $self->{in_use}, '<', $self->{folder} or die "cannot open $self->{folder}: $!\n";
+    flock $self->{in_use}, LOCK_SH or die "cannot lock $self->{folder}: $!\n";
     return;
 }
 
-# The versions that were proved last, of the files whose present version was not proved: see SmtpAuth::Baseline.
-sub _proved {
+# dpkg restarts services and edits their files; certbot replaces certificates, and has Postfix reloaded.
+sub _wait_for_others {
     my ($self) = @_;
-    my $unproved = $self->{unproved};
-    return {map { $_ => was_none($unproved->{$_}) ? undef : $unproved->{$_} } keys %{$unproved}};
+    my @locks = (@LOCKS, map { $_->locks } values %{ $self->{services} });
+    my $holder;
+    wait_until($PATIENCE, sub { $holder = holder_of(@locks); return !defined $holder })
+        or die "another program is changing this host ($holder); nothing was changed: run again when it has finished\n";
+    return;
 }
 
 # The services that take part.
@@ -188,64 +226,24 @@ sub _services {
     return map { $self->{services}{$_} } $self->{instructions}->all('service');
 }
 
-# -- beside a file ------------------------------------------------------------------------------------
-
-# Deletes the old version that is kept beside a file. The file itself stays: it was never swapped, is proved, or was edited.
-sub _drop {
-    my ($self, $path, $kept) = @_;
-    $self->{record}->keep_aside($path, $kept)
-        if !was_none($kept) && !is_same($kept, $path) && !$self->{record}->last_is_live;
-    unlink $kept;
-    return;
-}
-
-sub _stage {
-    my ($self, $key) = @_;
-    my $path = $self->{instructions}->path_of($key);
-    my $mode = $self->{instructions}->of_file($key, 'mode');
-    my $directory = directory_of($path);
-    unshift @{ $self->{made} }, _missing($directory);
-    make_directories($directory, $FOR_EVERYBODY);
-    # With the owner, ACL and further attributes of the old version.
-    my @like = -e $path ? $path : ();
-    create(staged($path), $self->{instructions}->of_file($key, 'content'), $mode ? oct $mode : undef, @like);
-    age(staged($path));
-    return;
-}
-
-# The missing directories on the way to a directory, itself first.
-sub _missing {
-    my ($directory) = @_;
-    return -d $directory ? () : ($directory, _missing(directory_of($directory)));
-}
-
-# Keeps the present version under a second name. If an earlier change has left a file unproved, the version before that change
-# is kept instead.
-sub _keep {
-    my ($self, $key) = @_;
-    my $path = $self->{instructions}->path_of($key);
-    my $before = $self->{unproved}{$path};
-    my $is_none = defined $before ? was_none($before) : !-e $path;
-    my $digest = $self->{instructions}->of_file($key, 'digest');
-    my $place = $is_none ? place_for_none($path, $digest) : place_for($path, $digest);
-    if (defined $before) { rename $before, $place or die "cannot keep the earlier version of $path: $!\n" }
-    elsif ($is_none)     { create($place, q{}) }
-    else { link $path, $place or die "cannot keep the present version of $path (is it immutable?): $!\n" }
-    return;
-}
-
 # -- service by service -------------------------------------------------------------------------------
 
 sub _go_live {
     my ($self) = @_;
+    my ($instructions, $record) = @{$self}{qw(instructions record)};
+    my @changed = $instructions->changed_files;
+    $self->_touch(@changed ? $record->name : $NO_FILES);
+    if (@changed) {
+        $record->begin;
+        $self->{recovery}->remove_others($record->name);
+    }
     for my $service ($self->_services) {
-        $self->_reach($service->key);
-        my @files = $self->{instructions}->files_of($service->key);
-        $self->_swap($_) for grep { $self->{instructions}->is_changed($_) } @files;
+        push @{ $self->{reached} }, $service;
+        $self->{swap}->swap($_) for grep { $instructions->is_changed($_) } $instructions->files_of($service->key);
         eval { $self->_take_up($service); 1 }
             or die $service->name . " does not work with this configuration:\n$@";
     }
-    $self->{record}->go_live if $self->{instructions}->changed_files;
+    $record->go_live if @changed;
     return;
 }
 
@@ -259,33 +257,20 @@ sub _take_up {
     return;
 }
 
-sub _swap {
-    my ($self, $key) = @_;
-    my $path = $self->{instructions}->path_of($key);
-    die "$path was changed since the plan was made: run again to plan with its new version\n"
-        if -l $path || !_is_equal(scalar content_of($path), $self->{found}{$key});
-    # Not earlier: a second name changes the file's ctime, and a look compares the ctime to see whether a reload is due.
-    $self->_keep($key);
-    if ($self->{instructions}->is_deleted($key)) { unlink $path or die "cannot delete $path: $!\n" }
-    else { rename staged($path), $path or die "cannot replace $path: $!\n" }
-    sync_directory(directory_of($path));
-    return;
-}
-
-# Whether two contents are equal; undef is the content of a missing file.
-sub _is_equal {
-    my ($one, $other) = @_;
-    return defined $one && defined $other ? $one eq $other : !defined $one && !defined $other;
-}
-
 sub _began { my ($self) = @_; return content_of("$self->{folder}/began") || time }
 
-sub _reached { my ($self) = @_; return split /\n/x, content_of("$self->{folder}/reached") // q{} }
-
-sub _reach {
-    my ($self, $service) = @_;
-    replace("$self->{folder}/reached", join q{}, map { "$_\n" } $self->_reached, $service);
+sub _touch {
+    my ($self, $name) = @_;
+    symlink $name, "$self->{folder}/touched" or die "cannot write $self->{folder}/touched: $!\n";
     return;
+}
+
+# The name of the change, if a process of it had begun to swap files or to reload; else undef.
+sub _touched {
+    my ($self) = @_;
+    my $link = "$self->{folder}/touched";
+    return if !is_there($link);
+    return readlink $link // die "cannot read $link: $!\n";
 }
 
 # -- the end ------------------------------------------------------------------------------------------
@@ -293,7 +278,7 @@ sub _reach {
 # Ends a change that has swapped nothing: deletes what it has created.
 sub _refuse {
     my ($self, $why) = @_;
-    $self->_take_away;
+    $self->_take_away if $self->{is_locked};
     chomp $why;
     my $is_said = $why =~ /nothing[ ]was[ ]changed/x;
     return $self->_end('refused', $is_said ? $why : "$why; nothing was changed");
@@ -301,24 +286,9 @@ sub _refuse {
 
 sub _take_away {
     my ($self) = @_;
-    return if !$self->{is_locked};
-    for my $key ($self->{instructions}->files) {
-        # If it cannot be moved to the record, it stays where it is: the next change finds it there.
-        eval { $self->_release($key); 1 } or next;
-    }
-    rmdir for @{ $self->{made} };
-    return;
-}
-
-# Deletes the files beside a file that was not swapped, or that somebody has edited since.
-sub _release {
-    my ($self, $key) = @_;
-    my $path = $self->{instructions}->path_of($key);
-    unlink staged($path);
-    my $kept = kept($path) // return;
-    my $before = $self->{unproved}{$path};
-    if (defined $before) { rename $kept, $before or die "cannot keep the earlier version of $path: $!\n" }
-    else                 { $self->_drop($path, $kept) }
+    $self->{swap}->unstage;
+    $self->{record}->forget_prepared;
+    $self->{recovery}->remove($self->{record}->name);
     return;
 }
 
@@ -326,28 +296,46 @@ sub _release {
 sub _undo {
     my ($self, $why) = @_;
     my $logged = $self->_logged($self->_began);
-    my ($is_restored, @worse);
-    for my $service (map { $self->{services}{$_} } reverse $self->_reached) {
-        my $is_some = 0;
+    my $is_stopping = $self->_is_stopping;
+    my ($is_restored, @unrestored, @worse);
+    for my $service (reverse @{ $self->{reached} }) {
         # Before the reload: both change the file's ctime, and a look compares the ctime to see whether a reload is due.
-        for my $key ($self->{instructions}->files_of($service->key)) {
-            eval { $self->_restore($key) ? $is_some = 1 : $self->_release($key); 1 } or $is_some = push @worse, $@;
-        }
+        my $files = $self->_restore_files($service);
+        push @unrestored, @{ $files->{worse} };
         # A process that was killed may have restored a service's files and not yet reloaded it.
-        $is_some ||= $self->{is_cut_short};
+        my $is_some = $files->{is_restored} || @{ $files->{worse} } || $self->{is_cut_short};
         $is_restored ||= $is_some;
-        next if !$is_some;
+        next if !$is_some || $is_stopping;
         eval { $self->_bring_back($service); 1 } or push @worse, $@;
     }
     return $self->_refuse($why) if !$is_restored && !$self->{is_touched};
-    $self->_take_away;
-    chomp $why;
+    chomp($why, @unrestored, @worse);
     my $said = "$why\n$logged";
+    if (@unrestored) {
+        # SmtpAuth::Recovery tries again when the host boots, and so does the next change.
+        return $self->_end('failed', "${said}The old configuration could not be restored:\n" . join "\n", @unrestored, @worse);
+    }
+    $self->_take_away;
     return $self->_end('failed', $said) if !$is_restored;
+    return $self->_end('put back', "${said}The old configuration is restored; the host is shutting down.") if $is_stopping;
     return $self->_end('put back', "${said}The old configuration is restored and works.") if !@worse;
-    chomp @worse;
-    return $self->_end('failed',
-        "${said}The old configuration is restored, but does not work either:\n" . join "\n", @worse);
+    return $self->_end('failed', "${said}The old configuration is restored, but does not work either:\n" . join "\n", @worse);
+}
+
+# Restores the files of a service: a hash with `is_restored`, whether any was, and `worse`, a list of sentences about those that
+# could not be.
+sub _restore_files {
+    my ($self, $service) = @_;
+    my ($is_restored, @worse) = (0);
+    for my $key ($self->{instructions}->files_of($service->key)) {
+        my $why;
+        for (1 .. $TRIES) {
+            $why = eval { $self->{swap}->restore($key) ? $is_restored = 1 : $self->{swap}->release($key); 1 } ? undef : $@;
+            last if !defined $why;
+        }
+        push @worse, $why if defined $why;
+    }
+    return {is_restored => $is_restored, worse => \@worse};
 }
 
 sub _bring_back {
@@ -357,31 +345,16 @@ sub _bring_back {
     return;
 }
 
-# Restores the earlier version of a file, unless the file was edited meanwhile; returns whether it did.
-sub _restore {
-    my ($self, $key) = @_;
-    my $instructions = $self->{instructions};
-    my $path = $instructions->path_of($key);
-    my $kept = kept($path);
-    # Two names of one file mean that it was not swapped.
-    return 0 if !defined $kept || is_same($kept, $path);
-    my %digest = digests_of($path);
-    my $now = $digest{$path} // q{};
-    # Restore only over our version, or over the version that an earlier change left unproved.
-    return 0 if !grep { defined && $_ eq $now } map { $instructions->of_file($key, $_) } qw(digest seen);
-    my $is_back = was_none($kept) ? unlink($path) && unlink $kept : rename $kept, $path;
-    $is_back or die "cannot restore $path: $!\n";
-    sync_directory(directory_of($path));
-    return 1;
-}
+# systemd reloads no service any more while the host is shut down. They read the restored files when they start.
+sub _is_stopping { return (run('systemctl', 'is-system-running'))[1] eq "stopping\n" }
 
-# Deletes the earlier versions beside the files. The record already says that the change is live.
+# Deletes what was needed to restore the earlier versions. The record already says that the change is live.
 sub _clean {
     my ($self) = @_;
-    for my $path (map { $self->{instructions}->path_of($_) } $self->{instructions}->files) {
-        my $kept = kept($path) // next;
-        unlink $kept;
-    }
+    # What cannot be deleted is deleted by the next change.
+    eval { $self->{swap}->clean; 1 } or return;
+    $self->{recovery}->remove($self->{record}->name);
+    $self->{recovery}->forget;
     return;
 }
 
@@ -405,7 +378,7 @@ sub _end {
     $self->{record}->end($outcome, $said);
     answer('said', $said);
     answer('outcome', $outcome);
-    unlink $self->{program}, map { "$folder/$_" } qw(who began reached reached.new);
+    unlink $self->{program}, map { "$folder/$_" } qw(who began touched);
     rmdir $folder;
     return $outcome eq 'live' ? 0 : 1;
 }

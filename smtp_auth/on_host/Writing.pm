@@ -10,22 +10,23 @@ package SmtpAuth::Writing;
 #   age PATH                             makes a complete file look three seconds old: Postfix waits until a file is two
 #                                        seconds old, because it might still be being written
 #   sync_directory PATH                  makes sure that renames in a directory are on the disk
+#   sync_file PATH                       makes sure that a file's content is on the disk
+#   sync_tree PATH                       makes sure that a directory with everything below it is on the disk
 #   make_directories PATH, MODE          creates a directory and the missing ones above it
 #   copy_below DIRECTORY, INSTEAD, PATH…
 #                                        copies the files that exist below DIRECTORY, at their full path, with mode, owner and
 #                                        times. INSTEAD is a hash: for a path in it, the file that it names is copied
 #                                        instead, or none if that is undef
-#   sync_below DIRECTORY, PATH…          makes sure that these copies, and the directories that they are in, are on the disk
 
 use strict;
 use warnings;
 use Exporter qw(import);
 use Fcntl qw(O_CREAT O_EXCL O_NOFOLLOW O_WRONLY);
 use IO::Handle;
-use SmtpAuth::Files qw(directory_of);
+use SmtpAuth::Files qw(directory_of is_there names_in);
 use SmtpAuth::Programs qw(run);
 
-our @EXPORT_OK = qw(create replace age sync_directory make_directories copy_below sync_below);
+our @EXPORT_OK = qw(create replace age sync_directory sync_file sync_tree make_directories copy_below);
 
 my $FOR_ITS_OWNER = oct '600';
 my $DIRECTORY_FOR_ITS_OWNER = oct '700';
@@ -67,44 +68,47 @@ sub age {
 
 sub sync_directory {
     my ($path) = @_;
-    open my $handle, '<', $path or return;
-    $handle->sync;
-    close $handle or return;
+    open my $handle, '<', $path or die "cannot read $path: $!\n";
+    # Some file systems have no fsync(2) for directories.
+    $handle->sync or $!{EINVAL} or die "cannot write $path to the disk: $!\n";
+    close $handle or die "cannot write $path to the disk: $!\n";
     return;
+}
+
+sub sync_file {
+    my ($path) = @_;
+    open my $file, '<', $path or die "cannot read $path: $!\n";
+    $file->sync or die "cannot write $path to the disk: $!\n";
+    close $file or die "cannot write $path to the disk: $!\n";
+    return;
+}
+
+sub sync_tree {
+    my ($path) = @_;
+    for my $below (map { "$path/$_" } names_in($path)) {
+        if (-d $below) { sync_tree($below) }
+        else           { sync_file($below) }
+    }
+    return sync_directory($path);
 }
 
 sub make_directories {
     my ($path, $mode) = @_;
-    return if -d $path;
+    return if is_there($path);
     make_directories(directory_of($path), $mode);
-    mkdir $path, $mode or -d $path or die "cannot create $path: $!\n";
+    mkdir $path, $mode or $!{EEXIST} or die "cannot create $path: $!\n";
     return;
 }
 
 sub copy_below {
     my ($directory, $instead, @paths) = @_;
     my %in;
-    push @{ $in{ directory_of($_) } }, $_ for grep { -e && !exists $instead->{$_} } @paths;
+    push @{ $in{ directory_of($_) } }, $_ for grep { !exists $instead->{$_} && is_there($_) } @paths;
     # Not with one `cp --parents`: in coreutils 9.1, that treats absolute paths as relative ones.
     _copy("$directory$_", '-t', "$directory$_", q{--}, @{ $in{$_} }) for sort keys %in;
     for my $path (grep { defined $instead->{$_} } @paths) {
         _copy($directory . directory_of($path), q{--}, $instead->{$path}, "$directory$path");
     }
-    return;
-}
-
-sub sync_below {
-    my ($directory, @paths) = @_;
-    my %above;
-    for my $path (@paths) {
-        open my $file, '<', "$directory$path" or die "cannot read $directory$path: $!\n";
-        $file->sync or die "cannot write $directory$path to the disk: $!\n";
-        close $file or die "cannot write $directory$path to the disk: $!\n";
-        for (my $above = directory_of("$directory$path"); length $above > length $directory; $above = directory_of($above)) {
-            $above{$above} = 1;
-        }
-    }
-    sync_directory($_) for sort(keys %above), $directory, directory_of($directory), directory_of(directory_of($directory));
     return;
 }
 

@@ -122,7 +122,8 @@ def ask_to_undo(
     else:
         changes = tuple(change for change in record.live if change.before or change.after)
     if not changes:
-        raise NothingOnRecord("the record of this host has no change that could be undone")
+        missing = f"no live change of run {undo_to}" if undo_to else "no change"
+        raise NothingOnRecord(f"the record of this host has {missing} that could be undone")
     settings = changes[-1].settings
     look = look_at(channel, settings, steps, limits=limits)
     plan = plan_of_undo(changes, settings, look, steps, record.baseline)
@@ -183,7 +184,7 @@ def read_record(
     """Read a host's record of changes.
 
     + channel: that to the host
-    + files: an ID: with the files and ledgers of the live changes from this one on; `last`: with those of the
+    + files: the ID of a run: with the files and ledgers of its live change and those after it; `last`: with those of the
       last live change; empty: without files
     + baseline: whether to read the copies of files as they were before us, too
     + limits: those of the answer

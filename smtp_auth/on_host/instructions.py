@@ -33,6 +33,7 @@ def instructions(plan: Plan, settings: Settings, look: Look) -> Iterator[Instruc
     yield "run", "/run"
     # Postfix and Dovecot read no files in this directory.
     yield "scratch", "/tmp"
+    yield "units", "/etc/systemd/system"
     coming = {planned.file.path: planned for planned in plan.files}
     for service, file in plan.managed:
         yield from file_instructions(look.key_of(file), file, service, coming.get(file.path))
@@ -60,9 +61,8 @@ def record_instructions(origin: Origin, plan: Plan, settings: Settings, look: Lo
     # One line for each key: Manifest.pm adds lines to it and searches for them.
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items())
     yield "manifest", f"{{\n{lines}\n}}"
-    ledger = plan.ledger.kept_by(origin.id)
-    yield "ledger", as_json(LedgerEntry(plan.ledger_before, ledger))
-    yield from (("baseline", key) for key, one in ledger.files.items() if _is_copied(one, origin))
+    yield "ledger", as_json(LedgerEntry(plan.ledger_before, plan.ledger))
+    yield from (("baseline", key) for key, one in plan.ledger.files.items() if _is_copied(one))
 
 
 def service_instructions(service: Service) -> Iterator[Instruction]:
@@ -135,6 +135,6 @@ def manifest_of(origin: Origin, plan: Plan, settings: Settings, look: Look) -> d
     }
 
 
-def _is_copied(one: LedgerFile, origin: Origin) -> bool:
+def _is_copied(one: LedgerFile) -> bool:
     """Whether this change makes the copy of a file as it was before us."""
-    return one.kept_by == origin.id and bool(one.before.sha256)
+    return not one.kept_by and bool(one.before.sha256)

@@ -162,4 +162,4 @@ def _notes_of(look: Look, ledger: Ledger, definitions: Definitions, file: Manage
 def _first_change(record: Record, ledger: Ledger) -> PastChange:
     """The first live change of those whose definitions are ours now, if it is still in the record."""
     kept_by = {one.kept_by for one in ledger.files.values()}
-    return next((change for change in record.live if change.id in kept_by), record.live[0])
+    return next((change for change in record.live if change.name in kept_by), record.live[0])

@@ -78,7 +78,7 @@ def _take_back(draft: Draft, change: PastChange, steps: Sequence[Step]) -> Itera
             )
             continue
         before, written = change.content_before(entry), change.content_after(entry)
-        wanted = [entry["sha256"][when] or "" for when in ("before", "after")]
+        wanted = [change.digest_before(entry), entry["sha256"]["after"] or ""]
         if [digest_of(before), digest_of(written)] != wanted:
             yield (
                 f"the record's copies of {entry['path']} from change {change.id} are missing or damaged: "

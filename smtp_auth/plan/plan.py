@@ -276,10 +276,12 @@ def _has_leftovers(look: Look, file: ManagedFile) -> bool:
 def _reloads(
     draft: Draft, services: Iterable[Service], files: Sequence[PlannedFile], unfinished: Sequence[Service]
 ) -> Iterator[Reload]:
+    look = draft.look
     for service in (service for service in services if service.reload_order is not None):
         due = [*draft.due.get(service.key, ())]
         if service in unfinished:
-            due.append("an earlier change was interrupted")
+            why = f", and could not be restored when the host booted: {look.not_restored}"
+            due.append(f"an earlier change was interrupted{why if look.not_restored else ''}")
         changes = any(file.service == service for file in files)
         if due or changes:
             yield Reload(service, tuple(due), changes)

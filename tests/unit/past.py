@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from operations import STEPS
-from smtp_auth.facts.ledger import LedgerEntry
+from smtp_auth.facts.ledger import Ledger, LedgerEntry
 from smtp_auth.facts.look import LastChange, Look, ManagedFile, Socket
 from smtp_auth.facts.record import Baseline, PastChange, Record
 from smtp_auth.on_host.instructions import manifest_of
@@ -58,7 +58,7 @@ def carried_out(look: Look, plan: Plan, settings: Settings, number: int) -> tupl
         files[key] = replace(
             files[key], content=planned.content, mode=planned.mode, real_path=files[key].path
         )
-    entry = LedgerEntry(plan.ledger_before, plan.ledger.kept_by(origin.id))
+    entry = LedgerEntry(plan.ledger_before, _named(plan.ledger, origin.id))
     now = with_effective_parameters(
         replace(
             look,
@@ -69,6 +69,12 @@ def carried_out(look: Look, plan: Plan, settings: Settings, number: int) -> tupl
         )
     )
     return now, PastChange(manifest, before, after, entry)
+
+
+def _named(ledger: Ledger, change: str) -> Ledger:
+    """What the host writes: with the name of the change where `LedgerFile.kept_by` is empty."""
+    files = {key: one if one.kept_by else replace(one, kept_by=change) for key, one in ledger.files.items()}
+    return Ledger(files, ledger.definitions)
 
 
 def with_effective_parameters(look: Look) -> Look:

@@ -12,6 +12,9 @@ use parent qw(SmtpAuth::Service);
 use SmtpAuth::Programs qw(run);
 use SmtpAuth::Writing qw(create);
 
+# certbot locks a file in each of its directories; these are the default ones (certbot/_internal/lock.py).
+sub locks { return map { "$_/.certbot.lock" } qw(/etc/letsencrypt /var/lib/letsencrypt /var/log/letsencrypt) }
+
 # certbot creates its directory only when it first runs.
 sub makes_directories { return 1 }
 

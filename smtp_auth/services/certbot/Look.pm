@@ -58,7 +58,7 @@ sub _is_certbots {
     my $directory = directory_of($live);
     return 0 if name_of($live) ne 'live';
     return 1 if $directory eq $DEFAULT || grep { /[.]conf$/x } entries("$directory/renewal");
-    return scalar grep { m{/regr[.]json$}x } files_below("$directory/accounts");
+    return -r "$directory/accounts" && grep { m{/regr[.]json$}x } files_below("$directory/accounts");
 }
 
 sub directory { my ($self) = @_; return "$self->{directory}/renewal-hooks/deploy" }

@@ -30,6 +30,8 @@ sub can_run { return 1 }
 
 sub logs_as { return 'dovecot' }
 
+sub units { return qw(dovecot.service dovecot.socket) }
+
 sub running { return master() }
 
 sub present_state { my ($self) = @_; return state_of(master() // 0, configuration_in($self->one('directory'))) }

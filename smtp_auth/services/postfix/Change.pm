@@ -41,6 +41,9 @@ sub can_run { return 1 }
 
 sub logs_as { return 'postfix' }
 
+# On Debian 12, the daemon is the second one.
+sub units { return qw(postfix.service postfix@-.service) }
+
 # With `-c DIRECTORY`, Postfix finds its files by their names.
 sub name_of_copy { my ($self, $file) = @_; return name_of($self->instructions->path_of($file)) }
 

@@ -88,7 +88,7 @@ class Host:
     effects: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        for name in ("etc dir", "runs", "scratch", "run", "faults"):
+        for name in ("etc dir", "runs", "scratch", "run", "units", "faults"):
             (self.folder / name).mkdir(parents=True)
 
     @property
@@ -133,6 +133,7 @@ class Host:
             "record": str(self.record),
             "run": str(self.folder / "run"),
             "scratch": str(self.folder / "scratch"),
+            "units": str(self.folder / "units"),
             "tried.runs": str(self.folder / "runs"),
             "manifest": f'{{\n"id": "{change}"\n}}',
             "ledger": LEDGER,
@@ -206,6 +207,9 @@ def said(done: "subprocess.CompletedProcess[str]") -> str:
     """The sentences about the outcome."""
     return decode(done.stdout.splitlines())["said"][-1]
 
+
+# A kill before each of both files is replaced: the record has given two files a second name, too.
+FIRST_SWAP, SECOND_SWAP = "3 kill link", "4 kill link"
 
 OLD = {FIRST: "old one\n", SECOND: "old two\n"}
 NEW = {FIRST: "new one\n", SECOND: "new two\n"}
@@ -359,7 +363,7 @@ def test_the_ledger_and_the_copies_that_it_names_are_on_record(host: Host) -> No
 
 
 def test_the_ledger_is_there_before_the_first_swap(host: Host) -> None:
-    _lose_power(host, NEW, "1 kill link")
+    _lose_power(host, NEW, FIRST_SWAP)
     assert host.served() == OLD
     assert (host.record / "changes" / ID / "ledger.json").read_text() == LEDGER
     assert Path(f"{host.record}/baseline/{ID}{host.etc}/{FIRST}").read_text() == OLD[FIRST]
@@ -530,7 +534,7 @@ def test_the_power_fails_at_any_effect(
 
 def test_what_was_proved_last_is_on_record_after_the_power_failed(host: Host) -> None:
     # Killed between the swaps of both files.
-    _lose_power(host, NEW, "2 kill link")
+    _lose_power(host, NEW, SECOND_SWAP)
     assert host.served() == {FIRST: NEW[FIRST], SECOND: OLD[SECOND]}
     shutil.rmtree(host.record)
     later = "2026-11-22T11:00:00Z-0001"
@@ -660,7 +664,7 @@ def test_what_a_change_that_died_had_replaced_is_kept_on_record(
 
 
 def test_what_is_on_record_already_is_not_kept_again(host: Host) -> None:
-    _lose_power(host, NEW, "2 kill link")
+    _lose_power(host, NEW, SECOND_SWAP)
     (host.etc / FIRST).write_text("edited\n")
     later = "2026-11-22T11:00:00Z-0001"
     assert host.run(host.program({FIRST: "third version\n"}, change=later)).returncode == 0
@@ -689,7 +693,9 @@ def test_the_last_twenty_changes_that_went_live_stay(host: Host) -> None:
     assert there == sorted(
         f"2026-11-22T10:15:{number:02}Z-{end}" for number in range(3, 23) for end in ("0000", "ffff")
     )
-    assert (host.record / "pruned").read_text().split()[1] == "2026-11-22T10:15:02Z-0000"
+    assert (host.record / "pruned").read_text().split()[1::2] == [
+        f"2026-11-22T10:15:{number:02}Z-0000" for number in range(3)
+    ]
     # What the ledger of the last change names is kept, however old.
     oldest = host.record / "baseline" / "2026-11-22T10:15:00Z-0000"
     assert Path(f"{oldest}{host.etc}/{FIRST}").read_text() == OLD[FIRST]
@@ -719,17 +725,38 @@ def test_nobody_is_asked_whether_it_serves_what_the_last_change_has_proved(
     assert host.manifest(other)["unserved"] == unserved
 
 
-def test_what_stays_is_newest_by_the_hosts_clock_whatever_a_controllers_says(host: Host) -> None:
+def test_what_stays_is_newest_by_the_hosts_own_numbers_whatever_a_clock_says(host: Host) -> None:
     for number in range(20):
         folder = host.record / "changes" / f"2099-01-01T00:00:{number:02}Z-0000"
         folder.mkdir(parents=True)
-        began = f'"began": "2020-01-01T00:00:{number:02}Z"'
-        (folder / "manifest.json").write_text(f'{{\n"outcome": "live",\n{began}\n}}')
+        fields = {"outcome": "live", "began": "2099-01-01T00:00:00Z", "number": str(70 - number)}
+        lines = ",\n".join(f'"{key}": "{value}"' for key, value in fields.items())
+        (folder / "manifest.json").write_text(f"{{\n{lines}\n}}")
     assert host.run(host.program(NEW)).returncode == 0
     there = {path.name for path in (host.record / "changes").iterdir()}
     assert ID in there
     assert len(there) == 20
-    assert (host.record / "pruned").read_text() == "2020-01-01T00:00:00Z 2099-01-01T00:00:00Z-0000\n"
+    assert host.manifest()["number"] == "71"
+    assert (host.record / "pruned").read_text() == "51 2099-01-01T00:00:19Z-0000\n"
+
+
+def test_a_second_attempt_of_a_run_overwrites_nothing(host: Host) -> None:
+    host.run(host.program(NEW))
+    first = host.manifest()
+    (host.etc / FIRST).write_text("edited\n")
+    host.run(host.program(DIES))
+    host.run(host.program(OLD))
+    host.run(host.program(REFUSED))
+    assert host.manifest() == first
+    found = [host.manifest(f"{ID}.{attempt}") for attempt in (2, 3, 4)]
+    assert [one["outcome"] for one in found] == ["put back", "live", "refused"]
+    assert [one["number"] for one in found] == ["2", "3", "4"]
+    copies = {path.name: (path / str(host.etc)[1:] / FIRST) for path in (host.record / "baseline").iterdir()}
+    assert {name: copy.read_text() for name, copy in copies.items()} == {
+        ID: OLD[FIRST],
+        f"{ID}.2": "edited\n",
+        f"{ID}.3": "edited\n",
+    }
 
 
 def test_what_was_said_is_on_record_whatever_its_bytes(host: Host) -> None:

@@ -1,0 +1,106 @@
+package SmtpAuth::Recovery;
+
+# A systemd unit that finishes a change after the host has lost its power, or was restarted, in the middle of it: before the
+# services start, it runs the program of the change once more, to restore the old files (`boot`, see SmtpAuth::Transaction). It
+# exists only while a change is under way. systemd reads it when the host boots; it needs no `systemctl daemon-reload`.
+#
+#   new INSTRUCTIONS, UNITS    UNITS are the units of the services, which start after it
+#   install PLACES             creates the unit, on the disk. PLACES are the directories that it needs. Dies if that fails
+#   remove_others NAME         deletes the programs of all other changes: change NAME has taken over what they left behind
+#   remove NAME                deletes the program of change NAME, and the unit if no other change needs it. NAME is undef for a
+#                              change that has no folder
+#   note WHY, forget           keeps, until the next boot, why the files could not be restored; SmtpAuth::Look prints it
+#   noted_in RUN               the path of that note, in the directory `run` of the instructions
+
+use strict;
+use warnings;
+use Exporter qw(import);
+use SmtpAuth::Files qw(directory_of entries);
+use SmtpAuth::Writing qw(make_directories replace sync_directory);
+
+our @EXPORT_OK = qw(noted_in);
+
+my $NAME = 'smtp-auth-recovery.service';
+my $TARGET = 'multi-user.target.wants';
+
+# A full disk or a broken one must not keep the services from starting.
+my $PATIENCE = 120;
+
+my $FOR_EVERYBODY = oct '755';
+my $READABLE = oct '644';
+
+sub new {
+    my ($class, $instructions, @units) = @_;
+    my ($units, $record, $run) = map { $instructions->one($_) } qw(units record run);
+    return bless {
+        unit => "$units/$NAME",
+        link => "$units/$TARGET/$NAME",
+        changes => "$record/changes",
+        noted => noted_in($run),
+        before => join(q{ }, @units),
+    }, $class;
+}
+
+sub noted_in { my ($run) = @_; return "$run/smtp-auth-not-restored" }
+
+sub install {
+    my ($self, @places) = @_;
+    my ($unit, $link, $changes) = @{$self}{qw(unit link changes)};
+    my $needed = join q{ }, map { _quoted($_) } @places;
+    # If no change has begun, or the last one was finished, only the unit is left.
+    my $run = qq{for program in $changes/*/change.pl; do test ! -e "\$program" || $^X "\$program" boot; done; }
+        . qq{test -e "\$program" || rm -f $link $unit};
+    make_directories(directory_of($link), $FOR_EVERYBODY);
+    replace($unit, <<"END", $READABLE);
+[Unit]
+Description=Restores the mail configuration after an interrupted change
+RequiresMountsFor=$needed
+Before=$self->{before}
+
+[Service]
+Type=oneshot
+ExecStart=/bin/sh -c ${\ _quoted($run)}
+TimeoutStartSec=$PATIENCE
+END
+    symlink $unit, $link or $!{EEXIST} or die "cannot create $link: $!\n";
+    sync_directory($_) for map { directory_of($_) } $unit, $link;
+    return;
+}
+
+# As systemd.syntax(7) says; `%` and `$` are its own characters (systemd.unit(5), systemd.service(5)).
+sub _quoted {
+    my ($text) = @_;
+    $text =~ s/(["\\])/\\$1/gx;
+    $text =~ s/%/%%/gx;
+    $text =~ s/\$/\$\$/gx;
+    return qq{"$text"};
+}
+
+sub remove_others {
+    my ($self, $name) = @_;
+    for my $program (grep { $_ ne $self->_program($name) } $self->_programs) {
+        unlink $program;
+    }
+    return;
+}
+
+sub remove {
+    my ($self, $name) = @_;
+    # What cannot be deleted is deleted by the next change, or when the host boots.
+    unlink $self->_program($name) if defined $name;
+    unlink @{$self}{qw(link unit)} if !$self->_programs;
+    return;
+}
+
+sub _program { my ($self, $name) = @_; return "$self->{changes}/$name/change.pl" }
+
+sub _programs {
+    my ($self) = @_;
+    return grep { -e } map { $self->_program($_) } grep { !/^[.]/x } entries($self->{changes});
+}
+
+sub note { my ($self, $why) = @_; return replace($self->{noted}, $why) }
+
+sub forget { my ($self) = @_; return unlink $self->{noted} }
+
+1;
