@@ -34,6 +34,7 @@ package SmtpAuth::Record;
 #   take_up NAME               for another process, after the one that began the change was killed
 #   go_live                    marks the change as live: from now on it is not put back. Dies if that fails
 #   outcome                    the outcome of the change; empty if it has not begun
+#   said                       what `end` was given last
 #   end OUTCOME, SAID          writes the outcome into the folder, for the controller that waits for it, and to the journal;
 #                              returns whether the record has it
 #   unserved                   the ports that did not work before this change
@@ -176,6 +177,12 @@ sub go_live {
 }
 
 sub outcome { my ($self) = @_; return $self->{has_begun} ? outcome_of({text => $self->_manifest_now}) : q{} }
+
+sub said {
+    my ($self) = @_;
+    my %last = map { @{$_} } pairs_in(read_file("$self->{directory}/last") // q{});
+    return $last{said} // q{};
+}
 
 sub end {
     my ($self, $outcome, $said) = @_;

@@ -88,7 +88,7 @@ sub remove {
     my ($self, $name) = @_;
     # What cannot be deleted is deleted by the next change, or when the host boots.
     unlink $self->_program($name) if defined $name;
-    unlink @{$self}{qw(link unit)} if !$self->_programs;
+    unlink @{$self}{qw(link unit)}, "$self->{unit}.new" if !$self->_programs;
     return;
 }
 

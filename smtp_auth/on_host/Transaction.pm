@@ -43,7 +43,7 @@ my @LOCKS = qw(/var/lib/dpkg/lock-frontend /var/lib/dpkg/lock);
 # Seconds that a change waits for dpkg and for the services' own tools.
 my $PATIENCE = 60;
 
-# How often a file is restored if that fails.
+# How often files are restored or deleted if that fails.
 my $TRIES = 3;
 
 # What `touched` points to if no file changes.
@@ -121,10 +121,10 @@ sub put_back {
     $self->_lock(LOCK_EX);
     my $name = $self->_touched // return $self->_refuse("the change was interrupted\n");
     $self->{record}->take_up($name) if $name ne $NO_FILES;
-    if ($self->{record}->outcome eq 'live') {
-        $self->_clean;
-        return $self->_end('live', q{});
-    }
+    my $outcome = $self->{record}->outcome;
+    $self->_clean if $outcome eq 'live';
+    # The process before this one has finished, but not deleted the program.
+    return $self->_end($outcome, $self->{record}->said) if length $outcome && $outcome ne 'unfinished';
     $self->{is_cut_short} = 1;
     $self->{reached} = [$self->_services];
     return $self->_undo("the change was interrupted\n");
@@ -328,14 +328,21 @@ sub _restore_files {
     my ($self, $service) = @_;
     my ($is_restored, @worse) = (0);
     for my $key ($self->{instructions}->files_of($service->key)) {
-        my $why;
-        for (1 .. $TRIES) {
-            $why = eval { $self->{swap}->restore($key) ? $is_restored = 1 : $self->{swap}->release($key); 1 } ? undef : $@;
-            last if !defined $why;
-        }
+        my $why = _often(sub { $self->{swap}->restore($key) ? $is_restored = 1 : $self->{swap}->release($key) });
         push @worse, $why if defined $why;
     }
     return {is_restored => $is_restored, worse => \@worse};
+}
+
+# Calls a function until it does not die; returns the last error, or undef.
+sub _often {
+    my ($function) = @_;
+    my $why;
+    for (1 .. $TRIES) {
+        return if eval { $function->(); 1 };
+        $why = $@;
+    }
+    return $why;
 }
 
 sub _bring_back {
@@ -352,7 +359,7 @@ sub _is_stopping { return (run('systemctl', 'is-system-running'))[1] eq "stoppin
 sub _clean {
     my ($self) = @_;
     # What cannot be deleted is deleted by the next change.
-    eval { $self->{swap}->clean; 1 } or return;
+    return if defined _often(sub { $self->{swap}->clean });
     $self->{recovery}->remove($self->{record}->name);
     $self->{recovery}->forget;
     return;

@@ -58,7 +58,7 @@ def carried_out(look: Look, plan: Plan, settings: Settings, number: int) -> tupl
         files[key] = replace(
             files[key], content=planned.content, mode=planned.mode, real_path=files[key].path
         )
-    entry = LedgerEntry(plan.ledger_before, _named(plan.ledger, origin.id))
+    entry = LedgerEntry(plan.ledger_before, named(plan.ledger, origin.id))
     now = with_effective_parameters(
         replace(
             look,
@@ -71,7 +71,7 @@ def carried_out(look: Look, plan: Plan, settings: Settings, number: int) -> tupl
     return now, PastChange(manifest, before, after, entry)
 
 
-def _named(ledger: Ledger, change: str) -> Ledger:
+def named(ledger: Ledger, change: str) -> Ledger:
     """What the host writes: with the name of the change where `LedgerFile.kept_by` is empty."""
     files = {key: one if one.kept_by else replace(one, kept_by=change) for key, one in ledger.files.items()}
     return Ledger(files, ledger.definitions)

@@ -15,7 +15,7 @@ from smtp_auth.services.certbot.block import HOOK
 from smtp_auth.services.dovecot.listener import DROPIN, WANTED
 from smtp_auth.services.postfix.sni import TABLE
 from tests.unit.histories import OWNERS_465, OWNERS_587, effective
-from tests.unit.past import Host, with_effective_parameters
+from tests.unit.past import Host, named, with_effective_parameters
 from tests.unit.scenarios import stock, wanted, with_file, with_lineages
 
 ADOPTED = "smtps inet n - y - 20 smtpd\n  -o smtpd_tls_wrappermode=yes\n"
@@ -281,7 +281,7 @@ def test_a_change_that_lost_its_power_is_on_the_ledger(host: Host) -> None:
     before = {key: file.content for key, file in host.look.files.items()}
     first = host.look
     plan = host.deploy()
-    entry = LedgerEntry(plan.ledger_before, plan.ledger.kept_by(host.changes[-1].id))
+    entry = LedgerEntry(plan.ledger_before, named(plan.ledger, host.changes[-1].id))
     # main.cf was swapped, master.cf was not.
     files = {**host.look.files, MASTER_CF.key: first.files[MASTER_CF.key]}
     host.look = replace(host.look, files=files, last_change=None, ledgers=(entry.after, entry.before))

@@ -21,13 +21,13 @@ def _write(path: Path, text: str) -> None:
 
 
 def _add(
-    record: Path, change: str, began: str, outcome: str, before: dict[str, str], after: dict[str, str]
+    record: Path, change: str, number: int, outcome: str, before: dict[str, str], after: dict[str, str]
 ) -> None:
     folder = record / "changes" / change
     manifest = {
-        "id": change,
+        "id": change.split(".")[0],
         "files": [{"key": "k", "real_path": path} for path in {**before, **after}],
-        "began": began,
+        "number": str(number),
         "outcome": outcome,
     }
     lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items())
@@ -41,9 +41,9 @@ def _add(
 def record(tmp_path: Path) -> Path:
     """Three changes, of which the second was put back; a controller's clock was wrong at the third."""
     folder = tmp_path / "record"
-    _add(folder, FIRST, "2026-11-22T10:11:00Z", "live", {MAIN: "zero"}, {MAIN: "one", TABLE: "100%\n\xe9"})
-    _add(folder, THIRD, "2026-11-22T10:12:00Z", "put back", {MAIN: "one"}, {MAIN: "bad"})
-    _add(folder, SECOND, "2026-11-22T10:13:00Z", "live", {MAIN: "one"}, {MAIN: "three"})
+    _add(folder, FIRST, 1, "live", {MAIN: "zero"}, {MAIN: "one", TABLE: "100%\n\xe9"})
+    _add(folder, THIRD, 2, "put back", {MAIN: "one"}, {MAIN: "bad"})
+    _add(folder, SECOND, 10, "live", {MAIN: "one"}, {MAIN: "three"})
     return folder
 
 
@@ -56,7 +56,7 @@ def _read(record: Path, files: str = "", baseline: bool = False) -> Record:
     return parse(done.stdout.splitlines())
 
 
-def test_changes_are_in_the_order_of_the_hosts_clock(record: Path) -> None:
+def test_changes_are_in_the_order_of_the_hosts_numbers(record: Path) -> None:
     found = _read(record)
     assert [change.id for change in found.changes] == [FIRST, THIRD, SECOND]
     assert [change.id for change in found.live] == [FIRST, SECOND]
@@ -75,17 +75,29 @@ def test_the_files_from_a_change_on(record: Path) -> None:
     assert (bool(bad.after), bool(last.after)) == (False, True)
 
 
-def test_from_a_change_that_is_not_on_record_are_those_that_came_after(record: Path) -> None:
-    first, _, last = _read(record, "2026-11-22T10:11:30Z-ffff").changes
-    assert (bool(first.after), bool(last.after)) == (False, True)
+def test_from_a_run_are_all_of_its_attempts(record: Path) -> None:
+    _add(record, f"{SECOND}.2", 11, "live", {MAIN: "three"}, {MAIN: "four"})
+    _, _, second, again = _read(record, SECOND).changes
+    assert (second.after, again.after) == ({MAIN: "three"}, {MAIN: "four"})
+    assert (second.id, second.name, again.id, again.name) == (SECOND, SECOND, SECOND, f"{SECOND}.2")
+
+
+def test_a_run_that_is_not_on_record_has_no_files(record: Path) -> None:
+    assert not any(change.after for change in _read(record, "2026-11-22T10:11:30Z-ffff").changes)
 
 
 def test_what_is_asked_for_may_no_longer_be_kept(record: Path) -> None:
-    (record / "pruned").write_text("2026-11-22T10:11:30Z 2026-11-22T10:11:45Z-ffff\n")
-    unknown = "2026-11-22T10:11:40Z-0000", "2026-11-22T10:11:50Z-0000"
-    found = [_read(record, change).has_gap for change in (FIRST, SECOND, *unknown)]
-    assert found == [True, False, True, False]
+    pruned = "2026-11-22T10:11:45Z-ffff"
+    (record / "pruned").write_text(f"1 2026-11-22T10:11:41Z-ffff\n2 {pruned}.2\n")
+    found = [_read(record, change).has_gap for change in (pruned, FIRST, "2026-11-22T10:11:40Z-0000")]
+    assert found == [True, False, False]
     assert not _read(record, "last").has_gap
+
+
+def test_the_digests_of_the_files_before_a_change(record: Path) -> None:
+    lines = f"before\t{'0' * 64} {MAIN}\nbefore\t /etc/a%09b\nafter\t{'1' * 64} {MAIN}\n"
+    (record / "changes" / SECOND / "digests").write_text(lines)
+    assert _read(record, "last").changes[-1].digests == {MAIN: "0" * 64, "/etc/a\tb": ""}
 
 
 def test_the_baseline_and_the_ledger(record: Path) -> None:
