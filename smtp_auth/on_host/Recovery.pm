@@ -9,7 +9,8 @@ package SmtpAuth::Recovery;
 #   remove_others NAME         deletes the programs of all other changes: change NAME has taken over what they left behind
 #   remove NAME                deletes the program of change NAME, and the unit if no other change needs it. NAME is undef for a
 #                              change that has no folder
-#   note WHY, forget           keeps, until the next boot, why the files could not be restored; SmtpAuth::Look prints it
+#   note WHY                   keeps, until they are or the host boots again, why files could not be restored: SmtpAuth::Look
+#                              prints it
 #   noted_in RUN               the path of that note, in the directory `run` of the instructions
 
 use strict;
@@ -88,7 +89,7 @@ sub remove {
     my ($self, $name) = @_;
     # What cannot be deleted is deleted by the next change, or when the host boots.
     unlink $self->_program($name) if defined $name;
-    unlink @{$self}{qw(link unit)}, "$self->{unit}.new" if !$self->_programs;
+    unlink @{$self}{qw(link unit noted)}, "$self->{unit}.new" if !$self->_programs;
     return;
 }
 
@@ -100,7 +101,5 @@ sub _programs {
 }
 
 sub note { my ($self, $why) = @_; return replace($self->{noted}, $why) }
-
-sub forget { my ($self) = @_; return unlink $self->{noted} }
 
 1;

@@ -55,6 +55,7 @@ my $NO_FILES = q{-};
 #   in_use           the handle of the folder, which shows that it is in use: see SmtpAuth::Supervise
 #   reached          the services whose files it has begun to swap, in their order
 #   is_touched       whether a service was reloaded
+#   is_unfinished    whether files are left that SmtpAuth::Recovery restores or deletes when the host boots, or the next change
 #   is_cut_short     whether an earlier process of this change had begun to swap or to restore files, and was killed
 sub new {
     my ($class, $instructions, $services, $program) = @_;
@@ -74,6 +75,7 @@ sub new {
         reached => [],
         is_touched => 0,
         is_cut_short => 0,
+        is_unfinished => 0,
     }, $class;
 }
 
@@ -139,23 +141,23 @@ sub boot {
     my $outcome = $record->outcome;
     # Whoever confirms the change, or the end of the time for that, decides.
     return 0 if $outcome eq 'unconfirmed';
-    if ($outcome eq 'live') {
-        $self->_clean;
-        return 0;
-    }
-    my @worse = map { $self->_restore_files($_)->{worse} } reverse $self->_services;
+    my @worse;
+    if ($outcome eq 'live') { $self->_clean }
+    else                    { @worse = map { @{ $self->_restore_files($_)->{worse} } } reverse $self->_services }
     chomp @worse;
-    my $is_open = $outcome =~ /^(?:unfinished|failed)$/x;
     if (@worse) {
-        $self->{recovery}->note(join q{; }, @worse);
-        return $self->_tell('failed', 'the host was restarted during the change, and its files cannot be restored: ' . join q{; }, @worse);
+        my $why = join q{; }, @worse;
+        $self->{recovery}->note($why);
+        return $self->_tell('failed', "The host was restarted during the change, and its files cannot be restored: $why");
     }
     $self->{swap}->unstage;
-    $self->_tell('put back', 'The host was restarted during the change. The old configuration is restored.') if $is_open;
-    $self->{recovery}->remove($record->name);
+    $self->_tell('put back', 'The host was restarted during the change. The old configuration is restored.')
+        if $outcome =~ /^(?:unfinished|failed)$/x;
+    $self->{recovery}->remove($record->name) if !$self->{is_unfinished};
     return 0;
 }
 
+# Nobody waits for the outcome but the journal.
 sub _tell {
     my ($self, $outcome, $said) = @_;
     $self->{record}->end($outcome, $said);
@@ -288,7 +290,6 @@ sub _take_away {
     my ($self) = @_;
     $self->{swap}->unstage;
     $self->{record}->forget_prepared;
-    $self->{recovery}->remove($self->{record}->name);
     return;
 }
 
@@ -312,7 +313,7 @@ sub _undo {
     chomp($why, @unrestored, @worse);
     my $said = "$why\n$logged";
     if (@unrestored) {
-        # SmtpAuth::Recovery tries again when the host boots, and so does the next change.
+        $self->{is_unfinished} = 1;
         return $self->_end('failed', "${said}The old configuration could not be restored:\n" . join "\n", @unrestored, @worse);
     }
     $self->_take_away;
@@ -358,10 +359,7 @@ sub _is_stopping { return (run('systemctl', 'is-system-running'))[1] eq "stoppin
 # Deletes what was needed to restore the earlier versions. The record already says that the change is live.
 sub _clean {
     my ($self) = @_;
-    # What cannot be deleted is deleted by the next change.
-    return if defined _often(sub { $self->{swap}->clean });
-    $self->{recovery}->remove($self->{record}->name);
-    $self->{recovery}->forget;
+    $self->{is_unfinished} = defined _often(sub { $self->{swap}->clean });
     return;
 }
 
@@ -383,6 +381,8 @@ sub _end {
     my ($self, $outcome, $said) = @_;
     my $folder = $self->{folder};
     $self->{record}->end($outcome, $said);
+    # Not earlier: until then, a boot has to write the outcome.
+    $self->{recovery}->remove($self->{record}->name) if $self->{is_locked} && !$self->{is_unfinished};
     answer('said', $said);
     answer('outcome', $outcome);
     unlink $self->{program}, map { "$folder/$_" } qw(who began touched);

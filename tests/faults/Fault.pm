@@ -81,6 +81,7 @@ sub sysopen_counted (*$$;$) {
 
 my %COUNTED = (
     rename => sub ($$) { effect('rename') && CORE::rename($_[0], $_[1]) },
+    symlink => sub ($$) { effect('symlink') && CORE::symlink($_[0], $_[1]) },
     link => sub ($$) { effect('link') && CORE::link($_[0], $_[1]) },
     unlink => sub (@) { effect('unlink') && CORE::unlink(@_ ? @_ : $_) },
     mkdir => sub (_;$) { effect('mkdir') && CORE::mkdir($_[0], $_[1] // $FOR_EVERYBODY) },

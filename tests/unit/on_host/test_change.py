@@ -5,6 +5,7 @@ systemd's part is played here: a change that was killed is followed by `put-back
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -114,6 +115,24 @@ class Host:
     def is_clean(self) -> bool:
         """Whether a change has left only the files and the record."""
         return self.files().keys() <= {FIRST, SECOND} and not any((self.folder / "run").iterdir())
+
+    def boot(self) -> str:
+        """What systemd does with the unit of an interrupted change, if there is one; returns what it prints."""
+        units = self.folder / "units"
+        unit, link = (units / place / "smtp-auth-recovery.service" for place in ("", "multi-user.target.wants"))
+        if not link.exists():
+            return ""
+        (start,) = re.findall(r'^ExecStart=/bin/sh -c "(.*)"$', unit.read_text(), re.MULTILINE)
+        # As systemd.syntax(7) says.
+        script = re.sub(r"\\(.)", r"\1", start).replace("$$", "$").replace("%%", "%")
+        done = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=False, timeout=60)
+        assert not done.stderr
+        return done.stdout
+
+    def is_at_rest(self) -> bool:
+        """Whether no program of a change is left, and no unit that systemd would start."""
+        links = [*(self.folder / "units").glob("*.wants/*")]
+        return not links and not [*self.record.glob("changes/[!.]*/change.pl")]
 
     def manifest(self, change: str = ID) -> dict[str, object]:
         """What the record says of a change."""
@@ -532,6 +551,96 @@ def test_the_power_fails_at_any_effect(
     _at_each_effect(tmp_path / "hosts", before, try_one)
 
 
+@pytest.mark.every_case
+@pytest.mark.parametrize(
+    ("before", "wanted"),
+    [({FIRST: "old one\n"}, NEW), (OLD, NEW), (OLD, DIES), (OLD, GONE)],
+    ids=["one added", "both replaced", "does not serve", "one taken away"],
+)
+def test_the_power_fails_at_any_effect_and_the_host_boots(
+    tmp_path: Path, before: Mapping[str, str], wanted: Mapping[str, str | None]
+) -> None:
+    """Nobody deploys: the host restores everything by itself, before its services start."""
+
+    def try_one(number: int, host: Host) -> None:
+        inodes = _inodes(host)
+        _lose_power(host, wanted, f"{number} kill any")
+        host.boot()
+        is_new = host.served() == there(wanted)
+        if not is_new:
+            assert host.served() == before, f"{number}: {host.files()}"
+            assert {name: found for name, found in _inodes(host).items() if name in before} == inodes
+        if (host.record / "changes" / ID).exists():
+            assert host.manifest()["outcome"] == ("live" if is_new else "put back"), number
+            assert host.files().keys() <= {FIRST, SECOND}, f"{number}: {host.files()}"
+        else:
+            assert not is_new
+        assert host.is_at_rest(), number
+
+    _at_each_effect(tmp_path / "hosts", before, try_one)
+
+
+def test_a_copy_that_is_damaged_is_not_given_back(host: Host) -> None:
+    _lose_power(host, NEW, f"{SECOND_SWAP}")
+    (kept,) = host.etc.glob(f".{FIRST}.smtp-auth-old-*")
+    kept.write_text("")
+    host.boot()
+    assert host.served() == OLD
+    assert host.is_clean()
+
+
+def test_if_every_copy_is_damaged_none_is_given_back(host: Host) -> None:
+    _lose_power(host, NEW, SECOND_SWAP)
+    (kept,) = host.etc.glob(f".{FIRST}.smtp-auth-old-*")
+    copy = host.record / "changes" / ID / f"before{host.etc}" / FIRST
+    for path in (kept, copy):
+        path.write_text("")
+    said_at_boot = host.boot()
+    assert "are damaged" in said_at_boot
+    assert host.served()[FIRST] == NEW[FIRST]
+    assert host.manifest()["outcome"] == "failed"
+    assert "are damaged" in (host.folder / "run" / "smtp-auth-not-restored").read_text()
+    # It tries again at each boot.
+    kept.write_text(OLD[FIRST])
+    host.boot()
+    assert host.served() == OLD
+    assert host.is_at_rest()
+    assert host.manifest()["outcome"] == "put back"
+
+
+def test_a_change_that_waits_for_its_confirmation_is_left_alone_at_boot(host: Host) -> None:
+    _lose_power(host, NEW, "2 kill unlink")
+    manifest = host.record / "changes" / ID / "manifest.json"
+    manifest.write_text(re.sub('"outcome": "[^"]*"', '"outcome": "unconfirmed"', manifest.read_text()))
+    before = host.files()
+    host.boot()
+    assert host.files() == before
+    assert host.manifest()["outcome"] == "unconfirmed"
+    assert not host.is_at_rest()
+
+
+def test_what_a_change_takes_over_is_restored_once(host: Host) -> None:
+    """The power fails in a change, nothing boots, and it fails again in the next change."""
+    _lose_power(host, NEW, SECOND_SWAP)
+    later = "2026-11-22T11:00:00Z-0001"
+    third = {FIRST: "third version\n", SECOND: "third version\n"}
+    # It replaces the first file, and gives what is kept beside the second one another name.
+    _lose_power(host, third, "5 kill rename", later)
+    assert host.served()[FIRST] == third[FIRST]
+    host.boot()
+    assert host.served() == OLD
+    assert host.is_clean()
+    assert host.is_at_rest()
+
+
+def test_a_unit_without_a_change_deletes_itself(host: Host) -> None:
+    # Killed before it says that it begins.
+    _lose_power(host, NEW, "2 kill symlink")
+    assert not host.is_at_rest()
+    host.boot()
+    assert host.is_at_rest()
+
+
 def test_what_was_proved_last_is_on_record_after_the_power_failed(host: Host) -> None:
     # Killed between the swaps of both files.
     _lose_power(host, NEW, SECOND_SWAP)
@@ -545,10 +654,10 @@ def test_what_was_proved_last_is_on_record_after_the_power_failed(host: Host) ->
     assert {path.name: path.read_text() for path in kept.iterdir()} == OLD
 
 
-def _lose_power(host: Host, wanted: Mapping[str, str | None], fault: str) -> None:
+def _lose_power(host: Host, wanted: Mapping[str, str | None], fault: str, change: str = ID) -> None:
     folder, faults = host.folder / "run" / "smtp-auth", host.folder / "faults"
     folder.mkdir()
-    (folder / "change.pl").write_text(host.program(wanted))
+    (folder / "change.pl").write_text(host.program(wanted, change=change))
     (faults / "at").write_text(fault)
     (faults / "count").write_text("")
     environment = {"PATH": os.environ["PATH"], "FAULT_FOLDER": str(faults), "PERL5LIB": str(FAULTS)}
