@@ -5,9 +5,10 @@ package SmtpAuth::Transaction;
 # the service before it was proved: an smtpd that offers AUTH and does not find Dovecot's listener would die.
 #
 # It may be killed at any moment. systemd then runs this program again, to restore what was not proved. If the host loses its
-# power, SmtpAuth::Recovery runs it when the host boots. What has to be known after a kill is in two places beside the
-# program: the file `began`, when the change began, in seconds since 1970; and the link `touched`, which is there from before the
-# first swap or reload on. It points to the change's name in the record. A link has its content as soon as it exists.
+# power, SmtpAuth::Recovery runs it when the host boots. What has to be known after a kill is beside the program: the file
+# `began`, when the change began, in seconds since 1970; the link `recorded`, which points to the change's name in the record,
+# and is there before the record has it; and the link `touched`, which is there before the first swap or reload. These are links
+# because a link has its content as soon as it exists.
 #
 #   new INSTRUCTIONS, SERVICES, PROGRAM   SERVICES is a hash of all services: key to SmtpAuth::Service. PROGRAM is the file
 #                                         of this program, in a folder that is deleted at the end
@@ -45,9 +46,6 @@ my $PATIENCE = 60;
 
 # How often files are restored or deleted if that fails.
 my $TRIES = 3;
-
-# What `touched` points to if no file changes.
-my $NO_FILES = q{-};
 
 # In addition to the arguments, an object holds:
 #   lock, is_locked  the handle of the lock, and whether this change holds it: without the lock, the files of SmtpAuth::Beside
@@ -121,16 +119,19 @@ sub put_back {
     my ($self) = @_;
     $self->_use_folder;
     $self->_lock(LOCK_EX);
-    my $name = $self->_touched // return $self->_refuse("the change was interrupted\n");
-    $self->{record}->take_up($name) if $name ne $NO_FILES;
+    my $name = $self->_marked('recorded');
+    $self->{record}->take_up($name) if defined $name;
     my $outcome = $self->{record}->outcome;
     $self->_clean if $outcome eq 'live';
     # The process before this one has finished, but not deleted the program.
     return $self->_end($outcome, $self->{record}->said) if length $outcome && $outcome ne 'unfinished';
+    return $self->_refuse(_interrupted()) if !defined $self->_marked('touched');
     $self->{is_cut_short} = 1;
     $self->{reached} = [$self->_services];
-    return $self->_undo("the change was interrupted\n");
+    return $self->_undo(_interrupted());
 }
+
+sub _interrupted { return "the change was interrupted\n" }
 
 sub boot {
     my ($self) = @_;
@@ -184,7 +185,6 @@ sub _prepare {
     my @unserved = $is_known ? () : map { $_->unserved($self->_began) } $self->_services;
     $self->{etckeeper}->commit_of_others;
     $record->prepare(\@unserved, $swap->proved, read_file($self->{program}));
-    $swap->stage;
     $self->{recovery}->install($swap->places, $instructions->one('record'));
     return;
 }
@@ -234,11 +234,14 @@ sub _go_live {
     my ($self) = @_;
     my ($instructions, $record) = @{$self}{qw(instructions record)};
     my @changed = $instructions->changed_files;
-    $self->_touch(@changed ? $record->name : $NO_FILES);
     if (@changed) {
+        $self->_mark('recorded', $record->name);
         $record->begin;
         $self->{recovery}->remove_others($record->name);
+        # Not earlier: if the host loses its power now, it deletes the staged files when it boots.
+        $self->{swap}->stage;
     }
+    $self->_mark('touched', q{.});
     for my $service ($self->_services) {
         push @{ $self->{reached} }, $service;
         $self->{swap}->swap($_) for grep { $instructions->is_changed($_) } $instructions->files_of($service->key);
@@ -261,16 +264,17 @@ sub _take_up {
 
 sub _began { my ($self) = @_; return content_of("$self->{folder}/began") || time }
 
-sub _touch {
-    my ($self, $name) = @_;
-    symlink $name, "$self->{folder}/touched" or die "cannot write $self->{folder}/touched: $!\n";
+sub _mark {
+    my ($self, $what, $content) = @_;
+    my $link = "$self->{folder}/$what";
+    symlink $content, $link or die "cannot write $link: $!\n";
     return;
 }
 
-# The name of the change, if a process of it had begun to swap files or to reload; else undef.
-sub _touched {
-    my ($self) = @_;
-    my $link = "$self->{folder}/touched";
+# The content of a link that an earlier process of this change has made; undef if it has not.
+sub _marked {
+    my ($self, $what) = @_;
+    my $link = "$self->{folder}/$what";
     return if !is_there($link);
     return readlink $link // die "cannot read $link: $!\n";
 }
@@ -385,7 +389,7 @@ sub _end {
     $self->{recovery}->remove($self->{record}->name) if $self->{is_locked} && !$self->{is_unfinished};
     answer('said', $said);
     answer('outcome', $outcome);
-    unlink $self->{program}, map { "$folder/$_" } qw(who began touched);
+    unlink $self->{program}, map { "$folder/$_" } qw(who began recorded touched);
     rmdir $folder;
     return $outcome eq 'live' ? 0 : 1;
 }
