@@ -389,8 +389,10 @@ sub _end {
     $self->{recovery}->remove($self->{record}->name) if $self->{is_locked} && !$self->{is_unfinished};
     answer('said', $said);
     answer('outcome', $outcome);
-    unlink $self->{program}, map { "$folder/$_" } qw(who began recorded touched);
-    rmdir $folder;
+    # As long as the program is there, systemd runs it again, and it needs the links.
+    unlink $self->{program}
+        and unlink map { "$folder/$_" } qw(who began recorded touched)
+        and rmdir $folder;
     return $outcome eq 'live' ? 0 : 1;
 }
 
