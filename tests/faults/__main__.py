@@ -1,0 +1,42 @@
+"""Every fault at every system call of a change, or a sample of them: `python -m tests.faults`.
+
+It goes on where it was cut off.
+"""
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.faults.folder import FolderBench
+from tests.faults.matrix import Results, drawn, trials_of, try_all
+
+# Two at a time: nearly all of it is the work of other processes.
+_SIDE_BY_SIDE = 2
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument(
+        "--results", type=Path, default=Path(".lab/faults.jsonl"), help="a file that is added to"
+    )
+    parser.add_argument("--sample", metavar="SEED", help="only so many trials, chosen by the seed")
+    parser.add_argument("--trials", type=int, default=100, help="how many the sample has")
+    parser.add_argument("--only", metavar="TEXT", help="only the trials whose key has this text")
+    its = parser.parse_args()
+    its.results.parent.mkdir(exist_ok=True)
+    results = Results(its.results)
+    with tempfile.TemporaryDirectory() as folder:
+        benches = [FolderBench(Path(folder) / str(number)) for number in range(_SIDE_BY_SIDE)]
+        trials = trials_of(benches[0])
+        if its.sample is not None:
+            trials = drawn(trials, its.sample, its.trials)
+        if its.only is not None:
+            trials = [trial for trial in trials if its.only in trial.key]
+        try_all(benches, trials, results)
+    print("\n".join(results.table()))
+    return 1 if results.broken() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
