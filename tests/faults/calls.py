@@ -125,6 +125,8 @@ def _succeeded(text: str) -> bool:
 
 
 def _paths_in(text: str) -> Iterator[str]:
+    # Not those of the result: a call that fails has none.
+    text = text.rpartition(" = ")[0]
     yield from re.findall(r'"(/(?:[^"\\]|\\.)*)"', text)
     yield from re.findall(r"(?<!AT_FDCWD)<(/[^>]*)>", text)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from smtp_auth.facts.decode import decode
 from tests.faults.calls import Call, calls_in
 from tests.faults.matrix import NOT_HIT, Case, Seen, Trial
-from tests.faults.tracing import LOG, prepare, recording, was_hit
+from tests.faults.tracing import LOG, prepare, recording, was_hit, without_pid
 from tests.unit.on_host.folder_host import FIRST, ID, SECOND, Host, there
 
 Wanted = Mapping[str, str | None]
@@ -108,7 +108,7 @@ class FolderBench:
         ]
 
     def _named(self, path: str) -> str:
-        return path.replace(str(self._folder), "HERE")
+        return without_pid(path.replace(str(self._folder), "HERE"))
 
     def try_one(self, trial: Trial) -> Seen:
         # How often a pipe is read is not always the same.
