@@ -39,16 +39,17 @@ class Call:
     """A call of a change's process or of one of its children.
 
     + process: `change`; or a child's command and its number among the children with this command: `cp 2`
-    + name, number: of the system call, and how many of this name the process has made, this one included
-    + paths: what it names
+    + name: of the system call
+    + path: what it names first
+    + number: how many calls of this name the process has made with this path, this one included
     + errors: those that are tried
     + is_change: whether other bytes are there afterwards
     """
 
     process: str
     name: str
+    path: str
     number: int
-    paths: tuple[str, ...]
     errors: tuple[str, ...]
     is_change: bool
 
@@ -62,7 +63,7 @@ def calls_in(trace: str, is_ours: Callable[[str], bool]) -> list[Call]:
     lines = list(_whole_lines(trace))
     names = _names_of_processes(lines)
     started: set[str] = set()
-    numbers: Counter[tuple[str, str]] = Counter()
+    numbers: Counter[tuple[str, str, str]] = Counter()
     found = []
     for pid, text in lines:
         match = re.match(r"(\w+)\(", text)
@@ -74,13 +75,14 @@ def calls_in(trace: str, is_ours: Callable[[str], bool]) -> list[Call]:
         # What a child does before it is another program is done by a copy of perl.
         if pid not in started:
             continue
-        numbers[pid, name] += 1
-        paths = tuple(path for path in _paths_in(text) if is_ours(path))
+        named = list(dict.fromkeys(_paths_in(text)))
+        numbers.update((pid, name, path) for path in named)
+        path = next(filter(is_ours, named), None)
         errors = _errors(name, text)
-        if paths and errors:
+        if path is not None and errors:
             is_private = names[pid].startswith("unshare ")
             is_change = _is_change(name, text) and not is_private
-            found.append(Call(names[pid], name, numbers[pid, name], paths, errors, is_change))
+            found.append(Call(names[pid], name, path, numbers[pid, name, path], errors, is_change))
     return found
 
 

@@ -4,13 +4,13 @@ import os
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smtp_auth.facts.decode import decode
 from tests.faults.calls import Call, calls_in
 from tests.faults.matrix import NOT_HIT, Case, Seen, Trial
-from tests.faults.tracing import LOG, prepare, recording, was_hit, without_pid
+from tests.faults.tracing import LOG, prepare, recording, was_hit
 from tests.unit.on_host.folder_host import FIRST, ID, SECOND, Host, there
 
 Wanted = Mapping[str, str | None]
@@ -55,7 +55,8 @@ CHANGES: dict[Case, Wanted] = {
 _EARLIER, _LATER = "2026-11-22T09:00:00Z-0001", "2026-11-22T11:00:00Z-0001"
 # systemd runs it after a kill, and once more if it has not finished.
 _PUT_BACKS = 2
-_ATTEMPTS = 8
+# Stands for a bench's own folder.
+_HERE = "HERE"
 _IS_LEFT = ("failed", "unfinished")
 
 File = tuple[str, int, int]
@@ -83,54 +84,30 @@ class FolderBench:
         self._clear()
         self._start(host, host.program(CHANGES[case]))
         self._run(host, "change", recording(str(self._faults)))
-        ours = tuple(
-            str(path) for path in self._at.iterdir() if path.name not in {"runs", "scratch", "faults"}
-        )
-        text = (self._faults / LOG).read_text()
-        calls = calls_in(
-            text, lambda path: path == str(self._at) or any(_is_in(path, folder) for folder in ours)
-        )
-        # A process that touches what the service has read belongs to the service.
-        theirs = {
-            call.process for call in calls_in(text, lambda path: _is_in(path, str(self._at / "runs")))
-        } - {"change"}
+        trace = (self._faults / LOG).read_text()
+        # A child that touches what the service has read belongs to the service, as does grep.
+        theirs = {call.process for call in calls_in(trace, self._is_theirs)} - {"change"}
         return [
-            Call(
-                call.process,
-                call.name,
-                call.number,
-                tuple(self._named(path) for path in call.paths),
-                call.errors,
-                call.is_change,
-            )
-            for call in calls
+            replace(call, path=call.path.replace(str(self._folder), _HERE))
+            for call in calls_in(trace, self._is_ours)
             if call.process not in theirs and not call.process.startswith("grep ")
         ]
 
-    def _named(self, path: str) -> str:
-        return without_pid(path.replace(str(self._folder), "HERE"))
+    def _is_ours(self, path: str) -> bool:
+        others = (self._at / "runs", self._at / "scratch", self._at / "faults")
+        # A rehearsal's folder of copies has its process ID in its name.
+        is_copy = "smtp-auth-copies" in path
+        return _is_in(path, self._at) and not is_copy and not any(_is_in(path, other) for other in others)
+
+    def _is_theirs(self, path: str) -> bool:
+        return _is_in(path, self._at / "runs")
 
     def try_one(self, trial: Trial) -> Seen:
-        # How often a pipe is read is not always the same.
-        for _ in range(_ATTEMPTS):
-            seen = self._try(trial)
-            if seen.outcome != NOT_HIT:
-                break
-        return seen
-
-    def _try(self, trial: Trial) -> Seen:
         wanted = CHANGES[trial.case]
         host = self._fresh(trial.case.start)
         before, old = _files(host), host.served()
         self._clear()
-        call = Call(
-            trial.call.process,
-            trial.call.name,
-            trial.call.number,
-            tuple(path.replace("HERE", str(self._folder)) for path in trial.call.paths),
-            (),
-            False,
-        )
+        call = replace(trial.call, path=trial.call.path.replace(_HERE, str(self._folder)))
         before_it = prepare(self._faults, str(self._faults), call, trial.fault)
         self._start(host, host.program(wanted))
         answers = [self._run(host, "change", before_it)]
@@ -179,7 +156,7 @@ class FolderBench:
         if not host.is_clean() and outcome not in _IS_LEFT:
             broken.append(f"left behind: {sorted(host.files())}")
         broken.extend(self._next(host, {**new, FIRST: "newest\n"}))
-        return Seen(outcome, tuple(self._named(line) for line in broken))
+        return Seen(outcome, tuple(line.replace(str(self._folder), _HERE) for line in broken))
 
     def _next(self, host: Host, wanted: Wanted) -> list[str]:
         """What is wrong after a change without a fault that follows."""
@@ -239,8 +216,8 @@ def _program(host: Host) -> Path:
     return host.folder / "run" / "smtp-auth" / "change.pl"
 
 
-def _is_in(path: str, folder: str) -> bool:
-    return path == folder or path.startswith(f"{folder}/")
+def _is_in(path: str, folder: Path) -> bool:
+    return Path(path).is_relative_to(folder)
 
 
 def _files(host: Host) -> dict[str, File]:

@@ -45,18 +45,15 @@ class Trial:
 
     @property
     def key(self) -> str:
+        """In words: which fault, where."""
         call = self.call
-        return "/".join(
-            (
-                self.where,
-                self.case.start,
-                self.case.change,
-                call.process,
-                call.name,
-                str(call.number),
-                self.fault,
-            )
-        )
+        what = f"{call.process}: {call.name} {call.path} #{call.number}"
+        return f"{self.where} {self.case.start} {self.case.change}: {self.fault} at {what}"
+
+    @property
+    def row(self) -> tuple[str, ...]:
+        """What it is counted under, before its outcome."""
+        return (self.where, self.case.start, self.case.change, self.fault)
 
 
 NOT_HIT = "not hit"
@@ -152,7 +149,7 @@ class Results:
 
     def __init__(self, path: Path | None, say: bool = True) -> None:
         self.path = path
-        self.seen: dict[str, tuple[Trial | None, int, Seen]] = {}
+        self.seen: dict[str, tuple[tuple[str, ...], int, Seen]] = {}
         self.version = _version()
         self._say = say
         self._lock = Lock()
@@ -161,26 +158,24 @@ class Results:
                 found = json.loads(line)
                 if found["version"] == self.version:
                     seen = Seen(found["outcome"], tuple(found["broken"]))
-                    self.seen[found["key"]] = (None, found["stands_for"], seen)
+                    self.seen[found["key"]] = (tuple(found["row"]), found["stands_for"], seen)
 
     def keep(self, trial: Trial, seen: Seen) -> None:
         """Keep the result of a trial."""
         line = {
             "version": self.version,
             "key": trial.key,
+            "row": trial.row,
             "stands_for": trial.stands_for,
-            "paths": trial.call.paths,
             **asdict(seen),
         }
         with self._lock:
-            self.seen[trial.key] = (trial, trial.stands_for, seen)
+            self.seen[trial.key] = (trial.row, trial.stands_for, seen)
             if self.path is not None:
                 with self.path.open("a") as file:
                     file.write(json.dumps(line) + "\n")
             if self._say and seen.broken:
-                print(
-                    f"{trial.key}: {seen.outcome}: {'; '.join(seen.broken)}  {trial.call.paths}", flush=True
-                )
+                print(f"{trial.key}: {seen.outcome}: {'; '.join(seen.broken)}", flush=True)
             if self._say and len(self.seen) % 100 == 0:
                 broken = sum(1 for _, _, one in self.seen.values() if one.broken)
                 print(f"… {len(self.seen)} trials, {broken} broke a promise", flush=True)
@@ -194,9 +189,8 @@ class Results:
         trials: Counter[tuple[str, ...]] = Counter()
         calls: Counter[tuple[str, ...]] = Counter()
         broken: Counter[tuple[str, ...]] = Counter()
-        for key, (_, stands_for, seen) in self.seen.items():
-            where, start, change, *_, fault = key.split("/")
-            row = (where, start, change, fault, seen.outcome)
+        for of_trial, stands_for, seen in self.seen.values():
+            row = (*of_trial, seen.outcome)
             trials[row] += 1
             calls[row] += stands_for
             broken[row] += bool(seen.broken)

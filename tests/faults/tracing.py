@@ -2,10 +2,11 @@
 
 strace counts the calls of each process by itself, and a child's from its start. So the process that has the
 fault is the only one that is traced; of a child, a stand-in in front of the PATH does that. If a child is
-killed, its parent is killed with it: the whole change dies at that call.
+killed, its parent is killed with it: the whole change dies at that call. Only calls with the path count: how
+often a process reads a pipe, or looks at another process, is not always the same.
 """
 
-import re
+import shlex
 from pathlib import Path
 
 from tests.faults.calls import KILL, TRACED, Call
@@ -35,8 +36,8 @@ def injecting(folder: str, call: Call, fault: str) -> list[str]:
     """What stands before a command that has a fault at a call."""
     how = "signal=KILL" if fault == KILL else f"error={fault}"
     inject = f"{call.name}:{how}:when={call.number}"
-    trace = f"trace={call.name}"
-    return ["strace", "-q", "-y", "-s", "0", "-e", trace, "-e", f"inject={inject}", "-o", f"{folder}/{LOG}"]
+    which = ["-P", call.path, "-e", f"trace={call.name}", "-e", f"inject={inject}"]
+    return ["strace", "-q", "-y", "-s", "0", *which, "-o", f"{folder}/{LOG}"]
 
 
 def prepare(folder: Path, inside: str, call: Call, fault: str) -> list[str]:
@@ -51,7 +52,7 @@ def prepare(folder: Path, inside: str, call: Call, fault: str) -> list[str]:
     command, number = call.process.split()
     stand_in = folder / "bin" / command
     then = "kill -KILL $PPID" if fault == KILL else ":"
-    strace = " ".join(injecting(inside, call, fault))
+    strace = shlex.join(injecting(inside, call, fault))
     stand_in.write_text(_STAND_IN.format(folder=inside, number=number, strace=strace, then=then))
     stand_in.chmod(0o755)
     return []
@@ -65,16 +66,5 @@ def was_hit(folder: Path, call: Call, fault: str) -> bool:
     lines = path.read_text().splitlines()
     if fault == KILL:
         hit = len(lines) > 1 and lines[-1] == "+++ killed by SIGKILL +++"
-        return hit and lines[-2].startswith(f"{call.name}(") and _names(lines[-2], call)
-    hits = [line for line in lines if "(INJECTED)" in line]
-    return len(hits) == 1 and _names(hits[0], call)
-
-
-def _names(line: str, call: Call) -> bool:
-    line = without_pid(line)
-    return all(without_pid(path) in line for path in call.paths)
-
-
-def without_pid(path: str) -> str:
-    """A path without the process ID that a rehearsal's folder of copies has in its name."""
-    return re.sub(r"(smtp-auth-copies)-\d+", r"\1", path)
+        return hit and lines[-2].startswith(f"{call.name}(")
+    return sum("(INJECTED)" in line for line in lines) == 1
