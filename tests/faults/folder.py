@@ -1,6 +1,8 @@
 """Trials on a folder that stands for a host: the real Perl of a change, with a service that is two files."""
 
+import hashlib
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -8,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from smtp_auth.facts.decode import decode
-from tests.faults.calls import Call, calls_in
+from tests.faults.calls import KILL, Call, calls_in
 from tests.faults.matrix import NOT_HIT, Case, Seen, Trial
 from tests.faults.tracing import LOG, prepare, recording, was_hit
 from tests.unit.on_host.folder_host import FIRST, ID, SECOND, Host, there
@@ -55,9 +57,10 @@ CHANGES: dict[Case, Wanted] = {
 _EARLIER, _LATER = "2026-11-22T09:00:00Z-0001", "2026-11-22T11:00:00Z-0001"
 # systemd runs it after a kill, and once more if it has not finished.
 _PUT_BACKS = 2
+# What the service does itself.
+_CHILDREN_OF_THE_SERVICE = ("grep", "sh")
 # Stands for a bench's own folder.
 _HERE = "HERE"
-_IS_LEFT = ("failed", "unfinished")
 
 File = tuple[str, int, int]
 
@@ -75,6 +78,8 @@ class FolderBench:
         self._folder = folder
         self._at = folder / "host"
         self._faults = folder / "fault"
+        # What was wrong after a change that followed, by the digest of what it found.
+        self._nexts: dict[str, list[str]] = {}
 
     def cases(self) -> Sequence[Case]:
         return [*CHANGES]
@@ -85,12 +90,10 @@ class FolderBench:
         self._start(host, host.program(CHANGES[case]))
         self._run(host, "change", recording(str(self._faults)))
         trace = (self._faults / LOG).read_text()
-        # A child that touches what the service has read belongs to the service, as does grep.
-        theirs = {call.process for call in calls_in(trace, self._is_theirs)} - {"change"}
         return [
             replace(call, path=call.path.replace(str(self._folder), _HERE))
             for call in calls_in(trace, self._is_ours)
-            if call.process not in theirs and not call.process.startswith("grep ")
+            if call.process.split()[0] not in _CHILDREN_OF_THE_SERVICE
         ]
 
     def _is_ours(self, path: str) -> bool:
@@ -98,9 +101,6 @@ class FolderBench:
         # A rehearsal's folder of copies has its process ID in its name.
         is_copy = "smtp-auth-copies" in path
         return _is_in(path, self._at) and not is_copy and not any(_is_in(path, other) for other in others)
-
-    def _is_theirs(self, path: str) -> bool:
-        return _is_in(path, self._at / "runs")
 
     def try_one(self, trial: Trial) -> Seen:
         wanted = CHANGES[trial.case]
@@ -118,10 +118,16 @@ class FolderBench:
                 answers.append(self._run(host, "put-back", []))
         shutil.rmtree(_program(host).parent, ignore_errors=True)
         answer = next((one for one in reversed(answers) if "\noutcome\t" in one), "")
-        return self._judged(host, wanted, before, old, answer)
+        return self._judged(host, wanted, before, old, answer, trial.fault)
 
     def _judged(
-        self, host: Host, wanted: Wanted, before: Mapping[str, File], old: Mapping[str, str], answer: str
+        self,
+        host: Host,
+        wanted: Wanted,
+        before: Mapping[str, File],
+        old: Mapping[str, str],
+        answer: str,
+        fault: str,
     ) -> Seen:
         found = decode(answer.splitlines())
         outcome, said = found.get("outcome", ["nothing"])[-1], found.get("said", [""])[-1]
@@ -153,13 +159,22 @@ class FolderBench:
             broken.append(f"the record says {on_record!r}, the answer {outcome!r}")
         if outcome == "live" and not _is_kept(host, old):
             broken.append("the record does not have the files from before")
-        if not host.is_clean() and outcome not in _IS_LEFT:
-            broken.append(f"left behind: {sorted(host.files())}")
+        if not host.is_clean():
+            if fault == KILL:
+                broken.append(f"left behind: {sorted(host.files())}")
+            # What could not be deleted stays until the next change.
+            outcome += ", left"
         broken.extend(self._next(host, {**new, FIRST: "newest\n"}))
         return Seen(outcome, tuple(line.replace(str(self._folder), _HERE) for line in broken))
 
     def _next(self, host: Host, wanted: Wanted) -> list[str]:
-        """What is wrong after a change without a fault that follows."""
+        """What is wrong after a change without a fault that follows: tried once for each state."""
+        found = _digest(host.folder)
+        if found not in self._nexts:
+            self._nexts[found] = self._after_next(host, wanted)
+        return self._nexts[found]
+
+    def _after_next(self, host: Host, wanted: Wanted) -> list[str]:
         self._start(host, host.program(wanted, change=_LATER))
         self._run(host, "change", [])
         shutil.rmtree(_program(host).parent, ignore_errors=True)
@@ -214,6 +229,16 @@ class FolderBench:
 
 def _program(host: Host) -> Path:
     return host.folder / "run" / "smtp-auth" / "change.pl"
+
+
+def _digest(folder: Path) -> str:
+    """A digest of all that is in a folder, without when a change began."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        digest.update(f"{path.relative_to(folder)} {path.stat().st_mode}\n".encode())
+        if path.is_file():
+            digest.update(re.sub(rb'"began": "[^"]*"', b"", path.read_bytes()) + b"\n")
+    return digest.hexdigest()
 
 
 def _is_in(path: str, folder: Path) -> bool:

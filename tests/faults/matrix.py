@@ -7,7 +7,9 @@ at every call.
 
 import hashlib
 import json
+import os
 import random
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -63,7 +65,8 @@ NOT_HIT = "not hit"
 class Seen:
     """What a trial has shown.
 
-    + outcome: the outcome that the host has printed, `nothing` if it printed none; or `NOT_HIT`
+    + outcome: the outcome that the host has printed, and whether files were left behind; `nothing` if it
+      printed none; or `NOT_HIT`
     + broken: each promise that was not kept, in words
     """
 
@@ -74,7 +77,9 @@ class Seen:
 class Bench(Protocol):
     """A place where trials are made, one at a time."""
 
-    where: str
+    @property
+    def where(self) -> str:
+        """Its name: of a release, or `harness`."""
 
     def cases(self) -> Sequence[Case]:
         """All cases."""
@@ -108,30 +113,36 @@ def trials_of(bench: Bench, cases: Iterable[Case] | None = None) -> list[Trial]:
     ]
 
 
-def drawn(trials: Sequence[Trial], seed: str, number: int) -> list[Trial]:
-    """A sample of the trials, the same for the same seed: kills and errors in equal parts."""
-    kinds = (
-        [trial for trial in trials if trial.fault == KILL],
-        [trial for trial in trials if trial.fault != KILL],
-    )
-    draw = random.Random(seed)
-    return [trial for kind in kinds for trial in draw.sample(kind, min(len(kind), number // 2))]
+def seed() -> str:
+    """The word that chooses a sample: from the environment, else a new one."""
+    return os.environ.get("FAULTS_SEED") or secrets.token_hex(4)
+
+
+def drawn(trials: Sequence[Trial], word: str, number: int) -> list[Trial]:
+    """A sample of the trials, the same for the same word: as many kills as errors."""
+    draw = random.Random(word)
+    kills = [trial for trial in trials if trial.fault == KILL]
+    errors = [trial for trial in trials if trial.fault != KILL]
+    some = draw.sample(errors, min(len(errors), number // 2))
+    return [*draw.sample(kills, min(len(kills), number - len(some))), *some]
 
 
 def try_all(benches: Sequence[Bench], trials: Iterable[Trial], results: "Results") -> None:
-    """Make the trials that are not among the results: each bench takes the next one when it is free.
+    """Make the trials that are not among the results: a free bench takes the next one of its place.
 
     Of a result that broke a promise, what broke is printed at once.
     """
     pending = [trial for trial in trials if trial.key not in results.seen]
     print(f"{len(results.seen)} trials are on record, {len(pending)} are to be made", flush=True)
-    queue = iter(pending)
+    queues = {
+        bench.where: iter([trial for trial in pending if trial.where == bench.where]) for bench in benches
+    }
     taking = Lock()
 
     def work(bench: Bench) -> None:
         while True:
             with taking:
-                trial = next(queue, None)
+                trial = next(queues[bench.where], None)
             if trial is None:
                 return
             results.keep(trial, bench.try_one(trial))

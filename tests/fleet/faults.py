@@ -6,9 +6,10 @@ change itself meet them, too, and loads Fault.pm in front of it, which counts th
 """
 
 import re
+import shlex
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -44,7 +45,18 @@ if [ "$name" = perl ]; then
     # The commands that it runs are replaced by their stand-ins, too.
     name=$(command -v perl) PATH=$before
 fi
-if [ "$name" = systemd-run ]; then
+if [ "$name" = systemd-run ] && [ -e "$folder/traced" ]; then
+    # In front of the command: perl, the program and `change`.
+    total=$# at=0
+    for word; do
+        at=$((at + 1))
+        [ $at != $((total - 2)) ] || set -- "$@" "$folder/traced"
+        set -- "$@" "$word"
+    done
+    shift "$total"
+    # The order of Perl's hashes is the order of some calls.
+    set -- --setenv=PATH="$folder/fault/bin:$PATH" --setenv=PERL_HASH_SEED=0 "$@"
+elif [ "$name" = systemd-run ]; then
     set -- --setenv=PATH="$folder/bin:$PATH" --setenv=FAULT_FOLDER=$folder --setenv=PERL5LIB=$folder \\
         --setenv=PERL5OPT=-MFault "$@"
 fi
@@ -97,6 +109,26 @@ class Faults:
         self._reset()
         (self._folder / "action").write_text(script + "\n")
         (self._folder / "at").write_text(f"{number} {action} {kind}\n")
+
+    @contextmanager
+    def traced(self, prepare: Callable[[Path, str], list[str]]) -> Iterator[Path]:
+        """Inside a `with`, the change runs behind words that trace it, and without Fault.pm.
+
+        + prepare: is given an empty folder, as the test and as the host sees it; returns these words
+
+        Yields the folder.
+        """
+        folder, inside = self._folder / "fault", f"{_FOLDER}/fault"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        words = shlex.join(prepare(folder, inside))
+        traced = self._folder / "traced"
+        traced.write_text(f'#!/bin/sh\nexec {words} "$@"\n')
+        traced.chmod(0o755)
+        try:
+            yield folder
+        finally:
+            traced.unlink()
 
     def disarm(self) -> None:
         """Remove all faults."""

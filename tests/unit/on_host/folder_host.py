@@ -47,8 +47,7 @@ sub reload {
     my $runs = $self->one("runs");
     for my $path (map { $self->instructions->path_of($_) } $self->instructions->files) {
         my ($name) = $path =~ m{([^/]*)$};
-        CORE::unlink("$runs/$name");
-        system "cp", "--", $path, "$runs/$name" if -e $path;
+        system "sh", "-c", 'rm -f -- "$1"; test ! -e "$0" || cp -- "$0" "$1"', $path, "$runs/$name";
     }
 }
 

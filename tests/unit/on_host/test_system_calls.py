@@ -1,0 +1,31 @@
+"""Faults at system calls of a change, on a folder that stands for a host: a part of `make faults`.
+
+It is drawn anew each time; FAULTS_SEED in the environment draws the same again.
+"""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.faults.folder import FolderBench
+from tests.faults.matrix import Results, drawn, seed, trials_of, try_all
+
+# A minute of them.
+TRIALS = 300
+
+
+@pytest.mark.every_case
+@pytest.mark.skipif(shutil.which("strace") is None, reason="there is no strace")
+def test_a_fault_at_a_drawn_system_call_is_survived(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    word, results = seed(), Results(None)
+    with capsys.disabled():
+        print(f"\nFAULTS_SEED={word}")
+    benches = [FolderBench(tmp_path / str(number)) for number in range(2)]
+    trials = trials_of(benches[0])
+    # Fewer would mean that some are not counted.
+    assert len(trials) > 5000
+    try_all(benches, drawn(trials, word, TRIALS), results)
+    assert results.broken() == {}, f"the same again: FAULTS_SEED={word}"
