@@ -159,9 +159,9 @@ class FolderBench:
             broken.append(f"the record says {on_record!r}, the answer {outcome!r}")
         if outcome == "live" and not _is_kept(host, old):
             broken.append("the record does not have the files from before")
-        if not host.is_clean():
+        if not _is_clean(host):
             if fault == KILL:
-                broken.append(f"left behind: {sorted(host.files())}")
+                broken.append(f"left behind: {sorted(host.files())}, {_of_recovery(host)}")
             # What could not be deleted stays until the next change.
             outcome += ", left"
         broken.extend(self._next(host, {**new, FIRST: "newest\n"}))
@@ -178,9 +178,9 @@ class FolderBench:
         self._start(host, host.program(wanted, change=_LATER))
         self._run(host, "change", [])
         shutil.rmtree(_program(host).parent, ignore_errors=True)
-        if host.served() == host.runs() == there(wanted) and host.is_clean():
+        if host.served() == host.runs() == there(wanted) and _is_clean(host):
             return []
-        return [f"a change that follows does not go live: {host.files()}"]
+        return [f"a change that follows does not go live: {host.files()}, {_of_recovery(host)}"]
 
     def _fresh(self, start: str) -> Host:
         kept = self._folder / start
@@ -197,7 +197,8 @@ class FolderBench:
             self._at.rename(kept)
         made = object.__new__(Host)
         made.folder, made.effects = self._at, 0
-        shutil.copytree(kept, self._at, symlinks=True)
+        # With second names of files.
+        subprocess.run(["cp", "-a", kept, self._at], check=True)
         return made
 
     def _clear(self) -> None:
@@ -239,6 +240,16 @@ def _digest(folder: Path) -> str:
         if path.is_file():
             digest.update(re.sub(rb'"began": "[^"]*"', b"", path.read_bytes()) + b"\n")
     return digest.hexdigest()
+
+
+def _is_clean(host: Host) -> bool:
+    return host.is_clean() and not _of_recovery(host)
+
+
+def _of_recovery(host: Host) -> list[str]:
+    """What finishes a change when a host boots: a unit, a link and programs."""
+    units = [path for path in (host.folder / "units").rglob("*") if not path.is_dir() or path.is_symlink()]
+    return sorted(path.name for path in (*units, *host.record.glob("changes/*/change.pl")))
 
 
 def _is_in(path: str, folder: Path) -> bool:
