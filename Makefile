@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/
 # The Debian packages before the checks that use them, also with `make -j`.
 .NOTPARALLEL:
 
-.PHONY: demo test test-all check verify bench lab-up lab-down clean install wheel lock group-data
+.PHONY: demo test test-all check verify faults bench lab-up lab-down clean install wheel lock group-data
 
 demo: requirements
 	$(RUN)python -m lab.demo
@@ -35,6 +35,11 @@ group-data: $(VENV)/.installed
 
 verify: $(VENV)/.installed
 	$(RUN)pytest tests/verify
+
+# Every fault at every system call of a change. What was tried stays in .lab/faults.jsonl: it goes on where it was cut off.
+faults: requirements
+	$(RUN)python -m tests.faults folder
+	$(RUN)python -m tests.faults hosts
 
 bench: requirements .venv-bench/.installed
 	$(RUN)python -m bench

@@ -76,8 +76,12 @@ def calls_in(trace: str, is_ours: Callable[[str], bool]) -> list[Call]:
         if pid not in started:
             continue
         named = list(dict.fromkeys(_paths_in(text)))
-        # strace's -P compares only the first path of a rename.
-        numbers.update((pid, name, path) for path in (named[:1] if name == "rename" else named))
+        # What strace's -P compares.
+        if name == "rename":
+            named = named[:1]
+        elif name in {"symlink", "symlinkat"}:
+            named = named[-1:]
+        numbers.update((pid, name, path) for path in named)
         path = next(filter(is_ours, named), None)
         errors = _errors(name, text)
         if path is not None and errors:
