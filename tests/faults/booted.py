@@ -4,9 +4,10 @@ An error is the change's own matter: systemd takes part only if the change is ki
 here, and the errors where a host is a folder (`tests.faults.folder`).
 """
 
+import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -46,10 +47,12 @@ class _Prepared:
 
     + bench: compares the host
     + id: of the change
+    + words: those in paths that are others on each host: own to general
     """
 
     bench: Bench
     id: str
+    words: dict[str, str]
 
 
 @dataclass
@@ -91,7 +94,7 @@ class BootedBench:
                 bench.program = self.faults.recorded()
                 match = re.search(r"^id\t(.*)$", bench.program, re.MULTILINE)
                 assert match
-                self.prepared[case] = _Prepared(bench, match[1])
+                self.prepared[case] = _Prepared(bench, match[1], self._own_words(bench, match[1]))
                 self.host.restore(_name(start))
 
     def calls(self, case: Case) -> list[Call]:
@@ -103,7 +106,7 @@ class BootedBench:
             trace = (folder / LOG).read_text()
         self._after(its.bench)
         return [
-            replace(call, path=self._words(its, call.path, forth=True), errors=())
+            replace(call, path=_replaced(call.path, its.words), errors=())
             for call in calls_in(trace, _is_ours)
             if call.process.split()[0] in _OUR_CHILDREN
         ]
@@ -112,7 +115,8 @@ class BootedBench:
         its = self.prepared[trial.case]
         bench = its.bench
         self._restore(trial.case)
-        call = replace(trial.call, path=self._words(its, trial.call.path, forth=False))
+        own = {general: word for word, general in its.words.items()}
+        call = replace(trial.call, path=_replaced(trial.call.path, own))
         with self.faults.traced(partial(prepare, call=call, fault=trial.fault)) as folder:
             answer = self.faults.run(bench.program).stdout
             self.faults.wait_over(_SECONDS_UNTIL_OVER)
@@ -175,11 +179,16 @@ class BootedBench:
                 other.inodes_before, other.due_before = bench.inodes(), bench.due()
         self.host.run(f"rm -rf {RECORD} && cp -a {_kept(case.start)} {RECORD}")
 
-    def _words(self, its: _Prepared, path: str, forth: bool) -> str:
-        """A path as it is on all hosts, and as it is on this one: with ID and domain."""
-        for own, general in ((its.id, "ID"), (self.host.domain, "DOMAIN")):
-            path = path.replace(own, general) if forth else path.replace(general, own)
-        return path
+    def _own_words(self, bench: Bench, change: str) -> dict[str, str]:
+        """The IDs of this change and of those before it, digests of the new files, and the domain."""
+        before = sorted(path.name for path in (self.host.root / RECORD.lstrip("/") / "changes").glob("*"))
+        digests = {
+            hashlib.sha256(file[0]).hexdigest(): f"SHA({Path(path).name})"
+            for path, file in bench.after.items()
+            if file is not None
+        }
+        earlier = {name: f"EARLIER({number})" for number, name in enumerate(before) if name != change}
+        return {change: "ID", **earlier, **digests, self.host.domain: "DOMAIN"}
 
 
 @contextmanager
@@ -225,6 +234,12 @@ def _name(start: str) -> str:
 def _kept(start: str) -> str:
     """Where the record of a start is kept on the host; restoring a state does not change it."""
     return f"/var/cache/faults/record-{start}"
+
+
+def _replaced(path: str, words: Mapping[str, str]) -> str:
+    for word, other in words.items():
+        path = path.replace(word, other)
+    return path
 
 
 def _is_ours(path: str) -> bool:
