@@ -124,7 +124,9 @@ def drawn(trials: Sequence[Trial], word: str, number: int) -> list[Trial]:
     kills = [trial for trial in trials if trial.fault == KILL]
     errors = [trial for trial in trials if trial.fault != KILL]
     some = draw.sample(errors, min(len(errors), number // 2))
-    return [*draw.sample(kills, min(len(kills), number - len(some))), *some]
+    taken = {trial.key for trial in (*draw.sample(kills, min(len(kills), number - len(some))), *some)}
+    # Those of a case stay together.
+    return [trial for trial in trials if trial.key in taken]
 
 
 def try_all(benches: Sequence[Bench], trials: Iterable[Trial], results: "Results") -> None:

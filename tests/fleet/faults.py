@@ -75,6 +75,8 @@ class Faults:
         return self.host.root / _FOLDER.lstrip("/")
 
     def __enter__(self) -> "Faults":
+        # A run that was killed has left them there.
+        self.host.run(f"rm -rf {_FOLDER}")
         (self._folder / "bin").mkdir(parents=True)
         for command in COMMANDS:
             stand_in = self._folder / "bin" / command

@@ -5,6 +5,7 @@ systemd's part is played here: a change that was killed is followed by `put-back
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -110,9 +111,10 @@ class Host:
         return self.files().keys() <= {FIRST, SECOND} and not any((self.folder / "run").iterdir())
 
     def boot(self) -> str:
-        """What systemd does with the unit of an interrupted change, if there is one; returns what it prints."""
+        """What systemd does with the unit of an interrupted change, if there is one; what it prints."""
         units = self.folder / "units"
-        unit, link = (units / place / "smtp-auth-recovery.service" for place in ("", "multi-user.target.wants"))
+        name = "smtp-auth-recovery.service"
+        unit, link = units / name, units / "multi-user.target.wants" / name
         if not link.exists():
             return ""
         (start,) = re.findall(r'^ExecStart=/bin/sh -c "(.*)"$', unit.read_text(), re.MULTILINE)
