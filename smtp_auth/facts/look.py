@@ -10,6 +10,7 @@ from functools import cached_property
 from smtp_auth.facts.decode import decode
 from smtp_auth.facts.ledger import Ledger
 from smtp_auth.facts.ledger import parse as parse_ledger
+from smtp_auth.facts.machine import machine_in
 from smtp_auth.postfix.lists import expanded
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import Service, submissions_services
@@ -144,6 +145,7 @@ class Look:
     + ledgers: the ledgers that may describe the host, the likeliest first: there are two if it is unknown
       whether an unfinished change has replaced its files
     + has_ledger: whether the ledger of the last change, if there is one, can be read
+    + machine: which machine it is: equal for two names of one; empty if it cannot be told from others
     + own_services: the services of master.cf that we have added, by their names for postconf(1); this and
       those below only in the look of `without_ours`
     + ours: the definitions of ours in main.cf and master.cf, name to the value that we have written
@@ -186,6 +188,7 @@ class Look:
     last_change: LastChange | None = None
     ledgers: tuple[Ledger, ...] = ()
     has_ledger: bool = True
+    machine: str = ""
     own_services: frozenset[str] = frozenset()
     ours: Mapping[str, str | None] = field(default_factory=dict)
     edited: frozenset[str] = frozenset()
@@ -307,6 +310,7 @@ def parse(output: Iterable[str]) -> Look | None:
         last_change=_last_change(values, lists.get("edited", [])),
         ledgers=ledgers or (),
         has_ledger=ledgers is not None,
+        machine=machine_in(lists),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from smtp_auth.facts.decode import decode
 from smtp_auth.facts.ledger import NO_ENTRY, LedgerEntry
 from smtp_auth.facts.ledger import parse as parse_ledger
+from smtp_auth.facts.machine import machine_in
 from smtp_auth.settings import Settings, settings_on_record
 
 # Path to content, decoded as latin-1.
@@ -113,12 +114,14 @@ class Record:
     + unreadable: the names of changes whose manifest cannot be read
     + baseline: empty if it was not asked for
     + has_gap: whether files were asked for from a run on, and a live change of it is not in the record any more
+    + machine: which machine has the record: see `facts.machine.machine_in`
     """
 
     changes: tuple[PastChange, ...] = ()
     unreadable: tuple[str, ...] = ()
     baseline: Baseline = field(default_factory=dict)
     has_gap: bool = False
+    machine: str = ""
 
     @property
     def live(self) -> tuple[PastChange, ...]:
@@ -160,6 +163,7 @@ def parse(output: Iterable[str]) -> Record:
         tuple(unreadable),
         baseline={(change, path): content for change, path, content in baseline},
         has_gap="gap" in found,
+        machine=machine_in(found),
     )
 
 

@@ -10,10 +10,12 @@ from typing import Any
 
 from pyinfra.api import Host
 
+from smtp_auth.facts.machine import machines_with_names
 from smtp_auth.facts.record import PastChange, Record
 from smtp_auth.on_host.asking import read_record
 from smtp_auth.on_host.channel import NoAnswer
 from smtp_auth.plan.draft import are_for_everybody
+from smtp_auth.plan.same_machine import note
 from smtp_auth.runs.channel import channel_to
 from smtp_auth.shown import shown
 
@@ -125,6 +127,8 @@ def _private(change: PastChange) -> set[str]:
 
 
 def _troubles(found: Mapping[str, HostHistory]) -> Iterator[str]:
+    for names in dict.fromkeys(_machines(found).values()):
+        yield shown(note(names))
     for name, history in found.items():
         if history.error:
             yield shown(f"{name}: {history.error}")
@@ -132,19 +136,27 @@ def _troubles(found: Mapping[str, HostHistory]) -> Iterator[str]:
             yield shown(f"{name}: the manifest of change {change} cannot be read")
 
 
+def _machines(found: Mapping[str, HostHistory]) -> dict[str, tuple[str, ...]]:
+    return machines_with_names({name: history.record.machine for name, history in found.items()})
+
+
 # -- for programs -------------------------------------------------------------------------------------
 
 
 def as_json(found: Mapping[str, HostHistory], change_id: str | None = None) -> dict[str, Any]:
-    """`{"version": 1, "hosts": {NAME: {"error": …, "unreadable": [ID…], "changes": […]}}}`, the oldest first.
+    """`{"version": 1, "hosts": {NAME: {"error": …, "changes": […], …}}}`, the oldest change first.
+
+    `unreadable` has the IDs of changes, `same_machine` the other names of the same machine.
 
     + change_id: only this change, with the lines that it changed
     """
+    machines = _machines(found)
     return {
         "version": VERSION,
         "hosts": {
             name: {
                 "error": history.error or None,
+                "same_machine": [one for one in machines.get(name, ()) if one != name],
                 "unreadable": [*history.record.unreadable],
                 "changes": [
                     _entry(change) if change_id is None else {**_entry(change), "edits": _edits(change)}

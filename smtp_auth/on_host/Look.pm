@@ -24,6 +24,7 @@ package SmtpAuth::Look;
 # It prints lines of SmtpAuth::Lines. The packages of services describe their lines. The other lines are
 #   uid                        the effective user
 #   command …                  each of systemctl and flock that is in the PATH
+#   machine.…                   which machine this is: see SmtpAuth::Machine
 #   without_systemd            1 if systemd is not process 1
 #   masked.SERVICE             the path that masks the unit SERVICE.service, if one does
 #   inactive …                 each SERVICE whose unit is not active; these two of postfix and dovecot
@@ -51,6 +52,7 @@ use Cwd ();
 use SmtpAuth::Beside qw(leftovers_in);
 use SmtpAuth::Files qw(content_of directory_of group_name permissions read_file user_name);
 use SmtpAuth::Lines qw(answer);
+use SmtpAuth::Machine qw(answer_machine);
 use SmtpAuth::Manifest qw(is_live manifests_in outcome_of run_of value_in);
 use SmtpAuth::Processes qw(listening);
 use SmtpAuth::Programs qw(found output_of prepare);
@@ -82,6 +84,7 @@ sub main {
     for my $command (grep { found($_) } qw(systemctl flock)) {
         answer('command', $command);
     }
+    answer_machine();
     _describe_units();
     for my $service (@services) {
         $service->describe($self);

@@ -4,6 +4,7 @@ run.py           before any connection: checks the command line and the data, an
 data_check.py    checks every host's data; host_settings.py: the settings in it
 host.py          makes the plan of the current host, before any operation; `ready` decides whether the
                  operations run
+names.py         when all hosts have been planned: which of them are one machine
 undo.py, removal.py    the same for an undo and a removal, and the operation that each of them adds
 operation.py     what an operation does: its step's part of the plan
 transaction.py   the one command that changes a host

@@ -21,6 +21,7 @@ from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import last_change_line
 from smtp_auth.runs.channel import channel_to
 from smtp_auth.runs.host_settings import settings_of
+from smtp_auth.runs.names import keep_for_comparison
 from smtp_auth.runs.report import Outcome, report
 from smtp_auth.runs.run import is_dry, is_in_place
 from smtp_auth.runs.trouble import fail, fault
@@ -109,6 +110,7 @@ def _asked(asking: Callable[[Channel, bool], Asked | None]) -> bool:
 
 def _keep(found: Asked) -> bool:
     """Log a plan's warnings and refusals, and keep it for the operations if there are no refusals."""
+    keep_for_comparison(ctx_host.get(), found)
     last, is_preview = found.look.last_change, state.config.DIFF and not state.is_executing
     if is_preview and last and (last.edited or not found.plan.is_empty):
         host.log(shown(last_change_line(last)))

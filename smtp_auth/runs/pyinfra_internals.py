@@ -45,6 +45,23 @@ def after_inventory(state: State, then: Callable[[], None]) -> None:
     state.init = initialise_and_call  # type: ignore[assignment,method-assign]
 
 
+def after_planning(then: Callable[[], None]) -> None:
+    """Call a function after all hosts have been planned, and before pyinfra asks, executes or exits.
+
+    pyinfra runs deploy.py for all hosts, in parallel or in batches, and offers no place behind it. If its
+    command line calls something else than `load_deploy_file`, the names of one machine are not compared.
+    """
+    from pyinfra_cli import cli
+
+    load = cli.load_deploy_file
+
+    def load_and_call(state: State, filename: str) -> None:
+        load(state, filename)
+        then()
+
+    cli.load_deploy_file = load_and_call
+
+
 def command_line() -> Mapping[str, Any]:
     """The parameters of pyinfra's command line, by their names; empty outside it.
 

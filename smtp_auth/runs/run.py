@@ -15,6 +15,7 @@ from pyinfra.context import ctx_state
 
 from smtp_auth.runs import pyinfra_internals
 from smtp_auth.runs.data_check import leave_out_bad_hosts
+from smtp_auth.runs.names import compare_names
 from smtp_auth.runs.report import report_at_the_end
 from smtp_auth.runs.terminal import escape_what_others_say
 
@@ -66,6 +67,7 @@ def _prepare(state: State) -> None:
         # A preview changes nothing, so pyinfra's question whether to continue is not needed.
         pyinfra_internals.ask_no_question(state)
     signal.signal(signal.SIGINT, _interrupted)
+    pyinfra_internals.after_planning(compare_names)
     report_at_the_end(state, is_dry=bool(given.get("dry")))
     if Path(given["operations"][0]).name not in _WITHOUT_DATA:
         leave_out_bad_hosts(state)

@@ -70,6 +70,20 @@ def _after_inventory() -> None:
     )
 
 
+def _after_planning() -> None:
+    """It is called before pyinfra shows what it has found, and before it executes anything."""
+    from pyinfra_cli import cli
+
+    load, called = cli.load_deploy_file, []
+    try:
+        cli.load_deploy_file = lambda _state, filename: called.append(filename)
+        pyinfra_internals.after_planning(lambda: called.append("then"))
+        cli._prepare_deploy_operations(State(), Config(), ["deploy.py"])
+    finally:
+        cli.load_deploy_file = load
+    assert called == ["deploy.py", "then"]
+
+
 def _command_line() -> None:
     import click
     from pyinfra_cli.cli import cli
@@ -343,6 +357,7 @@ def _without_command_line(patch: pytest.MonkeyPatch) -> None:
 
 SIDES: dict[str, Side] = {
     "after_inventory": Side(_after_inventory, without("pyinfra.api.state.State.init")),
+    "after_planning": Side(_after_planning, without("pyinfra_cli.cli.load_deploy_file")),
     "command_line": Side(_command_line, instead("pyinfra_cli.cli.cli.params", [])),
     "leave_out": Side(
         _leave_out, instead("pyinfra.api.state.State.is_host_in_limit", lambda _state, _host: True)

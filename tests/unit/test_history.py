@@ -81,12 +81,30 @@ def test_json_of_one_change_has_no_other() -> None:
 
 def test_json_has_every_change_and_every_trouble() -> None:
     hosts = json.loads(json.dumps(as_json(FOUND)))["hosts"]
-    assert hosts["d.example"] == {"error": "not reached: timed out", "unreadable": [], "changes": []}
+    assert hosts["d.example"] == {
+        "error": "not reached: timed out",
+        "same_machine": [],
+        "unreadable": [],
+        "changes": [],
+    }
     assert hosts["c.example"]["unreadable"] == ["2026-x"]
     (entry,) = hosts["c.example"]["changes"]
     assert "edits" not in entry
     assert (entry["id"], entry["outcome"], entry["undone"]) == (ID, "put back", [])
     assert entry["about"].startswith("SMTP TLS; Certificate rotation; ")
+
+
+def test_names_of_one_machine_are_noted() -> None:
+    record = Record((_change(),), machine="m")
+    found = {**FOUND, **{name: HostHistory(record) for name in ("x.example", "y.example")}}
+    (line,) = [line for line in table(found) if "one machine" in line]
+    assert line.startswith("x.example and y.example are one machine (")
+    assert line in list(details(found, ID))
+    hosts = as_json(found)["hosts"]
+    assert {name: host["same_machine"] for name, host in hosts.items() if host["same_machine"]} == {
+        "x.example": ["y.example"],
+        "y.example": ["x.example"],
+    }
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:

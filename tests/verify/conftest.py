@@ -26,6 +26,7 @@ from typing import Any
 import pytest
 
 from operations import STEPS
+from smtp_auth.facts.machine import machines_with_names
 from smtp_auth.fleet.inventory import FleetError
 from smtp_auth.plan.step import Step
 from smtp_auth.shown import shown
@@ -109,6 +110,21 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         ordered = sorted(looks, key=lambda look: look[1].__name__ != "wrong_logins")
         running = {pool.submit(_try_look, *look): look[0] for look in ordered}
         _show_progress(reporter, running)
+
+
+@pytest.fixture
+def machine_names(target: Target, request: pytest.FixtureRequest) -> tuple[str, ...]:
+    """The names of the machine of the check's host, if it has several."""
+    machines = {one.name: _machine(one) for one in request.config.stash[_TARGETS]}
+    return machines_with_names(machines).get(target.name, ())
+
+
+def _machine(target: Target) -> str:
+    try:
+        return target.see(inside.look).machine
+    except Exception:
+        # The checks of that host report it.
+        return ""
 
 
 def _show_progress(reporter: Any, running: dict[Any, Target]) -> None:

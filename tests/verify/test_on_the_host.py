@@ -5,6 +5,7 @@ import re
 from operations import STEPS
 from smtp_auth.facts.look import Look
 from smtp_auth.plan.plan import Plan, plan_of
+from smtp_auth.plan.same_machine import note
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import step_lines
 from smtp_auth.postfix.master_cf import serves_port_25
@@ -15,6 +16,16 @@ from smtp_auth.verify.inside import Hook, Unit
 from smtp_auth.verify.target import Target, caution
 
 _DEPLOY = "pyinfra inventory.py deploy.py --dry --diff shows what a deploy would change"
+
+
+# -- which machine it is ------------------------------------------------------------------------------
+
+
+def test_no_other_host_is_the_same_machine(look: Look, machine_names: tuple[str, ...]) -> None:
+    """The look is an argument, so that all hosts are looked at side by side."""
+    assert look
+    if machine_names:
+        caution(note(machine_names))
 
 
 # -- what runs ----------------------------------------------------------------------------------------

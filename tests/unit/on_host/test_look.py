@@ -298,6 +298,7 @@ class Host:
             "'/run/dovecot'": f"'{self.dovecot_pid.parent}'",
             "'/run/systemd'": f"'{self.systemd}'",
             "('/etc/systemd/system', '/run/systemd/system')": f"('{self.units}', '{self.systemd}/system')",
+            "$ETC = '/etc'": f"$ETC = '{self.folder}/etc'",
             "(25, 465)": f"({self.held}, {self.others})",
             '"$DEFAULT/cli.ini"': f"'{self.options}'",
         }
@@ -316,6 +317,59 @@ def host(tmp_path: Path, release: str) -> Iterator[Host]:
         stack.callback(comm.write_text, name)
         comm.write_text("master")
         yield Host(tmp_path, release, stack)
+
+
+ID = "0ac73ecd7ccd4511bd2f8a2e0bc6241a"
+
+
+def write_machine(host: Host, machine_id: str | None = ID, **keys: str) -> None:
+    """Give a host an ID and public keys, by the names of their kinds."""
+    ssh = host.folder / "etc/ssh"
+    shutil.rmtree(ssh, ignore_errors=True)
+    ssh.mkdir()
+    (host.folder / "etc/machine-id").unlink(missing_ok=True)
+    if machine_id is not None:
+        (host.folder / "etc/machine-id").write_text(f"{machine_id}\n")
+    for kind, key in keys.items():
+        (ssh / f"ssh_host_{kind}_key.pub").write_text(f"ssh-{kind} {key} root@host\n")
+
+
+def test_a_machine_is_told_by_its_id_and_its_keys(host: Host) -> None:
+    machines = set()
+    for machine_id, keys in ((ID, {"rsa": "AAAA"}), (ID[::-1], {"rsa": "AAAA"}), (ID, {"rsa": "AAAB"})):
+        write_machine(host, machine_id, **keys)
+        machines.add(host.look().machine)
+    assert len(machines) == 3
+    assert "" not in machines
+    # A comment identifies nothing.
+    (host.folder / "etc/ssh/ssh_host_rsa_key.pub").write_text("ssh-rsa AAAB another@comment\n")
+    assert host.look().machine in machines
+
+
+@pytest.mark.parametrize("machine_id", [None, "", "uninitialized"])
+def test_a_machine_without_an_id_cannot_be_told_from_others(host: Host, machine_id: str | None) -> None:
+    write_machine(host, machine_id, rsa="AAAA")
+    assert host.look().machine == ""
+
+
+def test_a_machine_without_a_key_cannot_be_told_from_others(host: Host) -> None:
+    write_machine(host)
+    assert host.look().machine == ""
+    # Whoever opens it waits for a writer.
+    os.mkfifo(host.folder / "etc/ssh/ssh_host_rsa_key.pub")
+    assert host.look().machine == ""
+
+
+def test_keys_that_sshd_is_told_of_belong_to_its_machine(host: Host) -> None:
+    """The keys with the usual names may be those of the image from which it was cloned."""
+    write_machine(host, rsa="AAAA")
+    cloned = host.look().machine
+    own = host.folder / "own_key"
+    (host.folder / "etc/ssh/sshd_config.d").mkdir()
+    (host.folder / "etc/ssh/sshd_config.d/own.conf").write_text(f'#HostKey /no\n hostkey = "{own}" # mine\n')
+    assert host.look().machine == ""
+    own.with_suffix(".pub").write_text("ssh-ed25519 AAAC\n")
+    assert host.look().machine not in ("", cloned)
 
 
 def test_what_postconf_and_doveconf_say_is_read(host: Host, release: str) -> None:

@@ -1,0 +1,103 @@
+"""Whether several names in one run are one machine, and which of them may change it.
+
+Changes under two names would be made one over the other. All look at the machine before the first change, so
+the second would be refused on the machine or, with other data, overwrite what the first has written.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+
+from smtp_auth.accepted_values import host_name
+from smtp_auth.facts.look import Look
+from smtp_auth.facts.machine import machines_with_names
+from smtp_auth.plan.plan import Plan
+from smtp_auth.settings import Settings
+
+_IDENTITY = "the same /etc/machine-id and SSH host keys"
+
+
+@dataclass(frozen=True)
+class Named:
+    """What is known of a host under one of its names."""
+
+    settings: Settings
+    look: Look
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class SameMachine:
+    """What several names mean for a host under one of them.
+
+    + names: all of them, in the inventory's order
+    + note: what an administrator should know
+    + refusal: why the machine cannot be changed under this name; empty if it can, or if nothing would change
+    """
+
+    names: tuple[str, ...]
+    note: str
+    refusal: str = ""
+
+
+def same_machines(hosts: Mapping[str, Named]) -> dict[str, SameMachine]:
+    """For each host of a run that has further names in it: what this means.
+
+    If the data are the same, the first name may change the machine; if they differ, none.
+
+    + hosts: those of the run that have been looked at, by their names, in the inventory's order
+    """
+    found = machines_with_names({name: host.look.machine for name, host in hosts.items()})
+    return {
+        name: SameMachine(names, note(names), next(_refusals(name, {one: hosts[one] for one in names}), ""))
+        for name, names in found.items()
+    }
+
+
+def note(names: Iterable[str]) -> str:
+    """The sentence about the names of one machine."""
+    return (
+        f"{' and '.join(names)} are one machine ({_IDENTITY}): delete all of these names but one from the "
+        "inventory"
+    )
+
+
+def _refusals(name: str, hosts: Mapping[str, Named]) -> Iterator[str]:
+    """Why the machine cannot be changed under one of its names. + hosts: it under each of them"""
+    if hosts[name].plan.is_empty:
+        return
+    names, first = " and ".join(hosts), next(iter(hosts))
+    way_out = (
+        f"delete all of these names but one from the inventory, or limit the run to one (--limit {name})"
+    )
+    if not _have_the_same_data(hosts):
+        yield (
+            f"{names} are one machine ({_IDENTITY}), and their data differ, so the change of one name would "
+            f"overwrite that of another: {way_out}"
+        )
+    elif name != first:
+        yield f"{names} are one machine ({_IDENTITY}), which this run changes as {first} alone: {way_out}"
+
+
+def _have_the_same_data(hosts: Mapping[str, Named]) -> bool:
+    as_given = [_data(host) for host in hosts.values()]
+    # Without data, `mail_hostname` is the host's name.
+    without_names = [
+        {**data, "mail_hostname": None} if data["mail_hostname"] == _as_data(name) else data
+        for name, data in zip(hosts, as_given, strict=True)
+    ]
+    return any(all(one == found[0] for one in found) for found in (as_given, without_names))
+
+
+def _data(host: Named) -> dict[str, object]:
+    """The data that decide a change: those for the verification alone do not."""
+    found = {key.name: getattr(host.settings, key.name) for key in fields(Settings)}
+    kept = {key: value for key, value in found.items() if not key.startswith("verify_")}
+    # Two names may be given different changes to undo.
+    return {**kept, "kind": host.plan.kind}
+
+
+def _as_data(name: str) -> str:
+    try:
+        return host_name(name)
+    except ValueError:
+        return name
