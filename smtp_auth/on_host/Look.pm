@@ -30,7 +30,7 @@ package SmtpAuth::Look;
 #   inactive …                 each SERVICE whose unit is not active; these two of postfix and dovecot
 #   file …                     the KEY of each file; and for each file:
 #   file.KEY.path                its path, whether it exists or not
-#   file.KEY.real_path           the path with symbolic links resolved
+#   file.KEY.real_path           the path with symbolic links resolved, also if the file or its directory does not exist
 #   file.KEY.odd                 if the path has something else than a file, what it is; then without the lines below
 #   file.KEY.mode, .user, .group, .content   these and the line below only if the file exists and can be read
 #   file.KEY.changed             its ctime
@@ -50,7 +50,7 @@ use strict;
 use warnings;
 use Cwd ();
 use SmtpAuth::Beside qw(leftovers_in);
-use SmtpAuth::Files qw(content_of directory_of group_name permissions read_file user_name);
+use SmtpAuth::Files qw(content_of directory_of group_name name_of permissions read_file user_name);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Machine qw(answer_machine);
 use SmtpAuth::Manifest qw(is_live manifests_in outcome_of run_of value_in);
@@ -153,7 +153,7 @@ sub _describe_units {
 sub _describe_file {
     my ($self, $key, $service, $name) = @_;
     my $path = $self->_path($service, $name);
-    my $real = Cwd::abs_path($path) // $path;
+    my $real = _real($path);
     answer('file', $key);
     answer("file.$key.path", $path);
     answer("file.$key.real_path", $real);
@@ -179,6 +179,22 @@ sub _describe_file {
     return $real;
 }
 
+# The one path of a file, whichever links lead to it; also before it and its directory exist, so that its path in the record
+# does not depend on that.
+sub _real {
+    my ($path) = @_;
+    my ($directory, $missing) = ($path, q{});
+    while (length $directory) {
+        my $real = Cwd::abs_path($directory);
+        return $real . $missing if defined $real && (!length $missing || -e $real);
+        # What is behind a link may be missing because it is not mounted, so nothing is made there.
+        last if -l $directory;
+        $missing = q{/} . name_of($directory) . $missing;
+        $directory = directory_of($directory);
+    }
+    return $path;
+}
+
 # What a path has instead of a file; empty if it has a file.
 sub _oddity {
     my ($path) = @_;
@@ -189,8 +205,9 @@ sub _oddity {
 
 sub _search_for_leftovers {
     my ($self, $directory) = @_;
-    return if $self->{searched}{$directory}++;
-    for my $path (leftovers_in($directory)) {
+    my $real = _real($directory);
+    return if $self->{searched}{$real}++;
+    for my $path (leftovers_in($real)) {
         answer('leftover', $path);
     }
     return;

@@ -1184,3 +1184,38 @@ def test_a_service_that_was_started_or_changed_is_not_proved(host: Host, changed
         path = read[0 if changed == "main.cf" else 2]
         path.write_text(path.read_text() + "\n")
     assert host.look().proved == frozenset()
+
+
+def test_a_file_has_one_path_whichever_links_lead_to_it(host: Host) -> None:
+    """Also before its directory exists: a deploy makes it, and the record has the file under this path."""
+    real = host.folder / "srv/letsencrypt"
+    shutil.rmtree(host.hooks.parent)
+    real.parent.mkdir()
+    host.lineage.parents[1].rename(real)
+    (host.folder / "etc/letsencrypt").symlink_to("../srv/linked")
+    (host.folder / "srv/linked").symlink_to(real)
+    hook = real / "renewal-hooks/deploy/reload_services.sh"
+    before = host.look().files["hook"]
+    assert (before.path, before.real_path) == (str(host.hooks / hook.name), str(hook))
+    hook.parent.mkdir(parents=True)
+    assert host.look().files["hook"] == before
+    hook.write_text("#!/bin/sh\n")
+    assert host.look().files["hook"].real_path == str(hook)
+
+
+def test_nothing_is_behind_a_link_to_a_missing_directory(host: Host) -> None:
+    """It may be on a file system that is not mounted."""
+    shutil.rmtree(host.hooks.parent)
+    for target in (host.folder / "missing", host.folder / "missing/below", host.hooks.parent.name):
+        host.hooks.parent.unlink(missing_ok=True)
+        host.hooks.parent.symlink_to(target)
+        assert host.look().files["hook"].real_path == str(host.hooks / "reload_services.sh")
+
+
+def test_what_was_left_in_a_linked_directory_is_told_once(host: Host) -> None:
+    real = host.folder / "srv"
+    host.postfix.rename(real)
+    host.postfix.symlink_to(real)
+    left = real / ".main.cf.smtp-auth-new~"
+    left.write_text("")
+    assert host.look().leftovers == (str(left),)
