@@ -22,7 +22,7 @@ package SmtpAuth::Postfix::Change;
 use strict;
 use warnings;
 use parent qw(SmtpAuth::Service);
-use SmtpAuth::Files qw(content_of name_of);
+use SmtpAuth::Files qw(content_of);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Pem qw(first_certificate);
 use SmtpAuth::Postfix::Certificates qw(expired unusable);
@@ -44,8 +44,8 @@ sub logs_as { return 'postfix' }
 # On Debian 12, the daemon is the second one.
 sub units { return qw(postfix.service postfix@-.service) }
 
-# With `-c DIRECTORY`, Postfix finds its files by their names.
-sub name_of_copy { my ($self, $file) = @_; return name_of($self->instructions->path_of($file)) }
+# With `-c DIRECTORY`, Postfix finds main.cf and master.cf by these names. On the host, they may be links to files with others.
+sub name_of_copy { my ($self, $file) = @_; return $file =~ s/_cf$/.cf/xr }
 
 sub present_state {
     my ($self) = @_;
