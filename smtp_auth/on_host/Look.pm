@@ -50,7 +50,7 @@ use strict;
 use warnings;
 use Cwd ();
 use SmtpAuth::Beside qw(leftovers_in);
-use SmtpAuth::Files qw(content_of directory_of group_name name_of permissions read_file user_name);
+use SmtpAuth::Files qw(content_of directory_of files_below group_name name_of permissions read_file user_name);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Machine qw(answer_machine);
 use SmtpAuth::Manifest qw(is_live manifests_in outcome_of run_of value_in);
@@ -90,13 +90,13 @@ sub main {
         $service->describe($self);
         $self->_search_for_leftovers($service->directory);
     }
-    my @paths = map { $self->_describe_file(@{$_}) } @{ $self->{files} };
+    $self->_describe_file(@{$_}) for @{ $self->{files} };
     my %is_open = map { $_->{port} => 1 } $self->sockets;
     for my $port (grep { $is_open{$_} } @PORTS) {
         answer('listening', $port);
     }
     # Only root can read the record.
-    _describe_last_change($asked->{record}, @paths) if $> == 0;
+    _describe_last_change($asked->{record}) if $> == 0;
     my $why = content_of(noted_in($RUN));
     answer('not_restored', $why) if defined $why;
     $self->_answer_changed;
@@ -149,7 +149,6 @@ sub _describe_units {
     return;
 }
 
-# Prints a file. Returns its real path, whether it exists or not.
 sub _describe_file {
     my ($self, $key, $service, $name) = @_;
     my $path = $self->_path($service, $name);
@@ -157,14 +156,14 @@ sub _describe_file {
     answer('file', $key);
     answer("file.$key.path", $path);
     answer("file.$key.real_path", $real);
-    return $real if !-e $path && !-l $path;
+    return if !-e $path && !-l $path;
     my @stat = stat $path;
     if (my $odd = _oddity($path)) {
         answer("file.$key.odd", $odd);
-        return $real;
+        return;
     }
     my $content = content_of($path);
-    return $real if !@stat || !defined $content;
+    return if !@stat || !defined $content;
     my %found = (
         mode      => permissions($stat[2]),
         user      => user_name($stat[4]),
@@ -176,7 +175,7 @@ sub _describe_file {
     }
     $self->changed("file.$key", $path);
     $self->_search_for_leftovers(directory_of($real));
-    return $real;
+    return;
 }
 
 # The one path of a file, whichever links lead to it; also before it and its directory exist, so that its path in the record
@@ -214,7 +213,7 @@ sub _search_for_leftovers {
 }
 
 sub _describe_last_change {
-    my ($records, @paths) = @_;
+    my ($records) = @_;
     my @changes = manifests_in($records);
     my @since;
     unshift @since, pop @changes while @changes && !is_live($changes[-1]);
@@ -226,9 +225,10 @@ sub _describe_last_change {
     for my $key (qw(controller ssh_user began)) {
         answer("last_change.$key", value_in($change->{text}, $key));
     }
-    for my $path (sort @paths) {
-        my $written = read_file("$records/changes/$change->{name}/after$path");
-        answer('edited', $path) if defined $written && $written ne (content_of($path) // q{});
+    # The path is that of the time of the change. Since then, its directory may have become a link.
+    my $after = "$records/changes/$change->{name}/after";
+    for my $path (sort { $a cmp $b } files_below($after)) {
+        answer('edited', _real($path)) if (read_file("$after$path") // q{}) ne (content_of($path) // q{});
     }
     return;
 }

@@ -40,7 +40,8 @@ sub key { return 'certbot' }
 sub new {
     my ($class, $asked) = @_;
     my $live = $asked->{live};
-    my ($certbots) = grep { _is_certbots($_) } $live, Cwd::abs_path($live) // ();
+    my @paths = ($live, Cwd::abs_path($live) // (), is_same($live, "$DEFAULT/live") ? "$DEFAULT/live" : ());
+    my ($certbots) = grep { _is_certbots($_) } @paths;
     return bless {
         live         => $live,
         is_certbots  => defined $certbots,

@@ -150,6 +150,8 @@ class Host:
         self.lineage = self._directory("etc/letsencrypt/live/example.jp")
         self.hooks = self._directory("etc/letsencrypt/renewal-hooks/deploy")
         self.options = folder / "etc/letsencrypt/cli.ini"
+        # The directory that certbot has by default.
+        self.certbots = Path("/etc/letsencrypt")
         self.spool = self._directory("spool")
         self.commands = self._directory("commands")
         self.sbin = self._directory("sbin")
@@ -298,6 +300,7 @@ class Host:
             "'/run/dovecot'": f"'{self.dovecot_pid.parent}'",
             "'/run/systemd'": f"'{self.systemd}'",
             "('/etc/systemd/system', '/run/systemd/system')": f"('{self.units}', '{self.systemd}/system')",
+            "$DEFAULT = '/etc/letsencrypt'": f"$DEFAULT = '{self.certbots}'",
             "$ETC = '/etc'": f"$ETC = '{self.folder}/etc'",
             "(25, 465)": f"({self.held}, {self.others})",
             '"$DEFAULT/cli.ini"': f"'{self.options}'",
@@ -839,6 +842,19 @@ def test_lineages_behind_a_link_are_certbots_and_so_is_the_hook(host: Host) -> N
     assert look.files["hook"].path == str(host.hooks / "reload_services.sh")
 
 
+def test_lineages_are_certbots_under_each_path_of_its_directory(host: Host) -> None:
+    """Before the first renewal, only the directory itself tells it: the one that certbot has by default."""
+    real = host.folder / "srv"
+    host.lineage.parent.rename(real)
+    host.lineage.parent.symlink_to(real)
+    host.lineage = real / "example.jp"
+    assert not host.look().is_certbots
+    host.certbots = host.hooks.parents[1]
+    look = host.look()
+    assert look.is_certbots
+    assert look.files["hook"].path == str(host.hooks / "reload_services.sh")
+
+
 def test_linked_lineages_in_certbots_directory_are_certbots(host: Host) -> None:
     _renewing(host, "example.jp.conf", host.lineage)
     real = host.lineage.parent.rename(host.folder / "elsewhere")
@@ -1091,6 +1107,19 @@ def test_the_last_change_is_the_last_that_went_live(host: Host) -> None:
     assert host.look().last_change == found
     path.write_text(path.read_text() + "owners = 1\n")
     assert host.look().last_change == replace(found, edited=(str(path),))
+
+
+def test_an_edit_is_told_if_the_directory_has_become_a_link_since(host: Host) -> None:
+    path = host.postfix / "main.cf"
+    _on_record(host, "2026-11-22T10:15:00Z-0001", "live", path, path.read_text())
+    real = host.folder / "srv"
+    host.postfix.rename(real)
+    host.postfix.symlink_to(real)
+    last = host.look().last_change
+    assert last is not None
+    assert last.edited == ()
+    path.write_text(path.read_text() + "owners = 1\n")
+    assert host.look().last_change == replace(last, edited=(str(real / "main.cf"),))
 
 
 @pytest.mark.parametrize("controller", ['"a\\b"@c', "zo\u00eb@c", "a\n@c"])
