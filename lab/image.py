@@ -16,8 +16,8 @@ from lab.command import LabError, run, wait_until
 from lab.process import Cgroup
 
 # What a host has installed: a mail host with a Let's Encrypt certificate, and what an administrator may have
-# added (csh, fish: programs must not rely on a POSIX login shell; etckeeper, whose repository a test makes); and
-# strace, for the tests' faults.
+# added (csh, fish: programs must not rely on a POSIX login shell; etckeeper, whose repository a test makes);
+# and strace, for the tests' faults.
 PACKAGES = (
     "ca-certificates",
     "certbot",

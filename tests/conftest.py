@@ -44,6 +44,12 @@ SAMPLED = {
     "tests/fleet/test_what_logins_may_do.py::test_a_login_may_do_what_it_could": Sampled(
         15, "two drawn configurations each, on four hosts: six to nine seconds"
     ),
+    "tests/unit/on_host/test_change.py::test_a_host_boots_after_the_power_has_failed_at_any_effect": Sampled(
+        4, "a boot for each of seventy effects: fifteen seconds"
+    ),
+    "tests/unit/on_host/test_change.py::test_the_power_fails_at_any_effect": Sampled(
+        8, "two changes for each of seventy effects: fifteen seconds"
+    ),
 }
 
 _LINES = pytest.StashKey[list[str]]()

@@ -30,8 +30,8 @@ class PastChange:
     + before, after: the files that it replaced and wrote, by their paths with symbolic links resolved; only
       if they were asked for
     + ledger: its ledgers; only if its files were asked for
-    + digests: the SHA-256 of the files `before`, by their paths, empty if there was no file; only if its files
-      were asked for
+    + digests: the SHA-256 of the files `before`, by their paths, empty if there was no file; only if its
+      files were asked for
     """
 
     manifest: Mapping[str, Any]
@@ -113,7 +113,8 @@ class Record:
     + changes: the oldest first
     + unreadable: the names of changes whose manifest cannot be read
     + baseline: empty if it was not asked for
-    + has_gap: whether files were asked for from a run on, and a live change of it is not in the record any more
+    + has_gap: whether files were asked for from a run on, and a live change of it is not in the record any
+      more
     + machine: which machine has the record: see `facts.machine.machine_in`
     """
 

@@ -18,12 +18,14 @@ package SmtpAuth::History;
 #   digests …         name and `digests` of a change
 #   ledger …          name and ledger.json of a change
 #   baseline …        name of the change that made a copy, path and content of the file
+#   machine.…         which machine has the record: see SmtpAuth::Machine
 #   complete          1: the lines above are complete
 
 use strict;
 use warnings;
 use SmtpAuth::Files qw(files_below names_in read_file);
 use SmtpAuth::Lines qw(answer);
+use SmtpAuth::Machine qw(answer_machine);
 use SmtpAuth::Manifest qw(is_live manifests_in run_of);
 
 sub main {
@@ -51,6 +53,7 @@ sub main {
         }
     }
     _answer_baseline("$asked{record}/baseline") if $asked{baseline};
+    answer_machine();
     answer('complete', 1);
     return 0;
 }

@@ -50,7 +50,7 @@ use warnings;
 use IO::Socket::UNIX;
 use POSIX ();
 use SmtpAuth::Baseline qw(keep_baseline);
-use SmtpAuth::Files qw(directory_of is_there read_file);
+use SmtpAuth::Files qw(directory_of files_below is_there read_file);
 use SmtpAuth::Lines qw(as_line pairs_in);
 use SmtpAuth::Manifest qw(completed manifests_in number_of outcome_of value_in);
 use SmtpAuth::Programs qw(digests_of run);
@@ -316,11 +316,8 @@ sub last_is_proved {
 
 sub _edited_since {
     my ($self, $name) = @_;
-    for my $path (map { $self->{instructions}->path_of($_) } $self->{instructions}->files) {
-        my $written = read_file("$self->{directory}/changes/$name/after$path");
-        return 1 if defined $written && $written ne (read_file($path) // q{});
-    }
-    return 0;
+    my $after = "$self->{directory}/changes/$name/after";
+    return scalar grep { (read_file("$after$_") // q{}) ne (read_file($_) // q{}) } files_below($after);
 }
 
 sub keep_proved {

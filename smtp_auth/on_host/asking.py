@@ -184,8 +184,8 @@ def read_record(
     """Read a host's record of changes.
 
     + channel: that to the host
-    + files: the ID of a run: with the files and ledgers of its live change and those after it; `last`: with those of the
-      last live change; empty: without files
+    + files: the ID of a run: with the files and ledgers of its live change and those after it; `last`: with
+      those of the last live change; empty: without files
     + baseline: whether to read the copies of files as they were before us, too
     + limits: those of the answer
 

@@ -1,6 +1,8 @@
 """One machine under several names of an inventory: it is changed once, or not at all."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +12,7 @@ import pytest
 
 from lab.host import LabHost
 from tests.fleet.conftest import RELEASES
-from tests.fleet.deploying import ROOT, Run, deploy
+from tests.fleet.deploying import ROOT, Run, deploy, inventory_of
 from tests.fleet.test_undo import files
 from tests.fleet.test_verify_breakages import verify
 
@@ -157,3 +159,17 @@ def test_the_verification_notes_it(machine: Machine, tmp_path: Path) -> None:
         noted = found.hosts[name.name]["no other host is the same machine"]
         assert noted["outcome"] == "warned"
         assert noted["warnings"][0].startswith(f"{names[0].name} and {names[1].name} are one machine (")
+
+
+def test_the_history_notes_it(machine: Machine, tmp_path: Path) -> None:
+    assert machine.run(names=1).status == 0
+    inventory = tmp_path / "inventory.py"
+    inventory.write_text(inventory_of(machine.names, {"ssh_config_file": str(machine.ssh_config)}, {}))
+    words = [sys.executable, "-m", "smtp_auth.cli", "history", f"--inventory={inventory}"]
+    shown = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert len([line for line in shown.splitlines() if "one machine" in line]) == 1
+    printed = subprocess.run([*words, "--json"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    names = [name.name for name in machine.names]
+    hosts = json.loads(printed)["hosts"]
+    others = {name: [one for one in names if one != name] for name in names}
+    assert {name: host["same_machine"] for name, host in hosts.items()} == others

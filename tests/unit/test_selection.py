@@ -16,8 +16,9 @@ from tests.conftest import SAMPLED, is_taken
 
 ROOT = Path(__file__).parents[2]
 
-KILLS, HISTORIES = "tests/unit/on_host/test_change.py", "tests/unit/test_histories.py"
-FILES = (KILLS, HISTORIES, *sorted({test.partition("::")[0] for test in SAMPLED}))
+CUTS, HISTORIES = "tests/unit/on_host/test_change.py", "tests/unit/test_histories.py"
+FAULTS = "tests/unit/on_host/test_system_calls.py"
+FILES = (FAULTS, HISTORIES, *sorted({test.partition("::")[0] for test in SAMPLED}))
 
 HISTORY = "tests/fleet/test_histories.py::test_postfix_reads_what_it_would_have_read_without_us"
 
@@ -59,9 +60,10 @@ def test_only_a_plain_pytest_leaves_out_the_long_ones() -> None:
     plain, said = collected()
     left_out = everything - plain
     history = f"{HISTORIES}::test_a_removal_leaves_what_the_owner_would_have_without_us"
-    kills = ("killed_at_any_effect", "any_effect_fails_once", "the_power_fails_at_any_effect")
-    assert left_out.keys() == {history, *(f"{KILLS}::test_{name}" for name in kills)}
-    # Every kill is long, and most of the histories are.
+    cuts = ("the_power_fails_at_any_effect", "a_host_boots_after_the_power_has_failed_at_any_effect")
+    faults = f"{FAULTS}::test_a_fault_at_a_drawn_system_call_is_survived"
+    assert left_out.keys() == {history, faults, *(f"{CUTS}::test_{name}" for name in cuts)}
+    # Every fault is long, and most of the histories are.
     assert plain.keys() & left_out.keys() == {history}
     assert f"{sum(left_out.values())} deselected" in said
 

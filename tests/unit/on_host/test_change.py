@@ -263,76 +263,22 @@ def test_a_configuration_that_is_refused_touches_nothing(host: Host) -> None:
     assert host.manifest()["outcome"] == "refused"
 
 
-@pytest.mark.every_case
-@pytest.mark.parametrize(
-    ("before", "wanted"),
-    [({FIRST: "old one\n"}, NEW), (OLD, NEW), (OLD, DIES), (OLD, GONE), (OLD, GONE_DIES)],
-    ids=[
-        "one file replaced and one added",
-        "both replaced",
-        "a configuration that does not serve",
-        "one file replaced and one taken away",
-        "one that does not serve without it",
-    ],
-)
-def test_killed_at_any_effect(
-    tmp_path: Path, before: Mapping[str, str], wanted: Mapping[str, str | None]
-) -> None:
-    end = before if "dies" in str(wanted) else there(wanted)
+FIRST_ALONE = {FIRST: "old one\n"}
 
-    def try_one(number: int, host: Host) -> None:
-        inodes = _inodes(host)
-        done = host.run(host.program(wanted), f"{number} kill any")
-        assert host.served() == host.runs(), f"killed at {number}: {host.files()}"
-        assert host.served() in (before, end), f"killed at {number}: {host.files()}"
-        assert host.is_clean(), f"killed at {number}: {host.files()}"
-        if host.served() == before:
-            assert _inodes(host) == inodes
-        outcome = decode(done.stdout.splitlines())["outcome"][-1]
-        # Nothing was on record yet, or the record says the same.
-        assert not (host.record / "changes" / ID).exists() or host.manifest()["outcome"] == outcome
-        assert (outcome == "live") == (host.served() == there(wanted))
-        host.deploy(end if "dies" in str(wanted) else wanted)
-        assert host.served() == host.runs() == end, f"killed at {number}: {host.files()}"
-        assert host.is_clean(), f"killed at {number}: {host.files()}"
-
-    _at_each_effect(tmp_path / "hosts", before, try_one)
+# The files before a change that is cut off, and what it and the next change want.
+CUT_OFF = {
+    f"{one}, {other}, {then}": (before, change, wanted)
+    for one, before in (("added", FIRST_ALONE), ("replaced", OLD))
+    for other, change in (("written", NEW), ("taken away", GONE))
+    for then, wanted in (("mended", NEW), ("does not serve", DIES))
+}
 
 
 @pytest.mark.every_case
-@pytest.mark.parametrize("wanted", [NEW, GONE], ids=["replaced", "taken away"])
-def test_any_effect_fails_once(tmp_path: Path, wanted: Mapping[str, str | None]) -> None:
-    def try_one(number: int, host: Host) -> None:
-        inodes = _inodes(host)
-        done = host.run(host.program(wanted), f"{number} fail any")
-        effects = host.effects
-        files = host.served()
-        assert files in (OLD, there(wanted)), f"{number} failed: {host.files()}"
-        assert files == host.runs(), f"{number} failed: {host.files()}"
-        if done.returncode:
-            assert "nothing was" in said(done) or "is restored and works" in said(done), said(done)
-            assert files == OLD, f"{number} failed: {host.files()}"
-        if files == OLD:
-            assert {name: found for name, found in _inodes(host).items() if name in OLD} == inodes
-        host.deploy(wanted)
-        assert host.served() == host.runs() == there(wanted), f"{number} failed: {host.files()}"
-        assert host.is_clean(), f"{number} failed: {host.files()}"
-        host.effects = effects
-
-    _at_each_effect(tmp_path / "hosts", OLD, try_one)
-
-
-@pytest.mark.every_case
-@pytest.mark.parametrize("before", [{FIRST: "old one\n"}, OLD], ids=["added", "replaced"])
-@pytest.mark.parametrize("then", [NEW, DIES], ids=["mended", "does not serve"])
-@pytest.mark.parametrize("change", [NEW, GONE], ids=["written", "taken away"])
-def test_the_power_fails_at_any_effect(
-    tmp_path: Path,
-    before: Mapping[str, str],
-    then: Mapping[str, str],
-    change: Mapping[str, str | None],
-) -> None:
+@pytest.mark.parametrize("case", CUT_OFF)
+def test_the_power_fails_at_any_effect(tmp_path: Path, case: str) -> None:
     """No process restores anything, and /run is empty afterwards: the next change has only the files."""
+    before, change, then = CUT_OFF[case]
 
     def try_one(number: int, host: Host) -> None:
         _lose_power(host, change, f"{number} kill any")
@@ -353,16 +299,20 @@ def test_the_power_fails_at_any_effect(
     _at_each_effect(tmp_path / "hosts", before, try_one)
 
 
+# The files before a change that is cut off, and what it wants.
+BOOTED = {
+    "one added": (FIRST_ALONE, NEW),
+    "both replaced": (OLD, NEW),
+    "does not serve": (OLD, DIES),
+    "one taken away": (OLD, GONE),
+}
+
+
 @pytest.mark.every_case
-@pytest.mark.parametrize(
-    ("before", "wanted"),
-    [({FIRST: "old one\n"}, NEW), (OLD, NEW), (OLD, DIES), (OLD, GONE)],
-    ids=["one added", "both replaced", "does not serve", "one taken away"],
-)
-def test_the_power_fails_at_any_effect_and_the_host_boots(
-    tmp_path: Path, before: Mapping[str, str], wanted: Mapping[str, str | None]
-) -> None:
+@pytest.mark.parametrize("case", BOOTED)
+def test_a_host_boots_after_the_power_has_failed_at_any_effect(tmp_path: Path, case: str) -> None:
     """Nobody deploys: the host restores everything by itself, before its services start."""
+    before, wanted = BOOTED[case]
 
     def try_one(number: int, host: Host) -> None:
         inodes = _inodes(host)

@@ -3,7 +3,6 @@
 It is drawn anew each time; FAULTS_SEED in the environment draws the same again.
 """
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ TRIALS = 300
 
 
 @pytest.mark.every_case
-@pytest.mark.skipif(shutil.which("strace") is None, reason="there is no strace")
 def test_a_fault_at_a_drawn_system_call_is_survived(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
