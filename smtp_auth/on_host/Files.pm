@@ -70,7 +70,8 @@ sub is_there {
 # Returns nothing if the error of the last call says that there is no such path; else dies.
 sub _unless_absent {
     my ($path) = @_;
-    return if $!{ENOENT} || $!{ENOTDIR};
+    # A link that leads to itself leads to no file.
+    return if $!{ENOENT} || $!{ENOTDIR} || $!{ELOOP};
     die "cannot read $path: $!\n";
 }
 
@@ -95,8 +96,8 @@ sub identity_of {
     my ($path) = @_;
     my ($device, $inode) = stat $path;
     return "$device:$inode" if defined $device;
-    # Whoever may not search a directory finds no file in it, nor does a link that leads to itself.
-    _unless_absent($path) if !$!{EACCES} && !$!{ELOOP};
+    # Whoever may not search a directory finds no file in it.
+    _unless_absent($path) if !$!{EACCES};
     return;
 }
 

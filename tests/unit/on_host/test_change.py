@@ -263,10 +263,12 @@ def test_a_configuration_that_is_refused_touches_nothing(host: Host) -> None:
     assert host.manifest()["outcome"] == "refused"
 
 
+Wanted = Mapping[str, str | None]
+
 FIRST_ALONE = {FIRST: "old one\n"}
 
 # The files before a change that is cut off, and what it and the next change want.
-CUT_OFF = {
+CUT_OFF: dict[str, tuple[Wanted, Wanted, Wanted]] = {
     f"{one}, {other}, {then}": (before, change, wanted)
     for one, before in (("added", FIRST_ALONE), ("replaced", OLD))
     for other, change in (("written", NEW), ("taken away", GONE))
@@ -278,7 +280,8 @@ CUT_OFF = {
 @pytest.mark.parametrize("case", CUT_OFF)
 def test_the_power_fails_at_any_effect(tmp_path: Path, case: str) -> None:
     """No process restores anything, and /run is empty afterwards: the next change has only the files."""
-    before, change, then = CUT_OFF[case]
+    files, change, then = CUT_OFF[case]
+    before = there(files)
 
     def try_one(number: int, host: Host) -> None:
         _lose_power(host, change, f"{number} kill any")
@@ -300,7 +303,7 @@ def test_the_power_fails_at_any_effect(tmp_path: Path, case: str) -> None:
 
 
 # The files before a change that is cut off, and what it wants.
-BOOTED = {
+BOOTED: dict[str, tuple[Wanted, Wanted]] = {
     "one added": (FIRST_ALONE, NEW),
     "both replaced": (OLD, NEW),
     "does not serve": (OLD, DIES),
@@ -312,7 +315,8 @@ BOOTED = {
 @pytest.mark.parametrize("case", BOOTED)
 def test_a_host_boots_after_the_power_has_failed_at_any_effect(tmp_path: Path, case: str) -> None:
     """Nobody deploys: the host restores everything by itself, before its services start."""
-    before, wanted = BOOTED[case]
+    files, wanted = BOOTED[case]
+    before = there(files)
 
     def try_one(number: int, host: Host) -> None:
         inodes = _inodes(host)
