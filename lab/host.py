@@ -71,7 +71,7 @@ class LabHost:
         self._services = services
         self._record = record
         self._cgroup = Cgroup(lab.names.cgroup(self.name))
-        self._snapshots = Snapshots(self.root, self.folder / "states")
+        self._mounts_of: Process | None = None
 
     @property
     def name(self) -> str:
@@ -124,7 +124,17 @@ class LabHost:
 
         It does not contain /run, /tmp, /proc and /dev of the running host.
         """
-        return self.folder / "root"
+        root = self.folder / "root"
+        return root if self._mounts_of is None else Path(f"/proc/{self._mounts_of.pid}/root{root}")
+
+    @property
+    def machine(self) -> str:
+        """The name under which systemd-nspawn runs the host; it begins with the lab's name."""
+        return self._lab.names.machine(self._state.index)
+
+    @property
+    def _snapshots(self) -> Snapshots:
+        return Snapshots(self.root, self.folder / "states")
 
     # -- making and removing ----------------------------------------------------------------------
 
@@ -157,7 +167,7 @@ class LabHost:
         names = self._lab.names
         mounts.remove(names, below=self.folder)
         network.remove_host(names, self.name, self._state.index)
-        for leftover in leftovers(names.machine(self._state.index)):
+        for leftover in leftovers(self.machine):
             leftover.rmdir()
         run("rm", "-rf", "--one-file-system", self.folder)
 
@@ -237,20 +247,29 @@ class LabHost:
         # Processes that a crash has left behind would share the host's cgroup.
         self._cgroup.kill()
         names = self._lab.names
+        seen = self._mounts_of
+        enter = [] if seen is None else ["nsenter", f"--target={seen.pid}", "--mount", "--"]
         started = self._cgroup.start(
             [
                 *("/bin/sh", "-c", _KEEPER, "keeper", *map(str, self._cgroup.paths()), "--"),
-                *("systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
+                *(*enter, "systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit"),
                 *("--console=pipe", "--link-journal=no", "--timezone=off", "--resolv-conf=off"),
-                f"--machine={names.machine(self._state.index)}",
+                f"--machine={self.machine}",
                 f"--network-namespace-path=/run/netns/{names.netns(self.name)}",
-                f"--directory={self.root}",
+                f"--directory={self.folder / 'root'}",
             ],
             self.folder / "console.log",
             env={},
         )
         self._state.process = Process.of(started.pid)
         self._record()
+
+    def see_mounts_of(self, process: Process | None) -> None:
+        """Let the host, which is off, have the root that a process has mounted in its mount namespace.
+
+        + process: None for the root that the lab has mounted
+        """
+        self._mounts_of = process
 
     def power_off(self) -> None:
         """Shut the host down in order, and wait until it is off."""

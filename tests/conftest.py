@@ -38,6 +38,9 @@ SAMPLED = {
     "tests/fleet/test_odd_access.py::test_it_is_served": Sampled(
         8, "two ways, on four hosts: deploys and verifications, half a minute"
     ),
+    "tests/fleet/test_power_cuts.py::test_a_boot_finishes_or_restores": Sampled(
+        16, "seventy boots each, two minutes; of the one that is taken, a sixth of the moments"
+    ),
     "tests/fleet/test_proof_from_outside.py::test_a_host_near_it_is_asked_beforehand": Sampled(
         6, "two states each, on four hosts: eight seconds"
     ),

@@ -5,9 +5,10 @@ package Fault;
 # up, made to fail, or something else is done first. In the folder FAULT_FOLDER:
 #
 #   at       "NUMBER ACTION KIND": what happens at which of them. ACTION is kill, fail, pause, run (the shell
-#            script `action`) or nothing; KIND is the name of Perl's function, such as rename, or any
+#            script `action`), nothing, or walk: it is paused at each of them, and at each sync. KIND is the
+#            name of Perl's function, such as rename, or any
 #   count    grows by one byte at each of this kind
-#   paused   the process id, once it is held up, until there is a file `go`
+#   paused   the process id and the kind, once it is held up, until there is a file `go`; it deletes both
 #
 # Neither what a rehearsal does is counted, which touches nothing, nor a proof, nor what puts back after a kill.
 
@@ -15,6 +16,7 @@ use strict;
 use warnings;
 use Errno qw(ENOSPC);
 use Fcntl qw(O_CREAT);
+use IO::Handle;
 use Symbol qw(qualify_to_ref);
 
 my $FOR_EVERYBODY = oct '777';
@@ -38,18 +40,21 @@ sub effect {
     my ($its) = @_;
     return 1 if $kind ne 'any' && $kind ne $its;
     write_to('count', q{.});
+    hold_up($its) if $action eq 'walk';
     return 1 if ++$count != $number;
     kill KILL => $$ if $action eq 'kill';
     system 'sh', "$folder/action" if $action eq 'run';
-    hold_up() if $action eq 'pause';
+    hold_up($its) if $action eq 'pause';
     return 1 if $action ne 'fail';
     $! = ENOSPC; ## no critic (RequireLocalizedPunctuationVars): whoever called reads it
     return 0;
 }
 
 sub hold_up {
-    write_to('paused', "$$\n");
+    my ($its) = @_;
+    write_to('paused', "$$ $its\n");
     while (!-e "$folder/go" && -e $folder) { select undef, undef, undef, $PAUSE }
+    CORE::unlink("$folder/paused", "$folder/go");
     return;
 }
 
@@ -95,6 +100,11 @@ my %COUNTED = (
 
 if (@ARGV && $ARGV[0] eq 'change') {
     *{ qualify_to_ref($_, 'CORE::GLOBAL') } = $COUNTED{$_} for keys %COUNTED;
+    if ($action eq 'walk') {
+        my $sync = \&IO::Handle::sync;
+        no warnings 'redefine'; ## no critic (ProhibitNoWarnings): it takes the place of that function
+        *IO::Handle::sync = sub { effect('sync') && $sync->(@_) };
+    }
 }
 
 1;

@@ -104,7 +104,7 @@ class Faults:
     def arm_effect(self, number: int, action: str, kind: str = "any", script: str = "") -> None:
         """Let something happen at one effect of the change; effects are counted from now on.
 
-        + action: `kill`, `fail`, `pause` or `run`, as in Fault.pm
+        + action: `kill`, `fail`, `pause`, `run` or `walk`, as in Fault.pm
         + kind: which effects are counted: Perl's name for them, such as `rename`
         + script: for `run`, shell code
         """
@@ -206,7 +206,26 @@ class Faults:
             f"the pause on {self.host.name}",
             timeout=60,
         )
-        return int(paused.read_text())
+        return int(paused.read_text().split()[0])
+
+    def walked(self, is_over: Callable[[], bool]) -> Iterator[str]:
+        """Each pause of a change with the action `walk`: before which kind of effect it is.
+
+        Whenever the next one is asked for, the change goes on.
+
+        + is_over: whether no more can follow
+        """
+        paused, go = self._folder / "paused", self._folder / "go"
+
+        def is_paused() -> bool:
+            return not go.exists() and paused.exists() and paused.read_text().endswith("\n")
+
+        while True:
+            wait_until(lambda: is_over() or is_paused(), f"the next pause on {self.host.name}", timeout=120)
+            if is_over():
+                return
+            yield paused.read_text().split()[1]
+            self.go_on()
 
     def go_on(self) -> None:
         """Let what is paused continue."""

@@ -163,9 +163,10 @@ class Bench:
             client.mail("someone@elsewhere.test")
             assert client.rcpt(f"{self.host.user}@{self.host.domain}")[0] == 250
         if self.start.deployed and (self.start.serves or self.files() == self.before):
-            self._log_in()
+            self.log_in()
 
-    def _log_in(self) -> None:
+    def log_in(self) -> None:
+        """A login on port 465 works."""
         with mail.submissions(self.host, self.ca) as login:
             login.login(self.host.user, self.host.password)
 
@@ -181,7 +182,7 @@ class Bench:
             assert self.inodes() == self.inodes_before
             return "old"
         if self.start.serves:
-            self._log_in()
+            self.log_in()
         return "new"
 
     def check_end(self) -> None:
@@ -189,7 +190,7 @@ class Bench:
         assert self.files() == self.after
         assert self.leftovers() == []
         if self.start.serves:
-            self._log_in()
+            self.log_in()
 
 
 _START = "fault-start"

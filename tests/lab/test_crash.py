@@ -28,6 +28,18 @@ import pathlib, sys
 from lab import HostSpec, Lab
 Lab(pathlib.Path(sys.argv[1])).up({SPECS!r})
 """
+ON_DISK = f"""
+import pathlib, sys
+from lab import HostSpec, Lab
+from lab.disk import on_disk
+lab = Lab(pathlib.Path(sys.argv[1]))
+lab.up({SPECS[:1]!r})
+with on_disk(lab.hosts["{SPECS[0].name}"], "ext4") as disk:
+    disk.host.power_on()
+    disk.host.wait_ready()
+    print("booted", flush=True)
+    sys.stdin.read()
+"""
 WATCHED_UP = f"""
 import pathlib, sys
 from lab import HostSpec, Lab
@@ -97,14 +109,21 @@ def traces(number: int, root: Path) -> list[str]:
     found += [str(path) for path in Cgroup(names.bridge).paths() if path.exists()]
     found += [str(p) for p in Path("/run/systemd/nspawn").glob(f"*/{names.bridge}-*")]
     found += [str(path) for path in root.glob(".lab")]
+    disks = map(said, Path("/sys/block").glob("loop*/loop/backing_file"))
+    found += [disk for disk in disks if str(root) in disk]
     for path in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            command = path.read_text(errors="replace")
-        except OSError:
-            continue
+        command = said(path)
         if f"{names.bridge}-" in command or str(root) in command or names.gateway in command:
             found.append(command)
     return found
+
+
+def said(file: Path) -> str:
+    """What the kernel says in a file; nothing if what it tells of has ended meanwhile."""
+    try:
+        return file.read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def is_of(word: str, names: Names) -> bool:
@@ -159,6 +178,30 @@ def test_a_watched_lab_ends_with_its_program(
         process.wait()
         wait_until(lambda: traces(lab, tmp_path) == [], "the end of all that belongs to the lab", 60)
         assert Claims().of(tmp_path) == []
+    finally:
+        process.kill()
+        process.communicate()
+        Lab(tmp_path).down()
+
+
+def test_down_ends_the_disk_of_a_killed_program(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", ON_DISK, str(tmp_path)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "booted\n"
+        process.kill()
+        process.wait()
+        (lab,) = Claims().of(tmp_path)
+        assert sum("-present" in trace for trace in traces(lab, tmp_path)) == 1
+        Lab(tmp_path).down()
+        # The kernel ends a loop device shortly after the last process that saw its file system.
+        wait_until(lambda: traces(lab, tmp_path) == [], "the end of all that belongs to the lab", 60)
     finally:
         process.kill()
         process.communicate()
