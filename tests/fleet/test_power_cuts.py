@@ -42,9 +42,9 @@ RECORD = "var/lib/smtp-auth"
 # Where a change writes; what its programs have in memory is lost in any case.
 PLACES = ("etc/postfix", "etc/dovecot", "etc/letsencrypt/renewal-hooks", "etc/systemd", RECORD)
 
-# What makes the boot finish a change, and must not be left.
+# What makes the boot finish a change, and must not be left. A cut while the unit is written leaves it without its
+# link: nobody reads it, and the next change replaces it.
 BOOT_UNIT = (
-    "etc/systemd/system/smtp-auth-*",
     "etc/systemd/system/*.wants/smtp-auth-*",
     "var/lib/smtp-auth/changes/[!.]*/change.pl",
 )
