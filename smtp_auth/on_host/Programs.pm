@@ -19,6 +19,7 @@ package SmtpAuth::Programs;
 use strict;
 use warnings;
 use Exporter qw(import);
+use IO::Handle;
 use SmtpAuth::Files qw(content_of is_there);
 
 our @EXPORT_OK =
@@ -60,8 +61,10 @@ sub _run {
     return (1, "cannot start $command[0]: $!") if !defined $pid;
     _become($redirect, @command) if !$pid;
     my $said = do { local $/ = undef; <$pipe> };
+    my $is_cut_off = $pipe->error;
     # close is false without an error number if the command has failed.
     close $pipe or $! == 0 or return (1, "cannot read what $command[0] says: $!");
+    return (1, "cannot read what $command[0] says") if $is_cut_off;
     return ($?, defined $said ? $said : q{});
 }
 
@@ -98,7 +101,11 @@ sub digests_of {
     my @files = grep { is_there($_) } @paths or return;
     my ($status, $said) = run('sha256sum', q{--}, @files);
     die "cannot read the files: $said\n" if $status;
-    return map { /^\\?([0-9a-f]{64})[ ][ *](.*)$/x ? ($2, $1) : () } split /\n/x, $said;
+    my %digest = map { /^\\?([0-9a-f]{64})[ ][ *](.*)$/x ? ($2, $1) : () } split /\n/x, $said;
+    for my $unread (grep { !exists $digest{$_} } @files) {
+        die "cannot read $unread\n";
+    }
+    return %digest;
 }
 
 sub running {

@@ -34,12 +34,15 @@ package SmtpAuth::Record;
 #   take_up NAME               for another process, after the one that began the change was killed
 #   go_live                    marks the change as live: from now on it is not put back. Dies if that fails
 #   outcome                    the outcome of the change; empty if it has not begun
-#   said                       what `end` was given last
+#   ended                      what `end` was given for this attempt: (OUTCOME, SAID); nothing if it has not ended. The last answer
+#                              of an earlier attempt is deleted before this one starts (SmtpAuth::Supervise)
 #   end OUTCOME, SAID          writes the outcome into the folder, for the controller that waits for it, and to the journal;
 #                              returns whether the record has it
 #   unserved                   the ports that did not work before this change
 #   folder                     the change's folder
-#   digest_before PATH         the digest of a file as it was before this change; undef if it is unknown
+#   before PATH                (DIGEST, COPY) of a file as it was before the newest change that wrote it: this one, once it has
+#                              begun, or an interrupted one; nothing if no change has
+#   is_taken_over              whether a newer change has begun, and answers for what this one has left
 #   is_proved PATH             whether the newest change that wrote a file is live
 #   last_is_proved             whether the newest live change was proved, and its files are still as it wrote them
 #   keep_proved STATES         keeps that services were proved: a hash, key to state (SmtpAuth::Proved). Dies if that fails
@@ -178,10 +181,10 @@ sub go_live {
 
 sub outcome { my ($self) = @_; return $self->{has_begun} ? outcome_of({text => $self->_manifest_now}) : q{} }
 
-sub said {
+sub ended {
     my ($self) = @_;
     my %last = map { @{$_} } pairs_in(read_file("$self->{directory}/last") // q{});
-    return $last{said} // q{};
+    return ($last{id} // q{}) eq $self->{instructions}->one('id') ? @last{qw(outcome said)} : ();
 }
 
 sub end {
@@ -201,12 +204,12 @@ sub _write_end {
     my ($self, $outcome, $said) = @_;
     my ($instructions, $directory) = @{$self}{qw(instructions directory)};
     make_directories($directory, $FOR_ITS_OWNER);
-    if ($instructions->changed_files && $outcome ne 'live') {
-        if ($self->{has_begun}) { $self->_change_outcome($outcome, $said) }
-        else                    { $self->_add_refused($outcome, $said) }
-    }
+    my $is_recorded = $instructions->changed_files && $outcome ne 'live';
+    $self->_add_refused($outcome, $said) if $is_recorded && !$self->{has_begun};
     my @last = ([id => $instructions->one('id')], [said => $said], [outcome => $outcome]);
     replace("$directory/last", join q{}, map { as_line(@{$_}) } @last);
+    # Not earlier: if this process is killed now, the next one knows what was said.
+    $self->_change_outcome($outcome, $said) if $is_recorded && $self->{has_begun};
     $self->_prune;
     return;
 }
@@ -273,6 +276,8 @@ sub _prune {
     for my $change (reverse manifests_in($directory)) {
         my $is_live = SmtpAuth::Manifest::is_live($change);
         next if ++$kept{$is_live} <= $KEPT;
+        # It was interrupted, and nothing has restored yet what it replaced.
+        next if is_there("$directory/changes/$change->{name}/change.pl");
         push @old, "$directory/changes/$change->{name}";
         $pruned = number_of($change) . " $change->{name}\n$pruned" if $is_live;
     }
@@ -284,9 +289,20 @@ sub _prune {
 
 # -- what is known of this change and of earlier ones -------------------------------------------------
 
-sub digest_before {
+sub before {
     my ($self, $path) = @_;
-    return _digest_in($self->folder, 'before', $path);
+    for my $change (reverse manifests_in($self->{directory})) {
+        my $folder = "$self->{directory}/changes/$change->{name}";
+        my $digest = _digest_in($folder, 'before', $path) // next;
+        return ($digest, "$folder/before$path");
+    }
+    return;
+}
+
+sub is_taken_over {
+    my ($self) = @_;
+    my @begun = grep { is_there("$self->{directory}/changes/$_->{name}/digests") } manifests_in($self->{directory});
+    return $begun[-1]{name} ne $self->{name};
 }
 
 # Undef if the change did not write this file.

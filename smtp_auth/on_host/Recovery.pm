@@ -48,15 +48,19 @@ sub install {
     my ($self, @places) = @_;
     my ($unit, $link, $changes) = @{$self}{qw(unit link changes)};
     my $needed = join q{ }, map { _quoted($_) } @places;
-    # If no change has begun, or the last one was finished, only the unit is left.
+    # If no change has begun, or the last one was finished, only the unit is left. By default, a unit starts after all sockets
+    # (systemd.special(7), basic.target), and Dovecot may have one.
     my $run = qq{for program in $changes/*/change.pl; do test ! -e "\$program" || $^X "\$program" boot; done; }
         . qq{test -e "\$program" || rm -f $link $unit};
     make_directories(directory_of($link), $FOR_EVERYBODY);
     replace($unit, <<"END", $READABLE);
 [Unit]
 Description=Restores the mail configuration after an interrupted change
+DefaultDependencies=no
 RequiresMountsFor=$needed
-Before=$self->{before}
+After=local-fs.target
+Before=$self->{before} shutdown.target
+Conflicts=shutdown.target
 
 [Service]
 Type=oneshot
@@ -89,7 +93,10 @@ sub remove {
     my ($self, $name) = @_;
     # What cannot be deleted is deleted by the next change, or when the host boots.
     unlink $self->_program($name) if defined $name;
-    unlink @{$self}{qw(link unit noted)}, "$self->{unit}.new" if !$self->_programs;
+    return if $self->_programs;
+    unlink $self->{link}, $self->{noted};
+    # Without its unit, the link would stay, because nobody deletes it when the host boots.
+    unlink $self->{unit}, "$self->{unit}.new" if !-l $self->{link};
     return;
 }
 

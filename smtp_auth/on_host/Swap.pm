@@ -11,7 +11,8 @@ package SmtpAuth::Swap;
 #   unstage            deletes them
 #   swap KEY           replaces a file, or deletes it, and keeps its earlier version
 #   restore KEY        restores the earlier version, unless the file was edited meanwhile; returns whether it did
-#   release KEY        deletes what is beside a file that was not swapped, or that somebody has edited since
+#   release KEY        deletes what is beside a file that was not swapped, or that somebody has edited since; returns whether
+#                      somebody has
 #   clean              deletes the earlier versions. The record already says that the change is live
 #   places             the directories of the files
 
@@ -160,50 +161,77 @@ sub restore {
     my ($self, $key) = @_;
     my $instructions = $self->{instructions};
     my $path = $instructions->path_of($key);
-    my $kept = kept($path) // return 0;
+    my ($before, $copy) = $self->{record}->before($path);
+    my $kept = $self->_own_kept($key);
     # Two names of one file mean that it was not swapped.
-    return 0 if is_same($kept, $path);
-    my %digest = digests_of($path, $kept);
+    return 0 if defined $kept && is_same($kept, $path);
+    my %digest = digests_of($path, $kept // ());
     my $now = $digest{$path} // q{};
+    return $self->_restore_lost($key, $now, $before, $copy) if !defined $kept;
     # Restore only over our version, or over the version that an earlier change left unproved.
     return 0 if !grep { defined && $_ eq $now } map { $instructions->of_file($key, $_) } qw(digest seen);
     if (was_none($kept)) {
         _delete($path);
         _delete($kept);
     }
-    elsif ($digest{$kept} eq ($self->{record}->digest_before($path) // q{})) {
+    elsif (!defined $before || $digest{$kept} eq $before) {
         rename $kept, $path or die "cannot restore $path: $!\n";
     }
-    else { $self->_restore_copy($path, $kept) }
+    else {
+        $self->_restore_copy($path, $before, $copy);
+        # Somebody may have written to it, through a handle from before the change.
+        $self->{record}->keep_aside($path, $kept);
+        _delete($kept);
+    }
     sync_directory(directory_of($path));
     return 1;
 }
 
-# If what is kept beside the file is damaged, the record has a copy.
+# What is kept beside a file, if it is from this change, or from an earlier one that this change answers for.
+sub _own_kept {
+    my ($self, $key) = @_;
+    my $kept = kept($self->{instructions}->path_of($key)) // return;
+    my @own = grep { defined } map { $self->{instructions}->of_file($key, $_) } qw(digest seen);
+    return (grep { $_ eq digest_in($kept) } @own) ? $kept : undef;
+}
+
+# If our version is in place and nothing is kept beside it, the record has a copy.
+sub _restore_lost {
+    my ($self, $key, $now, $before, $copy) = @_;
+    my $path = $self->{instructions}->path_of($key);
+    my $ours = $self->{instructions}->of_file($key, 'digest');
+    return 0 if !defined $before || !defined $ours || $now ne $ours || $now eq $before;
+    if (length $before) { $self->_restore_copy($path, $before, $copy) }
+    else                { _delete($path) }
+    sync_directory(directory_of($path));
+    return 1;
+}
+
 sub _restore_copy {
-    my ($self, $path, $kept) = @_;
-    my $copy = $self->{record}->folder . "/before$path";
+    my ($self, $path, $before, $copy) = @_;
     my %digest = digests_of($copy);
-    ($digest{$copy} // q{}) eq ($self->{record}->digest_before($path) // 'unknown')
-        or die "cannot restore $path: $kept and $copy are damaged\n";
+    ($digest{$copy} // q{}) eq $before or die "cannot restore $path: its earlier version is missing or damaged\n";
+    _delete(staged($path));
     my ($status, $said) = run('cp', '-a', '-T', q{--}, $copy, staged($path));
     die "cannot restore $path: $said\n" if $status;
     sync_file(staged($path));
     rename staged($path), $path or die "cannot restore $path: $!\n";
-    return _delete($kept);
+    return;
 }
 
 sub release {
     my ($self, $key) = @_;
     my $path = $self->{instructions}->path_of($key);
     _delete(staged($path));
-    my $kept = kept($path) // return;
-    return $self->_drop($path, $kept);
+    my $kept = $self->_own_kept($key) // return 0;
+    my $is_edited = !is_same($kept, $path);
+    $self->_drop($path, $kept);
+    return $is_edited;
 }
 
 sub clean {
     my ($self) = @_;
-    _delete($_) for grep { defined } map { kept($_) } $self->_paths;
+    _delete($_) for grep { defined } map { $self->_own_kept($_) } $self->{instructions}->files;
     sync_directory($_) for grep { is_there($_) } $self->places;
     return;
 }

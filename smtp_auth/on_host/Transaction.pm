@@ -121,13 +121,18 @@ sub put_back {
     $self->_lock(LOCK_EX);
     my $name = $self->_marked('recorded');
     $self->{record}->take_up($name) if defined $name;
-    my $outcome = $self->{record}->outcome;
-    $self->_clean if $outcome eq 'live';
-    # The process before this one has finished, but not deleted the program.
-    return $self->_end($outcome, $self->{record}->said) if length $outcome && $outcome ne 'unfinished';
-    return $self->_refuse(_interrupted()) if !defined $self->_marked('touched');
-    $self->{is_cut_short} = 1;
-    $self->{reached} = [$self->_services];
+    # The process before this one may have ended the change, but not deleted the program.
+    my ($outcome, $said) = $self->{record}->ended;
+    $outcome //= $self->{record}->outcome eq 'live' ? 'live' : undef;
+    $self->_clean if ($outcome // q{}) eq 'live';
+    my $has_begun = length $self->{record}->outcome;
+    if (defined $outcome) {
+        # What could not be restored waits for the next boot, and a change that has not begun has no folder in the record.
+        my $is_all = $outcome eq 'failed' || ($outcome eq 'refused' && !$has_begun);
+        return $is_all ? $self->_leave($outcome, $said) : $self->_end($outcome, $said // q{});
+    }
+    $self->{is_cut_short} = defined $self->_marked('touched');
+    $self->{reached} = [$self->_services] if $has_begun || $self->{is_cut_short};
     return $self->_undo(_interrupted());
 }
 
@@ -139,12 +144,20 @@ sub boot {
     # A deploy that began before this program takes care of the files itself.
     return 0 if !$self->_lock(LOCK_EX | LOCK_NB);
     $record->take_up(name_of($self->{folder}));
+    if ($record->is_taken_over) {
+        $self->{recovery}->remove($record->name);
+        return 0;
+    }
     my $outcome = $record->outcome;
     # Whoever confirms the change, or the end of the time for that, decides.
     return 0 if $outcome eq 'unconfirmed';
-    my @worse;
+    my ($edited, @worse) = (q{});
     if ($outcome eq 'live') { $self->_clean }
-    else                    { @worse = map { @{ $self->_restore_files($_)->{worse} } } reverse $self->_services }
+    else {
+        my @files = map { $self->_restore_files($_) } reverse $self->_services;
+        @worse = map { @{ $_->{worse} } } @files;
+        $edited = _except(map { @{ $_->{edited} } } @files);
+    }
     chomp @worse;
     if (@worse) {
         my $why = join q{; }, @worse;
@@ -152,10 +165,16 @@ sub boot {
         return $self->_tell('failed', "The host was restarted during the change, and its files cannot be restored: $why");
     }
     $self->{swap}->unstage;
-    $self->_tell('put back', 'The host was restarted during the change. The old configuration is restored.')
+    $self->_tell('put back', "The host was restarted during the change. The old configuration is restored$edited.")
         if $outcome =~ /^(?:unfinished|failed)$/x;
     $self->{recovery}->remove($record->name) if !$self->{is_unfinished};
     return 0;
+}
+
+# The files that stay as somebody has edited them, for a sentence.
+sub _except {
+    my @edited = @_;
+    return @edited ? ', except ' . join(' and ', @edited) . ', which somebody has edited meanwhile' : q{};
 }
 
 # Nobody waits for the outcome but the journal.
@@ -302,11 +321,14 @@ sub _undo {
     my ($self, $why) = @_;
     my $logged = $self->_logged($self->_began);
     my $is_stopping = $self->_is_stopping;
-    my ($is_restored, @unrestored, @worse);
+    my ($is_restored, @unrestored, @worse, @edited);
+    # What an earlier change has left is restored, too.
+    $self->{reached} = [$self->_services] if $self->{swap}->is_unproved;
     for my $service (reverse @{ $self->{reached} }) {
         # Before the reload: both change the file's ctime, and a look compares the ctime to see whether a reload is due.
         my $files = $self->_restore_files($service);
         push @unrestored, @{ $files->{worse} };
+        push @edited, @{ $files->{edited} };
         # A process that was killed may have restored a service's files and not yet reloaded it.
         my $is_some = $files->{is_restored} || @{ $files->{worse} } || $self->{is_cut_short};
         $is_restored ||= $is_some;
@@ -322,21 +344,28 @@ sub _undo {
     }
     $self->_take_away;
     return $self->_end('failed', $said) if !$is_restored;
-    return $self->_end('put back', "${said}The old configuration is restored; the host is shutting down.") if $is_stopping;
-    return $self->_end('put back', "${said}The old configuration is restored and works.") if !@worse;
-    return $self->_end('failed', "${said}The old configuration is restored, but does not work either:\n" . join "\n", @worse);
+    my $edited = _except(@edited);
+    return $self->_end('put back', "${said}The old configuration is restored$edited; the host is shutting down.") if $is_stopping;
+    return $self->_end('put back', "${said}The old configuration is restored$edited and works.") if !@worse;
+    return $self->_end('failed', "${said}The old configuration is restored$edited, but does not work either:\n" . join "\n", @worse);
 }
 
-# Restores the files of a service: a hash with `is_restored`, whether any was, and `worse`, a list of sentences about those that
-# could not be.
+# Restores the files of a service: a hash with `is_restored`, whether any was; `edited`, a list of the paths that somebody has
+# edited since; and `worse`, a list of sentences about those that could not be restored.
 sub _restore_files {
     my ($self, $service) = @_;
-    my ($is_restored, @worse) = (0);
+    my $swap = $self->{swap};
+    my ($is_restored, @edited, @worse) = (0);
     for my $key ($self->{instructions}->files_of($service->key)) {
-        my $why = _often(sub { $self->{swap}->restore($key) ? $is_restored = 1 : $self->{swap}->release($key) });
+        my $why = _often(
+            sub {
+                if ($swap->restore($key)) { $is_restored = 1 }
+                elsif ($swap->release($key)) { push @edited, $self->{instructions}->path_of($key) }
+            }
+        );
         push @worse, $why if defined $why;
     }
-    return {is_restored => $is_restored, worse => \@worse};
+    return {is_restored => $is_restored, edited => \@edited, worse => \@worse};
 }
 
 # Calls a function until it does not die; returns the last error, or undef.
@@ -383,10 +412,16 @@ sub _logged {
 
 sub _end {
     my ($self, $outcome, $said) = @_;
-    my $folder = $self->{folder};
     $self->{record}->end($outcome, $said);
     # Not earlier: until then, a boot has to write the outcome.
     $self->{recovery}->remove($self->{record}->name) if $self->{is_locked} && !$self->{is_unfinished};
+    return $self->_leave($outcome, $said);
+}
+
+# Answers, and deletes the change's folder.
+sub _leave {
+    my ($self, $outcome, $said) = @_;
+    my $folder = $self->{folder};
     answer('said', $said);
     answer('outcome', $outcome);
     # As long as the program is there, systemd runs it again, and it needs the links.
