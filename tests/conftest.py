@@ -32,6 +32,18 @@ SAMPLED = {
     "tests/fleet/test_histories.py::test_postfix_reads_what_it_would_have_read_without_us": Sampled(
         5, "a dozen seconds each: deploys, undos and removals one after another"
     ),
+    "tests/fleet/test_in_the_middle.py::test_a_change_outlives_a_reload_of_systemd": Sampled(
+        2, "one command each, on two hosts: twelve seconds"
+    ),
+    "tests/fleet/test_in_the_middle.py::test_a_change_waits_until_others_have_finished": Sampled(
+        2, "one lock each, on two hosts: five seconds"
+    ),
+    "tests/fleet/test_in_the_middle.py::test_an_orderly_shutdown_puts_a_change_back": Sampled(
+        2, "two boots each: fifteen seconds"
+    ),
+    "tests/fleet/test_linked_directories.py::test_all_that_is_done_to_a_file_is_done_to_the_same": Sampled(
+        3, "deploys, undo and removal on two hosts each: fourteen seconds"
+    ),
     "tests/fleet/test_odd_access.py::test_it_is_refused_with_the_cause": Sampled(
         7, "two ways to access a host, on four hosts: ten seconds"
     ),

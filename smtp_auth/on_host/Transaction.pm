@@ -381,8 +381,11 @@ sub _often {
 
 sub _bring_back {
     my ($self, $service) = @_;
+    # If they cannot be read, all ports are proved.
+    my @unserved;
+    _often(sub { @unserved = $self->{record}->unserved });
     $service->bring_back($self->_began);
-    $service->prove_old($self->{record}->unserved);
+    $service->prove_old(@unserved);
     return;
 }
 

@@ -40,7 +40,12 @@ sub create {
     my $is_written = print {$file} $content;
     $is_written &&= $file->flush && $file->sync;
     $is_written &&= close $file;
-    die "cannot write $path: $!\n" if !$is_written;
+    if (!$is_written) {
+        my $why = $!;
+        # Otherwise, Perl closes it later, and warns.
+        close $file or die "cannot write $path: $why\n";
+        die "cannot write $path: $why\n";
+    }
     if (defined $like) {
         my ($status, $said) = run('cp', '--attributes-only', '--preserve=all', '-T', q{--}, $like, $path);
         die "cannot give $path the attributes of $like: $said\n" if $status;
