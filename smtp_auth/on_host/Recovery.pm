@@ -6,17 +6,18 @@ package SmtpAuth::Recovery;
 #
 #   new INSTRUCTIONS, UNITS    UNITS are the units of the services, which start after it
 #   install PLACES             creates the unit, on the disk. PLACES are the directories that it needs. Dies if that fails
-#   remove_others NAME         deletes the programs of all other changes: change NAME has taken over what they left behind
+#   remove_others NAME         deletes the programs of all other changes: change NAME has taken over what they left behind, or has
+#                              proved it. NAME is undef for a change that has no folder. Dies if that fails
 #   remove NAME                deletes the program of change NAME, and the unit if no other change needs it. NAME is undef for a
 #                              change that has no folder
-#   note WHY                   keeps, until they are or the host boots again, why files could not be restored: SmtpAuth::Look
+#   note WHY                   prints and keeps, until they are or the host boots again, why files could not be restored: SmtpAuth::Look
 #                              prints it
 #   noted_in RUN               the path of that note, in the directory `run` of the instructions
 
 use strict;
 use warnings;
 use Exporter qw(import);
-use SmtpAuth::Files qw(directory_of entries);
+use SmtpAuth::Files qw(directory_of is_there names_in);
 use SmtpAuth::Writing qw(make_directories replace sync_directory);
 
 our @EXPORT_OK = qw(noted_in);
@@ -50,8 +51,9 @@ sub install {
     my $needed = join q{ }, map { _quoted($_) } @places;
     # If no change has begun, or the last one was finished, only the unit is left. By default, a unit starts after all sockets
     # (systemd.special(7), basic.target), and Dovecot may have one.
-    my $run = qq{for program in $changes/*/change.pl; do test ! -e "\$program" || $^X "\$program" boot; done; }
-        . qq{test -e "\$program" || rm -f $link $unit};
+    my $run = "status=0; for program in $changes/*/change.pl; do "
+        . qq{test ! -e "\$program" || $^X "\$program" boot || status=1; done; }
+        . qq{for program in $changes/*/change.pl; do test ! -e "\$program" || exit \$status; done; rm -f $link $unit};
     make_directories(directory_of($link), $FOR_EVERYBODY);
     replace($unit, <<"END", $READABLE);
 [Unit]
@@ -83,8 +85,11 @@ sub _quoted {
 
 sub remove_others {
     my ($self, $name) = @_;
-    for my $program (grep { $_ ne $self->_program($name) } $self->_programs) {
-        unlink $program;
+    my $own = defined $name ? $self->_program($name) : q{};
+    for my $program (grep { $_ ne $own } $self->_programs) {
+        unlink $program or next;
+        # If it came back after a power cut, it would restore older files.
+        sync_directory(directory_of($program));
     }
     return;
 }
@@ -93,7 +98,7 @@ sub remove {
     my ($self, $name) = @_;
     # What cannot be deleted is deleted by the next change, or when the host boots.
     unlink $self->_program($name) if defined $name;
-    return if $self->_programs;
+    return if !eval { !$self->_programs };
     unlink $self->{link}, $self->{noted};
     # Without its unit, the link would stay, because nobody deletes it when the host boots.
     unlink $self->{unit}, "$self->{unit}.new" if !-l $self->{link};
@@ -104,9 +109,14 @@ sub _program { my ($self, $name) = @_; return "$self->{changes}/$name/change.pl"
 
 sub _programs {
     my ($self) = @_;
-    return grep { -e } map { $self->_program($_) } grep { !/^[.]/x } entries($self->{changes});
+    return grep { is_there($_) } map { $self->_program($_) } grep { !/^[.]/x } names_in($self->{changes});
 }
 
-sub note { my ($self, $why) = @_; return replace($self->{noted}, $why) }
+sub note {
+    my ($self, $why) = @_;
+    # The journal has it, too.
+    print "$why\n" or 1;
+    return replace($self->{noted}, $why);
+}
 
 1;

@@ -14,7 +14,7 @@ use strict;
 use warnings;
 use Fcntl qw(LOCK_EX LOCK_NB LOCK_SH);
 use Symbol qw(qualify_to_ref);
-use SmtpAuth::Files qw(content_of entries is_same);
+use SmtpAuth::Files qw(content_of entries is_same read_file);
 use SmtpAuth::Lines qw(answer as_line);
 use SmtpAuth::Programs qw(output_of);
 use SmtpAuth::Writing qw(create);
@@ -75,7 +75,8 @@ sub _create {
     my ($folder) = @_;
     for (1 .. $TRIES) {
         if (!mkdir $folder, $FOR_ITS_OWNER) {
-            die $!{EEXIST} ? _at_work() // "$folder exists" : "cannot create $folder: $!", "\n";
+            my $why = "cannot create $folder: $!";
+            die $!{EEXIST} ? _at_work() // $why : $why, "\n";
         }
         open my $handle, '<', $folder or next;
         flock $handle, LOCK_SH or die "cannot lock $folder: $!\n";
@@ -87,7 +88,9 @@ sub _create {
 # The outcome of an earlier attempt of the same run is not that of this one.
 sub _forget_last {
     my ($id, $record) = @_;
-    unlink "$record/last" if (content_of("$record/last") // q{}) =~ /\Aid\t\Q$id\E\n/x;
+    return if (read_file("$record/last") // q{}) !~ /\Aid\t\Q$id\E\n/x;
+    my $last = "$record/last";
+    unlink $last or die "cannot delete $last: $!\n";
     return;
 }
 

@@ -140,9 +140,18 @@ sub _interrupted { return "the change was interrupted\n" }
 
 sub boot {
     my ($self) = @_;
+    my $status = eval { $self->_boot };
+    return $status if defined $status;
+    chomp(my $why = $@);
+    $self->{recovery}->note($why);
+    return 1;
+}
+
+sub _boot {
+    my ($self) = @_;
     my $record = $self->{record};
-    # A deploy that began before this program takes care of the files itself.
-    return 0 if !$self->_lock(LOCK_EX | LOCK_NB);
+    # A deploy may have begun before this program.
+    wait_until($PATIENCE, sub { $self->_lock(LOCK_EX | LOCK_NB) }) or $self->_lock_alone;
     $record->take_up(name_of($self->{folder}));
     if ($record->is_taken_over) {
         $self->{recovery}->remove($record->name);
@@ -151,38 +160,34 @@ sub boot {
     my $outcome = $record->outcome;
     # Whoever confirms the change, or the end of the time for that, decides.
     return 0 if $outcome eq 'unconfirmed';
-    my ($edited, @worse) = (q{});
     if ($outcome eq 'live') { $self->_clean }
-    else {
-        my @files = map { $self->_restore_files($_) } reverse $self->_services;
-        @worse = map { @{ $_->{worse} } } @files;
-        $edited = _except(map { @{ $_->{edited} } } @files);
-    }
-    chomp @worse;
-    if (@worse) {
-        my $why = join q{; }, @worse;
-        $self->{recovery}->note($why);
-        return $self->_tell('failed', "The host was restarted during the change, and its files cannot be restored: $why");
-    }
-    $self->{swap}->unstage;
-    $self->_tell('put back', "The host was restarted during the change. The old configuration is restored$edited.")
-        if $outcome =~ /^(?:unfinished|failed)$/x;
+    else                    { $self->_restore_at_boot($outcome) }
     $self->{recovery}->remove($record->name) if !$self->{is_unfinished};
     return 0;
+}
+
+sub _restore_at_boot {
+    my ($self, $outcome) = @_;
+    my @files = map { $self->_restore_files($_) } reverse $self->_services;
+    if (my @worse = map { @{ $_->{worse} } } @files) {
+        chomp @worse;
+        my $why = join q{; }, @worse;
+        $self->{record}->end('failed', "The host was restarted during the change, and its files cannot be restored: $why");
+        die "$why\n";
+    }
+    $self->{swap}->unstage;
+    return if $outcome !~ /^(?:unfinished|failed)$/x;
+    my $edited = _except(map { @{ $_->{edited} } } @files);
+    my $said = "The host was restarted during the change. The old configuration is restored$edited.";
+    print "$said\n" or 1;
+    $self->{is_unfinished} = !$self->{record}->end('put back', $said);
+    return;
 }
 
 # The files that stay as somebody has edited them, for a sentence.
 sub _except {
     my @edited = @_;
     return @edited ? ', except ' . join(' and ', @edited) . ', which somebody has edited meanwhile' : q{};
-}
-
-# Nobody waits for the outcome but the journal.
-sub _tell {
-    my ($self, $outcome, $said) = @_;
-    $self->{record}->end($outcome, $said);
-    print "$said\n" or return 1;
-    return 1;
 }
 
 sub _prepare {
@@ -395,7 +400,12 @@ sub _is_stopping { return (run('systemctl', 'is-system-running'))[1] eq "stoppin
 # Deletes what was needed to restore the earlier versions. The record already says that the change is live.
 sub _clean {
     my ($self) = @_;
-    $self->{is_unfinished} = defined _often(sub { $self->{swap}->clean });
+    my $finish = sub {
+        $self->{swap}->clean;
+        # A reload alone has proved what an interrupted change had left.
+        $self->{recovery}->remove_others($self->{record}->name);
+    };
+    $self->{is_unfinished} = defined _often($finish);
     return;
 }
 
@@ -415,8 +425,9 @@ sub _logged {
 
 sub _end {
     my ($self, $outcome, $said) = @_;
-    $self->{record}->end($outcome, $said);
-    # Not earlier: until then, a boot has to write the outcome.
+    my $is_on_record = $self->{record}->end($outcome, $said);
+    # A boot writes the outcome, if it is not on record.
+    $self->{is_unfinished} ||= !$is_on_record && $outcome ne 'live';
     $self->{recovery}->remove($self->{record}->name) if $self->{is_locked} && !$self->{is_unfinished};
     return $self->_leave($outcome, $said);
 }

@@ -478,6 +478,29 @@ def test_a_change_that_is_killed_before_its_first_swap_does_so_too(host: Host) -
     assert host.is_at_rest()
 
 
+def test_what_a_reload_alone_has_proved_is_not_restored_at_boot(host: Host) -> None:
+    _cut_in_reload(host, NEW)
+    host.run(host.program({}, change=LATER))
+    assert host.runs() == NEW
+    assert host.is_clean()
+    assert host.is_at_rest()
+    assert host.boot() == ""
+    assert host.served() == NEW
+
+
+def test_an_outcome_that_could_not_be_written_is_written_at_boot(host: Host) -> None:
+    before = "sub prove_old { my ($self) = @_;"
+    full = "no warnings; *SmtpAuth::Record::replace = sub { die qq{the disk is full\\n} };"
+    service = SERVICE.replace(before, f"{before} {full}")
+    assert service != SERVICE
+    host.run(host.program(DIES, service=service))
+    assert host.served() == host.runs() == OLD
+    assert host.manifest()["outcome"] == "unfinished"
+    host.boot()
+    assert host.manifest()["outcome"] == "put back"
+    assert host.is_at_rest()
+
+
 def test_an_interrupted_change_stays_on_record_until_it_is_restored(host: Host) -> None:
     _cut_in_reload(host, NEW)
     for number in range(21):
