@@ -64,7 +64,7 @@ sub _from {
     my @live = grep { is_live($_) } @changes;
     return @live ? $live[-1] : () if $from eq 'last';
     my $seen = 0;
-    return grep { ($seen ||= run_of($_->{name}) eq $from) && is_live($_) } @changes;
+    return grep { $seen ||= run_of($_->{name}) eq $from } @live;
 }
 
 # Whether a live change of this run was deleted from the record. The file `pruned` has their numbers and names.

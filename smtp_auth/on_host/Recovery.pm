@@ -2,7 +2,7 @@ package SmtpAuth::Recovery;
 
 # A systemd unit that finishes a change after the host has lost its power, or was restarted, in the middle of it: before the
 # services start, it runs the program of the change once more, to restore the old files (`boot`, see SmtpAuth::Transaction). It
-# exists only while a change is under way. systemd reads it when the host boots; it needs no `systemctl daemon-reload`.
+# exists only while a change is under way, or could not be restored. systemd reads it when the host boots; it needs no `systemctl daemon-reload`.
 #
 #   new INSTRUCTIONS, UNITS    UNITS are the units of the services, which start after it
 #   install PLACES             creates the unit, on the disk. PLACES are the directories that it needs. Dies if that fails
@@ -66,7 +66,7 @@ Conflicts=shutdown.target
 
 [Service]
 Type=oneshot
-ExecStart=/bin/sh -c ${\ _quoted($run)}
+ExecStart=/bin/sh -c ${\ _quoted($run =~ s/\$/\$\$/gxr)}
 TimeoutStartSec=$PATIENCE
 END
     symlink $unit, $link or $!{EEXIST} or die "cannot create $link: $!\n";
@@ -74,12 +74,11 @@ END
     return;
 }
 
-# As systemd.syntax(7) says; `%` and `$` are its own characters (systemd.unit(5), systemd.service(5)).
+# As systemd.syntax(7) says; `%` is its own character (systemd.unit(5)), and in a command `$`, too (systemd.service(5)).
 sub _quoted {
     my ($text) = @_;
     $text =~ s/(["\\])/\\$1/gx;
     $text =~ s/%/%%/gx;
-    $text =~ s/\$/\$\$/gx;
     return qq{"$text"};
 }
 

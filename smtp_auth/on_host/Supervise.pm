@@ -142,7 +142,8 @@ sub _folders { return map { "$RUN/$_" } grep { /^smtp-auth-/x } entries($RUN) }
 sub _remove_remains {
     for my $folder (grep { m{/smtp-auth-2[^/]*$}x } _folders()) {
         open my $handle, '<', $folder or next;
-        _remove($folder) if flock($handle, LOCK_EX | LOCK_NB) && !_is_running();
+        my $is_free = flock($handle, LOCK_EX | LOCK_NB) && is_same($folder, '/proc/self/fd/' . fileno $handle);
+        _remove($folder) if $is_free && !_is_running();
         close $handle or next;
     }
     return;

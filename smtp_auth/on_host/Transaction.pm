@@ -44,6 +44,9 @@ my @LOCKS = qw(/var/lib/dpkg/lock-frontend /var/lib/dpkg/lock);
 # Seconds that a change waits for dpkg and for the services' own tools.
 my $PATIENCE = 60;
 
+# Neither systemd nor its journal may delay the old files for long.
+my @BRIEFLY = qw(timeout 10);
+
 # How often files are restored or deleted if that fails.
 my $TRIES = 3;
 
@@ -83,10 +86,12 @@ sub change {
     eval { $self->_use_folder; create("$self->{folder}/began", $now); $self->_prepare; 1 } or return $self->_refuse($@);
     eval { $self->_go_live; 1 } or return $self->_undo($@);
     $self->_clean;
-    $self->{etckeeper}->commit_of_ours if $self->{instructions}->changed_files;
     # If this fails, the services are only proved once more.
     eval { $self->_keep_proved(grep { $_->is_reloaded } $self->_services); 1 } or 1;
-    return $self->_end('live', q{});
+    my $status = $self->_end('live', q{});
+    # Not earlier: the unit that restores at boot is no part of it.
+    $self->{etckeeper}->commit_of_ours if $self->{instructions}->changed_files;
+    return $status;
 }
 
 sub prove {
@@ -176,7 +181,7 @@ sub _restore_at_boot {
         die "$why\n";
     }
     $self->{swap}->unstage;
-    return if $outcome !~ /^(?:unfinished|failed)$/x;
+    return if $outcome ne 'unfinished' && !grep { $_->{is_restored} } @files;
     my $edited = _except(map { @{ $_->{edited} } } @files);
     my $said = "The host was restarted during the change. The old configuration is restored$edited.";
     print "$said\n" or 1;
@@ -395,7 +400,7 @@ sub _bring_back {
 }
 
 # systemd reloads no service any more while the host is shut down. They read the restored files when they start.
-sub _is_stopping { return (run('systemctl', 'is-system-running'))[1] eq "stopping\n" }
+sub _is_stopping { return (run(@BRIEFLY, 'systemctl', 'is-system-running'))[1] eq "stopping\n" }
 
 # Deletes what was needed to restore the earlier versions. The record already says that the change is live.
 sub _clean {
@@ -416,7 +421,7 @@ sub _logged {
     return q{} if !@names;
     my $names = join q{|}, @names;
     # The newest lines may not be in the journal yet.
-    run('journalctl', '--sync');
+    run(@BRIEFLY, 'journalctl', '--sync');
     my @lines = grep { /[ ](?:$names)[^ ]*:[ ]/x && /fatal|panic|error|warning|throttl/xi }
         split /\n/x, journal_since($since);
     splice @lines, 0, -$MOST_LINES if @lines > $MOST_LINES;
