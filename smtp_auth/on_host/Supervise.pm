@@ -162,13 +162,15 @@ sub _remove {
 sub _follow {
     my ($what, $id, $record) = @_;
     for (1 .. $TIMES) {
+        # In this order: once its folder is gone, the change has written its outcome, and another one can start.
+        my $is_over = !-e _folder($id);
         my $last = content_of("$record/last");
-        if (defined $last && $last =~ s/\Aid\t\Q$id\E\n//x) {
+        if ($is_over && defined $last && $last =~ s/\Aid\t\Q$id\E\n//x) {
             print $last or return 1;
             return $last =~ /^outcome\tlive$/xm ? 0 : 1;
         }
         return _outcome('unknown', 'the host knows nothing of this change: it did not begin, or there were others since; run again')
-            if $what ne 'start' && !-e _folder($id);
+            if $what ne 'start' && $is_over;
         select undef, undef, undef, $PAUSE;
     }
     return _outcome('unknown', 'the change has not finished yet: run again to see its outcome');
