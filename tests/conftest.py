@@ -56,6 +56,12 @@ SAMPLED = {
     "tests/fleet/test_proof_from_outside.py::test_a_host_near_it_is_asked_beforehand": Sampled(
         6, "two states each, on four hosts: eight seconds"
     ),
+    "tests/fleet/test_verify_healthy.py::test_a_healthy_host_is_not_blamed": Sampled(
+        3, "four states each, deployed to and verified: half a minute"
+    ),
+    "tests/fleet/test_wild_hosts.py::test_postfix_is_reloaded_after_a_renewal": Sampled(
+        2, "a hook each, on two hosts: six seconds"
+    ),
     "tests/fleet/test_what_logins_may_do.py::test_a_login_may_do_what_it_could": Sampled(
         15, "two drawn configurations each, on four hosts: six to nine seconds"
     ),

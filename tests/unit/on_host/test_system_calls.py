@@ -10,8 +10,8 @@ import pytest
 from tests.faults.folder import FolderBench
 from tests.faults.matrix import Results, drawn, seed, trials_of, try_all
 
-# A minute of them.
-TRIALS = 300
+# Half a minute of them.
+TRIALS = 200
 
 
 @pytest.mark.every_case
