@@ -39,7 +39,6 @@ package SmtpAuth::Record;
 #   end OUTCOME, SAID          writes the outcome into the folder, for the controller that waits for it, and to the journal;
 #                              returns whether the record has it
 #   unserved                   the ports that did not work before this change
-#   folder                     the change's folder
 #   before PATH                (DIGEST, COPY) of a file as it was before the newest change that wrote it: this one, once it has
 #                              begun, or an interrupted one; nothing if no change has
 #   is_taken_over              whether a newer change has begun, and answers for what this one has left
@@ -79,6 +78,7 @@ sub new {
         directory => $directory,
         name => undef,
         has_begun => 0,
+        is_added => 0,
         number => undef,
         began => POSIX::strftime('%Y-%m-%dT%H:%M:%SZ', gmtime),
         unserved => [],
@@ -87,7 +87,7 @@ sub new {
 
 sub name { my ($self) = @_; return $self->{name} }
 
-sub folder { my ($self) = @_; return "$self->{directory}/changes/$self->{name}" }
+sub _folder { my ($self) = @_; return "$self->{directory}/changes/$self->{name}" }
 
 # Where the folder is put together. Only the change that holds the lock has one.
 sub _coming { my ($self) = @_; return "$self->{directory}/changes/.coming" }
@@ -142,7 +142,7 @@ sub _digests {
 
 sub begin {
     my ($self) = @_;
-    rename $self->_coming, $self->folder or die "cannot write the record: $!\n";
+    rename $self->_coming, $self->_folder or die "cannot write the record: $!\n";
     $self->{has_begun} = 1;
     sync_directory("$self->{directory}/changes");
     return;
@@ -151,7 +151,7 @@ sub begin {
 sub take_up {
     my ($self, $name) = @_;
     $self->{name} = $name;
-    $self->{has_begun} = is_there($self->folder);
+    $self->{has_begun} = is_there($self->_folder);
     return;
 }
 
@@ -173,13 +173,13 @@ sub forget_prepared {
 
 sub go_live {
     my ($self) = @_;
-    my $folder = $self->folder;
+    my $folder = $self->_folder;
     rename "$folder/manifest.live", "$folder/manifest.json" or die "cannot write the record: $!\n";
     sync_directory($folder);
     return;
 }
 
-sub outcome { my ($self) = @_; return $self->{has_begun} ? outcome_of({text => $self->_manifest_now}) : q{} }
+sub outcome { my ($self) = @_; return $self->{has_begun} ? outcome_of({text => scalar $self->_manifest_now}) : q{} }
 
 sub ended {
     my ($self) = @_;
@@ -216,7 +216,7 @@ sub _write_end {
 
 sub _change_outcome {
     my ($self, $outcome, $said) = @_;
-    my $folder = $self->folder;
+    my $folder = $self->_folder;
     my $manifest = $self->_manifest($outcome, $said);
     # Its space may be the last one on the disk.
     unlink "$folder/manifest.live";
@@ -247,7 +247,7 @@ sub unserved {
     return $self->{has_begun} ? split /[ ]/x, value_in($self->_manifest_now, 'unserved') : @{ $self->{unserved} };
 }
 
-sub _manifest_now { my ($self) = @_; return read_file($self->folder . '/manifest.json') }
+sub _manifest_now { my ($self) = @_; return read_file($self->_folder . '/manifest.json') }
 
 # The manifest from the instructions, with what only the host knows.
 sub _manifest {

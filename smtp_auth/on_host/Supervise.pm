@@ -80,10 +80,13 @@ sub _create {
         }
         open my $handle, '<', $folder or next;
         flock $handle, LOCK_SH or die "cannot lock $folder: $!\n";
-        return $handle if is_same($folder, "/proc/self/fd/" . fileno $handle);
+        return $handle if _is_still($handle, $folder);
     }
     die "cannot create $folder\n";
 }
+
+# Whether an opened folder still has its path: another start may have deleted it, and created one of that name.
+sub _is_still { my ($handle, $folder) = @_; return is_same($folder, '/proc/self/fd/' . fileno $handle) }
 
 # The outcome of an earlier attempt of the same run is not that of this one.
 sub _forget_last {
@@ -142,8 +145,7 @@ sub _folders { return map { "$RUN/$_" } grep { /^smtp-auth-/x } entries($RUN) }
 sub _remove_remains {
     for my $folder (grep { m{/smtp-auth-2[^/]*$}x } _folders()) {
         open my $handle, '<', $folder or next;
-        my $is_free = flock($handle, LOCK_EX | LOCK_NB) && is_same($folder, '/proc/self/fd/' . fileno $handle);
-        _remove($folder) if $is_free && !_is_running();
+        _remove($folder) if flock($handle, LOCK_EX | LOCK_NB) && _is_still($handle, $folder) && !_is_running();
         close $handle or next;
     }
     return;

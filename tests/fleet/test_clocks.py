@@ -10,10 +10,9 @@ import pytest
 
 from lab.host import LabHost
 from lab.lab import Lab
-from smtp_auth.on_host.instructions import RECORD
 from tests.fleet.deploying import ROOT, deploy, inventory_of, side_by_side, succeed
 from tests.fleet.faults import PAUSE, Faults
-from tests.fleet.test_undo import UNDO, files, program
+from tests.fleet.test_undo import UNDO, files, live, program
 
 pytestmark = pytest.mark.lab
 
@@ -34,14 +33,6 @@ OURS = {"submissions_options": {"smtpd_client_connection_count_limit": "20"}}
 THEIRS = {"submissions_options": {"smtpd_client_connection_count_limit": "30"}}
 
 
-def _live(host: LabHost) -> list[str]:
-    """The IDs of the live changes, by the host's own numbers, the oldest first."""
-    folder = host.root / RECORD.lstrip("/") / "changes"
-    manifests = [json.loads(path.read_text()) for path in folder.glob("*/manifest.json")]
-    manifests.sort(key=lambda manifest: int(manifest["number"]))
-    return [manifest["id"] for manifest in manifests if manifest["outcome"] == "live"]
-
-
 def test_what_the_clock_of_a_controller_says_decides_nothing(
     lab: Lab, stock: list[LabHost], tmp_path: Path
 ) -> None:
@@ -52,27 +43,27 @@ def test_what_the_clock_of_a_controller_says_decides_nothing(
     ours = [files(host) for host in stock]
     succeed(deploy(stock, data=THEIRS, prelude=A_YEAR_AHEAD))
     for host in stock:
-        one, two, three = _live(host)
+        one, two, three = live(host)
         assert one > two < three
     succeed(program(stock, UNDO))
     assert [files(host) for host in stock] == ours
     # The undo is the newest change, although its ID is the smaller one.
     preview = succeed(program(stock, UNDO, "--dry", "--diff"))
     for host in stock:
-        assert f"undoes change {_live(host)[-1]}" in preview.output
+        assert f"undoes change {live(host)[-1]}" in preview.output
     # The history has them in their order.
     inventory = tmp_path / "inventory.py"
     inventory.write_text(inventory_of(stock, {}, {}))
     words = [sys.executable, "-m", "smtp_auth.cli", "history", f"--inventory={inventory}", "--json"]
     told = json.loads(subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
     for host in stock:
-        assert [change["id"] for change in told["hosts"][host.name]["changes"]] == _live(host)
+        assert [change["id"] for change in told["hosts"][host.name]["changes"]] == live(host)
     # A power cut in a change of the controller that is right: what the host had is proved, and comes back.
     side_by_side(_cut_off, stock)
     assert [files(host) for host in stock] == ours
-    succeed(program(stock, UNDO, undo_to=_live(stock[0])[1]))
+    succeed(program(stock, UNDO, undo_to=live(stock[0])[1]))
     assert [files(host) for host in stock] == ahead
-    succeed(program(stock, UNDO, undo_to=_live(stock[0])[0]))
+    succeed(program(stock, UNDO, undo_to=live(stock[0])[0]))
     assert [files(host) for host in stock] == first
 
 

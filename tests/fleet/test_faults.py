@@ -215,15 +215,21 @@ class Point:
     left: Left
 
 
-@contextmanager
-def _benches(lab: Lab, start: Start) -> Iterator[dict[str, list[Bench]]]:
-    """The hosts by release, their programs recorded and their states saved."""
+def hosts_at(lab: Lab, start: Start) -> list[LabHost]:
+    """The fleet's hosts, at the start."""
     hosts = [lab.hosts[name] for name in FLEET]
     side_by_side(lambda host: host.reset(), hosts)
     if start.data:
         side_by_side(lambda host: host.issue_certificate([host.name], FURTHER), hosts)
     if start.deployed:
         succeed(deploy(hosts))
+    return hosts
+
+
+@contextmanager
+def _benches(lab: Lab, start: Start) -> Iterator[dict[str, list[Bench]]]:
+    """The hosts by release, their programs recorded and their states saved."""
+    hosts = hosts_at(lab, start)
     with ExitStack() as stack:
         benches = [Bench(host, lab.ca, stack.enter_context(Faults(host)), start) for host in hosts]
         for host in hosts:

@@ -21,11 +21,10 @@ from lab.disk import Disk, on_disk
 from lab.host import LabHost
 from lab.lab import Lab
 from tests.conftest import is_taken
-from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import deploy, ended, side_by_side, started, succeed
 from tests.fleet.faults import Faults
 from tests.fleet.planning import plan_at
-from tests.fleet.test_faults import FURTHER, STARTS, Bench, Start
+from tests.fleet.test_faults import STARTS, Bench, Start, hosts_at
 
 pytestmark = pytest.mark.lab
 
@@ -228,12 +227,7 @@ def _switch_on(host: LabHost) -> None:
 @contextmanager
 def _on_disks(lab: Lab, start: Start, how: str) -> Iterator[list[Tried]]:
     """The hosts at the start, each on a disk."""
-    hosts = [lab.hosts[name] for name in FLEET]
-    side_by_side(lambda host: host.reset(), hosts)
-    if start.data:
-        side_by_side(lambda host: host.issue_certificate([host.name], FURTHER), hosts)
-    if start.deployed:
-        succeed(deploy(hosts))
+    hosts = hosts_at(lab, start)
     try:
         with ExitStack() as stack:
             kind = "ext4" if how == KILLED else how

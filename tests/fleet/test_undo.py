@@ -35,9 +35,10 @@ def effective(host: LabHost) -> str:
 
 
 def live(host: LabHost) -> list[str]:
-    """The IDs of the changes that went live, the oldest first."""
+    """The IDs of the changes that went live, by the host's own numbers, the oldest first."""
     folder = host.root / "var/lib/smtp-auth/changes"
-    manifests = [json.loads(path.read_text()) for path in sorted(folder.glob("*/manifest.json"))]
+    manifests = [json.loads(path.read_text()) for path in folder.glob("*/manifest.json")]
+    manifests.sort(key=lambda manifest: int(manifest["number"]))
     return [manifest["id"] for manifest in manifests if manifest["outcome"] == "live"]
 
 
