@@ -15,7 +15,8 @@ package SmtpAuth::Proof;
 #   failed WHY            dies with WHERE and WHY
 #
 # What it uses:
-#   expect HANDLE, PATTERN, WHY   reads until the received text matches PATTERN; fails with WHY at the end of the input
+#   expect HANDLE, PATTERN, WHY   reads until the received text matches PATTERN; fails with WHY at the end of the input, and if
+#                                 there is too much of it
 #   received                      the received text; `forget` empties it
 
 use strict;
@@ -27,6 +28,9 @@ my $PATIENCE = 90;
 my $PAUSE = 2;
 
 my $LONGEST_READ = 65_536;
+
+# More than any answer: the most is what openssl says of certificates.
+my $MOST_RECEIVED = 1 << 20;
 
 sub main {
     my ($parts, @words) = @_;
@@ -68,8 +72,16 @@ sub expect {
             $self->failed($death) if defined $death;
         }
         sysread $from, $self->{received}, $LONGEST_READ, length $self->received or $self->failed($why);
+        $self->_failed_by_size($why) if length $self->received > $MOST_RECEIVED;
     }
     return;
+}
+
+sub _failed_by_size {
+    my ($self, $why) = @_;
+    # A failure quotes the last line.
+    $self->forget;
+    return $self->failed("$why: the server sends more than $MOST_RECEIVED bytes");
 }
 
 sub end { return }

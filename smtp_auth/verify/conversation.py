@@ -1,20 +1,39 @@
-"""An SMTP conversation, step by step, with a time limit for every step (RFC 5321)."""
+"""An SMTP conversation (RFC 5321), in plain text or inside TLS. The server has a deadline and a size.
+
+Nothing else in the verification reads from a server. A server that sends one byte every few seconds, or a
+line without an end, therefore breaks off its own conversation and nothing else.
+"""
 
 import contextlib
 import re
 import socket
 import ssl
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
-# Seconds for one step. smtpd first looks up its client in DNS, which takes long if the resolver does not
-# answer.
-TIMEOUT = 30
+from cryptography import x509
 
 # Seconds to open a TCP connection.
 CONNECT_TIMEOUT = 10
 
+# Seconds for one answer: a whole reply, or a TLS handshake. smtpd first looks up its client in DNS, which can
+# take long.
+TIMEOUT = 30
+
+# Seconds for a whole conversation. The longest has two wrong logins, which servers answer late.
+LONGEST = 180
+
+# Bytes that a server may send in a whole conversation. Its certificates and replies are a few thousand.
+MOST = 1 << 20
+
 IMPLICIT_TLS = 465
 RELAY = 25
+
+_LONGEST_READ = 65536
+
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True)
@@ -39,14 +58,16 @@ class Reply:
 
 
 class BrokenOff(Exception):
-    """The server closed the connection, or sent something that is not SMTP."""
+    """The server closed the connection, sent too much, or sent something that is not SMTP."""
 
 
-def dial(address: str, port: int) -> socket.socket:
-    """A TCP connection. Raises OSError."""
-    connection = socket.create_connection((address, port), CONNECT_TIMEOUT)
-    connection.settimeout(TIMEOUT)
-    return connection
+class TooSlow(BrokenOff):
+    """The server did not complete its answer in time."""
+
+
+def dial(address: str, port: int) -> "Conversation":
+    """A conversation over a new TCP connection. Raises OSError."""
+    return Conversation(socket.create_connection((address, port), CONNECT_TIMEOUT))
 
 
 class Conversation:
@@ -57,7 +78,13 @@ class Conversation:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        self._received = b""
+        self._ends = time.monotonic() + LONGEST
+        self._left = MOST
+        self._received = bytearray()
+        self._tls: ssl.SSLObject | None = None
+        # TLS reads and writes these, and never the connection: one handshake, or one record, may need many
+        # reads, and only their sum has a deadline.
+        self._from_server, self._to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
 
     def __enter__(self) -> "Conversation":
         return self
@@ -66,11 +93,13 @@ class Conversation:
         self._connection.close()
 
     def reply(self, timeout: float = TIMEOUT) -> Reply:
-        """The next reply. Raises `BrokenOff`, or TimeoutError if the server sends none."""
-        self._connection.settimeout(timeout)
-        lines = []
+        """The next reply. Raises `BrokenOff`; `TooSlow` if it is not complete in time.
+
+        + timeout: in seconds
+        """
+        by, lines = self._by(timeout), []
         while True:
-            line = self._line()
+            line = self._line(by)
             match = re.fullmatch(r"(\d{3})([ -]?)(.*)", line)
             if not match:
                 raise BrokenOff(f"not an SMTP reply: {line[:80]!r}")
@@ -78,15 +107,20 @@ class Conversation:
             if match[2] != "-":
                 return Reply(int(match[1]), tuple(lines))
 
+    def receive(self) -> bytes:
+        """What the server sends next, whatever it is; empty if it closes the connection. Raises `TooSlow`."""
+        return self._read(self._by(TIMEOUT))
+
     def send(self, data: bytes) -> None:
         """Send bytes as they are. Raises `BrokenOff`."""
-        try:
-            self._connection.sendall(data)
-        except OSError as error:
-            raise BrokenOff(f"the server closed the connection ({error})") from None
+        by, tls = self._by(TIMEOUT), self._tls
+        if tls is None:
+            self._send(data, by)
+        else:
+            self._inside(lambda: tls.write(data), by)
 
     def command(self, line: str) -> Reply:
-        """Send a command and read its reply."""
+        """Send a command and read its reply. Raises `BrokenOff`."""
         self.send(f"{line}\r\n".encode())
         return self.reply()
 
@@ -100,31 +134,124 @@ class Conversation:
         own = self.own_address
         return self.command(f"EHLO [{f'IPv6:{own}' if ':' in own else own}]")
 
-    def start_tls(self, context: ssl.SSLContext, name: str) -> ssl.SSLSocket:
-        """Continue inside TLS after STARTTLS was accepted. Raises ssl.SSLError and OSError."""
-        secured = context.wrap_socket(self._connection, server_hostname=name)
-        self._connection = secured
-        self._received = b""
-        return secured
+    def start_tls(self, context: ssl.SSLContext, name: str) -> None:
+        """Continue inside TLS: from the start, or after STARTTLS was accepted.
+
+        Raises `ssl.SSLError` if the server's TLS is not what the context wants, and `BrokenOff`.
+        """
+        # What was sent in plain text is no part of the conversation inside TLS.
+        self._received.clear()
+        self._tls = context.wrap_bio(self._from_server, self._to_server, server_hostname=name)
+        self._inside(self._tls.do_handshake, self._by(TIMEOUT))
+
+    @property
+    def tls_version(self) -> str:
+        """The version of TLS, such as `TLSv1.3`; empty in plain text."""
+        return (self._tls.version() or "") if self._tls else ""
+
+    @property
+    def chain(self) -> tuple[x509.Certificate, ...]:
+        """The certificates that the server sent inside TLS, its own first. Raises `BrokenOff`."""
+        if self._tls is None:
+            return ()
+        # The method is public since Python 3.13, and private before.
+        if hasattr(self._tls, "get_unverified_chain"):
+            sent = self._tls.get_unverified_chain()
+        else:
+            sent = [part.public_bytes(2) for part in self._tls._sslobj.get_unverified_chain()]  # type: ignore[attr-defined]
+        try:
+            return tuple(x509.load_der_x509_certificate(part) for part in sent)
+        except ValueError as error:
+            raise BrokenOff(f"a certificate of the server cannot be read ({error})") from None
 
     def quit(self) -> None:
         """Send QUIT, if the connection is still open."""
-        with contextlib.suppress(BrokenOff, OSError):
+        with contextlib.suppress(BrokenOff):
             self.command("QUIT")
 
-    def _line(self) -> str:
-        while b"\n" not in self._received:
-            try:
-                data = self._connection.recv(65536)
-            except TimeoutError:
-                raise
-            except OSError as error:
-                raise BrokenOff(f"the connection was lost ({error})") from None
+    def _by(self, seconds: float) -> float:
+        """The deadline of an answer that may take so many seconds, by the monotonic clock."""
+        return min(time.monotonic() + seconds, self._ends)
+
+    def _line(self, by: float) -> str:
+        # Each byte is searched once, however few of them arrive at a time.
+        searched = 0
+        while (end := self._received.find(b"\n", searched)) < 0:
+            searched = len(self._received)
+            data = self._read(by)
             if not data:
                 raise BrokenOff("the server closed the connection")
             self._received += data
-        line, _, self._received = self._received.partition(b"\n")
+        line = bytes(self._received[:end])
+        del self._received[: end + 1]
         return line.rstrip(b"\r").decode("utf-8", "replace")
+
+    def _read(self, by: float) -> bytes:
+        """The next bytes of the server, without TLS around them; empty if it closes the connection."""
+        tls = self._tls
+        if tls is None:
+            return self._receive(by)
+        try:
+            return self._inside(lambda: tls.read(_LONGEST_READ), by)
+        except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
+            return b""
+        except ssl.SSLError as error:
+            raise BrokenOff(f"TLS was broken off ({error.reason or error})") from None
+
+    def _inside(self, act: Callable[[], Done], by: float) -> Done:
+        """Let TLS do something, and send and receive what it needs for that."""
+        while True:
+            try:
+                done = act()
+            except ssl.SSLWantReadError:
+                self._flush(by)
+                data = self._receive(by)
+                if data:
+                    self._from_server.write(data)
+                else:
+                    self._from_server.write_eof()
+            except ssl.SSLError:
+                # The alert that tells the server why.
+                with contextlib.suppress(BrokenOff):
+                    self._flush(by)
+                raise
+            else:
+                self._flush(by)
+                return done
+
+    def _flush(self, by: float) -> None:
+        data = self._to_server.read()
+        if data:
+            self._send(data, by)
+
+    def _send(self, data: bytes, by: float) -> None:
+        try:
+            self._wait(by)
+            self._connection.sendall(data)
+        except TimeoutError:
+            raise TooSlow("the server does not read what it is sent") from None
+        except OSError as error:
+            raise BrokenOff(f"the server closed the connection ({error})") from None
+
+    def _receive(self, by: float) -> bytes:
+        try:
+            self._wait(by)
+            data = self._connection.recv(_LONGEST_READ)
+        except TimeoutError:
+            raise TooSlow("the server did not complete its answer in time") from None
+        except OSError as error:
+            raise BrokenOff(f"the connection was lost ({error})") from None
+        self._left -= len(data)
+        if self._left < 0:
+            raise BrokenOff(f"the server sent more than {MOST} bytes in one conversation")
+        return data
+
+    def _wait(self, by: float) -> None:
+        """Let the connection wait until the deadline. Raises TimeoutError if that has passed."""
+        left = by - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        self._connection.settimeout(left)
 
 
 def extension(hello: Reply, keyword: str) -> list[str] | None:

@@ -112,18 +112,17 @@ def _submissions(target: Target) -> Iterator[Conversation]:
     address = next(iter(target.see(sessions_465)))
     context = ssl.create_default_context(cafile=target.settings.verify_ca_file)
     name = target.settings.mail_hostname
-    with dial(address, IMPLICIT_TLS) as connection:
+    with dial(address, IMPLICIT_TLS) as conversation:
         try:
-            secured = context.wrap_socket(connection, server_hostname=name)
+            conversation.start_tls(context, name)
         except ssl.SSLCertVerificationError as error:
             reported_by = (
                 "the name is covered" if error.verify_code == HOSTNAME_MISMATCH else "the chain verifies"
             )
             raise Unseen("the certificate is not valid, so no password is sent", reported_by) from None
-        with Conversation(secured) as conversation:
-            conversation.reply()
-            yield conversation
-            conversation.quit()
+        conversation.reply()
+        yield conversation
+        conversation.quit()
 
 
 def _login(conversation: Conversation, mechanism: str, mailbox: Mailbox) -> Reply:

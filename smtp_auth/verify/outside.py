@@ -20,7 +20,16 @@ from smtp_auth.postfix.master_cf import serves_port_25
 from smtp_auth.postfix.parameters import is_no
 from smtp_auth.services.postfix import sni
 from smtp_auth.verify.addresses import addresses, is_within
-from smtp_auth.verify.conversation import IMPLICIT_TLS, RELAY, TIMEOUT, BrokenOff, Conversation, Reply, dial
+from smtp_auth.verify.conversation import (
+    IMPLICIT_TLS,
+    RELAY,
+    TIMEOUT,
+    BrokenOff,
+    Conversation,
+    Reply,
+    TooSlow,
+    dial,
+)
 from smtp_auth.verify.inside import forbids_bare_newlines, look, release_defaults
 from smtp_auth.verify.target import Target, Unseen, observer
 
@@ -55,8 +64,8 @@ def _connections(target: Target, port: int) -> dict[str, OSError | None]:
     found: dict[str, OSError | None] = {}
     for address in target.see(addresses):
         try:
-            dial(address, port).close()
-            found[address] = None
+            with dial(address, port):
+                found[address] = None
         except OSError as error:
             found[address] = error
     return found
@@ -131,31 +140,31 @@ def _attempt(target: Target, address: str) -> Session | str:
     times = [time.monotonic()]
     name = target.settings.mail_hostname
     try:
-        with dial(address, IMPLICIT_TLS) as connection:
+        with dial(address, IMPLICIT_TLS) as conversation:
             times.append(time.monotonic())
-            secured = _any_certificate().wrap_socket(connection, server_hostname=name)
+            conversation.start_tls(_any_certificate(), name)
             times.append(time.monotonic())
-            with Conversation(secured) as conversation:
-                greeting = conversation.reply()
-                times.append(time.monotonic())
-                hello = conversation.hello()
-                version, chain = secured.version() or "", _chain(secured)
-                conversation.quit()
-    except TimeoutError:
+            version, chain = conversation.tls_version, conversation.chain
+            greeting = conversation.reply()
+            times.append(time.monotonic())
+            hello = conversation.hello()
+            conversation.quit()
+    except TooSlow:
         return f"no answer within {TIMEOUT} s ({SLOW_DNS}?)"
     except (OSError, BrokenOff) as error:
         return f"{type(error).__name__}: {error}"
     if greeting.refused or hello.refused:
         return str(greeting if greeting.refused else hello)
     took = (after - before for before, after in pairwise(times))
-    return Session(version, chain, hello, dict(zip(("connection", "TLS", "greeting"), took, strict=True)))
+    pace = dict(zip(("connection", "TLS", "greeting"), took, strict=True))
+    return Session(version, chain, hello, pace)
 
 
 @observer
 def attempt_25(target: Target) -> Reply | str:
     """The reply to EHLO on port 25 before TLS, or the error."""
     try:
-        with Conversation(dial(_answering(target, RELAY)[0], RELAY)) as conversation:
+        with dial(_answering(target, RELAY)[0], RELAY) as conversation:
             greeting = conversation.reply()
             hello = conversation.hello() if greeting.accepted else greeting
             conversation.quit()
@@ -177,7 +186,7 @@ def hello_25(target: Target) -> Reply:
 def _relay(target: Target, address: str = "") -> Iterator[Conversation]:
     """A conversation on port 25. Raises `Unseen` if port 25 does not greet."""
     target.see(hello_25)
-    with Conversation(dial(address or _answering(target, RELAY)[0], RELAY)) as conversation:
+    with dial(address or _answering(target, RELAY)[0], RELAY) as conversation:
         conversation.reply()
         yield conversation
 
@@ -194,9 +203,8 @@ def sessions_25(target: Target) -> dict[str, Session]:
             started = conversation.command("STARTTLS")
             if started.refused:
                 raise BrokenOff(f"port 25 refuses STARTTLS: {started}")
-            secured = conversation.start_tls(_any_certificate(), target.settings.mail_hostname)
-            hello = conversation.hello()
-            found[address] = Session(secured.version() or "", _chain(secured), hello)
+            conversation.start_tls(_any_certificate(), target.settings.mail_hostname)
+            found[address] = Session(conversation.tls_version, conversation.chain, conversation.hello())
             conversation.quit()
     return found
 
@@ -240,14 +248,14 @@ def old_versions(target: Target) -> dict[str, str]:
 @observer
 def plain_text_answer(target: Target) -> bytes:
     """What port 465 answers to EHLO without TLS."""
-    with dial(_answering(target, IMPLICIT_TLS)[0], IMPLICIT_TLS) as connection:
-        connection.sendall(b"EHLO plain.invalid\r\n")
+    with dial(_answering(target, IMPLICIT_TLS)[0], IMPLICIT_TLS) as conversation:
         try:
-            return connection.recv(1024)
-        except ConnectionResetError:
-            return b""
-        except TimeoutError:
+            conversation.send(b"EHLO plain.invalid\r\n")
+            return conversation.receive()
+        except TooSlow:
             raise Unseen("port 465 does not answer in time", "port 465 greets in time") from None
+        except BrokenOff:
+            return b""
 
 
 @observer
@@ -259,11 +267,9 @@ def certificates_by_name(target: Target) -> dict[str, x509.Certificate]:
 
 
 def _shown(address: str, name: str) -> x509.Certificate:
-    with (
-        dial(address, IMPLICIT_TLS) as connection,
-        _any_certificate().wrap_socket(connection, server_hostname=name) as secured,
-    ):
-        return _chain(secured)[0]
+    with dial(address, IMPLICIT_TLS) as conversation:
+        conversation.start_tls(_any_certificate(), name)
+        return conversation.chain[0]
 
 
 def _any_certificate() -> ssl.SSLContext:
@@ -280,36 +286,18 @@ def _serving(target: Target) -> str:
 
 
 @contextmanager
-def _secured(target: Target, address: str) -> Iterator[ssl.SSLSocket]:
-    name = target.settings.mail_hostname
-    with (
-        dial(address, IMPLICIT_TLS) as connection,
-        _any_certificate().wrap_socket(connection, server_hostname=name) as secured,
-    ):
-        yield secured
-
-
-@contextmanager
 def _submissions(target: Target) -> Iterator[Conversation]:
     """A conversation on port 465. Raises `Unseen` if port 465 gives no session."""
-    with _secured(target, _serving(target)) as secured, Conversation(secured) as conversation:
+    with dial(_serving(target), IMPLICIT_TLS) as conversation:
+        conversation.start_tls(_any_certificate(), target.settings.mail_hostname)
         conversation.reply()
         yield conversation
 
 
-def _chain(secured: ssl.SSLSocket) -> tuple[x509.Certificate, ...]:
-    """The certificates that the server sent. The method is public since Python 3.13, and private before."""
-    if hasattr(secured, "get_unverified_chain"):
-        sent = secured.get_unverified_chain()
-    else:
-        sent = [part.public_bytes(2) for part in secured._sslobj.get_unverified_chain()]  # type: ignore[attr-defined]
-    return tuple(x509.load_der_x509_certificate(part) for part in sent)
-
-
 def _verification(context: ssl.SSLContext, address: str, name: str) -> ssl.SSLCertVerificationError | None:
-    with dial(address, IMPLICIT_TLS) as connection:
+    with dial(address, IMPLICIT_TLS) as conversation:
         try:
-            context.wrap_socket(connection, server_hostname=name).close()
+            conversation.start_tls(context, name)
         except ssl.SSLCertVerificationError as error:
             return error
     return None
@@ -323,14 +311,14 @@ def _refusal(target: Target, address: str, version: str) -> str:
         # The deprecated versions are tried on purpose.
         warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version = context.maximum_version = _TLS_VERSIONS[version]
-    with dial(address, IMPLICIT_TLS) as connection:
+    with dial(address, IMPLICIT_TLS) as conversation:
         try:
-            context.wrap_socket(connection, server_hostname=target.settings.mail_hostname).close()
+            conversation.start_tls(context, target.settings.mail_hostname)
         except ssl.SSLError as error:
             if "NO_PROTOCOLS" in (error.reason or ""):
                 raise Unseen(f"OpenSSL on this machine does not support {version}") from None
             return str(error.reason)
-        except OSError as error:
+        except BrokenOff as error:
             return str(error)
     return ""
 
@@ -477,5 +465,5 @@ def bare_newline_25(target: Target) -> str:
         conversation.send(hops + b"Subject: bare newline\r\n\r\nverification\n.\n")
         try:
             return str(conversation.reply(timeout=_SILENCE))
-        except TimeoutError:
+        except TooSlow:
             return ""

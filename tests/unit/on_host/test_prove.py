@@ -251,6 +251,11 @@ def test_what_port_25_refuses_is_said(release: str, sent: str, answer: str, why:
         assert plain(server) == f"{why} (last line: {answer})"
 
 
+def test_a_greeting_without_an_end_is_none() -> None:
+    with Server({GREETING: b"2" * (4 << 20)}) as server:
+        assert plain(server) == "no greeting: the server sends more than 1048576 bytes"
+
+
 def test_nothing_is_said_before_the_greeting_has_come_whole() -> None:
     """postscreen greets in two lines, seconds apart, and rejects clients that speak between them."""
     spoke_early = []
