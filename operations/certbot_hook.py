@@ -12,7 +12,7 @@ from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.operation import take_part
 from smtp_auth.services.certbot import CERTBOT
-from smtp_auth.services.certbot.block import BLOCK, HOOK
+from smtp_auth.services.certbot.block import HOOK, with_our_lines
 from smtp_auth.services.certbot.definitions import OUR_LINES
 from smtp_auth.services.certbot.hook import reason_of_warning, runs_hook, unrenewed
 from smtp_auth.services.certbot.script_effect import ScriptEffect, effect_of, surely_rebuilds
@@ -184,7 +184,7 @@ def desired_content(settings: Settings, content: str | None, tables: Iterable[st
         content = f"#!/bin/sh\n{content}"
     if not shell_of(content):
         return content
-    own = BLOCK.sub("", content)
+    own = with_our_lines(content, "")
     units = settings.certbot_reload_services
     missing = [unit for unit in units if effect_of(own, unit) is not ScriptEffect.SURELY]
     stale = [table for table in tables if not surely_rebuilds(own, table)]

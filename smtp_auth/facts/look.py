@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -244,9 +245,9 @@ class Look:
         """What a `$name` in a value of Postfix's stands for, as far as the look tells."""
         return {**self.parameters, **self.defined}
 
-    def definitions_of(self, service: Service) -> dict[str, str]:
+    def definitions_of(self, service: Service) -> Mapping[str, str]:
         """What a `$name` in a value stands for in a service, whose options override main.cf."""
-        return {**self.definitions, **service.effective_options}
+        return ChainMap(service.effective_options, self.definitions)
 
     def effective(self, service: Service, name: str) -> str:
         """A parameter's value for a service: from its own option, else from main.cf, else empty."""
@@ -272,20 +273,21 @@ def parse(output: Iterable[str]) -> Look | None:
     reloaded = values.get("postfix_reloaded")
     ledgers = _ledgers(values)
     listener_name = (*lists.get("listener.name", ()), values["listener.path"])[0]
+    grouped = _grouped(values)
     return Look(
         uid=int(values["uid"]),
         commands=frozenset(lists.get("command", ())),
         parameters=_under("parameter.", values),
-        files={key: _file(values, key) for key in lists.get("file", ())},
+        files={key: _file(grouped.get(f"file.{key}", {})) for key in lists.get("file", ())},
         stale_tables=tuple(lists.get("stale_table", ())),
         dovecot_version=values.get("dovecot_version"),
         listener=listener_in(values.get("dovecot_auth", ""), listener_name),
         socket=_socket(values),
         lineages=tuple(lists.get("lineage", ())),
-        certificates=_lineages("certificate", values),
+        certificates=_lineages("certificate", grouped),
         covering={
             lineage.directory.rpartition("/")[2]: lineage
-            for lineage in _lineages("covering", values).values()
+            for lineage in _lineages("covering", grouped).values()
         },
         postfix_reloaded=float(reloaded) if reloaded else None,
         postfix_unit=values.get("postfix_unit", ""),
@@ -323,8 +325,16 @@ def _under(prefix: str, values: dict[str, str]) -> dict[str, str]:
     return {key.removeprefix(prefix): v for key, v in values.items() if key.startswith(prefix)}
 
 
-def _file(values: dict[str, str], key: str) -> File:
-    found = _under(f"file.{key}.", values)
+def _grouped(values: dict[str, str]) -> dict[str, dict[str, str]]:
+    """The values by all of their keys but the last word, then by that."""
+    grouped: dict[str, dict[str, str]] = {}
+    for key, value in values.items():
+        whole, _, word = key.rpartition(".")
+        grouped.setdefault(whole, {})[word] = value
+    return grouped
+
+
+def _file(found: Mapping[str, str]) -> File:
     return File(
         path=found["path"],
         content=found.get("content"),
@@ -370,21 +380,19 @@ def _socket(values: dict[str, str]) -> Socket | None:
     return Socket(**found) if found else None
 
 
-def _lineages(what: str, values: dict[str, str]) -> dict[str, Lineage]:
+def _lineages(what: str, grouped: Mapping[str, Mapping[str, str]]) -> dict[str, Lineage]:
     """The lineages by domain, or by number."""
-    lineages = {}
-    for key, directory in values.items():
-        match = re.fullmatch(rf"{what}\.(.+)\.directory", key)
-        if match:
-            found = _under(f"{what}.{match[1]}.", values)
-            lineages[match[1]] = Lineage(
-                directory=directory,
-                chain=found.get("chain"),
-                key=found.get("key", ""),
-                changed=float(found.get("changed", 0)),
-                renewal=found.get("renewal", ""),
-            )
-    return lineages
+    return {
+        key.removeprefix(f"{what}."): Lineage(
+            directory=found["directory"],
+            chain=found.get("chain"),
+            key=found.get("key", ""),
+            changed=float(found.get("changed", 0)),
+            renewal=found.get("renewal", ""),
+        )
+        for key, found in grouped.items()
+        if key.startswith(f"{what}.") and "directory" in found
+    }
 
 
 def listener_in(text: str, name: str) -> Socket | None:
@@ -394,10 +402,11 @@ def listener_in(text: str, name: str) -> Socket | None:
       values
     + name: that of the listener: the path of its socket, as somebody has written it
     """
-    block = re.search(rf"unix_listener {re.escape(name)} \{{\n(.*?)\}}", text, re.DOTALL)
-    if not block:
+    _, begin, rest = text.partition(f"unix_listener {name} {{\n")
+    block, end, _ = rest.partition("}")
+    if not begin or not end:
         return None
-    found = dict(re.findall(r"(\w+) = *(\S*)", block[1]))
+    found = dict(re.findall(r"\b(\w+) = *(\S*)", block))
     return Socket(_mode(found.get("mode", "0600")), found.get("user", ""), found.get("group", ""))
 
 

@@ -10,7 +10,7 @@ from smtp_auth.past.first_seen import first_seen
 from smtp_auth.plan import readiness
 from smtp_auth.plan.draft import Draft, is_for_everybody
 from smtp_auth.plan.giving_back import give_back
-from smtp_auth.plan.ours import ledger_now, parts_of
+from smtp_auth.plan.ours import ledger_now, parts_in
 from smtp_auth.plan.plan import REMOVAL, Plan
 from smtp_auth.plan.service import Definitions, Needed
 from smtp_auth.plan.step import Step, files_of_services, services_of
@@ -146,12 +146,13 @@ def _is_edited(ledger: Ledger, file: ManagedFile) -> bool:
 def _notes_of(look: Look, ledger: Ledger, definitions: Definitions, file: ManagedFile) -> Iterator[str]:
     present = definitions.read(file, look.files[file.key].content or "")
     theirs = {name: one for name, one in ledger.of(file.key).items() if one.is_theirs}
-    wholes = [name for name in theirs if parts_of(name, theirs)]
+    parts_of = parts_in(theirs)
+    within = {part for name in theirs for part in parts_of.get(name, ())}
     for name in theirs:
-        if any(name.startswith(f"{whole}/") for whole in wholes):
+        if name in within:
             continue
         is_secret = not is_for_everybody(look.files[file.key].mode)
-        if name in wholes or is_secret or "\n" in present.get(name, ""):
+        if name in parts_of or is_secret or "\n" in present.get(name, ""):
             yield f"{name} stays, because its owner has edited it"
         elif name in present:
             yield f"{name} = {present[name]} stays, because its owner has edited it"

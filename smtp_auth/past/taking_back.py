@@ -1,6 +1,9 @@
 """Reverses an earlier change of a text, and keeps what others have edited since."""
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from smtp_auth.plan.difference import Hunk, as_lines, hunks
 from smtp_auth.postfix.logical_lines import WHITE, ended, split_lines
@@ -31,18 +34,22 @@ def taken_back(before: str, written: str, present: str) -> TakenBack:
     old, new, now = (split_lines(ended(text)) for text in (before, written, present))
     since = hunks(new, now)
     lines: list[str] = []
-    edited = []
+    edited: list[tuple[str, ...]] = []
+    told: list[Hunk] = []
     done = 0
+    places = _Places(since)
     for back in hunks(new, old):
-        touching = [edit for edit in since if _touches(back, edit)]
-        start, end = _place(since, back.start), _place(since, back.end, behind=True)
+        touching = [edit for edit in places.near(back) if _touches(back, edit)]
+        start, end = places.of(back.start), places.of(back.end, behind=True)
         if touching and now[start:end] != list(back.lines):
-            edited.append(as_lines(new, touching))
+            # One edit may touch thousands of parts.
+            edited.append(edited[-1] if touching == told else as_lines(new, touching))
+            told = touching
             continue
         if touching:
             continue
         # Lines that were inserted directly before or after this part do not belong to it.
-        start, end = _place(since, back.start, behind=True), _place(since, back.end)
+        start, end = places.of(back.start, behind=True), places.of(back.end)
         lines += now[done:start] + list(back.lines)
         done = max(end, start)
     lines += now[done:]
@@ -74,15 +81,31 @@ def _continues(lines: tuple[str, ...]) -> bool:
     return False
 
 
-def _place(edits: list[Hunk], line: int, *, behind: bool = False) -> int:
-    """The number of a line after the edits.
+class _Places:
+    """Where the lines of a text are after edits.
 
-    + line: its number before them
-    + behind: whether lines that were inserted directly before it count, too
+    + edits: from top to bottom
     """
-    place = line
-    for edit in edits:
-        is_insertion_here = edit.start == edit.end == line
-        if (edit.end <= line and not is_insertion_here) or (is_insertion_here and behind):
-            place += edit.grows
-    return place
+
+    def __init__(self, edits: Sequence[Hunk]) -> None:
+        self._edits = edits
+        self._starts = [edit.start for edit in edits]
+        self._ends = [edit.end for edit in edits]
+        # By how many lines the text has grown before each edit, and in all.
+        self._grown = [0, *accumulate(edit.grows for edit in edits)]
+
+    def near(self, back: Hunk) -> Sequence[Hunk]:
+        """The edits that are in a part of the text or directly beside it."""
+        return self._edits[bisect_left(self._ends, back.start) : bisect_right(self._starts, back.end)]
+
+    def of(self, line: int, *, behind: bool = False) -> int:
+        """The number of a line after the edits.
+
+        + line: its number before them
+        + behind: whether lines that were inserted directly before it count, too
+        """
+        before = bisect_right(self._ends, line)
+        last = self._edits[before - 1] if before else None
+        # Two edits never meet, so at most one inserts lines here.
+        is_insertion_here = last is not None and last.start == last.end == line
+        return line + self._grown[before - 1 if is_insertion_here and not behind else before]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 
 from smtp_auth.facts.look import File, Look, ManagedFile, digest_of
 from smtp_auth.facts.record import NO_BASELINE, Baseline, PastChange
@@ -122,8 +123,8 @@ def _restore(
     meaning = _Meaning(*map(read, (before or "", written, present, found.content)))
     reasons = [*meaning.set_since()] or ([] if found.edited else [*meaning.misread()])
     if found.edited or reasons:
-        lines = [line for part in found.edited for line in part] or [*changed_lines(written, present)]
-        what = _told(draft.look.files[file.key], reasons, lines)
+        parts = found.edited or (changed_lines(written, present),)
+        what = _told(draft.look.files[file.key], reasons, parts)
         yield (
             f"{path} was edited after change {change.id}, and these edits conflict with the undo{what}: "
             "restore what the change wrote there, or undo the change by hand"
@@ -137,16 +138,18 @@ def _restore(
         draft.write(file, found.content, mode=mode or "")
 
 
-def _told(file: File, reasons: Sequence[str], lines: Sequence[str]) -> str:
+def _told(file: File, reasons: Sequence[str], parts: Sequence[Sequence[str]]) -> str:
     """The edits in parentheses, of many lines the first.
 
     They are hidden if not everybody may read the file, which may contain secrets.
     """
     if not is_for_everybody(file.mode):
         return " (not shown, because not everybody may read the file)"
-    shown = [*reasons, *(line.rstrip() for line in lines[:_MOST_LINES])]
-    if len(lines) > _MOST_LINES:
-        shown.append(f"… and {len(lines) - _MOST_LINES} more lines")
+    first = islice(chain.from_iterable(parts), _MOST_LINES)
+    shown = [*reasons, *(line.rstrip() for line in first)]
+    count = sum(map(len, parts))
+    if count > _MOST_LINES:
+        shown.append(f"… and {count - _MOST_LINES} more lines")
     return f" ({'; '.join(shown)})"
 
 

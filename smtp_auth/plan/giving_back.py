@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from smtp_auth.plan.draft import Draft, is_for_everybody
-from smtp_auth.plan.ours import parts_of
+from smtp_auth.plan.ours import parts_in
 from smtp_auth.plan.step import Step, files_of_services
 
 
@@ -23,9 +23,9 @@ def give_back(
         draft.begin(step.name)
         # master.cf first, because it refers to parameters of main.cf.
         for service, file in reversed(files_of_services(steps)):
-            all_of_it, ours = draft.ledger.of(file.key), draft.ledger.ours(file.key)
+            all_of_it, parts_of = draft.ledger.of(file.key), parts_in(draft.ledger.ours(file.key))
             names = dict.fromkeys(
-                part for name in chosen.get(file.key, ()) for part in (name, *parts_of(name, ours))
+                part for name in chosen.get(file.key, ()) for part in (name, *parts_of.get(name, ()))
             )
             its = {
                 name: one

@@ -1,6 +1,6 @@
 """Compares a look with its ledger: what is ours on the host, and what its owner has edited since."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from smtp_auth.facts.ledger import NOTHING, Definition, Ledger, LedgerFile, Version
@@ -51,7 +51,7 @@ def without_ours(look: Look, ledger: Ledger, steps: Sequence[Step]) -> Look:
         ours = {name: one for name, one in ledger.ours(file.key).items() if name not in referenced}
         if not ours:
             continue
-        whole = {name for name in ours if parts_of(name, ours)}
+        whole = ours.keys() & parts_in(ours).keys()
         own |= whole
         rest = {name: one for name, one in ours.items() if name not in whole}
         content = service.definitions.restored(file, look.files[file.key].content or "", rest)
@@ -92,15 +92,14 @@ def _referenced(look: Look, ledger: Ledger, steps: Sequence[Step]) -> frozenset[
     if not taken:
         return frozenset()
     theirs = [
-        (service.definitions, value)
+        service.definitions.references(value)
         for service, file in files_of_services(steps)
         if service.definitions.covers(file)
+        for ours in [ledger.ours(file.key)]
         for name, value in service.definitions.read(file, look.files[file.key].content or "").items()
-        if name not in ledger.ours(file.key)
+        if name not in ours
     ]
-    return frozenset(
-        name for name in taken if any(definitions.refers(value, name) for definitions, value in theirs)
-    )
+    return frozenset(taken.intersection(set[str]().union(*theirs)))
 
 
 def _taken_over(ledger: Ledger) -> dict[str, dict[str, str]]:
@@ -149,9 +148,21 @@ def ledger_undone(before: Ledger, written: Mapping[str, str], draft: Draft, step
     return NOTHING if ledger.is_empty else ledger
 
 
-def parts_of(name: str, definitions: Mapping[str, Definition]) -> list[str]:
-    """The names of a definition's parts: `submissions/inet/syslog_name` is a part of `submissions/inet`."""
-    return [other for other in definitions if other.startswith(f"{name}/")]
+# A service of master.cf has two words, NAME/TYPE, and an option of it three.
+_MOST_WORDS = 3
+
+
+def parts_in(definitions: Iterable[str]) -> dict[str, list[str]]:
+    """The definitions that have parts, each to their names.
+
+    `submissions/inet/syslog_name` is a part of `submissions/inet`.
+    """
+    parts: dict[str, list[str]] = {}
+    for name in definitions:
+        words = name.split("/", _MOST_WORDS)
+        for number in range(1, len(words)):
+            parts.setdefault("/".join(words[:number]), []).append(name)
+    return parts
 
 
 def _ledger(files: Mapping[str, LedgerFile], definitions: Mapping[str, Mapping[str, Definition]]) -> Ledger:
@@ -183,10 +194,11 @@ def _compared(
             if name not in found and (is_ours or ledger is ledgers[-1]):
                 were_ours |= set() if one.is_theirs else {name}
                 found[name] = replace(one, is_theirs=not is_ours)
+    parts_of = parts_in(found)
     for name in were_ours:
-        parts = parts_of(name, found)
+        parts = parts_of.get(name)
         if parts and any(found[part].is_theirs for part in (name, *parts)):
-            found |= {part: replace(found[part], is_theirs=True) for part in (name, *parts)}
+            found.update({part: replace(found[part], is_theirs=True) for part in (name, *parts)})
     return {
         name: one for name, one in found.items() if not (one.is_theirs and present.get(name) == one.before)
     }
@@ -248,8 +260,8 @@ def _steps_of(draft: Draft, file: ManagedFile) -> dict[str, str]:
 
 
 def _step_of(name: str, steps: Mapping[str, str], otherwise: str) -> str:
-    within = [step for part, step in steps.items() if part.startswith(f"{name}/")]
-    return steps.get(name) or (within or [steps.get("", otherwise)])[0]
+    within = (step for part, step in steps.items() if part.startswith(f"{name}/"))
+    return steps.get(name) or next(within, steps.get("", otherwise))
 
 
 def _seen(draft: Draft, file: ManagedFile) -> Version:

@@ -216,9 +216,10 @@ def _give_back_what_nobody_asks_for(draft: Draft, steps: Sequence[Step]) -> None
     for service in services_of(steps):
         kept |= service.referred(draft.look, draft.ledger)
     for key, names in unclaimed.items():
-        for name in [name for name in names if (key, name) in kept]:
-            names.remove(name)
-            draft.note(kept[key, name])
+        for name in names:
+            if (key, name) in kept:
+                draft.note(kept[key, name])
+        unclaimed[key] = [name for name in names if (key, name) not in kept]
     give_back(draft, steps, unclaimed, "nothing asks for it any more, so the earlier state is restored")
     order = [step.name for step in steps]
     # The first step with an edit carries out the whole plan.

@@ -39,9 +39,9 @@ class Definitions:
         """
         return content
 
-    def refers(self, _value: str, _name: str) -> bool:
-        """Whether the value of a definition refers to one that its owner may define as they like."""
-        return False
+    def references(self, _value: str) -> set[str]:
+        """The definitions to which the value of another one refers, and which their owner may name freely."""
+        return set()
 
     def renamed(
         self, _file: ManagedFile, _ours: Mapping[str, Definition], _present: Mapping[str, str]

@@ -1,6 +1,7 @@
 """Edits main.cf: sets a parameter, or comments it out (postconf(5), "SYNTAX OF main.cf")."""
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -54,30 +55,43 @@ def give_back(content: str, earlier: Mapping[str, str]) -> str:
     + earlier: parameter to the lines that `definition_lines` has given then
     """
     lines = split_lines(content)
-    present = {name: [*_named(content, name)] for name in earlier}
+    present: dict[str, list[_Definition]] = {name: [] for name in earlier}
+    for one in _definitions(content):
+        if one.name in present:
+            present[one.name].append(one)
     gone = {index for ones in present.values() for one in ones for index in one.lines}
-    coming: dict[int, str] = {}
+    coming: dict[int, list[str]] = {}
+    end = line_end(content)
+    places: dict[str, list[int]] = {}
+    for index, line in enumerate(lines):
+        places.setdefault(line, []).append(index)
     for name, text in earlier.items():
-        if line_end(content) == "\r\n":
+        if end == "\r\n":
             text = re.sub(r"\r?\n", "\r\n", text)
         place = min((index for one in present[name] for index in one.lines), default=len(lines))
-        _place_definitions(lines, split_lines(text), [*_named(text, name)], place, (gone, coming))
+        definitions = [*_named(text, name)]
+        _place_definitions((lines, places), split_lines(text), definitions, place, (gone, coming))
     parts = []
     for index, line in enumerate([*lines, ""]):
-        parts += [coming.get(index, ""), "" if index in gone else line]
-    return joined(parts, line_end(content))
+        parts += [*coming.get(index, ()), "" if index in gone else line]
+    return joined(parts, end)
+
+
+# The lines of a text, and each line to the places where it is.
+_Lines = tuple[list[str], Mapping[str, list[int]]]
 
 
 def _place_definitions(
-    lines: list[str],
+    lines: _Lines,
     before: list[str],
     definitions: Sequence["_Definition"],
     place: int,
-    edits: tuple[set[int], dict[int, str]],
+    edits: tuple[set[int], dict[int, list[str]]],
 ) -> None:
     """Find the places at which the earlier definitions of one parameter are restored.
 
-    + lines, before: the lines of the present file, and those that the definitions are in
+    + lines: those of the present file
+    + before: those that the definitions are in
     + definitions: the earlier ones
     + place: the line before which a definition is added that is not in the file as a comment
     + edits: the lines to delete, and the text to add before each line; this function extends both
@@ -93,7 +107,7 @@ def _place_definitions(
             else:
                 done = start + index - definition.lines[0]
                 gone.add(done)
-            coming[done] = coming.get(done, "") + before[index]
+            coming.setdefault(done, []).append(before[index])
 
 
 def _named(content: str, name: str) -> Iterator["_Definition"]:
@@ -107,26 +121,42 @@ def definition_lines(content: str, name: str) -> str:
     return ended("".join(lines[index] for span in spans for index in span))
 
 
-def without_earlier(content: str, name: str, value: str) -> str:
-    """Delete the definitions of a parameter that have this value, but for the last one, which counts."""
+def without_earlier(content: str, values: Mapping[str, str]) -> str:
+    """Delete the definitions of parameters that have these values, but for the last ones, which count.
+
+    + values: name to value
+    """
     lines = split_lines(content)
-    earlier = [*_named(content, name)][:-1]
-    gone = {index for one in earlier if one.value == value for index in one.lines}
+    last = {one.name: one for one in _definitions(content)}
+    gone = {
+        index
+        for one in _definitions(content)
+        if one.value == values.get(one.name) and one is not last[one.name]
+        for index in one.lines
+    }
     return "".join(line for index, line in enumerate(lines) if index not in gone)
 
 
+# At how many places a definition is searched for: a text may have the same line ten thousand times.
+_MOST_PLACES = 1_000
+
+
 def _commented_out(
-    lines: list[str], before: list[str], definition: Sequence[int], taken: set[int], first: int
+    lines: _Lines, before: list[str], definition: Sequence[int], taken: set[int], first: int
 ) -> int | None:
     """The line at which a definition begins that `comment_out` has commented out; `None` if there is none.
 
     + before, definition: the lines of the earlier file, and which of them define the parameter
     + taken, first: lines that cannot be part of it, and the line from which to search
     """
+    text, places = lines
+    its = {*definition}
     span = range(definition[0], definition[-1] + 1)
-    wanted = [f"#{before[index]}" if index in definition else before[index] for index in span]
-    for start in range(first, len(lines) - len(wanted) + 1):
-        if lines[start : start + len(wanted)] == wanted and taken.isdisjoint(
+    wanted = [f"#{before[index]}" if index in its else before[index] for index in span]
+    starts = places.get(wanted[0], [])
+    begin = bisect_left(starts, first)
+    for start in starts[begin : begin + _MOST_PLACES]:
+        if text[start : start + len(wanted)] == wanted and taken.isdisjoint(
             range(start, start + len(wanted))
         ):
             return start

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from smtp_auth.postfix.logical_lines import WHITE, ended, fold, line_end, logical_lines, split_lines
 from smtp_auth.postfix.parameters import same_value
@@ -71,7 +71,7 @@ class Service:
     @property
     def number(self) -> int | None:
         """The number of its port; `None` if it has a name that is not known here."""
-        return int(self.port) if self.port.isdigit() else _NUMBERS.get(self.port)
+        return int(self.port) if re.fullmatch("[0-9]{1,9}", self.port) else _NUMBERS.get(self.port)
 
     @property
     def is_on_all_interfaces(self) -> bool:
@@ -83,7 +83,7 @@ class Service:
         """Its name for postconf(1), such as `smtp/inet`."""
         return f"{self.name}/{self.type}"
 
-    @property
+    @cached_property
     def effective_options(self) -> dict[str, str]:
         """Name to value; the last option of a name wins, as in Postfix."""
         return {option.name: option.value for option in self.options}
@@ -157,12 +157,13 @@ def set_options(content: str, wanted: Mapping[str, Mapping[str, str | None]]) ->
 
     + wanted: a service's label, such as `smtp/inet`, to its options, name to value
     """
-    # From the last service to the first, because an edit changes the offsets of the text after it.
-    for service in reversed(services(content)):
+    parts, done, end = [], 0, line_end(content)
+    for service in services(content):
         options = wanted.get(service.label)
         if options:
-            content = _edit_service(content, service, options)
-    return content
+            parts += [content[done : service.start], _edited(content, service, options, end)]
+            done = service.end
+    return "".join([*parts, content[done:]])
 
 
 def add_submissions_service(content: str, chroot: str) -> str:
@@ -179,17 +180,24 @@ def add_submissions_service(content: str, chroot: str) -> str:
     return content[:place] + stanza + content[place:]
 
 
-def remove_service(content: str, label: str, kept: Mapping[str, str]) -> str:
-    """Delete a service. Comments between its lines stay.
+def remove_services(content: str, kept: Mapping[str, Mapping[str, str]]) -> str:
+    """Delete services, of several with one name the first. Comments between their lines stay.
 
-    + label: its name for postconf(1), such as `submissions/inet`
-    + kept: options of the owner, name to value, which remain as comments in its place
+    + kept: a service's name for postconf(1), such as `submissions/inet`, to options of the owner, name to
+      value, which remain as comments in its place
     """
-    service = next(service for service in services(content) if service.label == label)
-    within = split_lines(content[service.start : service.end])
-    comments = [line for line in within if line.lstrip(WHITE)[:1] in ("", "#")]
-    comments += [f"#  {option_words(name, value)}{line_end(content)}" for name, value in kept.items()]
-    return content[: service.start] + "".join(comments) + content[service.end :]
+    parts, done, end = [], 0, line_end(content)
+    rest = dict(kept)
+    for service in services(content):
+        options = rest.pop(service.label, None)
+        if options is None:
+            continue
+        within = split_lines(content[service.start : service.end])
+        parts += [content[done : service.start]]
+        parts += [line for line in within if line.lstrip(WHITE)[:1] in ("", "#")]
+        parts += [f"#  {option_words(name, value)}{end}" for name, value in options.items()]
+        done = service.end
+    return "".join([*parts, content[done:]])
 
 
 def option_words(name: str, value: str) -> str:
@@ -255,43 +263,55 @@ def _words(line: str, offset: int) -> list[tuple[str, int, int]]:
 
 def _join_braces(words: Sequence[tuple[str, int, int]]) -> list[tuple[str, int, int]]:
     """Words between braces are one word (Postfix's mystrtokq)."""
-    joined: list[tuple[str, int, int]] = []
+    found: list[tuple[list[str], int, int]] = []
     depth = 0
     for text, start, end in words:
         if depth > 0:
-            before, first, _ = joined.pop()
-            joined.append((f"{before} {text}", first, end))
+            parts, first, _ = found.pop()
+            parts.append(text)
+            found.append((parts, first, end))
         else:
-            joined.append((text, start, end))
+            found.append(([text], start, end))
         for character in text:
             depth = max(0, depth + {"{": 1, "}": -1}.get(character, 0))
-    return joined
+    return [(" ".join(parts), start, end) for parts, start, end in found]
 
 
-def _edit_service(content: str, service: Service, options: Mapping[str, str | None]) -> str:
-    present = service.effective_options
+def _edited(content: str, service: Service, options: Mapping[str, str | None], end: str) -> str:
+    """The text of a service with its options changed. + end: the line end for new lines"""
+    given: dict[str, list[Option]] = {}
+    for option in service.options:
+        given.setdefault(option.name, []).append(option)
     edits: list[tuple[int, int, str]] = []
     added = ""
     for name, value in options.items():
+        its = given.get(name)
         if value is None:
-            edits += [_removal(content, o) for o in service.options if o.name == name]
-        elif name not in present:
-            added += f"  {option_words(name, value)}{line_end(content)}"
-        elif not same_value(present[name], value):
-            last = [option for option in service.options if option.name == name][-1]
+            edits += [_removal(content, option) for option in its or ()]
+        elif its is None:
+            added += f"  {option_words(name, value)}{end}"
+        elif not same_value(its[-1].value, value):
+            last = its[-1]
             text = option_words(name, value) if last.joined else _argument(name, value)
             edits.append((last.argument, last.end, text))
-    body = content[: service.end]
-    for start, end, text in sorted(edits, reverse=True):
-        body = body[:start] + text + body[end:]
-    return (ended(body) if added else body) + added + content[service.end :]
+    parts, done = [], service.start
+    for first, behind, text in sorted(edits):
+        parts += [content[done:first], text]
+        done = behind
+    body = "".join([*parts, content[done : service.end]])
+    return (body if body.endswith("\n") else body + end) + added if added else body
 
 
 def _removal(content: str, option: Option) -> tuple[int, int, str]:
     """The edit that deletes an option, with its whole line if nothing else is on it."""
-    start = content.rfind("\n", 0, option.start) + 1
-    newline = content.find("\n", option.end)
-    end = len(content) if newline < 0 else newline + 1
-    if not content[start : option.start].strip() and not content[option.end : end].strip():
-        return start, end, ""
-    return len(content[: option.start].rstrip(" \t")), option.end, ""
+    start, end = option.start, option.end
+    while start and content[start - 1].isspace() and content[start - 1] != "\n":
+        start -= 1
+    while end < len(content) and content[end].isspace() and content[end] != "\n":
+        end += 1
+    if (not start or content[start - 1] == "\n") and content[end : end + 1] in ("", "\n"):
+        return start, min(end + 1, len(content)), ""
+    start = option.start
+    while start and content[start - 1] in " \t":
+        start -= 1
+    return start, option.end, ""

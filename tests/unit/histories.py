@@ -14,7 +14,7 @@ from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
 from smtp_auth.postfix.logical_lines import ended
 from smtp_auth.postfix.main_cf import comment_out, defined_parameters, set_parameter
 from smtp_auth.postfix.master_cf import services, set_options
-from smtp_auth.services.certbot.block import BLOCK, HOOK
+from smtp_auth.services.certbot.block import HOOK, our_lines, with_our_lines
 from smtp_auth.services.dovecot.listener import DROPIN
 from smtp_auth.services.postfix import POSTFIX
 from tests.unit.past import LISTENER, with_effective_parameters
@@ -260,12 +260,13 @@ def _define_a_parameter_again(world: World) -> None:
 
 
 def _edit_our_lines_in_the_hook(world: World) -> None:
-    ours = BLOCK.search(world.host.content(HOOK))
-    if ours and "# mine" not in ours[0]:
-        theirs = ours[0].replace("# END", "# mine\n# END")
-        world.host.edit(HOOK, world.host.content(HOOK).replace(ours[0], theirs))
+    ours = our_lines(world.host.content(HOOK))
+    if ours and "# mine" not in ours:
+        theirs = ours.replace("# END", "# mine\n# END")
+        world.host.edit(HOOK, world.host.content(HOOK).replace(ours, theirs))
         world.on_shadow(
-            HOOK, lambda text: "#!/bin/sh\n" + theirs + BLOCK.sub("", text).removeprefix("#!/bin/sh\n")
+            HOOK,
+            lambda text: "#!/bin/sh\n" + theirs + with_our_lines(text, "").removeprefix("#!/bin/sh\n"),
         )
 
 

@@ -9,7 +9,7 @@ from smtp_auth.postfix.master_cf import (
     Service,
     add_submissions_service,
     port_25_services,
-    remove_service,
+    remove_services,
     services,
     set_options,
     submissions_services,
@@ -199,7 +199,7 @@ def test_a_service_is_added_and_nothing_else(content: str) -> None:
     ],
 )
 def test_a_service_goes_with_its_options(before: str, kept: dict[str, str], after: str) -> None:
-    assert remove_service(before, "submissions/inet", kept) == after
+    assert remove_services(before, {"submissions/inet": kept}) == after
 
 
 @given(master_cf())
@@ -207,7 +207,7 @@ def test_what_was_added_is_taken_out_to_the_byte(content: str) -> None:
     content = content.rstrip("\r\n") + "\n"
     if any(service.label == "submissions/inet" for service in services(content)):
         return
-    assert remove_service(add_submissions_service(content, "y"), "submissions/inet", {}) == content
+    assert remove_services(add_submissions_service(content, "y"), {"submissions/inet": {}}) == content
 
 
 def effective(service: Service) -> tuple[str, dict[str, str]]:

@@ -10,7 +10,7 @@ from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
 from smtp_auth.plan.plan import Plan, plan_of
 from smtp_auth.plan.step import parameters_asked
 from smtp_auth.postfix.main_cf import defined_parameters
-from smtp_auth.postfix.master_cf import remove_service, services
+from smtp_auth.postfix.master_cf import remove_services, services
 from smtp_auth.services.postfix.guide_options import GUIDE_OPTIONS
 from tests.unit.past import Host
 from tests.unit.scenarios import stock, wanted, with_lineages, with_main_cf, with_master_cf
@@ -599,7 +599,7 @@ def test_a_list_that_our_service_refers_to_is_not_the_owners_for_ever() -> None:
     one.deploy()
     edited(one, MASTER_CF, MORE_PROCESSES)
     one.deploy(tls_minimum_version="TLSv1.3")
-    one.edit(MASTER_CF, remove_service(one.content(MASTER_CF), "submissions/inet", {}))
+    one.edit(MASTER_CF, remove_services(one.content(MASTER_CF), {"submissions/inet": {}}))
     edited(one, MASTER_CF, (LIMITED, LIMITED.replace(BINDS, "permit")))
     main, _, _ = after(one)
     assert main["mua_sender_restrictions"] == ""

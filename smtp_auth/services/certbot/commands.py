@@ -17,11 +17,12 @@ _HARMLESS = re.compile(
 # Options with which systemctl reloads nothing of this host's: with getopt_long(3), a beginning is enough.
 _ELSEWHERE = ("--machine", "--host", "--user", "--root", "--image", "--global", "--dry-run")
 
-# Programs that execute a command in another system, or for another instance of Postfix.
+# Programs that execute a command in another system, or for another instance of Postfix; and what they execute.
 _OTHER_SYSTEMS = re.compile(
     r"(?<![\w.-])(?:ssh|autossh|chroot|schroot|systemd-nspawn|nsenter|machinectl|docker|podman|lxc|lxc-attach|incus"
-    r"|postmulti)\s.*?(?:systemctl|service|invoke-rc\.d|/etc/init\.d/|postfix)\s"
+    r"|postmulti)\s"
 )
+_THERE = re.compile(r"(?:systemctl|service|invoke-rc\.d|/etc/init\.d/|postfix)\s|\n")
 
 
 def is_reload(command: str, unit: str) -> bool:
@@ -78,13 +79,27 @@ def mentions_reload(commands: str, unit: str) -> bool:
 def is_elsewhere(command: str) -> bool:
     """Whether a command is about another system, or about other units than this host's."""
     first = re.search(r"\bsystemctl\s", command)
-    wrapped = _OTHER_SYSTEMS.search(command)
-    if wrapped and (first is None or wrapped.start() < first.start()):
+    wrapped = _wrapped_from(command)
+    if wrapped is not None and (first is None or wrapped < first.start()):
         return True
     return first is not None and any(
         re.match("-[a-zA-Z]*[MH]", word) or any(_begins(option, word) for option in _ELSEWHERE)
         for word in command[first.end() :].split()
     )
+
+
+def _wrapped_from(command: str) -> int | None:
+    """Where a program begins that executes a command of the same line in another system."""
+    # One expression for both would search the whole line from each of these programs on.
+    there: re.Match[str] | None = None
+    for wrapper in _OTHER_SYSTEMS.finditer(command):
+        if there is None or there.start() < wrapper.end():
+            there = _THERE.search(command, wrapper.end())
+        if there is None:
+            return None
+        if there[0] != "\n":
+            return wrapper.start()
+    return None
 
 
 def _begins(option: str, word: str) -> bool:

@@ -1,7 +1,7 @@
 """certbot's deploy hook: whether certbot runs it, and what it does."""
 
 from smtp_auth.facts.look import Look
-from smtp_auth.services.certbot.block import BLOCK, HOOK
+from smtp_auth.services.certbot.block import HOOK, our_lines, with_our_lines
 from smtp_auth.services.certbot.script_effect import ScriptEffect, effect_of
 from smtp_auth.settings import Settings
 
@@ -50,6 +50,6 @@ def effect_of_hook(content: str, unit: str) -> ScriptEffect:
     Our lines reload Postfix only after a renewal of one of the host's own lineages. That is what the deploy
     wants, so here it counts as an unconditional reload.
     """
-    ours = BLOCK.search(content)
     reload = f"systemctl reload {unit}"
-    return effect_of(BLOCK.sub(f"{reload}\n" if ours and f"{reload} " in ours[0] else "", content), unit)
+    counted = f"{reload}\n" if f"{reload} " in our_lines(content) else ""
+    return effect_of(with_our_lines(content, counted), unit)

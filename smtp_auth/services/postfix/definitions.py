@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from smtp_auth.facts.ledger import Definition
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, ManagedFile
 from smtp_auth.plan.service import Definitions
-from smtp_auth.postfix.lists import refers
+from smtp_auth.postfix.lists import references
 from smtp_auth.postfix.main_cf import defined_parameters, definition_lines, give_back, without_earlier
-from smtp_auth.postfix.master_cf import port_of, remove_service, services, set_options
+from smtp_auth.postfix.master_cf import port_of, remove_services, services, set_options
 from smtp_auth.postfix.parameters import came_with
 
 
@@ -42,9 +42,12 @@ class PostfixDefinitions(Definitions):
     def restored(self, file: ManagedFile, content: str, before: Mapping[str, Definition]) -> str:
         """The content with the earlier lines of these parameters, and without the services that we added."""
         if file == MAIN_CF:
-            for name, one in before.items():
-                if one.is_theirs and one.written is not None:
-                    content = without_earlier(content, name, one.written)
+            theirs = {
+                name: one.written
+                for name, one in before.items()
+                if one.is_theirs and one.written is not None
+            }
+            content = without_earlier(content, theirs)
             return give_back(content, {name: one.lines for name, one in before.items() if not one.is_theirs})
         before = {name: one for name, one in before.items() if not one.is_theirs}
         options: dict[str, dict[str, str | None]] = {}
@@ -53,15 +56,20 @@ class PostfixDefinitions(Definitions):
             if is_option and label not in before:
                 options.setdefault(label, {})[option] = one.before
         content = set_options(content, options)
-        for label in [name for name in before if not _split(name)[1]]:
-            theirs = next(one for one in services(content) if one.label == label).effective_options
-            kept = {name: value for name, value in theirs.items() if f"{label}/{name}" not in before}
-            content = remove_service(content, label, kept)
-        return content
+        gone = {
+            one.label: {
+                name: value
+                for name, value in one.effective_options.items()
+                if f"{one.label}/{name}" not in before
+            }
+            for one in reversed(services(content))
+            if one.label in before
+        }
+        return remove_services(content, gone)
 
-    def refers(self, value: str, name: str) -> bool:
-        """Whether a value refers to a parameter of the user's own, which Postfix itself does not know."""
-        return refers(value, name) and came_with(name) is None
+    def references(self, value: str) -> set[str]:
+        """The parameters of the user's own to which a value refers: Postfix itself does not know them."""
+        return {name for name in references(value) if came_with(name) is None}
 
     def renamed(
         self, file: ManagedFile, ours: Mapping[str, Definition], present: Mapping[str, str]
@@ -74,18 +82,21 @@ class PostfixDefinitions(Definitions):
         if file != MASTER_CF:
             return {}
         names: dict[str, str] = {}
-        labels = [name for name in present if not _split(name)[1]]
-        for label in dict.fromkeys(_split(name)[0] for name in ours):
-            its = {name: one for name, one in ours.items() if _split(name)[0] == label}
+        on_port: dict[tuple[str, str], list[str]] = {}
+        for other in present:
+            if not _split(other)[1]:
+                on_port.setdefault(port_of(other), []).append(other)
+        of_labels: dict[str, dict[str, Definition]] = {}
+        for name, one in ours.items():
+            of_labels.setdefault(_split(name)[0], {})[name] = one
+        for label, its in of_labels.items():
             # If postscreen has taken the place of port 25's smtpd, that is `smtpd pass` now.
             if any(name in present for name in its):
                 continue
             found = [
                 other
-                for other in labels
-                if other != label
-                and port_of(other) == port_of(label)
-                and _is_same(its, present, label, other)
+                for other in on_port.get(port_of(label), ())
+                if other != label and _is_same(its, present, label, other)
             ]
             if len(found) == 1:
                 names |= {name: found[0] + name[len(label) :] for name in its}

@@ -1,10 +1,11 @@
 """Which settings of the owner change their values because they refer to a parameter that a plan changes."""
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 
 from smtp_auth.facts.look import MASTER_CF
 from smtp_auth.plan.draft import Draft
-from smtp_auth.postfix.lists import expanded, refers
+from smtp_auth.postfix.lists import expanded, references
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import services
 from smtp_auth.services.postfix.references import settings_in
@@ -18,11 +19,13 @@ def follow(draft: Draft) -> None:
         return
     known = {name: value for name, value in draft.look.parameters.items() if name not in changed}
     ours = {*draft.ledger.ours(MASTER_CF.key)} | {name for key, name in draft.claimed if key == MASTER_CF.key}
+    # As these have thousands of entries, they are not made again for each setting.
+    before, after = ({**dict.fromkeys(changed, ""), **known, **one} for one in (present, coming))
+    unchanged = {key: text for key, text in {**known, **coming}.items() if key not in changed}
     for name, value, own in _settings(draft, changed, ours):
-        before, after = {**known, **present, **own}, {**known, **coming, **own}
-        unchanged = {key: text for key, text in after.items() if key not in changed}
-        reached = [one for one in sorted(changed) if refers(expanded(value, unchanged), one)]
-        values = [expanded(value, {**dict.fromkeys(changed, ""), **one}) for one in (before, after)]
+        others = {key: text for key, text in own.items() if key not in changed}
+        reached = sorted(changed & references(expanded(value, ChainMap(others, unchanged))))
+        values = [expanded(value, ChainMap(own, one)) for one in (before, after)]
         if reached and values[0] != values[1]:
             text = f"{name} refers to {', '.join(reached)}, so it changes, too"
             draft.note_beside(reached[0], text)
@@ -30,7 +33,7 @@ def follow(draft: Draft) -> None:
 
 def _settings(
     draft: Draft, changed: set[str], ours: set[str]
-) -> Iterator[tuple[str, str, Mapping[str, str]]]:
+) -> Iterator[tuple[str, str, dict[str, str]]]:
     """The owner's settings that are not edited: name, value, and the options that override main.cf."""
     look = draft.look
     before = settings_in(look.main_cf.content or "", look.master_cf.content or "")

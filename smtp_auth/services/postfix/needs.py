@@ -13,7 +13,7 @@ from smtp_auth.postfix.lists import elements, expanded
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import Service, is_on_loopback, is_smtpd_of_port_25, services
 from smtp_auth.postfix.parameters import is_yes
-from smtp_auth.services.certbot.block import BLOCK, HOOK
+from smtp_auth.services.certbot.block import HOOK, our_lines
 from smtp_auth.services.certbot.definitions import OUR_LINES
 from smtp_auth.services.dovecot.listener import DROPIN, asks_the_listener
 from smtp_auth.services.postfix import certificate_files
@@ -160,8 +160,7 @@ def _partners(look: Look, ledger: Ledger) -> Iterator[tuple[str, str]]:
 def _is_reloaded_by_us(look: Look) -> bool:
     """Whether our lines in certbot's hook are for the certificate that main.cf names."""
     directory = look.parameters.get("smtpd_tls_cert_file", "").rpartition("/")[0]
-    ours = BLOCK.search(look.files[HOOK.key].content or "")
-    return bool(directory and ours and directory in ours[0])
+    return bool(directory) and directory in our_lines(look.files[HOOK.key].content or "")
 
 
 def _undefined(draft: Draft, first_seen: Mapping[str, str]) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from smtp_auth.facts.ledger import Ledger
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look
-from smtp_auth.postfix.lists import expanded, refers
+from smtp_auth.postfix.lists import expanded, references
 from smtp_auth.postfix.main_cf import defined_parameters
 from smtp_auth.postfix.master_cf import services
 from smtp_auth.services.postfix.sni import TABLE
@@ -26,11 +26,12 @@ def referred(
     """
     earlier = settings_in(first_seen.get(MAIN_CF.key, ""), first_seen.get(MASTER_CF.key, ""))
     settings = _of_the_owner(look, ledger)
-    values = [value for name, value in settings.items() if earlier.get(name) != value]
+    values = (value for name, value in settings.items() if earlier.get(name) != value)
+    named = {name for value in values for name in references(value)}
     return {
         (MAIN_CF.key, name): f"{name} stays, because a setting of the owner refers to it"
         for name, one in ledger.ours(MAIN_CF.key).items()
-        if one.before is None and any(refers(value, name) for value in values)
+        if one.before is None and name in named
     }
 
 
