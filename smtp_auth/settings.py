@@ -8,7 +8,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import Field, dataclass, field, fields
 from difflib import get_close_matches
 from textwrap import wrap
-from typing import Any
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import smtp_auth.accepted_values as accepted
 
@@ -180,6 +181,10 @@ class SettingsError(ValueError):
         self.problems = problems
 
 
+class SettingsOnRecordError(Exception):
+    """The value of a key in a host's record is of another type than its values; `str()` is the key."""
+
+
 def settings_from_data(host: str, data: Mapping[str, Any], *, also_known: Collection[str] = ()) -> Settings:
     """Validate a host's merged data (groups and host, as pyinfra merges them).
 
@@ -214,14 +219,31 @@ def settings_from_data(host: str, data: Mapping[str, Any], *, also_known: Collec
 def settings_on_record(values: Mapping[str, Any]) -> Settings:
     """The settings with which a change was made, from its manifest.
 
-    They were checked then, so they are not checked again. A key that was added later has its default; a key
-    that was deleted since is left out.
+    They were checked then, so only their types are checked again: another version may have had other ones. A
+    key that was added later has its default; a key that was deleted since is left out.
+
+    Raises `SettingsOnRecordError` if a value is of another type.
     """
     found: dict[str, Any] = {}
+    types = get_type_hints(Settings)
     for key in fields(Settings):
         value = values.get(key.name, key.metadata["default"])
         found[key.name] = tuple(value) if isinstance(value, list) else value
+        if not _is_of(found[key.name], types[key.name]):
+            raise SettingsOnRecordError(key.name)
     return Settings(**found)
+
+
+def _is_of(value: object, kind: Any) -> bool:
+    """Whether a value is of the type of a data key."""
+    if get_origin(kind) is UnionType:
+        return any(_is_of(value, one) for one in get_args(kind))
+    if get_origin(kind) is tuple:
+        return isinstance(value, tuple) and all(isinstance(one, str) for one in value)
+    if get_origin(kind) is Mapping:
+        of_values = get_args(kind)[1]
+        return isinstance(value, dict) and all(_is_of(one, of_values) for one in value.values())
+    return type(value) is kind or (kind is float and type(value) is int)
 
 
 def _contradictions(host: str, values: dict[str, Any]) -> Iterator[Problem]:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from smtp_auth.facts import shape
+
 
 @dataclass(frozen=True)
 class Definition:
@@ -113,6 +115,35 @@ class LedgerEntry:
 NO_ENTRY = LedgerEntry()
 
 
+_VERSION = {"sha256": shape.text, "mode": shape.mode}
+
+_DEFINITION = {
+    "before": (shape.text, None),
+    "written": (shape.text, None),
+    "lines": shape.Maybe(shape.text),
+    "effective": shape.Maybe((shape.text, None)),
+    "step": shape.Maybe(shape.text),
+    "source": shape.Maybe(shape.text),
+    "is_theirs": shape.Maybe(bool),
+}
+
+_LEDGER = {
+    "files": {
+        shape.ANY: {
+            "path": shape.text,
+            "before": _VERSION,
+            "written": _VERSION,
+            "kept_by": shape.text,
+            "step": shape.text,
+            "is_edited": bool,
+        }
+    },
+    "definitions": {shape.ANY: {shape.ANY: _DEFINITION}},
+}
+
+_SHAPE = {"before": _LEDGER, "after": _LEDGER}
+
+
 def as_json(entry: LedgerEntry) -> str:
     """The content of `changes/ID/ledger.json`."""
     moments = {"before": entry.before, "after": entry.after}
@@ -121,11 +152,11 @@ def as_json(entry: LedgerEntry) -> str:
 
 def parse(text: str) -> LedgerEntry:
     """Read the content of `changes/ID/ledger.json`. Raises `ValueError` if it is not a ledger."""
-    found = json.loads(text)
+    found = shape.parsed(text, _SHAPE)
     try:
         return LedgerEntry(_ledger(found["before"]), _ledger(found["after"]))
-    except (AttributeError, KeyError, TypeError) as error:
-        raise ValueError(f"no ledger: {error!r}") from None
+    except TypeError as error:
+        raise ValueError(f"it has another key: {error}") from None
 
 
 def _as_object(ledger: Ledger) -> dict[str, Any]:

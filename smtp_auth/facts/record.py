@@ -1,10 +1,11 @@
 """A host's record of changes, as values: who changed what, and with which outcome."""
 
-import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from smtp_auth.facts import shape
 from smtp_auth.facts.decode import decode
 from smtp_auth.facts.ledger import NO_ENTRY, LedgerEntry
 from smtp_auth.facts.ledger import parse as parse_ledger
@@ -21,11 +22,48 @@ Baseline = Mapping[tuple[str, str], str]
 NO_BASELINE: Baseline = {}
 
 
+def _anything(_value: object) -> bool:
+    return True
+
+
+# A SHA-256 or a mode before and after the change; `None` if there was or will be no file.
+_DIGESTS = {"before": (shape.text, None), "after": (shape.text, None)}
+_MODES = {"before": (shape.mode, None), "after": (shape.mode, None)}
+
+# What a manifest has of which history, undo and removal read something.
+_MANIFEST = {
+    "id": shape.line,
+    "controller": shape.line,
+    "ssh_user": shape.line,
+    "commit": shape.line,
+    "began": shape.line,
+    "outcome": shape.line,
+    "about": shape.line,
+    "said": shape.text,
+    "unserved": shape.Maybe(shape.line),
+    "undone": [shape.line],
+    "files": [
+        {
+            "key": shape.text,
+            "path": shape.text,
+            "real_path": shape.text,
+            "sha256": _DIGESTS,
+            "mode": _MODES,
+        }
+    ],
+    "settings": {shape.ANY: _anything},
+    "plan": {
+        "difference": (shape.text, None),
+        "edits": [{"path": shape.text, "lines": [shape.text]}],
+    },
+}
+
+
 @dataclass(frozen=True)
 class PastChange:
     """One change in the record.
 
-    + manifest: its manifest.json
+    + manifest: its manifest.json, as `manifest_in` returns it: it has all that a change is asked for
     + attempt: the host counts the attempts of one run, from 1
     + before, after: the files that it replaced and wrote, by their paths with symbolic links resolved; only
       if they were asked for
@@ -106,12 +144,25 @@ class PastChange:
         return str(self.manifest["about"])
 
 
+def manifest_in(name: str, text: str) -> Mapping[str, Any]:
+    """The manifest of a change. Raises `ValueError` if it is none, or is another change's.
+
+    + name: that of its folder in the record
+    + text: of manifest.json
+    """
+    found: dict[str, Any] = shape.parsed(text, _MANIFEST)
+    if found["id"] != re.sub(r"[.][0-9]+\Z", "", name):
+        raise ValueError("it is that of another change")
+    return found
+
+
 @dataclass(frozen=True)
 class Record:
     """A host's record of changes.
 
     + changes: the oldest first
     + unreadable: the names of changes whose manifest cannot be read
+    + in_doubt: those of them that may be later than the last live change, or may be that change
     + baseline: empty if it was not asked for
     + has_gap: whether files were asked for from a run on, and a live change of it is not in the record any
       more
@@ -120,6 +171,7 @@ class Record:
 
     changes: tuple[PastChange, ...] = ()
     unreadable: tuple[str, ...] = ()
+    in_doubt: tuple[str, ...] = ()
     baseline: Baseline = field(default_factory=dict)
     has_gap: bool = False
     machine: str = ""
@@ -135,7 +187,7 @@ def parse(output: Iterable[str]) -> Record:
     found = decode(output)
     if "complete" not in found:
         raise ValueError("it is incomplete")
-    unreadable = [*found.get("unreadable", ())]
+    missing, unreadable = found.get("unreadable", []), list[str]()
     changes: list[PastChange] = []
     ledgers, digests = (
         dict(value.split("\0", 1) for value in found.get(what, ())) for what in ("ledger", "digests")
@@ -148,7 +200,7 @@ def parse(output: Iterable[str]) -> Record:
             ledger = parse_ledger(ledgers[change]) if change in ledgers else NO_ENTRY
             changes.append(
                 PastChange(
-                    json.loads(_text(text)),
+                    manifest_in(change, _text(text)),
                     **its,
                     ledger=ledger,
                     attempt=_attempt(change),
@@ -159,9 +211,12 @@ def parse(output: Iterable[str]) -> Record:
             # Somebody has edited it.
             unreadable.append(change)
     baseline = (value.split("\0", 2) for value in found.get("baseline", ()))
+    # A change that is being deleted has lost its manifest, too. It is an old one.
+    newest = max((change.name for change in changes if change.is_live), default="")
     return Record(
         tuple(changes),
-        tuple(unreadable),
+        (*missing, *unreadable),
+        in_doubt=(*(name for name in missing if name > newest), *unreadable),
         baseline={(change, path): content for change, path, content in baseline},
         has_gap="gap" in found,
         machine=machine_in(found),

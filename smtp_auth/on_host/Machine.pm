@@ -23,7 +23,7 @@ my $BYTES = 65_536;
 
 sub answer_machine {
     my $id = _beginning_of("$ETC/machine-id") // return;
-    answer('machine.id', $id =~ s/\s+\z//xr);
+    answer('machine.id', $id =~ /^(.*\S)/xs ? $1 : q{});
     for my $path (_default_keys()) {
         my $key = _public_key($path);
         answer('machine.key', $key) if defined $key;

@@ -47,7 +47,8 @@ sub number_of { my ($change) = @_; return value_in($change->{text}, 'number') =~
 
 sub completed {
     my ($text, $values) = @_;
-    my $open = $text =~ s/\s*[}]\s*\z//xr;
+    my $open = substr $text, 0, rindex $text, '}';
+    chop $open while substr($open, -1) =~ /\s/x;
     return $open . join(q{}, map { ",\n" . quoted($_) . ': ' . quoted($values->{$_}) } sort keys %{$values}) . "\n}\n";
 }
 

@@ -11,10 +11,16 @@ use Exporter qw(import);
 
 our @EXPORT_OK = qw(leaf_of first_certificate);
 
-my ($BEGIN, $END) = map { quotemeta "-----$_ CERTIFICATE-----" } qw(BEGIN END);
+my ($BEGIN, $END) = map { "-----$_ CERTIFICATE-----" } qw(BEGIN END);
 
-sub leaf_of { my ($text) = @_; return $text =~ /($BEGIN.*?$END)/xs ? $1 : q{} }
+# One expression for both would search for the end from each beginning on.
+sub leaf_of {
+    my ($text) = @_;
+    my $begin = index $text, $BEGIN;
+    my $end = $begin < 0 ? $begin : index $text, $END, $begin;
+    return $end < 0 ? q{} : substr $text, $begin, $end + length($END) - $begin;
+}
 
-sub first_certificate { my ($text) = @_; return leaf_of($text) =~ s/$BEGIN|$END|\s//gxr }
+sub first_certificate { my ($text) = @_; return leaf_of($text) =~ s/\Q$BEGIN\E|\Q$END\E|\s//gxr }
 
 1;

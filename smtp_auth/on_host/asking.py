@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from smtp_auth.facts.look import Look, ManagedFile
 from smtp_auth.facts.look import parse as parse_look
-from smtp_auth.facts.record import Record
+from smtp_auth.facts.record import PastChange, Record
 from smtp_auth.facts.record import parse as parse_record
 from smtp_auth.facts.rehearsal import Rehearsed
 from smtp_auth.facts.rehearsal import parse as parse_rehearsal
@@ -24,11 +24,14 @@ from smtp_auth.past.undo import plan_of_undo
 from smtp_auth.plan.plan import Plan, plan_of
 from smtp_auth.plan.step import Step, files_managed, parameters_asked
 from smtp_auth.services.dovecot.listener import AUTH_LISTENER
-from smtp_auth.settings import Settings
+from smtp_auth.settings import Settings, SettingsOnRecordError
 
 Found = TypeVar("Found")
 
 LIMITS = Limits()
+
+# How many characters of an error are quoted.
+_QUOTED = 300
 
 _NOT_REHEARSED = Rehearsed()
 
@@ -43,7 +46,7 @@ class NothingOnRecord(Exception):
 
 
 class NotOnRecord(Exception):
-    """The change to undo is not in the record any more: the host is refused. `str()` of it is the reason."""
+    """What an undo or a removal needs is not on record: the host is refused. `str()` of it is the reason."""
 
 
 @dataclass(frozen=True)
@@ -121,10 +124,10 @@ def ask_to_undo(
         changes = record.live[-1:]
     else:
         changes = tuple(change for change in record.live if change.before or change.after)
-    if not changes:
+    if not changes and not record.in_doubt:
         missing = f"no live change of run {undo_to}" if undo_to else "no change"
         raise NothingOnRecord(f"the record of this host has {missing} that could be undone")
-    settings = changes[-1].settings
+    settings = _settings_of(record, *changes[-1:])
     look = look_at(channel, settings, steps, limits=limits)
     plan = plan_of_undo(changes, settings, look, steps, record.baseline)
     return _asked(channel, settings, look, plan, rehearsing, limits)
@@ -142,12 +145,30 @@ def ask_to_remove(
     Raises `NoAnswer` if the host does not answer, `NothingOnRecord` if the record has no live change.
     """
     record = read_record(channel, baseline=True, limits=limits)
-    if not record.live:
+    if not record.live and not record.in_doubt:
         raise NothingOnRecord("the record of this host has no change that could be removed")
-    settings = record.live[-1].settings
+    settings = _settings_of(record, *record.live[-1:])
     look = look_at(channel, settings, steps, limits=limits)
     plan = plan_of_removal(record, settings, look, steps)
     return _asked(channel, settings, look, plan, rehearsing, limits)
+
+
+def _settings_of(record: Record, *last: PastChange) -> Settings:
+    """The settings of the last change. Raises `NotOnRecord` if it is not known which one is the last."""
+    if record.in_doubt:
+        raise NotOnRecord(
+            f"the manifest of change {', '.join(record.in_doubt)} cannot be read, so it is unknown which "
+            "change of this host is the last: restore /var/lib/smtp-auth/changes from a backup, or move the "
+            "folder of that change away, which then counts as never made"
+        )
+    try:
+        return last[0].settings
+    except SettingsOnRecordError as key:
+        raise NotOnRecord(
+            f"the setting {key} of change {last[0].id} on record is of another type than this version knows: "
+            "use the version of this program that made the change, or restore /var/lib/smtp-auth/changes from "
+            "a backup"
+        ) from None
 
 
 def look_at(
@@ -258,7 +279,8 @@ def _read(answer: Answer, parse: Callable[[Iterable[str]], Found], what: str) ->
         return parse(answer.lines)
     except Exception as error:
         # Any output of a host may fail only that host.
-        raise NoAnswer(f"the {what} cannot be read: {error!r}") from None
+        # It may quote all of the output.
+        raise NoAnswer(f"the {what} cannot be read: {repr(error)[:_QUOTED]}") from None
 
 
 def _incomplete(answer: Answer, what: str) -> NoAnswer:

@@ -27,9 +27,17 @@ _NOT_FOUND = re.compile(
 )
 
 
+# How many characters of a line are read, and how many lines at the start and at the end: these programs write
+# a few short ones.
+_LONGEST, _MOST = 1_000, 100
+
+
 def without_noise(lines: Iterable[str]) -> list[str]:
-    """The lines on standard error that may say why a command failed."""
-    return [line.strip() for line in lines if line.strip() and not _NOISE.search(line)]
+    """The lines on standard error that may say why a command failed, of many lines the first and the last."""
+    every = [*lines]
+    read = every if len(every) <= 2 * _MOST else [*every[:_MOST], *every[-_MOST:]]
+    cut = (line[:_LONGEST] for line in read)
+    return [line.strip() for line in cut if line.strip() and not _NOISE.search(line)]
 
 
 def causes(said: str) -> Iterator[str]:

@@ -71,7 +71,9 @@ def _differing(one: Sequence[str], other: Sequence[str]) -> Iterator[tuple[_Span
         start, new_start = place, new_place
 
 
-def _without_equal_ends(one: Sequence[str], other: Sequence[str], part: tuple[_Span, _Span]) -> tuple[_Span, _Span]:
+def _without_equal_ends(
+    one: Sequence[str], other: Sequence[str], part: tuple[_Span, _Span]
+) -> tuple[_Span, _Span]:
     """Two parts without the lines that are equal at their start and end: most of a file is equal."""
     (start, end), (new_start, new_end) = part
     while start < end and new_start < new_end and one[start] == other[new_start]:
@@ -107,10 +109,10 @@ def _anchors(one: Sequence[str], other: Sequence[str], part: tuple[_Span, _Span]
         if length:
             before[index] = ends[length - 1]
     found = []
-    index = ends[-1] if ends else None
-    while index is not None:
-        found.append(pairs[index])
-        index = before.get(index)
+    chosen = ends[-1] if ends else None
+    while chosen is not None:
+        found.append(pairs[chosen])
+        chosen = before.get(chosen)
     return found[::-1]
 
 

@@ -37,7 +37,7 @@ def reference(word: str) -> str | None:
 
 
 def expanded(value: str, definitions: Mapping[str, str]) -> str:
-    """A value with each `$name` replaced; an undefined `$name` stays, and so does one that makes it too long."""
+    """A value with each `$name` replaced, unless that makes it too long; an undefined `$name` stays."""
     for _ in range(_DEPTH):
         text = _expanded_once(value, definitions) if "$" in value else None
         if text is None or text == value:

@@ -43,10 +43,11 @@ def _timers(target: Target) -> list[Renewer]:
     names = [line.split()[0] for line in listed.splitlines() if line.split()]
     timers = _shown(target, _TIMER, names)
     asked = ("Id", "ExecStart", "Result", "ActiveState")
-    services = _shown(target, asked, [timer["Unit"] for timer in timers])
+    shown = _shown(target, asked, [timer["Unit"] for timer in timers])
+    services = {one["Id"]: one for one in reversed(shown)}
     found = []
     for timer in timers:
-        service = next((one for one in services if one["Id"] == timer["Unit"]), {})
+        service = services.get(timer["Unit"], {})
         started = f"{timer['Id']} {service.get('ExecStart', '')}"
         if not re.search(_CLIENTS, started):
             continue

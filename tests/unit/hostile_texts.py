@@ -3,7 +3,7 @@
 Each is made for a size, so that a test can compare what twice the text costs.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 # What a text consists of: the parts are repeated until it has its size.
 _REPEATED = {
@@ -97,5 +97,9 @@ def texts(size: int) -> Mapping[str, str]:
 def _repeated(part: str, size: int) -> str:
     if "{0}" not in part and "{1}" not in part:
         return part * (size // len(part))
-    form: Callable[[int], str] = lambda n: part.replace("{0}", str(n)).replace("{1}", str(n + 1))
-    return "".join(form(number) for number in range(size // len(form(1000))))
+    numbers = range(size // len(_numbered(part, 1000)))
+    return "".join(_numbered(part, number) for number in numbers)
+
+
+def _numbered(part: str, number: int) -> str:
+    return part.replace("{0}", str(number)).replace("{1}", str(number + 1))

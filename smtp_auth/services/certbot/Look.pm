@@ -86,8 +86,11 @@ sub describe {
 
 sub _has_no_hooks {
     my ($file) = @_;
-    return (content_of($file) // q{}) =~ /^\s*no-directory-hooks(?:[\s:=]+(?:true|yes|1))?\s*$/xmi;
+    return scalar grep { /^\s*no-directory-hooks(?:[\s:=]+(?:true|yes|1))?\s*$/xi } _lines_of($file);
 }
+
+# Line by line: `^\s*` would also read all empty lines that follow, again and again.
+sub _lines_of { my ($file) = @_; return split /\n/x, content_of($file) // q{} }
 
 sub _describe_certificate {
     my ($self, $look, $domain, $directory) = @_;
@@ -110,7 +113,7 @@ sub _renewal_of {
     my $likeliest = name_of($directory) . '.conf';
     my @names = grep { $_ ne $likeliest && /[.]conf$/x } entries("$self->{directory}/renewal");
     for my $path (map { "$self->{directory}/renewal/$_" } $likeliest, @names) {
-        my ($chain) = (content_of($path) // q{}) =~ /^\s*fullchain\s*=\s*["']?(.+?)["']?\s*$/xm;
+        my ($chain) = map { /^\s*fullchain\s*=\s*(.*\S)/x ? $1 =~ s/^["'](?=.)|(?<=.)["']$//gxr : () } _lines_of($path);
         return $path if defined $chain && is_same(directory_of($chain), $directory);
     }
     return;

@@ -74,9 +74,9 @@ sub _lines_of {
     my ($number, $begun, @lines) = (0, q{});
     for my $line (split /\n/x, $text) {
         $number++;
-        my $said = $line =~ s/^($NO_COMMENT)\#.*/$1/xsr =~ s/^\s+|\s+$//gxr;
-        if ($said =~ s/\s*\\$//x) {
-            $begun .= "$said ";
+        my $said = _trimmed($line =~ s/^($NO_COMMENT)\#.*/$1/xsr);
+        if ($said =~ /\\$/x) {
+            $begun .= _trimmed(substr $said, 0, -1) . q{ };
             next;
         }
         push @lines, {text => "$begun$said", whole => $line, number => $number};
@@ -84,6 +84,9 @@ sub _lines_of {
     }
     return @lines;
 }
+
+# Without white space at both ends. `\s+$` would be tried again from each blank on.
+sub _trimmed { my ($text) = @_; return $text =~ /^\s*(.*\S)/xs ? $1 : q{} }
 
 # The arguments of `_read` for the files of a pattern, which is relative to the including file. Dovecot refuses a file that
 # includes itself.

@@ -37,7 +37,7 @@ sub key { return 'dovecot' }
 sub new {
     my ($class, $asked) = @_;
     my $said = found('doveconf') ? output_of('doveconf', '-n') : q{};
-    my ($version, $directory) = $said =~ m{^\#[ ]([\d.]+)\S*[ ].*?:[ ](\S+)/[^/\s]+$}xm;
+    my ($version, $directory) = $said =~ m{^\#[ ]([\d.]++)\S*+[ ].*?:[ ](\S+)/[^/\s]+$}xm;
     my ($auth) = $said =~ /^(service[ ]auth[ ]\{\n.*?^\}\n)/xms;
     my ($dropin) = map { /^\w+=dovecot=(.*)/xs ? $1 : () } @{ $asked->{file} };
     return bless {

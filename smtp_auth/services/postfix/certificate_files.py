@@ -1,5 +1,6 @@
 """The parameters of smtpd that name files with certificates and keys (postconf(5))."""
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 
 from smtp_auth.plan.draft import Draft
@@ -43,13 +44,13 @@ def restored_files(draft: Draft) -> tuple[tuple[str, str, str], ...]:
 def _scopes(draft: Draft, main_cf: str, master_cf: str) -> dict[str, dict[str, str]]:
     """The effective values of main.cf, and of each service that overrides some, by a prefix of the names."""
     defined = defined_parameters(main_cf)
-    scopes = {"": defined}
+    scopes: dict[str, Mapping[str, str]] = {"": defined}
     for service in services(master_cf):
         if any(name in service.effective_options for name in NAMES):
-            scopes[f"{service.label}/"] = {**defined, **service.effective_options}
+            scopes[f"{service.label}/"] = ChainMap(service.effective_options, defined)
     known = {**draft.look.parameters, **defined}
     return {
-        scope: {name: expanded(value, known) for name, value in values.items() if name in NAMES}
+        scope: {name: expanded(values[name], known) for name in NAMES if name in values}
         for scope, values in scopes.items()
     }
 

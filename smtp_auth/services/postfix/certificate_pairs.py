@@ -4,6 +4,7 @@ They take the other half from main.cf, where a deploy names another certificate:
 TLS there ("does not match public key", "disabling TLS support").
 """
 
+from collections import ChainMap
 from collections.abc import Iterator
 
 from smtp_auth.facts.look import Look
@@ -78,6 +79,6 @@ def _belongs(look: Look, service: Service, name: str, coming: dict[str, str]) ->
     other = _OTHER_HALF.get(name)
     if other is None or not coming.get(name):
         return False
-    definitions = {**look.definitions, **coming, **service.effective_options}
+    definitions = ChainMap(service.effective_options, coming, look.definitions)
     own, half = (expanded(value, definitions) for value in (service.effective_options[other], coming[name]))
     return own.rpartition("/")[0] == half.rpartition("/")[0]

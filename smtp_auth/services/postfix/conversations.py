@@ -1,5 +1,6 @@
 """The conversations that prove a change of Postfix: what Proof.pm in this folder is told."""
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 
 from smtp_auth.facts.look import Look
@@ -67,8 +68,8 @@ def _starttls(plan: Plan, look: Look, port: int) -> str:
 _MAY_HIDE_STARTTLS = ("smtpd_discard_ehlo_keywords", "smtpd_discard_ehlo_keyword_address_maps")
 
 
-def _values(definitions: Mapping[str, str], service: Service) -> dict[str, str]:
-    known = {**definitions, **service.effective_options}
+def _values(definitions: dict[str, str], service: Service) -> dict[str, str]:
+    known = ChainMap(service.effective_options, definitions)
     names = (LEVEL, AUTH, *ASKS_DOVECOT, *_MAY_HIDE_STARTTLS)
     return {name: expanded(known.get(name, ""), known) for name in names}
 

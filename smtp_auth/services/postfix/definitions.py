@@ -43,9 +43,7 @@ class PostfixDefinitions(Definitions):
         """The content with the earlier lines of these parameters, and without the services that we added."""
         if file == MAIN_CF:
             theirs = {
-                name: one.written
-                for name, one in before.items()
-                if one.is_theirs and one.written is not None
+                name: one.written for name, one in before.items() if one.is_theirs and one.written is not None
             }
             content = without_earlier(content, theirs)
             return give_back(content, {name: one.lines for name, one in before.items() if not one.is_theirs})

@@ -1,7 +1,7 @@
 """Which settings of the owner change their values because they refer to a parameter that a plan changes."""
 
 from collections import ChainMap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from smtp_auth.facts.look import MASTER_CF
 from smtp_auth.plan.draft import Draft
@@ -31,9 +31,7 @@ def follow(draft: Draft) -> None:
             draft.note_beside(reached[0], text)
 
 
-def _settings(
-    draft: Draft, changed: set[str], ours: set[str]
-) -> Iterator[tuple[str, str, dict[str, str]]]:
+def _settings(draft: Draft, changed: set[str], ours: set[str]) -> Iterator[tuple[str, str, dict[str, str]]]:
     """The owner's settings that are not edited: name, value, and the options that override main.cf."""
     look = draft.look
     before = settings_in(look.main_cf.content or "", look.master_cf.content or "")

@@ -4,6 +4,7 @@ If none is left, smtpd ends as soon as TLS is established ("fatal: no SASL authe
 port 25 at STARTTLS, on port 465 at each connection.
 """
 
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 
 from smtp_auth.facts.look import Look
@@ -27,12 +28,13 @@ def mechanism_obstacles(
     """
     if not look.mechanisms:
         return
-    definitions = {**look.definitions, **(service.effective_options if service else {}), **options}
+    own = service.effective_options if service else {}
+    definitions = ChainMap({**own, **options}, look.definitions)
     parameter = INSIDE_TLS
     if INSIDE_TLS not in options and INSIDE_TLS not in look.defined:
         # Its default is the value of this one.
         parameter = OPTIONS
-    values = {**look.parameters, **options}
+    values = ChainMap({**options}, look.parameters)
     excluding = frozenset(map(str.lower, elements(expanded(values.get(parameter, ""), definitions))))
     left = [one for one in look.mechanisms if not is_excluded(one, excluding)]
     offered = ", ".join(look.mechanisms)

@@ -7,6 +7,7 @@ of senders. submissions_lists.py has the rules for restriction lists.
 """
 
 import re
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -268,7 +269,7 @@ def _with_choices(
     mua = {
         key: choice.mua for name, choice in choices.items() if (key := LISTS[name]) and choice.mua is not None
     }
-    definitions = {**SAFE_RESTRICTIONS, **look.definitions, **mua, **effective}
+    definitions = ChainMap({**mua, **effective}, look.definitions, SAFE_RESTRICTIONS)
     early = early_lists(expanded(effective["smtpd_delay_reject"], definitions))
     if "smtpd_delay_reject" not in options and any(
         refuses_logins(effective[name], definitions, before_login=True) for name in early

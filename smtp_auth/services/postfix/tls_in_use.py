@@ -1,6 +1,7 @@
 """The versions of TLS and the ciphers that Postfix offers on a port after a deploy."""
 
 import re
+from collections import ChainMap
 from collections.abc import Iterator, Mapping
 
 from smtp_auth.facts.look import Look
@@ -89,8 +90,8 @@ def cipher_checks(settings: Settings, look: Look, found: list[ServiceOptions]) -
 def _check(
     look: Look, name: str, port: int, options: Mapping[str, str], kind: str, directory: str
 ) -> Iterator[CipherCheck]:
-    values = {**look.parameters, **options}
-    definitions = {**look.definitions, **options}
+    own = {**options}
+    values, definitions = ChainMap(own, look.parameters), ChainMap(own, look.definitions)
 
     def value(parameter: str) -> str:
         return expanded(values.get(parameter, ""), definitions)

@@ -15,6 +15,9 @@ MAIN, TABLE = "/etc/postfix/main.cf", "/etc/postfix/a table \xff"
 FIRST, SECOND, THIRD = (f"2026-11-22T10:1{number}:00Z-000{number}" for number in (1, 2, 3))
 
 
+_BOTH = {"before": None, "after": None}
+
+
 def _write(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode("latin-1"))
@@ -25,8 +28,15 @@ def _add(
 ) -> None:
     folder = record / "changes" / change
     manifest = {
+        **dict.fromkeys(("controller", "ssh_user", "commit", "began", "about", "said"), "x"),
         "id": change.split(".")[0],
-        "files": [{"key": "k", "real_path": path} for path in {**before, **after}],
+        "undone": [],
+        "files": [
+            {"key": "k", "path": path, "real_path": path, "sha256": _BOTH, "mode": _BOTH}
+            for path in {**before, **after}
+        ],
+        "settings": {},
+        "plan": {"difference": None, "edits": []},
         "number": str(number),
         "outcome": outcome,
     }
