@@ -258,11 +258,6 @@ class Look:
         """The same with each `$name` replaced."""
         return expanded(self.effective(service, name), self.definitions_of(service))
 
-    @property
-    def lock(self) -> str:
-        """The directory that every change of this host locks: Postfix's."""
-        return self.main_cf.real_path.rpartition("/")[0]
-
 
 def parse(output: Iterable[str]) -> Look | None:
     """Read the lines of `SmtpAuth::Look`; `None` if they are incomplete."""

@@ -18,7 +18,7 @@ package SmtpAuth::Instructions;
 # The keys:
 #   id                     of the change, the same on all hosts of a run
 #   controller             who has sent it, and from where: user@host
-#   lock                   a directory of the host, which a change locks: only one change runs at a time
+#   lock                   a file that a change creates if it is missing, and locks: only one change runs at a time
 #   record                 the directory of the record
 #   run                    an existing directory for files that are needed only during a change
 #   units                  the directory of systemd units that SmtpAuth::Recovery uses

@@ -23,7 +23,7 @@ package SmtpAuth::Look;
 #
 # It prints lines of SmtpAuth::Lines. The packages of services describe their lines. The other lines are
 #   uid                        the effective user
-#   command …                  each of systemctl and flock that is in the PATH
+#   command …                  systemctl, if it is in the PATH
 #   machine.…                   which machine this is: see SmtpAuth::Machine
 #   without_systemd            1 if systemd is not process 1
 #   masked.SERVICE             the path that masks the unit SERVICE.service, if one does
@@ -81,9 +81,7 @@ sub main {
         changed  => [],
     }, __PACKAGE__;
     answer('uid', $>);
-    for my $command (grep { found($_) } qw(systemctl flock)) {
-        answer('command', $command);
-    }
+    answer('command', 'systemctl') if found('systemctl');
     answer_machine();
     _describe_units();
     for my $service (@services) {

@@ -26,7 +26,7 @@ use Fcntl qw(LOCK_EX LOCK_NB LOCK_SH);
 use SmtpAuth::Etckeeper;
 use SmtpAuth::Files qw(content_of directory_of is_there name_of read_file);
 use SmtpAuth::Lines qw(answer);
-use SmtpAuth::Locks qw(holder_of);
+use SmtpAuth::Locks qw(holder_of opened_lock);
 use SmtpAuth::Programs qw(journal_since now run wait_until);
 use SmtpAuth::Record;
 use SmtpAuth::Recovery;
@@ -227,9 +227,8 @@ sub _lock_alone {
 
 sub _lock {
     my ($self, $how) = @_;
-    my $directory = $self->{instructions}->one('lock');
     # If this process dies, the lock is released: no other process inherits this handle.
-    open $self->{lock}, '<', $directory or die "cannot open $directory: $!\n";
+    $self->{lock} = opened_lock($self->{instructions}->one('lock'));
     $self->{is_locked} = flock $self->{lock}, $how;
     return $self->{is_locked};
 }

@@ -22,13 +22,16 @@ from smtp_auth.settings import Settings
 
 RECORD = "/var/lib/smtp-auth"
 
+# Nothing deletes it. Only root can create a file in this directory.
+LOCK = "/run/smtp-auth.lock"
+
 
 def instructions(plan: Plan, settings: Settings, look: Look) -> Iterator[Instruction]:
     """The instructions for a rehearsal.
 
     + plan, settings, look: the plan, and what it was made from
     """
-    yield "lock", look.lock
+    yield "lock", LOCK
     yield "record", RECORD
     yield "run", "/run"
     # Postfix and Dovecot read no files in this directory.

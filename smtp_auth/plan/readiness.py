@@ -27,9 +27,8 @@ def unreadable(look: Look) -> Iterator[str]:
             yield f"{program} is not installed ({command} not found): install it, or leave this host out"
     if programs.keys() - look.commands:
         return
-    for command in ("openssl", "flock"):
-        if command not in look.commands:
-            yield f"the program {command} is missing: install the package that contains it"
+    if "openssl" not in look.commands:
+        yield "the program openssl is missing: install the package that contains it"
     if not look.has_ledger:
         yield (
             "the ledger of the last change, below /var/lib/smtp-auth/changes, cannot be read, so it is "

@@ -159,4 +159,4 @@ def test_a_lock_ends_with_the_deploy_that_held_it(lab: Lab, stock: list[LabHost]
 
 
 def _is_unlocked(host: LabHost) -> bool:
-    return host.run("flock -n /etc/postfix true", check=False).returncode == 0
+    return host.run("flock -n /run/smtp-auth.lock true", check=False).returncode == 0

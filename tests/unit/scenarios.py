@@ -62,7 +62,7 @@ def look_lines(version: str) -> Iterator[str]:
     values = {"uid": "0", "postfix_reloaded": "1000.5", "dovecot_running": "1", "listening": "25"}
     values |= {"is_certbots": "1"}
     yield from (_line(key, value) for key, value in values.items())
-    for command in ("postconf", "doveconf", "systemctl", "openssl", "flock", "certbot"):
+    for command in ("postconf", "doveconf", "systemctl", "openssl", "certbot"):
         yield _line("command", command)
     for line in (folder / "postconf.txt").read_text().splitlines():
         name, _, value = line.partition(" =")

@@ -91,6 +91,10 @@ class Host:
         return self.folder / "etc dir"
 
     @property
+    def lock(self) -> Path:
+        return self.folder / "lock"
+
+    @property
     def record(self) -> Path:
         return self.folder / "var" / "smtp-auth"
 
@@ -143,7 +147,7 @@ class Host:
             "id": change,
             "controller": "somebody@somewhere",
             "ssh_user": "admin",
-            "lock": str(self.etc),
+            "lock": str(self.lock),
             "record": str(self.record),
             "run": str(self.folder / "run"),
             "scratch": str(self.folder / "scratch"),

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -149,7 +149,8 @@ def test_a_proof_that_cannot_be_kept_is_a_proof(host: Host) -> None:
 
 
 def test_nothing_is_proved_while_a_change_runs(host: Host) -> None:
-    with _locked(host.etc):
+    host.lock.touch(0o600)
+    with _locked(host.lock):
         status, outcome, why = _prove(host)
     assert (status, outcome) == (1, "refused")
     assert why.startswith("another deploy is running on this host")
@@ -607,10 +608,10 @@ def test_a_link_in_place_of_the_file_is_not_written_through(host: Host) -> None:
 
 
 @contextmanager
-def _locked(directory: Path) -> Iterator[None]:
-    """Another process holds the lock on a directory."""
+def _locked(path: Path) -> Iterator[None]:
+    """Another process holds the lock on a file or directory."""
     with subprocess.Popen(
-        ["sh", "-c", f'exec 9<"{directory}"; flock 9; echo locked; read -r _'],
+        ["sh", "-c", f'exec 9<"{path}"; flock 9; echo locked; read -r _'],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -623,7 +624,8 @@ def _locked(directory: Path) -> Iterator[None]:
 
 def test_one_change_at_a_time_holds_the_lock(host: Host) -> None:
     program = host.program(NEW)
-    with _locked(host.etc):
+    host.lock.touch(0o600)
+    with _locked(host.lock):
         # What the holder of the lock has made so far belongs to it.
         others = {f".{FIRST}.smtp-auth-new~": "coming\n", f".{SECOND}.smtp-auth-old-{'0' * 64}~": "kept\n"}
         for name, text in others.items():
@@ -637,6 +639,34 @@ def test_one_change_at_a_time_holds_the_lock(host: Host) -> None:
     assert host.files() == OLD
     assert host.run(program).returncode == 0
     assert host.is_clean()
+
+
+def test_what_anybody_may_lock_holds_up_neither_a_change_nor_the_put_back(host: Host) -> None:
+    with ExitStack() as stack:
+        for path in (host.etc, host.etc / FIRST, host.etc / SECOND):
+            stack.enter_context(_locked(path))
+        assert host.run(host.program(NEW)).returncode == 0
+        _lose_power(host, OLD, SECOND_SWAP)
+        host.boot()
+        assert host.served() == NEW
+        assert host.run(host.program(DIES, change="2026-11-22T11:00:00Z-0001")).returncode == 1
+        assert host.served() == host.runs() == NEW
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o640, 0o644, 0o666], ids=oct)
+def test_a_lock_that_others_can_open_is_none(host: Host, mode: int) -> None:
+    host.lock.touch()
+    host.lock.chmod(mode)
+    done = host.run(host.program(NEW))
+    assert f"{host.lock} is no file of root's that nobody else can open" in said(done)
+    assert (host.files(), host.is_clean()) == (OLD, True)
+
+
+def test_a_link_in_place_of_the_lock_is_not_followed(host: Host) -> None:
+    host.lock.symlink_to(host.folder / "elsewhere")
+    assert f"cannot open {host.lock}" in said(host.run(host.program(NEW)))
+    assert (host.files(), host.is_clean()) == (OLD, True)
+    assert not (host.folder / "elsewhere").exists()
 
 
 # A file that a change has swapped in before it died, and that was edited since: its earlier version.

@@ -48,7 +48,7 @@ MAIN_CF_OF_RECORDED_HOST = {
     "trixie": "74505f1515f4cbfcfa8d3b2a34a8f1f925db06ffc4c98857585165dee5957d28",
 }
 
-COMMANDS = ("postconf", "doveconf", "systemctl", "openssl", "flock", "certbot")
+COMMANDS = ("postconf", "doveconf", "systemctl", "openssl", "certbot")
 
 
 def settings(live: str = "/etc/letsencrypt/live", hostname: str = "mail1.example.jp") -> Settings:
@@ -96,7 +96,6 @@ def test_the_listener_and_the_ports_of_a_recorded_host_are_read(recorded: Look) 
 
 def test_the_files_of_a_recorded_host_are_read(release: str, recorded: Look) -> None:
     assert recorded.main_cf.digest == MAIN_CF_OF_RECORDED_HOST[release]
-    assert recorded.lock == "/etc/postfix"
     hook = recorded.files["hook"]
     assert hook.path == "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
     assert (hook.mode, hook.user, hook.group) == ("0755", "root", "root")
@@ -194,7 +193,7 @@ class Host:
         answers = self.folder / "postconf.txt"
         self.write_command("postconf", POSTCONF.format(perl=shutil.which("perl"), answers=answers))
         self.write_command("doveconf", f"#!/bin/sh\nexec {shutil.which('cat')} {self.folder}/doveconf.txt\n")
-        for name in ("systemctl", "flock", "certbot"):
+        for name in ("systemctl", "certbot"):
             self.write_command(name, "#!/bin/sh\nexit 1\n")
 
     def _write_certificate(self) -> None:
@@ -614,9 +613,9 @@ def test_a_configuration_that_doveconf_cannot_read_gives_no_version(host: Host) 
 def test_programs_that_are_not_there_are_not_listed(host: Host) -> None:
     for name in ("postconf", "certbot"):
         (host.sbin / name).unlink()
-    (host.sbin / "flock").chmod(0o644)
+    (host.sbin / "systemctl").chmod(0o644)
     look = host.look()
-    assert look.commands == {"doveconf", "systemctl", "openssl"}
+    assert look.commands == {"doveconf", "openssl"}
     assert look.parameters == {}
 
 
