@@ -12,7 +12,7 @@ package SmtpAuth::Programs;
 #   children_of PID               the child processes of a process
 #   wait_until SECONDS, FUNCTION  calls a function until it returns something true, for so many seconds; its last result
 #   now                           seconds since 1970, with fractions
-#   journal_since TIME            the journal since a time from now()
+#   journal TIME, WORD…           the command that prints the journal since a time from now(), with further words for journalctl
 #
 # The commands do not get our standard input: perl may still be reading our program from it.
 
@@ -23,7 +23,7 @@ use IO::Handle;
 use SmtpAuth::Files qw(content_of is_there);
 
 our @EXPORT_OK =
-    qw(prepare found run output_of silently digests_of running children_of wait_until now journal_since);
+    qw(prepare found run output_of silently digests_of running children_of wait_until now journal);
 
 # An account's own PATH may lack these.
 my @DIRECTORIES = qw(/usr/sbin /usr/bin /sbin /bin /snap/bin);
@@ -135,10 +135,6 @@ sub now {
     return $now;
 }
 
-sub journal_since {
-    my ($when) = @_;
-    my (undef, $said) = run('journalctl', '--quiet', '--no-pager', '--output=short', "--since=\@$when");
-    return $said;
-}
+sub journal { my ($when, @words) = @_; return ('journalctl', '--quiet', '--no-pager', "--since=\@$when", @words) }
 
 1;

@@ -27,7 +27,7 @@ use SmtpAuth::Etckeeper;
 use SmtpAuth::Files qw(content_of directory_of is_there name_of read_file);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Locks qw(holder_of opened_lock);
-use SmtpAuth::Programs qw(journal_since now run wait_until);
+use SmtpAuth::Programs qw(journal now run wait_until);
 use SmtpAuth::Record;
 use SmtpAuth::Recovery;
 use SmtpAuth::Rehearsal;
@@ -421,8 +421,8 @@ sub _logged {
     my $names = join q{|}, @names;
     # The newest lines may not be in the journal yet.
     run(@BRIEFLY, 'journalctl', '--sync');
-    my @lines = grep { /[ ](?:$names)[^ ]*:[ ]/x && /fatal|panic|error|warning|throttl/xi }
-        split /\n/x, journal_since($since);
+    my (undef, $said) = run(@BRIEFLY, journal($since, '--output=short'));
+    my @lines = grep { /[ ](?:$names)[^ ]*:[ ]/x && /fatal|panic|error|warning|throttl/xi } split /\n/x, $said;
     splice @lines, 0, -$MOST_LINES if @lines > $MOST_LINES;
     return join q{}, map { substr($_, 0, $LONGEST_LINE) . "\n" } @lines;
 }

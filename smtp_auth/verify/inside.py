@@ -131,8 +131,22 @@ def troubles(target: Target) -> tuple[str, ...]:
         found = host.run(f"{journal} --since=%s --lines=1000", f"@{int(since)}").stdout
     else:
         found = _since_the_reload(target, in_file)
-    lines = [line for line in found.splitlines() if re.search(r"(?:fatal|panic): |throttling", line)]
-    return tuple(lines[-5:])
+    return tuple([line for line in found.splitlines() if is_trouble(line)][-5:])
+
+
+def is_trouble(line: str) -> bool:
+    """Whether a line of Postfix's log, or a message of it, is about an error that stops mail.
+
+    Only the beginning of a message counts: clients decide how some go on.
+    """
+    return _TROUBLE.search(line) is not None
+
+
+# In a file, a line begins with the time, the host and the program.
+_TROUBLE = re.compile(
+    r"^(?:\S+ +){0,4}?(?:\S+\[\d+\]: )?"
+    r"(?:(?:fatal|panic): |warning: (?:\S+: bad command startup|master_spawn: fork: .*) -- throttling$)"
+)
 
 
 def _since_the_reload(target: Target, in_file: str) -> str:

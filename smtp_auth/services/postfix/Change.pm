@@ -154,7 +154,9 @@ sub reload {
 # does not.
 sub bring_back {
     my ($self, $began) = @_;
-    return $self->_by_systemd('restart') if smtpd_died_since($self->{asked} // $began);
+    my @ports = map { /(?:^|\t)port=(\d+)/x } $self->all('prove'), $self->all('prove_old');
+    my $is_waiting = smtpd_died_since($self->{asked} // $began, $self->one('queue_directory'), @ports);
+    return $self->_by_systemd('restart') if $is_waiting;
     eval { $self->reload; 1 } or $self->_by_systemd('restart');
     return;
 }

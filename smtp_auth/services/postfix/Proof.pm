@@ -84,7 +84,8 @@ sub end {
 # If smtpd has died, a connection is neither served nor refused until master starts another one.
 sub died {
     my ($self) = @_;
-    return smtpd_died_since($self->{since}) ? 'smtpd dies when it starts' : undef;
+    my ($since, $queue, $port) = @{$self}{qw(since queue port)};
+    return smtpd_died_since($since, $queue // q{}, $port) ? 'smtpd dies when it starts' : undef;
 }
 
 sub failed {

@@ -9,7 +9,7 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -590,17 +590,105 @@ def journal(folder: Path, script: str) -> dict[str, str]:
     return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}"}
 
 
-def test_a_service_that_dies_at_its_start_is_said(tmp_path: Path) -> None:
-    line = "mail1 postfix/master[1]: warning: /usr/lib/postfix/sbin/smtpd: bad command startup -- throttling"
-    environment = journal(tmp_path, f'echo "$*" >"{tmp_path}/asked"; echo "{line}"')
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        port = silent.getsockname()[1]
-        why = proof(f"port={port}", "since=1000.5", program=impatient(), **environment)
-    assert why == f"port {port}: smtpd dies when it starts"
-    assert "--since=@1000.5" in (tmp_path / "asked").read_text().split()
+# What master says, and journald of the process that died, on both releases.
+SMTPD = "/usr/lib/postfix/sbin/smtpd"
+DIED = f"warning: process {SMTPD} pid 77 exit status 1\nwarning: {SMTPD}: bad command startup -- throttling"
+OTHERS = "warning: /usr/lib/postfix/sbin/postscreen: bad command startup -- throttling"
 
 
-def test_a_greeting_that_is_late_is_waited_for(release: str, tmp_path: Path) -> None:
+class Master:
+    """This process stands for master, and its queue is a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "pid").mkdir()
+        (folder / "private").mkdir()
+        (folder / "pid/master.pid").write_text(f"{os.getpid():>10}\n")
+        self._folder = folder
+
+    def proof(self, said: str, command_line: str | None, port: int, **service: str) -> tuple[str, list[str]]:
+        """Why a port does not serve, if the journal has these lines of master's; and how it was asked.
+
+        + command_line: that of process 77, which the journal has; `None`: it has nothing of it
+        + service: names of ports, to be taken for the port
+        """
+        folder = self._folder
+        (folder / "said").write_text(f"{said}\n")
+        known = f'{{"_CMDLINE":"{command_line}","__CURSOR":"s=1"}}\n' if command_line else ""
+        (folder / "known").write_text(known)
+        script = f"""
+            echo "$*" >>"{folder}/asked"
+            case "$*" in *_PID=77*) cat "{folder}/known";; *) cat "{folder}/said";; esac
+        """
+        program = impatient(1)
+        for name in service.values():
+            program = program.replace("getservbyname $port, 'tcp'", f"$port eq '{name}' ? {port} : undef")
+        (folder / "asked").unlink(missing_ok=True)
+        words = (f"port={port}", "since=1000.5", f"queue={folder}")
+        environment = journal(folder, script)
+        why = proof(*words, program=program, **environment).removeprefix(f"port {port}: ")
+        return why, (folder / "asked").read_text().splitlines()
+
+
+@pytest.fixture
+def master(tmp_path: Path) -> Iterator[Master]:
+    comm = Path("/proc/self/comm")
+    name = comm.read_text()
+    comm.write_text("master")
+    yield Master(tmp_path)
+    comm.write_text(name)
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port of this process that says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening.getsockname()[1]
+
+
+DIES, WAITED = "smtpd dies when it starts", "no answer within 1 seconds"
+
+
+def test_a_service_that_dies_at_its_start_is_said(master: Master, silent: int) -> None:
+    line = "smtpd -n submissions -t inet -u -o stress= -s 2"
+    why, asked = master.proof(DIED, line, silent, name="submissions")
+    assert why == DIES
+    # journald takes these fields from the kernel; nobody can write them.
+    assert f"--since=@1000.5 --output=cat _PID={os.getpid()} _UID=0" in asked[0]
+    assert f"_PID=77 _UID=0 _UID={os.getuid()}" in asked[-1]
+    assert sum("_PID=77" in line for line in asked) == 1
+
+
+@pytest.mark.parametrize("line", ["smtpd -n 127.0.0.1:{} -t inet -u -c", "smtpd -l -n {} -t inet"])
+def test_a_service_is_known_by_its_port(master: Master, silent: int, line: str) -> None:
+    assert master.proof(DIED, line.format(silent), silent)[0] == DIES
+
+
+@pytest.mark.parametrize(
+    ("said", "line"),
+    [
+        (DIED, "smtpd -n 10025 -t inet -u"),
+        (DIED, "smtpd -n smtp -t inet -u -o x=-n -o {}"),
+        (DIED, "smtpd -t pass -u"),
+        (DIED, "nc -n {} -t inet"),
+        (DIED, None),
+        (OTHERS, "smtpd -n {} -t inet"),
+        # What clients may make smtpd say, and what it says if a process was not the first of its service.
+        (DIED.partition("\n")[0], "smtpd -n {} -t inet"),
+        (DIED.partition("\n")[2], "smtpd -n {} -t inet"),
+        (
+            "\n".join(f"warning: non-SMTP command from x: {one}" for one in DIED.split("\n")),
+            "smtpd -n {} -t inet",
+        ),
+        (DIED.replace("throttling", "throttling."), "smtpd -n {} -t inet"),
+    ],
+)
+def test_what_is_not_masters_line_about_this_service_is_not_believed(
+    master: Master, silent: int, said: str, line: str | None
+) -> None:
+    assert master.proof(said, line and line.format(silent), silent)[0] == WAITED
+
+
+def test_a_greeting_that_is_late_is_waited_for(release: str, tmp_path: Path, master: Master) -> None:
     waited, waits = os.pipe()
     os.set_inheritable(waits, True)
     environment = journal(tmp_path, f"echo no news; echo >/proc/self/fd/{waits}")
@@ -609,7 +697,8 @@ def test_a_greeting_that_is_late_is_waited_for(release: str, tmp_path: Path) -> 
         os.read(waited, 1)
 
     with Server(conversation(release, 25), before=until_the_proof_waits) as server:
-        assert proof(f"port={server.port}", "since=0", program=impatient(), **environment) == ""
+        words = (f"port={server.port}", "since=0", f"queue={tmp_path}")
+        assert proof(*words, program=impatient(), **environment) == ""
     os.close(waited)
     os.close(waits)
 
