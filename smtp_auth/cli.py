@@ -5,6 +5,7 @@ A command imports what it needs only when it runs, so that `smtp-auth --help` is
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ from smtp_auth import __version__
 
 # argparse's exit status for a wrong command line.
 USAGE = 2
+
+# That of a program that Ctrl-C has stopped, as shells report it.
+INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ def main() -> int:
     Returns the exit status: that of the command, or 2 if the command line or the inventory is wrong.
     """
     arguments = _parser().parse_args()
+    # At once, and without a traceback: no command changes a host.
+    signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(INTERRUPTED))
     _find_modules()
     # Before anything that a command imports: this replaces the standard library's sockets.
     from smtp_auth.fleet.inventory import FleetError

@@ -71,6 +71,12 @@ SAMPLED = {
     "tests/unit/on_host/test_change.py::test_the_power_fails_at_any_effect": Sampled(
         8, "two changes for each of seventy effects: fifteen seconds"
     ),
+    "tests/unit/test_what_people_type.py::test_a_command_line_that_is_wrong_is_one_sentence": Sampled(
+        4, "two runs of pyinfra each: a second and a half"
+    ),
+    "tests/unit/test_what_people_type.py::test_an_inventory_that_is_wrong_is_one_sentence": Sampled(
+        4, "two runs of pyinfra each: a second and a half"
+    ),
 }
 
 _LINES = pytest.StashKey[list[str]]()

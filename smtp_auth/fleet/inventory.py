@@ -11,6 +11,8 @@ from pyinfra import logger
 from pyinfra.api import Config, Host, State
 from pyinfra.context import ctx_state
 
+from smtp_auth.runs.inventory_check import check_data, read_checked
+from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.runs.pyinfra_internals import limited, make_sockets_cooperative, read_inventory
 from smtp_auth.runs.run import matches
 
@@ -19,7 +21,7 @@ make_sockets_cooperative()
 
 
 class FleetError(Exception):
-    """The inventory is missing, or no host was chosen."""
+    """The inventory or the choice of its hosts is wrong. `str()` of it says what."""
 
 
 def chosen_hosts(inventory: Path, limits: Iterable[str], data: Iterable[str]) -> list[Host]:
@@ -29,21 +31,21 @@ def chosen_hosts(inventory: Path, limits: Iterable[str], data: Iterable[str]) ->
     + limits: names, patterns or groups, as for pyinfra's --limit; none: every host
     + data: KEY=VALUE words, as for pyinfra's --data
 
-    Raises `FleetError` if no host is left.
+    Raises `FleetError` if there is no host.
     """
-    if not inventory.is_file():
-        raise FleetError(f"the inventory {inventory} does not exist")
     # pyinfra must not log anything: the caller reports the errors of its hosts.
     logger.setLevel(logging.CRITICAL)
     state = State()
     ctx_state.set(state)
-    hosts, patterns = read_inventory(inventory, data), list(limits)
+    words, patterns = list(data), list(limits)
+    try:
+        check_data(words)
+        hosts = read_checked(str(inventory), lambda: read_inventory(inventory, words))
+    except Mistake as error:
+        raise FleetError(str(error)) from None
     for pattern in patterns:
         if not matches(pattern, hosts):
             raise FleetError(f"--limit {pattern}: no host or group of {inventory} has this name")
     wanted = limited(hosts, patterns)
     state.init(hosts, Config(), initial_limit=wanted)
-    chosen = [host for host in hosts if wanted is None or host in wanted]
-    if not chosen:
-        raise FleetError(f"{inventory} has no host")
-    return chosen
+    return [host for host in hosts if wanted is None or host in wanted]

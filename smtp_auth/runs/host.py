@@ -23,7 +23,7 @@ from smtp_auth.runs.channel import channel_to
 from smtp_auth.runs.host_settings import settings_of
 from smtp_auth.runs.names import keep_for_comparison
 from smtp_auth.runs.report import Outcome, report
-from smtp_auth.runs.run import is_dry, is_in_place
+from smtp_auth.runs.run import check_is_prepared, is_dry
 from smtp_auth.runs.trouble import fail, fault
 from smtp_auth.settings import SettingsError
 from smtp_auth.shown import shown
@@ -60,10 +60,7 @@ def _failing_this_host_only(prepare: Callable[[], bool]) -> bool:
 
     Raises pyinfra's `PyinfraError` if config.py was not loaded, or if no host is left.
     """
-    if not is_in_place():
-        raise PyinfraError(
-            "config.py was not loaded: run pyinfra in the folder of deploy.py, without --config"
-        )
+    check_is_prepared()
     try:
         return prepare()
     except NothingOnRecord as reason:
@@ -73,8 +70,8 @@ def _failing_this_host_only(prepare: Callable[[], bool]) -> bool:
         fail([str(reason)])
     except NoAnswer as reason:
         fail([str(reason)], Outcome.FAILED)
-    except (PyinfraError, EOFError):
-        # pyinfra raises these to stop the run: no host is left, or nobody answered its question.
+    except PyinfraError:
+        # pyinfra raises these to stop the run: no host is left.
         raise
     except Exception as error:
         fail([fault(error)], Outcome.FAILED)

@@ -77,8 +77,8 @@ def _failing_this_host_only(
         return
     try:
         commands = part(asked())
-    except (PyinfraError, EOFError):
-        # pyinfra raises these to stop the run: no host is left, or nobody answered its question.
+    except PyinfraError:
+        # pyinfra raises these to stop the run: no host is left.
         raise
     except Exception as error:
         commands = _failure(fault(error))

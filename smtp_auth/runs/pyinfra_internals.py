@@ -13,7 +13,7 @@ import importlib
 import logging
 import socket
 import sys
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -22,6 +22,7 @@ import click
 from pyinfra.api import Config, Host, Inventory, State, StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.api.connectors import get_execution_connectors
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors import util
 from pyinfra.connectors.sshuserclient.client import get_ssh_config
 from pyinfra.connectors.util import CommandOutput, OutputLine
@@ -66,7 +67,8 @@ def command_line() -> Mapping[str, Any]:
     """The parameters of pyinfra's command line, by their names; empty outside it.
 
     pyinfra does not tell config.py how it was called; click does. If pyinfra renames `operations`, `dry`,
-    `yes`, `limit` or `exclude`, a run of a deploy is not recognised, or options are not checked.
+    `yes`, `limit`, `exclude`, `data`, `group_data` or `fail_percent`, a run of a deploy is not recognised, or
+    options are not checked.
     """
     context = click.get_current_context(silent=True)
     return context.params if context else {}
@@ -93,30 +95,95 @@ def fail_late(state: State, host: Host) -> None:
     state.failed_hosts.add(host)
 
 
-def ask_no_question(state: State) -> None:
-    """Do not ask whether to continue if a host fails.
+def ask(state: State, ask: Callable[[], bool]) -> None:
+    """Let a function ask, once and before the first change, instead of pyinfra.
 
-    pyinfra asks if the share of failed hosts is above `FAIL_PERCENT`, even in a preview, which changes
-    nothing. If that is renamed, a preview without a terminal stops with EOFError at the first failed host.
-    """
-    state.config.FAIL_PERCENT = None
+    pyinfra also asks at each host that fails, and after the pass that plans, whatever it has found. It takes
+    an empty line for yes, also one that was typed before it asked. If `_do_confirm`, its words, or
+    `FAIL_PERCENT` are elsewhere, it asks in its own way again.
 
-
-def ask_only_before_changes(state: State) -> None:
-    """Do not ask whether to continue if no operation would change anything.
-
-    pyinfra asks that after the pass that plans, whatever it has found. If `_do_confirm`, its words, or the
-    counts of changes are elsewhere, it asks again.
+    + ask: returns whether to continue; or raises pyinfra's `PyinfraError` to stop the run
     """
     from pyinfra_cli import cli
 
-    confirm = cli._do_confirm
+    state.should_raise_failed_hosts = None
+    state.config.FAIL_PERCENT = command_line().get("fail_percent")
+    cli._do_confirm = lambda _message: ask()
 
-    def confirm_changes(message: str) -> bool:
-        is_needed = any(meta.ops_change for meta in state.meta.values())
-        return confirm(message) if is_needed or not message.startswith("Detected changes") else True
 
-    cli._do_confirm = confirm_changes
+def tell_errors(tell: Callable[[BaseException], int]) -> None:
+    """Let a function tell, instead of pyinfra, with which error a run ends. It returns the exit status.
+
+    pyinfra shows a traceback, or the file and the line that raised the error, and always exits with 1. If its
+    command line raises other exceptions than these, it does so again.
+    """
+    from pyinfra_cli import exceptions
+
+    def show(error: click.ClickException, file: Any = None) -> None:
+        # click has read the exception's own status by now.
+        sys.exit(tell(error))
+
+    for kind in (
+        exceptions.CliError,
+        exceptions.WrappedError,
+        exceptions.UnexpectedExternalError,
+        exceptions.UnexpectedInternalError,
+    ):
+        kind.show = show
+
+
+def cause_and_file(error: BaseException) -> tuple[BaseException, str]:
+    """The exception inside one of pyinfra's command line, and the file that pyinfra was executing, if any.
+
+    If pyinfra names them otherwise, only the outer exception is reported.
+    """
+    if not isinstance(error, click.ClickException):
+        return error, ""
+    inner = getattr(error, "exception", None) or PyinfraError(error.message)
+    return inner, str(getattr(error, "filename", ""))
+
+
+def read_inventory_with(read: Callable[[str, Callable[[], Inventory]], Inventory]) -> None:
+    """Let a function read the inventory of a run: it is called with the word for it and pyinfra's function.
+
+    If pyinfra's command line calls something else than `make_inventory`, an inventory without hosts is a
+    success.
+    """
+    from pyinfra_cli import cli
+
+    make = cli.make_inventory
+    cli.make_inventory = lambda given, *words, **options: read(given, lambda: make(given, *words, **options))
+
+
+@contextlib.contextmanager
+def variables_checked(check: Callable[[str, object], None]) -> Iterator[None]:
+    """Inside the `with`, a function is called with the name and value of each variable of an inventory file.
+
+    pyinfra ignores what is no group. If it finds the groups in another way, nothing is checked.
+    """
+    from pyinfra_cli import inventory
+
+    is_group = inventory._is_inventory_group
+
+    def check_first(name: str, value: object) -> bool:
+        check(name, value)
+        return bool(is_group(name, value))
+
+    inventory._is_inventory_group = check_first
+    try:
+        yield
+    finally:
+        inventory._is_inventory_group = is_group
+
+
+def stay_connected() -> None:
+    """Do not disconnect at the end of this run: that would wait for all that has begun.
+
+    If pyinfra's command line disconnects with something else than `disconnect_all`, an interruption waits.
+    """
+    from pyinfra_cli import cli
+
+    cli.disconnect_all = lambda _state: None
 
 
 def is_ready_line(record: logging.LogRecord) -> bool:

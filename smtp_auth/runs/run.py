@@ -1,41 +1,58 @@
 """What happens before a run connects to any host: checks of the command line and data, and the report."""
 
-import signal
 import sys
-from collections.abc import Mapping
+import termios
+from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
+from pyinfra import logger
 from pyinfra.api import Inventory, State
 from pyinfra.api.exceptions import NoGroupError, PyinfraError
+from pyinfra.api.output import format_text
+from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_state
 
 from smtp_auth.runs import pyinfra_internals
 from smtp_auth.runs.data_check import leave_out_bad_hosts
+from smtp_auth.runs.interruption import heed_interruptions
+from smtp_auth.runs.inventory_check import check_data, read_checked
+from smtp_auth.runs.mistakes import Declined, Mistake, Status, sentence_of
 from smtp_auth.runs.names import compare_names
 from smtp_auth.runs.report import report_at_the_end
 from smtp_auth.runs.terminal import escape_what_others_say
-
-# The exit status with which a shell reports a program that Ctrl-C has stopped.
-INTERRUPTED = 130
+from smtp_auth.shown import shown
 
 # These use the settings on record, so they work even if the data is not valid any more.
 _WITHOUT_DATA = ("undo.py", "remove.py")
 
+# Each of them plans from a look at the hosts before any change, so a run has only one.
+_PROGRAMS = ("deploy.py", *_WITHOUT_DATA)
+
+_NO_FUNCTION = (
+    "this deploy does not run as a function, because pyinfra checks nothing before one: give its file, as in "
+    "pyinfra inventory.py deploy.py"
+)
+
 _DEPLOY_FILE = Path(__file__).parents[2] / "deploy.py"
 
-_in_place: list[bool] = []
+_loaded: list[bool] = []
+_prepared: list[bool] = []
 
 # Noted at the start, because click tells its command line only to the thread that it runs in.
 _is_for_real: list[bool] = []
 
 
-def is_in_place() -> bool:
-    """Whether config.py was loaded: it adds the checks that a run of a deploy needs."""
-    return bool(_in_place)
+def check_is_prepared() -> None:
+    """Raise `Mistake` if this run has none of the checks that a run of a deploy needs."""
+    if _loaded and _prepared:
+        return
+    pyinfra_internals.tell_errors(_tell)
+    if not _loaded:
+        raise Mistake("config.py was not loaded: run pyinfra in the folder of deploy.py, without --config")
+    raise Mistake(_NO_FUNCTION)
 
 
 def is_dry() -> bool:
@@ -46,43 +63,62 @@ def is_dry() -> bool:
 def prepare_runs() -> None:
     """Add the checks before the first connection, and the report at the end, to runs of a deploy.
 
-    config.py calls this. Runs without a deploy file (`fact`, `exec`, `debug-inventory`) are not changed.
+    config.py calls this. Runs of pyinfra's own commands and functions (`fact`, `exec`, `debug-inventory`,
+    `server.user`) are not changed.
     """
     state = ctx_state.get()
     pyinfra_internals.register_file(_DEPLOY_FILE)
-    pyinfra_internals.after_inventory(state, lambda: _prepare(state))
-    _in_place.append(True)
-
-
-def _prepare(state: State) -> None:
+    _loaded.append(True)
     given = pyinfra_internals.command_line()
-    if not any(word.endswith(".py") for word in given.get("operations", ())[:1]):
+    words: Sequence[str] = given.get("operations", ())
+    if words and words[0].partition(".")[0] in ("operations", "smtp_auth"):
+        pyinfra_internals.tell_errors(_tell)
+        raise Mistake(_NO_FUNCTION)
+    if not any(word.endswith(".py") for word in words[:1]):
         return
+    pyinfra_internals.tell_errors(_tell)
+    heed_interruptions()
+    _check_command_line(given)
+    pyinfra_internals.read_inventory_with(read_checked)
+    pyinfra_internals.after_inventory(state, lambda: _prepare(state, given))
+
+
+def _prepare(state: State, given: Mapping[str, Any]) -> None:
     escape_what_others_say()
-    _check_command_line(given, state.inventory)
-    pyinfra_internals.ask_only_before_changes(state)
+    _check_chosen(given, state)
+    pyinfra_internals.ask(state, lambda: _ask(state))
     if not given.get("dry"):
         _is_for_real.append(True)
-    else:
-        # A preview changes nothing, so pyinfra's question whether to continue is not needed.
-        pyinfra_internals.ask_no_question(state)
-    signal.signal(signal.SIGINT, _interrupted)
     pyinfra_internals.after_planning(compare_names)
     report_at_the_end(state, is_dry=bool(given.get("dry")))
+    _prepared.append(True)
     if Path(given["operations"][0]).name not in _WITHOUT_DATA:
         leave_out_bad_hosts(state)
 
 
-def _check_command_line(given: Mapping[str, Any], inventory: Inventory) -> None:
-    """Raise pyinfra's `PyinfraError` for options that pyinfra would silently accept."""
+def _check_command_line(given: Mapping[str, Any]) -> None:
+    """Raise `Mistake` for what pyinfra would silently accept, or answer with a traceback."""
     if given.get("dry") and given.get("yes"):
-        raise PyinfraError(
+        raise Mistake(
             "--dry with -y (or PYINFRA_YES) compares nothing and shows nothing: use only one of them"
         )
+    check_data(given.get("data") or ())
+    for folder in given.get("group_data") or ():
+        if not Path(folder).exists():
+            raise Mistake(f"--group-data {folder}: there is no such folder")
+    programs = [name for word in given["operations"] if (name := Path(word).name) in _PROGRAMS]
+    if len(programs) > 1:
+        raise Mistake(f"{' and '.join(programs)} in one run: run them one after the other")
+
+
+def _check_chosen(given: Mapping[str, Any], state: State) -> None:
+    """Raise `Mistake` if --limit or --exclude name nothing, or leave nothing."""
     for option in ("limit", "exclude"):
         for pattern in given.get(option) or ():
-            if not matches(pattern, inventory):
-                raise PyinfraError(f"--{option} {pattern}: no host or group of the inventory has this name")
+            if not matches(pattern, state.inventory):
+                raise Mistake(f"--{option} {pattern}: no host or group of the inventory has this name")
+    if not any(state.is_host_in_limit(host) for host in state.inventory):
+        raise Mistake("--exclude leaves no host")
 
 
 def matches(pattern: str, inventory: Inventory) -> bool:
@@ -93,11 +129,41 @@ def matches(pattern: str, inventory: Inventory) -> bool:
         return any(fnmatch(host.name, pattern) for host in inventory)
 
 
-def _interrupted(_number: int, _frame: FrameType | None) -> None:
-    # pyinfra's own exit status would be 0. Before it disconnects, it waits for the commands that it has
-    # started.
-    click.echo("Interrupted: waiting for the changes that have begun.", err=True)
+def _ask(state: State) -> bool:
+    """Ask whether to make the changes, if any. Raises `Declined`, or `Mistake` if nobody can be asked."""
+    changing = sum(bool(state.meta[host].ops_change) for host in state.active_hosts)
+    if not changing:
+        return True
+    what = f"{changing} host{' would' if changing == 1 else 's would'} change"
+    if not (sys.stdin and sys.stdin.isatty()):
+        raise Mistake(
+            f"{what}, and nobody can be asked: standard input is no terminal. Use -y to apply without a "
+            "question"
+        )
+    failed = len(state.failed_hosts)
+    left_out = f"; {failed} {'is' if failed == 1 else 'are'} left out, see above" if failed else ""
+    # What was typed before the question does not answer it.
+    termios.tcflush(sys.stdin, termios.TCIFLUSH)
     click.echo(
-        "Interrupt again to quit: each host then completes its change or restores everything.", err=True
+        f"\n    {what}{left_out}.\n    Change {'it' if changing == 1 else 'them'}? y or yes: ",
+        err=True,
+        nl=False,
     )
-    sys.exit(INTERRUPTED)
+    try:
+        answer = input()
+    except EOFError:
+        answer = ""
+    if answer.strip().lower() not in ("y", "yes"):
+        raise Declined("the answer is not y or yes: no host was changed")
+    return True
+
+
+def _tell(error: BaseException) -> int:
+    """Tell with which error this run ends. Returns the exit status."""
+    cause, _ = pyinfra_internals.cause_and_file(error)
+    logger.error(format_text(f"--> {shown(sentence_of(error))}", "red"))
+    has_begun = ctx_state.isset() and ctx_state.get().current_stage is not StateStage.Setup
+    if isinstance(cause, Mistake):
+        return Status.MISTAKE
+    is_late = has_begun or isinstance(cause, PyinfraError)
+    return Status.TROUBLE if is_late else Status.MISTAKE

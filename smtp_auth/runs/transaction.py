@@ -9,6 +9,7 @@ from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome, change
 from smtp_auth.on_host.channel import Answer, Channel, Limits
 from smtp_auth.runs.channel import channel_to, connect_again
+from smtp_auth.runs.interruption import change_under_way
 from smtp_auth.runs.origin import origin_of_this_run
 from smtp_auth.runs.pyinfra_internals import OwnCommand, notice_silence
 from smtp_auth.runs.report import Outcome, report
@@ -38,6 +39,10 @@ class Transaction(OwnCommand):
 
     def carry_out(self, host: Host, arguments: Mapping[str, Any]) -> tuple[bool, list[str]]:
         """Whether the plan is live, and the reasons if it is not."""
+        with change_under_way():
+            return self._carry_out(host, arguments)
+
+    def _carry_out(self, host: Host, arguments: Mapping[str, Any]) -> tuple[bool, list[str]]:
         report(host, Outcome.NOT_AWAITED, GOES_ON)
         try:
             outcome, said = self._change(host, arguments)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lab.host import LabHost
+from tests.terminal import Terminal, in_a_terminal
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -62,7 +63,7 @@ def deploy(
     + data: data keys for every host, over those of group_data/
     + per_host: data keys by host name, over `data`
     + prelude: Python that runs inside pyinfra before anything else, at the head of the inventory
-    + stdin: what is typed; needed if the run asks
+    + stdin: what can be read there, which is no terminal
     """
     with started(hosts, *options, data=data, per_host=per_host, prelude=prelude, program=program) as process:
         return ended(process, stdin)
@@ -78,21 +79,49 @@ def started(
     program: str = "deploy.py",
 ) -> Iterator[subprocess.Popen[str]]:
     """`deploy` as a process that has just been started; it is killed at the end if it still runs."""
-    with tempfile.TemporaryDirectory() as folder:
-        inventory = Path(folder) / "inventory.py"
-        inventory.write_text(prelude + inventory_of(hosts, data or {}, per_host or {}))
-        with subprocess.Popen(
-            [str(Path(sys.executable).parent / "pyinfra"), inventory, program, *(options or ("-y",))],
+    with (
+        _command(hosts, options or ("-y",), data or {}, per_host or {}, prelude, program) as words,
+        subprocess.Popen(
+            words,
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-        ) as process:
-            try:
-                yield process
-            finally:
-                process.kill()
+        ) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextmanager
+def typed(
+    hosts: Iterable[LabHost], *options: str, per_host: Mapping[str, Mapping[str, Any]] | None = None
+) -> Iterator[Terminal]:
+    """`deploy` in a terminal; without `-y`, unless it is among the options."""
+    with (
+        _command(hosts, options, {}, per_host or {}, "", "deploy.py") as words,
+        in_a_terminal(words, ROOT) as terminal,
+    ):
+        yield terminal
+
+
+@contextmanager
+def _command(
+    hosts: Iterable[LabHost],
+    options: Iterable[str],
+    data: Mapping[str, Any],
+    per_host: Mapping[str, Mapping[str, Any]],
+    prelude: str,
+    program: str,
+) -> Iterator[list[str]]:
+    """The command line of a run, with an inventory that exists inside the `with`."""
+    with tempfile.TemporaryDirectory() as folder:
+        inventory = Path(folder) / "inventory.py"
+        inventory.write_text(prelude + inventory_of(hosts, data, per_host))
+        yield [str(Path(sys.executable).parent / "pyinfra"), str(inventory), program, *options]
 
 
 def ended(process: subprocess.Popen[str], stdin: str = "") -> Run:

@@ -198,11 +198,16 @@ class Faults:
             timeout=seconds,
         )
 
+    def is_paused(self) -> bool:
+        """Whether something waits there."""
+        paused = self._folder / "paused"
+        return paused.exists() and paused.read_text().endswith("\n")
+
     def wait_paused(self) -> int:
         """Wait until something is paused; returns its process ID on the host."""
         paused = self._folder / "paused"
         wait_until(
-            lambda: paused.exists() and paused.read_text().endswith("\n"),
+            self.is_paused,
             f"the pause on {self.host.name}",
             timeout=60,
         )

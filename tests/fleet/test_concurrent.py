@@ -9,7 +9,7 @@ import pytest
 from lab.command import wait_until
 from lab.host import LabHost
 from lab.lab import Lab
-from tests.fleet.deploying import LEFTOVERS, Run, deploy, ended, started, succeed
+from tests.fleet.deploying import LEFTOVERS, Run, deploy, ended, started, succeed, typed
 from tests.fleet.faults import KILL, PAUSE, Faults
 
 pytestmark = pytest.mark.lab
@@ -53,14 +53,12 @@ def _is_taken_into_account(hosts: list[LabHost]) -> None:
 
 def test_an_edit_between_the_preview_and_the_answer_is_left_alone(lab: Lab, stock: list[LabHost]) -> None:
     before = {host.name: _contents(host) for host in stock}
-    with started(stock, "--diff") as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "Detected changes" in line:
-                break
+    with typed(stock, "--diff") as terminal:
+        terminal.wait_for("y or yes: ")
         for host in stock:
             host.run(INTO)
-        run = ended(process, stdin="\n")
+        terminal.type("y\n")
+        run = Run(terminal.status(), terminal.shown)
     _is_refused(run, stock, before)
     for host in stock:
         assert _contents(host).items() >= {path: before[host.name][path] for path in OTHERS}.items()

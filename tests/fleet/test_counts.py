@@ -10,7 +10,7 @@ import pytest
 
 from bench.counts import Counts, counted, make_countable
 from lab import Lab, LabHost
-from tests.fleet.deploying import deploy, succeed
+from tests.fleet.deploying import deploy, succeed, typed
 
 # Processes of the look and of sshd itself; Debian 13's sshd has more of them.
 _PROCESSES = {"bookworm": 13, "trixie": 15}
@@ -66,5 +66,8 @@ def test_every_command_is_counted(lab: Lab, countable: list[LabHost]) -> None:
 def test_a_run_with_a_preview_has_one_channel_more(lab: Lab, countable: list[LabHost]) -> None:
     with ExitStack() as stack:
         counts = [stack.enter_context(counted(lab, host)) for host in countable]
-        succeed(deploy(countable, "--diff", stdin="\n"))
+        with typed(countable, "--diff") as terminal:
+            terminal.wait_for("y or yes: ")
+            terminal.type("y\n")
+            assert terminal.status() == 0, terminal.shown
     assert [count.channels for count in counts] == [_LOOK + _REHEARSAL + _CHANGE] * len(countable)

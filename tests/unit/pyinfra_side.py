@@ -95,7 +95,7 @@ def _command_line() -> None:
     assert given["dry"] is True
     assert given["yes"] in (False, None)
     assert [*given["limit"]] == ["a"]
-    assert not given["exclude"]
+    assert not any(given[name] for name in ("exclude", "data", "group_data", "fail_percent"))
     assert pyinfra_internals.command_line() == {}
 
 
@@ -125,39 +125,86 @@ def _exits_with_failure(state: State) -> None:
     assert ended.value.code == 1
 
 
-def _ask_no_question() -> None:
-    from pyinfra_cli.cli import _set_fail_prompts
-
-    state = _state("a", "b")
-    for host in state.inventory:
-        state.activate_host(host)
-    _set_fail_prompts(state, state.config)
-    state.should_raise_failed_hosts = MagicMock(return_value=True)
-    pyinfra_internals.ask_no_question(state)
-    state.fail_hosts({next(iter(state.inventory))})
-    state.should_raise_failed_hosts.assert_not_called()
-    state.config.FAIL_PERCENT = 0
-    with pytest.raises(PyinfraError):
-        state.fail_hosts({next(iter(state.inventory))})
-
-
-def _ask_only_before_changes() -> None:
+def _ask() -> None:
     from pyinfra_cli import cli
 
-    # Its own words, in its own call.
-    (question,) = [
-        word for word in cli._main.__code__.co_consts if str(word).startswith("Detected changes d")
-    ]
     state = _state("a", "b")
     for host in state.inventory:
         state.activate_host(host)
+    answers = [True, False]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(cli, "_do_confirm", lambda message: f"asked: {message}")
-        pyinfra_internals.ask_only_before_changes(state)
-        assert cli._do_confirm(question) is True
-        assert cli._do_confirm("One of more hosts failed, continue?").startswith("asked")
-        state.meta[next(iter(state.inventory))].ops_change += 1
-        assert cli._do_confirm(question).startswith("asked")
+        patch.setattr(cli, "_do_confirm", cli._do_confirm)
+        cli._set_fail_prompts(state, state.config)
+        pyinfra_internals.ask(state, lambda: answers.pop(0))
+        # Not at a host that fails.
+        state.fail_hosts({next(iter(state.inventory))})
+        assert [cli._do_confirm("pyinfra's words") for _ in range(2)] == [True, False]
+        assert "if not _do_confirm(" in inspect.getsource(cli._main)
+
+
+def _tell_errors() -> None:
+    """Whatever ends pyinfra's command line is told by the function, which determines the exit status."""
+    from pyinfra_cli import cli, exceptions
+
+    told = []
+    kinds = [one for one in vars(exceptions).values() if isinstance(one, type) and hasattr(one, "show")]
+    assert len(kinds) == 4
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in kinds:
+            patch.setattr(kind, "show", kind.show)
+        pyinfra_internals.tell_errors(lambda error: told.append(error) or 7)  # type: ignore[func-returns-value]
+        for raised in (PyinfraError("a"), exceptions.CliError("b"), KeyError("c")):
+            patch.setattr(cli, "_main", MagicMock(side_effect=raised))
+            with pytest.raises(SystemExit) as ended:
+                cli.cli(["inventory.py", "deploy.py"])
+            assert ended.value.code == 7
+    assert [type(error).__name__ for error in told] == ["WrappedError", "CliError", "UnexpectedInternalError"]
+
+
+def _cause_and_file() -> None:
+    from pyinfra_cli import exceptions
+
+    error = KeyError("a")
+    assert pyinfra_internals.cause_and_file(error) == (error, "")
+    assert pyinfra_internals.cause_and_file(exceptions.WrappedError(error)) == (error, "")
+    outside = exceptions.UnexpectedExternalError(error, "inventory.py")
+    assert pyinfra_internals.cause_and_file(outside) == (error, "inventory.py")
+    assert str(pyinfra_internals.cause_and_file(exceptions.CliError("words"))[0]) == "words"
+
+
+def _read_inventory_with() -> None:
+    from pyinfra_cli import cli
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli, "make_inventory", lambda given, **options: (given, options))
+        pyinfra_internals.read_inventory_with(lambda given, make: [given, make()])  # type: ignore
+        assert cli.make_inventory("a", cwd="b") == ["a", ("a", {"cwd": "b"})]
+    assert "= make_inventory(" in inspect.getsource(cli._main)
+
+
+def _variables_checked() -> None:
+    from pyinfra.context import ctx_state
+    from pyinfra_cli.inventory import make_inventory
+
+    found: dict[str, object] = {}
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as file, ctx_state.use(State()):
+        file.write("mail = ['a']\nodd = 1\n")
+        file.flush()
+        with pyinfra_internals.variables_checked(found.__setitem__):
+            make_inventory(file.name)
+    assert (found["mail"], found["odd"]) == (["a"], 1)
+
+
+def _stay_connected() -> None:
+    from pyinfra_cli import cli
+
+    with pytest.MonkeyPatch.context() as patch:
+        disconnect = MagicMock()
+        patch.setattr(cli, "disconnect_all", disconnect)
+        pyinfra_internals.stay_connected()
+        cli.disconnect_all(State())
+        disconnect.assert_not_called()
+    assert "disconnect_all(state)" in inspect.getsource(cli.cli.callback)
 
 
 def _is_ready_line() -> None:
@@ -363,13 +410,12 @@ SIDES: dict[str, Side] = {
         _leave_out, instead("pyinfra.api.state.State.is_host_in_limit", lambda _state, _host: True)
     ),
     "fail_late": Side(_fail_late, instead("pyinfra_cli.cli._exit", lambda: sys.exit(0))),
-    "ask_no_question": Side(
-        _ask_no_question,
-        instead(
-            "pyinfra.api.state.State.fail_hosts", lambda state, _hosts: state.should_raise_failed_hosts()
-        ),
-    ),
-    "ask_only_before_changes": Side(_ask_only_before_changes, without("pyinfra_cli.cli._do_confirm")),
+    "ask": Side(_ask, without("pyinfra_cli.cli._do_confirm")),
+    "tell_errors": Side(_tell_errors, without("pyinfra_cli.exceptions.WrappedError")),
+    "cause_and_file": Side(_cause_and_file, without("pyinfra_cli.exceptions.UnexpectedExternalError")),
+    "read_inventory_with": Side(_read_inventory_with, without("pyinfra_cli.cli.make_inventory")),
+    "variables_checked": Side(_variables_checked, without("pyinfra_cli.inventory._is_inventory_group")),
+    "stay_connected": Side(_stay_connected, without("pyinfra_cli.cli.disconnect_all")),
     "is_ready_line": Side(
         _is_ready_line, instead("pyinfra_cli.util._parallel_load_hosts", lambda *_words: None)
     ),

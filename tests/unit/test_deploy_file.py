@@ -79,6 +79,6 @@ def test_a_run_without_config_is_refused_with_a_sentence(tmp_path: Path) -> None
         text=True,
         check=False,
     )
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "config.py was not loaded: run pyinfra in the folder of deploy.py" in done.stderr
     assert "Traceback" not in done.stderr

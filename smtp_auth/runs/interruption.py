@@ -1,0 +1,86 @@
+"""Ctrl-C, or SIGTERM, during a run.
+
+The first interruption waits for the changes that have begun, and lets no other begin. A second one leaves
+them to their hosts, which complete or restore. Both end the run with the report.
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+
+import click
+from gevent import spawn
+from gevent.event import Event
+
+from smtp_auth.runs import pyinfra_internals
+from smtp_auth.runs.mistakes import Status
+
+
+@dataclass
+class _Changes:
+    """How many changes are under way, and how often the run was interrupted."""
+
+    under_way: int = 0
+    interruptions: int = 0
+    none: Event = field(default_factory=Event)
+
+
+_changes = _Changes()
+
+
+def heed_interruptions() -> None:
+    """Heed interruptions from now on. By itself, pyinfra would end at once, with exit status 0."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupted)
+
+
+@contextmanager
+def change_under_way() -> Iterator[None]:
+    """Inside the `with`, a change is made that the first interruption waits for.
+
+    If there was one already, it does not begin: the run ends with the changes that have begun.
+    """
+    if _changes.interruptions:
+        _leave_after_the_changes()
+    _changes.under_way += 1
+    _changes.none.clear()
+    try:
+        yield
+    finally:
+        _changes.under_way -= 1
+        if not _changes.under_way:
+            _changes.none.set()
+
+
+def _interrupted(_number: int, _frame: FrameType | None) -> None:
+    _changes.interruptions += 1
+    count = _changes.under_way
+    if _changes.interruptions > 2:
+        # Even the report is not waited for.
+        os._exit(Status.INTERRUPTED)
+    if not count or _changes.interruptions > 1:
+        click.echo(
+            "\nInterrupted: no change is under way." if not count else "\nInterrupted again.", err=True
+        )
+        _leave()
+    click.echo(
+        f"\nInterrupted: waiting for {count} change{'s' if count > 1 else ''} under way; no other begins.\n"
+        "Interrupt again to quit: each host then completes its change or restores everything.",
+        err=True,
+    )
+    spawn(_leave_after_the_changes)
+
+
+def _leave_after_the_changes() -> None:
+    if _changes.under_way:
+        _changes.none.wait()
+    _leave()
+
+
+def _leave() -> None:
+    pyinfra_internals.stay_connected()
+    sys.exit(Status.INTERRUPTED)

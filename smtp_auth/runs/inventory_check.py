@@ -1,0 +1,114 @@
+"""Reads an inventory so that each mistake in it is a sentence.
+
+pyinfra takes most mistakes for an inventory without hosts, and is done with it at once: a file that does not
+exist is the name of a host, and a text is no group.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+from pyinfra.api import Inventory
+
+from smtp_auth.runs import pyinfra_internals
+from smtp_auth.runs.mistakes import Mistake, sentence_of
+
+
+def read_checked(given: str, read: Callable[[], Inventory]) -> Inventory:
+    """The inventory that `read` returns; it has a host.
+
+    + given: the command line's word for it: a file, a host, several with commas between them, or a function
+
+    Raises `Mistake`.
+    """
+    _check_word(given)
+    ignored: list[str] = []
+    try:
+        with pyinfra_internals.variables_checked(partial(_check_variable, given, ignored)):
+            found = read()
+    except Mistake:
+        raise
+    except (Exception, SystemExit) as error:
+        raise Mistake(f"the inventory cannot be read: {sentence_of(error)}") from None
+    if not len(found):
+        _refuse_as_empty(given, ignored)
+    return found
+
+
+def check_data(words: Iterable[str]) -> None:
+    """Raise `Mistake` if a word of --data is not KEY=VALUE."""
+    for word in words:
+        if not word.partition("=")[1] or word.startswith("="):
+            # The word may be a password.
+            raise Mistake("a word of --data is not KEY=VALUE: write, for example, --data verify_seconds=9")
+
+
+def _check_word(given: str) -> None:
+    path = Path(given)
+    if path.is_dir():
+        raise Mistake(f"the inventory {given} is a folder: give a file in it")
+    is_file_name = given.endswith(".py") or ("/" in given and "@" not in given)
+    if is_file_name and not path.exists():
+        raise Mistake(f"the inventory {given} does not exist")
+    names = given.split(",")
+    if "" in names:
+        raise Mistake(f"{given!r} has an empty name: delete the comma that is too many")
+    _check_twice(names, "the command line")
+
+
+def _check_variable(file: str, ignored: list[str], name: str, value: object) -> None:
+    """Raise `Mistake` if pyinfra would take a variable of an inventory file for other hosts than were meant.
+
+    + ignored: the names of those that it ignores are appended
+    """
+    if name.startswith("_"):
+        return
+    hosts = value
+    if isinstance(value, tuple):
+        if len(value) != 2 or not isinstance(value[0], list | tuple) or not isinstance(value[1], dict):
+            raise Mistake(
+                f"{file}: {name} is a tuple, but no group: write a list of hosts, or (list, dictionary)"
+            )
+        hosts = value[0]
+    if not isinstance(hosts, list | tuple):
+        if isinstance(value, str | dict | set | frozenset):
+            ignored.append(name)
+        return
+    wrong = [number for number, host in enumerate(hosts, 1) if not _is_host(host)]
+    if len(wrong) == len(hosts) and not any(isinstance(host, str | tuple) for host in hosts):
+        # Something else, such as a list of ports.
+        ignored += [name] if hosts else []
+    elif wrong:
+        raise Mistake(
+            f"{file}: element {wrong[0]} of {name} is no host: write a name, or (name, dictionary of data)"
+        )
+    _check_twice([host[0] if isinstance(host, tuple) else host for host in hosts], f"{file}: {name}")
+
+
+def _is_host(value: object) -> bool:
+    if isinstance(value, tuple):
+        return (
+            len(value) == 2
+            and isinstance(value[1], dict)
+            and not isinstance(value[0], tuple)
+            and _is_host(value[0])
+        )
+    return isinstance(value, str) and value != ""
+
+
+def _check_twice(names: list[str], where: str) -> None:
+    twice = [name for number, name in enumerate(names) if name in names[:number]]
+    if twice:
+        raise Mistake(f"{where} names {twice[0]} twice: delete one of both")
+
+
+def _refuse_as_empty(given: str, ignored: list[str]) -> NoReturn:
+    if ignored:
+        names = ", ".join(ignored)
+        raise Mistake(f"the inventory {given} has no host: {names} is no list of hosts, as a group has to be")
+    if Path(given).exists():
+        raise Mistake(
+            f'the inventory {given} has no host: write a list of names, such as mail = ["mail1.example.jp"]'
+        )
+    raise Mistake(f"{given} is no inventory: there is no such file, and no host of this name is known")

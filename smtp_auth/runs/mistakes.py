@@ -1,0 +1,42 @@
+"""What is wrong with the command line, or stops a run otherwise: one sentence, and the exit status."""
+
+import traceback
+from enum import IntEnum
+
+from pyinfra.api.exceptions import PyinfraError
+
+from smtp_auth.runs.pyinfra_internals import cause_and_file
+
+
+class Status(IntEnum):
+    """The exit statuses of a run, except that of success."""
+
+    TROUBLE = 1
+    MISTAKE = 2
+    # With which a shell reports a program that Ctrl-C has stopped.
+    INTERRUPTED = 130
+
+
+class Mistake(PyinfraError):
+    """The command line or the inventory is wrong, or a question could not be asked. `str()` of it says what.
+
+    It is pyinfra's exception, because pyinfra stops its run for no other.
+    """
+
+
+class Declined(PyinfraError):
+    """A question was not answered with yes."""
+
+
+def sentence_of(error: BaseException) -> str:
+    """What an exception says, for people: with the line of the file that raised it, without a traceback."""
+    cause, file = cause_and_file(error)
+    if isinstance(cause, SyntaxError):
+        return f"{cause.filename}, line {cause.lineno}: {cause.msg}"
+    if isinstance(cause, PyinfraError):
+        return str(cause)
+    if isinstance(cause, OSError) and cause.filename and not file:
+        return f"{cause.filename}: {cause.strerror}"
+    said = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
+    lines = [frame.lineno for frame in traceback.extract_tb(cause.__traceback__) if frame.filename == file]
+    return f"{file}, line {lines[-1]}: {said}" if lines else said

@@ -1,0 +1,67 @@
+"""Answers and interruptions on booted hosts; tests/unit/test_what_people_type.py has all that needs no host."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+import pytest
+
+from lab.host import LabHost
+from lab.lab import Lab
+from tests.fleet.conftest import FLEET
+from tests.fleet.deploying import Run, deploy, side_by_side, succeed, tree, typed
+from tests.fleet.faults import Faults
+from tests.terminal import CTRL_C, Terminal
+
+pytestmark = pytest.mark.lab
+
+
+@contextmanager
+def _held_up(lab: Lab) -> Iterator[tuple[Terminal, list[LabHost], list[LabHost]]]:
+    """A deploy that changes two hosts at a time: the changes of two wait, and two others have not begun.
+
+    Yields its terminal, and both pairs of hosts.
+    """
+    hosts = [lab.hosts[name] for name in FLEET]
+    side_by_side(LabHost.reset, hosts)
+    with ExitStack() as stack:
+        for host in hosts:
+            faults = stack.enter_context(Faults(host))
+            stack.enter_context(faults.in_ssh())
+            faults.arm_effect(1, "pause", "rename")
+        terminal = stack.enter_context(typed(hosts, "--parallel", "2"))
+        terminal.wait_for("4 hosts would change.")
+        terminal.type("y\n")
+        begun: list[LabHost] = []
+        while len(begun) < 2:
+            begun = [host for host in hosts if Faults(host).is_paused()]
+            terminal.read()
+        yield terminal, begun, [host for host in hosts if host not in begun]
+
+
+def test_ctrl_c_waits_for_the_changes_under_way_and_begins_no_other(lab: Lab) -> None:
+    with _held_up(lab) as (terminal, begun, others):
+        before = {host: tree(host) for host in others}
+        terminal.type(CTRL_C)
+        terminal.wait_for("waiting for 2 changes under way; no other begins")
+        for host in begun:
+            Faults(host).go_on()
+        run = Run(terminal.status(), terminal.shown)
+        assert {host: tree(host) for host in others} == before
+    assert run.status == 130, run.output
+    assert "4 hosts: 2 changed, 2 not begun" in run.report, run.output
+    assert "2 hosts: 2 unchanged" in succeed(deploy(begun)).report
+
+
+def test_a_second_ctrl_c_leaves_them_to_their_hosts(lab: Lab) -> None:
+    with _held_up(lab) as (terminal, begun, _others):
+        terminal.type(CTRL_C)
+        terminal.wait_for("Interrupt again to quit")
+        terminal.type(CTRL_C)
+        # Its changes have not gone on yet.
+        run = Run(terminal.status(), terminal.shown)
+        for host in begun:
+            Faults(host).go_on()
+            Faults(host).wait_over(60)
+    assert run.status == 130, run.output
+    assert "4 hosts: 2 not begun, 2 not waited for" in run.report, run.output
+    assert "2 hosts: 2 unchanged" in succeed(deploy(begun)).report
