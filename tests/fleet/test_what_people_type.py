@@ -1,4 +1,4 @@
-"""Answers and interruptions on booted hosts; tests/unit/test_what_people_type.py has all that needs no host."""
+"""Answers and interruptions on booted hosts; what needs no host is in tests/unit/test_what_people_type.py."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
