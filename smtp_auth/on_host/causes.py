@@ -19,6 +19,8 @@ _PROGRAMS = "(env|sh|sudo|su|doas|dzdo|perl)"
 
 _BY_A_PROGRAM = re.compile(r"^(sudo|su|doas|dzdo)(?:-rs)?: ", re.MULTILINE)
 
+_PASSWORD_REQUIRED = re.compile(r"sudo(?:-rs)?: .*(?:password|authentication) is required")
+
 # As dash, bash, zsh, fish and csh say it.
 _NOT_FOUND = re.compile(
     rf"(?:^|: ){_PROGRAMS}: (?:(?:command )?not found|Command not found|No such file)"
@@ -49,6 +51,11 @@ def causes(said: str) -> Iterator[str]:
     yield from _of_su(said)
     yield from _of_the_account(said)
     yield from _of_programs(said)
+
+
+def needs_password(said: str) -> bool:
+    """Whether sudo would have asked for a password, and was not allowed to. + said: as for `causes`"""
+    return bool(_PASSWORD_REQUIRED.search(said))
 
 
 def not_begun(printed: Iterable[str], complaints: Iterable[str]) -> str:
@@ -91,16 +98,29 @@ def _of_sudo(said: str) -> Iterator[str]:
         )
     if re.search(r"incorrect (?:password|authentication) attempt|Sorry, try again", said):
         yield "sudo on this host does not accept the password: correct _sudo_password"
-    if re.search(r"sudo(?:-rs)?: .*(?:password|authentication) is required|no password was provided", said):
+    if "no password was provided" in said:
         yield (
-            "sudo on this host asks for a password, and none is set: set _sudo_password, or write "
-            "'ACCOUNT ALL=(ALL) NOPASSWD: ALL' with visudo there"
+            "sudo on this host asks for something else than one password: write "
+            "'ACCOUNT ALL=(ALL) NOPASSWD: ALL' with visudo there, or set ssh_user to 'root'"
+        )
+    elif needs_password(said):
+        yield (
+            "sudo on this host asks for a password, and none is set: write "
+            "'ACCOUNT ALL=(ALL) NOPASSWD: ALL' with visudo there, or set _sudo_password"
         )
 
 
 def _of_su(said: str) -> Iterator[str]:
-    if re.search(r"su: (?:Authentication failure|incorrect password)", said):
-        yield "su on this host does not accept the password: set _su_password to that of _su_user"
+    if re.search(r"su: (?:Authentication failure|incorrect password|Authentication token)", said):
+        yield (
+            "su on this host asks for a password, and this program sends none to it: use _sudo for this "
+            "host, or set ssh_user to 'root'"
+        )
+    if re.search(r"doas: (?:Authorization|Authentication) (?:required|failed)", said):
+        yield (
+            "doas on this host asks for a password, and this program sends none to it: write 'permit nopass "
+            "ACCOUNT' in /etc/doas.conf there, or set ssh_user to 'root'"
+        )
     if re.search(r"su: (?:Permission denied|must be run from a terminal)", said):
         yield (
             "su on this host does not let the account become another one: allow it in /etc/pam.d/su there, "

@@ -67,8 +67,7 @@ class Channel(Protocol):
         """What a shell command printed. Its exit status says nothing: a complete answer says so itself.
 
         + command: without `$`, which a login shell below `sudo -i` would replace
-        + stdin: the program that the command reads on standard input, which needs no quoting. A password that
-          nothing has asked for may stand before it: the command is `perl -x -`
+        + stdin: the program that the command reads on standard input, which needs no quoting
         + limits: how long the channel waits, and how much it reads
 
         Raises `NotAllowed` if the host does not run it, and `NoAnswer` if the connection is lost, or the

@@ -1,7 +1,6 @@
 """Channels over pyinfra's own connections, with a deploy's SSH configuration, keys, jump hosts and sudo."""
 
 import logging
-import sys
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -12,11 +11,14 @@ from pyinfra.api import Host, StringCommand
 from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.connectors.util import CommandOutput
 
-from smtp_auth.on_host.causes import not_begun
+from smtp_auth.on_host.causes import needs_password, not_begun
 from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer, NotAllowed
 from smtp_auth.runs import pyinfra_internals
+from smtp_auth.runs.sudo import Answering, new_prompt, typed_password, without_prompts
 
 Found = TypeVar("Found")
+
+pyinfra_internals.hold_dialogues()
 
 # What is printed before this line is the login shell's.
 _BEGINS = "smtp-auth begins"
@@ -48,24 +50,25 @@ def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channe
     def run(command: str, stdin: str, limits: Limits) -> Answer:
         _connect(host)
         given = dict(pyinfra_internals.connector_arguments(host) if arguments is None else arguments)
+        password = _password_for_sudo(host, given)
         # The host's data may set an earlier deadline.
         seconds = min(given.get("_timeout") or limits.seconds, limits.seconds)
 
         def run_once() -> CommandOutput:
-            line, passwords = pyinfra_internals.command_with_passwords_apart(host, _FIRST + command, given)
-            if given.get("_sudo") and not (sys.stdin and sys.stdin.isatty()):
-                # If the command failed, pyinfra would ask for sudo's password, and read whatever is there.
+            prompt = new_prompt() if password else ""
+            line = pyinfra_internals.command_for_sudo(_FIRST + command, given, prompt)
+            if given.get("_sudo"):
+                # If the command failed, pyinfra would ask for sudo's password, for each host.
                 line = StringCommand(line, ";", "true")
-            told = "".join(f"{password}\n" for password in passwords)
-            options = {"_shell_executable": None, "_stdin": told + stdin, "_timeout": seconds}
+            told = Answering(prompt, password, _BEGINS, stdin) if password else stdin
+            options = {"_shell_executable": None, "_stdin": told, "_timeout": seconds}
             return host.run_shell_command(line, **shows, **options)[1]
 
         try:
-            known = host.connector_data.get("prompted_sudo_password")
             output = _in_a_session(host, run_once, seconds)
-            if given.get("_sudo") and host.connector_data.get("prompted_sudo_password") != known:
-                # pyinfra has just asked for it.
-                output = _in_a_session(host, run_once, seconds)
+            if given.get("_sudo") and not password and needs_password(output.output):
+                password = typed_password(asking=True)
+                output = _in_a_session(host, run_once, seconds) if password else output
         except PyinfraError as error:
             raise NoAnswer(f"pyinfra cannot run a command: {error}") from None
         except (OSError, EOFError, SSHException) as error:
@@ -79,6 +82,26 @@ def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channe
         return answer
 
     return run
+
+
+def _password_for_sudo(host: Host, given: dict[str, Any]) -> str:
+    """Take the passwords out of a command's arguments. Returns that of sudo; empty if it has none."""
+    of_su, of_sudo = given.pop("_su_password", None), given.pop("_sudo_password", None)
+    if of_su and given.get("_su_user"):
+        raise NotAllowed(
+            "a password is sent to sudo alone, and _su_password is for su: use _sudo for this host, or set "
+            "ssh_user to 'root'"
+        )
+    if not given.get("_sudo"):
+        return ""
+    if pyinfra_internals.transport_of(host):
+        return str(of_sudo or typed_password())
+    if of_sudo:
+        raise NotAllowed(
+            "a password of sudo is sent over SSH alone: write 'ACCOUNT ALL=(ALL) NOPASSWD: ALL' with visudo "
+            "on this host, and delete _sudo_password"
+        )
+    return ""
 
 
 # The hosts that have run a command: sshd does open sessions there.
@@ -110,7 +133,7 @@ def _is_refused(host: Host, error: SSHException) -> bool:
 
 
 def _answer(output: CommandOutput) -> Answer:
-    printed, complaints = output.stdout_lines, output.stderr_lines
+    printed, complaints = output.stdout_lines, [*map(without_prompts, output.stderr_lines)]
     if _BEGINS not in printed:
         raise NotAllowed(not_begun(printed, complaints))
     begun = printed.index(_BEGINS) + 1

@@ -19,11 +19,12 @@ from types import ModuleType
 from typing import Any
 
 import click
-from pyinfra.api import Config, Host, Inventory, State, StringCommand
+from paramiko import Channel
+from pyinfra.api import Config, Host, Inventory, QuoteString, State, StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.api.connectors import get_execution_connectors
 from pyinfra.api.exceptions import PyinfraError
-from pyinfra.connectors import util
+from pyinfra.connectors import ssh, util
 from pyinfra.connectors.sshuserclient.client import get_ssh_config
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
@@ -254,31 +255,64 @@ def connector_arguments(host: Host) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name in CONNECTOR_ARGUMENT_KEYS}
 
 
-def command_with_passwords_apart(
-    host: Host, command: str, arguments: Mapping[str, Any]
-) -> tuple[StringCommand, list[str]]:
-    """A command as pyinfra would run it on a host, and the passwords that it reads first, one a line.
+def command_for_sudo(command: str, arguments: Mapping[str, Any], prompt: str) -> StringCommand:
+    """A command as pyinfra would run it on a host, but for passwords.
 
-    + arguments: how commands run: `_sudo` and the like
+    + arguments: how commands run: `_sudo` and the like, without passwords
+    + prompt: with what sudo asks for a password, and reads it on standard input; empty: it must not ask
 
-    pyinfra itself gives passwords to env(1), in whose arguments everybody on the host sees them, and to a
-    script in /tmp, which may be mounted noexec; and that script's output takes the place of su's standard
-    input. So this takes pyinfra's command for no password. If that is put together in another way, the
-    password of sudo is not read, and the host is refused.
+    pyinfra itself gives passwords to env(1), in whose arguments everybody on the host sees them, and writes a
+    script to /tmp, which may be mounted noexec. So this takes pyinfra's command for no password. If that is
+    put together in another way, sudo does not ask, and the host is refused.
     """
     given = dict(arguments)
     util.extract_control_arguments(given)  # type: ignore[arg-type]
-    sudo_password = given.pop("_sudo_password", None) or host.connector_data.get("prompted_sudo_password")
-    su_password = given.pop("_su_password", None) if given.get("_su_user") else None
     words = [*util.make_unix_command(StringCommand(command), **given).bits]
-    if given.get("_sudo") and sudo_password:
+    if given.get("_sudo") and prompt:
         # -k: with the right password in its cache, sudo would not notice a wrong one.
-        words[words.index("-n", words.index("sudo"))] = "-S -k"
+        place = words.index("-n", words.index("sudo"))
+        words[place : place + 1] = ["-S", "-k", "-p", QuoteString(prompt)]
     if given.get("_sudo") or given.get("_su_user"):
         # smtp_auth/on_host/causes.py knows their messages in English.
         words[:0] = ["env", "LC_ALL=C"]
-    passwords = [sudo_password if given.get("_sudo") else None, su_password]
-    return StringCommand(*words), [password for password in passwords if password]
+    return StringCommand(*words)
+
+
+class Dialogue:
+    """A command's standard input over SSH that is not known before the command has said something."""
+
+    def hold(self, channel: Channel) -> str:
+        """Hold the dialogue with a command that has just been started. Returns what is written at its end."""
+        raise NotImplementedError
+
+
+def hold_dialogues() -> None:
+    """Let a `Dialogue` be the `_stdin` of a command.
+
+    pyinfra writes all of standard input before it reads anything. If its SSH connector writes it with
+    something else than `write_stdin`, a command with a dialogue fails.
+    """
+    write = ssh.write_stdin
+
+    def write_or_hold(stdin: Any, buffer: Any) -> None:
+        told = stdin.hold(buffer.channel) if isinstance(stdin, Dialogue) else stdin
+        if told:
+            write(told, buffer)
+
+    ssh.write_stdin = write_or_hold
+
+
+def received(channel: Channel) -> tuple[bytes, bytes]:
+    """What a command has printed so far on standard output and standard error; all of it can still be read.
+
+    paramiko can only take it out. If it keeps it elsewhere, sudo's prompt is not seen.
+    """
+    found: list[bytes] = []
+    pipe: Any
+    for pipe in (channel.in_buffer, channel.in_stderr_buffer):
+        with pipe._lock:
+            found.append(pipe._buffer_tobytes())
+    return found[0], found[1]
 
 
 def connect_again(host: Host, reason: str) -> None:

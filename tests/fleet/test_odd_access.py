@@ -71,8 +71,16 @@ _RELOAD_SSHD = "rm /etc/ssh/sshd_config.d/odd.conf && systemctl reload ssh"
 _UNKNOWN_NAME = "sed -i /mail/d /etc/hosts && hostname nowhere.invalid"
 
 SERVED = {
-    "su with a password": Access(_admin(), SU_PASSWORD, is_verified=True),
-    "csh, and su with a password": Access(_admin("/bin/csh"), SU_PASSWORD),
+    "a password that sudo does not need": Access(_admin("/bin/csh"), SUDO_PASSWORD, is_verified=True),
+    "a lecture, an own prompt, one try, no ticket, and root's password": Access(
+        _admin(
+            sudo="ALL",
+            defaults="Defaults lecture=always, passprompt=Kennwort, passwd_tries=1, targetpw\n"
+            "Defaults timestamp_timeout=0",
+        ),
+        SUDO_PASSWORD,
+        is_verified=True,
+    ),
     "csh": Access("usermod --shell /bin/csh root", is_verified=True),
     "csh, and sudo with a password": Access(_admin("/bin/csh", sudo="ALL"), SUDO_PASSWORD, is_verified=True),
     "csh of root, and a login through sudo": Access(
@@ -104,7 +112,7 @@ REFUSED = {
         _admin(defaults="Defaults requiretty"), SUDO, sentence=r"needs a terminal \(requiretty\).*!requiretty"
     ),
     "sudo needs a password": Access(
-        _admin(sudo="ALL"), SUDO, sentence="asks for a password, and none is set: set _sudo_password"
+        _admin(sudo="ALL"), SUDO, sentence="asks for a password, and none is set: write .*NOPASSWD"
     ),
     "another password for sudo": Access(
         _admin("/usr/bin/fish", sudo="ALL"),
@@ -116,8 +124,9 @@ REFUSED = {
         SUDO_PASSWORD,
         sentence="does not let the account run every command",
     ),
-    "another password for su": Access(
-        _admin(), {**SU_PASSWORD, "_su_password": "wrong"}, sentence="su on this host does not accept"
+    "a password for su": Access(_admin(), SU_PASSWORD, sentence="a password is sent to sudo alone"),
+    "su needs a password": Access(
+        _admin(), {**ADMIN, "_su_user": "root"}, sentence="su on this host asks for a password"
     ),
     "no session": Access(
         _sshd("MaxSessions 0"), undo=_RELOAD_SSHD, sentence="sshd on this host opens no session"
@@ -215,23 +224,49 @@ def test_it_is_refused_with_the_cause(lab: Lab, names: tuple[str, ...]) -> None:
             assert re.search(rf"{host.name} refused: .*{way.sentence}", run.report), run.output
 
 
-# Writes down its arguments.
-_WATCHED = """#!/bin/sh
-printf '%s\\n' "$*" >>/tmp/arguments
-exec /usr/bin/$(basename "$0") "$@"
+# What an account without rights can read again and again, until there is a file `stop`.
+_POLLER = r"""
+my ($word, $polls) = ('wild' . 'fowl', 0);
+until (-e '/tmp/stop') {
+    for my $file (glob('/proc/[0-9]*/cmdline /proc/[0-9]*/environ /tmp/* /tmp/*/* /dev/shm/*')) {
+        open my $in, '<', $file or next;
+        local $/; my $text = <$in>;
+        print "$file\n" if defined $text && index($text, $word) >= 0;
+    }
+    $polls++;
+}
+print "polls $polls\n";
+"""
+
+# In place of perl: writes down what it reads.
+_READS = r"""#!/bin/sh
+exec /usr/bin/perl -e '
+    my @words = @ARGV; local $/; my $read = <STDIN>;
+    open my $out, ">>", "/root/read" or die; print $out $read; close $out;
+    open my $perl, "|-", "/usr/bin/perl", @words or die; print $perl $read; close $perl; exit $? >> 8' -- "$@"
 """
 
 
-def test_no_password_is_an_argument_or_a_file(lab: Lab) -> None:
-    ways = {"sudo": Access(_admin(sudo="ALL"), SUDO_PASSWORD), "su": Access(_admin(), SU_PASSWORD)}
+def test_no_password_is_an_argument_a_file_or_the_input_of_a_program(lab: Lab) -> None:
+    ways = {
+        "sudo asks": Access(_admin(sudo="ALL"), SUDO_PASSWORD),
+        "sudo does not": Access(_admin(), SUDO_PASSWORD),
+    }
+    poll = "/usr/bin/perl /run/polled/poll >/run/polled/out"
     with made(lab, ways, tuple(ways)) as hosts:
         for host in hosts:
-            host.run("touch /tmp/arguments && chmod 666 /tmp/arguments")
-            for program in ("env", "sudo", "su"):
-                host.run(f"cat >/usr/local/bin/{program}; chmod +x /usr/local/bin/{program}", stdin=_WATCHED)
-        succeed(deploy(hosts, "--dry", per_host=_data(hosts)))
+            host.run("install -d -o nobody /run/polled; cat >/usr/local/bin/perl", stdin=_READS)
+            host.run("chmod +x /usr/local/bin/perl")
+            host.run("cat >/run/polled/poll", stdin=_POLLER)
+            host.run(f"systemd-run --quiet --unit=poller --uid=nobody sh -c '{poll}'")
+        run = succeed(deploy(hosts, "--dry", "--diff", per_host=_data(hosts)))
         for host in hosts:
-            arguments = host.run("cat /tmp/arguments").stdout
-            assert "perl -x -" in arguments
-            assert "wildfowl" not in arguments
+            host.run("touch /tmp/stop; while systemctl is-active --quiet poller; do sleep 0.05; done")
+            *found, polls = host.run("cat /run/polled/out; rm /tmp/stop").stdout.splitlines()
+            assert int(polls.split()[1]) > 0
+            assert not found
+            read = host.run("cat /root/read").stdout
+            assert "package SmtpAuth::Look" in read
+            assert "wildfowl" not in read
             assert not host.run("grep -rlF wildfowl /tmp /home/admin /run/user", check=False).stdout
+        assert "wildfowl" not in run.output

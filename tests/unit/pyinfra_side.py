@@ -295,24 +295,52 @@ def _connector_arguments() -> None:
     assert "mail_domain" not in found
 
 
-def _command_with_passwords_apart() -> None:
-    def line(**arguments: Any) -> tuple[str, list[str]]:
+def _command_for_sudo() -> None:
+    def line(prompt: str = "", **arguments: Any) -> str:
         given = {**pyinfra_internals.connector_arguments(_host()), **arguments}
-        command, passwords = pyinfra_internals.command_with_passwords_apart(_host(), "echo 'a'", given)
-        return command.get_raw_value(), passwords
+        command = pyinfra_internals.command_for_sudo("echo 'a'", given, prompt)
+        return str(command.get_raw_value())
 
     quoted = """sh -c 'echo '"'"'a'"'"''"""
-    assert line() == (quoted, [])
-    assert line(_sudo=True) == (f"env LC_ALL=C sudo -H -n {quoted}", [])
-    with_password = line(_sudo=True, _sudo_password="a b", _sudo_user="mail")
-    assert with_password == (f"env LC_ALL=C sudo -H -S -k -u mail {quoted}", ["a b"])
-    command, passwords = line(_su_user="root", _su_password="a b")
-    assert command.startswith("env LC_ALL=C su root -c 'sh -c ")
-    assert passwords == ["a b"]
-    prompted = _host()
-    prompted.connector_data["prompted_sudo_password"] = "typed"
-    given = {**pyinfra_internals.connector_arguments(prompted), "_sudo": True}
-    assert pyinfra_internals.command_with_passwords_apart(prompted, "echo", given)[1] == ["typed"]
+    assert line() == quoted
+    assert line(_sudo=True) == f"env LC_ALL=C sudo -H -n {quoted}"
+    with_password = line("ask: ", _sudo=True, _sudo_user="mail")
+    assert with_password == f"env LC_ALL=C sudo -H -S -k -p 'ask: ' -u mail {quoted}"
+    assert line(_su_user="root").startswith("env LC_ALL=C su root -c 'sh -c ")
+
+
+def _dialogue() -> None:
+    """A dialogue is held when pyinfra would write standard input, and it writes what is returned."""
+    from pyinfra.connectors import ssh
+
+    class Talk(pyinfra_internals.Dialogue):
+        def hold(self, channel: Any) -> str:
+            held.append(channel)
+            return "the rest\n"
+
+    held: list[Any] = []
+    host = next(iter(_state("a").inventory))
+    client = host.connector.client = MagicMock()  # type: ignore[attr-defined]
+    stdin, stdout = MagicMock(), MagicMock()
+    stdout.__iter__.return_value = iter(())
+    stdout.channel.recv_exit_status.return_value = 0
+    client.exec_command.return_value = (stdin, stdout, MagicMock())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssh, "write_stdin", ssh.write_stdin)
+        pyinfra_internals.hold_dialogues()
+        host.run_shell_command("a", _stdin=Talk())
+    assert held == [stdin.channel]
+    stdin.write.assert_called_once_with(b"the rest\n")
+
+
+def _received() -> None:
+    from paramiko import Channel
+
+    channel = Channel(1)
+    channel.in_buffer.feed(b"printed")
+    channel.in_stderr_buffer.feed(b"complained")
+    assert pyinfra_internals.received(channel) == (b"printed", b"complained")
+    assert channel.recv_stderr(99) == b"complained" if channel.recv_stderr_ready() else False
 
 
 def _transport_of() -> None:
@@ -426,9 +454,10 @@ SIDES: dict[str, Side] = {
         _connector_arguments,
         instead("smtp_auth.runs.pyinfra_internals.pop_global_arguments", lambda _state, _host: ({}, [])),
     ),
-    "command_with_passwords_apart": Side(
-        _command_with_passwords_apart, without("pyinfra.connectors.util.make_unix_command")
-    ),
+    "command_for_sudo": Side(_command_for_sudo, without("pyinfra.connectors.util.make_unix_command")),
+    "Dialogue": Side(_dialogue, without("pyinfra.connectors.ssh.write_stdin")),
+    "hold_dialogues": Side(_dialogue, without("pyinfra.connectors.ssh.write_stdin")),
+    "received": Side(_received, without("paramiko.buffered_pipe.BufferedPipe._buffer_tobytes")),
     "transport_of": Side(_transport_of, without("pyinfra.connectors.ssh.SSHConnector.client")),
     "connect_again": Side(_connect_again, without("pyinfra.api.host.Host.connect")),
     "notice_silence": Side(_notice_silence, without("pyinfra.connectors.ssh.SSHConnector.client")),

@@ -1,19 +1,22 @@
 """Commands over pyinfra's connection: what they print, and when there is no answer."""
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock
 
 import pytest
 from paramiko import ChannelException, SSHException
+from paramiko.buffered_pipe import BufferedPipe
 from pyinfra.api import Config, Host, Inventory, State, StringCommand
 from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from smtp_auth.on_host.channel import Limits, NoAnswer, NotAllowed
-from smtp_auth.runs import channel, pyinfra_internals
+from smtp_auth.runs import channel, pyinfra_internals, sudo
 from smtp_auth.runs.channel import channel_to, connect_again
+from smtp_auth.runs.sudo import Answering
 
 LIMITS = Limits(seconds=20, octets=1000)
 
@@ -67,8 +70,9 @@ def test_a_command_that_does_not_begin_is_not_allowed(
         channel_to(host)("true", "", LIMITS)
 
 
-def test_passwords_are_read_on_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_is_not_in_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     host = this_machine(_sudo=True, _sudo_password="a secret", _get_pty=True)
+    monkeypatch.setattr(pyinfra_internals, "transport_of", lambda _host: "transport")
     ran: list[tuple[str, dict[str, Any]]] = []
 
     def run(command: StringCommand, **options: Any) -> tuple[bool, CommandOutput]:
@@ -79,41 +83,110 @@ def test_passwords_are_read_on_standard_input(monkeypatch: pytest.MonkeyPatch) -
     channel_to(host)("perl -x -", "#!perl\n", LIMITS)
     [(command, options)] = ran
     assert "secret" not in command
-    assert options["_stdin"] == "a secret\n#!perl\n"
+    assert isinstance(options["_stdin"], Answering)
+    assert "_sudo_password" not in options
     # A terminal would show the program, and end it at a control character.
     assert "_get_pty" not in options
 
 
-def test_a_password_that_pyinfra_has_asked_for_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
-    host = this_machine(_sudo=True)
-    monkeypatch.setattr("sys.stdin", Terminal())
-    told: list[str] = []
-
-    def run(_command: StringCommand, **options: Any) -> tuple[bool, CommandOutput]:
-        told.append(options["_stdin"])
-        host.connector_data["prompted_sudo_password"] = "typed"
-        return True, _printed(*["smtp-auth begins"][: len(told) - 1])
-
-    monkeypatch.setattr(host, "run_shell_command", run)
-    channel_to(host)("perl -x -", "#!perl\n", LIMITS)
-    assert told == ["#!perl\n", "typed\n#!perl\n"]
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        ({"_sudo": True, "_sudo_password": "x"}, "a password of sudo is sent over SSH alone: .*NOPASSWD"),
+        ({"_su_user": "root", "_su_password": "x"}, "a password is sent to sudo alone, and _su_password"),
+    ],
+)
+def test_no_other_way_sends_a_password(data: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(NotAllowed, match=sentence):
+        channel_to(this_machine(**data))("true", "", LIMITS)
 
 
-@pytest.mark.parametrize("has_terminal", [True, False])
-def test_pyinfra_asks_for_a_password_on_a_terminal_only(
-    has_terminal: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    sudo = tmp_path / "sudo"
-    sudo.write_text("#!/bin/sh\necho sudo: a password is required\nexit 1\n")
-    sudo.chmod(0o755)
+@pytest.fixture
+def asking(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[MagicMock]:
+    """A sudo that asks for a password; and the function that asks for it on the terminal."""
+    program = tmp_path / "sudo"
+    program.write_text("#!/bin/sh\necho sudo: a password is required >&2\nexit 1\n")
+    program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     getpass = MagicMock(return_value="typed")
-    monkeypatch.setattr("pyinfra.connectors.util.getpass", getpass)
-    if has_terminal:
-        monkeypatch.setattr("sys.stdin", Terminal())
-    with pytest.raises(NotAllowed, match="sudo on this host asks for a password"):
+    monkeypatch.setattr("getpass.getpass", getpass)
+    monkeypatch.setattr("pyinfra.connectors.util.getpass", MagicMock(side_effect=AssertionError))
+    yield getpass
+    sudo._typed.clear()
+
+
+def test_nobody_is_asked_for_a_password_without_a_terminal(asking: MagicMock) -> None:
+    with pytest.raises(NotAllowed, match=r"sudo on this host asks for a password.*NOPASSWD"):
         channel_to(this_machine(_sudo=True))("true", "", LIMITS)
-    assert bool(getpass.call_args_list) == has_terminal
+    asking.assert_not_called()
+
+
+def test_a_password_is_asked_for_once(asking: MagicMock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal())
+    used: list[str] = []
+
+    def run(_line: StringCommand, *, _stdin: Any, **_options: Any) -> tuple[bool, CommandOutput]:
+        used.append(_stdin._password if isinstance(_stdin, Answering) else "")
+        required = CommandOutput([OutputLine("stderr", "sudo: a password is required")])
+        return True, _printed("smtp-auth begins") if used[-1] else required
+
+    for _ in range(2):
+        host = this_machine(_sudo=True)
+        monkeypatch.setattr(host, "run_shell_command", run)
+        channel_to(host)("true", "", LIMITS)
+        # So that the second one is asked in the same way.
+        monkeypatch.setattr(pyinfra_internals, "transport_of", lambda _host: "transport")
+    assert used == ["", "typed", "typed"]
+    asking.assert_called_once()
+
+
+class _Sudo:
+    """A channel to a sudo that says this, step by step: at the start, and after each line that it reads."""
+
+    closed = eof_received = False
+
+    def __init__(self, *steps: str) -> None:
+        self.in_buffer: Any = BufferedPipe()
+        self.in_stderr_buffer: Any = BufferedPipe()
+        self._steps, self.read = [*steps], b""
+        self._say()
+
+    def sendall(self, told: bytes) -> None:
+        self.read += told
+        self._say()
+
+    def _say(self) -> None:
+        step = self._steps.pop(0)
+        (self.in_buffer if "begins" in step else self.in_stderr_buffer).feed(step.encode())
+        self.eof_received = step == ""
+
+
+@pytest.mark.parametrize(
+    ("steps", "read", "told"),
+    [
+        (["Welcome.\n\nbegins\n"], b"", "program"),
+        (["A lecture.\nprompt", "\nbegins\n"], b"secret\n", "program"),
+        (["prompt", "Sorry, try again.\nprompt"], b"secret\n", ""),
+        (["prompt", ""], b"secret\n", ""),
+        ([""], b"", ""),
+    ],
+    ids=["it needs none", "it asks", "it asks again", "it ends", "it ends at once"],
+)
+def test_sudo_alone_reads_the_password(steps: list[str], read: bytes, told: str) -> None:
+    channel = _Sudo(*steps)
+    assert Answering("prompt", "secret", "begins", "program").hold(channel) == told  # type: ignore[arg-type]
+    assert channel.read == read
+
+
+def test_what_asks_in_its_own_way_is_not_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sudo, "_SECONDS", 0.1)
+    channel = _Sudo("Verification code: ")
+    assert Answering("prompt", "secret", "begins", "program").hold(channel) == ""  # type: ignore[arg-type]
+    assert channel.read == b""
+
+
+def test_a_prompt_is_no_part_of_what_a_command_says() -> None:
+    assert sudo.without_prompts(f"{sudo.new_prompt()}{sudo.new_prompt()}perl: x") == "perl: x"
 
 
 class Terminal(io.StringIO):
