@@ -21,14 +21,15 @@ use SmtpAuth::Programs qw(children_of journal run running);
 our @EXPORT_OK = qw(master_in queue_manager_of smtpd_died_since);
 
 # What master says of a process that has not served anybody before it died (master_reap_child() in src/master/master_spawn.c).
-my $DIED = qr{
-    ^warning:[ ]process[ ](\S*/smtpd)[ ]pid[ ](\d+)[ ](?:exit[ ]status|killed[ ]by[ ]signal)[ ]\d+\n
-    ^warning:[ ]\1:[ ]bad[ ]command[ ]startup[ ]--[ ]throttling$
-}xm;
+my $END = qr/(?:exit[ ]status|killed[ ]by[ ]signal)[ ]\d+/x;
+my $ENDED = qr{warning:[ ]process[ ](\S*/smtpd)[ ]pid[ ](\d+)[ ]$END}x;
+my $THROTTLING = qr/:[ ]bad[ ]command[ ]startup[ ]--[ ]throttling/x;
+my $DIED = qr/^$ENDED\nwarning:[ ]\1$THROTTLING$/xm;
 
 # How master begins its command line (get_master_ent() in src/master/master_ent.c): -l or -z for the limit of processes, and the
 # service's name only if it differs from that of the program.
-my $BEGINNING = qr/smtpd(?:[ ]-[lz])?(?:[ ]-n[ ]([^\s"\\]+))?[ ]-t[ ]([^\s"\\]+)/x;
+my $WORD = qr/[^\s"\\]+/x;
+my $BEGINNING = qr/smtpd(?:[ ]-[lz])?(?:[ ]-n[ ]($WORD))?[ ]-t[ ]($WORD)/x;
 
 # Behind postscreen, an smtpd has no port of its own.
 my $BEHIND_POSTSCREEN = 'pass';

@@ -1,4 +1,4 @@
-"""Which lines of Postfix's log are troubles: what Postfix begins with these words, and not what clients say."""
+"""Which lines of a log are troubles: those of Postfix, and not what clients make it say."""
 
 import pytest
 
