@@ -24,15 +24,32 @@ class ManagedFile:
     + key: its name in a look
     + service: the key of the service whose directory contains it, such as `postfix`
     + name: its name in that directory
+    + only_with_root: whether it is not written where another account than root owns a directory on the way
     """
 
     key: str
     service: str
     name: str
+    only_with_root: bool = False
 
 
 MAIN_CF = ManagedFile("main_cf", "postfix", "main.cf")
 MASTER_CF = ManagedFile("master_cf", "postfix", "master.cf")
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Somebody besides root who may write to a directory, and so replace what is in it.
+
+    + kind: `owner`, `group` or `everybody`; `account` if an ACL names an account
+    + name: that of the account or group
+    + accounts: the accounts, by name, to their UIDs; empty for everybody
+    """
+
+    directory: str
+    kind: str
+    name: str = ""
+    accounts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -42,6 +59,7 @@ class File:
     + real_path: the path with symbolic links resolved
     + changed: the ctime in seconds since 1970
     + odd: if the path has something else than a file, what it is: `a directory`, or a link to a missing file
+    + writers: who besides root may write to a directory on the way to the file
     """
 
     path: str
@@ -52,11 +70,17 @@ class File:
     group: str = ""
     changed: float = 0.0
     odd: str = ""
+    writers: tuple[Writer, ...] = ()
 
     @property
     def digest(self) -> str:
         """SHA-256 of the content in hexadecimal; empty if the file does not exist."""
         return digest_of(self.content)
+
+    @property
+    def owners(self) -> tuple[Writer, ...]:
+        """The accounts but root that own a directory on the way to the file."""
+        return tuple(one for one in self.writers if one.kind == "owner")
 
 
 def digest_of(content: str | None) -> str:
@@ -80,6 +104,7 @@ class Lineage:
     + directory: contains fullchain.pem and privkey.pem
     + chain: the certificate chain in PEM; `None` if it cannot be read
     + key: the public half of the private key in PEM; empty if the key cannot be read
+    + unread: which of these two files is not read, and why: `PATH is no file`; else empty
     + changed: the latest ctime of its files, in seconds since 1970
     + renewal: certbot's configuration of its renewals; empty if certbot does not renew it
     """
@@ -89,6 +114,7 @@ class Lineage:
     key: str = ""
     changed: float = 0.0
     renewal: str = ""
+    unread: str = ""
 
 
 @dataclass(frozen=True)
@@ -273,7 +299,10 @@ def parse(output: Iterable[str]) -> Look | None:
         uid=int(values["uid"]),
         commands=frozenset(lists.get("command", ())),
         parameters=_under("parameter.", values),
-        files={key: _file(grouped.get(f"file.{key}", {})) for key in lists.get("file", ())},
+        files={
+            key: _file(grouped.get(f"file.{key}", {}), lists.get(f"file.{key}.writer", ()))
+            for key in lists.get("file", ())
+        },
         stale_tables=tuple(lists.get("stale_table", ())),
         dovecot_version=values.get("dovecot_version"),
         listener=listener_in(values.get("dovecot_auth", ""), listener_name),
@@ -329,7 +358,7 @@ def _grouped(values: dict[str, str]) -> dict[str, dict[str, str]]:
     return grouped
 
 
-def _file(found: Mapping[str, str]) -> File:
+def _file(found: Mapping[str, str], writers: Iterable[str]) -> File:
     return File(
         path=found["path"],
         content=found.get("content"),
@@ -339,7 +368,15 @@ def _file(found: Mapping[str, str]) -> File:
         group=found.get("group", ""),
         changed=float(found.get("changed", 0)),
         odd=found.get("odd", ""),
+        writers=tuple(map(_writer, writers)),
     )
+
+
+def _writer(value: str) -> Writer:
+    """A value of `file.KEY.writer`: directory, kind, name, `UID NAME` for each account, with NUL between."""
+    directory, kind, name, *accounts = value.split("\0")
+    pairs = (account.partition(" ") for account in accounts)
+    return Writer(directory, kind, name, {account: int(uid) for uid, _, account in pairs})
 
 
 def _last_change(values: dict[str, str], edited: list[str]) -> LastChange | None:
@@ -384,6 +421,7 @@ def _lineages(what: str, grouped: Mapping[str, Mapping[str, str]]) -> dict[str, 
             key=found.get("key", ""),
             changed=float(found.get("changed", 0)),
             renewal=found.get("renewal", ""),
+            unread=found.get("unread", ""),
         )
         for key, found in grouped.items()
         if key.startswith(f"{what}.") and "directory" in found

@@ -7,7 +7,8 @@ package SmtpAuth::Beside;
 #   .NAME.smtp-auth-old-SHA~   the earlier version, until the one with digest SHA is proved
 #   .NAME.smtp-auth-none-SHA~  the same if there was no file
 #
-# Because of the "~" at the end, certbot does not run them and Dovecot does not read them.
+# Because of the "~" at the end, certbot does not run them and Dovecot does not read them. Where others may write to the directory,
+# they may plant such names, too: only regular files of root's, or of the owner of NAME, count.
 #
 #   staged PATH                 the path of the new version of a file
 #   place_for PATH, DIGEST      the path of the earlier version, until the one with this digest is proved
@@ -20,6 +21,7 @@ package SmtpAuth::Beside;
 use strict;
 use warnings;
 use Exporter qw(import);
+use Fcntl qw(S_ISREG);
 use SmtpAuth::Files qw(directory_of names_in name_of);
 
 our @EXPORT_OK = qw(staged place_for place_for_none kept was_none digest_in leftovers_in);
@@ -38,13 +40,28 @@ sub _beside {
 sub kept {
     my ($path) = @_;
     my ($directory, $name) = (directory_of($path), name_of($path));
-    my ($kept) = grep { /^[.]\Q$name\E[.]smtp-auth-(?:old|none)-[0-9a-f]*~$/x } names_in($directory);
-    return defined $kept ? "$directory/$kept" : undef;
+    my @found = grep { /^[.]\Q$name\E[.]smtp-auth-(?:old|none)-[0-9a-f]*~$/x } names_in($directory);
+    my ($kept) = grep { _is_ours($_, $path) } map { "$directory/$_" } @found;
+    return $kept;
+}
+
+sub _is_ours {
+    my ($beside, $path) = @_;
+    my ($mode, $owner) = (lstat $beside)[2, 4];
+    return 0 if !defined $owner || !S_ISREG($mode);
+    return 1 if $owner == $>;
+    my $its = (lstat $path)[4];
+    return defined $its && $owner == $its;
 }
 
 sub leftovers_in {
     my ($directory) = @_;
-    return map { "$directory/$_" } grep { /^[.].*[.]smtp-auth-(?:new|(?:old|none)-[0-9a-f]*)~$/x } names_in($directory);
+    my @found;
+    for my $name (names_in($directory)) {
+        my ($of) = $name =~ /^[.](.*)[.]smtp-auth-(?:new|(?:old|none)-[0-9a-f]*)~$/x or next;
+        push @found, "$directory/$name" if _is_ours("$directory/$name", "$directory/$of");
+    }
+    return @found;
 }
 
 sub was_none { my ($kept) = @_; return $kept =~ /[.]smtp-auth-none-[0-9a-f]*~$/x }

@@ -2,9 +2,13 @@ package SmtpAuth::Files;
 
 # Reads files and directories; changes nothing (SmtpAuth::Writing does).
 #
-#   content_of PATH      a file's bytes; undef if it does not exist, is a directory, or cannot be read ($!)
+#   content_of PATH      a regular file's bytes; undef if it is something else, does not exist, or cannot be read
 #   entries PATH         the names in a directory, sorted; none if it cannot be read
-#   read_file PATH       a file's bytes; undef if it does not exist. Dies if it cannot be read: what cannot be read is not absent
+#   read_file PATH       a file's bytes; undef if it does not exist. Dies if it cannot be read, or is no regular file: what cannot
+#                        be read is not absent
+#   opened PATH          a handle of a regular file, for reading; undef if it does not exist. Dies if it is something else, or cannot
+#                        be read
+#   name_of_handle HANDLE  a path of an opened file, for the programs that this one starts. Nobody can replace what it leads to
 #   names_in PATH        the names in a directory, sorted; none if it does not exist. Dies if it cannot be read
 #   is_there PATH        whether a path exists, be it a dangling link. Dies if nobody can tell
 #   files_below PATH     the files in a directory and below it: their paths relative to PATH, with a slash at the start. Dies if
@@ -20,18 +24,22 @@ package SmtpAuth::Files;
 use strict;
 use warnings;
 use Exporter qw(import);
+use Fcntl qw(O_NONBLOCK O_RDONLY);
 
-our @EXPORT_OK = qw(content_of entries files_below read_file names_in is_there directory_of name_of identity_of is_same
-    permissions user_name group_name);
+our @EXPORT_OK = qw(content_of entries files_below read_file opened name_of_handle names_in is_there directory_of name_of
+    identity_of is_same permissions user_name group_name);
+
+# Whoever may write to a directory may put a pipe there, or a file without an end.
+my $MOST_BYTES = 64 * 1024 * 1024;
+
+my $BYTES_AT_ONCE = 65_536;
 
 sub content_of {
     my ($path) = @_;
-    open my $file, '<:raw', $path or return;
-    # Perl opens a directory without an error, and reads nothing from it.
-    return if -d $file;
-    my $content = do { local $/ = undef; <$file> };
-    close $file or return;
-    return $content // q{};
+    my $content;
+    local $@ = q{};
+    eval { $content = read_file($path); 1 } or return;
+    return $content;
 }
 
 sub entries {
@@ -44,11 +52,25 @@ sub entries {
 
 sub read_file {
     my ($path) = @_;
-    open my $file, '<:raw', $path or return _unless_absent($path);
-    my $content = do { local $/ = undef; <$file> };
-    close $file or die "cannot read $path: $!\n";
+    my $file = opened($path) // return;
+    my ($content, $read) = q{};
+    while ($read = read $file, $content, $BYTES_AT_ONCE, length $content) {
+        die "cannot read $path: it has more than $MOST_BYTES bytes\n" if length $content > $MOST_BYTES;
+    }
+    die "cannot read $path: $!\n" if !defined $read;
     return $content;
 }
+
+sub opened {
+    my ($path) = @_;
+    sysopen my $file, $path, O_RDONLY | O_NONBLOCK or return _unless_absent($path);
+    -f $file or die "cannot read $path: it is no file\n";
+    binmode $file;
+    return $file;
+}
+
+# With the number of this process: in another one, /proc/self is that one's.
+sub name_of_handle { my ($handle) = @_; return "/proc/$$/fd/" . fileno $handle }
 
 sub names_in {
     my ($path) = @_;

@@ -31,6 +31,8 @@ package SmtpAuth::Look;
 #   file …                     the KEY of each file; and for each file:
 #   file.KEY.path                its path, whether it exists or not
 #   file.KEY.real_path           the path with symbolic links resolved, also if the file or its directory does not exist
+#   file.KEY.writer …            who besides root may write to a directory on the way to it, as SmtpAuth::Ways says it, with NUL
+#                                between its parts
 #   file.KEY.odd                 if the path has something else than a file, what it is; then without the lines below
 #   file.KEY.mode, .user, .group, .content   these and the line below only if the file exists and can be read
 #   file.KEY.changed             its ctime
@@ -59,10 +61,14 @@ use SmtpAuth::Programs qw(found output_of prepare);
 use SmtpAuth::Proved qw(is_proved);
 use SmtpAuth::Recovery qw(noted_in);
 use SmtpAuth::Units qw(has_systemd is_active mask_of);
+use SmtpAuth::Ways qw(way_to);
 
 my @PORTS = (25, 465);
 
 my $RUN = '/run';
+
+# A hook may be a program. No other file of a service is as long.
+my $MOST_BYTES = 16 * 1024 * 1024;
 
 # The services that a change reloads, and certbot's hook, too.
 my @RELOADED = qw(postfix dovecot);
@@ -154,14 +160,21 @@ sub _describe_file {
     answer('file', $key);
     answer("file.$key.path", $path);
     answer("file.$key.real_path", $real);
+    my $way = way_to($path);
+    for my $writer ($way->writers) {
+        answer("file.$key.writer", join "\0", @{$writer});
+    }
     return if !-e $path && !-l $path;
-    my @stat = stat $path;
-    if (my $odd = _oddity($path)) {
+    my ($file, $why) = $way->file($MOST_BYTES);
+    my $odd = _oddity($path) || (defined $why && $why !~ /^cannot/x ? "a file that $why" : q{});
+    if ($odd) {
         answer("file.$key.odd", $odd);
         return;
     }
-    my $content = content_of($path);
-    return if !@stat || !defined $content;
+    return if !$file;
+    my @stat = stat $file;
+    my ($content) = $way->content($MOST_BYTES);
+    return if !defined $content;
     my %found = (
         mode      => permissions($stat[2]),
         user      => user_name($stat[4]),

@@ -20,7 +20,7 @@ use strict;
 use warnings;
 use Exporter qw(import);
 use IO::Handle;
-use SmtpAuth::Files qw(content_of is_there);
+use SmtpAuth::Files qw(content_of is_there name_of_handle opened);
 
 our @EXPORT_OK =
     qw(prepare found run output_of silently digests_of running children_of wait_until now journal);
@@ -99,13 +99,13 @@ sub _give_up {
 sub digests_of {
     my @paths = @_;
     my @files = grep { is_there($_) } @paths or return;
-    my ($status, $said) = run('sha256sum', q{--}, @files);
+    # A link that leads nowhere is no file.
+    my @handles = map { opened($_) // die "cannot read $_\n" } @files;
+    my ($status, $said) = run('sha256sum', q{--}, map { name_of_handle($_) } @handles);
     die "cannot read the files: $said\n" if $status;
-    my %digest = map { /^\\?([0-9a-f]{64})[ ][ *](.*)$/x ? ($2, $1) : () } split /\n/x, $said;
-    for my $unread (grep { !exists $digest{$_} } @files) {
-        die "cannot read $unread\n";
-    }
-    return %digest;
+    my @digests = $said =~ /^([0-9a-f]{64})[ ]/gxm;
+    die "cannot read the files: $said\n" if @digests != @files;
+    return map { $files[$_] => $digests[$_] } 0 .. $#files;
 }
 
 sub running {

@@ -16,8 +16,9 @@ package SmtpAuth::Rehearsal;
 use strict;
 use warnings;
 use Cwd ();
+use Fcntl qw(O_NONBLOCK O_RDONLY);
 use POSIX ();
-use SmtpAuth::Files qw(content_of directory_of name_of);
+use SmtpAuth::Files qw(content_of directory_of name_of name_of_handle opened);
 use SmtpAuth::Lines qw(answer pairs_in);
 use SmtpAuth::Programs qw(run);
 use SmtpAuth::Writing qw(age create);
@@ -147,7 +148,7 @@ sub _unwritable {
 
 sub _is_immutable {
     my ($path) = @_;
-    open my $file, '<', $path or return 0;
+    sysopen my $file, $path, O_RDONLY | O_NONBLOCK or return 0;
     my $flags = $EMPTY_FLAGS;
     # Some file systems have no such flags.
     my $is_known = ioctl $file, $GET_FLAGS, $flags;
@@ -227,7 +228,7 @@ sub _copy {
         my $path = $instructions->path_of($key);
         my $copy = "$copies/" . $self->_service_of($key)->name_of_copy($key);
         if ($instructions->is_changed($key)) { $self->_put($key, $copy) }
-        elsif (-e $path)                     { run('cp', '--preserve=timestamps', q{--}, $path, $copy) }
+        elsif (my $file = opened($path)) { run('cp', '--preserve=timestamps', q{--}, name_of_handle($file), $copy) }
     }
     return $copies;
 }
@@ -238,9 +239,8 @@ sub _put {
     my $mode = (stat $path)[2];
     unlink $path;
     return if $self->{instructions}->is_deleted($key);
-    create($path, $self->{instructions}->of_file($key, 'content'),
-        defined $mode ? $mode & $PERMISSIONS : $FOR_EVERYBODY);
-    age($path);
+    age(create($path, $self->{instructions}->of_file($key, 'content'),
+        defined $mode ? $mode & $PERMISSIONS : $FOR_EVERYBODY));
     return;
 }
 

@@ -20,8 +20,8 @@ use strict;
 use warnings;
 use SmtpAuth::Beside qw(digest_in kept place_for place_for_none staged was_none);
 use SmtpAuth::Files qw(directory_of is_same is_there read_file);
-use SmtpAuth::Programs qw(digests_of run);
-use SmtpAuth::Writing qw(age create make_directories sync_directory sync_file);
+use SmtpAuth::Programs qw(digests_of);
+use SmtpAuth::Writing qw(age create make_directories sync_directory);
 
 my $FOR_EVERYBODY = oct '755';
 
@@ -100,8 +100,7 @@ sub stage {
         make_directories($directory, $FOR_EVERYBODY);
         # With the owner, ACL and further attributes of the old version.
         my @like = defined $self->{found}{$key} ? $path : ();
-        create(staged($path), $self->{instructions}->of_file($key, 'content'), $mode ? oct $mode : undef, @like);
-        age(staged($path));
+        age(create(staged($path), $self->{instructions}->of_file($key, 'content'), $mode ? oct $mode : undef, @like));
     }
     return;
 }
@@ -212,9 +211,7 @@ sub _restore_copy {
     my %digest = digests_of($copy);
     ($digest{$copy} // q{}) eq $before or die "cannot restore $path: its earlier version is missing or damaged\n";
     _delete(staged($path));
-    my ($status, $said) = run('cp', '-a', '-T', q{--}, $copy, staged($path));
-    die "cannot restore $path: $said\n" if $status;
-    sync_file(staged($path));
+    create(staged($path), read_file($copy), undef, $copy)->sync or die "cannot restore $path: $!\n";
     rename staged($path), $path or die "cannot restore $path: $!\n";
     return;
 }

@@ -4,10 +4,11 @@ package SmtpAuth::Writing;
 #
 #   create PATH, CONTENT, MODE, [LIKE]   writes a new file, which is on the disk when this returns. PATH must not exist, not
 #                                        even as a link. The file gets owner, mode, ACL and times of the file LIKE; then MODE
-#                                        is set, if defined. Without both, only its owner may read it
+#                                        is set, if defined. Without both, only its owner may read it. Returns its handle: if
+#                                        others may write to the directory, the path may lead elsewhere by now
 #   replace PATH, CONTENT, MODE          writes a file that may exist; a reader sees the old or the new content, never a part
 #                                        of it. Uses the name PATH.new meanwhile
-#   age PATH                             makes a complete file look three seconds old: Postfix waits until a file is two
+#   age HANDLE                           makes a complete file look three seconds old: Postfix waits until a file is two
 #                                        seconds old, because it might still be being written
 #   sync_directory PATH                  makes sure that renames in a directory are on the disk
 #   sync_file PATH                       makes sure that a file's content is on the disk
@@ -23,7 +24,7 @@ use warnings;
 use Exporter qw(import);
 use Fcntl qw(O_CREAT O_EXCL O_NOFOLLOW O_WRONLY);
 use IO::Handle;
-use SmtpAuth::Files qw(directory_of is_there names_in);
+use SmtpAuth::Files qw(directory_of is_there name_of name_of_handle names_in opened);
 use SmtpAuth::Programs qw(run);
 
 our @EXPORT_OK = qw(create replace age sync_directory sync_file sync_tree make_directories copy_below);
@@ -39,7 +40,6 @@ sub create {
     binmode $file;
     my $is_written = print {$file} $content;
     $is_written &&= $file->flush && $file->sync;
-    $is_written &&= close $file;
     if (!$is_written) {
         my $why = $!;
         # Otherwise, Perl closes it later, and warns.
@@ -47,12 +47,14 @@ sub create {
         die "cannot write $path: $why\n";
     }
     if (defined $like) {
-        my ($status, $said) = run('cp', '--attributes-only', '--preserve=all', '-T', q{--}, $like, $path);
+        my $model = opened($like) // die "cannot read $like: $!\n";
+        my @names = map { name_of_handle($_) } $model, $file;
+        my ($status, $said) = run('cp', '--attributes-only', '--preserve=all', '-T', q{--}, @names);
         die "cannot give $path the attributes of $like: $said\n" if $status;
     }
-    return if !defined $mode;
-    chmod $mode, $path or die "cannot set the mode of $path: $!\n";
-    return;
+    return $file if !defined $mode;
+    chmod $mode, $file or die "cannot set the mode of $path: $!\n";
+    return $file;
 }
 
 sub replace {
@@ -65,9 +67,9 @@ sub replace {
 }
 
 sub age {
-    my ($path) = @_;
+    my ($file) = @_;
     my $then = time - $SECONDS_OLD;
-    utime $then, $then, $path;
+    utime $then, $then, $file;
     return;
 }
 
@@ -82,7 +84,7 @@ sub sync_directory {
 
 sub sync_file {
     my ($path) = @_;
-    open my $file, '<', $path or die "cannot read $path: $!\n";
+    my $file = opened($path) // die "cannot read $path: $!\n";
     $file->sync or die "cannot write $path to the disk: $!\n";
     close $file or die "cannot write $path to the disk: $!\n";
     return;
@@ -122,6 +124,10 @@ sub _copy {
     make_directories($into, $DIRECTORY_FOR_ITS_OWNER);
     my ($status, $said) = run('cp', '-a', @words);
     die "cannot keep a copy in $into: $said\n" if $status;
+    # Somebody may have put something else in place of a file; it is copied as it is.
+    for my $odd (grep { -l || !-f } map { "$into/$_" } names_in($into)) {
+        die "cannot keep a copy in $into: " . name_of($odd) . " is no file any more\n" if !-d $odd || -l $odd;
+    }
     return;
 }
 

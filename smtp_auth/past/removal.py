@@ -13,7 +13,7 @@ from smtp_auth.plan.giving_back import give_back
 from smtp_auth.plan.ours import ledger_now, parts_in
 from smtp_auth.plan.plan import REMOVAL, Plan
 from smtp_auth.plan.service import Definitions, Needed
-from smtp_auth.plan.step import Step, files_of_services, services_of
+from smtp_auth.plan.step import Step, files_managed, files_of_services, services_of
 from smtp_auth.settings import Settings
 
 # The name in preview and record of files that are restored as a whole.
@@ -31,7 +31,7 @@ def plan_of_removal(record: Record, settings: Settings, look: Look, steps: Seque
     + look: the host as it is
     + steps: those of the deploy, in their order
     """
-    refusals = readiness.unchangeable(look)
+    refusals = readiness.unchangeable(look, files_managed(steps))
     if refusals:
         return Plan(refusals=refusals)
     ledger = ledger_now(look, steps)

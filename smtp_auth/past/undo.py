@@ -43,7 +43,7 @@ def plan_of_undo(
     + steps: those of the deploy, in their order
     + baseline: the copies in the record
     """
-    refusals = [*readiness.unchangeable(look)]
+    refusals = [*readiness.unchangeable(look, files_managed(steps))]
     if refusals:
         return Plan(refusals=tuple(refusals))
     draft = Draft(settings, look, ledger=ledger_now(look, steps), discreet=True)

@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from smtp_auth.facts.ledger import NOTHING, Ledger
 from smtp_auth.facts.look import File, Look, ManagedFile, digest_of
-from smtp_auth.plan import readiness
+from smtp_auth.plan import readiness, writers
 from smtp_auth.plan.draft import Draft, Edit, Note
 from smtp_auth.plan.giving_back import give_back
 from smtp_auth.plan.ours import ledger_after, ledger_now, without_ours
 from smtp_auth.plan.proof import NOTHING_TO_PROVE, Proof
 from smtp_auth.plan.service import Service
-from smtp_auth.plan.step import Part, Step, files_of_services, services_of
+from smtp_auth.plan.step import Part, Step, files_managed, files_of_services, services_of
 from smtp_auth.settings import Settings
 
 
@@ -156,8 +156,10 @@ def plan_of(settings: Settings, look: Look, steps: Sequence[Step]) -> Plan:
     if unreadable:
         return Plan(refusals=unreadable)
     draft = _draft(settings, look, steps)
+    managed = files_managed(steps)
     warnings = tuple(warning for step in steps for warning in step.warnings(settings, draft.owners))
-    refusals = [*readiness.stopped(look)]
+    warnings += tuple(writers.warnings(look, managed))
+    refusals = [*readiness.stopped(look), *writers.unprotected(look, managed)]
     refusals += [reason for service in services_of(steps) for reason in service.obstacles(look)]
     refusals += [reason for step in steps for reason in step.obstacles(settings, draft.owners)]
     if refusals:

@@ -5,9 +5,10 @@ running Postfix, no change can be proved.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from smtp_auth.facts.look import File, Look
+from smtp_auth.facts.look import File, Look, ManagedFile
+from smtp_auth.plan.writers import unprotected
 
 
 def unreadable(look: Look) -> Iterator[str]:
@@ -77,9 +78,12 @@ def _unreloadable(look: Look, program: str, service: str, unit: str) -> Iterator
         )
 
 
-def unchangeable(look: Look) -> tuple[str, ...]:
-    """Why this host cannot be changed, one sentence per reason; empty if it can."""
-    return tuple(unreadable(look)) or tuple(stopped(look))
+def unchangeable(look: Look, managed: Iterable[ManagedFile]) -> tuple[str, ...]:
+    """Why this host cannot be changed, one sentence per reason; empty if it can.
+
+    + managed: the files that a change may write
+    """
+    return tuple(unreadable(look)) or (*stopped(look), *unprotected(look, managed))
 
 
 def in_the_way(file: File) -> str:

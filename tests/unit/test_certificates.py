@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from operations import postfix_sni, postfix_tls
 from smtp_auth.facts.look import Lineage, Look
+from smtp_auth.services.certbot import certificates
 from smtp_auth.settings import Settings
 from tests.unit.looks import look, settings
 from tests.unit.scenarios import LIVE
@@ -208,10 +209,31 @@ def test_commands_have_the_lineages_name() -> None:
 
 
 def test_names_of_a_certificate_are_quoted_in_commands() -> None:
-    found = obstacle(look([lineage("example.jp", ["$(reboot).example", "x y.example"])]))
-    assert "-d '$(reboot).example' -d 'x y.example' -d mail.example.jp" in found
+    """Those of a shell's characters that a DNS name may have; others are left out."""
+    found = obstacle(look([lineage("example.jp", ["*.example", "$(reboot).example", "x y.example"])]))
+    assert "-d '*.example' -d mail.example.jp on the host" in found
 
 
 def test_an_owners_table_is_quoted_in_a_command() -> None:
     seen = look([lineage("example.jp", ["mail.example.jp"])], stale_tables=["hash:/etc/x;reboot"])
     assert "run postmap -F 'hash:/etc/x;reboot' on the host" in warnings(MAIL, seen)[0]
+
+
+def test_a_name_with_white_space_is_left_out_and_named() -> None:
+    odd = "mail2.example.jp\nmail.example.net /etc/x /etc/y"
+    one = lineage("example.jp", ["mail.example.jp", odd, "*.example.jp", "mail 3.example.jp"])
+    found = list(certificates.warnings(settings(), look([one]), "example.jp"))
+    assert certificates.names(one) == ["mail.example.jp", "*.example.jp"]
+    assert [repr(odd) in warning for warning in found] == [True, False]
+    assert all("is no DNS name" in warning for warning in found)
+    table = postfix_sni.desired_table(settings(), look([one]))
+    assert len(table.splitlines()) == 3
+
+
+def test_a_file_that_is_not_read_is_named() -> None:
+    unread = Lineage(f"{LIVE}/example.jp", unread=f"{LIVE}/example.jp/fullchain.pem is no file")
+    seen = replace(look(), certificates={"example.jp": unread})
+    [said] = certificates.obstacles(settings(), seen, "example.jp")
+    assert said.startswith(
+        f"{LIVE}/example.jp/fullchain.pem is no file, so it is not read: replace it by a file"
+    )

@@ -16,6 +16,7 @@ package SmtpAuth::Certbot::Look;
 #   certificate.DOMAIN.directory     for each domain in the arguments
 #   certificate.DOMAIN.chain         its fullchain.pem; this and the next three only if that file can be read
 #   certificate.DOMAIN.key           the public half of its key in PEM; empty if openssl cannot read the key
+#   certificate.DOMAIN.unread        which of both files is not read, and why, in words; then without the lines around this one
 #   certificate.DOMAIN.changed       when the chain or the key last changed
 #   certificate.DOMAIN.renewal       certbot's configuration of its renewals; nothing if certbot does not renew it
 #   covering.NUMBER.directory        each other lineage that covers the host's name; only if the mail domain's does not
@@ -24,10 +25,17 @@ package SmtpAuth::Certbot::Look;
 use strict;
 use warnings;
 use Cwd ();
-use SmtpAuth::Files qw(content_of directory_of entries files_below is_same name_of);
+use SmtpAuth::Files qw(content_of directory_of entries is_same name_of name_of_handle);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Pem qw(first_certificate leaf_of);
 use SmtpAuth::Programs qw(found output_of);
+use SmtpAuth::Ways qw(way_to);
+
+# The longest chain in use has 20 KiB.
+my $MOST_BYTES = 1024 * 1024;
+
+# How far below accounts/ an account may be: certbot has it three or four directories below.
+my $DEEPEST = 6;
 
 # Where certbot has its configuration by default.
 my $DEFAULT = '/etc/letsencrypt';
@@ -59,7 +67,15 @@ sub _is_certbots {
     my $directory = directory_of($live);
     return 0 if name_of($live) ne 'live';
     return 1 if $directory eq $DEFAULT || grep { /[.]conf$/x } entries("$directory/renewal");
-    return -r "$directory/accounts" && grep { m{/regr[.]json$}x } files_below("$directory/accounts");
+    return _has_account("$directory/accounts", $DEEPEST);
+}
+
+# Below accounts/, there is a directory for each part of an authority's address. Somebody else's links could lead in circles.
+sub _has_account {
+    my ($directory, $depth) = @_;
+    return 0 if -l $directory || !-d $directory;
+    return 1 if -e "$directory/regr.json";
+    return $depth > 0 && grep { _has_account("$directory/$_", $depth - 1) } entries($directory);
 }
 
 sub directory { my ($self) = @_; return "$self->{directory}/renewal-hooks/deploy" }
@@ -96,10 +112,14 @@ sub _describe_certificate {
     my ($self, $look, $domain, $directory) = @_;
     my ($chain, $key) = ("$directory/fullchain.pem", "$directory/privkey.pem");
     answer("certificate.$domain.directory", $directory);
-    my $text = content_of($chain) // return;
-    my @reading = ('openssl', 'pkey', '-pubout', '-passin', 'pass:', '-in', $key);
+    my ($text, $why) = way_to($chain)->content($MOST_BYTES);
+    my ($private, $why_not) = way_to($key)->file($MOST_BYTES);
+    my ($unread) = ((defined $why ? "$chain $why" : ()), (defined $why_not ? "$key $why_not" : ()));
+    return answer("certificate.$domain.unread", $unread) if defined $unread && $unread !~ /[ ]cannot[ ]be[ ]read/x;
+    return if !defined $text;
+    my @reading = ('openssl', 'pkey', '-pubout', '-passin', 'pass:', '-in');
     answer("certificate.$domain.chain", $text);
-    answer("certificate.$domain.key", -e $key ? output_of(@reading) : q{});
+    answer("certificate.$domain.key", $private ? output_of(@reading, name_of_handle($private)) : q{});
     $look->changed("certificate.$domain", $chain, $key);
     my $renewal = $self->{is_certbots} ? $self->_renewal_of($directory) : undef;
     answer("certificate.$domain.renewal", $renewal) if defined $renewal;
@@ -139,7 +159,8 @@ sub _describe_covering {
 # parse it: a certificate contains a DNS name as plain bytes after its tag and length (dNSName in RFC 5280, section 4.2.1.6).
 sub _covers {
     my ($self, $chain) = @_;
-    my $leaf = leaf_of(content_of($chain) // q{});
+    my ($text) = way_to($chain)->content($MOST_BYTES);
+    my $leaf = leaf_of($text // q{});
     my $bytes = lc _decoded(first_certificate($leaf));
     my $wildcard = $self->{hostname} =~ s/^[^.]*/*/xr;
     my @names = map { lc "\x82" . _length($_) . $_ } $self->{hostname}, $wildcard;

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from smtp_auth.facts.look import ManagedFile
 
-HOOK = ManagedFile("hook", "certbot", "reload_services.sh")
+# A client without root's rights may own the directory: it would run the hook without them, too.
+HOOK = ManagedFile("hook", "certbot", "reload_services.sh", only_with_root=True)
 
 # Our lines, which are made from templates/certbot_hook_block.sh.j2, are between these two.
 _BEGIN = re.compile(r"^# BEGIN smtp-auth\b", re.MULTILINE)

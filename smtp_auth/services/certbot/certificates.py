@@ -31,6 +31,12 @@ SOON = timedelta(days=10)
 def obstacles(settings: Settings, look: Look, domain: str) -> Iterator[str]:
     """Why a domain's certificate cannot be served; yields nothing if it can be served."""
     lineage = look.certificates[domain]
+    if lineage.unread:
+        yield (
+            f"{lineage.unread}, so it is not read: replace it by a file of the account that owns "
+            f"{lineage.directory}"
+        )
+        return
     if lineage.chain is None:
         yield f"there is no certificate for {domain} in {lineage.directory}{_instead(settings, look, domain)}"
         return
@@ -68,10 +74,25 @@ def warnings(settings: Settings, look: Look, domain: str) -> Iterator[str]:
             f"the certificate in {lineage.directory} expires on {certificate.not_valid_after_utc:%Y-%m-%d}"
             f" and was not renewed: {_renewal(look, lineage, settings.lineage_name(domain))}"
         )
+    for name in _covered(lineage):
+        if not _DNS_NAME.fullmatch(name):
+            yield (
+                f"the certificate in {lineage.directory} covers {name!r}, which is no DNS name: no client "
+                "can ask for it, so nothing is written for it"
+            )
+
+
+# Also with a wildcard, and with underscores. White space would add words, and a line end lines, to Postfix's
+# tables.
+_DNS_NAME = re.compile(r"(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 
 
 def names(lineage: Lineage) -> list[str]:
     """The DNS names that a lineage's certificate covers, in lower case, in the certificate's order."""
+    return [name for name in _covered(lineage) if _DNS_NAME.fullmatch(name)]
+
+
+def _covered(lineage: Lineage) -> list[str]:
     certificate = _leaf(lineage)
     if certificate is None:
         return []

@@ -18,7 +18,7 @@ def is_for_certbot(look: Look) -> bool:
 
 def runs_hook(look: Look) -> bool:
     """Whether certbot runs the hook after it has renewed a lineage."""
-    return is_for_certbot(look) and not look.without_hooks
+    return is_for_certbot(look) and not look.without_hooks and not look.files[HOOK.key].owners
 
 
 def reason_of_warning(settings: Settings, look: Look) -> str:
@@ -27,7 +27,11 @@ def reason_of_warning(settings: Settings, look: Look) -> str:
         return "certbot is not installed"
     if not look.is_certbots:
         return f"{settings.letsencrypt_live} is not a directory of certbot's"
-    return f"{look.without_hooks} has no-directory-hooks" if look.without_hooks else ""
+    if look.without_hooks:
+        return f"{look.without_hooks} has no-directory-hooks"
+    for owner in look.files[HOOK.key].owners:
+        return f"{owner.directory} belongs to the account {owner.name}, which could replace a hook there"
+    return ""
 
 
 def configuration_directory(look: Look) -> str:

@@ -10,6 +10,7 @@ package SmtpAuth::Postfix::Certificates;
 use strict;
 use warnings;
 use Exporter qw(import);
+use SmtpAuth::Files qw(name_of_handle opened);
 use SmtpAuth::Programs qw(run);
 
 our @EXPORT_OK = qw(expired unusable);
@@ -29,8 +30,8 @@ sub _missing {
 
 sub expired {
     my ($path) = @_;
-    my ($status) = run(qw(openssl x509 -noout -checkend 0 -in), $path);
-    return if !$status;
+    my $file = eval { opened($path) };
+    return if $file && !(run(qw(openssl x509 -noout -checkend 0 -in), name_of_handle($file)))[0];
     return "the certificate in $path has expired, or cannot be read";
 }
 

@@ -642,7 +642,8 @@ def test_an_empty_file_is_not_a_missing_one(host: Host) -> None:
     (host.postfix / "master.cf").unlink()
     look = host.look()
     assert (look.main_cf.content, look.main_cf.mode) == ("", "0644")
-    assert look.master_cf == File(str(host.postfix / "master.cf"), real_path=look.master_cf.path)
+    path = str(host.postfix / "master.cf")
+    assert replace(look.master_cf, writers=()) == File(path, real_path=path)
 
 
 def test_files_that_are_not_there_have_a_path(host: Host) -> None:
@@ -653,7 +654,7 @@ def test_files_that_are_not_there_have_a_path(host: Host) -> None:
         "dropin": host.dovecot / "99-postfix-smtp-auth.conf",
     }
     for key, path in paths.items():
-        assert files[key] == File(str(path), real_path=str(path))
+        assert replace(files[key], writers=()) == File(str(path), real_path=str(path))
 
 
 def test_the_owner_and_mode_of_a_linked_file_are_those_of_the_file(host: Host) -> None:
