@@ -1,11 +1,11 @@
 """What is seen on a host, over pyinfra's connection. Each observer looks at one thing and only reads."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cryptography import x509
 
-from smtp_auth.facts.look import Look
+from smtp_auth.facts.look import File, Look
 from smtp_auth.on_host.asking import look_at
 from smtp_auth.on_host.channel import Limits
 from smtp_auth.on_host.programs import proof_program
@@ -220,8 +220,9 @@ class Hook:
 def hook(target: Target) -> Hook:
     """The hook, as far as it can be tried without a reload.
 
-    It is run only if it consists of our own lines that reload Postfix, because these do nothing for a lineage
-    that is not the host's; other lines might do something. systemd is asked whether it can reload the units.
+    It is run only if it is, byte for byte, the whole file that a deploy writes, and only root can replace it:
+    our lines do nothing for a lineage that is not the host's. Of any other hook, other checks read the text.
+    systemd is asked whether it can reload the units.
     """
     host, file = on(target), target.see(look).files[HOOK.key]
     reason = reason_of_warning(target.settings, target.see(look))
@@ -234,17 +235,17 @@ def hook(target: Target) -> Hook:
         # The kernel runs the program itself.
         words = [file.real_path]
     runs = host.run("test -x %s", words[0]).succeeded
-    # Only shells can parse a script without running it (-n).
-    shell = words[0].rpartition("/")[2] in ("sh", "bash", "dash", "ksh")
+    # Only shells can parse a script without running it (-n). The script may name any program as its shell.
+    shell = words[0] in _SHELLS
     parsed = host.run("%s -n %s 2>&1", words[0], file.real_path) if runs and shell else None
     reloads = {}
     for unit in target.settings.certbot_reload_services:
         shown = host.run("systemctl show --property=CanReload,ActiveState %s", unit).stdout
         reloads[unit] = {"CanReload=yes", "ActiveState=active"} <= set(shown.splitlines())
-    ours = target.settings.certbot_reload_services == ("postfix",) and not _owners_lines(file.content)
-    idle = ours and "postmap" not in file.content
     called = (
-        host.run("RENEWED_LINEAGE=/nonexistent RENEWED_DOMAINS= %s 2>&1", file.real_path) if idle else None
+        host.run("RENEWED_LINEAGE=/nonexistent RENEWED_DOMAINS= %s 2>&1", file.real_path)
+        if _is_idle(target, file)
+        else None
     )
     return Hook(
         executable=bool(int(file.mode, 8) & 0o100),
@@ -256,15 +257,22 @@ def hook(target: Target) -> Hook:
     )
 
 
-def _owners_lines(hook: str) -> list[str]:
-    """The lines of a hook that are neither comments nor ours."""
-    lines, ours = [], False
-    for line in hook.splitlines():
-        ours = ours or line.startswith("# BEGIN smtp-auth")
-        if not ours and line.strip() and not line.startswith("#"):
-            lines.append(line)
-        ours = ours and not line.startswith("# END smtp-auth")
-    return lines
+_SHELLS = tuple(
+    f"{place}/{shell}" for place in ("/bin", "/usr/bin") for shell in ("sh", "bash", "dash", "ksh")
+)
+
+
+def _is_idle(target: Target, hook: File) -> bool:
+    """Whether the hook certainly does nothing for a lineage that is not the host's."""
+    if hook.user != "root" or int(hook.mode, 8) & 0o022 or hook.writers:
+        return False
+    # Other units are reloaded, and tables rebuilt, after any renewal.
+    seen = replace(target.see(look), sni_tables=())
+    if target.settings.certbot_reload_services != ("postfix",):
+        return False
+    without = replace(seen, files={**seen.files, HOOK.key: File(hook.path, real_path=hook.real_path)})
+    coming = plan_ignoring_obstacles(target.settings, without, target.steps).files
+    return hook.content in [planned.content for planned in coming if planned.file.path == hook.path]
 
 
 @dataclass(frozen=True)
