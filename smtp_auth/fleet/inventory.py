@@ -11,6 +11,7 @@ from pyinfra import logger
 from pyinfra.api import Config, Host, State
 from pyinfra.context import ctx_state
 
+from smtp_auth.runs.host_keys import heed_host_keys
 from smtp_auth.runs.inventory_check import check_data, read_checked
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.runs.pyinfra_internals import limited, make_sockets_cooperative, read_inventory
@@ -35,6 +36,7 @@ def chosen_hosts(inventory: Path, limits: Iterable[str], data: Iterable[str]) ->
     """
     # pyinfra must not log anything: the caller reports the errors of its hosts.
     logger.setLevel(logging.CRITICAL)
+    heed_host_keys()
     state = State()
     ctx_state.set(state)
     words, patterns = list(data), list(limits)

@@ -19,12 +19,14 @@ from types import ModuleType
 from typing import Any
 
 import click
-from paramiko import Channel
+from paramiko import Channel, MissingHostKeyPolicy, PKey
 from pyinfra.api import Config, Host, Inventory, QuoteString, State, StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.api.connectors import get_execution_connectors
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors import ssh, util
+from pyinfra.connectors.base import DataMeta
+from pyinfra.connectors.sshuserclient import client
 from pyinfra.connectors.sshuserclient.client import get_ssh_config
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
@@ -242,6 +244,56 @@ class OwnCommand(StringCommand):
         raise NotImplementedError
 
 
+# -- SSH ---------------------------------------------------------------------------------------------
+
+
+def check_host_keys_with(
+    policy: Callable[[str | None], MissingHostKeyPolicy],
+    files: Callable[[Iterable[str]], tuple[str, ...]],
+    options: Callable[[Mapping[str, Any] | None], dict[str, Any]],
+) -> None:
+    """Let functions decide which host keys are accepted, and how hosts are connected to.
+
+    pyinfra sets `accept-new` for each host, so that its own code for `StrictHostKeyChecking` is not reached.
+    If it does not read the default of `ssh_strict_host_key_checking` or these functions any more, it does
+    that again.
+
+    + policy: is given what the host's data or the SSH configuration ask for; `None` if they say nothing
+    + files: is given the files of known keys; returns those that are read
+    + options: is given the host's own `ssh_paramiko_connect_kwargs`; returns those that are used
+    """
+    key = "ssh_strict_host_key_checking"
+    ssh.connector_data_meta[key] = DataMeta(ssh.connector_data_meta[key].description, None)
+    client.get_missing_host_key_policy = policy
+    own = "_pyinfra_ssh_paramiko_connect_kwargs"
+    known, connect = client.get_host_keys, client.SSHClient.connect
+    if getattr(known, "is_ours", False):
+        return
+
+    def known_in(names: Iterable[str]) -> Any:
+        return known(files(names))
+
+    def connect_with(self: Any, hostname: str, **words: Any) -> None:
+        connect(self, hostname, **{**words, own: options(words.get(own))})
+
+    known_in.is_ours = True  # type: ignore[attr-defined]
+    client.get_host_keys, client.SSHClient.connect = known_in, connect_with  # type: ignore
+
+
+def store_host_key(connection: Any, hostname: str, key: PKey) -> str:
+    """Store a host's key where pyinfra does. Returns the file; empty if there is none.
+
+    If pyinfra stores it in another way, each run accepts each key.
+    """
+    file = str(connection._host_keys_filename or "")
+    if file:
+        Path(file).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    client.append_hostkey(connection, hostname, key)
+    # Other connections to this host, such as that of a jump host, use the keys that were read once.
+    connection._host_keys.add(hostname, key.get_name(), key)
+    return file
+
+
 # -- one host ----------------------------------------------------------------------------------------
 
 
@@ -346,8 +398,8 @@ def transport_of(host: Host) -> Any:
     If pyinfra's SSH connector keeps paramiko's client elsewhere, a host that has vanished is noticed late,
     and one that opens few sessions (MaxSessions) is said to have lost its connection.
     """
-    client = getattr(host.connector, "client", None)
-    return client.get_transport() if client else None
+    connected = getattr(host.connector, "client", None)
+    return connected.get_transport() if connected else None
 
 
 # -- inventory and data ------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from pyinfra.context import ctx_state
 
 from smtp_auth.runs import pyinfra_internals
 from smtp_auth.runs.data_check import leave_out_bad_hosts
+from smtp_auth.runs.host_keys import heed_host_keys
 from smtp_auth.runs.interruption import heed_interruptions
 from smtp_auth.runs.inventory_check import check_data, read_checked
 from smtp_auth.runs.mistakes import Declined, Mistake, Status, sentence_of
@@ -69,6 +70,7 @@ def prepare_runs() -> None:
     state = ctx_state.get()
     pyinfra_internals.register_file(_DEPLOY_FILE)
     _loaded.append(True)
+    heed_host_keys()
     given = pyinfra_internals.command_line()
     words: Sequence[str] = given.get("operations", ())
     if words and words[0].partition(".")[0] in ("operations", "smtp_auth"):

@@ -12,7 +12,7 @@ import logging
 import socket
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -343,6 +343,58 @@ def _received() -> None:
     assert channel.recv_stderr(99) == b"complained" if channel.recv_stderr_ready() else False
 
 
+def _check_host_keys_with() -> None:
+    """Each connection asks them: with what the SSH configuration says, and with a host's own arguments."""
+    import paramiko
+    from pyinfra.connectors import ssh
+    from pyinfra.connectors.sshuserclient import client
+
+    asked: list[object] = []
+
+    def policy(value: str | None) -> paramiko.MissingHostKeyPolicy:
+        asked.append(value)
+        return paramiko.RejectPolicy()
+
+    def files(names: Iterable[str]) -> tuple[str, ...]:
+        asked.append(names)
+        return ()
+
+    with pytest.MonkeyPatch.context() as patch, tempfile.NamedTemporaryFile("w") as file:
+        file.write("Host a\n    StrictHostKeyChecking yes\n    UserKnownHostsFile /nowhere\n")
+        file.flush()
+        for name in ("get_missing_host_key_policy", "get_host_keys"):
+            patch.setattr(client, name, getattr(client, name))
+        patch.setattr(client.SSHClient, "connect", client.SSHClient.connect)
+        meta = ssh.connector_data_meta["ssh_strict_host_key_checking"]
+        patch.setitem(ssh.connector_data_meta, "ssh_strict_host_key_checking", meta)
+        connect = MagicMock()
+        patch.setattr(paramiko.SSHClient, "connect", connect)
+        pyinfra_internals.check_host_keys_with(
+            policy, files, lambda own: {**(own or {}), "banner_timeout": 7}
+        )
+        host = next(
+            iter(_state("a", ssh_config_file=file.name, ssh_paramiko_connect_kwargs={"x": 1}).inventory)
+        )
+        host.connect(raise_exceptions=True)
+    assert asked == [None, "yes", ("/nowhere",)]
+    assert connect.call_args.kwargs["banner_timeout"] == 7
+    assert connect.call_args.kwargs["x"] == 1
+
+
+def _store_host_key() -> None:
+    from paramiko import ECDSAKey, HostKeys
+    from pyinfra.connectors.sshuserclient import client
+
+    key = ECDSAKey.generate()
+    with tempfile.TemporaryDirectory() as folder:
+        connection = client.SSHClient()
+        connection._host_keys_filename = f"{folder}/ssh/known_hosts"
+        connection._host_keys = HostKeys()
+        assert pyinfra_internals.store_host_key(connection, "a", key) == f"{folder}/ssh/known_hosts"
+        assert HostKeys(f"{folder}/ssh/known_hosts").check("a", key)
+        assert connection._host_keys.check("a", key)
+
+
 def _transport_of() -> None:
     from paramiko import SSHClient
     from pyinfra.connectors.ssh import SSHConnector
@@ -458,6 +510,13 @@ SIDES: dict[str, Side] = {
     "Dialogue": Side(_dialogue, without("pyinfra.connectors.ssh.write_stdin")),
     "hold_dialogues": Side(_dialogue, without("pyinfra.connectors.ssh.write_stdin")),
     "received": Side(_received, without("paramiko.buffered_pipe.BufferedPipe._buffer_tobytes")),
+    "check_host_keys_with": Side(
+        _check_host_keys_with,
+        without("pyinfra.connectors.sshuserclient.client.get_missing_host_key_policy"),
+    ),
+    "store_host_key": Side(
+        _store_host_key, without("pyinfra.connectors.sshuserclient.client.append_hostkey")
+    ),
     "transport_of": Side(_transport_of, without("pyinfra.connectors.ssh.SSHConnector.client")),
     "connect_again": Side(_connect_again, without("pyinfra.api.host.Host.connect")),
     "notice_silence": Side(_notice_silence, without("pyinfra.connectors.ssh.SSHConnector.client")),
