@@ -60,6 +60,11 @@ sender_ownership = None
 # The systemd units that certbot's deploy hook reloads after a renewal. One of them must be postfix.
 certbot_reload_services = ["postfix"]
 
+# Within how many seconds the host must give each answer, the connection included. A host that takes
+# longer fails alone; the others wait for it that long. A change may take longer, as long as the host
+# responds.
+host_seconds = 120
+
 # For the verification: a file on this machine with the certificates that clients trust, in PEM. None:
 # the system's store.
 verify_ca_file = None

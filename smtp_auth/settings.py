@@ -121,6 +121,13 @@ class Settings:
         "The systemd units that certbot's deploy hook reloads after a renewal. One of them must be postfix.",
         default=["postfix"],
     )
+    host_seconds: float = _key(
+        accepted.seconds,
+        "Within how many seconds the host must give each answer, the connection included. A host that takes "
+        "longer fails alone; the others wait for it that long. A change may take longer, as long as the host "
+        "responds.",
+        default=120,
+    )
     verify_ca_file: str | None = _key(
         accepted.certificates_file,
         "For the verification: a file on this machine with the certificates that clients trust, in PEM. "
@@ -214,6 +221,21 @@ def settings_from_data(host: str, data: Mapping[str, Any], *, also_known: Collec
         raise SettingsError(problems)
     values["certificate_name"] = _lineage_names(values)
     return Settings(**values)
+
+
+def host_seconds(host: str, data: Mapping[str, Any]) -> float:
+    """`host_seconds` alone, whatever is wrong with the other data: history and undo need no other key.
+
+    + host, data: as for `settings_from_data`
+
+    Raises `SettingsError` if it is not valid.
+    """
+    (key,) = (one for one in fields(Settings) if one.name == "host_seconds")
+    value = data.get(key.name, key.metadata["default"])
+    try:
+        return float(key.metadata["accepts"](value))
+    except ValueError as error:
+        raise SettingsError([Problem(host, key.name, value, str(error))]) from None
 
 
 def settings_on_record(values: Mapping[str, Any]) -> Settings:

@@ -11,6 +11,7 @@ from pyinfra import logger
 from pyinfra.api import Config, Host, State
 from pyinfra.context import ctx_state
 
+from smtp_auth.runs.bounds import bound_connections
 from smtp_auth.runs.host_keys import heed_host_keys
 from smtp_auth.runs.inventory_check import check_data, read_checked
 from smtp_auth.runs.mistakes import Mistake
@@ -50,4 +51,6 @@ def chosen_hosts(inventory: Path, limits: Iterable[str], data: Iterable[str]) ->
             raise FleetError(f"--limit {pattern}: no host or group of {inventory} has this name")
     wanted = limited(hosts, patterns)
     state.init(hosts, Config(), initial_limit=wanted)
-    return [host for host in hosts if wanted is None or host in wanted]
+    chosen = [host for host in hosts if wanted is None or host in wanted]
+    bound_connections(chosen)
+    return chosen

@@ -4,11 +4,14 @@ Where a plan changes nothing, the services may have to be proved once.
 """
 
 import shlex
+import time
 from collections.abc import Callable
+from dataclasses import replace
 from enum import Enum
 
 from smtp_auth.facts.decode import decode
 from smtp_auth.facts.look import Look
+from smtp_auth.on_host.asking import LIMITS as ASKING
 from smtp_auth.on_host.causes import without_noise
 from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer
 from smtp_auth.on_host.instructions import RECORD
@@ -21,7 +24,7 @@ from smtp_auth.settings import Settings
 GOES_ON = "the host completes the change, or restores everything: run again to see the outcome"
 
 # The host itself stops the change earlier: RuntimeMaxSec and TimeoutStopSec in Supervise.pm.
-LIMITS = Limits(seconds=3600)
+LIMITS = Limits(seconds=2520)
 
 
 class ChangeOutcome(Enum):
@@ -58,18 +61,24 @@ def change(
 
     Returns the outcome, and sentences that say why if it is not live.
     """
+    began = time.monotonic()
     start = _command("start", origin)
     ended = _ended(channel, start, start_program(origin, plan, settings, look), limits)
-    if ended is None:
+    if isinstance(ended, str):
         try:
             reconnect()
         except NoAnswer as error:
             return ChangeOutcome.UNKNOWN, [f"the connection was lost ({error}); {GOES_ON}"]
-        ended = _ended(channel, _command("follow", origin), follow_program(), limits)
-    return ended or (ChangeOutcome.UNKNOWN, [f"the connection was lost twice; {GOES_ON}"])
+        # The deadline is for both, so that a host does not have it twice.
+        left = max((limits.seconds or 0) - (time.monotonic() - began), 1)
+        follow = _command("follow", origin)
+        ended = _ended(channel, follow, follow_program(), replace(limits, seconds=left))
+    if isinstance(ended, str):
+        return ChangeOutcome.UNKNOWN, [f"the connection was lost twice ({ended}); {GOES_ON}"]
+    return ended
 
 
-def prove(channel: Channel, plan: Plan, settings: Settings, look: Look, *, limits: Limits = LIMITS) -> str:
+def prove(channel: Channel, plan: Plan, settings: Settings, look: Look, *, limits: Limits = ASKING) -> str:
     """Prove the services of a plan that changes nothing, once (`Plan.to_prove`). Only the record changes.
 
     + settings, look: those from which the plan was made
@@ -92,13 +101,13 @@ def _command(what: str, origin: Origin) -> str:
     return shlex.join((*PERL, what, origin.id, RECORD))
 
 
-def _ended(channel: Channel, command: str, stdin: str, limits: Limits) -> Ended | None:
-    """The outcome that a command printed last, and what the host said; `None` if the answer was cut off."""
+def _ended(channel: Channel, command: str, stdin: str, limits: Limits) -> Ended | str:
+    """The outcome that a command printed last, and what the host said; or why there is none."""
     try:
         answer = channel(command, stdin, limits)
-    except NoAnswer:
-        return None
-    return _outcome_in(answer)
+    except NoAnswer as error:
+        return str(error)
+    return _outcome_in(answer) or "its answer was cut off"
 
 
 def _outcome_in(answer: Answer) -> Ended | None:

@@ -5,6 +5,9 @@ from typing import Protocol
 
 from smtp_auth.on_host.causes import without_noise
 
+# What a line costs a controller in memory, beside its characters.
+A_LINE = 256
+
 # How many lines of standard error are quoted if an answer is incomplete, and how many characters.
 _QUOTED_LINES, _QUOTED = 3, 300
 
@@ -29,11 +32,6 @@ class Answer:
     complaints: tuple[str, ...] = ()
 
     @property
-    def octets(self) -> int:
-        """How large it is, each line with its end."""
-        return sum(len(line) + 1 for line in (*self.lines, *self.complaints))
-
-    @property
     def complaint(self) -> str:
         """The last lines on standard error that may say why, as one line."""
         found = "; ".join(without_noise(self.complaints)[-_QUOTED_LINES:])
@@ -44,17 +42,12 @@ class Answer:
 class Limits:
     """What one answer of a host may cost.
 
-    + seconds: how long the command may take
-    + octets: how much it may print
+    + seconds: how long the command may take; `None`: as long as the host's data allow (`host_seconds`)
+    + octets: how much it may print. A channel stops reading at this, and counts `A_LINE` more for each line
     """
 
-    seconds: float = 300
-    octets: int = 32 << 20
-
-    def check(self, answer: Answer) -> None:
-        """Raise `NoAnswer` if an answer is too large."""
-        if answer.octets > self.octets:
-            raise NoAnswer(f"the host printed {answer.octets} bytes; at most {self.octets} are read")
+    seconds: float | None = None
+    octets: int = 16 << 20
 
 
 class Channel(Protocol):

@@ -1,6 +1,5 @@
 """Channels over pyinfra's own connections, with a deploy's SSH configuration, keys, jump hosts and sudo."""
 
-import logging
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -14,6 +13,8 @@ from pyinfra.connectors.util import CommandOutput
 from smtp_auth.on_host.causes import needs_password, not_begun
 from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer, NotAllowed
 from smtp_auth.runs import pyinfra_internals
+from smtp_auth.runs.bounds import TooLate, TooMuch, read_within, wire_of
+from smtp_auth.runs.host_settings import seconds_of
 from smtp_auth.runs.sudo import Answering, new_prompt, typed_password, without_prompts
 
 Found = TypeVar("Found")
@@ -30,9 +31,6 @@ _FIRST = f"export LC_ALL=C && echo && echo {_BEGINS} && "
 # refuses one while it still counts the last, or while another command runs.
 _AT_FIRST, _PAUSE = 10.0, 0.05
 
-# paramiko logs each refused session, and raises it, too.
-logging.getLogger("paramiko.transport").addFilter(lambda record: "open FAILED" not in record.getMessage())
-
 
 def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channel:
     """The channel to a host. It connects if the host is not connected yet.
@@ -48,11 +46,15 @@ def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channe
         shows = {"print_output": state.print_output, "print_input": state.print_input}
 
     def run(command: str, stdin: str, limits: Limits) -> Answer:
+        wire = wire_of(host)
+        if wire.given_up:
+            raise NoAnswer(wire.given_up)
         _connect(host)
         given = dict(pyinfra_internals.connector_arguments(host) if arguments is None else arguments)
         password = _password_for_sudo(host, given)
-        # The host's data may set an earlier deadline.
-        seconds = min(given.get("_timeout") or limits.seconds, limits.seconds)
+        seconds = limits.seconds or seconds_of(host)
+        # The host's data may set an earlier deadline for all commands.
+        seconds = min(given.get("_timeout") or seconds, seconds)
 
         def run_once() -> CommandOutput:
             prompt = new_prompt() if password else ""
@@ -61,25 +63,18 @@ def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channe
                 # If the command failed, pyinfra would ask for sudo's password, for each host.
                 line = StringCommand(line, ";", "true")
             told = Answering(prompt, password, _BEGINS, stdin) if password else stdin
-            options = {"_shell_executable": None, "_stdin": told, "_timeout": seconds}
+            options = {"_shell_executable": None, "_stdin": told, "_timeout": None}
             return host.run_shell_command(line, **shows, **options)[1]
 
-        try:
-            output = _in_a_session(host, run_once, seconds)
-            if given.get("_sudo") and not password and needs_password(output.output):
-                password = typed_password(asking=True)
-                output = _in_a_session(host, run_once, seconds) if password else output
-        except PyinfraError as error:
-            raise NoAnswer(f"pyinfra cannot run a command: {error}") from None
-        except (OSError, EOFError, SSHException) as error:
-            # A TimeoutError of the connection has an error number; that of the deadline has none.
-            if isinstance(error, TimeoutError) and not error.args:
-                raise NoAnswer(f"the host gave no complete answer within {seconds:g} seconds") from None
-            raise NoAnswer(f"the connection was lost: {str(error) or type(error).__name__}") from None
+        def read_once(left: float) -> CommandOutput:
+            return _read(host, left, limits.octets, run_once)
+
+        output = _in_a_session(host, read_once, seconds)
+        if given.get("_sudo") and not password and needs_password(output.output):
+            password = typed_password(asking=True)
+            output = _in_a_session(host, read_once, seconds) if password else output
         _answering.add(host)
-        answer = _answer(output)
-        limits.check(answer)
-        return answer
+        return _answer(output)
 
     return run
 
@@ -104,20 +99,72 @@ def _password_for_sudo(host: Host, given: dict[str, Any]) -> str:
     return ""
 
 
+def _read(host: Host, seconds: float, octets: int, run: Callable[[], CommandOutput]) -> CommandOutput:
+    """What a command prints. Raises `NoAnswer`, and `SSHException` if sshd has refused a session for it."""
+    try:
+        output = read_within(host, seconds, octets, run)
+    except TooLate as late:
+        if late.is_silent:
+            raise _given_up(
+                host, NoAnswer(f"the host has sent nothing for {late.seconds:g} seconds")
+            ) from None
+        why = NoAnswer(
+            f"the host gave no complete answer within {late.seconds:g} seconds: find out what it waits for; "
+            "if it is only slow, set host_seconds to more"
+        )
+        raise _given_up(host, why) from None
+    except TooMuch:
+        why = NoAnswer(
+            f"the host printed more than the {octets} bytes that are read: a start-up file of the login "
+            "shell may print without an end ('ssh HOST echo works' shows whether it does)"
+        )
+        raise _given_up(host, why) from None
+    except PyinfraError as error:
+        raise NoAnswer(f"pyinfra cannot run a command: {error}") from None
+    except Exception as error:
+        if isinstance(error, SSHException) and _is_refused(host, error):
+            raise
+        # paramiko raises any exception that a host's bytes cause.
+        why = NoAnswer(f"the connection was lost: {str(error) or type(error).__name__}")
+        raise (why if _is_connected(host) else _given_up(host, why)) from None
+    if wire_of(host).given_up:
+        # Another answer was too late or too large, and this one was cut off.
+        raise NoAnswer(wire_of(host).given_up)
+    return output
+
+
+def _given_up(host: Host, why: NoAnswer) -> NoAnswer:
+    """Ask nothing of a host any more: to wait for each further answer would take as long again.
+
+    Returns why it was given up: of answers that are waited for at the same time, the first one counts.
+    """
+    wire = wire_of(host)
+    wire.given_up = wire.given_up or str(why)
+    wire.close()
+    return NoAnswer(wire.given_up)
+
+
+def _is_connected(host: Host) -> bool:
+    transport = pyinfra_internals.transport_of(host)
+    return transport is None or transport.is_active()
+
+
 # The hosts that have run a command: sshd does open sessions there.
 _answering: WeakSet[Host] = WeakSet()
 
 
-def _in_a_session(host: Host, run: Callable[[], Found], seconds: float) -> Found:
-    """Run a command, as soon as sshd opens a session for it. A refused session has run nothing."""
-    began = time.monotonic()
+def _in_a_session(host: Host, run: Callable[[float], Found], seconds: float) -> Found:
+    """Run a command, as soon as sshd opens a session for it. A refused session has run nothing.
+
+    + run: is called with the seconds that are left
+    """
+    began, passed = time.monotonic(), 0.0
     while True:
         try:
-            return run()
-        except SSHException as error:
-            if not _is_refused(host, error):
-                raise
-            if time.monotonic() - began > (seconds if host in _answering else _AT_FIRST):
+            return run(max(seconds - passed, _PAUSE))
+        except SSHException:
+            passed = time.monotonic() - began
+            if passed > (seconds if host in _answering else min(seconds, _AT_FIRST)):
                 raise NotAllowed(
                     "sshd on this host opens no session: set MaxSessions to 1 or more in /etc/ssh/sshd_config"
                 ) from None
@@ -128,8 +175,8 @@ def _is_refused(host: Host, error: SSHException) -> bool:
     """Whether sshd has refused a session. Of several at a time, paramiko says so to only one."""
     if isinstance(error, ChannelException):
         return True
-    transport = pyinfra_internals.transport_of(host)
-    return str(error) == "Unable to open channel." and transport is not None and transport.is_active()
+    has_transport = pyinfra_internals.transport_of(host) is not None
+    return str(error) == "Unable to open channel." and has_transport and _is_connected(host)
 
 
 def _answer(output: CommandOutput) -> Answer:
@@ -142,6 +189,7 @@ def _answer(output: CommandOutput) -> Answer:
 
 def connect_again(host: Host, reason: str) -> None:
     """Connect again to a host whose connection was lost. Raises `NoAnswer` if that fails."""
+    wire_of(host).open_again()
     try:
         pyinfra_internals.connect_again(host, reason)
     except ConnectError as error:

@@ -5,12 +5,17 @@ from functools import cache
 from pyinfra.api import Host
 
 from smtp_auth.runs.pyinfra_internals import connector_keys
-from smtp_auth.settings import Settings, settings_from_data
+from smtp_auth.settings import Settings, host_seconds, settings_from_data
 
 
 def settings_of(host: Host) -> Settings:
     """The settings in a host's data and its groups' data. Raises `SettingsError` if it is not valid."""
     return settings_from_data(host.name, host.data.dict(), also_known=_connector_keys())
+
+
+def seconds_of(host: Host) -> float:
+    """`host_seconds` in a host's data, whatever is wrong with other data. Raises `SettingsError`."""
+    return host_seconds(host.name, host.data.dict())
 
 
 @cache

@@ -20,6 +20,7 @@ from typing import Any
 
 import click
 from paramiko import Channel, MissingHostKeyPolicy, PKey
+from paramiko.channel import ChannelFile, ChannelStderrFile
 from pyinfra.api import Config, Host, Inventory, QuoteString, State, StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.api.connectors import get_execution_connectors
@@ -27,7 +28,7 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors import ssh, util
 from pyinfra.connectors.base import DataMeta
 from pyinfra.connectors.sshuserclient import client
-from pyinfra.connectors.sshuserclient.client import get_ssh_config
+from pyinfra.connectors.sshuserclient.client import SSHClient, get_ssh_config
 from pyinfra.connectors.util import CommandOutput, OutputLine
 
 # -- a run of pyinfra's command line -------------------------------------------------------------------
@@ -212,6 +213,46 @@ def translate_output(translate: Callable[[str | bytes], str]) -> None:
     util.read_buffer = read_translated
 
 
+def read_lines_by(lines: Callable[[Iterator[bytes]], Iterable[str] | None], size: int) -> None:
+    """Let a function make lines of what a command prints, while it is read; `None`: pyinfra makes them.
+
+    + size: how many bytes are read at a time, at most
+
+    pyinfra and paramiko read whole lines, in time that grows with their square, and keep any number of them.
+    All connectors read through `read_output_buffers`, which two modules have. If they no longer do, a host
+    that floods takes all memory.
+    """
+    read = util.read_output_buffers
+
+    def pieces(file: Any) -> Iterator[bytes]:
+        if isinstance(file, ChannelStderrFile):
+            some = file.channel.recv_stderr
+        else:
+            some = file.channel.recv if isinstance(file, ChannelFile) else file.read1
+        while piece := some(size):
+            yield piece
+
+    def read_by(stdout: Any, stderr: Any, *rest: Any, **options: Any) -> CommandOutput:
+        stdout, stderr = (lines(pieces(file)) or file for file in (stdout, stderr))
+        return read(stdout, stderr, *rest, **options)
+
+    util.read_output_buffers = ssh.read_output_buffers = read_by  # type: ignore[assignment]
+
+
+def use_transports(factory: Callable[..., Any]) -> None:
+    """Let a function make paramiko's transports, for hosts and their jump hosts.
+
+    paramiko lets its caller do that, and pyinfra hands on any argument. If `SSHClient.connect` no longer
+    does, a host may send any amount before it is logged in to, and between answers.
+    """
+    connect = SSHClient.connect
+
+    def connect_with(client: SSHClient, hostname: str, **options: Any) -> None:
+        connect(client, hostname, **{"transport_factory": factory, **options})
+
+    SSHClient.connect = connect_with  # type: ignore[assignment,method-assign]
+
+
 def register_file(path: Path) -> None:
     """Register a deploy file as the file of a module.
 
@@ -367,6 +408,18 @@ def received(channel: Channel) -> tuple[bytes, bytes]:
     return found[0], found[1]
 
 
+def connect_through(host: Host, connect: Callable[[Host, Callable[[], None]], None]) -> None:
+    """Connect to a host through a function, whoever connects: pyinfra does before it reads deploy.py.
+
+    + connect: is called with the host, and with the connector's own function
+
+    `Host.connect` calls the connector's `connect`. If it calls something else, a host that hangs while it is
+    connected to holds up all others for ever.
+    """
+    own = host.connector.connect
+    host.connector.connect = lambda: connect(host, own)  # type: ignore[method-assign]
+
+
 def connect_again(host: Host, reason: str) -> None:
     """Connect to a host whose connection was lost.
 
@@ -382,12 +435,11 @@ def connect_again(host: Host, reason: str) -> None:
 def notice_silence(host: Host, seconds: int) -> None:
     """Make an SSH connection fail if the host has not responded for some seconds: tcp(7), TCP_USER_TIMEOUT.
 
-    pyinfra sets neither this nor a keepalive. If it starts to, this is not needed.
+    pyinfra does not set this. If it starts to, this is not needed.
     """
     transport = transport_of(host)
     if transport is None:
         return
-    transport.set_keepalive(seconds // 3)
     with contextlib.suppress(OSError, AttributeError):
         transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, seconds * 1000)
 

@@ -16,6 +16,7 @@ from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_state
 
 from smtp_auth.runs import pyinfra_internals
+from smtp_auth.runs.bounds import bound_connections
 from smtp_auth.runs.data_check import leave_out_bad_hosts
 from smtp_auth.runs.host_keys import heed_host_keys
 from smtp_auth.runs.interruption import heed_interruptions
@@ -86,6 +87,7 @@ def prepare_runs() -> None:
 
 
 def _prepare(state: State, given: Mapping[str, Any]) -> None:
+    bound_connections(state.inventory)
     escape_what_others_say()
     _check_chosen(given, state)
     pyinfra_internals.ask(state, lambda: _ask(state))

@@ -8,7 +8,9 @@ from pyinfra.api import Host
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome, change
 from smtp_auth.on_host.channel import Answer, Channel, Limits
+from smtp_auth.runs.bounds import wire_of
 from smtp_auth.runs.channel import channel_to, connect_again
+from smtp_auth.runs.host_settings import seconds_of
 from smtp_auth.runs.interruption import change_under_way
 from smtp_auth.runs.origin import origin_of_this_run
 from smtp_auth.runs.pyinfra_internals import OwnCommand, notice_silence
@@ -25,7 +27,7 @@ _OUTCOMES = {
     ChangeOutcome.UNKNOWN: Outcome.NOT_REACHED,
 }
 
-# Seconds without any data from the host after which its connection counts as lost.
+# Seconds without any acknowledgement from the host's network after which its connection counts as lost.
 _SILENCE = 30
 
 
@@ -67,10 +69,14 @@ class Transaction(OwnCommand):
 
 
 def _attentive(host: Host, channel: Channel) -> Channel:
-    """A channel that fails within `_SILENCE` if the host does not respond any more."""
+    """A channel that fails soon if the host has vanished, or if its sshd does not respond any more.
+
+    A change prints nothing until it is over, so that its answer says nothing about this.
+    """
 
     def run(command: str, stdin: str, limits: Limits) -> Answer:
         notice_silence(host, _SILENCE)
+        wire_of(host).ask_for_signs_of_life(seconds_of(host) / 3)
         return channel(command, stdin, limits)
 
     return run

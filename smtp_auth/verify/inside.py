@@ -7,7 +7,6 @@ from cryptography import x509
 
 from smtp_auth.facts.look import File, Look
 from smtp_auth.on_host.asking import look_at
-from smtp_auth.on_host.channel import Limits
 from smtp_auth.on_host.programs import proof_program
 from smtp_auth.plan import readiness
 from smtp_auth.plan.ours import ledger_now, without_ours
@@ -17,7 +16,7 @@ from smtp_auth.services.certbot.hook import reason_of_warning
 from smtp_auth.services.certbot.shebang import is_text
 from smtp_auth.services.dovecot import DOVECOT
 from smtp_auth.services.dovecot.listener import listener_path
-from smtp_auth.verify.connection import TIMEOUT, connected, on
+from smtp_auth.verify.connection import connected, on
 from smtp_auth.verify.target import Target, Unseen, observer
 
 # Parameters that the deploy does not need. Older releases do not know the last two.
@@ -34,8 +33,7 @@ _DEPLOYABLE = "nothing prevents a deploy"
 @observer
 def look(target: Target) -> Look:
     """The same look at the host as in a deploy, with some more parameters."""
-    limits = Limits(seconds=TIMEOUT)
-    return look_at(target.see(connected).ask, target.settings, target.steps, _ASKED_TOO, limits=limits)
+    return look_at(target.see(connected).ask, target.settings, target.steps, _ASKED_TOO)
 
 
 @observer

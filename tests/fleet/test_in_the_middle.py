@@ -121,7 +121,7 @@ def test_a_change_outlives_a_renewal(benches: list[Bench]) -> None:
 
 
 @contextmanager
-def _locked(host: LabHost, path: str) -> Iterator[None]:
+def locked(host: LabHost, path: str) -> Iterator[None]:
     """A program of the host holds a lock, as dpkg and certbot do."""
     program = f"""
 import fcntl, os, time
@@ -146,7 +146,7 @@ while os.path.exists("/run/held"):
 
 @pytest.mark.parametrize("path", [DPKG, CERTBOT])
 def test_a_change_waits_until_others_have_finished(stock: list[LabHost], path: str) -> None:
-    with _locked(stock[0], path), _locked(stock[1], path), started(stock) as process:
+    with locked(stock[0], path), locked(stock[1], path), started(stock) as process:
         for host in stock:
             waits = f"test -e /run/smtp-auth-2*/began && systemctl is-active {UNIT}"
             wait_until(
@@ -165,7 +165,7 @@ def test_a_change_does_not_wait_for_ever(benches: list[Bench]) -> None:
     def refused(bench: Bench) -> None:
         before = "my $PATIENCE = 60;"
         assert bench.program.count(before) == 1
-        with bench.faults, _locked(bench.host, DPKG):
+        with bench.faults, locked(bench.host, DPKG):
             done = bench.faults.run(bench.program.replace(before, "my $PATIENCE = 0.5;"))
         assert done.returncode == 1
         assert "another program is changing this host (" in done.stdout

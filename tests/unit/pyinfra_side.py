@@ -244,6 +244,60 @@ def _translate_output() -> None:
     assert (output.stdout_lines, output.stderr_lines) == (["<b'\\xff\\n'>"], ["<'b\\n'>"])
 
 
+def _read_lines_by() -> None:
+    """Both of pyinfra's ways to a host read through it, from paramiko's files and from a subprocess's."""
+    from paramiko.channel import ChannelFile, ChannelStderrFile
+    from pyinfra.connectors import ssh, util
+
+    before = (util.read_output_buffers, ssh.read_output_buffers)
+    channel = MagicMock()
+    channel.recv.side_effect, channel.recv_stderr.side_effect = [b"a", b"b", b""], [b"c", b""]
+    try:
+        pyinfra_internals.read_lines_by(lambda pieces: [f"<{piece.decode()}>" for piece in pieces], 9)
+        files = (ChannelFile(channel), ChannelStderrFile(channel))
+        output = ssh.read_output_buffers(*files, timeout=None, print_output=False, print_prefix="")
+        status, local = util.run_local_process("echo d; exit 3")
+    finally:
+        util.read_output_buffers, ssh.read_output_buffers = before
+    assert (output.stdout_lines, output.stderr_lines) == (["<a>", "<b>"], ["<c>"])
+    assert (status, local.stdout_lines) == (3, ["<d\n>"])
+
+
+def _use_transports() -> None:
+    """A client gets the transport, and hands it on to its jump hosts."""
+    from pyinfra.connectors.sshuserclient.client import SSHClient
+
+    connect, made = SSHClient.connect, []
+
+    def factory(sock: Any, **_options: Any) -> Any:
+        made.append(sock)
+        raise EOFError
+
+    with tempfile.NamedTemporaryFile("w") as file, pytest.MonkeyPatch.context() as patch:
+        file.write("Host a\n    ProxyJump b\nHost b\n    HostName 192.0.2.1\n")
+        file.flush()
+        patch.setattr("paramiko.client.socket.socket", MagicMock())
+        addresses = [(socket.AF_INET, ("192.0.2.1", 22))]
+        patch.setattr("paramiko.client.SSHClient._families_and_addresses", lambda *_words: addresses)
+        try:
+            pyinfra_internals.use_transports(factory)
+            for name in ("a", "c"):
+                with pytest.raises(EOFError):
+                    SSHClient().connect(name, _pyinfra_ssh_config_file=file.name, username="root")
+        finally:
+            SSHClient.connect = connect  # type: ignore[method-assign]
+    assert len(made) == 2
+
+
+def _connect_through() -> None:
+    host, called = _host(), []
+    own = host.connector.connect = MagicMock()  # type: ignore[method-assign]
+    pyinfra_internals.connect_through(host, lambda one, connect: called.append((one, connect)))
+    host.connect()
+    assert called == [(host, own)]
+    own.assert_not_called()
+
+
 def _register_file() -> None:
     from pyinfra.api import util
 
@@ -428,7 +482,6 @@ def _notice_silence() -> None:
     transport = client.get_transport.return_value = MagicMock(spec=Transport)
     transport.sock = MagicMock()
     pyinfra_internals.notice_silence(host, 30)
-    transport.set_keepalive.assert_called_once_with(10)
     transport.sock.setsockopt.assert_called_once()
     assert "self.sock = " in inspect.getsource(Transport.__init__)
 
@@ -500,6 +553,14 @@ SIDES: dict[str, Side] = {
         _is_ready_line, instead("pyinfra_cli.util._parallel_load_hosts", lambda *_words: None)
     ),
     "translate_output": Side(_translate_output, without("pyinfra.connectors.util.read_buffer")),
+    "read_lines_by": Side(_read_lines_by, without("pyinfra.connectors.ssh.read_output_buffers")),
+    "use_transports": Side(
+        _use_transports,
+        instead(
+            "pyinfra.connectors.sshuserclient.client.SSHClient.connect", lambda *_words, **_options: None
+        ),
+    ),
+    "connect_through": Side(_connect_through, instead("pyinfra.api.host.Host.connect", lambda _host: None)),
     "register_file": Side(_register_file, without("pyinfra.api.util.stack")),
     "OwnCommand": Side(_own_command, instead("pyinfra.api.operations.PyinfraCommand", Host)),
     "connector_arguments": Side(

@@ -17,13 +17,14 @@ the observers that it needs (from outside.py, inside.py, mailbox.py and others):
 import getpass
 import os
 import warnings
-from collections.abc import Callable, Generator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from gevent.pool import Pool
 
 from operations import STEPS
 from smtp_auth.facts.machine import machines_with_names
@@ -38,6 +39,8 @@ from smtp_auth.verify.target import OBSERVERS, Caution, Mailbox, Target, Unseen
 
 PASSWORD = "VERIFY_PASSWORD"
 
+Observer = Callable[[Target], Any]
+
 # Loading these modules registers their observers.
 _OBSERVING = (addresses, connection, inside, mailbox, outside, reach, renewal)
 
@@ -46,8 +49,9 @@ _TARGETS = pytest.StashKey[list[Target]]()
 _OUTCOMES = pytest.StashKey[dict[str, Outcome]]()
 _REPORTED_BY = pytest.StashKey[str]()
 
-# How many observers run at the same time, over all hosts.
-_SIDE_BY_SIDE = 64
+# How many hosts are looked at at the same time, and how many observers run on each, at least. However many
+# observers wait for a host that hangs, it takes the place of one.
+_HOSTS, _OBSERVERS = 64, 4
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -98,18 +102,29 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     """Run all observers that the chosen checks need, on all hosts in parallel."""
     if session.config.option.collectonly or session.testsfailed:
         return
-    looks = {
-        (_target(item), observe): None
-        for item in session.items
-        if isinstance(item, pytest.Function)
-        for observe in (why_down, *(OBSERVERS[name] for name in _looks(item)))
-    }
-    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        # `wrong_logins` takes longest, so it is started first; the others follow host by host.
-        ordered = sorted(looks, key=lambda look: look[1].__name__ != "wrong_logins")
-        running = {pool.submit(_try_look, *look): look[0] for look in ordered}
-        _show_progress(reporter, running)
+    looks: dict[Target, list[Observer]] = {}
+    for item in session.items:
+        if isinstance(item, pytest.Function):
+            looks.setdefault(_target(item), [why_down]).extend(OBSERVERS[name] for name in _looks(item))
+    # After Ctrl-C, nothing waits for greenlets; for threads, Python does.
+    side_by_side = max(_OBSERVERS, _HOSTS // max(1, len(looks)))
+    looked_at = Pool(_HOSTS).imap_unordered(
+        lambda target: _look_at(target, looks[target], side_by_side), looks
+    )
+    _show_progress(session.config.pluginmanager.get_plugin("terminalreporter"), [*looks], looked_at)
+
+
+def _look_at(target: Target, observers: list[Observer], side_by_side: int) -> Target:
+    # `wrong_logins` takes longest, so it is started first.
+    ordered = sorted(dict.fromkeys(observers), key=lambda observe: observe.__name__ != "wrong_logins")
+
+    def try_look(observe: Observer) -> None:
+        # The check that needs this observer raises an exception again, and reports it.
+        with suppress(Exception):
+            target.see(observe)
+
+    Pool(side_by_side).map(try_look, ordered)
+    return target
 
 
 @pytest.fixture
@@ -127,31 +142,20 @@ def _machine(target: Target) -> str:
         return ""
 
 
-def _show_progress(reporter: Any, running: dict[Any, Target]) -> None:
-    left = dict.fromkeys(running.values(), 0)
-    for target in running.values():
-        left[target] += 1
-    for look in as_completed(running):
-        left[running[look]] -= 1
-        waiting = [target.name for target, count in left.items() if count]
-        done = f"looked at {len(left) - len(waiting)} of {len(left)} hosts"
+def _show_progress(reporter: Any, targets: list[Target], looked_at: Iterable[Target]) -> None:
+    waiting = dict.fromkeys(target.name for target in targets)
+    for target in looked_at:
+        del waiting[target.name]
+        done = f"looked at {len(targets) - len(waiting)} of {len(targets)} hosts"
         if reporter is None:
             continue
         if reporter.isatty:
-            names = ", ".join(waiting[:3]) + (", …" if len(waiting) > 3 else "")
+            names = ", ".join([*waiting][:3]) + (", …" if len(waiting) > 3 else "")
             reporter.rewrite(f"{done}{f'; waiting for {names}' if waiting else ''}", erase=True)
-        elif not left[running[look]]:
-            reporter.write_line(f"{done}: {running[look].name}")
+        else:
+            reporter.write_line(f"{done}: {target.name}")
     if reporter is not None and reporter.isatty:
         reporter.write_line("")
-
-
-def _try_look(target: Target, observe: Callable[[Target], Any]) -> None:
-    try:
-        target.see(observe)
-    except Exception:
-        # The check that needs this observer raises the exception again, and reports it.
-        return
 
 
 def _fixture(observe: Callable[[Target], Any]) -> Callable[..., Any]:

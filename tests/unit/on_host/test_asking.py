@@ -180,13 +180,6 @@ def test_a_host_without_a_word_is_told_so() -> None:
         read_record(Host(record=()))
 
 
-def test_an_answer_beyond_the_limit_is_none() -> None:
-    answer = Answer(("x" * 8,), ("y" * 8,))
-    Limits(octets=18).check(answer)
-    with pytest.raises(NoAnswer, match="the host printed 18 bytes; at most 17 are read"):
-        Limits(octets=17).check(answer)
-
-
 def test_to_ask_and_to_change_need_no_pyinfra() -> None:
     program = (
         "import sys, smtp_auth.on_host.asking, smtp_auth.on_host.changing\n"

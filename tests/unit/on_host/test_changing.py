@@ -82,7 +82,10 @@ def test_a_host_that_is_not_reached_again_goes_on() -> None:
     assert host.change() == (ChangeOutcome.UNKNOWN, [f"the connection was lost (timed out); {GOES_ON}"])
 
 
-def test_a_connection_that_is_lost_twice_is_not_made_again() -> None:
-    host = Host([NoAnswer("reset"), NoAnswer("reset")])
-    assert host.change() == (ChangeOutcome.UNKNOWN, [f"the connection was lost twice; {GOES_ON}"])
+@pytest.mark.parametrize(
+    ("lost", "why"), [(NoAnswer("timed out"), "timed out"), (Answer(("outcome",)), "its answer was cut off")]
+)
+def test_a_connection_that_is_lost_twice_is_not_made_again(lost: Answer | NoAnswer, why: str) -> None:
+    host = Host([NoAnswer("reset"), lost])
+    assert host.change() == (ChangeOutcome.UNKNOWN, [f"the connection was lost twice ({why}); {GOES_ON}"])
     assert host.commands == [START, "reconnect", FOLLOW]

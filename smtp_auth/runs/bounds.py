@@ -1,0 +1,370 @@
+"""What one host may cost a run: seconds, and bytes.
+
+A host may hang, send a byte now and then, or flood, at any moment: before it says who it is, while keys are
+exchanged, instead of an answer, between two answers. It then fails alone, with a sentence.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary, WeakSet
+
+import gevent
+from gevent.event import Event
+from paramiko import Message, Transport
+from paramiko.common import cMSG_GLOBAL_REQUEST
+from pyinfra.api import Host
+from pyinfra.api.exceptions import ConnectError, PyinfraError
+
+from smtp_auth.on_host.channel import A_LINE
+from smtp_auth.runs import pyinfra_internals
+from smtp_auth.runs.host_settings import seconds_of
+from smtp_auth.settings import SettingsError
+
+Found = TypeVar("Found")
+
+# How many bytes a host may send until an account is logged in, and while it is not asked anything.
+_LOGIN, _UNASKED = 256 << 10, 64 << 10
+
+# No packet of SSH is larger: OpenSSH's are at most 256 KiB. paramiko would put together any.
+_PACKET = 1 << 20
+
+# How many bytes are read at a time.
+_PIECE = 64 << 10
+
+# After so many seconds without a pause, other hosts have a turn: a flood always has data to read.
+_TURN = 0.02
+
+# In seconds. If this process stands still for longer (a laptop that sleeps), only this counts.
+_STEP = 1.0
+
+# How much of an error is shown: it may quote the host.
+_QUOTED = 300
+
+# paramiko logs with a traceback what it raises, too, and a line for each packet that it does not know.
+logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
+
+
+class TooLate(Exception):
+    """A host did not respond in time.
+
+    + is_silent: whether it has sent nothing at all for so long
+    """
+
+    def __init__(self, seconds: float, *, is_silent: bool = False) -> None:
+        super().__init__(f"{seconds:g} seconds")
+        self.seconds, self.is_silent = seconds, is_silent
+
+
+class TooMuch(Exception):
+    """A host sent more than is read."""
+
+
+class Wire:
+    """All connections to one host, those to its jump hosts included.
+
+    + received: how many bytes it has sent
+    + unread: how large the answers are that are being read
+    + is_over: is set once it has sent too many
+    + given_up: why nothing is asked of it any more; empty if it is
+    """
+
+    def __init__(self) -> None:
+        self.received = self.unread = 0
+        self.is_over = Event()
+        self.given_up = ""
+        self._limit, self._allowed = _UNASKED, 0
+        self._transports: WeakSet[_Transport] = WeakSet()
+
+    def add(self, transport: "_Transport") -> None:
+        """Add a connection."""
+        self._transports.add(transport)
+
+    def take(self, octets: int) -> None:
+        """Count received bytes. Raises `EOFError`, which ends a connection, if there are too many."""
+        self.received += octets
+        if self.received > self._limit:
+            self.is_over.set()
+        if self.is_over.is_set():
+            raise EOFError
+
+    @contextmanager
+    def allowing(self, octets: int) -> Iterator[None]:
+        """Inside the `with`, the host may send so many bytes more. Several answers may be read at a time."""
+        # What comes through jump hosts is counted there, too.
+        octets *= max(1, len(self._transports))
+        self._allow(octets)
+        try:
+            yield
+        finally:
+            self._allow(-octets)
+
+    def _allow(self, octets: int) -> None:
+        self._allowed += octets
+        self._limit = self.received + self._allowed + _UNASKED
+
+    def ask_for_signs_of_life(self, seconds: float) -> None:
+        """Make the host respond at least once in so many seconds, also while a command prints nothing."""
+        for transport in list(self._transports):
+            transport.ask_for_signs_of_life(seconds)
+
+    def close(self) -> None:
+        """Close all connections, so that nothing that waits for them is left."""
+        for transport in list(self._transports):
+            transport.close()
+
+    def open_again(self) -> None:
+        """Forget why the host was given up, before it is connected again."""
+        self.close()
+        self._allow(0)
+        self.is_over.clear()
+        self.given_up = ""
+
+
+_wires: WeakKeyDictionary[Host, Wire] = WeakKeyDictionary()
+
+
+def wire_of(host: Host) -> Wire:
+    """The connections to a host."""
+    return _wires.setdefault(host, Wire())
+
+
+# Those of the host that the current greenlet connects to.
+_connecting: ContextVar[Wire] = ContextVar("connecting")
+
+
+class _Metered:
+    """A socket from which no more is read than its wire allows."""
+
+    def __init__(self, socket: Any, wire: Wire) -> None:
+        self._socket, self._wire = socket, wire
+        self._turn = time.monotonic()
+
+    def recv(self, size: int) -> bytes:
+        if size > _PACKET:
+            self._wire.is_over.set()
+        if time.monotonic() - self._turn > _TURN:
+            gevent.sleep(0)
+            self._turn = time.monotonic()
+        data: bytes = self._socket.recv(min(size, _PIECE))
+        self._wire.take(len(data))
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._socket, name)
+
+
+class _Transport(Transport):
+    """paramiko's, with all that it reads metered, and without deadlines of its own.
+
+    Some of paramiko's are too early for a host under load (15 seconds until sshd's first line), others start
+    again with each byte, or end a connection with an error that hides them.
+    """
+
+    def __init__(self, socket: Any, **options: Any) -> None:
+        wire = _connecting.get(None) or Wire()
+        super().__init__(_Metered(socket, wire), **options)  # type: ignore[arg-type]
+        wire.add(self)
+        self.banner_timeout = self.auth_timeout = self.channel_timeout = float("inf")
+
+    def start_client(self, event: Any = None, timeout: float | None = None) -> None:
+        super().start_client(event)
+
+    def run(self) -> None:
+        # Its timer would keep the process from exiting.
+        self.packetizer.start_handshake = lambda timeout: None  # type: ignore[method-assign]
+        super().run()
+
+    def ask_for_signs_of_life(self, seconds: float) -> None:
+        """As `Wire.ask_for_signs_of_life`. paramiko's own keepalive wants no response."""
+
+        def request() -> None:
+            message = Message()
+            message.add_byte(cMSG_GLOBAL_REQUEST)
+            message.add_string("keepalive@openssh.com")
+            message.add_boolean(True)
+            self._send_user_message(message)  # type: ignore[attr-defined]
+
+        self.packetizer.set_keepalive(seconds, request)
+
+
+pyinfra_internals.use_transports(_Transport)
+
+
+def within(wire: Wire, seconds: float, silence: float, work: Callable[[], Found]) -> Found:
+    """What `work` returns, or raises, if the host keeps to its bounds. If not, the work is ended.
+
+    + seconds: how long the work may take
+    + silence: how long the host may send nothing, once a connection is made
+
+    Raises `TooLate` and `TooMuch`, too.
+    """
+    found: list[Found] = []
+    raised: list[Exception] = []
+
+    def run() -> None:
+        try:
+            found.append(work())
+        except Exception as error:
+            raised.append(error)
+
+    worker = gevent.spawn(run)
+    try:
+        _wait(worker, wire, seconds, silence)
+    finally:
+        worker.kill(timeout=_STEP)
+    if wire.is_over.is_set():
+        raise TooMuch
+    if raised:
+        raise raised[0]
+    return found[0]
+
+
+def _wait(worker: gevent.Greenlet, wire: Wire, seconds: float, silence: float) -> None:
+    left, silent, before = seconds, 0.0, wire.received
+    while True:
+        began = time.monotonic()
+        if gevent.wait([worker, wire.is_over], timeout=max(0, min(left, _STEP)), count=1):
+            return
+        passed = min(time.monotonic() - began, _STEP)
+        left -= passed
+        silent = silent + passed if wire.received == before else 0.0
+        before = wire.received
+        if left <= 0:
+            raise TooLate(seconds)
+        if wire.received and silent >= silence:
+            raise TooLate(silence, is_silent=True)
+
+
+# -- connecting ---------------------------------------------------------------------------------------
+
+
+def bound_connections(hosts: Iterable[Host]) -> None:
+    """Give up connecting to a host that takes too long, or sends too much, whoever connects to it."""
+    for host in hosts:
+        pyinfra_internals.connect_through(host, _connect)
+
+
+def _connect(host: Host, connect: Callable[[], None]) -> None:
+    """Connect to a host. Raises pyinfra's `ConnectError`, and no other, since that would end the run."""
+    wire = wire_of(host)
+    try:
+        _connect_within(host, wire, connect)
+    except ConnectError as error:
+        wire.close()
+        why = str(error)
+        raise ConnectError(why if len(why) <= _QUOTED else f"{why[:_QUOTED]}…") from None
+
+
+def _connect_within(host: Host, wire: Wire, connect: Callable[[], None]) -> None:
+    def work() -> None:
+        _connecting.set(wire)
+        connect()
+
+    try:
+        seconds = seconds_of(host)
+        with wire.allowing(_LOGIN):
+            within(wire, seconds, seconds, work)
+    except TooLate as late:
+        raise ConnectError(
+            f"no connection was made within {late.seconds:g} seconds: 'ssh -v HOST' shows where it hangs; if "
+            "the host is only slow, set host_seconds to more"
+        ) from None
+    except TooMuch:
+        raise ConnectError(
+            f"it sent more than {_LOGIN} bytes before it let anybody log in: 'ssh -v HOST' shows what "
+            "answers there"
+        ) from None
+    except SettingsError as error:
+        raise ConnectError(str(error)) from None
+    except PyinfraError as error:
+        if any(isinstance(cause, _CLOSED) for cause in _causes(error)):
+            raise ConnectError(
+                "it closed the connection before it let anybody log in: 'ssh -v HOST' shows where"
+            ) from None
+        raise ConnectError(str(error)) from None
+    except Exception as error:
+        # paramiko raises any exception that a host's bytes cause.
+        raise ConnectError(f"SSH error ({type(error).__name__}: {error})") from None
+
+
+# How paramiko and the system say that the other end has closed a connection.
+_CLOSED = (EOFError, ConnectionResetError, BrokenPipeError)
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__context__
+
+
+# -- reading ------------------------------------------------------------------------------------------
+
+
+class Reading:
+    """Reads one answer: its standard output and standard error."""
+
+    def __init__(self, wire: Wire, octets: int) -> None:
+        self._wire, self._octets, self._size = wire, octets, 0
+
+    def lines(self, pieces: Iterable[bytes]) -> Iterator[str]:
+        """The lines of a stream that arrives in pieces. If there is too much, the host is over its bounds."""
+        begun = bytearray()
+        for piece in pieces:
+            size = len(piece) + A_LINE * piece.count(b"\n")
+            self._size += size
+            self._wire.unread += size
+            # Of answers that are read at the same time, each one counts.
+            if self._wire.unread > self._octets:
+                self._wire.is_over.set()
+            if self._wire.is_over.is_set():
+                return
+            *ended, rest = piece.split(b"\n")
+            for line in ended:
+                begun += line
+                yield begun.decode("utf-8", "backslashreplace")
+                begun.clear()
+            begun += rest
+        if begun:
+            yield begun.decode("utf-8", "backslashreplace")
+
+    def stop(self) -> None:
+        """Count it no more. A process on this machine may go on to print: that is not read."""
+        self._wire.unread -= self._size
+        self._octets = 0
+
+
+_reading: ContextVar[Reading | None] = ContextVar("reading", default=None)
+
+
+def _read(pieces: Iterable[bytes]) -> Iterable[str] | None:
+    reading = _reading.get()
+    return reading.lines(pieces) if reading else None
+
+
+pyinfra_internals.read_lines_by(_read, _PIECE)
+
+
+def read_within(host: Host, seconds: float, octets: int, work: Callable[[], Found]) -> Found:
+    """What `work` returns: it runs a command on the host.
+
+    + seconds, octets: what its answer may cost
+
+    Raises `TooLate` and `TooMuch`, too.
+    """
+    wire = wire_of(host)
+    reading = Reading(wire, octets)
+
+    def run() -> Found:
+        _reading.set(reading)
+        return work()
+
+    # Twice as many, because a packet may have more bytes around its content than in it.
+    with wire.allowing(2 * octets):
+        try:
+            return within(wire, seconds, seconds_of(host), run)
+        finally:
+            reading.stop()

@@ -1,0 +1,89 @@
+"""SSH servers that hang, trickle, flood or break off, beside a healthy host: a history of all of them."""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+from subprocess import PIPE, Popen
+from typing import Any
+
+import pytest
+
+from tests.hostile_ssh import BEHAVIOURS, hostile_server, inventory_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Until a host is said to hang. A busy machine needs some of it to log in.
+SECONDS = 6
+
+# In KiB, as wait4(2) counts.
+SMALL = 200 << 10
+
+_SLOW = (
+    r"^not reached: no connection was made within 6 seconds: 'ssh -v HOST' shows where it hangs; if the host"
+)
+_MUCH = "^not reached: it sent more than 262144 bytes before it let anybody log in: 'ssh -v HOST' shows"
+_CLOSED = "^not reached: it closed the connection before it let anybody log in: 'ssh -v HOST' shows where$"
+_LATE = (
+    "^the host gave no complete answer within 6 seconds: find out what it waits for; if it is only slow, set"
+)
+_FLOOD = "^the host printed more than the 16777216 bytes that are read: a start-up file of the login shell"
+
+SENTENCES = {
+    "says nothing": _SLOW,
+    "hangs up": _CLOSED,
+    "trickles its first line": _SLOW,
+    "trickles lines before its first": _SLOW,
+    "has a first line without an end": _MUCH,
+    "floods before its first line": r'^not reached: SSH error \(Indecipherable protocol version ""\)$',
+    "hangs after its first line": _SLOW,
+    "breaks off while keys are exchanged": _CLOSED,
+    "sends a packet without an end": _MUCH,
+    "sends packets that mean nothing": _MUCH,
+    "trickles packets that mean nothing": _SLOW,
+    "answers no login": _SLOW,
+    "answers no command": _LATE,
+    "answers nothing": _LATE,
+    "breaks off in its answer": "^the (connection was lost: |record of this host is incomplete)",
+    "answers that all is well": "^the host ended the session before the command began, and said nothing",
+    "trickles its answer": _LATE,
+    "answers a line without an end": _FLOOD,
+    "answers empty lines": _FLOOD,
+    "complains without an end": _FLOOD,
+    "greets without an end": _FLOOD,
+    "ignores the window": _FLOOD,
+}
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The history in JSON: each host's part by its name; and how much memory that took."""
+    folder = tmp_path_factory.mktemp("hostile")
+    inventory = folder / "inventory.py"
+    with hostile_server() as ports:
+        inventory.write_text(f"{inventory_of(ports, folder, host_seconds=SECONDS)}local = ['@local']\n")
+        command = [sys.executable, "-m", "smtp_auth.cli", "history", "--json", "--inventory", str(inventory)]
+        process = Popen(command, cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True)
+        assert process.stdout
+        assert process.stderr
+        output, errors = process.stdout.read(), process.stderr.read()
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return {**json.loads(output)["hosts"], "errors": errors, "KiB": used.ru_maxrss}
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_a_hostile_host_has_one_sentence(told: dict[str, Any], behaviour: str) -> None:
+    error = told[behaviour.replace(" ", "-")]["error"]
+    assert re.search(SENTENCES[behaviour], error), error
+    assert len(error) < 300
+
+
+def test_a_healthy_host_beside_them_is_read(told: dict[str, Any]) -> None:
+    assert told["@local"]["error"] is None
+
+
+def test_nothing_else_is_printed_and_the_controller_stays_small(told: dict[str, Any]) -> None:
+    assert told["errors"] == ""
+    assert told["KiB"] < SMALL
