@@ -163,9 +163,10 @@ def _table(look: Look) -> str:
     return f"texthash:{look.files[TABLE.key].path}"
 
 
-# A pattern, because an owner's `inline:{ … }` may contain white space and commas.
+# A pattern, because an owner's `inline:{ … }` may contain white space and commas. A run of these is read from
+# its beginning alone.
 def _listed(look: Look) -> re.Pattern[str]:
-    return re.compile(rf"(?:^|[\s,]+){re.escape(_table(look))}(?=$|[\s,])")
+    return re.compile(rf"(?:^|(?<![\s,])[\s,]+){re.escape(_table(look))}(?=$|[\s,])")
 
 
 STEP = Step(

@@ -166,8 +166,8 @@ def _settings_of(record: Record, *last: PastChange) -> Settings:
     except SettingsOnRecordError as key:
         raise NotOnRecord(
             f"the setting {key} of change {last[0].id} on record is of another type than this version knows: "
-            "use the version of this program that made the change, or restore /var/lib/smtp-auth/changes from "
-            "a backup"
+            "use the version of this program that made the change, or restore /var/lib/smtp-auth/changes "
+            "from a backup"
         ) from None
 
 

@@ -143,7 +143,7 @@ def restrictions_in(value: str, definitions: Mapping[str, str]) -> tuple[Restric
     + definitions: the values for each `$name`, and for each class that `smtpd_restriction_classes` names
     """
     classes = {*elements(expanded(definitions.get("smtpd_restriction_classes", ""), definitions))}
-    return tuple(_read(value, definitions, classes, only_warns=False))
+    return tuple(_read(value, _Reading(definitions, classes), only_warns=False))
 
 
 def refuses_logins(value: str, definitions: Mapping[str, str], *, before_login: bool = False) -> bool:
@@ -263,10 +263,38 @@ def _without_last_permits(found: list[Restriction]) -> tuple[Restriction, ...]:
     return tuple(found)
 
 
-def _read(
-    value: str, definitions: Mapping[str, str], classes: set[str], *, only_warns: bool
-) -> Iterator[Restriction]:
+# How many classes are within one another, as in Postfix at most; and how many characters of them are read for
+# one list. A class that names another twice, which names a third twice, and so on, has no end.
+_DEPTH, _LONGEST = 100, 20_000
+
+
+@dataclass
+class _Reading:
+    """What is needed to read a list.
+
+    + definitions, classes: the values for each `$name` and class, and the names of all classes
+    + within: the classes that are being read
+    + rest: how many characters of classes may still be read
+    """
+
+    definitions: Mapping[str, str]
+    classes: set[str]
+    within: set[str] = field(default_factory=set)
+    rest: int = _LONGEST
+
+    def begins(self, word: str) -> bool:
+        """Whether a word is a class that can be read now. A class within itself is not read again."""
+        if word not in self.classes or word in self.within or word not in self.definitions:
+            return False
+        if len(self.within) >= _DEPTH or len(self.definitions[word]) >= self.rest:
+            return False
+        self.rest -= len(self.definitions[word]) + 1
+        return True
+
+
+def _read(value: str, reading: _Reading, *, only_warns: bool) -> Iterator[Restriction]:
     warns_next = only_warns
+    definitions = reading.definitions
     words = iter(elements(expanded(value, definitions)))
     for word in words:
         name = word.lower()
@@ -280,9 +308,10 @@ def _read(
         if _is_known(name):
             arguments = [next(words, "") for _ in range(max(RESTRICTIONS.get(name, (0,))))]
             yield Restriction(name, tuple(arguments), warns_next)
-        elif word in classes and word in definitions:
-            # A class within itself is not read again.
-            yield from _read(definitions[word], definitions, classes - {word}, only_warns=warns_next)
+        elif reading.begins(word):
+            reading.within.add(word)
+            yield from _read(definitions[word], reading, only_warns=warns_next)
+            reading.within.remove(word)
         else:
             yield Restriction(word, only_warns=warns_next)
         warns_next = only_warns

@@ -5,7 +5,7 @@ Each is made for a size, so that a test can compare what twice the text costs.
 
 from collections.abc import Mapping
 
-# What a text consists of: the parts are repeated until it has its size.
+# What a text consists of: the parts are repeated until it has its size, with numbers in place of {0} and {1}.
 _REPEATED = {
     "open braces": "{",
     "open braces, spaced": "{ ",
@@ -88,7 +88,8 @@ def texts(size: int) -> Mapping[str, str]:
     """Each text of about this size, by what it is."""
     found = {}
     for what, part in _REPEATED.items():
-        repeated = _repeated(part, size)
+        # What is at the end may keep an expression from matching anywhere.
+        repeated = _repeated(part, size) + "a"
         for before, text in _BEFORE.items():
             found[f"{before}: {what}" if before else what] = text + repeated
     return found

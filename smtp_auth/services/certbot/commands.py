@@ -17,7 +17,7 @@ _HARMLESS = re.compile(
 # Options with which systemctl reloads nothing of this host's: with getopt_long(3), a beginning is enough.
 _ELSEWHERE = ("--machine", "--host", "--user", "--root", "--image", "--global", "--dry-run")
 
-# Programs that execute a command in another system, or for another instance of Postfix; and what of it counts.
+# Programs that execute a command in another system, or for another instance of Postfix; and such commands.
 _OTHER_SYSTEMS = re.compile(
     r"(?<![\w.-])(?:ssh|autossh|chroot|schroot|systemd-nspawn|nsenter|machinectl|docker|podman|lxc|lxc-attach|incus"
     r"|postmulti)\s"

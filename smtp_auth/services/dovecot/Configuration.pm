@@ -7,7 +7,7 @@ package SmtpAuth::Dovecot::Configuration;
 #   read_text TEXT     those of a text, such as the output of doveconf
 #
 # A setting is a hash:
-#   sections      the sections that it is in, from the outermost one: "TYPE NAME" for each
+#   sections      the sections that it is in, from the outermost one, of many the first few: "TYPE NAME" for each
 #   key, value    both empty if it is the line where the last of these sections begins
 #   file          its file, with links resolved; this and the next are empty if it is from a text
 #   place         FILE:LINE, as Dovecot names the file
@@ -20,6 +20,9 @@ use File::Glob qw(bsd_glob GLOB_BRACE GLOB_QUOTE);
 use SmtpAuth::Files qw(content_of directory_of);
 
 our @EXPORT_OK = qw(read_from read_text);
+
+# How many of the sections that a setting is in are returned: there may be thousands, each with a setting.
+my $MOST = 5;
 
 my $QUOTED = qr/"(?:[^"\\]|\\.)*"/xs;
 my $KEY = qr/$QUOTED|[^\s"=]+/x;
@@ -58,15 +61,17 @@ sub _read {
         elsif (my ($key, $value) = $said =~ /^($KEY)\s*=\s*(.*)/xs) {
             # A text that goes on until a line of its own.
             ($end) = $value =~ /^<<\s*(\S.*)/xs;
-            push @found, {%at, sections => [@{$sections}], key => _unquoted($key), value => _unquoted($value)};
+            push @found, {%at, sections => _first_of($sections), key => _unquoted($key), value => _unquoted($value)};
         }
         elsif (my ($type, $name) = $said =~ /^($KEY)\s+(?:($NAME)\s+)?.*[{]$/xs) {
             push @{$sections}, _unquoted($type) . q{ } . _unquoted($name // q{});
-            push @found, {%at, sections => [@{$sections}], key => q{}, value => q{}};
+            push @found, {%at, sections => _first_of($sections), key => q{}, value => q{}};
         }
     }
     return @found;
 }
+
+sub _first_of { my ($sections) = @_; return [@{$sections}[0 .. (@{$sections} < $MOST ? @{$sections} : $MOST) - 1]] }
 
 # The lines that say something, each without comment and white space, joined with those that continue it.
 sub _lines_of {
@@ -86,7 +91,7 @@ sub _lines_of {
 }
 
 # Without white space at both ends. `\s+$` would be tried again from each blank on.
-sub _trimmed { my ($text) = @_; return $text =~ /^\s*(.*\S)/xs ? $1 : q{} }
+sub _trimmed { my ($text) = @_; return $text =~ /^\s*+(.*\S)/xs ? $1 : q{} }
 
 # The arguments of `_read` for the files of a pattern, which is relative to the including file. Dovecot refuses a file that
 # includes itself.

@@ -37,7 +37,7 @@ sub key { return 'dovecot' }
 sub new {
     my ($class, $asked) = @_;
     my $said = found('doveconf') ? output_of('doveconf', '-n') : q{};
-    my ($version, $directory) = $said =~ m{^\#[ ]([\d.]++)\S*+[ ].*?:[ ](\S+)/[^/\s]+$}xm;
+    my ($version, $directory) = _version_in($said);
     my ($auth) = $said =~ /^(service[ ]auth[ ]\{\n.*?^\}\n)/xms;
     my ($dropin) = map { /^\w+=dovecot=(.*)/xs ? $1 : () } @{ $asked->{file} };
     return bless {
@@ -50,6 +50,9 @@ sub new {
         listener  => $asked->{listener},
     }, $class;
 }
+
+# The version, and the directory of dovecot.conf.
+sub _version_in { my ($said) = @_; return $said =~ m{^\#[ ]([\d.]++)\S*+[ ].*?:[ ](\S+)/[^/\s]+$}xm }
 
 # From 2.4 on, the list may be a block.
 sub _mechanisms {

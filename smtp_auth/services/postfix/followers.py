@@ -25,8 +25,7 @@ def follow(draft: Draft) -> None:
     for name, value, own in _settings(draft, changed, ours):
         others = {key: text for key, text in own.items() if key not in changed}
         reached = sorted(changed & references(expanded(value, ChainMap(others, unchanged))))
-        values = [expanded(value, ChainMap(own, one)) for one in (before, after)]
-        if reached and values[0] != values[1]:
+        if reached and expanded(value, ChainMap(own, before)) != expanded(value, ChainMap(own, after)):
             text = f"{name} refers to {', '.join(reached)}, so it changes, too"
             draft.note_beside(reached[0], text)
 
