@@ -9,6 +9,10 @@ from collections.abc import Iterable, Iterator
 
 from smtp_auth.facts.look import File, Look, ManagedFile
 from smtp_auth.plan.writers import unprotected
+from smtp_auth.postfix.master_cf import services
+
+# A host with 250 addresses, and services of its own for three ports on each of them, has fewer.
+_MOST_SMTPDS = 1_000
 
 
 def unreadable(look: Look) -> Iterator[str]:
@@ -98,9 +102,16 @@ def _configuration_obstacles(look: Look) -> Iterator[str]:
             yield f"{file.path} is {file.odd or 'missing or cannot be read'}: restore it"
             return
     try:
-        _ = look.submissions_services
+        found = services(look.master_cf.content or "")
     except ValueError as error:
         yield f"{look.master_cf.path} has a broken line, which you have to repair first: {error}"
+        return
+    smtpds = sum(service.command == "smtpd" for service in found)
+    if smtpds > _MOST_SMTPDS:
+        yield (
+            f"{look.master_cf.path} has {smtpds} services of smtpd, and this program compares each with "
+            f"each, so it reads at most {_MOST_SMTPDS}: leave this host out"
+        )
         return
     if "queue_directory" not in look.parameters:
         yield "Postfix's configuration has an error: postconf -n on the host names it"

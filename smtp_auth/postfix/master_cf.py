@@ -211,6 +211,9 @@ def _argument(name: str, value: str) -> str:
 
 _COLUMNS = 8
 
+# How many characters of a broken line are quoted.
+_QUOTED = 300
+
 # Further options of Postfix's daemons whose next word is a value (GETOPT in src/master/single_server.c).
 _WITH_ARGUMENT = ("-i", "-m", "-n", "-s", "-t")
 
@@ -231,7 +234,7 @@ def _service(lines: list[str], offsets: list[int], indices: list[int]) -> Servic
         words += _words(lines[index], offsets[index])
     words = _join_braces(words)
     if len(words) < _COLUMNS:
-        raise ValueError(f"not a service: {lines[indices[0]].strip(WHITE)!r}")
+        raise ValueError(f"not a service: {lines[indices[0]].strip(WHITE)[:_QUOTED]!r}")
     options = []
     strays = []
     rest = iter(words[_COLUMNS:])

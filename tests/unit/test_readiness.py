@@ -189,3 +189,12 @@ def test_a_link_that_leads_nowhere_is_named_where_a_file_would_be_written(
         (f"{odd.path} is {odd.odd}: replace it by a file, or delete it",) if refused else ()
     )
     assert odd not in [file for _, file in plan.managed]
+
+
+def test_more_services_than_are_compared_with_each_other_are_refused() -> None:
+    look = stock("3.10.5")
+    lines = "".join(f"192.0.2.1:{port} inet n - n - - smtpd\n" for port in range(10_000, 11_001))
+    [sentence] = plan_of(wanted(), with_master_cf(look, f"{look.master_cf.content}{lines}"), STEPS).refusals
+    assert "has 1002 services of smtpd, and this program compares each with each" in sentence
+    few = "".join(lines.splitlines(keepends=True)[:500])
+    assert plan_of(wanted(), with_master_cf(look, f"{look.master_cf.content}{few}"), STEPS).refusals == ()
