@@ -21,8 +21,6 @@ use SmtpAuth::Json qw(quoted);
 
 our @EXPORT_OK = qw(manifests_in run_of value_in outcome_of is_live number_of completed);
 
-my $STRING = qr/"((?:[^"\\]+|\\.)*+)"/x;
-
 sub manifests_in {
     my ($folder) = @_;
     my @found = map { +{name => $_, text => scalar read_file("$folder/changes/$_/manifest.json")} }
@@ -36,14 +34,21 @@ sub run_of { my ($name) = @_; return $name =~ s/[.]\d+\z//xr }
 
 sub value_in {
     my ($text, $key) = @_;
-    return ($text // q{}) =~ /^"\Q$key\E":[ ]$STRING/xm ? $1 : q{};
+    return q{} if !defined $text || $text !~ /^"\Q$key\E":[ ]"/gxm;
+    my $begin = pos $text;
+    # Not one expression: Perl gives up, with a warning, after 65,534 escapes.
+    while ($text =~ /\G[^"\\]*+(?:(")|\\.)/gx) {
+        return substr $text, $begin, pos($text) - $begin - 1 if defined $1;
+    }
+    return q{};
 }
 
 sub outcome_of { my ($change) = @_; return value_in($change->{text}, 'outcome') }
 
 sub is_live { my ($change) = @_; return outcome_of($change) eq 'live' }
 
-sub number_of { my ($change) = @_; return value_in($change->{text}, 'number') =~ /^(\d+)$/x ? $1 : 0 }
+# More digits are no number to Perl that it could add to.
+sub number_of { my ($change) = @_; return value_in($change->{text}, 'number') =~ /^(\d{1,15})$/x ? $1 : 0 }
 
 sub completed {
     my ($text, $values) = @_;

@@ -31,15 +31,15 @@ def shaped_otherwise(manifest: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What is wrong with a manifest, and its text. Nothing is said of those that happen to be right."""
     for path in _paths(manifest):
         name = ".".join(map(str, path))
-        template = json.dumps(_with(manifest, path, json.loads(_PLACE)))
+        template = _lines(_with(manifest, path, json.loads(_PLACE)))
         for what, value in _WRONG.items():
             yield f"{name}: {what}", template.replace(_PLACE, value)
         if isinstance(path[-1], str):
-            yield f"{name}: missing", json.dumps(_with(manifest, path, None, delete=True))
-    whole = json.dumps(manifest)
+            yield f"{name}: missing", _lines(_with(manifest, path, None, delete=True))
+    whole = _lines(manifest)
     for what, value in _WRONG.items():
         yield f"all of it: {what}", value
-    yield "a key twice", '{"id": "x", ' + whole[1:]
+    yield "a key twice", '{\n"outcome": "live",\n"outcome": "refused",' + whole[1:]
     yield "an inner key twice", whole.replace('"plan": {', '"plan": {"edits": [], ', 1)
     yield "nothing", ""
     yield "NUL", "\0" * 100
@@ -48,7 +48,12 @@ def shaped_otherwise(manifest: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "a byte order mark", "\xef\xbb\xbf" + whole
     yield "UTF-16", whole.encode("utf-16").decode("latin-1")
     yield "bytes that are no UTF-8", whole.replace('"about"', '"\xff\xfe": 1, "about"') + "\xff"
-    yield "another change's", json.dumps({**manifest, "id": "2026-01-01T00:00:00Z-0000"})
+    yield "another change's", _lines({**manifest, "id": "2026-01-01T00:00:00Z-0000"})
+
+
+def _lines(manifest: object) -> str:
+    """As a host reads it: a line for each key."""
+    return json.dumps(manifest, indent=0)
 
 
 def _paths(value: object, before: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:

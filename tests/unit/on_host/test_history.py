@@ -57,13 +57,18 @@ def record(tmp_path: Path) -> Path:
     return folder
 
 
-def _read(record: Path, files: str = "", baseline: bool = False) -> Record:
+def read(record: Path, files: str = "", baseline: bool = False) -> str:
+    """What is printed of a record."""
     command = record_command(str(record), files, baseline=baseline)
     done = subprocess.run(
         ["sh", "-c", command], input=history_program(), capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
-    return parse(done.stdout.splitlines())
+    return done.stdout
+
+
+def _read(record: Path, files: str = "", baseline: bool = False) -> Record:
+    return parse(read(record, files, baseline).splitlines())
 
 
 def test_changes_are_in_the_order_of_the_hosts_numbers(record: Path) -> None:

@@ -1,0 +1,89 @@
+"""No output lets a terminal act on what a host's files, its record or its programs say."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from operations import STEPS
+from smtp_auth.facts.record import PastChange, Record
+from smtp_auth.fleet.history import HostHistory, as_json, details, table
+from smtp_auth.plan.as_json import as_json as plans_as_json
+from smtp_auth.plan.plan import Plan, plan_of
+from smtp_auth.plan.text import reload_lines, step_lines
+from tests.unit.past import deployed
+from tests.unit.scenarios import MAIN_CF, stock, wanted, with_file, with_main_cf
+
+# Bytes of a file, decoded as latin-1: what terminals, logs and shells act on.
+HOSTILE = {
+    "a title": "\x1b]0;title\x07",
+    "a colour": "\x1b[31m",
+    "an 8-bit sequence": "\x9b2J",
+    "a line end": "one\nok: all hosts",
+    "a carriage return": "bad\rgood",
+    "a backspace": "bad\b\b\bgood",
+    "NUL": "\0",
+    "delete": "\x7f",
+    "right to left": "\u202eright".encode().decode("latin-1"),
+    "no UTF-8": "\xff\xfe",
+}
+
+LOOK = stock("3.10.5")
+_, CHANGE = deployed(LOOK, wanted())
+
+
+def _plan_with(text: str) -> Plan:
+    """A plan that shows what a host says: lines and paths of its files, and why it could not be restored."""
+    content = f"{LOOK.main_cf.content}\n# {text}\nsmtpd_tls_cert_file = {text}\n"
+    host = with_file(with_main_cf(LOOK, content), MAIN_CF, path=f"/etc/{text}/main.cf")
+    path = f"{LOOK.main_cf.real_path.rpartition('/')[0]}/.main.cf.smtp-auth-new~"
+    return plan_of(wanted(), replace(host, leftovers=(path,), not_restored=text), STEPS)
+
+
+def _preview(text: str) -> Iterator[str]:
+    plan = _plan_with(text)
+    assert plan.edits
+    for step in STEPS:
+        yield from step_lines(plan, step)
+    yield from reload_lines(plan)
+
+
+def _plan_as_json(text: str) -> Iterator[str]:
+    yield json.dumps(plans_as_json({"mail1.example.jp": _plan_with(text)}))
+
+
+def _found(text: str) -> Mapping[str, HostHistory]:
+    """Two names of one machine, whose record has a text in each of its places."""
+    manifest: dict[str, Any] = json.loads(json.dumps(CHANGE.manifest))
+    manifest |= dict.fromkeys(("controller", "ssh_user", "commit", "outcome", "about", "said", "began"), text)
+    manifest["undone"] = [text]
+    for edit in manifest["plan"]["edits"]:
+        edit |= {"path": text, "lines": [f"-{text}"], "reason": text}
+    record = Record((PastChange(manifest),), unreadable=(text,), machine="m")
+    return {**dict.fromkeys(("x.example", text), HostHistory(record)), "y.example": HostHistory(error=text)}
+
+
+OUTPUTS: Mapping[str, Callable[[str], Iterator[str]]] = {
+    "the preview": _preview,
+    "the plan as JSON": _plan_as_json,
+    "the history": lambda text: table(_found(text)),
+    "the history of a change": lambda text: details(_found(text), CHANGE.id),
+    "the history of another change": lambda text: details(_found(text), text),
+    "the history as JSON": lambda text: iter([json.dumps(as_json(_found(text)), indent=2)]),
+    "a change as JSON": lambda text: iter([json.dumps(as_json(_found(text), CHANGE.id), indent=2)]),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_what_a_host_says_is_escaped(output: str, what: str) -> None:
+    lines = [*OUTPUTS[output](HOSTILE[what])]
+    assert lines
+    for line in lines:
+        # JSON is on several lines of its own.
+        assert all(
+            " " <= character <= "~" or character == "\t" for one in line.split("\n") for character in one
+        )
+        assert "JSON" in output or "\n" not in line
