@@ -12,13 +12,22 @@ RUN := $(VENV)/bin/
 demo: requirements
 	$(RUN)python -m lab.demo
 
+# What the tests of a whole run have shown.
+RESULTS := .lab/results.xml
+
 # Everything, but of the slowest tests a part that follows from the commit: tests/conftest.py has the list.
 SAMPLE ?= $(shell git rev-parse HEAD 2>/dev/null || echo none)
 test: requirements check
-	$(RUN)pytest tests -m '' --sample $(SAMPLE)
+	$(RUN)pytest tests -m '' --sample $(SAMPLE) --junit-xml $(RESULTS)
 
 test-all: requirements check
-	$(RUN)pytest tests -m ''
+	$(RUN)pytest tests -m '' --junit-xml $(RESULTS)
+
+# docs/tried.md, out of the results of the last full run.
+.PHONY: tried
+tried: $(VENV)/.installed
+	$(RUN)python -m tests.tried $(RESULTS) >docs/tried.md.new
+	mv docs/tried.md.new docs/tried.md
 
 # Needs none of the lab's Debian packages but Perl::Critic; its last command says so if that is missing.
 check: $(VENV)/.installed

@@ -8,10 +8,13 @@ nothing.
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
+from tests.tried import commit
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,14 @@ SAMPLED = {
         4, "two runs of pyinfra each: a second and a half"
     ),
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _commit(request: pytest.FixtureRequest, record_testsuite_property: Callable[[str, object], None]) -> None:
+    """Say in the file of results of which commit they are."""
+    if request.config.getoption("xmlpath"):
+        record_testsuite_property("commit", commit())
+
 
 _LINES = pytest.StashKey[list[str]]()
 

@@ -224,8 +224,9 @@ def fleet(lab: Lab) -> list[LabHost]:
 
 @pytest.mark.parametrize("names", ROUNDS, ids=" / ".join)
 def test_what_is_wrong_is_one_sentence_and_no_change(
-    lab: Lab, fleet: list[LabHost], names: tuple[str, ...]
+    lab: Lab, fleet: list[LabHost], names: tuple[str, ...], record_property: Callable[[str, object], None]
 ) -> None:
+    record_property("cases", len(names))
     pairs = zip(names, (fleet[:2], fleet[2:]), strict=True)
     cases = {host: CASES[name] for name, pair in pairs for host in pair}
     data = {host.name: case.data for host, case in cases.items()}

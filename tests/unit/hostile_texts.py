@@ -4,6 +4,7 @@ Each is made for a size, so that a test can compare what twice the text costs.
 """
 
 from collections.abc import Mapping
+from functools import cache
 
 # What a text consists of: the parts are repeated until it has its size, with numbers in place of {0} and {1}.
 _REPEATED = {
@@ -74,25 +75,12 @@ _REPEATED = {
     "lineages of a look": "certificate.{0}.directory\t/a\n",
 }  # fmt: skip
 
-# What is before these parts, if they are read only there.
-_BEFORE = {
-    "": "",
-    "a service": "smtp inet n - n - - smtpd",
-    "a definition": "a = ",
-    "a shell script": "#!/bin/sh\n",
-    "another language": "#!/usr/bin/python3\n",
-}
 
-
+@cache
 def texts(size: int) -> Mapping[str, str]:
     """Each text of about this size, by what it is."""
-    found = {}
-    for what, part in _REPEATED.items():
-        # What is at the end may keep an expression from matching anywhere.
-        repeated = _repeated(part, size) + "a"
-        for before, text in _BEFORE.items():
-            found[f"{before}: {what}" if before else what] = text + repeated
-    return found
+    # What is at the end may keep an expression from matching anywhere.
+    return {what: _repeated(part, size) + "a" for what, part in _REPEATED.items()}
 
 
 def _repeated(part: str, size: int) -> str:

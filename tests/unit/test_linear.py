@@ -64,6 +64,9 @@ LATER, CHANGE = deployed(LOOK, SETTINGS)
 LOOK_LINES = [*look_lines("3.10.5")]
 
 Reader = Callable[[str], object]
+Property = Callable[[str, object], None]
+
+KINDS = [*texts(SIZE)]
 
 
 def _every_second(text: str) -> str:
@@ -218,7 +221,7 @@ def _too_long(reader: Reader, size: int = SIZE, chosen: Iterable[str] | None = N
     """The kinds of texts for which a reader takes longer than their size explains."""
     short, long = texts(size), texts(size * TIMES)
     found = []
-    for what in chosen or [one for one in long if ": " not in one]:
+    for what in chosen or KINDS:
         seconds = _seconds(reader, long[what])
         if seconds > MOST * LEAST:
             before = max(LEAST, min(_seconds(reader, short[what]) for _ in range(3)))
@@ -229,30 +232,36 @@ def _too_long(reader: Reader, size: int = SIZE, chosen: Iterable[str] | None = N
 
 
 @pytest.mark.parametrize("what", READERS)
-def test_a_text_is_read_in_a_time_that_grows_with_its_size(what: str) -> None:
+def test_a_text_is_read_in_a_time_that_grows_with_its_size(what: str, record_property: Property) -> None:
+    record_property("cases", len(KINDS))
     assert _too_long(READERS[what]) == []
 
 
 @pytest.mark.parametrize("what", DIFFERENCES)
-def test_long_texts_are_compared_in_a_time_that_grows_with_their_size(what: str) -> None:
+def test_long_texts_are_compared_in_a_time_that_grows_with_their_size(
+    what: str, record_property: Property
+) -> None:
+    record_property("cases", len(KINDS))
     assert _too_long(DIFFERENCES[what], 2 * SIZE * TIMES) == []
 
 
 @pytest.mark.parametrize("what", PLANS)
-def test_a_plan_is_made_in_a_time_that_grows_with_the_files(what: str) -> None:
+def test_a_plan_is_made_in_a_time_that_grows_with_the_files(what: str, record_property: Property) -> None:
+    record_property("cases", len(OF_PLANS))
     assert _too_long(PLANS[what], chosen=OF_PLANS) == []
 
 
-def test_the_host_reads_its_files_in_a_time_that_grows_with_them(tmp_path: Path) -> None:
+def test_the_host_reads_its_files_in_a_time_that_grows_with_them(
+    tmp_path: Path, record_property: Property
+) -> None:
     program = packed("SmtpAuth::Look", *(f"{service.package}::Look" for service in SERVICES))
     driver = Path(__file__).with_name("linear.pl").read_text()
     files: dict[tuple[str, int], str] = {}
     for size in (SHORT, LONG):
-        for number, (what, text) in enumerate(texts(size).items()):
-            if ": " not in what:
-                file = tmp_path / f"{size}-{number}"
-                file.write_bytes(text.encode("latin-1"))
-                files[what, size] = str(file)
+        for number, what in enumerate(KINDS):
+            file = tmp_path / f"{size}-{number}"
+            file.write_bytes(texts(size)[what].encode("latin-1"))
+            files[what, size] = str(file)
     done = subprocess.run(
         ["perl", "-x", "-", tmp_path, *files.values()],
         input=program[: program.rindex("exit ")] + driver,
@@ -266,6 +275,7 @@ def test_the_host_reads_its_files_in_a_time_that_grows_with_them(tmp_path: Path)
         seconds[function, path] = float(spent)
     functions = {function for function, _ in seconds}
     assert len(functions) > 10
+    record_property("cases", len(functions) * len(KINDS))
     slow = [
         f"{function}: {what}"
         for function in functions
