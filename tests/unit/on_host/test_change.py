@@ -3,6 +3,7 @@
 systemd's part is played here: a change that was killed is followed by `put-back`.
 """
 
+import hashlib
 import os
 import re
 import shutil
@@ -605,6 +606,50 @@ def test_a_link_in_place_of_the_file_is_not_written_through(host: Host) -> None:
     assert "was changed since the plan" in said(done)
     assert elsewhere.read_text() == OLD[FIRST]
     assert (host.etc / FIRST).is_symlink()
+
+
+def test_a_pipe_in_place_of_the_file_holds_up_nobody(host: Host) -> None:
+    program = host.program(NEW)
+    (host.etc / FIRST).unlink()
+    os.mkfifo(host.etc / FIRST)
+    done = host.run(program)
+    assert said(done) == f"cannot read {host.etc / FIRST}: it is no file; nothing was changed"
+    (host.etc / FIRST).unlink()
+    assert host.files() == {SECOND: OLD[SECOND]}
+
+
+def test_a_link_that_is_planted_while_a_file_is_written_leads_root_nowhere(host: Host) -> None:
+    victim = host.folder / "victim"
+    victim.write_text("untouched\n")
+    before = victim.stat()
+    # Before the new version gets its times.
+    (host.folder / "faults/action").write_text(f'ln -sfT "{victim}" "{host.etc}/.{FIRST}.smtp-auth-new~"')
+    host.run(host.program(NEW), "1 run utime")
+    assert (victim.read_text(), victim.stat().st_mtime_ns) == ("untouched\n", before.st_mtime_ns)
+
+
+OF_SOMEBODY_ELSE = 12345
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to somebody else")
+@pytest.mark.parametrize("is_link", [False, True], ids=["a file", "a link"])
+def test_what_somebody_else_has_planted_beside_a_file_is_no_earlier_version(
+    host: Host, *, is_link: bool
+) -> None:
+    """Under the name that the earlier version has, when the present one was never proved."""
+    digest = hashlib.sha256(OLD[SECOND].encode()).hexdigest()
+    planted = host.etc / f".{SECOND}.smtp-auth-old-{digest}~"
+    if is_link:
+        secret = host.folder / "secret"
+        secret.write_text("secret\n")
+        planted.symlink_to(secret)
+    else:
+        planted.write_text("planted\n")
+    os.chown(planted, OF_SOMEBODY_ELSE, OF_SOMEBODY_ELSE, follow_symlinks=False)
+    done = host.run(host.program(DIES))
+    assert "The old configuration is restored and works." in said(done)
+    assert host.served() == host.runs() == OLD
+    assert not [path for path in host.record.rglob("*") if path.is_file() and "secret" in path.read_text()]
 
 
 @contextmanager
