@@ -194,6 +194,8 @@ sub end {
         $is_on_record ||= eval { $self->_write_end($outcome, $said); 1 };
     }
     my $journal = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => '/dev/log') or return $is_on_record;
+    # Any account may fill that socket: a change does not wait for it.
+    $journal->blocking(0);
     my ($id, $user, $controller) = map { $self->{instructions}->one($_) } qw(id ssh_user controller);
     my $what = $self->{instructions}->changed_files ? 'change' : 'reload';
     $journal->send("<$PRIORITY>smtp-auth: $what $id by $user ($controller): $outcome");

@@ -7,10 +7,11 @@ import hashlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
@@ -606,6 +607,20 @@ def test_a_link_in_place_of_the_file_is_not_written_through(host: Host) -> None:
     assert "was changed since the plan" in said(done)
     assert elsewhere.read_text() == OLD[FIRST]
     assert (host.etc / FIRST).is_symlink()
+
+
+def test_a_change_does_not_wait_for_the_journal(host: Host, tmp_path: Path) -> None:
+    """Any account may write to its socket, and so fill it."""
+    path = str(tmp_path / "log")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as journal:
+        journal.bind(path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as somebody, suppress(BlockingIOError):
+            somebody.setblocking(False)
+            while somebody.sendto(b"full", path):
+                pass
+        program = host.program(NEW)
+        assert "'/dev/log'" in program
+        assert host.run(program.replace("'/dev/log'", f"'{path}'")).returncode == 0
 
 
 def test_a_pipe_in_place_of_the_file_holds_up_nobody(host: Host) -> None:
