@@ -66,7 +66,7 @@ def _edit(edit: Edit) -> dict[str, Any]:
     return {
         "step": edit.step,
         "path": text_of(edit.path),
-        "lines": [] if edit.private else [text_of(line) for line in edit.lines],
+        "lines": [text_of(line) for line in edit.lines_shown],
         "mode": {"before": edit.mode[0] or None, "after": edit.mode[1] or None} if edit.mode else None,
         "parameters": [*edit.parameters],
         "reason": edit.reason or edit.step,

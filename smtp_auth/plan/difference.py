@@ -129,3 +129,17 @@ def changed_lines(before: str, after: str) -> tuple[str, ...]:
     """The lines that are deleted (`-`) and added (`+`), in order, with their line ends."""
     lines = split_lines(before)
     return as_lines(lines, hunks(lines, split_lines(after)))
+
+
+def rewritten(lines: Sequence[str]) -> frozenset[int]:
+    """Which of these lines are deleted and added again, with another line end or byte order mark.
+
+    + lines: as from `changed_lines`
+
+    Returns their indices.
+    """
+    texts = [line[1:].removeprefix("\xef\xbb\xbf").rstrip("\r\n") for line in lines]
+    signs: dict[str, set[str]] = {}
+    for line, text in zip(lines, texts, strict=True):
+        signs.setdefault(text, set()).add(line[0])
+    return frozenset(index for index, text in enumerate(texts) if len(signs[text]) > 1)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from smtp_auth.facts.ledger import NOTHING, Ledger
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile, digest_of
-from smtp_auth.plan.difference import changed_lines
+from smtp_auth.plan.difference import changed_lines, rewritten
 from smtp_auth.plan.proof import Proof
 from smtp_auth.postfix.main_cf import comment_out, defined_parameters, set_parameter
 from smtp_auth.postfix.master_cf import services, set_options
@@ -24,6 +24,8 @@ class Edit:
       `submissions/inet/NAME`
     + reason: the reason for the edit, if the step's name does not say it
     + private: whether nobody is shown the lines
+    + withheld: the indices of lines that nobody is shown: an owner's, which are only written again, in a file
+      that not everybody may read
     """
 
     step: str
@@ -33,6 +35,13 @@ class Edit:
     parameters: tuple[str, ...] = ()
     reason: str = ""
     private: bool = False
+    withheld: frozenset[int] = frozenset()
+
+    @property
+    def lines_shown(self) -> tuple[str, ...]:
+        """The lines that may be shown to people and programs."""
+        shown = (line for index, line in enumerate(self.lines) if index not in self.withheld)
+        return () if self.private else tuple(shown)
 
 
 @dataclass(frozen=True)
@@ -138,7 +147,8 @@ class Draft:
         modes = (mode_before, mode) if mode != mode_before else None
         path = self.look.files[file.key].path
         private = self._is_private(mode_before, mode)
-        self.edits.append(Edit(self._step, path, lines, modes, parameters, reason, private))
+        withheld = frozenset() if are_for_everybody((mode_before, mode)) else rewritten(lines)
+        self.edits.append(Edit(self._step, path, lines, modes, parameters, reason, private, withheld))
 
     def remove(self, file: ManagedFile) -> None:
         """Delete a file, if it exists."""

@@ -33,10 +33,10 @@ def _edit_lines(edits: tuple[Edit, ...]) -> Iterator[str]:
         if edit.path != path:
             path = edit.path
             yield shown(path)
-        if edit.private:
-            yield f"({len(edit.lines)} lines, not shown: not everybody may read the file)"
-        else:
-            yield from map(_line, edit.lines)
+        hidden = len(edit.lines) - len(edit.lines_shown)
+        if hidden:
+            yield f"({hidden} lines, not shown: not everybody may read the file)"
+        yield from map(_line, edit.lines_shown)
         if edit.mode:
             yield from (f"{sign}mode {mode}" for sign, mode in zip("-+", edit.mode, strict=True) if mode)
 

@@ -11,13 +11,15 @@ import pytest
 
 from operations.certbot_hook import STEP, desired_content, desired_mode
 from smtp_auth.facts.look import File, Lineage, Look
+from smtp_auth.plan.as_json import host_as_json
+from smtp_auth.plan.text import step_lines
 from smtp_auth.services.certbot.block import HOOK
 from smtp_auth.services.certbot.hook import effect_of_hook
 from smtp_auth.services.certbot.script_effect import ScriptEffect, effect_of, surely_rebuilds
 from smtp_auth.settings import Settings
 from tests.unit.looks import look, settings
 from tests.unit.past import Host
-from tests.unit.scenarios import LIVE, stock, with_file
+from tests.unit.scenarios import LIVE, RELEASES, Part, stock, wanted, with_file
 
 TABLE = "hash:/etc/postfix/sni"
 
@@ -642,3 +644,33 @@ def test_what_stands_in_front_of_our_lines_may_keep_them_from_their_effect() -> 
     may_end = content.replace("exit 0", "[ -e /x ] || exit 0")
     assert effect_of_hook(may_end, "postfix") is ScriptEffect.PERHAPS
     assert effect_of_hook("#!/bin/sh\n", "postfix") is ScriptEffect.NO
+
+
+SECRETS = '#!/bin/sh\r\ntoken=hunter2\r\ncurl -H "$token" https://example.jp\r\n'
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        SECRETS,
+        SECRETS.removesuffix("\r\n"),
+        f"\xef\xbb\xbf{SECRETS}",
+        # Its first line ends with LF, and so the others stay; the last line gets an end.
+        "#!/bin/sh\n# token=hunter2\ntoken=hunter2",
+        # A second reason to compare lines: they repeat.
+        SECRETS * 900,
+    ],
+    ids=["CRLF", "CRLF without a last line end", "a byte order mark", "no last line end", "long"],
+)
+def test_an_owners_lines_in_a_private_hook_are_not_shown(own: str) -> None:
+    public, private = (
+        Part(with_file(stock(next(iter(RELEASES))), HOOK, content=own, mode=mode), wanted(), STEP)
+        for mode in ("0755", "0700")
+    )
+    of_public, of_private = (
+        ["\n".join(step_lines(part.plan, STEP)), str(host_as_json(part.plan))] for part in (public, private)
+    )
+    assert ["hunter2" in found for found in of_public] == [True, True]
+    assert ["hunter2" in found for found in of_private] == [False, False]
+    assert all("# BEGIN smtp-auth" in found for found in (*of_public, *of_private))
+    assert "lines, not shown: not everybody may read the file)" in of_private[0]
