@@ -190,6 +190,14 @@ def stay_connected() -> None:
     cli.disconnect_all = lambda _state: None
 
 
+def show_no_output(state: State) -> None:
+    """Do not show what commands print, whatever -v says: a look reads files that not everybody may read.
+
+    If pyinfra keeps the choice elsewhere, -vvv shows them again.
+    """
+    state.print_output = state.print_fact_output = False
+
+
 def is_ready_line(record: logging.LogRecord) -> bool:
     """Whether a log line says that a host has been planned.
 

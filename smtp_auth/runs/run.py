@@ -89,6 +89,7 @@ def prepare_runs() -> None:
 def _prepare(state: State, given: Mapping[str, Any]) -> None:
     bound_connections(state.inventory)
     escape_what_others_say()
+    pyinfra_internals.show_no_output(state)
     _check_chosen(given, state)
     pyinfra_internals.ask(state, lambda: _ask(state))
     if not given.get("dry"):

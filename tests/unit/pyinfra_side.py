@@ -207,6 +207,19 @@ def _stay_connected() -> None:
     assert "disconnect_all(state)" in inspect.getsource(cli.cli.callback)
 
 
+def _show_no_output() -> None:
+    from pyinfra_cli.cli import _set_verbosity
+
+    state = _set_verbosity(_state(), 3)
+    assert state.print_output
+    assert state.print_fact_output
+    before = set(vars(State))
+    pyinfra_internals.show_no_output(state)
+    assert not state.print_output
+    assert not state.print_fact_output
+    assert {"print_output", "print_fact_output"} <= before
+
+
 def _is_ready_line() -> None:
     from pyinfra.context import ctx_state
     from pyinfra_cli.util import _parallel_load_hosts
@@ -549,6 +562,7 @@ SIDES: dict[str, Side] = {
     "read_inventory_with": Side(_read_inventory_with, without("pyinfra_cli.cli.make_inventory")),
     "variables_checked": Side(_variables_checked, without("pyinfra_cli.inventory._is_inventory_group")),
     "stay_connected": Side(_stay_connected, without("pyinfra_cli.cli.disconnect_all")),
+    "show_no_output": Side(_show_no_output, without("pyinfra.api.state.State.print_fact_output")),
     "is_ready_line": Side(
         _is_ready_line, instead("pyinfra_cli.util._parallel_load_hosts", lambda *_words: None)
     ),
