@@ -13,6 +13,7 @@ from email.utils import formatdate
 from smtp_auth.verify.connection import on
 from smtp_auth.verify.conversation import IMPLICIT_TLS, Conversation, Reply, dial, extension
 from smtp_auth.verify.outside import HOSTNAME_MISMATCH, sessions_465
+from smtp_auth.verify.secret import hide
 from smtp_auth.verify.target import Mailbox, Target, Unseen, observer
 
 # Seconds within which an accepted message must be in the mailbox.
@@ -149,6 +150,8 @@ def _cram_md5(mailbox: Mailbox, challenge: Reply) -> tuple[bytes, ...]:
     """RFC 2195."""
     nonce = base64.b64decode(challenge.lines[0])
     digest = hmac.new(mailbox.password.encode(), nonce, "md5").hexdigest()
+    # With it and the challenge, passwords can be tried.
+    hide(digest)
     return (f"{mailbox.login} {digest}".encode(),)
 
 

@@ -35,6 +35,7 @@ from smtp_auth.verify import addresses, connection, inside, mailbox, outside, re
 from smtp_auth.verify.fleet import targets
 from smtp_auth.verify.reach import why_down
 from smtp_auth.verify.report import Outcome, counts, settled, table, write_json
+from smtp_auth.verify.secret import hide, without_secrets
 from smtp_auth.verify.target import OBSERVERS, Caution, Mailbox, Target, Unseen
 
 PASSWORD = "VERIFY_PASSWORD"
@@ -69,7 +70,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Read the inventory before anything is collected."""
     options = config.option
     inventory = Path(options.inventory) if options.inventory else config.rootpath / "inventory.py"
-    mailbox = Mailbox(options.mailbox, _password(options.mailbox)) if options.mailbox else None
+    # Neither what the inventory runs nor a plugin finds it there.
+    given = os.environ.pop(PASSWORD, "")
+    mailbox = Mailbox(options.mailbox, _password(options.mailbox, given)) if options.mailbox else None
     try:
         config.stash[_TARGETS] = targets(inventory, options.limit, options.data, STEPS, mailbox)
     except FleetError as error:
@@ -191,7 +194,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
 
 
 def _shown(text: str) -> str:
-    return "\n".join(map(shown, text.split("\n")))
+    return "\n".join(map(shown, without_secrets(text).split("\n")))
 
 
 def pytest_warning_recorded(warning_message: warnings.WarningMessage, nodeid: str) -> None:
@@ -210,6 +213,10 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Note each check's outcome."""
     report = yield
+    # pytest shows them, with the values of variables, and writes them to its JUnit file.
+    report.sections = [(title, without_secrets(text)) for title, text in report.sections]
+    if report.longrepr is not None and without_secrets(said := str(report.longrepr)) != said:
+        report.longrepr = without_secrets(said)
     if isinstance(item, pytest.Function) and (report.when == "call" or not report.passed):
         target = _target(item)
         seconds = sum(target.seconds.get(name, 0.0) for name in _looks(item))
@@ -247,7 +254,7 @@ def _reason(call: pytest.CallInfo[None]) -> str:
     if call.excinfo is None:
         return ""
     # pytest appends the expression that was false.
-    return str(call.excinfo.value).partition("\nassert ")[0]
+    return without_secrets(str(call.excinfo.value).partition("\nassert ")[0])
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -284,5 +291,7 @@ def _outcomes(config: pytest.Config) -> list[Outcome]:
     )
 
 
-def _password(login: str) -> str:
-    return os.environ.get(PASSWORD) or getpass.getpass(f"Password of {login}: ")
+def _password(login: str, given: str) -> str:
+    password = given or getpass.getpass(f"Password of {login}: ")
+    hide(password)
+    return password
