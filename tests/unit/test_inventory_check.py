@@ -1,7 +1,7 @@
 """Inventories that are wrong are refused, and those that pyinfra understands as meant are not.
 
-Run as a program it prints in JSON what becomes of each text. It is a process of its own: pyinfra's command line
-replaces the standard library's sockets when it is imported.
+Run as a program it prints in JSON what becomes of each text. It is a process of its own: pyinfra's command
+line replaces the standard library's sockets when it is imported.
 """
 
 import json

@@ -80,6 +80,7 @@ INVENTORIES = {
     "empty": ("", r"inventory.py has no host: write a list of names"),
     "a text": ("mail = 'mail1.example.jp'\n", "inventory.py has no host: mail is no list of hosts"),
     "a dictionary": ("mail = {'mail1.example.jp': {}}\n", "mail is no list of hosts"),
+    "a tuple": ("mail = ('mail1.example.jp', 'mail2.example.jp')\n", "mail is a tuple, but no group"),
     "a syntax error": (
         "\nmail = ['mail1.example.jp'\n",
         r"the inventory cannot be read: \S*inventory.py, line 2: '\[' was never closed",
@@ -133,7 +134,6 @@ WORDS = {
         "--exclude leaves no host",
     ),
     "an unknown group": (("@local", "deploy.py", "-y", "--limit", "a"), "--limit a: no host or group"),
-    "dry and yes": (("@local", "deploy.py", "--dry", "-y"), "--dry with -y"),
     # pyinfra itself says so, before it reads config.py.
     "no program": (("inventory.py",), "Missing argument 'OPERATIONS...'"),
 }
