@@ -7,14 +7,15 @@ exchanged, instead of an answer, between two answers. It then fails alone, with 
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
 import gevent
+import gevent.select
 from gevent.event import Event
-from paramiko import Message, Transport
+from paramiko import Message, ProxyCommand, Transport, agent, proxy
 from paramiko.common import cMSG_GLOBAL_REQUEST
 from pyinfra.api import Host
 from pyinfra.api.exceptions import ConnectError, PyinfraError
@@ -46,6 +47,10 @@ _QUOTED = 300
 
 # paramiko logs with a traceback what it raises, too, and a line for each packet that it does not know.
 logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
+
+# paramiko's own, for a ProxyCommand and for an agent's keys, is from before the standard library was made
+# cooperative: no other host would have a turn.
+proxy.select = agent.select = gevent.select.select  # type: ignore[attr-defined]
 
 
 class TooLate(Exception):
@@ -149,9 +154,20 @@ class _Metered:
         if time.monotonic() - self._turn > _TURN:
             gevent.sleep(0)
             self._turn = time.monotonic()
-        data: bytes = self._socket.recv(min(size, _PIECE))
+        try:
+            data: bytes = self._socket.recv(min(size, _PIECE))
+        except TimeoutError:
+            if isinstance(self._socket, ProxyCommand) and self._socket.process.poll() is not None:
+                # paramiko would read the end of its output again and again.
+                raise EOFError from None
+            raise
         self._wire.take(len(data))
         return data
+
+    def close(self) -> None:
+        # That of a ProxyCommand fails if the command has ended.
+        with suppress(OSError):
+            self._socket.close()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
@@ -227,7 +243,7 @@ def _wait(worker: gevent.Greenlet, wire: Wire, seconds: float, silence: float) -
     left, silent, before = seconds, 0.0, wire.received
     while True:
         began = time.monotonic()
-        if gevent.wait([worker, wire.is_over], timeout=max(0, min(left, _STEP)), count=1):
+        if gevent.wait([worker, wire.is_over], timeout=max(0, min(left, silence, _STEP)), count=1):
             return
         passed = min(time.monotonic() - began, _STEP)
         left -= passed
@@ -280,14 +296,14 @@ def _connect_within(host: Host, wire: Wire, connect: Callable[[], None]) -> None
         ) from None
     except SettingsError as error:
         raise ConnectError(str(error)) from None
-    except PyinfraError as error:
+    except Exception as error:
+        # paramiko raises any exception that a host's bytes cause.
         if any(isinstance(cause, _CLOSED) for cause in _causes(error)):
             raise ConnectError(
                 "it closed the connection before it let anybody log in: 'ssh -v HOST' shows where"
             ) from None
-        raise ConnectError(str(error)) from None
-    except Exception as error:
-        # paramiko raises any exception that a host's bytes cause.
+        if isinstance(error, PyinfraError):
+            raise ConnectError(str(error)) from None
         raise ConnectError(f"SSH error ({type(error).__name__}: {error})") from None
 
 

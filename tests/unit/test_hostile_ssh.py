@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import signal
+import socket
 import sys
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 
 import pytest
@@ -55,6 +57,18 @@ SENTENCES = {
     "ignores the window": _FLOOD,
 }
 
+# Ways to a host that lead nowhere, as the SSH configuration has them, where PORT never says anything.
+WAYS = {
+    "a jump host that hangs": ("ProxyJump root@127.0.0.1:PORT", _SLOW),
+    "a command that hangs": ("ProxyCommand sleep 600", _SLOW),
+    "a command that ends": ("ProxyCommand true", _CLOSED),
+    "a command that floods": ("ProxyCommand cat /dev/zero", _MUCH),
+}
+
+
+def _name(words: str) -> str:
+    return words.replace(" ", "-")
+
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
@@ -62,7 +76,15 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("hostile")
     inventory = folder / "inventory.py"
     with hostile_server() as ports:
-        inventory.write_text(f"{inventory_of(ports, folder, host_seconds=SECONDS)}local = ['@local']\n")
+        config = folder / "ssh_config"
+        config.write_text(
+            "".join(f"Host {_name(way)}\n    {WAYS[way][0]}\n" for way in WAYS).replace(
+                "PORT", str(ports["says nothing"])
+            )
+        )
+        ways = [(_name(way), {"ssh_config_file": str(config), "host_seconds": SECONDS}) for way in WAYS]
+        others = [*ways, ("no-number", {"host_seconds": "many"}), "@local"]
+        inventory.write_text(f"{inventory_of(ports, folder, host_seconds=SECONDS)}others = {others!r}\n")
         command = [sys.executable, "-m", "smtp_auth.cli", "history", "--json", "--inventory", str(inventory)]
         process = Popen(command, cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True)
         assert process.stdout
@@ -75,9 +97,19 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
 def test_a_hostile_host_has_one_sentence(told: dict[str, Any], behaviour: str) -> None:
-    error = told[behaviour.replace(" ", "-")]["error"]
+    error = told[_name(behaviour)]["error"]
     assert re.search(SENTENCES[behaviour], error), error
     assert len(error) < 300
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_way_that_leads_nowhere_has_one_sentence(told: dict[str, Any], way: str) -> None:
+    assert re.search(WAYS[way][1], told[_name(way)]["error"]), told[_name(way)]
+
+
+def test_wrong_data_of_one_host_is_that_hosts(told: dict[str, Any]) -> None:
+    wrong = "no-number: host_seconds = 'many': give a number of seconds, more than 0"
+    assert told["no-number"]["error"] == f"not reached: {wrong}"
 
 
 def test_a_healthy_host_beside_them_is_read(told: dict[str, Any]) -> None:
@@ -87,3 +119,15 @@ def test_a_healthy_host_beside_them_is_read(told: dict[str, Any]) -> None:
 def test_nothing_else_is_printed_and_the_controller_stays_small(told: dict[str, Any]) -> None:
     assert told["errors"] == ""
     assert told["KiB"] < SMALL
+
+
+def test_ctrl_c_does_not_wait_for_a_host_that_hangs(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        inventory = tmp_path / "inventory.py"
+        ports = {"says nothing": listener.getsockname()[1]}
+        inventory.write_text(inventory_of(ports, tmp_path, host_seconds=600))
+        words = [sys.executable, "-m", "smtp_auth.cli", "history", "--inventory", str(inventory)]
+        with Popen(words, cwd=ROOT, stdout=DEVNULL, stderr=DEVNULL) as process, listener.accept()[0]:
+            process.send_signal(signal.SIGINT)
+            # That it ends is the point: the host has ten minutes.
+            process.wait(60)

@@ -30,10 +30,12 @@ class Host:
     reached: bool = True
     commands: list[str] = field(default_factory=list)
     programs: list[str] = field(default_factory=list)
+    limits: list[Limits] = field(default_factory=list)
 
     def __call__(self, command: str, stdin: str, limits: Limits) -> Answer:
         self.commands.append(command)
         self.programs.append(stdin)
+        self.limits.append(limits)
         answer = self.answers[len(self.commands) - 1]
         if isinstance(answer, NoAnswer):
             raise answer
@@ -80,6 +82,14 @@ def test_a_lost_connection_is_made_once_more_and_the_outcome_read(lost: Answer |
 def test_a_host_that_is_not_reached_again_goes_on() -> None:
     host = Host([NoAnswer("reset")], reached=False)
     assert host.change() == (ChangeOutcome.UNKNOWN, [f"the connection was lost (timed out); {GOES_ON}"])
+
+
+def test_a_host_does_not_have_the_deadline_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([0.0, 2000.0])
+    monkeypatch.setattr("smtp_auth.on_host.changing.time.monotonic", lambda: next(clock))
+    host = Host([NoAnswer("late"), LIVE])
+    host.change()
+    assert [limits.seconds for limits in host.limits] == [2520, 520]
 
 
 @pytest.mark.parametrize(
