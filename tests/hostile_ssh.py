@@ -236,7 +236,7 @@ def hostile_server(seconds: float = 120, pause: float = 0.5) -> Iterator[dict[st
             process.kill()
 
 
-def inventory_of(ports: Mapping[str, int], folder: Path, **data: object) -> str:
+def inventory_of(ports: Mapping[str, int], folder: Path, *, group: str = "hostile", **data: object) -> str:
     """The text of a group of an inventory: a host per behaviour, with its name, and this data.
 
     + folder: for the file of known hosts
@@ -252,7 +252,7 @@ def inventory_of(ports: Mapping[str, int], folder: Path, **data: object) -> str:
         **data,
     }
     hosts = [(name.replace(" ", "-"), {**common, "ssh_port": port}) for name, port in ports.items()]
-    return f"hostile = {hosts!r}\n"
+    return f"{group} = {hosts!r}\n"
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,7 @@ SECONDS = 3
 # In KiB, as wait4(2) counts.
 SMALL = 200 << 10
 
-HOSTILE = {
+HOSTILE: dict[str, Any] = {
     "host_seconds": SECONDS,
     "mail_domain": "example.jp",
     "mail_hostname": "mail.example.jp",
