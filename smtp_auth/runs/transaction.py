@@ -76,7 +76,7 @@ def _attentive(host: Host, channel: Channel) -> Channel:
 
     def run(command: str, stdin: str, limits: Limits) -> Answer:
         notice_silence(host, _SILENCE)
-        wire_of(host).ask_for_signs_of_life(seconds_of(host) / 3)
+        wire_of(host).ask_for_signs_of_life(min(_SILENCE, seconds_of(host)) / 3)
         return channel(command, stdin, limits)
 
     return run
