@@ -27,8 +27,9 @@ from smtp_auth.settings import SettingsError
 
 Found = TypeVar("Found")
 
-# How many bytes a host may send until an account is logged in, and while it is not asked anything.
-_LOGIN, _UNASKED = 256 << 10, 64 << 10
+# How many bytes a host may send until an account is logged in, and in addition to what it is asked for, such as
+# responses to keepalives.
+_LOGIN, _MORE = 256 << 10, 64 << 10
 
 # No packet of SSH is larger: OpenSSH's are at most 256 KiB. paramiko would put together any.
 _PACKET = 1 << 20
@@ -81,7 +82,7 @@ class Wire:
         self.received = self.unread = 0
         self.is_over = Event()
         self.given_up = ""
-        self._limit, self._allowed = _UNASKED, 0
+        self._limit = self._allowed = 0
         self._transports: WeakSet[_Transport] = WeakSet()
 
     def add(self, transport: "_Transport") -> None:
@@ -91,10 +92,15 @@ class Wire:
     def take(self, octets: int) -> None:
         """Count received bytes. Raises `EOFError`, which ends a connection, if there are too many."""
         self.received += octets
-        if self.received > self._limit:
+        if self.is_asked and self.received > self._limit:
             self.is_over.set()
         if self.is_over.is_set():
             raise EOFError
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether this program waits for the host. If not, an operation of pyinfra may."""
+        return self._allowed > 0
 
     @contextmanager
     def allowing(self, octets: int) -> Iterator[None]:
@@ -109,7 +115,7 @@ class Wire:
 
     def _allow(self, octets: int) -> None:
         self._allowed += octets
-        self._limit = self.received + self._allowed + _UNASKED
+        self._limit = self.received + self._allowed + _MORE
 
     def ask_for_signs_of_life(self, seconds: float) -> None:
         """Make the host respond at least once in so many seconds, also while a command prints nothing."""
@@ -124,7 +130,6 @@ class Wire:
     def open_again(self) -> None:
         """Forget why the host was given up, before it is connected again."""
         self.close()
-        self._allow(0)
         self.is_over.clear()
         self.given_up = ""
 
@@ -152,7 +157,8 @@ class _Metered:
         if size > _PACKET:
             self._wire.is_over.set()
         if time.monotonic() - self._turn > _TURN:
-            gevent.sleep(0)
+            # A flood that nobody has asked for is slowed down: it ends with the run.
+            gevent.sleep(0 if self._wire.is_asked else _TURN)
             self._turn = time.monotonic()
         try:
             data: bytes = self._socket.recv(min(size, _PIECE))
@@ -180,8 +186,7 @@ class _Transport(Transport):
     again with each byte, or end a connection with an error that hides them.
     """
 
-    def __init__(self, socket: Any, **options: Any) -> None:
-        wire = _connecting.get(None) or Wire()
+    def __init__(self, wire: Wire, socket: Any, **options: Any) -> None:
         super().__init__(_Metered(socket, wire), **options)  # type: ignore[arg-type]
         wire.add(self)
         self.banner_timeout = self.auth_timeout = self.channel_timeout = float("inf")
@@ -207,7 +212,13 @@ class _Transport(Transport):
         self.packetizer.set_keepalive(seconds, request)
 
 
-pyinfra_internals.use_transports(_Transport)
+def _transport(socket: Any, **options: Any) -> Transport:
+    wire = _connecting.get(None)
+    return Transport(socket, **options) if wire is None else _Transport(wire, socket, **options)
+
+
+# pyinfra's own runs, of `exec` and `fact`, are not bounded.
+pyinfra_internals.use_transports(_transport)
 
 
 def within(wire: Wire, seconds: float, silence: float, work: Callable[[], Found]) -> Found:

@@ -56,11 +56,12 @@ def test_answers_at_the_same_time_count_together() -> None:
 
 def test_a_wire_ends_when_more_arrives_than_is_asked_for() -> None:
     wire = Wire()
+    # What an operation of pyinfra's own reads.
+    wire.take(1 << 30)
     with wire.allowing(1 << 20):
         wire.take(1 << 20)
-    wire.take(1 << 10)
-    with pytest.raises(EOFError):
-        wire.take(1 << 20)
+        with pytest.raises(EOFError):
+            wire.take(1 << 20)
     assert wire.is_over.is_set()
     wire.open_again()
     wire.take(1 << 10)
