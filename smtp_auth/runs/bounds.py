@@ -27,8 +27,8 @@ from smtp_auth.settings import SettingsError
 
 Found = TypeVar("Found")
 
-# How many bytes a host may send until an account is logged in, and in addition to what it is asked for, such as
-# responses to keepalives.
+# How many bytes a host may send until an account is logged in, and in addition to what it is asked for:
+# responses to keepalives, for example.
 _LOGIN, _MORE = 256 << 10, 64 << 10
 
 # No packet of SSH is larger: OpenSSH's are at most 256 KiB. paramiko would put together any.
