@@ -30,6 +30,7 @@ class Trial:
 
 
 _SETTINGS = "tests/unit/test_settings.py::test_"
+_CONVERSATION = "tests/unit/verify/test_conversation.py::test_"
 
 TRIALS = (
     Trial(
@@ -64,6 +65,47 @@ TRIALS = (
     Trial(
         "A manifest, a ledger or settings of another shape: unreadable, on that host alone",
         ("tests/unit/test_hostile_record.py", "tests/unit/on_host/test_hostile_manifests.py"),
+    ),
+    Trial(
+        "A mail server that sends an answer byte by byte, or without an end, in plain text and inside TLS: it "
+        "breaks off its own conversation",
+        (
+            f"{_CONVERSATION}an_answer_has_a_deadline_however_it_arrives",
+            f"{_CONVERSATION}a_server_may_send_so_much_and_no_more",
+            f"{_CONVERSATION}a_conversation_has_a_deadline_as_a_whole",
+            f"{_CONVERSATION}a_server_that_does_not_read_has_a_deadline",
+            f"{_CONVERSATION}a_handshake_has_a_deadline",
+            f"{_CONVERSATION}what_is_no_tls_is_an_error_of_ssl",
+            f"{_CONVERSATION}records_inside_tls_count_for_the_deadline",
+            "tests/unit/on_host/test_prove.py::test_a_greeting_without_an_end_is_none",
+            "tests/fleet/test_hostile_mail_servers.py",
+        ),
+    ),
+    Trial(
+        "A host that never answers over SSH, answers byte by byte, or sends without an end, a banner for "
+        "example: it fails alone",
+        (
+            "tests/unit/test_hostile_ssh.py",
+            "tests/unit/test_bounds.py",
+            "tests/fleet/test_hosts_that_hang.py",
+        ),
+    ),
+    Trial(
+        "An account without rights on the host: it holds up nothing, is believed nothing, and leads root "
+        "nowhere",
+        (
+            "tests/unit/on_host/test_ways.py",
+            "tests/unit/test_writers.py",
+            "tests/fleet/test_strangers.py",
+        ),
+    ),
+    Trial(
+        "What people type wrong: one sentence and the exit status of its kind",
+        ("tests/unit/test_what_people_type.py", "tests/fleet/test_what_people_type.py"),
+    ),
+    Trial(
+        "A password, or a line of a private file, in each output and encoding: it is in none",
+        ("tests/unit/verify/test_secret.py", "tests/fleet/test_secrets.py"),
     ),
     Trial(
         "A host that is not as expected: one sentence and no change, or the right result",

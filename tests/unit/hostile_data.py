@@ -44,6 +44,7 @@ _parameter = st.sampled_from(
 )
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "mail_domain": text | text.map(lambda label: f"{label}.jp"),
+    "certificate_name": text | text.map(lambda label: f"{label}.jp"),
     "mail_hostname": text | text.map(lambda label: f"{label}.jp"),
     "additional_domains": st.lists(_domain | text, max_size=2),
     "letsencrypt_live": text | _path,

@@ -68,8 +68,11 @@ def test_the_looks_command_has_the_words_that_were_meant(found: Settings) -> Non
     ours = [word for word in words[7:] if not word.startswith("parameter=")]
     assert ours == [
         *(f"file={file.key}={file.service}={file.name}" for file in files),
-        *(f"certificate={domain}={found.letsencrypt_live}/{domain}" for domain in found.domains),
+        *(f"certificate={domain}={found.lineage(domain)}" for domain in found.domains),
     ]
+    lineages = [PurePosixPath(found.lineage(domain)) for domain in found.domains]
+    assert {lineage.parent for lineage in lineages} == {PurePosixPath(found.letsencrypt_live)}
+    assert ".." not in {lineage.name for lineage in lineages}
 
 
 @lenient(40)
@@ -91,7 +94,7 @@ def test_a_change_gets_the_instructions_that_were_meant(version: str, found: Set
     )
     assert not said.stderr
     read = {key: value for key, [value] in decode(said.stdout.splitlines()).items()}
-    chain = f"{found.letsencrypt_live}/{found.mail_domain}/fullchain.pem"
+    chain = f"{found.lineage(found.mail_domain)}/fullchain.pem"
     served = "" if "smtpd_tls_cert_file" in found.submissions_options else chain
     assert (read["postfix.hostname"], read["postfix.chain"]) == (found.mail_hostname, served)
     coming = {planned.file.path: planned.content for planned in plan.files}

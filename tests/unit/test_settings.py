@@ -29,6 +29,9 @@ POISON = [
     "\n", "\r", "\t", "\0", "\x1b", " ", "$", "$(id)", "`id`", ";", "|", "&", "#", "{", "}", "'", '"',
     "\\", "a\nb", "a b", "a;b", "a$b", "a`b`", "a{b", "../x", "/../x", "x/..", " x", "x ", "x\n",
     "-o x=y", "x\n -o y=z", "x\nsmtpd_relay_restrictions = permit", "{x", "x}", "$x", "é\n",
+    "\v", "\f", "\x1c", "\x7f", "\x85", "\x9b", "\xa0", "\u2028", "\u2029", "\u200b", "\u202e", "\ufeff",
+    "x\rz", "x\x85z", "x\u2028z", "x\u202ez", "x\0z", "x\x1b[2Jz", "x\\", "x\\\n y", "x#y", "\ud800", "(x",
+    "x)",
 ]  # fmt: skip
 WRONG_TYPES = [0, 1, 1.5, b"x", object(), {1}, {"a": 1}, [None], [[]], [0], True]
 

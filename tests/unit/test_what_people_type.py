@@ -292,10 +292,9 @@ def test_an_interruption_ends_a_run_that_changes_nothing_yet(
     with socket.create_server(("127.0.0.1", 0)) as silent:
         data = {**HOST, "ssh_hostname": "127.0.0.1", "ssh_port": silent.getsockname()[1]}
         (tmp_path / "inventory.py").write_text(f"mail = [('mail1.example.jp', {data!r})]\n")
-        with in_a_terminal([*waiting, "-y"], ROOT) as connecting:
-            with silent.accept()[0]:
-                _interrupt(connecting, number)
-                assert connecting.status() == 130, connecting.shown
+        with in_a_terminal([*waiting, "-y"], ROOT) as connecting, silent.accept()[0]:
+            _interrupt(connecting, number)
+            assert connecting.status() == 130, connecting.shown
     for terminal in (planning, asking, connecting):
         assert _is_one_sentence(terminal.shown, "no change is under way"), terminal.shown
     assert not (tmp_path / "begun").exists()
