@@ -38,6 +38,11 @@ def heed_interruptions() -> None:
         signal.signal(number, _interrupted)
 
 
+def is_interrupted() -> bool:
+    """Whether this run was interrupted: then `SystemExit` is the end of it, and nobody's mistake."""
+    return _changes.interruptions > 0
+
+
 @contextmanager
 def change_under_way() -> Iterator[None]:
     """Inside the `with`, a change is made that the first interruption waits for.

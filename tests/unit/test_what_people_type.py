@@ -298,3 +298,18 @@ def test_an_interruption_ends_a_run_that_changes_nothing_yet(
     for terminal in (planning, asking, connecting):
         assert _is_one_sentence(terminal.shown, "no change is under way"), terminal.shown
     assert not (tmp_path / "begun").exists()
+
+
+@NUMBERS
+def test_an_interruption_while_the_inventory_is_read_is_no_mistake_in_it(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "inventory.py").write_text(
+        "import time\nprint('asking a database', flush=True)\ntime.sleep(60)\nmail = ['mail1.example.jp']\n"
+    )
+    with in_a_terminal([PYINFRA, tmp_path / "inventory.py", "deploy.py"], ROOT) as terminal:
+        terminal.wait_for("asking a database")
+        _interrupt(terminal, number)
+        assert terminal.status() == 130, terminal.shown
+    assert _is_one_sentence(terminal.shown, "no change is under way"), terminal.shown
+    assert "cannot be read" not in terminal.shown
