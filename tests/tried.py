@@ -67,7 +67,7 @@ TRIALS = (
         ("tests/unit/test_hostile_record.py", "tests/unit/on_host/test_hostile_manifests.py"),
     ),
     Trial(
-        "A mail server that sends an answer byte by byte, or without an end, in plain text and inside TLS: it "
+        "A mail server that sends an answer byte by byte, or without an end, also inside TLS: it "
         "breaks off its own conversation",
         (
             f"{_CONVERSATION}an_answer_has_a_deadline_however_it_arrives",

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
+from typing import NoReturn
 
 import click
 from gevent import spawn
 from gevent.event import Event
 
-from smtp_auth.runs import pyinfra_internals
 from smtp_auth.runs.mistakes import Status
+from smtp_auth.runs.report import report_now
 
 
 @dataclass
@@ -36,11 +37,6 @@ def heed_interruptions() -> None:
     """Heed interruptions from now on. By itself, pyinfra would end at once, with exit status 0."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
-
-
-def is_interrupted() -> bool:
-    """Whether this run was interrupted: then `SystemExit` is the end of it, and nobody's mistake."""
-    return _changes.interruptions > 0
 
 
 @contextmanager
@@ -86,6 +82,9 @@ def _leave_after_the_changes() -> None:
     _leave()
 
 
-def _leave() -> None:
-    pyinfra_internals.stay_connected()
-    sys.exit(Status.INTERRUPTED)
+def _leave() -> NoReturn:
+    """End this process with the report, as it is: Python's own end waits for all that has begun."""
+    report_now()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(Status.INTERRUPTED)

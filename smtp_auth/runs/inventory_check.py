@@ -12,7 +12,6 @@ from typing import NoReturn
 from pyinfra.api import Inventory
 
 from smtp_auth.runs import pyinfra_internals
-from smtp_auth.runs.interruption import is_interrupted
 from smtp_auth.runs.mistakes import Mistake, sentence_of
 
 
@@ -31,8 +30,6 @@ def read_checked(given: str, read: Callable[[], Inventory]) -> Inventory:
     except Mistake:
         raise
     except (Exception, SystemExit) as error:
-        if is_interrupted():
-            raise
         raise Mistake(f"the inventory cannot be read: {sentence_of(error)}") from None
     if not len(found):
         _refuse_as_empty(given, ignored)

@@ -180,16 +180,6 @@ def variables_checked(check: Callable[[str, object], None]) -> Iterator[None]:
         inventory._is_inventory_group = is_group
 
 
-def stay_connected() -> None:
-    """Do not disconnect at the end of this run: that would wait for all that has begun.
-
-    If pyinfra's command line disconnects with something else than `disconnect_all`, an interruption waits.
-    """
-    from pyinfra_cli import cli
-
-    cli.disconnect_all = lambda _state: None
-
-
 def show_no_output(state: State) -> None:
     """Do not show what commands print, whatever -v says: a look reads files that not everybody may read.
 

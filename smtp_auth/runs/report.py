@@ -1,8 +1,10 @@
 """The report at the end of a run: one line per host that did not succeed, and one line of counts."""
 
 import atexit
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 
 from pyinfra import logger
 from pyinfra.api import Host, State
@@ -33,9 +35,10 @@ _WELL = (Outcome.CHANGED, Outcome.WOULD_CHANGE, Outcome.UNCHANGED, Outcome.NOT_B
 
 @dataclass
 class _Told:
-    """The outcomes so far, by host, with their reasons."""
+    """The outcomes so far, by host, with their reasons, and what prints the report."""
 
     outcomes: dict[Host, tuple[Outcome, str]] = field(default_factory=dict)
+    tell: Callable[[], None] = lambda: None
 
 
 _told = _Told()
@@ -58,7 +61,13 @@ def report_at_the_end(state: State, *, is_dry: bool) -> None:
     """
     state.add_callback_handler(_Callbacks())
     logger.addFilter(lambda record: not (_has_failed(state) and pyinfra_internals.is_ready_line(record)))
-    atexit.register(_tell, state, is_dry)
+    _told.tell = partial(_tell, state, is_dry)
+    atexit.register(report_now)
+
+
+def report_now() -> None:
+    """Print the report, if this run has one."""
+    _told.tell()
 
 
 class _Callbacks(BaseStateCallback):

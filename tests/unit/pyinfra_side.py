@@ -195,18 +195,6 @@ def _variables_checked() -> None:
     assert (found["mail"], found["odd"]) == (["a"], 1)
 
 
-def _stay_connected() -> None:
-    from pyinfra_cli import cli
-
-    with pytest.MonkeyPatch.context() as patch:
-        disconnect = MagicMock()
-        patch.setattr(cli, "disconnect_all", disconnect)
-        pyinfra_internals.stay_connected()
-        cli.disconnect_all(State())
-        disconnect.assert_not_called()
-    assert "disconnect_all(state)" in inspect.getsource(cli.cli.callback)
-
-
 def _show_no_output() -> None:
     from pyinfra_cli.cli import _set_verbosity
 
@@ -561,7 +549,6 @@ SIDES: dict[str, Side] = {
     "cause_and_file": Side(_cause_and_file, without("pyinfra_cli.exceptions.UnexpectedExternalError")),
     "read_inventory_with": Side(_read_inventory_with, without("pyinfra_cli.cli.make_inventory")),
     "variables_checked": Side(_variables_checked, without("pyinfra_cli.inventory._is_inventory_group")),
-    "stay_connected": Side(_stay_connected, without("pyinfra_cli.cli.disconnect_all")),
     "show_no_output": Side(_show_no_output, without("pyinfra.api.state.State.print_fact_output")),
     "is_ready_line": Side(
         _is_ready_line, instead("pyinfra_cli.util._parallel_load_hosts", lambda *_words: None)
