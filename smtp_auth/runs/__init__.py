@@ -14,6 +14,6 @@ report.py        the outcome of each host, at the end of the run
 trouble.py       an error on one host fails only that host
 origin.py        who makes the changes, from where, and with which version
 terminal.py      escapes what pyinfra itself prints of hosts
-startup.py       saves Python work at the start and the end of a run
+startup.py       before anything else: Ctrl-C at the start; saves Python work at the start and the end
 pyinfra_internals.py   everything that reaches into pyinfra beyond its documented interface
 """

@@ -31,7 +31,7 @@ class Declined(PyinfraError):
 def sentence_of(error: BaseException) -> str:
     """What an exception says, for people: with the line of the file that raised it, without a traceback."""
     cause, file = cause_and_file(error)
-    if isinstance(cause, SyntaxError):
+    if isinstance(cause, SyntaxError) and cause.filename:
         return f"{cause.filename}, line {cause.lineno}: {cause.msg}"
     if isinstance(cause, PyinfraError):
         return str(cause)

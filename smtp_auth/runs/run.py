@@ -24,6 +24,7 @@ from smtp_auth.runs.inventory_check import check_data, read_checked
 from smtp_auth.runs.mistakes import Declined, Mistake, Status, sentence_of
 from smtp_auth.runs.names import compare_names
 from smtp_auth.runs.report import report_at_the_end
+from smtp_auth.runs.startup import leave_interruptions_to_pyinfra
 from smtp_auth.runs.terminal import escape_what_others_say
 from smtp_auth.shown import shown
 
@@ -52,9 +53,15 @@ def check_is_prepared() -> None:
     if _loaded and _prepared:
         return
     pyinfra_internals.tell_errors(_tell)
-    if not _loaded:
+    # pyinfra imports the module of a function before it loads config.py.
+    if not _loaded and _are_files(pyinfra_internals.command_line().get("operations", ())):
         raise Mistake("config.py was not loaded: run pyinfra in the folder of deploy.py, without --config")
     raise Mistake(_NO_FUNCTION)
+
+
+def _are_files(words: Sequence[str]) -> bool:
+    """Whether pyinfra takes the words of its command line for files; otherwise the first is a function."""
+    return all(word.endswith(".py") for word in words)
 
 
 def is_dry() -> bool:
@@ -74,10 +81,17 @@ def prepare_runs() -> None:
     heed_host_keys()
     given = pyinfra_internals.command_line()
     words: Sequence[str] = given.get("operations", ())
+    inventory = str(given.get("inventory", ""))
+    if Path(inventory).name in _PROGRAMS:
+        pyinfra_internals.tell_errors(_tell)
+        raise Mistake(
+            f"{inventory} is no inventory: give it behind that, as in pyinfra inventory.py deploy.py"
+        )
     if words and words[0].partition(".")[0] in ("operations", "smtp_auth"):
         pyinfra_internals.tell_errors(_tell)
         raise Mistake(_NO_FUNCTION)
     if not any(word.endswith(".py") for word in words[:1]):
+        leave_interruptions_to_pyinfra()
         return
     pyinfra_internals.tell_errors(_tell)
     heed_interruptions()
@@ -107,9 +121,11 @@ def _check_command_line(given: Mapping[str, Any]) -> None:
         raise Mistake(
             "--dry with -y (or PYINFRA_YES) compares nothing and shows nothing: use only one of them"
         )
+    if (given.get("parallel") or 0) < 0:
+        raise Mistake(f"--parallel {given['parallel']}: give a number of hosts")
     check_data(given.get("data") or ())
     for folder in given.get("group_data") or ():
-        if not Path(folder).exists():
+        if not Path(folder).is_dir():
             raise Mistake(f"--group-data {folder}: there is no such folder")
     programs = [name for word in given["operations"] if (name := Path(word).name) in _PROGRAMS]
     if len(programs) > 1:

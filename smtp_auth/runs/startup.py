@@ -1,6 +1,31 @@
-"""Saves Python work during a run and at its end."""
+"""The first thing that a run does, and what saves Python work during it and at its end.
+
+It imports nothing of ours, because that takes half a second.
+"""
 
 import gc
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+_of_pyinfra: list[Any] = []
+
+
+def end_when_interrupted() -> None:
+    """End at Ctrl-C as interrupted, while nothing has begun. By itself, pyinfra would exit with 0."""
+    _of_pyinfra.append(signal.signal(signal.SIGINT, _end))
+
+
+def leave_interruptions_to_pyinfra() -> None:
+    """Undo `end_when_interrupted`, for a run of pyinfra's own."""
+    if _of_pyinfra:
+        signal.signal(signal.SIGINT, _of_pyinfra.pop())
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    print("\nInterrupted: no change is under way.", file=sys.stderr)
+    sys.exit(130)
 
 
 def keep_what_is_loaded() -> None:

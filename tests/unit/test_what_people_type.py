@@ -85,6 +85,7 @@ INVENTORIES = {
         "\nmail = ['mail1.example.jp'\n",
         r"the inventory cannot be read: \S*inventory.py, line 2: '\[' was never closed",
     ),
+    "a NUL": ("mail = ['\0']\n", "cannot be read: SyntaxError: source code string cannot contain null bytes"),
     "an exception": (
         "\nmail = [host]\n",
         r"cannot be read: \S*inventory.py, line 2: NameError: name 'host' is not defined",
@@ -128,6 +129,17 @@ WORDS = {
     "a function": (("@local", "operations.postfix_tls.certificate", "-y"), "does not run as a function"),
     "two programs": (("@local", "deploy.py", "undo.py"), "deploy.py and undo.py in one run"),
     "data without a value": (("@local", "deploy.py", "--data", "mail_domain"), "is not KEY=VALUE"),
+    "a file as a folder of data": (
+        ("@local", "deploy.py", "--group-data", "README.md"),
+        "README.md: there is no such folder",
+    ),
+    "fewer than no hosts at a time": (("@local", "deploy.py", "--parallel", "-3"), "--parallel -3: give a"),
+    "the program before the inventory": (
+        ("deploy.py", "inventory.py", "-y"),
+        "deploy.py is no inventory: give it behind that",
+    ),
+    "a file name in capitals": (("@local", "deploy.PY", "-y"), "does not run as a function"),
+    "another word behind the program": (("@local", "deploy.py", "-y", "--", "-v"), "not run as a function"),
     "a folder of data": (("@local", "deploy.py", "--group-data", "data"), "data: there is no such folder"),
     "no host is left": (
         ("@local", "deploy.py", "-y", "--exclude", "@local"),
@@ -313,3 +325,20 @@ def test_an_interruption_while_the_inventory_is_read_is_no_mistake_in_it(
         assert terminal.status() == 130, terminal.shown
     assert _is_one_sentence(terminal.shown, "no change is under way"), terminal.shown
     assert "cannot be read" not in terminal.shown
+
+
+def test_an_interruption_while_the_program_is_loaded_is_no_success(tmp_path: Path) -> None:
+    """pyinfra itself would exit with 0."""
+    text = (ROOT / "config.py").read_text()
+    place = "from smtp_auth.runs.run import"
+    assert text.count(place) == 1
+    # What is imported there takes as long as the test needs.
+    slow = "print('importing', flush=True)\nimport time\ntime.sleep(60)\n"
+    (tmp_path / "config.py").write_text(text.replace(place, slow + place))
+    (tmp_path / "inventory.py").write_text(DOWN)
+    (tmp_path / "deploy.py").touch()
+    with in_a_terminal([PYINFRA, "inventory.py", "deploy.py", "-y"], tmp_path) as terminal:
+        terminal.wait_for("importing")
+        terminal.type(CTRL_C)
+        assert terminal.status() == 130, terminal.shown
+    assert _is_one_sentence(terminal.shown, "no change is under way"), terminal.shown
