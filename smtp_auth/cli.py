@@ -7,6 +7,7 @@ import argparse
 import os
 import signal
 import sys
+import termios
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,9 +41,12 @@ def main() -> int:
 
     Returns the exit status: that of the command, or 2 if the command line or the inventory is wrong.
     """
+    # What a script has closed is None here, which no library expects; and a connection would get its number.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
     arguments = _parser().parse_args()
-    # At once, and without a traceback: no command changes a host.
-    signal.signal(signal.SIGINT, lambda _number, _frame: os._exit(INTERRUPTED))
+    _heed_interruptions()
     _find_modules()
     # Before anything that a command imports: this replaces the standard library's sockets.
     from smtp_auth.fleet.inventory import FleetError
@@ -58,7 +62,27 @@ def main() -> int:
         # exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        # Of what is written, as on a full disk: each command handles what its hosts cause.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        print(f"the output cannot be written: {error.strerror}", file=sys.stderr)
+        return 1
     return status
+
+
+def _heed_interruptions() -> None:
+    """End at Ctrl-C at once, and without a traceback: no command changes a host."""
+    # A prompt for a password switches off that a terminal shows what is typed.
+    was = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
+
+    def end(_number: int, _frame: object) -> None:
+        if was:
+            termios.tcsetattr(sys.stdin, termios.TCSANOW, was)
+        os._exit(INTERRUPTED)
+
+    signal.signal(signal.SIGINT, end)
 
 
 def deploy_files() -> Path:

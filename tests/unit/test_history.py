@@ -4,11 +4,15 @@ import json
 import os
 import subprocess
 import sys
+import termios
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from smtp_auth.facts.record import PastChange, Record
 from smtp_auth.fleet.history import HostHistory, as_json, details, table
+from tests.terminal import CTRL_C, in_a_terminal
 from tests.unit.past import deployed
 from tests.unit.scenarios import MAIN_CF, stock, wanted, with_file
 
@@ -117,3 +121,51 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     done = subprocess.run(words, cwd=root, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writing)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+HISTORY = (sys.executable, "-m", "smtp_auth.cli", "history")
+
+
+@pytest.fixture
+def this_machine(tmp_path: Path) -> str:
+    inventory = tmp_path / "inventory.py"
+    inventory.write_text('hosts = ["@local"]\n')
+    return f"--inventory={inventory}"
+
+
+def test_a_full_disk_is_one_sentence(this_machine: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*HISTORY, this_machine, "--json"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    sentence = "the output cannot be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (1, sentence)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
+def test_a_closed_stream_is_no_error(this_machine: str, closed: str) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *HISTORY, this_machine],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    printed = "" if closed == ">&-" else "no change is on record\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, printed, "")
+
+
+def test_an_interrupted_prompt_leaves_the_terminal_as_it_was() -> None:
+    program = (
+        "import getpass, sys\n"
+        "from smtp_auth import cli\n"
+        "cli.COMMANDS = (cli.Command('ask', 'ask', lambda _: None, lambda _: getpass.getpass('sudo: ')),)\n"
+        "sys.argv[1:] = ['ask']\n"
+        "cli.main()\n"
+    )
+    with in_a_terminal([sys.executable, "-c", program], ROOT) as terminal:
+        terminal.wait_for("sudo: ")
+        terminal.type(CTRL_C)
+        assert terminal.process.wait(60) == 130
+        assert termios.tcgetattr(terminal.screen)[3] & termios.ECHO
