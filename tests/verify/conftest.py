@@ -72,6 +72,10 @@ def pytest_configure(config: pytest.Config) -> None:
     inventory = Path(options.inventory) if options.inventory else config.rootpath / "inventory.py"
     # Neither what the inventory runs nor a plugin finds it there.
     given = os.environ.pop(PASSWORD, "")
+    if options.mailbox == "":
+        # A script's variable is empty, perhaps: without a login, all of it would seem to work.
+        raise pytest.UsageError("--mailbox: the login is empty")
+    _check_writable(options.json)
     mailbox = Mailbox(options.mailbox, _password(options.mailbox, given)) if options.mailbox else None
     try:
         config.stash[_TARGETS] = targets(inventory, options.limit, options.data, STEPS, mailbox)
@@ -278,7 +282,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Write the JSON file. A check that was skipped for a reason that no other check reports has failed."""
     outcomes = _outcomes(session.config)
     if session.config.option.json:
-        write_json(outcomes, Path(session.config.option.json))
+        try:
+            write_json(outcomes, Path(session.config.option.json))
+        except OSError as error:
+            _write_line(session.config, f"{session.config.option.json}: {error.strerror}")
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
     if session.exitstatus == pytest.ExitCode.OK and any(one.outcome == "failed" for one in outcomes):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -292,6 +300,44 @@ def _outcomes(config: pytest.Config) -> list[Outcome]:
 
 
 def _password(login: str, given: str) -> str:
-    password = given or getpass.getpass(f"Password of {login}: ")
-    hide(password)
+    """The password of the mailbox. Raises pytest's `UsageError`."""
+    try:
+        password = given or _ask(login)
+        hide(password)
+    except UnicodeError:
+        raise pytest.UsageError(f"the password of {login} is not UTF-8") from None
     return password
+
+
+def _ask(login: str) -> str:
+    try:
+        # getpass would read standard input, and show what is typed, if there is none.
+        Path("/dev/tty").open("r+b", buffering=0).close()
+    except OSError:
+        raise pytest.UsageError(
+            f"nobody can be asked for the password of {login}: there is no terminal. Set {PASSWORD}"
+        ) from None
+    try:
+        return getpass.getpass(f"Password of {login}: ")
+    except EOFError:
+        raise pytest.UsageError(f"no password of {login} was given") from None
+
+
+def _check_writable(file: str | None) -> None:
+    """Raise pytest's `UsageError` now if a file cannot be written: not when all hosts have been looked at."""
+    if not file:
+        return
+    path, existed = Path(file), Path(file).exists()
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise pytest.UsageError(f"--json {file}: {error.strerror}") from None
+    if not existed:
+        path.unlink()
+
+
+def _write_line(config: pytest.Config, line: str) -> None:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        reporter.ensure_newline()
+        reporter.write_line(line, red=True)

@@ -1,0 +1,73 @@
+"""The command line of a verification: each mistake is one sentence, with the status of a mistake."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.terminal import CTRL_D, in_a_terminal
+
+ROOT = Path(__file__).resolve().parents[3]
+
+# No program listens on this port.
+DOWN = {"mail_domain": "example.jp", "ssh_hostname": "127.0.0.1", "ssh_port": 1, "verify_addresses": "ssh"}
+
+
+@pytest.fixture
+def words(tmp_path: Path) -> list[str]:
+    inventory = tmp_path / "inventory.py"
+    inventory.write_text(f"mail = [('mail1.example.jp', {DOWN!r})]\n")
+    only = ["-k", "the_name_resolves", "-p", "no:cacheprovider"]
+    return [sys.executable, "-m", "pytest", "tests/verify", *only, "--inventory", str(inventory)]
+
+
+def _verify(words: list[str], **environment: str) -> tuple[int, str]:
+    done = subprocess.run(
+        words,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+        start_new_session=True,
+    )
+    return done.returncode, done.stdout
+
+
+MISTAKES = {
+    "no terminal": (["--mailbox", "alice"], "", "nobody can be asked for the password of alice"),
+    "an empty login": (["--mailbox", ""], "x", "--mailbox: the login is empty"),
+    "bytes": (["--mailbox", "alice"], "\udcff", "the password of alice is not UTF-8"),
+    "no such folder": (["--json", "/nonexistent/x"], "", "--json /nonexistent/x: No such file or directory"),
+    "a folder": (["--json", "tests"], "", "--json tests: Is a directory"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_command_line_that_is_wrong_is_one_sentence(words: list[str], name: str) -> None:
+    options, password, sentence = MISTAKES[name]
+    status, said = _verify([*words, *options], VERIFY_PASSWORD=password)
+    assert (status, said.count(sentence)) == (4, 1), said
+    assert "INTERNALERROR" not in said
+    assert "looked at" not in said
+
+
+def test_no_password_at_the_prompt_is_one_sentence(words: list[str]) -> None:
+    with in_a_terminal([*words, "--mailbox", "alice"], ROOT) as terminal:
+        terminal.wait_for("Password of alice: ")
+        terminal.type(CTRL_D)
+        assert terminal.status() == 4, terminal.shown
+    assert "no password of alice was given" in terminal.shown
+    assert "INTERNALERROR" not in terminal.shown
+
+
+def test_a_file_that_cannot_be_written_in_the_end_is_one_sentence(words: list[str]) -> None:
+    status, said = _verify([*words, "--json", "/dev/full"])
+    assert (status, said.count("/dev/full: No space left on device")) == (1, 1), said
+    assert "Traceback" not in said
+    assert "1 hosts: 1 with a check that failed" in said
