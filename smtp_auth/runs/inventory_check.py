@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
-from pyinfra.api import Inventory
+from pyinfra.api import Host, Inventory
+from pyinfra.api.exceptions import PyinfraError
 
 from smtp_auth.runs import pyinfra_internals
 from smtp_auth.runs.mistakes import Mistake, sentence_of
@@ -33,6 +34,8 @@ def read_checked(given: str, read: Callable[[], Inventory]) -> Inventory:
         raise Mistake(f"the inventory cannot be read: {sentence_of(error)}") from None
     if not len(found):
         _refuse_as_empty(given, ignored)
+    for host in found:
+        _check_connector_data(host)
     return found
 
 
@@ -42,6 +45,13 @@ def check_data(words: Iterable[str]) -> None:
         if not word.partition("=")[1] or word.startswith("="):
             # The word may be a password.
             raise Mistake("a word of --data is not KEY=VALUE: write, for example, --data verify_seconds=9")
+
+
+def _check_connector_data(host: Host) -> None:
+    try:
+        pyinfra_internals.check_connector_data(host)
+    except PyinfraError as error:
+        raise Mistake(f"the inventory cannot be read: {host.name}: {str(error).replace('::', ':')}") from None
 
 
 def _check_word(given: str) -> None:

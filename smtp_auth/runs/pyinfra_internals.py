@@ -26,7 +26,7 @@ from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
 from pyinfra.api.connectors import get_execution_connectors
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.connectors import ssh, util
-from pyinfra.connectors.base import DataMeta
+from pyinfra.connectors.base import DataMeta, host_to_connector_data
 from pyinfra.connectors.sshuserclient import client
 from pyinfra.connectors.sshuserclient.client import SSHClient, get_ssh_config
 from pyinfra.connectors.util import CommandOutput, OutputLine
@@ -466,6 +466,16 @@ def connector_keys() -> frozenset[str]:
     )
     # The inventory connectors @dockerssh and @podmanssh set the last two without declaring them.
     return frozenset((*declared, "docker_image", "docker_container_id"))
+
+
+def check_connector_data(host: Host) -> None:
+    """Raise pyinfra's `ConnectorDataTypeError` if a host's data for its connector has a wrong type.
+
+    pyinfra does that when a run begins, without the name of the host. If it does not call
+    `host_to_connector_data` for it any more, this finds other mistakes than pyinfra.
+    """
+    connector = host.connector_cls
+    host_to_connector_data(connector.data_cls, connector.data_meta, host.data)
 
 
 def ssh_name(name: str, config_file: str | None) -> str:

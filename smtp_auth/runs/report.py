@@ -97,13 +97,18 @@ def _tell(state: State, is_dry: bool) -> None:
     outcomes = {host: _outcome(state, host, is_dry) for host in chosen}
     trouble = {host: found for host, found in outcomes.items() if found[0] not in _WELL}
     logger.info("--> Report:")
-    width = max((len(host.name) for host in trouble), default=0)
+    names = {host: _on_one_line(host.name) for host in trouble}
+    width = max(map(len, names.values()), default=0)
     for host, (outcome, reason) in trouble.items():
-        text = f"    {host.name:<{width}}  {outcome.value}: {shown(reason)}"
+        text = f"    {names[host]:<{width}}  {outcome.value}: {shown(reason)}"
         logger.error(format_text(text, "red"))
     counts = {one: sum(found[0] is one for found in outcomes.values()) for one in Outcome}
     words = ", ".join(f"{count} {one.value}" for one, count in counts.items() if count)
     logger.info(f"    {len(chosen)} hosts: {words}")
+
+
+def _on_one_line(name: str) -> str:
+    return name if name.isprintable() else shown(name)
 
 
 def _outcome(state: State, host: Host, is_dry: bool) -> tuple[Outcome, str]:

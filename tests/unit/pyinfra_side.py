@@ -492,6 +492,12 @@ def _connector_keys() -> None:
     assert expected <= pyinfra_internals.connector_keys()
 
 
+def _check_connector_data() -> None:
+    host = Inventory((["a"], {"ssh_port": "22"})).get_host("a")
+    with pytest.raises(PyinfraError, match="ssh_port"):
+        pyinfra_internals.check_connector_data(host)
+
+
 def _ssh_name() -> None:
     with tempfile.NamedTemporaryFile("w") as file:
         file.write("Host a\n    HostName 192.0.2.1\n")
@@ -583,6 +589,9 @@ SIDES: dict[str, Side] = {
     "connect_again": Side(_connect_again, without("pyinfra.api.host.Host.connect")),
     "notice_silence": Side(_notice_silence, without("pyinfra.connectors.ssh.SSHConnector.client")),
     "connector_keys": Side(_connector_keys, without("pyinfra.connectors.ssh.SSHConnector.data_cls")),
+    "check_connector_data": Side(
+        _check_connector_data, without("pyinfra.connectors.ssh.SSHConnector.data_cls")
+    ),
     "ssh_name": Side(_ssh_name, instead("smtp_auth.runs.pyinfra_internals.get_ssh_config", lambda: None)),
     "make_sockets_cooperative": Side(_make_sockets_cooperative, _without_command_line),
     "read_inventory": Side(_read_inventory, without("pyinfra_cli.cli._set_override_data")),

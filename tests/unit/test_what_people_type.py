@@ -91,6 +91,10 @@ INVENTORIES = {
         r"cannot be read: \S*inventory.py, line 2: NameError: name 'host' is not defined",
     ),
     "it ends the program": ("raise SystemExit\n", "the inventory cannot be read: SystemExit"),
+    "a port that is a text": (
+        "mail = (['mail1.example.jp'], {'ssh_port': '22'})\n",
+        "cannot be read: mail1.example.jp: Invalid connector data `ssh_port`: str is not an instance of int",
+    ),
     "a host twice": (
         "mail = ['mail1.example.jp', 'mail2.example.jp', 'mail1.example.jp']\n",
         "inventory.py: mail names mail1.example.jp twice",
@@ -342,3 +346,10 @@ def test_an_interruption_while_the_program_is_loaded_is_no_success(tmp_path: Pat
         terminal.type(CTRL_C)
         assert terminal.status() == 130, terminal.shown
     assert _is_one_sentence(terminal.shown, "no change is under way"), terminal.shown
+
+
+def test_the_report_has_a_line_for_a_host_whatever_its_name(tmp_path: Path) -> None:
+    (tmp_path / "inventory.py").write_text("mail = ['mail1.example.jp\\n2']\n")
+    for status, output in both_ways(tmp_path / "inventory.py", "deploy.py", "-y"):
+        assert status == 1, output
+        assert r"    mail1.example.jp\n2  refused: " in output
