@@ -77,5 +77,13 @@ def typed_password(*, asking: bool = False) -> str:
     """
     with _lock:
         if asking and not _typed and sys.stdin and sys.stdin.isatty():
-            _typed.append(getpass.getpass("Password for sudo, of all hosts that ask for one: "))
+            _typed.append(_ask())
     return _typed[0] if _typed else ""
+
+
+def _ask() -> str:
+    try:
+        return getpass.getpass("Password for sudo, of all hosts that ask for one: ")
+    except (EOFError, UnicodeDecodeError):
+        # Ctrl-D, or no text: like an empty line, it is no password, and nobody is asked again.
+        return ""

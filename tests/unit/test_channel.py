@@ -121,6 +121,18 @@ def test_nobody_is_asked_for_a_password_without_a_terminal(asking: MagicMock) ->
     asking.assert_not_called()
 
 
+@pytest.mark.parametrize("answer", [EOFError(), UnicodeDecodeError("utf-8", b"\xff", 0, 1, ""), [""]])
+def test_no_answer_is_no_password_and_nobody_is_asked_again(
+    asking: MagicMock, monkeypatch: pytest.MonkeyPatch, answer: Any
+) -> None:
+    monkeypatch.setattr("sys.stdin", Terminal())
+    asking.side_effect = answer
+    for _ in range(2):
+        with pytest.raises(NotAllowed, match=r"sudo on this host asks for a password.*NOPASSWD"):
+            channel_to(this_machine(_sudo=True))("true", "", LIMITS)
+    asking.assert_called_once()
+
+
 def test_a_password_is_asked_for_once(asking: MagicMock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", Terminal())
     used: list[str] = []
