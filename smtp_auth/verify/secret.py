@@ -1,7 +1,7 @@
 """Keeps the password of --mailbox out of everything that a verification prints or writes.
 
-A server or a host may say again what it was sent: as it is, or in another encoding. Those of texts, URLs and mail
-are found; not what only hides a text, such as the reverse of it.
+A server or a host may say again what it was sent: as it is, or in another encoding. Those of texts, URLs and
+mail are found; not what only hides a text, such as the reverse of it.
 """
 
 import base64
@@ -121,7 +121,8 @@ def _in_text(character: str) -> str:
     forms += [ascii(form)[1:-1] for form in forms[:2]] + [json.dumps(form)[1:-1] for form in forms[:2]]
     units = character.encode("utf-16-be").hex()
     forms += ["".join(mark + units[at : at + 4] for at in range(0, len(units), 4)) for mark in ("%u", "\\u")]
-    return rf"(?:{'|'.join(map(re.escape, dict.fromkeys(forms)))}|&#x0*{number:x};?)"
+    others = f"|{_literally(number)}" if character.isascii() else ""
+    return rf"(?:{'|'.join(map(re.escape, dict.fromkeys(forms)))}|&#x0*{number:x};?{others})"
 
 
 def _cores(secret: bytes) -> Iterator[str]:
