@@ -26,9 +26,10 @@ def _anything(_value: object) -> bool:
     return True
 
 
-# A SHA-256 or a mode before and after the change; `None` if there was or will be no file.
-_DIGESTS = {"before": (shape.text, None), "after": (shape.text, None)}
-_MODES = {"before": (shape.mode, None), "after": (shape.mode, None)}
+# A SHA-256 or a mode before and after the change; `None` if there was or will be no file. Some readers take
+# all values, whatever their keys are.
+_DIGESTS = {shape.ANY: (shape.text, None), "before": (shape.text, None), "after": (shape.text, None)}
+_MODES = {shape.ANY: (shape.mode, None), "before": (shape.mode, None), "after": (shape.mode, None)}
 
 # What a manifest has of which history, undo and removal read something.
 _MANIFEST = {

@@ -36,6 +36,9 @@ def shaped_otherwise(manifest: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"{name}: {what}", template.replace(_PLACE, value)
         if isinstance(path[-1], str):
             yield f"{name}: missing", _lines(_with(manifest, path, None, delete=True))
+            template = _lines(_with(manifest, (*path[:-1], "another key"), json.loads(_PLACE)))
+            for what, value in _WRONG.items():
+                yield f"another key beside {name}: {what}", template.replace(_PLACE, value)
     whole = _lines(manifest)
     for what, value in _WRONG.items():
         yield f"all of it: {what}", value
