@@ -116,8 +116,11 @@ class Conversation:
         by, tls = self._by(TIMEOUT), self._tls
         if tls is None:
             self._send(data, by)
-        else:
+            return
+        try:
             self._inside(lambda: tls.write(data), by)
+        except ssl.SSLError as error:
+            raise _broken_off(error) from None
 
     def command(self, line: str) -> Reply:
         """Send a command and read its reply. Raises `BrokenOff`."""
@@ -161,7 +164,7 @@ class Conversation:
             sent = [part.public_bytes(2) for part in self._tls._sslobj.get_unverified_chain()]  # type: ignore[attr-defined]
         try:
             return tuple(x509.load_der_x509_certificate(part) for part in sent)
-        except ValueError as error:
+        except (ValueError, x509.InvalidVersion) as error:
             raise BrokenOff(f"a certificate of the server cannot be read ({error})") from None
 
     def quit(self) -> None:
@@ -196,7 +199,7 @@ class Conversation:
         except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
             return b""
         except ssl.SSLError as error:
-            raise BrokenOff(f"TLS was broken off ({error.reason or error})") from None
+            raise _broken_off(error) from None
 
     def _inside(self, act: Callable[[], Done], by: float) -> Done:
         """Let TLS do something, and send and receive what it needs for that."""
@@ -252,6 +255,10 @@ class Conversation:
         if left <= 0:
             raise TimeoutError
         self._connection.settimeout(left)
+
+
+def _broken_off(error: ssl.SSLError) -> BrokenOff:
+    return BrokenOff(f"TLS was broken off ({error.reason or error})")
 
 
 def extension(hello: Reply, keyword: str) -> list[str] | None:

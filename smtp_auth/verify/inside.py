@@ -186,7 +186,7 @@ def disk_chains(target: Target) -> dict[str, list[x509.Certificate]]:
             raise Unseen(f"{lineage.directory} has no certificate", _DEPLOYABLE)
         try:
             found[domain] = x509.load_pem_x509_certificates(lineage.chain.encode("latin-1"))
-        except ValueError:
+        except (ValueError, x509.InvalidVersion):
             reason = f"{lineage.directory}/fullchain.pem is not a certificate in PEM"
             raise Unseen(reason, _DEPLOYABLE) from None
     return found

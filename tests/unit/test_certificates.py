@@ -1,5 +1,6 @@
 """Which problems of a host's certificates refuse a deploy, and which are only warnings."""
 
+import ssl
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -228,6 +229,39 @@ def test_a_name_with_white_space_is_left_out_and_named() -> None:
     assert all("is no DNS name" in warning for warning in found)
     table = postfix_sni.desired_table(settings(), look([one]))
     assert len(table.splitlines()) == 3
+
+
+# What a directory that belongs to an account without rights may have: bytes of a certificate, and others instead.
+VERSION = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05"
+TWICE = bytes.fromhex("0603551d09"), bytes.fromhex("0603551d11")
+NO_TEXT = b"mail.example.jp", b"mail.\xff\xfeample.jp"
+KIND = b"\x88\x03\x2a\x03\x04", b"\xa5\x03\x2a\x03\x04"
+ADDRESS = b"\x88\x03\x2a\x03\x04", b"\x87\x03\x2a\x03\x04"
+
+
+@pytest.mark.parametrize("bytes_", [VERSION, TWICE, NO_TEXT, KIND, ADDRESS])
+def test_a_certificate_with_odd_bytes_is_an_obstacle(bytes_: tuple[bytes, bytes]) -> None:
+    subject, now = x509.Name([]), datetime.now(UTC)
+    number = x509.ObjectIdentifier("1.2.3.4")
+    alternative = x509.SubjectAlternativeName([x509.DNSName("mail.example.jp"), x509.RegisteredID(number)])
+    other = x509.UnrecognizedExtension(x509.ObjectIdentifier("2.5.29.9"), b"\x05\x00")
+    certificate = (
+        x509.CertificateBuilder(subject, subject, KEY.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=60))
+        .add_extension(alternative, critical=False)
+        .add_extension(other, critical=False)
+        .sign(KEY, SHA256())
+    )
+    der = certificate.public_bytes(Encoding.DER).replace(*bytes_, 1)
+    chain = ssl.DER_cert_to_PEM_cert(der)
+    good = lineage("example.jp", ["mail.example.jp"])
+    odd = replace(good, chain=chain)
+    assert certificates.names(odd) == []
+    found = obstacle(look([odd]))
+    expected = "is not a certificate in PEM" if bytes_ is VERSION else "the names of the certificate in"
+    assert expected in found
+    assert "certbot renew" in found
 
 
 def test_a_file_that_is_not_read_is_named() -> None:

@@ -46,6 +46,14 @@ def obstacles(settings: Settings, look: Look, domain: str) -> Iterator[str]:
         renewal = _renewal(look, lineage, name)
         yield f"{lineage.directory}/fullchain.pem is not a certificate in PEM: {renewal}"
         return
+    try:
+        _listed(certificate)
+    except ValueError as error:
+        yield (
+            f"the names of the certificate in {lineage.directory} cannot be read ({error}): "
+            f"{_renewal(look, lineage, name)}"
+        )
+        return
     yield from _key_obstacles(look, lineage, certificate, name)
     if certificate.not_valid_after_utc < datetime.now(UTC):
         yield (
@@ -94,14 +102,22 @@ def names(lineage: Lineage) -> list[str]:
 
 def _covered(lineage: Lineage) -> list[str]:
     certificate = _leaf(lineage)
-    if certificate is None:
+    try:
+        return [] if certificate is None else _listed(certificate)
+    except ValueError:
         return []
+
+
+def _listed(certificate: "x509.Certificate") -> list[str]:
+    """The DNS names in a certificate. Raises `ValueError` if they cannot be read."""
     from cryptography import x509
 
     try:
         extension = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except x509.ExtensionNotFound:
         return []
+    except (x509.DuplicateExtension, x509.UnsupportedGeneralNameType) as error:
+        raise ValueError(str(error)) from None
     return [name.lower() for name in extension.value.get_values_for_type(x509.DNSName)]
 
 
@@ -235,7 +251,7 @@ def _first(chain: str) -> "x509.Certificate | None":
 
     try:
         return x509.load_pem_x509_certificate(chain.encode("latin-1"))
-    except ValueError:
+    except (ValueError, x509.InvalidVersion):
         return None
 
 

@@ -204,6 +204,24 @@ def test_a_certificate_that_does_not_verify_is_the_error_of_ssl(
         conversation.start_tls(context, NAME)
 
 
+def test_after_tls_was_broken_off_nothing_can_be_sent(inside_tls: Callable[[Serve], Serve]) -> None:
+    def serve(secured: socket.socket) -> None:
+        secured.sendall(b"220 mail.example\r\n")
+        with socket.socket(fileno=secured.detach()) as plain:
+            # A record that nobody can decrypt.
+            plain.sendall(b"\x17\x03\x03\x00\x20" + b"x" * 32)
+            silent(plain)
+
+    with served(inside_tls(serve)) as conversation:
+        conversation.start_tls(any_certificate(), NAME)
+        assert conversation.reply().accepted
+        with pytest.raises(BrokenOff, match="TLS was broken off"):
+            conversation.reply()
+        with pytest.raises(BrokenOff):
+            conversation.command("NOOP")
+        conversation.quit()
+
+
 def test_what_was_sent_before_tls_is_no_reply_inside_it(inside_tls: Callable[[Serve], Serve]) -> None:
     """Whoever is between client and server may have added it (CVE-2011-0411)."""
 
