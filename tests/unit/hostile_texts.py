@@ -80,7 +80,9 @@ _REPEATED = {
 def texts(size: int) -> Mapping[str, str]:
     """Each text of about this size, by what it is."""
     # What is at the end may keep an expression from matching anywhere.
-    return {what: _repeated(part, size) + "a" for what, part in _REPEATED.items()}
+    found = {what: _repeated(part, size) + "a" for what, part in _REPEATED.items()}
+    found |= {f"spaces behind {name}": f"{name} ={' ' * size}\n" for name in ("a", "fullchain")}
+    return found
 
 
 def _repeated(part: str, size: int) -> str:

@@ -34,6 +34,10 @@ use SmtpAuth::Ways qw(way_to);
 # The longest chain in use has 20 KiB.
 my $MOST_BYTES = 1024 * 1024;
 
+# Seconds for a key. Whoever writes it decides how often openssl derives a key from the empty passphrase: two thousand million
+# times take a quarter of an hour and more.
+my $PATIENCE = 10;
+
 # How far below accounts/ an account may be: certbot has it three or four directories below.
 my $DEEPEST = 6;
 
@@ -117,7 +121,7 @@ sub _describe_certificate {
     my ($unread) = ((defined $why ? "$chain $why" : ()), (defined $why_not ? "$key $why_not" : ()));
     return answer("certificate.$domain.unread", $unread) if defined $unread && $unread !~ /[ ]cannot[ ]be[ ]read/x;
     return if !defined $text;
-    my @reading = ('openssl', 'pkey', '-pubout', '-passin', 'pass:', '-in');
+    my @reading = ('timeout', $PATIENCE, 'openssl', 'pkey', '-pubout', '-passin', 'pass:', '-in');
     answer("certificate.$domain.chain", $text);
     answer("certificate.$domain.key", $private ? output_of(@reading, name_of_handle($private)) : q{});
     $look->changed("certificate.$domain", $chain, $key);
@@ -133,7 +137,7 @@ sub _renewal_of {
     my $likeliest = name_of($directory) . '.conf';
     my @names = grep { $_ ne $likeliest && /[.]conf$/x } entries("$self->{directory}/renewal");
     for my $path (map { "$self->{directory}/renewal/$_" } $likeliest, @names) {
-        my ($chain) = map { /^\s*fullchain\s*=\s*(.*\S)/x ? $1 =~ s/^["'](?=.)|(?<=.)["']$//gxr : () } _lines_of($path);
+        my ($chain) = map { /^\s*fullchain\s*=\s*+(.*\S)/x ? $1 =~ s/^["'](?=.)|(?<=.)["']$//gxr : () } _lines_of($path);
         return $path if defined $chain && is_same(directory_of($chain), $directory);
     }
     return;

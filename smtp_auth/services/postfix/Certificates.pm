@@ -15,6 +15,10 @@ use SmtpAuth::Programs qw(run);
 
 our @EXPORT_OK = qw(expired unusable);
 
+# Seconds. Whoever writes the file decides how long openssl takes: as PKCS #12, it may ask for two thousand million rounds of a
+# hash.
+my $PATIENCE = 10;
+
 sub unusable {
     my ($name, @files) = @_;
     my ($why) = ((map { _missing($_) } @files), expired($files[0]));
@@ -31,7 +35,7 @@ sub _missing {
 sub expired {
     my ($path) = @_;
     my $file = eval { opened($path) };
-    return if $file && !(run(qw(openssl x509 -noout -checkend 0 -in), name_of_handle($file)))[0];
+    return if $file && !(run('timeout', $PATIENCE, qw(openssl x509 -noout -checkend 0 -in), name_of_handle($file)))[0];
     return "the certificate in $path has expired, or cannot be read";
 }
 

@@ -187,7 +187,7 @@ class Host:
         return self.folder / path
 
     def _install(self) -> None:
-        for name in ("sh", "perl", "date", "stat", "openssl"):
+        for name in ("sh", "perl", "date", "stat", "timeout", "openssl"):
             (self.commands / name).symlink_to(shutil.which(name) or name)
         # Where an administrator's PATH often does not lead.
         answers = self.folder / "postconf.txt"
@@ -761,6 +761,14 @@ def test_a_key_that_cannot_be_read_is_empty(host: Host) -> None:
     path.unlink()
     lineage = host.look().certificates["example.jp"]
     assert (lineage.key, lineage.chain) == ("", issued("mail1.example.jp").chain)
+
+
+def test_a_key_that_openssl_reads_for_ever_is_empty(host: Host) -> None:
+    """Whoever writes a key says how often a passphrase is hashed: for hours, if he likes."""
+    host.write_command("openssl", "#!/bin/sh\nexec sleep 120\n")
+    began = time.monotonic()
+    assert host.look().certificates["example.jp"].key == ""
+    assert time.monotonic() - began < 60
 
 
 def test_a_certificate_that_is_not_there_is_none(host: Host) -> None:
