@@ -231,7 +231,7 @@ def test_a_name_with_white_space_is_left_out_and_named() -> None:
     assert len(table.splitlines()) == 3
 
 
-# What a directory that belongs to an account without rights may have: bytes of a certificate, and others instead.
+# Bytes of a certificate, and those that somebody may write instead.
 VERSION = b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x05"
 TWICE = bytes.fromhex("0603551d09"), bytes.fromhex("0603551d11")
 NO_TEXT = b"mail.example.jp", b"mail.\xff\xfeample.jp"
