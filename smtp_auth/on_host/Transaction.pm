@@ -47,6 +47,9 @@ my $PATIENCE = 60;
 # Neither systemd nor its journal may delay the old files for long.
 my @BRIEFLY = qw(timeout 10);
 
+# Any account may write to the journal, and a line of it may have hundreds of megabytes.
+my @THE_END_OF = ('sh', '-c', '"$@" 2>/dev/null | tail -c 1000000', 'sh');
+
 # How often files are restored or deleted if that fails.
 my $TRIES = 3;
 
@@ -421,7 +424,7 @@ sub _logged {
     my $names = join q{|}, @names;
     # The newest lines may not be in the journal yet.
     run(@BRIEFLY, 'journalctl', '--sync');
-    my (undef, $said) = run(@BRIEFLY, journal($since, '--output=short'));
+    my (undef, $said) = run(@BRIEFLY, @THE_END_OF, journal($since, '--output=short'));
     my @lines = grep { /[ ](?:$names)[^ ]*:[ ]/x && /fatal|panic|error|warning|throttl/xi } split /\n/x, $said;
     splice @lines, 0, -$MOST_LINES if @lines > $MOST_LINES;
     return join q{}, map { substr($_, 0, $LONGEST_LINE) . "\n" } @lines;
