@@ -8,6 +8,7 @@ package SmtpAuth::Processes;
 #   listening               all listening TCP sockets, a hash each: `socket` is `socket:[INODE]`, `port` a number, `address`
 #                           0.0.0.0, ::1 and the like
 #   is_loopback ADDRESS     whether only this host can connect to an address
+#   is_of_this_account PORT, TO   whether a process of this account holds an open IPv4 connection from this port to that one
 #   sockets_of PID          the sockets that a process holds: `socket:[INODE]` for each; none if they cannot be read
 
 use strict;
@@ -15,13 +16,13 @@ use warnings;
 use Exporter qw(import);
 use SmtpAuth::Files qw(content_of entries);
 
-our @EXPORT_OK = qw(is_loopback listening sockets_of started ticks unit_of);
+our @EXPORT_OK = qw(is_loopback is_of_this_account listening sockets_of started ticks unit_of);
 
 # The kernel's USER_HZ.
 my $TICKS_A_SECOND = 100;
 
-# The state LISTEN in /proc/net/tcp.
-my $LISTEN = '0A';
+# The states LISTEN and ESTABLISHED in /proc/net/tcp.
+my ($LISTEN, $ESTABLISHED) = qw(0A 01);
 
 # Hexadecimal digits of an IPv4 address there.
 my $LENGTH_OF_IPV4 = 8;
@@ -62,6 +63,17 @@ sub listening {
         push @found, {socket => "socket:[$more[5]]", address => _address($address), port => hex $port};
     }
     return @found;
+}
+
+sub is_of_this_account {
+    my ($port, $to) = @_;
+    for my $line (split /\n/x, content_of('/proc/net/tcp') // q{}) {
+        my (undef, $local, $remote, $state, undef, undef, undef, $uid, undef, $inode) = split q{ }, $line;
+        next if ($state // q{}) ne $ESTABLISHED || join(q{ }, map { hex s/.*://xr } $local, $remote) ne "$port $to";
+        # Without an inode, nobody holds it any more, and the account is root's.
+        return 1 if $uid == $> && $inode != 0;
+    }
+    return 0;
 }
 
 sub is_loopback { my ($address) = @_; return scalar $address =~ /^(?:::ffff:)?127[.]|^::1$/x }

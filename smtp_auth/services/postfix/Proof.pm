@@ -22,10 +22,11 @@ use parent qw(SmtpAuth::Proof);
 use IO::Select;
 use IO::Socket::INET;
 use IPC::Open3 qw(open3);
+use Socket qw(SOMAXCONN);
 use SmtpAuth::Files qw(content_of);
 use SmtpAuth::Pem qw(first_certificate);
 use SmtpAuth::Postfix::Master qw(master_in smtpd_died_since);
-use SmtpAuth::Processes qw(is_loopback listening sockets_of);
+use SmtpAuth::Processes qw(is_loopback is_of_this_account listening sockets_of);
 use SmtpAuth::Programs qw(wait_until);
 
 # Seconds: for a program to listen, and for a connection to open.
@@ -224,13 +225,16 @@ sub _server {
 # sends the header (version 1 of HAProxy's PROXY protocol, section 2.1 of its specification), then forwards both directions.
 sub _proxy {
     my ($self) = @_;
-    my $listening = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => 1) or $self->failed("cannot start a proxy: $!");
+    my $listening = IO::Socket::INET->new(LocalAddr => '127.0.0.1', Listen => SOMAXCONN)
+        or $self->failed("cannot start a proxy: $!");
     my $proxy = fork // $self->failed("cannot start a proxy: $!");
     if ($proxy) {
         push @{ $self->{processes} }, $proxy;
         return '127.0.0.1:' . $listening->sockport;
     }
-    my $client = $listening->accept or exit 1;
+    # Any account of this host may connect, too.
+    my $client;
+    do { $client = $listening->accept or exit 1 } until is_of_this_account($client->peerport, $listening->sockport);
     my $server = $self->_connected($self->{server});
     syswrite $server, "PROXY TCP4 127.0.0.1 127.0.0.1 40000 $self->{port}\r\n";
     my $both = IO::Select->new($client, $server);

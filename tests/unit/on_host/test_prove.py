@@ -5,6 +5,7 @@ comes, it runs with less patience.
 """
 
 import os
+import shutil
 import socket
 import ssl
 import subprocess
@@ -378,6 +379,34 @@ def test_behind_a_proxy_port_465_hears_of_its_client_first(
         assert proof(*secure_words(server, chain), "proxied=yes") == ""
     assert server.header == f"PROXY TCP4 127.0.0.1 127.0.0.1 40000 {server.port}\r\n"
     assert (server.heard[-1], server.asked_for) == ("QUIT\r\n", NAME)
+
+
+# A client of `nobody`, which is connected before openssl is.
+OPENSSL = r"""#!/bin/sh
+perl -MIO::Socket::INET -e '
+    $( = $) = 65534; $< = $> = 65534;
+    my $socket = IO::Socket::INET->new($ARGV[0]) or die;
+    exit if fork;
+    close STDOUT; close STDERR;
+    sysread $socket, my $said, 1;
+' "$3"
+exec {openssl} "$@"
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="an account without rights is one of several")
+def test_an_account_without_rights_is_no_client_of_the_proxy(
+    release: str, tls: ssl.SSLContext, chain: Path, tmp_path: Path
+) -> None:
+    commands = tmp_path / "commands"
+    commands.mkdir()
+    openssl = commands / "openssl"
+    openssl.write_text(OPENSSL.replace("{openssl}", shutil.which("openssl") or ""))
+    openssl.chmod(0o755)
+    with Server(conversation(release, 465), tls=tls, behind_a_proxy=True) as server:
+        path = f"{commands}:{os.environ['PATH']}"
+        assert proof(*secure_words(server, chain), "proxied=yes", PATH=path) == ""
+    assert server.heard[-1] == "QUIT\r\n"
 
 
 def test_a_service_that_needs_no_login_is_said(release: str, tls: ssl.SSLContext, chain: Path) -> None:
