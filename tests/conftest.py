@@ -59,8 +59,14 @@ SAMPLED = {
     "tests/fleet/test_proof_from_outside.py::test_a_host_near_it_is_asked_beforehand": Sampled(
         6, "two states each, on four hosts: eight seconds"
     ),
+    "tests/fleet/test_services_beside.py::test_a_host_with_services_beside_port_465": Sampled(
+        3, "two states each, on four hosts: ten seconds"
+    ),
     "tests/fleet/test_verify_healthy.py::test_a_healthy_host_is_not_blamed": Sampled(
         3, "four states each, deployed to and verified: half a minute"
+    ),
+    "tests/fleet/test_wild_hosts.py::test_a_host_in_the_wild": Sampled(
+        2, "two states each, on four hosts: eight seconds"
     ),
     "tests/fleet/test_wild_hosts.py::test_postfix_is_reloaded_after_a_renewal": Sampled(
         2, "a hook each, on two hosts: six seconds"
@@ -76,6 +82,9 @@ SAMPLED = {
     ),
     "tests/unit/test_what_people_type.py::test_a_command_line_that_is_wrong_is_one_sentence": Sampled(
         4, "two runs of pyinfra each: a second and a half"
+    ),
+    "tests/unit/test_linear.py::test_long_texts_are_compared_in_a_time_that_grows_with_their_size": Sampled(
+        5, "texts of a hundred kilobytes and more: seven seconds"
     ),
     "tests/unit/test_what_people_type.py::test_an_inventory_that_is_wrong_is_one_sentence": Sampled(
         4, "two runs of pyinfra each: a second and a half"
