@@ -33,6 +33,9 @@ RELAY = 25
 
 _LONGEST_READ = 65536
 
+# How many characters of a reply are shown: a line of SMTP has at most 512 (RFC 5321, section 4.5.3.1.5).
+_LONGEST_SHOWN = 1000
+
 Done = TypeVar("Done")
 
 
@@ -54,7 +57,9 @@ class Reply:
         return self.code >= 400
 
     def __str__(self) -> str:
-        return f"{self.code} {' / '.join(self.lines)}"
+        """The reply on one line, for people: a server may send a long one."""
+        text = f"{self.code} {' / '.join(self.lines)}"
+        return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…"
 
 
 class BrokenOff(Exception):

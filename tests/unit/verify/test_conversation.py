@@ -114,6 +114,11 @@ def test_a_reply_of_several_lines_is_one() -> None:
     assert extension(reply, "STARTTLS") is None
 
 
+def test_a_reply_is_shown_as_far_as_anybody_reads() -> None:
+    assert str(Reply(250, ("mail.example", "DSN"))) == "250 mail.example / DSN"
+    assert len(str(Reply(554, ("x" * MOST,)))) < 1010
+
+
 def test_the_old_form_of_auth_is_read_too() -> None:
     assert extension(Reply(250, ("mail.example", "AUTH=PLAIN")), "AUTH") == ["PLAIN"]
 
