@@ -245,6 +245,7 @@ def plan_of_draft(
         service.follow(draft)
     files = tuple(_changed(draft, of_services))
     unfinished = tuple(dict.fromkeys(service for service, file in of_services if _has_leftovers(look, file)))
+    changed = {one.file.path for one in files}
     return Plan(
         warnings=warnings,
         edits=tuple(draft.edits),
@@ -252,7 +253,10 @@ def plan_of_draft(
         files=files,
         order=services,
         managed=tuple(
-            (service, look.files[file.key]) for service, file in of_services if not look.files[file.key].odd
+            (service, found)
+            for service, file in of_services
+            for found in (look.files[file.key],)
+            if not found.odd and (found.path in changed or not _is_somebody_elses(look, file))
         ),
         reloads=tuple(_reloads(draft, services, files, unfinished)),
         unfinished=unfinished,
@@ -271,9 +275,19 @@ def _changed(draft: Draft, managed: Iterable[tuple[Service, ManagedFile]]) -> It
             yield PlannedFile(file, service, content, mode)
 
 
-def _has_leftovers(look: Look, file: ManagedFile) -> bool:
-    directory = look.files[file.key].real_path.rpartition("/")[0]
+def _has_leftovers(look: Look, managed: ManagedFile) -> bool:
+    if _is_somebody_elses(look, managed):
+        return False
+    directory = look.files[managed.key].real_path.rpartition("/")[0]
     return any(leftover.rpartition("/")[0] == directory for leftover in look.leftovers)
+
+
+def _is_somebody_elses(look: Look, managed: ManagedFile) -> bool:
+    """Whether nothing is written there, because the account that owns the directory could replace it.
+
+    That account makes and edits what it likes there, at any moment: it is neither left over nor compared.
+    """
+    return managed.only_with_root and bool(look.files[managed.key].owners)
 
 
 def _reloads(

@@ -98,3 +98,13 @@ def test_no_hook_is_written_into_a_directory_of_somebody_elses(version: str) -> 
         and "run this after each renewal: systemctl reload postfix" in warning
     ]
     assert not [one for one in plan.files if one.file.path.endswith("reload_services.sh")]
+    # Nor is it compared before a change: the account could edit it at each.
+    assert not [one for _, one in plan.managed if one.path.endswith("reload_services.sh")]
+
+
+def test_what_somebody_else_makes_in_his_directory_is_not_left_over() -> None:
+    planted = "/etc/letsencrypt/renewal-hooks/deploy/.x.smtp-auth-new~"
+    look = replace(stock("3.10.5"), leftovers=(planted,))
+    assert plan_of(wanted(), look, STEPS).unfinished
+    owner = Writer("/etc/letsencrypt", "owner", "acme", {"acme": 998})
+    assert plan_of(wanted(), with_file(look, HOOK, writers=(owner,)), STEPS).unfinished == ()
