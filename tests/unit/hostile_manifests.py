@@ -29,6 +29,7 @@ _PLACE = '"the place of the value"'
 
 def shaped_otherwise(manifest: dict[str, Any]) -> Iterator[tuple[str, str]]:
     """What is wrong with a manifest, and its text. Nothing is said of those that happen to be right."""
+    with_another_key: set[tuple[str | int, ...]] = set()
     for path in _paths(manifest):
         name = ".".join(map(str, path))
         template = _lines(_with(manifest, path, json.loads(_PLACE)))
@@ -36,6 +37,8 @@ def shaped_otherwise(manifest: dict[str, Any]) -> Iterator[tuple[str, str]]:
             yield f"{name}: {what}", template.replace(_PLACE, value)
         if isinstance(path[-1], str):
             yield f"{name}: missing", _lines(_with(manifest, path, None, delete=True))
+        if isinstance(path[-1], str) and path[:-1] not in with_another_key:
+            with_another_key.add(path[:-1])
             template = _lines(_with(manifest, (*path[:-1], "another key"), json.loads(_PLACE)))
             for what, value in _WRONG.items():
                 yield f"another key beside {name}: {what}", template.replace(_PLACE, value)
