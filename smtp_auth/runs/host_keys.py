@@ -7,11 +7,14 @@ stored: as OpenSSH does it with `accept-new`. A key that has changed is always r
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from paramiko import MissingHostKeyPolicy, PKey, SSHClient, SSHException
+from paramiko import HostKeys, MissingHostKeyPolicy, PKey, SSHClient, SSHException
+from paramiko.hostkeys import HostKeyEntry
 from pyinfra import logger
 from pyinfra.api.output import format_text
 
@@ -27,32 +30,44 @@ _OFF = {"keys": ["ssh-rsa"], "pubkeys": ["ssh-rsa"]}
 
 def heed_host_keys() -> None:
     """Connect as the SSH configuration says from now on. pyinfra ignores its `StrictHostKeyChecking`."""
-    pyinfra_internals.check_host_keys_with(_policy, _known_hosts, _without_sha1)
+    pyinfra_internals.check_host_keys_with(_policy, _known_keys, _without_sha1)
 
 
-class _Strict(MissingHostKeyPolicy):
-    """Refuses a host whose key is not known."""
+class _Policy(MissingHostKeyPolicy):
+    """Refuses a key that is revoked (`@revoked`), whoever has it."""
 
     def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:
+        if key.asbytes() in _revoked:
+            raise SSHException(f"the host key of {hostname} is revoked ({_fingerprint(key)})")
+        self._not_known(client, hostname, key)
+
+    def _not_known(self, client: SSHClient, hostname: str, key: PKey) -> None:
+        raise NotImplementedError
+
+
+class _Strict(_Policy):
+    """Refuses a host whose key is not known."""
+
+    def _not_known(self, client: SSHClient, hostname: str, key: PKey) -> None:
         raise SSHException(
             f"the host key of {hostname} is not known ({_fingerprint(key)}), and StrictHostKeyChecking is "
             "yes or ask: compare the fingerprint, then connect once with ssh, which stores the key"
         )
 
 
-class _AcceptNew(MissingHostKeyPolicy):
+class _AcceptNew(_Policy):
     """Accepts a key that is not known, and stores it."""
 
-    def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:
+    def _not_known(self, client: SSHClient, hostname: str, key: PKey) -> None:
         file = pyinfra_internals.store_host_key(client, hostname, key)
         _tell_once(file)
         logger.info(f"    {shown(hostname)}: {key.get_name()} {_fingerprint(key)}")
 
 
-class _Off(MissingHostKeyPolicy):
+class _Off(_Policy):
     """Accepts any key that is not known, each time."""
 
-    def missing_host_key(self, client: SSHClient, hostname: str, key: PKey) -> None:
+    def _not_known(self, client: SSHClient, hostname: str, key: PKey) -> None:
         logger.warning(f"    {shown(hostname)}: its host key is not known, and not checked")
 
 
@@ -89,8 +104,43 @@ def _policy(asked_for: str | None) -> MissingHostKeyPolicy:
     return _POLICIES[value]()
 
 
-def _known_hosts(files: Iterable[str]) -> tuple[str, ...]:
-    return tuple(file for file in (*files, *_OF_THE_MACHINE) if Path(file).exists())
+@cache
+def _known_keys(files: tuple[str, ...]) -> HostKeys:
+    """The known keys. A line that paramiko cannot read hides no other one: a changed key would seem new."""
+    found, entries = HostKeys(), list[HostKeyEntry]()
+    for file in filter(os.path.isfile, (*files, *_OF_THE_MACHINE)):
+        try:
+            lines = Path(file).read_text(errors="replace").splitlines()
+        except OSError as error:
+            raise SSHException(f"{file}, the known host keys, cannot be read: {error.strerror}") from None
+        for number, line in enumerate(lines, 1):
+            words = line.split()
+            marker = words.pop(0) if line.lstrip().startswith("@") else ""
+            if not words or words[0].startswith("#") or marker not in ("", "@revoked"):
+                continue
+            entry = _entry(" ".join(words))
+            if entry is None:
+                logger.warning(f"    {shown(file)}, line {number}: this SSH key cannot be read")
+            elif marker:
+                _revoked.add(entry.key.asbytes())
+            else:
+                entries.append(entry)
+    # Without its line, a revoked key is not known, or is another one than the host's known ones. paramiko's
+    # `add` would replace a host's first key by a later one, and take the square of their number.
+    known = [entry for entry in entries if entry.key.asbytes() not in _revoked]
+    found._entries = known  # type: ignore[attr-defined]
+    return found
+
+
+def _entry(line: str) -> HostKeyEntry | None:
+    try:
+        return HostKeyEntry.from_line(line)
+    except Exception:
+        # paramiko raises any exception that its bytes cause.
+        return None
+
+
+_revoked: set[bytes] = set()
 
 
 def _without_sha1(own: Mapping[str, Any] | None) -> dict[str, Any]:

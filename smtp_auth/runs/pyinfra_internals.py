@@ -19,7 +19,7 @@ from types import ModuleType
 from typing import Any
 
 import click
-from paramiko import Channel, MissingHostKeyPolicy, PKey
+from paramiko import Channel, HostKeys, MissingHostKeyPolicy, PKey
 from paramiko.channel import ChannelFile, ChannelStderrFile
 from pyinfra.api import Config, Host, Inventory, QuoteString, State, StringCommand
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS, pop_global_arguments
@@ -288,7 +288,7 @@ class OwnCommand(StringCommand):
 
 def check_host_keys_with(
     policy: Callable[[str | None], MissingHostKeyPolicy],
-    files: Callable[[Iterable[str]], tuple[str, ...]],
+    keys: Callable[[tuple[str, ...]], HostKeys],
     options: Callable[[Mapping[str, Any] | None], dict[str, Any]],
 ) -> None:
     """Let functions decide which host keys are accepted, and how hosts are connected to.
@@ -298,25 +298,22 @@ def check_host_keys_with(
     that again.
 
     + policy: is given what the host's data or the SSH configuration ask for; `None` if they say nothing
-    + files: is given the files of known keys; returns those that are read
+    + keys: is given the files of known keys; returns the keys in them: always the same object for the same
+      files. pyinfra itself reads no line behind one that paramiko cannot read
     + options: is given the host's own `ssh_paramiko_connect_kwargs`; returns those that are used
     """
     key = "ssh_strict_host_key_checking"
     ssh.connector_data_meta[key] = DataMeta(ssh.connector_data_meta[key].description, None)
     client.get_missing_host_key_policy = policy
     own = "_pyinfra_ssh_paramiko_connect_kwargs"
-    known, connect = client.get_host_keys, client.SSHClient.connect
-    if getattr(known, "is_ours", False):
+    if client.get_host_keys is keys:
         return
-
-    def known_in(names: Iterable[str]) -> Any:
-        return known(files(names))
+    connect = client.SSHClient.connect
 
     def connect_with(self: Any, hostname: str, **words: Any) -> None:
         connect(self, hostname, **{**words, own: options(words.get(own))})
 
-    known_in.is_ours = True  # type: ignore[attr-defined]
-    client.get_host_keys, client.SSHClient.connect = known_in, connect_with  # type: ignore
+    client.get_host_keys, client.SSHClient.connect = keys, connect_with  # type: ignore
 
 
 def store_host_key(connection: Any, hostname: str, key: PKey) -> str:

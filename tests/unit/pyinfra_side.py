@@ -410,9 +410,9 @@ def _check_host_keys_with() -> None:
         asked.append(value)
         return paramiko.RejectPolicy()
 
-    def files(names: Iterable[str]) -> tuple[str, ...]:
-        asked.append(names)
-        return ()
+    def keys(files: Iterable[str]) -> paramiko.HostKeys:
+        asked.append(files)
+        return paramiko.HostKeys()
 
     with pytest.MonkeyPatch.context() as patch, tempfile.NamedTemporaryFile("w") as file:
         file.write("Host a\n    StrictHostKeyChecking yes\n    UserKnownHostsFile /nowhere\n")
@@ -424,9 +424,7 @@ def _check_host_keys_with() -> None:
         patch.setitem(ssh.connector_data_meta, "ssh_strict_host_key_checking", meta)
         connect = MagicMock()
         patch.setattr(paramiko.SSHClient, "connect", connect)
-        pyinfra_internals.check_host_keys_with(
-            policy, files, lambda own: {**(own or {}), "banner_timeout": 7}
-        )
+        pyinfra_internals.check_host_keys_with(policy, keys, lambda own: {**(own or {}), "banner_timeout": 7})
         host = next(
             iter(_state("a", ssh_config_file=file.name, ssh_paramiko_connect_kwargs={"x": 1}).inventory)
         )

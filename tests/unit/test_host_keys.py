@@ -169,3 +169,50 @@ def test_an_owners_own_arguments_stay() -> None:
         "timeout": 2,
         "disabled_algorithms": {"kex": ["a"], "keys": ["b", "ssh-rsa"], "pubkeys": ["ssh-rsa"]},
     }
+
+
+BEFORE = {
+    "a certificate authority": "@cert-authority *.example.jp ssh-rsa {key}\n",
+    "another host's revoked key": "@revoked * ssh-rsa {key}\n",
+    "no base64": "a.example.jp ssh-rsa A\n",
+    "no key": "a.example.jp ssh-rsa AAAA\n",
+    "bytes": "\x80\n",
+}
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_a_line_that_cannot_be_read_hides_no_other(server: Server, name: str) -> None:
+    server.run(*DEPLOY)
+    known = server.folder / "home" / ".ssh" / "known_hosts"
+    other = paramiko.RSAKey.generate(2048).get_base64()
+    known.write_bytes(BEFORE[name].format(key=other).encode("latin-1") + server.known.encode())
+    strict = "StrictHostKeyChecking yes\n"
+    assert "[mail1.example.jp] Connected" in server.run(*DEPLOY, config=strict)
+    server.key = paramiko.RSAKey.generate(2048)
+    said = server.run(*DEPLOY)
+    assert "Connected" not in said
+    assert "does not match" in said
+
+
+@pytest.mark.parametrize("config", ["", "StrictHostKeyChecking no\n", "StrictHostKeyChecking yes\n"])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_revoked_key_is_refused(server: Server, config: str, is_known: bool) -> None:
+    if is_known:
+        server.run(*DEPLOY)
+    folder = server.folder / "home" / ".ssh"
+    folder.mkdir(parents=True, exist_ok=True)
+    text = f"{server.known}@revoked\t*  ssh-rsa {server.key.get_base64()} why\n"
+    (folder / "known_hosts").write_text(text)
+    said = server.run(*DEPLOY, config=config)
+    assert "Connected" not in said
+    assert "is revoked (SHA256:" in said
+    assert server.known == text
+
+
+def test_the_first_of_two_lines_of_a_host_counts(server: Server) -> None:
+    server.run(*DEPLOY)
+    name, kind, _ = server.known.split(" ", 2)
+    other = paramiko.RSAKey.generate(2048).get_base64()
+    known = server.folder / "home" / ".ssh" / "known_hosts"
+    known.write_text(f"{server.known}{name} {kind} {other}\n")
+    assert "[mail1.example.jp] Connected" in server.run(*DEPLOY)
