@@ -89,6 +89,12 @@ def _password_for_sudo(host: Host, given: dict[str, Any]) -> str:
         )
     if not given.get("_sudo"):
         return ""
+    if len(str(of_sudo or "").splitlines()) > 1 or str(of_sudo or "").endswith(("\n", "\r")):
+        # sudo reads one line; the program behind it would read the rest.
+        raise NotAllowed(
+            "_sudo_password has a line end, and sudo reads one line: delete it, as with .strip() behind what "
+            "is read from a file"
+        )
     if pyinfra_internals.transport_of(host):
         return str(of_sudo or typed_password())
     if of_sudo:

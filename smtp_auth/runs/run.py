@@ -73,7 +73,7 @@ def prepare_runs() -> None:
     """Add the checks before the first connection, and the report at the end, to runs of a deploy.
 
     config.py calls this. Runs of pyinfra's own commands and functions (`fact`, `exec`, `debug-inventory`,
-    `server.user`) are not changed.
+    `server.user`) are not changed, but for the host keys that they accept.
     """
     state = ctx_state.get()
     pyinfra_internals.register_file(_DEPLOY_FILE)

@@ -93,6 +93,8 @@ def test_a_password_is_not_in_the_command(monkeypatch: pytest.MonkeyPatch) -> No
     ("data", "sentence"),
     [
         ({"_sudo": True, "_sudo_password": "x"}, "a password of sudo is sent over SSH alone: .*NOPASSWD"),
+        ({"_sudo": True, "_sudo_password": "x\n"}, "_sudo_password has a line end"),
+        ({"_sudo": True, "_sudo_password": "x\nrm -r /"}, "_sudo_password has a line end"),
         ({"_su_user": "root", "_su_password": "x"}, "a password is sent to sudo alone, and _su_password"),
     ],
 )
