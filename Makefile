@@ -88,6 +88,8 @@ $(VENV)/.installed: requirements-dev.txt pyproject.toml hatch_build.py
 	$(MAKE_VENV)
 	$(PIP) --require-hashes -r $<
 	$(PIP) --no-deps --no-build-isolation --editable .
+	# pyinfra tells Python to keep no compiled modules, so each run would compile ours again.
+	$(@D)/bin/python -m compileall -q smtp_auth operations
 	@touch $@
 
 .venv-bench/.installed: bench/requirements.txt
