@@ -6,6 +6,7 @@ package SmtpAuth::Programs;
 #   found COMMAND                 whether a command is in the PATH
 #   run COMMAND…                  (exit status as in $?, everything that it prints)
 #   output_of COMMAND…            its standard output; empty if it fails
+#   run_within, output_within SECONDS, COMMAND…   the same; the command is killed if it takes longer. It must start no others
 #   silently COMMAND…             runs it without its output
 #   digests_of PATH…              a hash of the files that exist: path to SHA-256 in hexadecimal. Dies if one cannot be read
 #   running NAME, PID_FILE        the process ID in the file, if that process runs and has this name
@@ -23,7 +24,7 @@ use IO::Handle;
 use SmtpAuth::Files qw(content_of is_there name_of_handle opened);
 
 our @EXPORT_OK =
-    qw(prepare found run output_of silently digests_of running children_of wait_until now journal);
+    qw(prepare found run output_of run_within output_within silently digests_of running children_of wait_until now journal);
 
 # An account's own PATH may lack these.
 my @DIRECTORIES = qw(/usr/sbin /usr/bin /sbin /bin /snap/bin);
@@ -44,14 +45,19 @@ sub found {
     return scalar grep { -x "$_/$command" } split /:/x, $ENV{PATH};
 }
 
-sub run {
-    my @command = @_;
-    return _run(sub { open STDERR, '>&', \*STDOUT or _give_up() }, @command);
+sub run { my @command = @_; return run_within(0, @command) }
+
+sub output_of { my @command = @_; return output_within(0, @command) }
+
+# A program keeps the alarm of the process that becomes it (alarm(2)): timeout(1) would be another process.
+sub run_within {
+    my ($seconds, @command) = @_;
+    return _run(sub { alarm $seconds; open STDERR, '>&', \*STDOUT or _give_up() }, @command);
 }
 
-sub output_of {
-    my @command = @_;
-    my ($status, $said) = _run(\&_hush, @command);
+sub output_within {
+    my ($seconds, @command) = @_;
+    my ($status, $said) = _run(sub { alarm $seconds; _hush() }, @command);
     return $status == 0 ? $said : q{};
 }
 

@@ -28,7 +28,7 @@ use Cwd ();
 use SmtpAuth::Files qw(content_of directory_of entries is_same name_of name_of_handle);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Pem qw(first_certificate leaf_of);
-use SmtpAuth::Programs qw(found output_of);
+use SmtpAuth::Programs qw(found output_within);
 use SmtpAuth::Ways qw(way_to);
 
 # The longest chain in use has 20 KiB.
@@ -121,9 +121,9 @@ sub _describe_certificate {
     my ($unread) = ((defined $why ? "$chain $why" : ()), (defined $why_not ? "$key $why_not" : ()));
     return answer("certificate.$domain.unread", $unread) if defined $unread && $unread !~ /[ ]cannot[ ]be[ ]read/x;
     return if !defined $text;
-    my @reading = ('timeout', $PATIENCE, 'openssl', 'pkey', '-pubout', '-passin', 'pass:', '-in');
+    my @reading = ('openssl', 'pkey', '-pubout', '-passin', 'pass:', '-in');
     answer("certificate.$domain.chain", $text);
-    answer("certificate.$domain.key", $private ? output_of(@reading, name_of_handle($private)) : q{});
+    answer("certificate.$domain.key", $private ? output_within($PATIENCE, @reading, name_of_handle($private)) : q{});
     $look->changed("certificate.$domain", $chain, $key);
     my $renewal = $self->{is_certbots} ? $self->_renewal_of($directory) : undef;
     answer("certificate.$domain.renewal", $renewal) if defined $renewal;

@@ -11,7 +11,7 @@ use strict;
 use warnings;
 use Exporter qw(import);
 use SmtpAuth::Files qw(name_of_handle opened);
-use SmtpAuth::Programs qw(run);
+use SmtpAuth::Programs qw(run_within);
 
 our @EXPORT_OK = qw(expired unusable);
 
@@ -35,7 +35,7 @@ sub _missing {
 sub expired {
     my ($path) = @_;
     my $file = eval { opened($path) };
-    return if $file && !(run('timeout', $PATIENCE, qw(openssl x509 -noout -checkend 0 -in), name_of_handle($file)))[0];
+    return if $file && !(run_within($PATIENCE, qw(openssl x509 -noout -checkend 0 -in), name_of_handle($file)))[0];
     return "the certificate in $path has expired, or cannot be read";
 }
 
