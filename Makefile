@@ -13,7 +13,7 @@ demo: requirements
 	$(RUN)python -m lab.demo
 
 # What the tests of a whole run have shown.
-RESULTS := .lab/results.xml
+RESULTS := .test-results.xml
 
 # Everything, but of the slowest tests a part that follows from the commit: tests/conftest.py has the list.
 SAMPLE ?= $(shell git rev-parse HEAD 2>/dev/null || echo none)
