@@ -29,7 +29,7 @@ def lenient(examples: int) -> settings:
     return settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@lenient(150)
+@lenient(180)
 @given(st.sampled_from(sorted(RELEASES)), passing(TALLY))
 def test_the_files_hold_what_was_meant_and_nothing_more(version: str, found: Settings) -> None:
     look = with_lineages(LOOKS[version], found)
