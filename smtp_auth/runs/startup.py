@@ -4,6 +4,7 @@ It imports nothing of ours, because that takes half a second.
 """
 
 import gc
+import os
 import signal
 import sys
 from types import FrameType
@@ -24,8 +25,9 @@ def leave_interruptions_to_pyinfra() -> None:
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
-    print("\nInterrupted: no change is under way.", file=sys.stderr)
-    sys.exit(130)
+    print("\nInterrupted: no change is under way.", file=sys.stderr, flush=True)
+    # Not with an exception: what is being imported may handle it.
+    os._exit(130)
 
 
 def keep_what_is_loaded() -> None:
