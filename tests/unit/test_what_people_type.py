@@ -340,7 +340,11 @@ def test_an_interruption_while_the_program_is_loaded_is_no_success(tmp_path: Pat
     place = "from smtp_auth.runs.run import"
     assert text.count(place) == 1
     # What is imported there takes as long as the test needs.
-    slow = "print('importing', flush=True)\nimport time\ntime.sleep(60)\n"
+    slow = (
+        "from gevent.monkey import get_original\n"
+        "print('importing', flush=True)\n"
+        "get_original('time', 'sleep')(60)\n"
+    )
     (tmp_path / "config.py").write_text(text.replace(place, slow + place))
     (tmp_path / "inventory.py").write_text(DOWN)
     (tmp_path / "deploy.py").touch()
