@@ -5,7 +5,7 @@ import termios
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from pyinfra import logger
@@ -52,11 +52,16 @@ def check_is_prepared() -> None:
     """Raise `Mistake` if this run has none of the checks that a run of a deploy needs."""
     if _loaded and _prepared:
         return
-    pyinfra_internals.tell_errors(_tell)
     # pyinfra imports the module of a function before it loads config.py.
     if not _loaded and _are_files(pyinfra_internals.command_line().get("operations", ())):
-        raise Mistake("config.py was not loaded: run pyinfra in the folder of deploy.py, without --config")
-    raise Mistake(_NO_FUNCTION)
+        _stop(Mistake("config.py was not loaded: run pyinfra in the folder of deploy.py, without --config"))
+    _stop(Mistake(_NO_FUNCTION))
+
+
+def _stop(mistake: Mistake) -> NoReturn:
+    """Stop a run that `prepare_runs` has not prepared."""
+    pyinfra_internals.tell_errors(_tell)
+    raise mistake
 
 
 def _are_files(words: Sequence[str]) -> bool:
@@ -83,13 +88,11 @@ def prepare_runs() -> None:
     words: Sequence[str] = given.get("operations", ())
     inventory = str(given.get("inventory", ""))
     if Path(inventory).name in _PROGRAMS:
-        pyinfra_internals.tell_errors(_tell)
-        raise Mistake(
-            f"{inventory} is no inventory: give it behind that, as in pyinfra inventory.py deploy.py"
+        _stop(
+            Mistake(f"{inventory} is no inventory: give it behind that, as in pyinfra inventory.py deploy.py")
         )
     if words and words[0].partition(".")[0] in ("operations", "smtp_auth"):
-        pyinfra_internals.tell_errors(_tell)
-        raise Mistake(_NO_FUNCTION)
+        _stop(Mistake(_NO_FUNCTION))
     if not any(word.endswith(".py") for word in words[:1]):
         leave_interruptions_to_pyinfra()
         return
