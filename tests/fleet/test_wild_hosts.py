@@ -457,7 +457,9 @@ STATES = {
         "cp -a {live}/{domain} \"{live}/$(printf 'x;reboot\\007')\" && rm -r {live}/{domain}",
         refused="the host has: x;reboot\\x07",
     ),
-    "22 a name in a certificate": State(_hostile_certificate, refused="-d '$(reboot).example'"),
+    "22 a name in a certificate": State(
+        _hostile_certificate, refused="'$(reboot).example', which is no DNS name"
+    ),
 }
 
 
