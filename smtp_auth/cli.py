@@ -13,12 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from smtp_auth import __version__
-
-# argparse's exit status for a wrong command line.
-USAGE = 2
-
-# That of a program that Ctrl-C has stopped, as shells report it.
-INTERRUPTED = 130
+from smtp_auth.runs.status import Status
 
 
 @dataclass(frozen=True)
@@ -48,15 +43,18 @@ def main() -> int:
     arguments = _parser().parse_args()
     _heed_interruptions()
     _find_modules()
-    # Before anything that a command imports: this replaces the standard library's sockets.
-    from smtp_auth.fleet.inventory import FleetError
+    from smtp_auth.runs.pyinfra_internals import make_sockets_cooperative
+
+    # Before anything else that a command imports.
+    make_sockets_cooperative()
+    from smtp_auth.runs.mistakes import Mistake
 
     try:
         status = int(arguments.run(arguments))
         sys.stdout.flush()
-    except FleetError as error:
+    except Mistake as error:
         print(error, file=sys.stderr)
-        return USAGE
+        return Status.MISTAKE
     except BrokenPipeError:
         # The reader, such as head(1), has closed the pipe. Python would print an error when it flushes at
         # exit.
@@ -80,7 +78,7 @@ def _heed_interruptions() -> None:
     def end(_number: int, _frame: object) -> None:
         if was:
             termios.tcsetattr(sys.stdin, termios.TCSANOW, was)
-        os._exit(INTERRUPTED)
+        os._exit(Status.INTERRUPTED)
 
     signal.signal(signal.SIGINT, end)
 

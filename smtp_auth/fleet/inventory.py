@@ -22,10 +22,6 @@ from smtp_auth.runs.run import matches
 make_sockets_cooperative()
 
 
-class FleetError(Exception):
-    """The inventory or the choice of its hosts is wrong. `str()` of it says what."""
-
-
 def chosen_hosts(inventory: Path, limits: Iterable[str], data: Iterable[str]) -> list[Host]:
     """The hosts, in the inventory's order.
 
@@ -33,7 +29,7 @@ def chosen_hosts(inventory: Path, limits: Iterable[str], data: Iterable[str]) ->
     + limits: names, patterns or groups, as for pyinfra's --limit; none: every host
     + data: KEY=VALUE words, as for pyinfra's --data
 
-    Raises `FleetError` if there is no host.
+    Raises `Mistake` if there is no host.
     """
     # pyinfra must not log anything: the caller reports the errors of its hosts.
     logger.setLevel(logging.CRITICAL)
@@ -41,14 +37,11 @@ def chosen_hosts(inventory: Path, limits: Iterable[str], data: Iterable[str]) ->
     state = State()
     ctx_state.set(state)
     words, patterns = list(data), list(limits)
-    try:
-        check_data(words)
-        hosts = read_checked(str(inventory), lambda: read_inventory(inventory, words))
-    except Mistake as error:
-        raise FleetError(str(error)) from None
+    check_data(words)
+    hosts = read_checked(str(inventory), lambda: read_inventory(inventory, words))
     for pattern in patterns:
         if not matches(pattern, hosts):
-            raise FleetError(f"--limit {pattern}: no host or group of {inventory} has this name")
+            raise Mistake(f"--limit {pattern}: no host or group of {inventory} has this name")
     wanted = limited(hosts, patterns)
     state.init(hosts, Config(), initial_limit=wanted)
     chosen = [host for host in hosts if wanted is None or host in wanted]

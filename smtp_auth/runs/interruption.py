@@ -17,8 +17,8 @@ import click
 from gevent import spawn
 from gevent.event import Event
 
-from smtp_auth.runs.mistakes import Status
 from smtp_auth.runs.report import report_now
+from smtp_auth.runs.status import Status
 
 
 @dataclass

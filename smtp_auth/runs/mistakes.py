@@ -1,20 +1,10 @@
-"""What is wrong with the command line, or stops a run otherwise: one sentence, and the exit status."""
+"""What is wrong with the command line, or stops a run otherwise: one sentence."""
 
 import traceback
-from enum import IntEnum
 
 from pyinfra.api.exceptions import PyinfraError
 
 from smtp_auth.runs.pyinfra_internals import cause_and_file
-
-
-class Status(IntEnum):
-    """The exit statuses of a run, except that of success."""
-
-    TROUBLE = 1
-    MISTAKE = 2
-    # With which a shell reports a program that Ctrl-C has stopped.
-    INTERRUPTED = 130
 
 
 class Mistake(PyinfraError):

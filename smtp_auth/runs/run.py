@@ -21,10 +21,11 @@ from smtp_auth.runs.data_check import leave_out_bad_hosts
 from smtp_auth.runs.host_keys import heed_host_keys
 from smtp_auth.runs.interruption import heed_interruptions
 from smtp_auth.runs.inventory_check import check_data, read_checked
-from smtp_auth.runs.mistakes import Declined, Mistake, Status, sentence_of
+from smtp_auth.runs.mistakes import Declined, Mistake, sentence_of
 from smtp_auth.runs.names import compare_names
 from smtp_auth.runs.report import report_at_the_end
 from smtp_auth.runs.startup import leave_interruptions_to_pyinfra
+from smtp_auth.runs.status import Status
 from smtp_auth.runs.terminal import escape_what_others_say
 from smtp_auth.shown import shown
 

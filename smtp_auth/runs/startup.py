@@ -1,6 +1,6 @@
 """The first thing that a run does, and what saves Python work during it and at its end.
 
-It imports nothing of ours, because that takes half a second.
+It imports nothing else of ours than the exit statuses, because that takes half a second.
 """
 
 import gc
@@ -9,6 +9,8 @@ import signal
 import sys
 from types import FrameType
 from typing import Any
+
+from smtp_auth.runs.status import Status
 
 _of_pyinfra: list[Any] = []
 
@@ -27,7 +29,7 @@ def leave_interruptions_to_pyinfra() -> None:
 def _end(_number: int, _frame: FrameType | None) -> None:
     print("\nInterrupted: no change is under way.", file=sys.stderr, flush=True)
     # Not with an exception: what is being imported may handle it.
-    os._exit(130)
+    os._exit(Status.INTERRUPTED)
 
 
 def keep_what_is_loaded() -> None:

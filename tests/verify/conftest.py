@@ -28,8 +28,8 @@ from gevent.pool import Pool
 
 from operations import STEPS
 from smtp_auth.facts.machine import machines_with_names
-from smtp_auth.fleet.inventory import FleetError
 from smtp_auth.plan.step import Step
+from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.shown import shown
 from smtp_auth.verify import addresses, connection, inside, mailbox, outside, reach, renewal
 from smtp_auth.verify.fleet import targets
@@ -79,7 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
     mailbox = Mailbox(options.mailbox, _password(options.mailbox, given)) if options.mailbox else None
     try:
         config.stash[_TARGETS] = targets(inventory, options.limit, options.data, STEPS, mailbox)
-    except FleetError as error:
+    except Mistake as error:
         raise pytest.UsageError(str(error)) from None
     config.stash[_OUTCOMES] = {}
     # The table shows the warnings.
