@@ -6,7 +6,8 @@
     proof.py        what must work after the change
     ours.py         compares a look with its ledger: what is ours, and what its owner has edited
     giving_back.py  restores the earlier values of definitions that are ours
-    readiness.py    what every host needs before any step
+    readiness.py    what every host needs before any step; writers.py: who may write there besides root
+    same_machine.py whether several names of a run are one machine
     difference.py   the differences between two texts
     text.py         a plan as text for people; as_json.py: as JSON for programs
 

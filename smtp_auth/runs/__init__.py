@@ -1,6 +1,7 @@
 """pyinfra's command line as a front end.
 
 run.py           before any connection: checks the command line and the data, and prepares the report
+inventory_check.py     checks the inventory and its data while it is read
 data_check.py    checks every host's data; host_settings.py: the settings in it
 host.py          makes the plan of the current host, before any operation; `ready` decides whether the
                  operations run
@@ -9,11 +10,15 @@ undo.py, removal.py    the same for an undo and a removal, and the operation tha
 operation.py     what an operation does: its step's part of the plan
 transaction.py   the one command that changes a host
 live.py          the operation that reloads services if only that is due
-channel.py       commands to a host over pyinfra's connection
+channel.py       commands to a host over pyinfra's connection; sudo.py: a password for sudo
+bounds.py        how long a host may take, and how much it may send
+host_keys.py     which SSH keys of hosts are accepted
 report.py        the outcome of each host, at the end of the run
 trouble.py       an error on one host fails only that host
 origin.py        who makes the changes, from where, and with which version
 terminal.py      escapes what pyinfra itself prints of hosts
+interruption.py  Ctrl-C during a run
+mistakes.py      what is wrong with the command line, as one sentence; status.py: the exit statuses
 startup.py       before anything else: Ctrl-C at the start; saves Python work at the start and the end
 pyinfra_internals.py   everything that reaches into pyinfra beyond its documented interface
 """

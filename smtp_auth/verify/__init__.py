@@ -7,5 +7,6 @@ outside.py        what a mail program sees, in conversations (conversation.py) a
 mailbox.py        a login and a message
 inside.py         what is seen on the host; renewal.py: what renews the certificates
 reach.py          whether the host answers
+secret.py         keeps a password out of the reports
 report.py         the table, and JSON
 """
