@@ -36,6 +36,20 @@ def difference(plan: Plan) -> str:
     return hashlib.sha256(json.dumps(what).encode()).hexdigest()
 
 
+def digest(plan: Plan) -> str:
+    """What an approval of a plan approves, as a digest: SHA-256 in hexadecimal.
+
+    It covers the edits and the reloads that they cause: neither reloads that a renewal has made due, nor
+    warnings or what is on record. So a plan that was approved is the same plan an hour later, unless the host
+    or its data have changed.
+    """
+    what = {
+        "edits": [(edit.path, edit.lines, edit.mode) for edit in plan.edits],
+        "reloads": [reload.service.name for reload in plan.reloads if reload.changes],
+    }
+    return hashlib.sha256(json.dumps(what).encode()).hexdigest()
+
+
 def host_as_json(plan: Plan) -> dict[str, Any]:
     """The plan of one host: its part of `as_json`."""
     return {

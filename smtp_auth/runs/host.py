@@ -18,7 +18,7 @@ from smtp_auth.on_host.asking import Asked, NothingOnRecord, NotOnRecord, ask
 from smtp_auth.on_host.changing import prove
 from smtp_auth.on_host.channel import Channel, NoAnswer, NotAllowed
 from smtp_auth.plan.step import Step
-from smtp_auth.plan.text import last_change_line
+from smtp_auth.plan.text import last_change_line, proof_due_line
 from smtp_auth.runs.channel import channel_to
 from smtp_auth.runs.host_settings import settings_of
 from smtp_auth.runs.names import keep_for_comparison
@@ -126,11 +126,7 @@ def _keep(found: Asked) -> bool:
 def _proves(found: Asked) -> bool:
     """Prove the services of a host with nothing to do, or say that a deploy will; whether the run goes on."""
     if is_dry():
-        services = " and ".join(service.name for service in found.plan.to_prove(found.look))
-        host.log(
-            f"nothing would change; a deploy proves once that {services} work, which was not proved since "
-            "they were started or changed"
-        )
+        host.log(proof_due_line(found.plan, found.look))
         return True
     why = prove(channel_to(ctx_host.get()), found.plan, found.settings, found.look)
     if why:

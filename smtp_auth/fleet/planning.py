@@ -1,0 +1,188 @@
+"""The plan of every host: all are asked side by side, and nothing is changed."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from gevent.pool import Pool
+from pyinfra.api import Host
+
+from smtp_auth.facts.look import LastChange
+from smtp_auth.on_host.asking import Asked, ask
+from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer, NotAllowed
+from smtp_auth.plan.as_json import digest, host_as_json
+from smtp_auth.plan.same_machine import Named, SameMachine, same_machines
+from smtp_auth.plan.step import Step
+from smtp_auth.plan.text import Block, plan_blocks, proof_due_line
+from smtp_auth.runs.channel import connect
+from smtp_auth.runs.host_settings import settings_of
+from smtp_auth.runs.trouble import fault
+from smtp_auth.settings import SettingsError
+
+
+class State(Enum):
+    """The state of a host, in the words of JSON and of the counts."""
+
+    CONVERGED = "converged"
+    PENDING = "pending"
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    FAILED = "failed"
+
+
+TROUBLE = (State.REFUSED, State.UNREACHABLE, State.FAILED)
+
+# The parts of the work on a host, in their order, and the seconds that each took.
+Took = tuple[tuple[str, float], ...]
+
+ChannelTo = Callable[[Host], Channel]
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """What is kept of a host that was asked. Its look is not: it has all files of the host.
+
+    + reasons: why it is refused, not reached or failed, one sentence each
+    + warnings: what an administrator should know, one sentence each
+    + blocks: the plan as text
+    + proof_due: what a deploy proves once although it changes nothing; empty if it proves nothing
+    + last_change: the last live change, if there was one
+    + digest: that of the plan; empty if there is none
+    + plan: the plan in JSON; empty if there is none
+    + named: what is compared with other names of the same machine
+    + names: all names of this machine in this run, if there are several
+    + took: how long each part took
+    """
+
+    state: State
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    blocks: tuple[Block, ...] = ()
+    proof_due: str = ""
+    last_change: LastChange | None = None
+    digest: str = ""
+    plan: str = ""
+    named: Named | None = None
+    names: tuple[str, ...] = ()
+    took: Took = ()
+
+    @property
+    def edited(self) -> tuple[str, ...]:
+        """The files of the last change that somebody has edited since."""
+        return self.last_change.edited if self.last_change else ()
+
+
+def plans_of(
+    hosts: Sequence[Host],
+    at_once: int,
+    steps: Sequence[Step],
+    channel_to: ChannelTo,
+    begins: Callable[[str], None],
+    ends: Callable[[str, HostPlan], None],
+) -> dict[str, HostPlan]:
+    """Each host's plan, by its name, in the order of the hosts. Their own programs are asked, too.
+
+    + at_once: how many hosts are asked at the same time
+    + steps: those of the deploy, in their order
+    + channel_to: makes the channel to a host
+    + begins, ends: are called with the name of each host that is asked, and with its plan
+    """
+    # Most plans of a fleet are equal, and so are their parts.
+    shared: dict[object, object] = {}
+
+    def plan(host: Host) -> tuple[str, HostPlan]:
+        begins(host.name)
+        found, _ = ask_host(host, steps, channel_to(host), rehearsing=True)
+        host.disconnect()
+        kept = replace(found, blocks=shared.setdefault(found.blocks, found.blocks))
+        ends(host.name, kept)
+        return host.name, kept
+
+    found = dict(Pool(at_once).imap_unordered(plan, hosts))
+    return compared({host.name: found[host.name] for host in hosts})
+
+
+def ask_host(
+    host: Host, steps: Sequence[Step], channel: Channel, *, rehearsing: bool
+) -> tuple[HostPlan, Asked | None]:
+    """Ask one host. Whatever it answers, and whatever is raised, is its own plan.
+
+    + steps: those of the deploy, in their order
+    + rehearsing: whether the host's own programs are asked about the plan
+
+    Returns the plan, and what it was made from if there is any.
+    """
+    timed = _Timed(channel, ("look", "rehearsal"))
+    try:
+        settings = settings_of(host)
+        timed.measure("connection", lambda: connect(host))
+        asked = ask(timed, settings, steps, rehearsing=rehearsing)
+    except SettingsError as error:
+        return HostPlan(State.REFUSED, tuple(str(problem) for problem in error.problems)), None
+    except NotAllowed as error:
+        return HostPlan(State.REFUSED, (str(error),), took=timed.took), None
+    except NoAnswer as error:
+        return HostPlan(State.UNREACHABLE, (str(error),), took=timed.took), None
+    except Exception as error:
+        # An error on one host is that host's alone.
+        return HostPlan(State.FAILED, (fault(error),), took=timed.took), None
+    return replace(_kept(asked, steps), took=timed.took), asked
+
+
+def _kept(asked: Asked, steps: Sequence[Step]) -> HostPlan:
+    plan, look = asked.plan, asked.look
+    named = Named(asked.settings, look, plan)
+    if asked.refusals:
+        return HostPlan(
+            State.REFUSED, asked.refusals, asked.warnings, last_change=look.last_change, named=named
+        )
+    return HostPlan(
+        State.CONVERGED if plan.is_empty else State.PENDING,
+        warnings=asked.warnings,
+        blocks=plan_blocks(plan, steps),
+        proof_due=proof_due_line(plan, look),
+        last_change=look.last_change,
+        digest=digest(plan),
+        plan=json.dumps(host_as_json(plan)),
+        named=named,
+    )
+
+
+class _Timed:
+    """A channel that measures how long each command takes. + parts: what the commands are, in their order"""
+
+    def __init__(self, channel: Channel, parts: Iterable[str]) -> None:
+        self._channel, self._parts = channel, iter(parts)
+        self.took: Took = ()
+
+    def __call__(self, command: str, stdin: str, limits: Limits) -> Answer:
+        return self.measure(next(self._parts), lambda: self._channel(command, stdin, limits))
+
+    def measure(self, part: str, work: Callable[[], Answer | None]) -> Answer:
+        began = time.monotonic()
+        try:
+            return work()  # type: ignore[return-value]
+        finally:
+            self.took = (*self.took, (part, time.monotonic() - began))
+
+
+def compared(found: Mapping[str, HostPlan]) -> dict[str, HostPlan]:
+    """The same plans, with what it means that several names are one machine.
+
+    + found: the plans by the names of the hosts, in the inventory's order
+    """
+    machines = same_machines({name: one.named for name, one in found.items() if one.named})
+    return {
+        name: _with_names(one, machines[name]) if name in machines else one for name, one in found.items()
+    }
+
+
+def _with_names(found: HostPlan, machine: SameMachine) -> HostPlan:
+    named = replace(found, names=machine.names)
+    if found.state in TROUBLE:
+        return named
+    if machine.refusal:
+        return replace(named, state=State.REFUSED, reasons=(machine.refusal,))
+    return replace(named, warnings=(*found.warnings, machine.note))

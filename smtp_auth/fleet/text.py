@@ -1,0 +1,188 @@
+"""Plans of a fleet as lines for people: each different plan once, with the names of its hosts."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import TypeVar
+
+from smtp_auth.fleet.console import EMPTY, Line, Style
+from smtp_auth.fleet.names import in_order
+from smtp_auth.fleet.planning import TROUBLE, HostPlan, State
+from smtp_auth.plan.text import Block, last_change_line
+from smtp_auth.shown import shown, some_names
+
+Key = TypeVar("Key", bound=Hashable)
+
+# From so many hosts on, a plan may be an overview of at most so many lines, with the line of counts.
+_MANY_HOSTS, _MOST_LINES = 20, 60
+
+# How many lines in a row that a file gets are shown in an overview.
+_SOME_ADDED = 4
+
+# Of last changes that nobody has edited since, so many are shown for one plan.
+_SOME_CHANGES = 3
+
+_MARGIN = "    "
+_HANGING = len(_MARGIN) + 2
+
+_LEFT_OUT = Line("Lines are left out: -v shows all of them, and --json FILE has them, too.")
+
+Shorten = Callable[[Iterable[Block]], Iterator[Line]]
+
+
+def plan_lines(found: Mapping[str, HostPlan], *, is_whole: bool) -> list[Line]:
+    """The plans of a fleet, the warnings, and which hosts have no plan, and why.
+
+    + found: the plans by the names of the hosts
+    + is_whole: whether every line is shown; if not, long parts are shortened if there are many hosts
+    """
+    whole = [*_lines(found, _whole)]
+    if is_whole or len(found) < _MANY_HOSTS or len(whole) < _MOST_LINES:
+        return whole
+    some = [*_lines(found, _with_few_added), _LEFT_OUT, EMPTY]
+    return some if len(some) < _MOST_LINES else [*_lines(found, _counted), _LEFT_OUT, EMPTY]
+
+
+def counts_line(found: Mapping[str, HostPlan]) -> Line:
+    """How many hosts have which state."""
+    states = [one.state for one in found.values()]
+    words = ", ".join(f"{states.count(state)} {state.value}" for state in State if state in states)
+    return Line(f"{hosts(len(found))}: {words}", Style.TITLE, under=len(_MARGIN))
+
+
+def hosts(count: int) -> str:
+    """A number of hosts in words."""
+    return f"{count} host{'' if count == 1 else 's'}"
+
+
+def grouped(values: Mapping[str, Key]) -> list[tuple[list[str], Key]]:
+    """Hosts with the same value together, the largest group first; each with its names, sorted.
+
+    + values: by the names of the hosts
+    """
+    groups: dict[Key, list[str]] = {}
+    for name in in_order(values):
+        groups.setdefault(values[name], []).append(name)
+    return sorted(((names, key) for key, names in groups.items()), key=lambda group: -len(group[0]))
+
+
+def titled(what: str, names: Sequence[str], style: Style = Style.TITLE) -> Line:
+    """The line above what some hosts have in common."""
+    many = f" on {hosts(len(names))}" if len(names) > 1 else ""
+    return Line(f"{what}{many}: {some_names(names)}", style, under=len(_MARGIN))
+
+
+def sentences(texts: Iterable[str], style: Style = Style.PLAIN) -> Iterator[Line]:
+    """Sentences below a title, escaped."""
+    yield from (Line(_MARGIN + shown(text), style, under=_HANGING) for text in texts)
+
+
+def _lines(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[Line]:
+    yield from _plans(found, shorten)
+    yield from _warnings(found)
+    for state in TROUBLE:
+        reasons = {name: one.reasons for name, one in found.items() if one.state is state}
+        for names, ones in grouped(reasons):
+            yield titled(state.value, names, Style.TROUBLE)
+            yield from sentences(ones)
+            yield EMPTY
+
+
+def _plans(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[Line]:
+    planned = {
+        name: (one.state, one.proof_due, one.blocks)
+        for name, one in found.items()
+        if one.state not in TROUBLE
+    }
+    # What would change is first.
+    groups = sorted(grouped(planned), key=lambda group: group[1][0] is not State.PENDING)
+    for names, (state, proof_due, blocks) in groups:
+        lines = [
+            *sentences([proof_due] if proof_due else []),
+            *shorten(blocks),
+            *_last_changes({name: found[name] for name in names}),
+        ]
+        if lines:
+            yield _title_of_plan(state, names)
+            yield from lines
+            yield EMPTY
+
+
+def _title_of_plan(state: State, names: Sequence[str]) -> Line:
+    if state is State.CONVERGED:
+        return titled("nothing would change", names)
+    return titled("the same", names) if len(names) > 1 else Line(f"{names[0]}:", Style.TITLE)
+
+
+# -- the lines of a plan ------------------------------------------------------------------------------
+
+
+def _whole(blocks: Iterable[Block]) -> Iterator[Line]:
+    for block in blocks:
+        yield from _path(block)
+        yield from map(_line, block.lines)
+
+
+def _with_few_added(blocks: Iterable[Block]) -> Iterator[Line]:
+    """The same, but of many lines that a file gets only the first ones."""
+    for block in blocks:
+        yield from _path(block)
+        for is_added, lines in groupby(block.lines, lambda line: line.startswith("+")):
+            run = [*lines]
+            is_long = block.path and is_added and len(run) > _SOME_ADDED + 1
+            yield from map(_line, run[:_SOME_ADDED] if is_long else run)
+            if is_long:
+                yield Line(f"{_MARGIN}... {len(run) - _SOME_ADDED} more lines")
+
+
+def _counted(blocks: Iterable[Block]) -> Iterator[Line]:
+    """How many lines of each file are deleted and added, and what is reloaded."""
+    for block in blocks:
+        if block.path:
+            added, deleted = (sum(line.startswith(sign) for line in block.lines) for sign in "+-")
+            yield Line(f"{_MARGIN}{block.path}: {deleted} lines deleted, {added} added", under=_HANGING)
+        else:
+            yield from (_line(line) for line in block.lines if line.startswith("+"))
+
+
+def _path(block: Block) -> Iterator[Line]:
+    if block.path:
+        yield Line(_MARGIN + block.path, under=_HANGING)
+
+
+def _line(line: str) -> Line:
+    style = {"+": Style.ADDED, "-": Style.DELETED}.get(line[:1], Style.PLAIN)
+    return Line(_MARGIN + line, style, under=_HANGING)
+
+
+def _last_changes(found: Mapping[str, HostPlan]) -> Iterator[Line]:
+    """The last changes of hosts with the same plan. Those that were edited since are the first."""
+    told = {
+        name: (not one.edited, last_change_line(one.last_change))
+        for name, one in found.items()
+        if one.last_change and (one.edited or one.state is State.PENDING)
+    }
+    groups = sorted(grouped(told), key=lambda group: group[1][0])
+    unedited = [line for _, (is_unedited, line) in groups if is_unedited]
+    for names, (is_unedited, line) in groups:
+        if is_unedited and line in unedited[_SOME_CHANGES:]:
+            continue
+        yield from sentences([line])
+        if len(names) < len(found):
+            yield Line(f"{_MARGIN}  on {some_names(names)}", under=_HANGING)
+    if len(unedited) > _SOME_CHANGES:
+        more = f"{len(unedited) - _SOME_CHANGES} other last changes, and nobody has edited their files since"
+        yield from sentences([more])
+
+
+def _warnings(found: Mapping[str, HostPlan]) -> Iterator[Line]:
+    names_of: dict[str, list[str]] = {}
+    for name in in_order(found):
+        for warning in found[name].warnings:
+            names_of.setdefault(warning, []).append(name)
+    together: dict[tuple[str, ...], list[str]] = {}
+    for warning, names in names_of.items():
+        together.setdefault(tuple(names), []).append(warning)
+    for ones, warnings in together.items():
+        yield titled("warning", ones, Style.WARNING)
+        yield from sentences(warnings, Style.WARNING)
+        yield EMPTY
