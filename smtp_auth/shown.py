@@ -2,9 +2,13 @@
 
 import re
 import shlex
+from collections.abc import Sequence
 
 # A look's answer has lines of many kilobytes. This expression skips what needs no escape quickly.
 _OTHERS = re.compile(r"[^\t -~]")
+
+# How many of many names a sentence has.
+_NAMES = 2
 
 
 def shown(text: str) -> str:
@@ -18,3 +22,10 @@ def shown(text: str) -> str:
 def command(*words: str) -> str:
     """A command that a reader may copy: a word with special characters of a shell is quoted."""
     return shlex.join(words)
+
+
+def some_names(names: Sequence[str]) -> str:
+    """The names of hosts in a sentence: at most two, and how many more there are."""
+    if len(names) <= _NAMES:
+        return " and ".join(names)
+    return f"{', '.join(names[:_NAMES])} and {len(names) - _NAMES} more"

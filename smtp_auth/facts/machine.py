@@ -20,8 +20,8 @@ def machine_in(lists: Mapping[str, Sequence[str]]) -> str:
     return hashlib.sha256("\n".join([machine_id, *sorted({*keys})]).encode()).hexdigest()
 
 
-def machines_with_names(machines: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """For each host that is one machine with others: all names of this machine, in the order of the mapping.
+def machines_with_names(machines: Mapping[str, str]) -> list[tuple[str, ...]]:
+    """The names of each machine that has several, in the order of the mapping.
 
     + machines: the machine of each host by its name; empty if it is unknown
     """
@@ -29,4 +29,4 @@ def machines_with_names(machines: Mapping[str, str]) -> dict[str, tuple[str, ...
     for name, machine in machines.items():
         if machine:
             names.setdefault(machine, []).append(name)
-    return {name: tuple(ones) for ones in names.values() if len(ones) > 1 for name in ones}
+    return [tuple(ones) for ones in names.values() if len(ones) > 1]

@@ -17,15 +17,12 @@ from smtp_auth.on_host.channel import NoAnswer
 from smtp_auth.plan.draft import are_for_everybody
 from smtp_auth.plan.same_machine import note
 from smtp_auth.runs.channel import channel_to
-from smtp_auth.shown import shown
+from smtp_auth.shown import shown, some_names
 
 VERSION = 1
 
 # How many hosts are asked at the same time.
 _SIDE_BY_SIDE = 64
-
-# How many hosts of a change are named.
-_NAMES = 2
 
 
 @dataclass(frozen=True)
@@ -99,11 +96,7 @@ def details(found: Mapping[str, HostHistory], change_id: str) -> Iterator[str]:
 
 
 def _hosts(names: Sequence[str], of: int) -> str:
-    if len(names) == of and of > 1:
-        return f"all {of} hosts"
-    if len(names) <= _NAMES:
-        return ", ".join(names)
-    return f"{', '.join(names[:_NAMES])} and {len(names) - _NAMES} more"
+    return f"all {of} hosts" if len(names) == of and of > 1 else some_names(names)
 
 
 def _lines(change: PastChange) -> Iterator[str]:
@@ -127,7 +120,7 @@ def _private(change: PastChange) -> set[str]:
 
 
 def _troubles(found: Mapping[str, HostHistory]) -> Iterator[str]:
-    for names in dict.fromkeys(_machines(found).values()):
+    for names in _machines(found):
         yield shown(note(names))
     for name, history in found.items():
         if history.error:
@@ -136,7 +129,7 @@ def _troubles(found: Mapping[str, HostHistory]) -> Iterator[str]:
             yield shown(f"{name}: the manifest of change {change} cannot be read")
 
 
-def _machines(found: Mapping[str, HostHistory]) -> dict[str, tuple[str, ...]]:
+def _machines(found: Mapping[str, HostHistory]) -> list[tuple[str, ...]]:
     return machines_with_names({name: history.record.machine for name, history in found.items()})
 
 
@@ -146,17 +139,18 @@ def _machines(found: Mapping[str, HostHistory]) -> dict[str, tuple[str, ...]]:
 def as_json(found: Mapping[str, HostHistory], change_id: str | None = None) -> dict[str, Any]:
     """`{"version": 1, "hosts": {NAME: {"error": …, "changes": […], …}}}`, the oldest change first.
 
-    `unreadable` has the IDs of changes, `same_machine` the other names of the same machine.
+    `unreadable` has the IDs of changes, `same_machine` all names of a machine that has several.
 
     + change_id: only this change, with the lines that it changed
     """
-    machines = _machines(found)
+    # One list for all names of a machine: a list for each would grow with the square of their number.
+    machines = {name: [*names] for names in _machines(found) for name in names}
     return {
         "version": VERSION,
         "hosts": {
             name: {
                 "error": history.error or None,
-                "same_machine": [one for one in machines.get(name, ()) if one != name],
+                "same_machine": machines.get(name, []),
                 "unreadable": [*history.record.unreadable],
                 "changes": [
                     _entry(change) if change_id is None else {**_entry(change), "edits": _edits(change)}

@@ -4,7 +4,7 @@ Changes under two names would be made one over the other. All look at the machin
 the second would be refused on the machine or, with other data, overwrite what the first has written.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from smtp_auth.accepted_values import host_name
@@ -12,8 +12,11 @@ from smtp_auth.facts.look import Look
 from smtp_auth.facts.machine import machines_with_names
 from smtp_auth.plan.plan import Plan
 from smtp_auth.settings import Settings
+from smtp_auth.shown import some_names
 
 _IDENTITY = "the same /etc/machine-id and SSH host keys"
+
+_DELETE = "delete all names of this machine but one from the inventory"
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Named:
 @dataclass(frozen=True)
 class SameMachine:
     """What several names mean for a host under one of them.
+
+    Both sentences are the same for all names of a machine, so that they can be shown once.
 
     + names: all of them, in the inventory's order
     + note: what an administrator should know
@@ -46,36 +51,36 @@ def same_machines(hosts: Mapping[str, Named]) -> dict[str, SameMachine]:
 
     + hosts: those of the run that have been looked at, by their names, in the inventory's order
     """
-    found = machines_with_names({name: host.look.machine for name, host in hosts.items()})
-    return {
-        name: SameMachine(names, note(names), next(_refusals(name, {one: hosts[one] for one in names}), ""))
-        for name, names in found.items()
-    }
+    found: dict[str, SameMachine] = {}
+    for names in machines_with_names({name: host.look.machine for name, host in hosts.items()}):
+        found.update(_judged({name: hosts[name] for name in names}))
+    return found
 
 
-def note(names: Iterable[str]) -> str:
+def note(names: Sequence[str]) -> str:
     """The sentence about the names of one machine."""
-    return (
-        f"{' and '.join(names)} are one machine ({_IDENTITY}): delete all of these names but one from the "
-        "inventory"
-    )
+    return f"{some_names(names)} are one machine ({_IDENTITY}): {_DELETE}"
 
 
-def _refusals(name: str, hosts: Mapping[str, Named]) -> Iterator[str]:
-    """Why the machine cannot be changed under one of its names. + hosts: it under each of them"""
-    if hosts[name].plan.is_empty:
-        return
-    names, first = " and ".join(hosts), next(iter(hosts))
-    way_out = (
-        f"delete all of these names but one from the inventory, or limit the run to one (--limit {name})"
-    )
-    if not _have_the_same_data(hosts):
-        yield (
-            f"{names} are one machine ({_IDENTITY}), and their data differ, so the change of one name would "
+def _judged(hosts: Mapping[str, Named]) -> dict[str, SameMachine]:
+    """What the names of one machine mean for it under each. + hosts: it under each of them"""
+    names = tuple(hosts)
+    some, told, may_change = some_names(names), note(names), ""
+    way_out = f"{_DELETE}, or limit the run to one of them (--limit NAME)"
+    if _have_the_same_data(hosts):
+        may_change = names[0]
+        refusal = (
+            f"{some} are one machine ({_IDENTITY}), which this run changes as {may_change} alone: {way_out}"
+        )
+    else:
+        refusal = (
+            f"{some} are one machine ({_IDENTITY}), and their data differ, so the change of one name would "
             f"overwrite that of another: {way_out}"
         )
-    elif name != first:
-        yield f"{names} are one machine ({_IDENTITY}), which this run changes as {first} alone: {way_out}"
+    return {
+        name: SameMachine(names, told, "" if name == may_change or host.plan.is_empty else refusal)
+        for name, host in hosts.items()
+    }
 
 
 def _have_the_same_data(hosts: Mapping[str, Named]) -> bool:

@@ -42,7 +42,7 @@ def test_a_line_per_change_and_outcome_then_what_could_not_be_read() -> None:
         [ID, "admin@controller as root", "live", ""],
     ]
     lines = list(table(FOUND))
-    assert "a.example, b.example" in lines[1]
+    assert "a.example and b.example" in lines[1]
     assert lines[2:] == [
         "c.example: the manifest of change 2026-x cannot be read",
         "d.example: not reached: timed out",
@@ -61,7 +61,7 @@ def test_nothing_on_record_is_said() -> None:
 
 def test_hosts_with_the_same_difference_are_told_once() -> None:
     lines = list(details(FOUND, ID))
-    assert lines[0] == "a.example, b.example: live, by admin@controller as root"
+    assert lines[0] == "a.example and b.example: live, by admin@controller as root"
     assert lines.count("    +smtpd_tls_auth_only = yes") == 2
     assert "    Postfix\\x1b refused" in lines
     assert "no host has a change nothing on record" in list(details(FOUND, "nothing"))
@@ -106,8 +106,8 @@ def test_names_of_one_machine_are_noted() -> None:
     assert line in list(details(found, ID))
     hosts = as_json(found)["hosts"]
     assert {name: host["same_machine"] for name, host in hosts.items() if host["same_machine"]} == {
-        "x.example": ["y.example"],
-        "y.example": ["x.example"],
+        "x.example": ["x.example", "y.example"],
+        "y.example": ["x.example", "y.example"],
     }
 
 

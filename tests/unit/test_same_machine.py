@@ -3,11 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from operations import STEPS
 from smtp_auth.facts.machine import machine_in
+from smtp_auth.plan import same_machine
 from smtp_auth.plan.plan import plan_of, undo_of
 from smtp_auth.plan.same_machine import Named, same_machines
 from smtp_auth.settings import settings_from_data
@@ -45,8 +47,7 @@ def test_with_the_same_data_the_first_name_may_change_it() -> None:
     assert {name: one.names for name, one in found.items()} == dict.fromkeys("bac", ("b", "a", "c"))
     assert [name for name, one in found.items() if one.refusal] == ["a", "c"]
     assert "changes as b alone" in found["c"].refusal
-    assert "--limit c)" in found["c"].refusal
-    assert found["b"].note.startswith("b and a and c are one machine (the same /etc/machine-id and SSH ")
+    assert found["b"].note.startswith("b, a and 1 more are one machine (the same /etc/machine-id and SSH ")
 
 
 def test_with_different_data_none_may() -> None:
@@ -83,6 +84,30 @@ def test_undoing_different_changes_is_a_difference() -> None:
     first, second = (replace(host, plan=replace(host.plan, kind=undo_of([change]))) for change in "12")
     assert refused(a=first, b=first).keys() == {"b"}
     assert refused(a=first, b=second).keys() == {"a", "b"}
+
+
+@pytest.mark.parametrize("differing", [False, True])
+def test_a_reason_is_the_same_for_all_names_and_as_short_for_many(differing: bool) -> None:
+    host = named("a")
+    hosts: dict[str, Named] = dict.fromkeys((f"mail{number}.example.jp" for number in range(250)), host)
+    if differing:
+        hosts["other.example.jp"] = named("other.example.jp", tls_minimum_version="TLSv1.3")
+    found = same_machines(hosts)
+    (note,) = {one.note for one in found.values()}
+    (refusal,) = {one.refusal for one in found.values()} - {""}
+    count = len(hosts) - 2
+    assert note.startswith(f"mail0.example.jp, mail1.example.jp and {count} more are one machine (")
+    assert refusal.startswith(f"mail0.example.jp, mail1.example.jp and {count} more are one machine (")
+    assert refusal.endswith(" or limit the run to one of them (--limit NAME)")
+
+
+@pytest.mark.parametrize("count", [10, 250])
+def test_each_name_is_judged_once(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    data_of = Mock(wraps=same_machine._data)
+    monkeypatch.setattr(same_machine, "_data", data_of)
+    host = named("a")
+    same_machines({str(number): host for number in range(count)})
+    assert data_of.call_count == count
 
 
 def test_a_machine_is_its_id_and_all_its_keys() -> None:

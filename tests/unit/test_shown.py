@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from smtp_auth.shown import command, shown
+from smtp_auth.shown import command, shown, some_names
 from tests.unit.test_data_check import GOOD, run
 
 
@@ -23,6 +23,14 @@ from tests.unit.test_data_check import GOOD, run
 def test_what_is_not_printable_ascii_is_escaped(text: str, line: str) -> None:
     assert shown(text) == line
     assert shown(line) == line
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [("a", "a"), ("ab", "a and b"), ("abc", "a, b and 1 more"), ("a" * 250, "a, a and 248 more")],
+)
+def test_of_many_names_two_are_told(names: str, told: str) -> None:
+    assert some_names(names) == told
 
 
 def test_a_word_that_a_shell_would_take_apart_is_quoted() -> None:

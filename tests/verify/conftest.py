@@ -134,11 +134,17 @@ def _look_at(target: Target, observers: list[Observer], side_by_side: int) -> Ta
     return target
 
 
-@pytest.fixture
-def machine_names(target: Target, request: pytest.FixtureRequest) -> tuple[str, ...]:
-    """The names of the machine of the check's host, if it has several."""
+@pytest.fixture(scope="session")
+def names_of_machines(request: pytest.FixtureRequest) -> dict[str, tuple[str, ...]]:
+    """For each host whose machine has several names: all of them."""
     machines = {one.name: _machine(one) for one in request.config.stash[_TARGETS]}
-    return machines_with_names(machines).get(target.name, ())
+    return {name: names for names in machines_with_names(machines) for name in names}
+
+
+@pytest.fixture
+def machine_names(target: Target, names_of_machines: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """The names of the machine of the check's host, if it has several."""
+    return names_of_machines.get(target.name, ())
 
 
 def _machine(target: Target) -> str:
