@@ -139,18 +139,17 @@ def _machines(found: Mapping[str, HostHistory]) -> list[tuple[str, ...]]:
 def as_json(found: Mapping[str, HostHistory], change_id: str | None = None) -> dict[str, Any]:
     """`{"version": 1, "hosts": {NAME: {"error": …, "changes": […], …}}}`, the oldest change first.
 
-    `unreadable` has the IDs of changes, `same_machine` all names of a machine that has several.
+    `unreadable` has the IDs of changes, `same_machine` the other names of the same machine.
 
     + change_id: only this change, with the lines that it changed
     """
-    # One list for all names of a machine: a list for each would grow with the square of their number.
-    machines = {name: [*names] for names in _machines(found) for name in names}
+    machines = {name: names for names in _machines(found) for name in names}
     return {
         "version": VERSION,
         "hosts": {
             name: {
                 "error": history.error or None,
-                "same_machine": machines.get(name, []),
+                "same_machine": [one for one in machines.get(name, ()) if one != name],
                 "unreadable": [*history.record.unreadable],
                 "changes": [
                     _entry(change) if change_id is None else {**_entry(change), "edits": _edits(change)}

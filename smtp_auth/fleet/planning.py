@@ -13,7 +13,7 @@ from smtp_auth.facts.look import LastChange
 from smtp_auth.on_host.asking import Asked, ask
 from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer, NotAllowed
 from smtp_auth.plan.as_json import digest, host_as_json
-from smtp_auth.plan.same_machine import Named, SameMachine, same_machines
+from smtp_auth.plan.same_machine import Named, SameMachine, named, same_machines
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import Block, plan_blocks, proof_due_line
 from smtp_auth.runs.channel import connect
@@ -133,10 +133,10 @@ def ask_host(
 
 def _kept(asked: Asked, steps: Sequence[Step]) -> HostPlan:
     plan, look = asked.plan, asked.look
-    named = Named(asked.settings, look, plan)
+    compares = named(asked.settings, look, plan)
     if asked.refusals:
         return HostPlan(
-            State.REFUSED, asked.refusals, asked.warnings, last_change=look.last_change, named=named
+            State.REFUSED, asked.refusals, asked.warnings, last_change=look.last_change, named=compares
         )
     return HostPlan(
         State.CONVERGED if plan.is_empty else State.PENDING,
@@ -146,7 +146,7 @@ def _kept(asked: Asked, steps: Sequence[Step]) -> HostPlan:
         last_change=look.last_change,
         digest=digest(plan),
         plan=json.dumps(host_as_json(plan)),
-        named=named,
+        named=compares,
     )
 
 
@@ -180,9 +180,9 @@ def compared(found: Mapping[str, HostPlan]) -> dict[str, HostPlan]:
 
 
 def _with_names(found: HostPlan, machine: SameMachine) -> HostPlan:
-    named = replace(found, names=machine.names)
+    known = replace(found, names=machine.names)
     if found.state in TROUBLE:
-        return named
+        return known
     if machine.refusal:
-        return replace(named, state=State.REFUSED, reasons=(machine.refusal,))
-    return replace(named, warnings=(*found.warnings, machine.note))
+        return replace(known, state=State.REFUSED, reasons=(machine.refusal,))
+    return replace(known, warnings=(*found.warnings, machine.note))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields
 from smtp_auth.accepted_values import host_name
 from smtp_auth.facts.look import Look
 from smtp_auth.facts.machine import machines_with_names
-from smtp_auth.plan.plan import Plan
+from smtp_auth.plan.plan import Kind, Plan
 from smtp_auth.settings import Settings
 from smtp_auth.shown import some_names
 
@@ -21,11 +21,22 @@ _DELETE = "delete all names of this machine but one from the inventory"
 
 @dataclass(frozen=True)
 class Named:
-    """What is known of a host under one of its names."""
+    """What is compared of a host under one of its names.
+
+    + machine: the look's; empty if it is unknown
+    + kind: what kind of change is planned
+    + changes: whether the plan changes anything
+    """
 
     settings: Settings
-    look: Look
-    plan: Plan
+    machine: str
+    kind: Kind
+    changes: bool
+
+
+def named(settings: Settings, look: Look, plan: Plan) -> Named:
+    """What is compared of a host. It keeps neither look nor plan, which have all files of the host."""
+    return Named(settings, look.machine, plan.kind, not plan.is_empty)
 
 
 @dataclass(frozen=True)
@@ -52,7 +63,7 @@ def same_machines(hosts: Mapping[str, Named]) -> dict[str, SameMachine]:
     + hosts: those of the run that have been looked at, by their names, in the inventory's order
     """
     found: dict[str, SameMachine] = {}
-    for names in machines_with_names({name: host.look.machine for name, host in hosts.items()}):
+    for names in machines_with_names({name: host.machine for name, host in hosts.items()}):
         found.update(_judged({name: hosts[name] for name in names}))
     return found
 
@@ -78,7 +89,7 @@ def _judged(hosts: Mapping[str, Named]) -> dict[str, SameMachine]:
             f"overwrite that of another: {way_out}"
         )
     return {
-        name: SameMachine(names, told, "" if name == may_change or host.plan.is_empty else refusal)
+        name: SameMachine(names, told, "" if name == may_change or not host.changes else refusal)
         for name, host in hosts.items()
     }
 
@@ -98,7 +109,7 @@ def _data(host: Named) -> dict[str, object]:
     found = {key.name: getattr(host.settings, key.name) for key in fields(Settings)}
     kept = {key: value for key, value in found.items() if not key.startswith("verify_")}
     # Two names may be given different changes to undo.
-    return {**kept, "kind": host.plan.kind}
+    return {**kept, "kind": host.kind}
 
 
 def _as_data(name: str) -> str:

@@ -49,7 +49,7 @@ def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channe
         wire = wire_of(host)
         if wire.given_up:
             raise NoAnswer(wire.given_up)
-        _connect(host)
+        connect(host)
         given = dict(pyinfra_internals.connector_arguments(host) if arguments is None else arguments)
         password = _password_for_sudo(host, given)
         seconds = limits.seconds or seconds_of(host)
@@ -202,7 +202,8 @@ def connect_again(host: Host, reason: str) -> None:
         raise NoAnswer(str(error)) from None
 
 
-def _connect(host: Host) -> None:
+def connect(host: Host) -> None:
+    """Connect to a host if it is not connected yet. Raises `NoAnswer`."""
     try:
         host.connect(show_errors=False, raise_exceptions=True)
     except ConnectError as error:

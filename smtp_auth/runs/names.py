@@ -11,7 +11,7 @@ from pyinfra.api import Host
 from pyinfra.context import ctx_host
 
 from smtp_auth.on_host.asking import Asked
-from smtp_auth.plan.same_machine import Named, same_machines
+from smtp_auth.plan.same_machine import named, same_machines
 from smtp_auth.runs.report import Outcome
 from smtp_auth.runs.trouble import tell
 from smtp_auth.shown import shown
@@ -33,7 +33,7 @@ def compare_names() -> None:
     found = {host: _looked_at[host] for host in state.inventory if host in _looked_at}
     _looked_at.clear()
     judged = same_machines(
-        {host.name: Named(one.settings, one.look, one.plan) for host, one in found.items()}
+        {host.name: named(one.settings, one.look, one.plan) for host, one in found.items()}
     )
     refused = set()
     for this in (host for host in found if host.name in judged and host not in state.failed_hosts):
