@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -95,7 +96,7 @@ def plans_of(
     def plan(host: Host) -> tuple[str, HostPlan]:
         begins(host.name)
         found, _ = ask_host(host, steps, channel_to(host), rehearsing=True)
-        host.disconnect()
+        leave(host)
         kept = replace(found, blocks=shared.setdefault(found.blocks, found.blocks))
         ends(host.name, kept)
         return host.name, kept
@@ -175,8 +176,15 @@ def compared(found: Mapping[str, HostPlan]) -> dict[str, HostPlan]:
     """
     machines = same_machines({name: one.named for name, one in found.items() if one.named})
     return {
-        name: _with_names(one, machines[name]) if name in machines else one for name, one in found.items()
+        name: _with_names(one, machines[name]) if name in machines and not one.names else one
+        for name, one in found.items()
     }
+
+
+def leave(host: Host) -> None:
+    """Close the connection to a host. What was to be said of it is known already."""
+    with suppress(Exception):
+        host.disconnect()
 
 
 def _with_names(found: HostPlan, machine: SameMachine) -> HostPlan:

@@ -1,0 +1,194 @@
+"""Carries out the plans of many hosts, each at its own pace.
+
+No host waits for another one, except that the names of one machine are compared. If a plan was approved, the host is
+planned anew at its turn, and refused if that is another plan than the one that was shown.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from gevent.event import Event
+from gevent.pool import Pool
+from pyinfra.api import Host
+
+from smtp_auth.fleet.planning import TROUBLE, ChannelTo, HostPlan, State, Took, ask_host, compared, leave
+from smtp_auth.on_host.asking import Asked
+from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome
+from smtp_auth.plan.step import Step
+from smtp_auth.runs.carrying_out import carry_out, prove_services
+from smtp_auth.runs.interruption import change_under_way, is_interrupted
+
+_OTHER_PLAN = (
+    "its plan is not the one that was shown, so the host or its data have changed since: look at the new one with "
+    "'smtp-auth plan', and apply again"
+)
+
+# How long a host that is to be changed waits for others that are asked at the same time, in seconds, or as long as it
+# was asked itself if that is longer. They may be the same machine.
+_PATIENCE = 1.0
+
+# The outcome of a change, as the state of the host and in words.
+_OUTCOMES = {
+    ChangeOutcome.LIVE: (State.CONVERGED, "changed"),
+    ChangeOutcome.REFUSED: (State.REFUSED, "refused"),
+    ChangeOutcome.PUT_BACK: (State.FAILED, "failed and put back"),
+    ChangeOutcome.FAILED: (State.FAILED, "failed"),
+    ChangeOutcome.UNKNOWN: (State.UNREACHABLE, "not reached"),
+}
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of a host.
+
+    + word: the outcome, for people
+    + said: why the host is not as wanted, one sentence each
+    + proved: what was proved, in the words of the host; `seconds`: how long that took there
+    + took: how long each part took
+    """
+
+    state: State
+    word: str
+    said: tuple[str, ...] = ()
+    proved: tuple[str, ...] = ()
+    seconds: float | None = None
+    took: Took = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether the change is live."""
+        return self.word == "changed"
+
+
+_UNCHANGED = "unchanged"
+
+NOT_BEGUN = Applied(State.PENDING, "not begun")
+_NOT_AWAITED = Applied(State.UNREACHABLE, "not waited for", (GOES_ON,))
+
+
+class Applying:
+    """The work on some hosts.
+
+    + plans, results: what is known so far, by the names of the hosts
+    """
+
+    def __init__(
+        self,
+        hosts: Sequence[Host],
+        steps: Sequence[Step],
+        channel_to: ChannelTo,
+        approved: Mapping[str, str] | None = None,
+    ) -> None:
+        """Prepare the work.
+
+        + steps: those of the deploy, in their order
+        + channel_to: makes the channel to a host
+        + approved: the digests of the plans that were shown, by the names of the hosts; `None`: nobody was asked, so
+          each host's plan is carried out as it is made
+        """
+        self._hosts, self._steps, self._channel_to, self._approved = hosts, steps, channel_to, approved
+        self._machines = _Machines([host.name for host in hosts])
+        self.plans: dict[str, HostPlan] = {}
+        self.results: dict[str, Applied] = {}
+
+    def run(
+        self,
+        at_once: int,
+        begins: Callable[[str], None],
+        planned: Callable[[], None],
+        ends: Callable[[str, Applied], None],
+    ) -> None:
+        """Carry out the plans. Whatever happens to one host is that host's alone.
+
+        + at_once: how many hosts are worked on at the same time
+        + begins, ends: are called with the name of each host, and with what became of it
+        + planned: is called once all hosts have been asked
+        """
+
+        def apply(host: Host) -> None:
+            if is_interrupted():
+                return
+            begins(host.name)
+            plan, asked = self._ask(host)
+            if len(self.plans) == len(self._hosts):
+                planned()
+            found = self.results[host.name] = self._apply(host, plan, asked)
+            leave(host)
+            ends(host.name, found)
+
+        for _ in Pool(at_once).imap_unordered(apply, self._hosts):
+            pass
+
+    def _ask(self, host: Host) -> tuple[HostPlan, Asked | None]:
+        with self._machines.asking(host.name):
+            plan, asked = ask_host(host, self._steps, self._channel_to(host), rehearsing=False)
+        if self._approved is None:
+            plan = self._machines.judged(host.name, plan)
+        self.plans[host.name] = plan
+        return plan, asked
+
+    def _apply(self, host: Host, plan: HostPlan, asked: Asked | None) -> Applied:
+        if asked is None or plan.state in TROUBLE:
+            return Applied(plan.state, plan.state.value, plan.reasons, took=plan.took)
+        if self._approved is not None and plan.digest != self._approved[host.name]:
+            return Applied(State.REFUSED, State.REFUSED.value, (_OTHER_PLAN,), took=plan.took)
+        began = time.monotonic()
+        if plan.state is State.PENDING:
+            with change_under_way():
+                self.results[host.name] = _NOT_AWAITED
+                ended, part = carry_out(host, asked), "change"
+            state, word = _OUTCOMES[ended.outcome]
+        elif plan.proof_due:
+            ended, part = prove_services(host, asked), "proof"
+            is_well = ended.outcome is ChangeOutcome.LIVE
+            state, word = (State.CONVERGED, _UNCHANGED) if is_well else (State.FAILED, "failed")
+        else:
+            return Applied(State.CONVERGED, _UNCHANGED, took=plan.took)
+        took = (*plan.took, (part, time.monotonic() - began))
+        return Applied(state, word, ended.said, ended.proved, ended.seconds, took)
+
+
+class _Machines:
+    """Compares the names of machines while hosts are at work: see `plan/same_machine.py`.
+
+    + order: the names of all hosts, in the inventory's order
+    """
+
+    def __init__(self, order: Sequence[str]) -> None:
+        self._order = order
+        self._asked: dict[str, HostPlan] = {}
+        self._being_asked: dict[str, Event] = {}
+        self._admitted: list[str] = []
+
+    @contextmanager
+    def asking(self, name: str) -> Iterator[None]:
+        """Inside the `with`, a host is asked, and others wait for it."""
+        over = self._being_asked[name] = Event()
+        try:
+            yield
+        finally:
+            del self._being_asked[name]
+            over.set()
+
+    def judged(self, name: str, plan: HostPlan) -> HostPlan:
+        """A host's plan with what it means that its machine has other names.
+
+        It waits for the hosts that are asked at this moment, though not for one that hangs. A machine that is being
+        changed under one name is changed under no other.
+        """
+        self._asked[name] = plan
+        if plan.state is not State.PENDING:
+            return plan
+        self._wait(max(_PATIENCE, sum(seconds for _, seconds in plan.took)))
+        names = dict.fromkeys((*self._admitted, *self._order))
+        found = compared({one: self._asked[one] for one in names if one in self._asked})[name]
+        if found.state is State.PENDING:
+            self._admitted.append(name)
+        return found
+
+    def _wait(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        for over in [*self._being_asked.values()]:
+            over.wait(max(0, deadline - time.monotonic()))

@@ -1,0 +1,119 @@
+"""What is done and what is under way, on standard error: in place on a terminal, line by line in a file."""
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TextIO
+
+import gevent
+
+from smtp_auth.fleet.console import Line, show
+from smtp_auth.fleet.text import hosts
+from smtp_auth.shown import shown
+
+# In seconds: how often a terminal is drawn again, and how often a line is written to a file.
+_ON_TERMINAL, _IN_FILE = 0.2, 10.0
+
+# How many hosts under way are named: those that have been under way longest.
+_NAMED = 3
+
+
+class Progress:
+    """Shows how far the work on many hosts is. Used as a context manager.
+
+    + doing: what is done with the hosts, in one word: "asked"
+    + total: how many hosts there are
+    """
+
+    def __init__(self, doing: str, total: int, stream: TextIO | None = None) -> None:
+        self._doing, self._total, self._stream = doing, total, stream or sys.stderr
+        self._began: dict[str, float] = {}
+        self._ended: Counter[str] = Counter()
+        self._is_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._live: Any = None
+        self._ticker: gevent.Greenlet | None = None
+
+    def __enter__(self) -> "Progress":
+        self._ticker = gevent.spawn(self._tick)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def begins(self, name: str) -> None:
+        """The work on a host begins."""
+        self._began[name] = time.monotonic()
+
+    def ends(self, name: str, word: str, lines: Iterable[Line] = ()) -> None:
+        """The work on a host is over.
+
+        + word: the outcome, which is counted
+        + lines: what is said of it at once
+        """
+        self._began.pop(name, None)
+        self._ended[word] += 1
+        self.say(lines)
+
+    def say(self, lines: Iterable[Line]) -> None:
+        """Write lines above what is shown in place."""
+        found = [*lines]
+        if found:
+            with self.aside():
+                show(found, self._stream)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Inside the `with`, nothing is shown in place, so that something else can be written."""
+        self._hide()
+        yield
+
+    def close(self) -> None:
+        """Show nothing any more."""
+        if self._ticker:
+            self._ticker.kill()
+            self._ticker = None
+        self._hide()
+
+    def _tick(self) -> None:
+        while True:
+            gevent.sleep(_ON_TERMINAL if self._is_terminal else _IN_FILE)
+            if self._is_terminal:
+                self._draw()
+            else:
+                show([Line(self._text())], self._stream)
+
+    def _draw(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+        from rich.text import Text
+
+        if self._live is None:
+            # No thread of its own, and no other stream than this one.
+            self._live = Live(
+                console=Console(file=self._stream),
+                transient=True,
+                auto_refresh=False,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+        self._live.update(Text(self._text()), refresh=True)
+
+    def _hide(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _text(self) -> str:
+        done = sum(self._ended.values())
+        outcomes = ", ".join(f"{count} {word}" for word, count in sorted(self._ended.items()))
+        told = f"{self._doing} {done} of {hosts(self._total)}{f' ({outcomes})' if outcomes else ''}"
+        now = time.monotonic()
+        # The order of a dictionary is that of the beginnings.
+        longest = [f"{shown(name)} {now - began:.0f} s" for name, began in [*self._began.items()][:_NAMED]]
+        more = len(self._began) - len(longest)
+        under_way = ", ".join(longest) + (f" and {more} more" if more > 0 else "")
+        return f"{told}; under way: {under_way}" if longest else told
