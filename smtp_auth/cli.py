@@ -4,6 +4,7 @@ A command imports what it needs only when it runs, so that `smtp-auth --help` is
 """
 
 import argparse
+import importlib.util
 import os
 import signal
 import sys
@@ -11,9 +12,15 @@ import termios
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from smtp_auth import __version__
+from smtp_auth.fleet.options import add_options, choice_of
+from smtp_auth.fleet.own_files import deploy_files
 from smtp_auth.runs.status import Status
+
+if TYPE_CHECKING:
+    from smtp_auth.plan.step import Step
 
 
 @dataclass(frozen=True)
@@ -42,7 +49,6 @@ def main() -> int:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
     arguments = _parser().parse_args()
     _heed_interruptions()
-    _find_modules()
     from smtp_auth.runs.pyinfra_internals import make_sockets_cooperative
 
     # Before anything else that a command imports.
@@ -83,18 +89,22 @@ def _heed_interruptions() -> None:
     signal.signal(signal.SIGINT, end)
 
 
-def deploy_files() -> Path:
-    """The folder of deploy.py, operations/ and templates/: in the installed package, or the checkout."""
-    package = Path(__file__).resolve().parent
-    installed = package / "deploy_files"
-    return installed if installed.is_dir() else package.parent
+def own_steps() -> "tuple[Step, ...]":
+    """The deploy's steps, in its order.
 
-
-def _find_modules() -> None:
-    # First, so that `operations` is ours even if the current folder has one, too.
-    sys.path.insert(0, str(deploy_files()))
-    # Last, as pyinfra does: inventories import modules beside them.
-    sys.path.append(str(Path.cwd()))
+    They are loaded from its folder. Were that on Python's path, an inventory that imports another
+    `operations`, or is called `inventory.hosts`, would get ours.
+    """
+    for name in [name for name in sys.modules if name.partition(".")[0] == "operations"]:
+        del sys.modules[name]
+    folder = deploy_files() / "operations"
+    spec = importlib.util.spec_from_file_location("operations", folder / "__init__.py")
+    assert spec
+    assert spec.loader
+    # The steps import each other by this name.
+    module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return tuple(module.STEPS)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -107,11 +117,7 @@ def _parser() -> argparse.ArgumentParser:
             command.name, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."
         )
         options.set_defaults(run=command.run)
-        options.add_argument("--inventory", metavar="FILE", type=Path, default=Path("inventory.py"))
-        for name, value in (("limit", "HOST"), ("data", "KEY=VALUE")):
-            options.add_argument(
-                f"--{name}", action="append", default=[], metavar=value, help=f"as pyinfra's --{name}"
-            )
+        add_options(options)
         command.add_options(options)
     return parser
 
@@ -130,8 +136,8 @@ def _history(arguments: argparse.Namespace) -> int:
     from smtp_auth.fleet import history
     from smtp_auth.fleet.inventory import chosen_hosts
 
-    hosts = chosen_hosts(arguments.inventory, arguments.limit, arguments.data)
-    found = history.records(hosts, _progress(len(hosts)))
+    chosen = chosen_hosts(choice_of(arguments))
+    found = history.records(chosen, _progress(len(chosen.hosts)))
     if arguments.json:
         print(json.dumps(history.as_json(found, arguments.show), indent=2))
     else:

@@ -1,49 +1,104 @@
-"""The hosts of a command, from the inventory and data that pyinfra deploys with.
+"""The hosts of a command, from the inventory, the data and the configuration that pyinfra deploys with.
 
-pyinfra's own functions read them: `--inventory`, `--limit` and `--data` mean the same as in pyinfra.
+pyinfra's own functions read them: the options of `options.py` mean the same as in pyinfra.
 """
 
 import logging
-from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from pyinfra import logger
-from pyinfra.api import Config, Host, State
-from pyinfra.context import ctx_state
+from pyinfra.api import Config, Host, Inventory, State
+from pyinfra.context import ctx_inventory, ctx_state
 
+from smtp_auth.fleet.options import Choice
+from smtp_auth.fleet.own_files import deploy_files, imports_of_the_inventory
 from smtp_auth.runs.bounds import bound_connections
 from smtp_auth.runs.host_keys import heed_host_keys
-from smtp_auth.runs.inventory_check import check_data, read_checked
-from smtp_auth.runs.mistakes import Mistake
-from smtp_auth.runs.pyinfra_internals import limited, make_sockets_cooperative, read_inventory
-from smtp_auth.runs.run import matches
+from smtp_auth.runs.inventory_check import check_options, choose, read_checked
+from smtp_auth.runs.mistakes import Mistake, sentence_of
+from smtp_auth.runs.pyinfra_internals import make_sockets_cooperative, read_config, read_inventory
 
 # All hosts are asked in parallel, each in a thread. This has to be called before the first thread starts.
 make_sockets_cooperative()
 
+# How many hosts are asked or changed at the same time, if nobody says it.
+_SIDE_BY_SIDE = 64
 
-def chosen_hosts(inventory: Path, limits: Iterable[str], data: Iterable[str]) -> list[Host]:
-    """The hosts, in the inventory's order.
 
-    + inventory: pyinfra's inventory file; group_data/ is read beside it and in the current directory
-    + limits: names, patterns or groups, as for pyinfra's --limit; none: every host
-    + data: KEY=VALUE words, as for pyinfra's --data
+@dataclass(frozen=True)
+class Chosen:
+    """The hosts of a command.
 
-    Raises `Mistake` if there is no host.
+    + hosts: in the inventory's order; by their names if it is a function, which has none
+    + at_once: how many of them are asked or changed at the same time
+    """
+
+    hosts: list[Host]
+    at_once: int
+
+
+def chosen_hosts(choice: Choice) -> Chosen:
+    """The hosts that the options choose.
+
+    Group data is read beside the inventory and in the working directory, config.py in the working directory,
+    or else beside the inventory. Those of the deploy's own folder are only taken for an inventory in it.
+
+    Raises `Mistake` if there is no host, or if anything of it is wrong.
     """
     # pyinfra must not log anything: the caller reports the errors of its hosts.
     logger.setLevel(logging.CRITICAL)
     heed_host_keys()
     state = State()
     ctx_state.set(state)
-    words, patterns = list(data), list(limits)
-    check_data(words)
-    hosts = read_checked(str(inventory), lambda: read_inventory(inventory, words))
-    for pattern in patterns:
-        if not matches(pattern, hosts):
-            raise Mistake(f"--limit {pattern}: no host or group of {inventory} has this name")
-    wanted = limited(hosts, patterns)
-    state.init(hosts, Config(), initial_limit=wanted)
-    chosen = [host for host in hosts if wanted is None or host in wanted]
-    bound_connections(chosen)
-    return chosen
+    check_options(choice.data, choice.group_data, choice.parallel)
+    with imports_of_the_inventory():
+        config, at_once = _configuration(choice, state)
+        state.cwd = str(Path.cwd())
+        inventory = read_checked(choice.inventory, lambda: _read(choice))
+    ctx_inventory.set(inventory)
+    hosts = choose(inventory, choice.limit, choice.exclude)
+    state.init(inventory, config, initial_limit=hosts)
+    bound_connections(hosts)
+    return Chosen(hosts, at_once)
+
+
+def _read(choice: Choice) -> Inventory:
+    ours = deploy_files() / "group_data"
+    is_wanted = _is_ours(choice) or ours in (Path(folder).resolve() for folder in choice.group_data)
+    left_out = None if is_wanted else ours
+    return read_inventory(choice.inventory, choice.data, choice.ssh_user, choice.group_data, left_out)
+
+
+def _is_ours(choice: Choice) -> bool:
+    """Whether the inventory is a file in the deploy's own folder: then its data is there, too."""
+    file = Path(choice.inventory)
+    # As pyinfra finds the data beside a file.
+    return file.is_file() and file.parent.resolve().is_relative_to(deploy_files())
+
+
+def _configuration(choice: Choice, state: State) -> tuple[Config, int]:
+    """pyinfra's configuration, and how many hosts are asked or changed at the same time."""
+    file = _config_file(choice)
+    # Where REQUIRE_PACKAGES is looked for.
+    state.cwd = str(file.parent if file else Path.cwd())
+    try:
+        config = read_config(file)
+    except (Exception, SystemExit) as error:
+        raise Mistake(f"the configuration cannot be read: {sentence_of(error)}") from None
+    if not isinstance(config.PARALLEL, int) or config.PARALLEL < 0:
+        raise Mistake(f"{file}: PARALLEL = {config.PARALLEL!r}: give a number of hosts")
+    config.SUDO = choice.sudo or config.SUDO
+    config.PARALLEL = choice.parallel or config.PARALLEL
+    config.lock_current_state()
+    return config, config.PARALLEL or _SIDE_BY_SIDE
+
+
+def _config_file(choice: Choice) -> Path | None:
+    """The working directory's config.py, or else the one beside the inventory."""
+    folders = [Path.cwd()]
+    if Path(choice.inventory).is_file():
+        folders.append(Path(choice.inventory).parent.resolve())
+    if not _is_ours(choice):
+        folders = [folder for folder in folders if folder != deploy_files()]
+    return next((file for folder in folders if (file := folder / "config.py").is_file()), None)

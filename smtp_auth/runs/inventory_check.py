@@ -4,13 +4,14 @@ pyinfra takes most mistakes for an inventory without hosts, and is done with it 
 exist is the name of a host, and a text is no group.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
 from pyinfra.api import Host, Inventory
-from pyinfra.api.exceptions import PyinfraError
+from pyinfra.api.exceptions import NoGroupError, PyinfraError
 
 from smtp_auth.runs import pyinfra_internals
 from smtp_auth.runs.mistakes import Mistake, sentence_of
@@ -25,8 +26,9 @@ def read_checked(given: str, read: Callable[[], Inventory]) -> Inventory:
     """
     _check_word(given)
     ignored: list[str] = []
+    check = partial(_check_variable, given, ignored)
     try:
-        with pyinfra_internals.variables_checked(partial(_check_variable, given, ignored)):
+        with pyinfra_internals.variables_checked(check, partial(_check_groups, given, check)):
             found = read()
     except Mistake:
         raise
@@ -37,6 +39,41 @@ def read_checked(given: str, read: Callable[[], Inventory]) -> Inventory:
     for host in found:
         _check_connector_data(host)
     return found
+
+
+def choose(inventory: Inventory, limit: Sequence[str], exclude: Sequence[str]) -> list[Host]:
+    """The hosts that `--limit` and `--exclude` choose, in the inventory's order.
+
+    + limit, exclude: names, patterns or groups
+
+    Raises `Mistake` if one of them names nothing, or if they leave nothing.
+    """
+    limited = {host for pattern in limit for host in _matching(inventory, "limit", pattern)}
+    excluded = {host for pattern in exclude for host in _matching(inventory, "exclude", pattern)}
+    found = [host for host in inventory if (host in limited or not limit) and host not in excluded]
+    if not found:
+        raise Mistake("--exclude leaves no host")
+    return found
+
+
+def _matching(inventory: Inventory, option: str, pattern: str) -> Iterable[Host]:
+    try:
+        found = inventory.get_group(pattern)
+    except NoGroupError:
+        found = [host for host in inventory if fnmatch(host.name, pattern)]
+    if not found:
+        raise Mistake(f"--{option} {pattern}: no host or group of the inventory has this name")
+    return found
+
+
+def check_options(data: Iterable[str], group_data: Iterable[str], parallel: int | None) -> None:
+    """Raise `Mistake` for a value of these options that pyinfra would ignore."""
+    if (parallel or 0) < 0:
+        raise Mistake(f"--parallel {parallel}: give a number of hosts")
+    check_data(data)
+    for folder in group_data:
+        if not Path(folder).is_dir():
+            raise Mistake(f"--group-data {folder}: there is no such folder")
 
 
 def check_data(words: Iterable[str]) -> None:
@@ -94,6 +131,15 @@ def _check_variable(file: str, ignored: list[str], name: str, value: object) -> 
             f"{file}: element {wrong[0]} of {name} is no host: write a name, or (name, dictionary of data)"
         )
     _check_twice([host[0] if isinstance(host, tuple) else host for host in hosts], f"{file}: {name}")
+
+
+def _check_groups(given: str, check: Callable[[str, object], None], groups: Mapping[str, object]) -> None:
+    """Raise `Mistake` for a group of a function, or a list of a module, as for a variable of a file."""
+    for name, hosts in groups.items():
+        if isinstance(hosts, str):
+            # pyinfra would read it letter by letter.
+            raise Mistake(f"{given}: {name} is a text, but no group: write a list of hosts")
+        check(name, hosts)
 
 
 def _is_host(value: object) -> bool:

@@ -9,7 +9,9 @@ pyinfra's command line (`pyinfra_cli`) is imported in the functions that need it
 """
 
 import contextlib
+import functools
 import importlib
+import inspect
 import logging
 import socket
 import sys
@@ -30,6 +32,7 @@ from pyinfra.connectors.base import DataMeta, host_to_connector_data
 from pyinfra.connectors.sshuserclient import client
 from pyinfra.connectors.sshuserclient.client import SSHClient, get_ssh_config
 from pyinfra.connectors.util import CommandOutput, OutputLine
+from pyinfra.context import ctx_config
 
 # -- a run of pyinfra's command line -------------------------------------------------------------------
 
@@ -160,24 +163,56 @@ def read_inventory_with(read: Callable[[str, Callable[[], Inventory]], Inventory
 
 
 @contextlib.contextmanager
-def variables_checked(check: Callable[[str, object], None]) -> Iterator[None]:
-    """Inside the `with`, a function is called with the name and value of each variable of an inventory file.
+def variables_checked(
+    variable: Callable[[str, object], None], groups: Callable[[Mapping[str, object]], None]
+) -> Iterator[None]:
+    """Inside the `with`, functions are called with what an inventory says, before pyinfra reads it.
 
-    pyinfra ignores what is no group. If it finds the groups in another way, nothing is checked.
+    pyinfra ignores what is no group in a file, and takes a text for a list of hosts. If it finds groups in
+    another way, nothing is checked.
+
+    + variable: is called with the name and value of each variable of an inventory file
+    + groups: is called with what a function returns, or with a module's list under its name
+
+    The hosts of a function are in no order in pyinfra, and another one in each run. Here they are sorted.
     """
     from pyinfra_cli import inventory
+    from pyinfra_cli.exceptions import UnexpectedExternalError
 
     is_group = inventory._is_inventory_group
+    from_function, from_list = inventory.make_inventory_from_func, inventory.make_inventory_from_iterable
 
     def check_first(name: str, value: object) -> bool:
-        check(name, value)
+        variable(name, value)
         return bool(is_group(name, value))
 
+    def call_first(function: Callable[[], Any], *words: Any) -> Inventory:
+        try:
+            found = function()
+        except Exception as error:
+            # As pyinfra does it for a file, so that the line is named.
+            raise UnexpectedExternalError(error, inspect.getsourcefile(inspect.unwrap(function))) from error
+        if isinstance(found, dict):
+            groups(found)
+        # pyinfra's messages name it.
+        made: Inventory = from_function(functools.wraps(function)(lambda: found), *words)
+        made.hosts = dict(sorted(made.hosts.items()))
+        for hosts in made.groups.values():
+            hosts.sort(key=lambda host: host.name)
+        return made
+
+    def check_list(hosts: object, *words: Any) -> Inventory:
+        groups({"the list": hosts})
+        found: Inventory = from_list(hosts, *words)
+        return found
+
     inventory._is_inventory_group = check_first
+    inventory.make_inventory_from_func, inventory.make_inventory_from_iterable = call_first, check_list
     try:
         yield
     finally:
         inventory._is_inventory_group = is_group
+        inventory.make_inventory_from_func, inventory.make_inventory_from_iterable = from_function, from_list
 
 
 def show_no_output(state: State) -> None:
@@ -496,30 +531,49 @@ def make_sockets_cooperative() -> None:
     importlib.import_module("pyinfra_cli")
 
 
-def read_inventory(file: Path, data: Iterable[str]) -> Inventory:
+def read_config(file: Path | None) -> Config:
+    """pyinfra's configuration, with a config.py, as its command line reads it.
+
+    pyinfra's documented interface has no configuration in a file. If `exec_file` changes, every command of
+    `smtp-auth` and the verification fail with an exception.
+    """
+    from pyinfra_cli.util import exec_file
+
+    config = Config()
+    ctx_config.set(config)
+    if file:
+        exec_file(str(file))
+    return config
+
+
+def read_inventory(
+    given: str,
+    data: Iterable[str] = (),
+    ssh_user: str | None = None,
+    group_data: Iterable[str] = (),
+    left_out: Path | None = None,
+) -> Inventory:
     """The inventory, with its data, as pyinfra's command line reads it.
 
-    + data: KEY=VALUE words, as pyinfra's --data takes them
+    + given: what pyinfra takes as its first argument
+    + data, ssh_user, group_data: as pyinfra's options of these names take them
+    + left_out: a folder of group data that is not read: pyinfra reads that of the working directory for any
+      inventory
 
     pyinfra's documented interface needs an inventory that was read already. If the functions of its command
-    line change, every command of `smtp-auth` and the verification fail with an exception.
+    line change, every command of `smtp-auth` and the verification fail with an exception. `pyinfra_cli.cli`
+    has more of them, but loads all operations: a sixth of a second.
     """
-    from pyinfra_cli.cli import _set_override_data
-    from pyinfra_cli.inventory import make_inventory
+    from pyinfra_cli import inventory
+    from pyinfra_cli.util import parse_cli_arg
 
-    override = _set_override_data(list(data), None, None, None, None, None)
-    inventory: Inventory = make_inventory(str(file), override_data=override, cwd=str(Path.cwd()))
-    return inventory
-
-
-def limited(inventory: Inventory, limits: Iterable[str]) -> list[Host] | None:
-    """The hosts that pyinfra's --limit chooses; `None` without a limit.
-
-    + limits: names, patterns or groups
-
-    If pyinfra changes, the same fails as for `read_inventory`.
-    """
-    from pyinfra_cli.cli import _apply_inventory_limit
-
-    chosen: list[Host] | None = _apply_inventory_limit(inventory, list(limits))
-    return chosen
+    override = {key: parse_cli_arg(value) for key, _, value in (word.partition("=") for word in data)}
+    if ssh_user:
+        override["ssh_user"] = ssh_user
+    read = inventory._get_group_data
+    inventory._get_group_data = lambda folder: {} if Path(folder) == left_out else read(folder)
+    try:
+        found: Inventory = inventory.make_inventory(given, override, str(Path.cwd()), group_data)
+    finally:
+        inventory._get_group_data = read
+    return found

@@ -3,14 +3,13 @@
 import sys
 import termios
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 from pyinfra import logger
-from pyinfra.api import Inventory, State
-from pyinfra.api.exceptions import NoGroupError, PyinfraError
+from pyinfra.api import State
+from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.output import format_text
 from pyinfra.api.state import StateStage
 from pyinfra.context import ctx_state
@@ -20,11 +19,11 @@ from smtp_auth.runs.bounds import bound_connections
 from smtp_auth.runs.data_check import leave_out_bad_hosts
 from smtp_auth.runs.host_keys import heed_host_keys
 from smtp_auth.runs.interruption import heed_interruptions
-from smtp_auth.runs.inventory_check import check_data, read_checked
+from smtp_auth.runs.inventory_check import check_options, choose, read_checked
 from smtp_auth.runs.mistakes import Declined, Mistake, sentence_of
 from smtp_auth.runs.names import compare_names
 from smtp_auth.runs.report import report_at_the_end
-from smtp_auth.runs.startup import leave_interruptions_to_pyinfra
+from smtp_auth.runs.startup import is_run_of_pyinfra, leave_interruptions_to_pyinfra
 from smtp_auth.runs.status import Status
 from smtp_auth.runs.terminal import escape_what_others_say
 from smtp_auth.shown import shown
@@ -79,8 +78,11 @@ def prepare_runs() -> None:
     """Add the checks before the first connection, and the report at the end, to runs of a deploy.
 
     config.py calls this. Runs of pyinfra's own commands and functions (`fact`, `exec`, `debug-inventory`,
-    `server.user`) are not changed, but for the host keys that they accept.
+    `server.user`) are not changed, but for the host keys that they accept; outside a run of pyinfra's command
+    line, this does nothing.
     """
+    if not is_run_of_pyinfra():
+        return
     state = ctx_state.get()
     pyinfra_internals.register_file(_DEPLOY_FILE)
     _loaded.append(True)
@@ -108,7 +110,7 @@ def _prepare(state: State, given: Mapping[str, Any]) -> None:
     bound_connections(state.inventory)
     escape_what_others_say()
     pyinfra_internals.show_no_output(state)
-    _check_chosen(given, state)
+    choose(state.inventory, given.get("limit") or (), given.get("exclude") or ())
     pyinfra_internals.ask(state, lambda: _ask(state))
     if not given.get("dry"):
         _is_for_real.append(True)
@@ -125,33 +127,10 @@ def _check_command_line(given: Mapping[str, Any]) -> None:
         raise Mistake(
             "--dry with -y (or PYINFRA_YES) compares nothing and shows nothing: use only one of them"
         )
-    if (given.get("parallel") or 0) < 0:
-        raise Mistake(f"--parallel {given['parallel']}: give a number of hosts")
-    check_data(given.get("data") or ())
-    for folder in given.get("group_data") or ():
-        if not Path(folder).is_dir():
-            raise Mistake(f"--group-data {folder}: there is no such folder")
+    check_options(given.get("data") or (), given.get("group_data") or (), given.get("parallel"))
     programs = [name for word in given["operations"] if (name := Path(word).name) in _PROGRAMS]
     if len(programs) > 1:
         raise Mistake(f"{' and '.join(programs)} in one run: run them one after the other")
-
-
-def _check_chosen(given: Mapping[str, Any], state: State) -> None:
-    """Raise `Mistake` if --limit or --exclude name nothing, or leave nothing."""
-    for option in ("limit", "exclude"):
-        for pattern in given.get(option) or ():
-            if not matches(pattern, state.inventory):
-                raise Mistake(f"--{option} {pattern}: no host or group of the inventory has this name")
-    if not any(state.is_host_in_limit(host) for host in state.inventory):
-        raise Mistake("--exclude leaves no host")
-
-
-def matches(pattern: str, inventory: Inventory) -> bool:
-    """Whether a host or group of the inventory matches a pattern of --limit or --exclude."""
-    try:
-        return bool(inventory.get_group(pattern))
-    except NoGroupError:
-        return any(fnmatch(host.name, pattern) for host in inventory)
 
 
 def _ask(state: State) -> bool:

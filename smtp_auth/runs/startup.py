@@ -1,6 +1,7 @@
 """The first thing that a run does, and what saves Python work during it and at its end.
 
-It imports nothing else of ours than the exit statuses, because that takes half a second.
+It imports nothing else of ours than the exit statuses, because that takes half a second. Outside a run of
+pyinfra's command line, these functions do nothing: `smtp-auth` and the verification read config.py, too.
 """
 
 import gc
@@ -10,13 +11,22 @@ import sys
 from types import FrameType
 from typing import Any
 
+import click
+
 from smtp_auth.runs.status import Status
 
 _of_pyinfra: list[Any] = []
 
 
+def is_run_of_pyinfra() -> bool:
+    """Whether this is a run of pyinfra's command line, which is made with click."""
+    return click.get_current_context(silent=True) is not None
+
+
 def end_when_interrupted() -> None:
     """End at Ctrl-C as interrupted, while nothing has begun. By itself, pyinfra would exit with 0."""
+    if not is_run_of_pyinfra():
+        return
     _of_pyinfra.append(signal.signal(signal.SIGINT, _end))
 
 
@@ -38,4 +48,5 @@ def keep_what_is_loaded() -> None:
     Without this, the collector searches all of it, once during a run and several times at its end. That took
     a quarter of a run's processor time.
     """
-    gc.freeze()
+    if is_run_of_pyinfra():
+        gc.freeze()

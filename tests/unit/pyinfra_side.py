@@ -14,7 +14,9 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -187,12 +189,21 @@ def _variables_checked() -> None:
     from pyinfra_cli.inventory import make_inventory
 
     found: dict[str, object] = {}
-    with tempfile.NamedTemporaryFile("w", suffix=".py") as file, ctx_state.use(State()):
+    groups: list[object] = []
+    module = ModuleType("a_module")
+    module.__dict__.update(function=lambda: {"mail": ["b", "c", "a"]}, hosts=["a"])
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as file, pytest.MonkeyPatch.context() as patch:
         file.write("mail = ['a']\nodd = 1\n")
         file.flush()
-        with pyinfra_internals.variables_checked(found.__setitem__):
+        patch.setitem(sys.modules, "a_module", module)
+        module.__spec__ = ModuleSpec("a_module", None)
+        with ctx_state.use(State()), pyinfra_internals.variables_checked(found.__setitem__, groups.append):
             make_inventory(file.name)
+            made = make_inventory("a_module.function")
+            make_inventory("a_module:hosts")
     assert (found["mail"], found["odd"]) == (["a"], 1)
+    assert groups == [{"mail": ["b", "c", "a"]}, {"the list": ["a"]}]
+    assert [host.name for host in made] == [host.name for host in made.get_group("mail")] == ["a", "b", "c"]
 
 
 def _show_no_output() -> None:
@@ -517,23 +528,29 @@ def _inventory() -> Inventory:
         group_data = Path(folder) / "group_data"
         group_data.mkdir()
         (group_data / "all.py").write_text("two = 2\n")
+        more = Path(folder) / "more"
+        more.mkdir()
+        (more / "second.py").write_text("five = 5\n")
         from pyinfra.context import ctx_state
 
         with contextlib.chdir(folder), ctx_state.use(State()):
-            return pyinfra_internals.read_inventory(file, ["three=3", "four=true"])
+            return pyinfra_internals.read_inventory(str(file), ["three=3", "four=true"], "admin", ["more"])
 
 
 def _read_inventory() -> None:
     found = {host.name: host.data.dict() for host in _inventory()}
-    common = {"two": 2, "three": 3, "four": True}
-    assert found == {"a": {"one": 1, **common}, "b": common}, found
+    common = {"two": 2, "three": 3, "four": True, "ssh_user": "admin"}
+    assert found == {"a": {"one": 1, **common}, "b": {"five": 5, **common}}, found
 
 
-def _limited() -> None:
-    inventory = _inventory()
-    assert pyinfra_internals.limited(inventory, []) is None
-    for limit in ("a", "first", "[a]"):
-        assert [host.name for host in pyinfra_internals.limited(inventory, [limit]) or ()] == ["a"]
+def _read_config() -> None:
+    from pyinfra.context import ctx_state
+
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as file, ctx_state.use(State()):
+        file.write("from pyinfra import config\nconfig.PARALLEL = 3\n")
+        file.flush()
+        assert pyinfra_internals.read_config(Path(file.name)).PARALLEL == 3
+        assert not pyinfra_internals.read_config(None).PARALLEL
 
 
 def _without_command_line(patch: pytest.MonkeyPatch) -> None:
@@ -592,8 +609,8 @@ SIDES: dict[str, Side] = {
     ),
     "ssh_name": Side(_ssh_name, instead("smtp_auth.runs.pyinfra_internals.get_ssh_config", lambda: None)),
     "make_sockets_cooperative": Side(_make_sockets_cooperative, _without_command_line),
-    "read_inventory": Side(_read_inventory, without("pyinfra_cli.cli._set_override_data")),
-    "limited": Side(_limited, without("pyinfra_cli.cli._apply_inventory_limit")),
+    "read_config": Side(_read_config, without("pyinfra_cli.util.exec_file")),
+    "read_inventory": Side(_read_inventory, without("pyinfra_cli.inventory._get_group_data")),
 }
 
 

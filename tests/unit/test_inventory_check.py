@@ -85,7 +85,7 @@ def test_data_is_key_and_value(words: list[str]) -> None:
 
 def _read(file: Path) -> list[str] | str:
     try:
-        return [host.name for host in read_checked(str(file), lambda: read_inventory(file, []))]
+        return [host.name for host in read_checked(str(file), lambda: read_inventory(str(file)))]
     except Mistake as mistake:
         return str(mistake)
 

@@ -2,7 +2,7 @@
 
     pytest tests/verify                                the hosts of inventory.py
     pytest tests/verify --limit mail1.example.jp       as with pyinfra: names, patterns, groups
-    pytest tests/verify --inventory other.py           another inventory
+    pytest tests/verify --inventory WHAT               another inventory: what pyinfra takes, too
     pytest tests/verify --data verify_ca_file=ca.pem   data keys over those of the inventory
     pytest tests/verify --mailbox alice                log in, too; the password is read from the
                                                        environment (VERIFY_PASSWORD) or a prompt
@@ -28,6 +28,8 @@ from gevent.pool import Pool
 
 from operations import STEPS
 from smtp_auth.facts.machine import machines_with_names
+from smtp_auth.fleet.inventory import chosen_hosts
+from smtp_auth.fleet.options import OPTIONS, choice_of
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.shown import shown
@@ -50,17 +52,21 @@ _TARGETS = pytest.StashKey[list[Target]]()
 _OUTCOMES = pytest.StashKey[dict[str, Outcome]]()
 _REPORTED_BY = pytest.StashKey[str]()
 
-# How many hosts are looked at at the same time, and how many observers run on each, at least. However many
-# observers wait for a host that hangs, it takes the place of one.
-_HOSTS, _OBSERVERS = 64, 4
+# How many hosts are looked at at the same time.
+_AT_ONCE = pytest.StashKey[int]()
+
+# How many observers run on each, at least. However many of them wait for a host that hangs, it takes the
+# place of one.
+_OBSERVERS = 4
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the options. Options that pyinfra has, too, have the same names and meanings."""
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """Add the options: those of `smtp-auth`, and the verification's own."""
     group = parser.getgroup("verify", "verification of deployed hosts")
-    group.addoption("--inventory", metavar="FILE", help="pyinfra's inventory; inventory.py by default")
-    group.addoption("--limit", action="append", default=[], metavar="HOST", help="as pyinfra's --limit")
-    group.addoption("--data", action="append", default=[], metavar="KEY=VALUE", help="as pyinfra's --data")
+    for name, settings in OPTIONS.items():
+        # testinfra has --sudo, too.
+        if not (name == "--sudo" and pluginmanager.hasplugin("testinfra")):
+            group.addoption(name, **settings)
     group.addoption("--mailbox", metavar="LOGIN", help="log in as this user and send a message to it")
     group.addoption("--json", metavar="FILE", help="write every host's outcomes to this file")
 
@@ -69,7 +75,6 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Read the inventory before anything is collected."""
     options = config.option
-    inventory = Path(options.inventory) if options.inventory else config.rootpath / "inventory.py"
     # Neither what the inventory runs nor a plugin finds it there.
     given = os.environ.pop(PASSWORD, "")
     if options.mailbox == "":
@@ -78,9 +83,11 @@ def pytest_configure(config: pytest.Config) -> None:
     _check_writable(options.json)
     mailbox = Mailbox(options.mailbox, _password(options.mailbox, given)) if options.mailbox else None
     try:
-        config.stash[_TARGETS] = targets(inventory, options.limit, options.data, STEPS, mailbox)
+        chosen = chosen_hosts(choice_of(options))
     except Mistake as error:
         raise pytest.UsageError(str(error)) from None
+    config.stash[_TARGETS] = targets(chosen.hosts, STEPS, mailbox)
+    config.stash[_AT_ONCE] = chosen.at_once
     config.stash[_OUTCOMES] = {}
     # The table shows the warnings.
     options.disable_warnings = True
@@ -114,8 +121,9 @@ def pytest_runtestloop(session: pytest.Session) -> None:
         if isinstance(item, pytest.Function):
             looks.setdefault(_target(item), [why_down]).extend(OBSERVERS[name] for name in _looks(item))
     # After Ctrl-C, nothing waits for greenlets; for threads, Python does.
-    side_by_side = max(_OBSERVERS, _HOSTS // max(1, len(looks)))
-    looked_at = Pool(_HOSTS).imap_unordered(
+    at_once = session.config.stash[_AT_ONCE]
+    side_by_side = max(_OBSERVERS, at_once // max(1, len(looks)))
+    looked_at = Pool(at_once).imap_unordered(
         lambda target: _look_at(target, looks[target], side_by_side), looks
     )
     _show_progress(session.config.pluginmanager.get_plugin("terminalreporter"), [*looks], looked_at)
