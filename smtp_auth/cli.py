@@ -122,6 +122,48 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+# -- plan and apply ------------------------------------------------------------------------------------
+
+
+def _console_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--json", metavar="FILE", help="write JSON for programs to this file; -: standard output"
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="show how long each part took, and all lines"
+    )
+    parser.add_argument("--debug", action="store_true", help="show the programs that are sent to the hosts")
+
+
+def _plan_options(parser: argparse.ArgumentParser) -> None:
+    _console_options(parser)
+    parser.add_argument("--check", action="store_true", help="exit with status 3 if a host would change")
+
+
+def _plan(arguments: argparse.Namespace) -> int:
+    from smtp_auth.fleet.inventory import chosen_hosts
+    from smtp_auth.fleet.plan_command import Manner, plan
+
+    chosen = chosen_hosts(choice_of(arguments))
+    manner = Manner(arguments.verbose, arguments.debug)
+    return plan(chosen, own_steps(), manner, arguments.json, checks=arguments.check)
+
+
+def _apply_options(parser: argparse.ArgumentParser) -> None:
+    _console_options(parser)
+    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
+
+
+def _apply(arguments: argparse.Namespace) -> int:
+    from smtp_auth.fleet.apply_command import apply
+    from smtp_auth.fleet.inventory import chosen_hosts
+    from smtp_auth.fleet.plan_command import Manner
+
+    chosen = chosen_hosts(choice_of(arguments))
+    manner = Manner(arguments.verbose, arguments.debug)
+    return apply(chosen, own_steps(), manner, arguments.json, asks=not arguments.yes)
+
+
 # -- history ------------------------------------------------------------------------------------------
 
 
@@ -161,6 +203,10 @@ def _progress(hosts: int) -> Callable[[str], None]:
 
 # In the order of `--help`.
 COMMANDS = (
+    Command("plan", "show what would change on which host, and change nothing", _plan_options, _plan),
+    Command(
+        "apply", "change the hosts: shows the plan, asks, and proves each change", _apply_options, _apply
+    ),
     Command("history", "show who changed what, when, with which outcome", _history_options, _history),
 )
 

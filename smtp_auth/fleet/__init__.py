@@ -3,5 +3,13 @@
 options.py     the options that choose them
 inventory.py   the hosts, from the inventory and data that pyinfra deploys with
 own_files.py   the deploy's own files, which are not the inventory's
+names.py       the order of hosts for people
+channels.py    the channels to them, and what is sent
+planning.py    the plan of every host; nothing is changed
+applying.py    carries the plans out, each host at its own pace
+outcomes.py    what became of each host
+text.py        plans as lines, each different one once; as_json.py: as JSON
+console.py     lines on a terminal or in a file; progress.py: what is done, and what is under way
+plan_command.py, apply_command.py    `smtp-auth plan` and `smtp-auth apply`
 history.py     who changed what, when, with which outcome
 """

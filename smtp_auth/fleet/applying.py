@@ -1,19 +1,19 @@
 """Carries out the plans of many hosts, each at its own pace.
 
-No host waits for another one, except that the names of one machine are compared. If a plan was approved, the host is
-planned anew at its turn, and refused if that is another plan than the one that was shown.
+No host waits for another one, except that the names of one machine are compared. If a plan was approved, the
+host is planned anew at its turn, and refused if that is another plan than the one that was shown.
 """
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
 from gevent.event import Event
 from gevent.pool import Pool
 from pyinfra.api import Host
 
-from smtp_auth.fleet.planning import TROUBLE, ChannelTo, HostPlan, State, Took, ask_host, compared, leave
+from smtp_auth.fleet.outcomes import UNCHANGED, Applied
+from smtp_auth.fleet.planning import TROUBLE, ChannelTo, HostPlan, State, ask_host, compared, leave
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome
 from smtp_auth.plan.step import Step
@@ -21,12 +21,12 @@ from smtp_auth.runs.carrying_out import carry_out, prove_services
 from smtp_auth.runs.interruption import change_under_way, is_interrupted
 
 _OTHER_PLAN = (
-    "its plan is not the one that was shown, so the host or its data have changed since: look at the new one with "
-    "'smtp-auth plan', and apply again"
+    "its plan is not the one that was shown, so the host or its data have changed since: look at the new "
+    "one with 'smtp-auth plan', and apply again"
 )
 
-# How long a host that is to be changed waits for others that are asked at the same time, in seconds, or as long as it
-# was asked itself if that is longer. They may be the same machine.
+# How long a host that is to be changed waits for others that are asked at the same time, in seconds; or as long
+# as it was asked itself, if that is longer. They may be the same machine.
 _PATIENCE = 1.0
 
 # The outcome of a change, as the state of the host and in words.
@@ -39,32 +39,6 @@ _OUTCOMES = {
 }
 
 
-@dataclass(frozen=True)
-class Applied:
-    """What became of a host.
-
-    + word: the outcome, for people
-    + said: why the host is not as wanted, one sentence each
-    + proved: what was proved, in the words of the host; `seconds`: how long that took there
-    + took: how long each part took
-    """
-
-    state: State
-    word: str
-    said: tuple[str, ...] = ()
-    proved: tuple[str, ...] = ()
-    seconds: float | None = None
-    took: Took = ()
-
-    @property
-    def changed(self) -> bool:
-        """Whether the change is live."""
-        return self.word == "changed"
-
-
-_UNCHANGED = "unchanged"
-
-NOT_BEGUN = Applied(State.PENDING, "not begun")
 _NOT_AWAITED = Applied(State.UNREACHABLE, "not waited for", (GOES_ON,))
 
 
@@ -85,8 +59,8 @@ class Applying:
 
         + steps: those of the deploy, in their order
         + channel_to: makes the channel to a host
-        + approved: the digests of the plans that were shown, by the names of the hosts; `None`: nobody was asked, so
-          each host's plan is carried out as it is made
+        + approved: the digests of the plans that were shown, by the names of the hosts; `None`: nobody was
+          asked, so each host's plan is carried out as it is made
         """
         self._hosts, self._steps, self._channel_to, self._approved = hosts, steps, channel_to, approved
         self._machines = _Machines([host.name for host in hosts])
@@ -143,9 +117,9 @@ class Applying:
         elif plan.proof_due:
             ended, part = prove_services(host, asked), "proof"
             is_well = ended.outcome is ChangeOutcome.LIVE
-            state, word = (State.CONVERGED, _UNCHANGED) if is_well else (State.FAILED, "failed")
+            state, word = (State.CONVERGED, UNCHANGED) if is_well else (State.FAILED, "failed")
         else:
-            return Applied(State.CONVERGED, _UNCHANGED, took=plan.took)
+            return Applied(State.CONVERGED, UNCHANGED, took=plan.took)
         took = (*plan.took, (part, time.monotonic() - began))
         return Applied(state, word, ended.said, ended.proved, ended.seconds, took)
 
@@ -175,8 +149,8 @@ class _Machines:
     def judged(self, name: str, plan: HostPlan) -> HostPlan:
         """A host's plan with what it means that its machine has other names.
 
-        It waits for the hosts that are asked at this moment, though not for one that hangs. A machine that is being
-        changed under one name is changed under no other.
+        It waits for the hosts that are asked at this moment, though not for one that hangs. A machine that is
+        being changed under one name is changed under no other.
         """
         self._asked[name] = plan
         if plan.state is not State.PENDING:

@@ -19,9 +19,9 @@ Found = TypeVar("Found")
 def host_as_json(found: HostPlan, name: str) -> dict[str, Any]:
     """What is known of a host before a change.
 
-    `state` is the host's, `flags` has `edited` and `same_machine` if they apply, `reasons` says why there is no plan.
-    `plan` and `digest` are null where there is none. `last_change` is the last live change, `edited` the files of it
-    that somebody has edited since, `same_machine` has the other names of the same machine.
+    `flags` has `edited` and `same_machine` if they apply. `reasons` says why there is no plan: then `plan`
+    and `digest` are null. `last_change` is the last live change, `edited` has the files of it that somebody has
+    edited since, `same_machine` the other names of the same machine.
     """
     last = found.last_change
     others = [one for one in found.names if one != name]

@@ -90,8 +90,8 @@ def plans_of(
     + channel_to: makes the channel to a host
     + begins, ends: are called with the name of each host that is asked, and with its plan
     """
-    # Most plans of a fleet are equal, and so are their parts.
-    shared: dict[object, object] = {}
+    # Most plans of a fleet are equal: each is kept once.
+    shared: dict[tuple[Block, ...], tuple[Block, ...]] = {}
 
     def plan(host: Host) -> tuple[str, HostPlan]:
         begins(host.name)

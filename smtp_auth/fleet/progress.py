@@ -32,7 +32,8 @@ class Progress:
         self._doing, self._total, self._stream = doing, total, stream or sys.stderr
         self._began: dict[str, float] = {}
         self._ended: Counter[str] = Counter()
-        self._is_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        # Whether it is shown in place.
+        self.is_terminal = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._live: Any = None
         self._ticker: gevent.Greenlet | None = None
 
@@ -64,10 +65,14 @@ class Progress:
             with self.aside():
                 show(found, self._stream)
 
+    def say_text(self, text: str) -> None:
+        """The same for a text with several lines."""
+        self.say(Line(line) for line in text.splitlines())
+
     @contextmanager
     def aside(self) -> Iterator[None]:
         """Inside the `with`, nothing is shown in place, so that something else can be written."""
-        self._hide()
+        self.hide()
         yield
 
     def close(self) -> None:
@@ -75,12 +80,12 @@ class Progress:
         if self._ticker:
             self._ticker.kill()
             self._ticker = None
-        self._hide()
+        self.hide()
 
     def _tick(self) -> None:
         while True:
-            gevent.sleep(_ON_TERMINAL if self._is_terminal else _IN_FILE)
-            if self._is_terminal:
+            gevent.sleep(_ON_TERMINAL if self.is_terminal else _IN_FILE)
+            if self.is_terminal:
                 self._draw()
             else:
                 show([Line(self._text())], self._stream)
@@ -102,7 +107,8 @@ class Progress:
             self._live.start()
         self._live.update(Text(self._text()), refresh=True)
 
-    def _hide(self) -> None:
+    def hide(self) -> None:
+        """Show nothing in place, until it is drawn again."""
         if self._live is not None:
             self._live.stop()
             self._live = None

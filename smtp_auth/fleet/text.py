@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from smtp_auth.fleet.console import EMPTY, Line, Style
 from smtp_auth.fleet.names import in_order
-from smtp_auth.fleet.planning import TROUBLE, HostPlan, State
+from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Took
 from smtp_auth.plan.text import Block, last_change_line
 from smtp_auth.shown import shown, some_names
 
@@ -21,8 +21,8 @@ _SOME_ADDED = 4
 # Of last changes that nobody has edited since, so many are shown for one plan.
 _SOME_CHANGES = 3
 
-_MARGIN = "    "
-_HANGING = len(_MARGIN) + 2
+MARGIN = "    "
+HANGING = len(MARGIN) + 2
 
 _LEFT_OUT = Line("Lines are left out: -v shows all of them, and --json FILE has them, too.")
 
@@ -46,7 +46,7 @@ def counts_line(found: Mapping[str, HostPlan]) -> Line:
     """How many hosts have which state."""
     states = [one.state for one in found.values()]
     words = ", ".join(f"{states.count(state)} {state.value}" for state in State if state in states)
-    return Line(f"{hosts(len(found))}: {words}", Style.TITLE, under=len(_MARGIN))
+    return Line(f"{hosts(len(found))}: {words}", Style.TITLE, under=len(MARGIN))
 
 
 def hosts(count: int) -> str:
@@ -68,12 +68,12 @@ def grouped(values: Mapping[str, Key]) -> list[tuple[list[str], Key]]:
 def titled(what: str, names: Sequence[str], style: Style = Style.TITLE) -> Line:
     """The line above what some hosts have in common."""
     many = f" on {hosts(len(names))}" if len(names) > 1 else ""
-    return Line(f"{what}{many}: {some_names(names)}", style, under=len(_MARGIN))
+    return Line(f"{what}{many}: {some_names(names)}", style, under=len(MARGIN))
 
 
 def sentences(texts: Iterable[str], style: Style = Style.PLAIN) -> Iterator[Line]:
     """Sentences below a title, escaped."""
-    yield from (Line(_MARGIN + shown(text), style, under=_HANGING) for text in texts)
+    yield from (Line(MARGIN + shown(text), style, under=HANGING) for text in texts)
 
 
 def _lines(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[Line]:
@@ -131,27 +131,29 @@ def _with_few_added(blocks: Iterable[Block]) -> Iterator[Line]:
             is_long = block.path and is_added and len(run) > _SOME_ADDED + 1
             yield from map(_line, run[:_SOME_ADDED] if is_long else run)
             if is_long:
-                yield Line(f"{_MARGIN}... {len(run) - _SOME_ADDED} more lines")
+                yield Line(f"{MARGIN}... {len(run) - _SOME_ADDED} more lines")
 
 
 def _counted(blocks: Iterable[Block]) -> Iterator[Line]:
     """How many lines of each file are deleted and added, and what is reloaded."""
+    lines_of: dict[str, list[str]] = {}
     for block in blocks:
-        if block.path:
-            added, deleted = (sum(line.startswith(sign) for line in block.lines) for sign in "+-")
-            yield Line(f"{_MARGIN}{block.path}: {deleted} lines deleted, {added} added", under=_HANGING)
-        else:
-            yield from (_line(line) for line in block.lines if line.startswith("+"))
+        lines_of.setdefault(block.path, []).extend(block.lines)
+    reloads = [line for line in lines_of.pop("", []) if line.startswith("+")]
+    for path, lines in lines_of.items():
+        added, deleted = (sum(line.startswith(sign) for line in lines) for sign in "+-")
+        yield Line(f"{MARGIN}{path}: {deleted} lines deleted, {added} added", under=HANGING)
+    yield from map(_line, reloads)
 
 
 def _path(block: Block) -> Iterator[Line]:
     if block.path:
-        yield Line(_MARGIN + block.path, under=_HANGING)
+        yield Line(MARGIN + block.path, under=HANGING)
 
 
 def _line(line: str) -> Line:
     style = {"+": Style.ADDED, "-": Style.DELETED}.get(line[:1], Style.PLAIN)
-    return Line(_MARGIN + line, style, under=_HANGING)
+    return Line(MARGIN + line, style, under=HANGING)
 
 
 def _last_changes(found: Mapping[str, HostPlan]) -> Iterator[Line]:
@@ -168,7 +170,7 @@ def _last_changes(found: Mapping[str, HostPlan]) -> Iterator[Line]:
             continue
         yield from sentences([line])
         if len(names) < len(found):
-            yield Line(f"{_MARGIN}  on {some_names(names)}", under=_HANGING)
+            yield Line(f"{MARGIN}  on {some_names(names)}", under=HANGING)
     if len(unedited) > _SOME_CHANGES:
         more = f"{len(unedited) - _SOME_CHANGES} other last changes, and nobody has edited their files since"
         yield from sentences([more])
@@ -186,3 +188,12 @@ def _warnings(found: Mapping[str, HostPlan]) -> Iterator[Line]:
         yield titled("warning", ones, Style.WARNING)
         yield from sentences(warnings, Style.WARNING)
         yield EMPTY
+
+
+# -- what was done ------------------------------------------------------------------------------------
+
+
+def took_line(name: str, took: Took) -> Line:
+    """How long each part of the work on a host took."""
+    parts = ", ".join(f"{part} {seconds:.2f} s" for part, seconds in took)
+    return Line(f"{shown(name)}: {parts or 'not connected to'}", under=len(MARGIN))

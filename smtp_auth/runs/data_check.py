@@ -1,5 +1,7 @@
 """Checks every host's data before any connection is made, and lists all problems at once."""
 
+from collections.abc import Sequence
+
 from pyinfra import logger
 from pyinfra.api import Host, State
 from pyinfra.api.exceptions import PyinfraError
@@ -22,7 +24,8 @@ def leave_out_bad_hosts(state: State) -> None:
     chosen = [host for host in state.inventory if state.is_host_in_limit(host)]
     problems = {host: _problems_of(host) for host in chosen}
     bad = {host for host in chosen if problems[host]}
-    _warn_of_port_25([host for host in chosen if host not in bad])
+    if warning := warning_of_port_25([host for host in chosen if host not in bad]):
+        logger.warning(format_text(warning, "yellow"))
     if not bad:
         return
     lines = [line for host in chosen for line in problems[host]]
@@ -38,18 +41,16 @@ def leave_out_bad_hosts(state: State) -> None:
         raise PyinfraError("no host is left")
 
 
-def _warn_of_port_25(hosts: list[Host]) -> None:
-    """Warn once a run of hosts that offer logins on port 25, too, because their data does not decide it."""
+def warning_of_port_25(hosts: Sequence[Host]) -> str:
+    """The warning, once a run, if hosts offer logins on port 25, because their data does not decide it."""
     undecided = sum(host.data.get("smtp_auth_on_port_25") is None for host in hosts)
-    if undecided:
-        logger.warning(
-            format_text(
-                f"smtp_auth_on_port_25 is not set for {undecided} of {len(hosts)} hosts: these offer logins "
-                "on port 25, too, as the guide does, if they allow no more there than on port 465. Set it "
-                "to False for logins on port 465 only, or to True to keep them on both without this warning",
-                "yellow",
-            )
-        )
+    return (
+        f"smtp_auth_on_port_25 is not set for {undecided} of {len(hosts)} hosts: these offer logins on port "
+        "25, too, as the guide does, if they allow no more there than on port 465. Set it to False for "
+        "logins on port 465 only, or to True to keep them on both without this warning"
+        if undecided
+        else ""
+    )
 
 
 def _problems_of(host: Host) -> list[str]:

@@ -1,12 +1,9 @@
 """What happens before a run connects to any host: checks of the command line and data, and the report."""
 
-import sys
-import termios
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import click
 from pyinfra import logger
 from pyinfra.api import State
 from pyinfra.api.exceptions import PyinfraError
@@ -22,6 +19,7 @@ from smtp_auth.runs.interruption import heed_interruptions
 from smtp_auth.runs.inventory_check import check_options, choose, read_checked
 from smtp_auth.runs.mistakes import Declined, Mistake, sentence_of
 from smtp_auth.runs.names import compare_names
+from smtp_auth.runs.question import answer_to, can_be_asked
 from smtp_auth.runs.report import report_at_the_end
 from smtp_auth.runs.startup import is_run_of_pyinfra, leave_interruptions_to_pyinfra
 from smtp_auth.runs.status import Status
@@ -139,25 +137,15 @@ def _ask(state: State) -> bool:
     if not changing:
         return True
     what = f"{changing} host{' would' if changing == 1 else 's would'} change"
-    if not (sys.stdin and sys.stdin.isatty()):
+    if not can_be_asked():
         raise Mistake(
             f"{what}, and nobody can be asked: standard input is no terminal. Use -y to apply without a "
             "question"
         )
     failed = len(state.failed_hosts)
     left_out = f"; {failed} {'is' if failed == 1 else 'are'} left out, see above" if failed else ""
-    # What was typed before the question does not answer it.
-    termios.tcflush(sys.stdin, termios.TCIFLUSH)
-    click.echo(
-        f"\n    {what}{left_out}.\n    Change {'it' if changing == 1 else 'them'}? y or yes: ",
-        err=True,
-        nl=False,
-    )
-    try:
-        answer = input()
-    except EOFError:
-        answer = ""
-    if answer.strip().lower() not in ("y", "yes"):
+    question = f"\n    {what}{left_out}.\n    Change {'it' if changing == 1 else 'them'}? y or yes: "
+    if answer_to(question).lower() not in ("y", "yes"):
         raise Declined("the answer is not y or yes: no host was changed")
     return True
 

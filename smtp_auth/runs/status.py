@@ -9,5 +9,7 @@ class Status(IntEnum):
     TROUBLE = 1
     # argparse, click and pytest use the same for a wrong command line.
     MISTAKE = 2
+    # Only of `smtp-auth plan --check`: nothing is wrong, and something would change.
+    PENDING = 3
     # With which a shell reports a program that Ctrl-C has stopped.
     INTERRUPTED = 130

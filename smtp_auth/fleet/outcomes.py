@@ -1,0 +1,88 @@
+"""What became of the hosts of a run: as lines for people, and as JSON."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from smtp_auth.fleet.as_json import host_as_json
+from smtp_auth.fleet.console import EMPTY, Line, Style
+from smtp_auth.fleet.names import in_order
+from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Took
+from smtp_auth.fleet.text import MARGIN, grouped, hosts, sentences, titled
+from smtp_auth.plan.as_json import text_of
+from smtp_auth.shown import shown, some_names
+
+UNCHANGED = "unchanged"
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What became of a host.
+
+    + word: the outcome, for people
+    + said: why the host is not as wanted, one sentence each
+    + proved: what was proved, in the words of the host; `seconds`: how long that took there
+    + took: how long each part took
+    """
+
+    state: State
+    word: str
+    said: tuple[str, ...] = ()
+    proved: tuple[str, ...] = ()
+    seconds: float | None = None
+    took: Took = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether the change is live."""
+        return self.word == "changed"
+
+
+NOT_BEGUN = Applied(State.PENDING, "not begun")
+
+
+def outcome_lines(name: str, found: Applied) -> Iterator[Line]:
+    """What became of a host, with the reason if it is not as wanted."""
+    proved = f", proved in {found.seconds:.1f} s" if found.seconds is not None and not found.said else ""
+    style = Style.TROUBLE if found.state in TROUBLE else Style.PLAIN
+    said = f": {'; '.join(map(shown, found.said))}" if found.said else ""
+    yield Line(f"{some_names([name])}: {found.word}{proved}{said}", style, under=len(MARGIN))
+
+
+def result_lines(found: Mapping[str, Applied]) -> Iterator[Line]:
+    """What became of all hosts: a line for each that is not as wanted, what was proved, and the counts."""
+    for name in in_order(found):
+        if found[name].state in TROUBLE:
+            yield from outcome_lines(name, found[name])
+    yield from _proved({name: one for name, one in found.items() if one.proved})
+    words = Counter(one.word for one in found.values())
+    counts = ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
+    yield Line(f"{hosts(len(found))}: {counts}", Style.TITLE, under=len(MARGIN))
+
+
+def _proved(found: Mapping[str, Applied]) -> Iterator[Line]:
+    """What was proved on which hosts, and how long that took there."""
+    for names, proved in grouped({name: one.proved for name, one in found.items()}):
+        seconds = sorted(found[name].seconds or 0 for name in names)
+        first, last = (f"{one:.1f}" for one in (seconds[0], seconds[-1]))
+        yield titled(f"proved in {first if first == last else f'{first} to {last}'} s", names)
+        yield from sentences(proved)
+        yield EMPTY
+
+
+def applied_as_json(plan: HostPlan | None, found: Applied, name: str) -> dict[str, Any]:
+    """What is known of a host after a change: as before it, with its new state, and what was proved.
+
+    `outcome` is in the words that people read. The flag `changed` says that the change is live.
+    """
+    before = host_as_json(plan, name) if plan else {"flags": []}
+    return {
+        **before,
+        "state": found.state.value,
+        "flags": [*before["flags"], *(["changed"] if found.changed else [])],
+        "outcome": found.word,
+        "reasons": [*map(text_of, found.said)],
+        "proved": [*map(text_of, found.proved)],
+        "proof_seconds": found.seconds,
+    }

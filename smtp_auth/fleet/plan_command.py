@@ -1,0 +1,71 @@
+"""`smtp-auth plan`: shows what would change on which host, and changes nothing."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pyinfra.api import Host
+
+from smtp_auth.fleet import as_json
+from smtp_auth.fleet.channels import Channels
+from smtp_auth.fleet.console import EMPTY, Line, Style, show
+from smtp_auth.fleet.inventory import Chosen
+from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, plans_of
+from smtp_auth.fleet.progress import Progress
+from smtp_auth.fleet.text import counts_line, plan_lines, sentences, took_line
+from smtp_auth.plan.step import Step
+from smtp_auth.runs.data_check import warning_of_port_25
+from smtp_auth.runs.status import Status
+
+
+@dataclass(frozen=True)
+class Manner:
+    """How much is shown of the work.
+
+    + is_verbose: how long each part took on each host, and every line of a plan
+    + shows_programs: what is sent to the hosts, too
+    """
+
+    is_verbose: bool = False
+    shows_programs: bool = False
+
+
+def plan(chosen: Chosen, steps: Sequence[Step], manner: Manner, json: str | None, *, checks: bool) -> int:
+    """Show the plans of the hosts.
+
+    + steps: those of the deploy, in their order
+    + json: a file that gets them as JSON; `-` is standard output, which then gets nothing else
+    + checks: whether the exit status says that something is pending
+
+    Returns the exit status. Raises `Mistake` if the file cannot be written.
+    """
+    target = as_json.Target(json) if json else None
+    found = asked(chosen, steps, manner)
+    if target:
+        target.write(as_json.lines(found, as_json.host_as_json))
+    if not (target and target.is_standard_output):
+        lines = plan_lines(found, is_whole=manner.is_verbose)
+        show([*lines, *port_25_lines(chosen.hosts, found), counts_line(found)], sys.stdout)
+    states = {one.state for one in found.values()}
+    if states & {*TROUBLE}:
+        return Status.TROUBLE
+    return Status.PENDING if checks and State.PENDING in states else 0
+
+
+def asked(chosen: Chosen, steps: Sequence[Step], manner: Manner) -> dict[str, HostPlan]:
+    """The plans of the hosts, with progress on standard error."""
+    with Progress("asked", len(chosen.hosts)) as progress:
+
+        def ends(name: str, found: HostPlan) -> None:
+            lines = [took_line(name, found.took)] if manner.is_verbose else []
+            progress.ends(name, found.state.value, lines)
+
+        channels = Channels(progress.say if manner.shows_programs else None)
+        return plans_of(chosen.hosts, chosen.at_once, steps, channels, progress.begins, ends)
+
+
+def port_25_lines(hosts: Sequence[Host], found: dict[str, HostPlan]) -> list[Line]:
+    """The warning that hosts offer logins on port 25, too."""
+    # A host whose data is wrong was not connected to.
+    warning = warning_of_port_25([host for host in hosts if found[host.name].took])
+    return [*sentences([f"warning: {warning}"], Style.WARNING), EMPTY] if warning else []
