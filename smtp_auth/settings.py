@@ -175,9 +175,14 @@ class Problem:
     accepted: str
 
     def __str__(self) -> str:
+        return f"{self.host}: {self.sentence}"
+
+    @property
+    def sentence(self) -> str:
+        """What is wrong, without the host: hosts with the same problem can be shown together."""
         # repr() escapes the control characters of a terminal.
         given = "" if self.value is _REQUIRED else f" = {self.value!r}"
-        return f"{self.host}: {self.key}{given}: {self.accepted}"
+        return f"{self.key}{given}: {self.accepted}"
 
 
 class SettingsError(ValueError):

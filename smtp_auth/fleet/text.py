@@ -89,13 +89,13 @@ def _lines(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[Line]:
 
 def _plans(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[Line]:
     planned = {
-        name: (one.state, one.proof_due, one.blocks)
+        name: (one.state, one.proof_due, one.blocks, one.state is State.CONVERGED and one.edited)
         for name, one in found.items()
         if one.state not in TROUBLE
     }
     # What would change is first.
     groups = sorted(grouped(planned), key=lambda group: group[1][0] is not State.PENDING)
-    for names, (state, proof_due, blocks) in groups:
+    for names, (state, proof_due, blocks, _) in groups:
         lines = [
             *sentences([proof_due] if proof_due else []),
             *shorten(blocks),

@@ -1,0 +1,73 @@
+"""Fleets without any host: what hosts would answer, by their names."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pyinfra.api import Config, Host, Inventory, State
+
+from operations import STEPS
+from smtp_auth.facts.look import LastChange, Look
+from smtp_auth.fleet import planning
+from smtp_auth.fleet.planning import HostPlan, plans_of
+from smtp_auth.on_host.asking import Asked
+from smtp_auth.on_host.channel import NoAnswer
+from smtp_auth.plan.plan import plan_of
+from smtp_auth.plan.step import Step
+from smtp_auth.settings import Settings
+from tests.unit.scenarios import DOMAIN, stock, wanted
+from tests.unit.test_plan import after
+
+OLD, NEW = stock("3.7.11"), stock("3.10.5")
+
+# Answers: a look, or why there is none.
+Answer = Look | Exception
+
+
+def deployed(look: Look) -> Look:
+    """The host after a deploy, with nothing to prove."""
+    now = after(look, plan_of(wanted(), look, STEPS))
+    return replace(now, proved=frozenset({"postfix", "dovecot"}))
+
+
+def changed_before(look: Look, *edited: str, number: int = 1) -> Look:
+    """A host with a change on record. + edited: the files that somebody has edited since"""
+    time = f"2026-11-22T10:15:{number:02}Z"
+    return replace(look, last_change=LastChange(f"{time}-3f2a", "admin@controller as root", time, edited))
+
+
+UNREACHABLE = NoAnswer("not reached: no connection was made within 120 seconds")
+
+
+def hosts_named(names: Sequence[str], **data: Any) -> list[Host]:
+    """pyinfra's hosts with these names."""
+    inventory = Inventory(([*names], {"mail_domain": DOMAIN, "smtp_auth_on_port_25": True, **data}))
+    State(inventory, Config())
+    return [inventory.get_host(name) for name in names]
+
+
+def answering(monkeypatch: pytest.MonkeyPatch, answers: Mapping[str, Answer]) -> None:
+    """Let hosts answer so. Their channels are their names (`name_of`)."""
+
+    def ask(channel: Any, settings: Settings, steps: Sequence[Step], *, rehearsing: bool) -> Asked:
+        answer = answers[channel._channel]
+        if isinstance(answer, Exception):
+            raise answer
+        return Asked(settings, answer, plan_of(settings, answer, steps))
+
+    monkeypatch.setattr(planning, "ask", ask)
+    monkeypatch.setattr(planning, "connect", lambda _host: None)
+
+
+def name_of(host: Host) -> Any:
+    """Stands for the channel to a host."""
+    return host.name
+
+
+def plans(monkeypatch: pytest.MonkeyPatch, answers: Mapping[str, Answer]) -> dict[str, HostPlan]:
+    """The plans of hosts that answer so."""
+    answering(monkeypatch, answers)
+    # All are the host that the certificate is for.
+    hosts = hosts_named([*answers], mail_hostname="mail1.example.jp")
+    return plans_of(hosts, 8, STEPS, name_of, lambda _name: None, lambda _name, _found: None)
