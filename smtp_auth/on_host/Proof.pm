@@ -4,12 +4,14 @@ package SmtpAuth::Proof;
 # PACKAGE::Proof, which inherits from this one and documents its arguments.
 #
 #   main PARTS, WORD…     PARTS is that one package. Several conversations are separated by the word `--`; the first that fails
-#                         is the last. Returns the exit status: 0 if the service works; else 1, and the reason is printed on
-#                         standard error, in one line
+#                         is the last. Returns the exit status: 0 if the service works, and what was proved is printed, a line
+#                         for each PROVED; else 1, and the reason is printed on standard error, in one line
 #
 # What such a package overrides:
 #   new WORD…             sets `where`: what is proved, for people
 #   prove                 has the conversation; calls failed() if the service does not work
+#   proved                afterwards: (PROVED, NAME…), what was proved, in a few words for people. PROVED is the same on hosts
+#                         that are the same. If several conversations have the same PROVED, their NAMEs follow it, in one line
 #   end                   stops the processes that it has started
 #   died                  the reason to stop waiting for an answer, if there is one; called every two seconds
 #   failed WHY            dies with WHERE and WHY
@@ -40,12 +42,25 @@ sub main {
         else                { push @{ $conversations[-1] }, $word }
     }
     local $SIG{PIPE} = 'IGNORE';
+    my (@proved, %names);
     for my $proof (map { $parts->[0]->new(@{$_}) } @conversations) {
-        my $why = _why_not($proof) // next;
-        print {*STDERR} $why or return 1;
-        return 1;
+        my $why = _why_not($proof);
+        if (defined $why) {
+            print {*STDERR} $why or return 1;
+            return 1;
+        }
+        my ($proved, @names) = $proof->proved;
+        push @proved, $proved if !$names{$proved};
+        push @{ $names{$proved} }, @names;
     }
+    print map { join(q{ }, $_, _listed(@{ $names{$_} })) . "\n" } @proved or return 1;
     return 0;
+}
+
+sub _listed {
+    my (@others) = @_;
+    my $last = pop @others;
+    return @others ? join(', ', @others) . " and $last" : $last // ();
 }
 
 # Why the service does not work; undef if it does.

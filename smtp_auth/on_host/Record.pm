@@ -13,7 +13,7 @@ package SmtpAuth::Record;
 #   aside/ID/PATH              a version of PATH that a change of run ID found beside it, left by an interrupted change, and
 #                              that no change has in its folder; never deleted
 #   proved                     the state in which each service was proved last: see SmtpAuth::Proved
-#   last                       the answer of the last change or reload: its outcome
+#   last                       the answer of the last change or reload: its outcome, and what was proved
 #   pruned                     for each deleted live change: its number, and NAME
 #
 # A change's folder is put together under another name. When it gets its own, everything in it is on the disk. Nothing in the
@@ -34,10 +34,10 @@ package SmtpAuth::Record;
 #   take_up NAME               for another process, after the one that began the change was killed
 #   go_live                    marks the change as live: from now on it is not put back. Dies if that fails
 #   outcome                    the outcome of the change; empty if it has not begun
-#   ended                      what `end` was given for this attempt: (OUTCOME, SAID); nothing if it has not ended. The last answer
-#                              of an earlier attempt is deleted before this one starts (SmtpAuth::Supervise)
-#   end OUTCOME, SAID          writes the outcome into the folder, for the controller that waits for it, and to the journal;
-#                              returns whether the record has it
+#   ended                      what `end` was given for this attempt: (OUTCOME, SAID, PROOF…); nothing if it has not ended. The last
+#                              answer of an earlier attempt is deleted before this one starts (SmtpAuth::Supervise)
+#   end OUTCOME, SAID, PROOF…  writes the outcome into the folder, for the controller that waits for it, and to the journal;
+#                              returns whether the record has it. PROOF are pairs of a key and a value: what was proved
 #   unserved                   the ports that did not work before this change
 #   before PATH                (DIGEST, COPY) of a file as it was before the newest change that wrote it: this one, once it has
 #                              begun, or an interrupted one; nothing if no change has
@@ -183,15 +183,16 @@ sub outcome { my ($self) = @_; return $self->{has_begun} ? outcome_of({text => s
 
 sub ended {
     my ($self) = @_;
-    my %last = map { @{$_} } pairs_in(read_file("$self->{directory}/last") // q{});
-    return ($last{id} // q{}) eq $self->{instructions}->one('id') ? @last{qw(outcome said)} : ();
+    my ($id, $said, @others) = pairs_in(read_file("$self->{directory}/last") // q{});
+    my $outcome = pop @others or return;
+    return $id->[1] eq $self->{instructions}->one('id') ? ($outcome->[1], $said->[1], @others) : ();
 }
 
 sub end {
-    my ($self, $outcome, $said) = @_;
+    my ($self, $outcome, $said, @proof) = @_;
     my $is_on_record = 0;
     for (1 .. $TRIES) {
-        $is_on_record ||= eval { $self->_write_end($outcome, $said); 1 };
+        $is_on_record ||= eval { $self->_write_end($outcome, $said, @proof); 1 };
     }
     my $journal = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => '/dev/log') or return $is_on_record;
     # Any account may fill that socket: a change does not wait for it.
@@ -203,12 +204,12 @@ sub end {
 }
 
 sub _write_end {
-    my ($self, $outcome, $said) = @_;
+    my ($self, $outcome, $said, @proof) = @_;
     my ($instructions, $directory) = @{$self}{qw(instructions directory)};
     make_directories($directory, $FOR_ITS_OWNER);
     my $is_recorded = $instructions->changed_files && $outcome ne 'live';
     $self->_add_refused($outcome, $said) if $is_recorded && !$self->{has_begun};
-    my @last = ([id => $instructions->one('id')], [said => $said], [outcome => $outcome]);
+    my @last = ([id => $instructions->one('id')], [said => $said], @proof, [outcome => $outcome]);
     replace("$directory/last", join q{}, map { as_line(@{$_}) } @last);
     # Not earlier: if this process is killed now, the next one knows what was said.
     $self->_change_outcome($outcome, $said) if $is_recorded && $self->{has_begun};

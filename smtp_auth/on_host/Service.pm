@@ -24,14 +24,15 @@ package SmtpAuth::Service;
 #   running                   whether it runs
 #   unserved BEGAN            its ports that are broken before the change
 #   reload                    makes the service read its files again, or starts it if it does not run
-#   prove BEGAN               proves that it works with the new files
+#   prove BEGAN               proves that it works with the new files. Returns what was proved, a list of lines for people: see
+#                             `proved` of SmtpAuth::Proof
 #   bring_back BEGAN          as reload, after the old files are restored
-#   prove_old UNSERVED…       proves that it works as before the change, except on the ports that were broken
+#   prove_old UNSERVED…       proves that it works as before the change, except on the ports that were broken; returns the same
 #   present_state             what SmtpAuth::Proved compares: its process, and the files that it reads
 #   units                     its systemd units
 #   locks                     the files that its own tools lock while they change it
 #   logs_as                   the name of its programs in the journal, if it has any
-#   converse WORD…            proves it with real connections; see SmtpAuth::Proof
+#   converse WORD…            proves it with real connections, and returns what they have proved; see SmtpAuth::Proof
 
 use strict;
 use warnings;
@@ -92,7 +93,7 @@ sub converse {
     my ($self, @words) = @_;
     my ($status, $said) = run($^X, '-e', $self->one('proof'), q{--}, @words);
     die $said if $status;
-    return;
+    return split /\n/x, $said;
 }
 
 1;

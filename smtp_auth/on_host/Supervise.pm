@@ -7,8 +7,8 @@ package SmtpAuth::Supervise;
 #     start     starts the program of the change, which follows `__END__` with its instructions. It is in /run/smtp-auth-ID
 #               until the change has finished. This folder is in use as long as a process has locked it, or the unit runs
 #     follow    waits until the change has finished, for at most ten minutes
-#   Both print "said TAB TEXT" and "outcome TAB OUTCOME" at the end, as the change does. There are two more outcomes: refused,
-#   if it did not begin, and unknown. Returns the exit status: 0 if the change is live.
+#   Both print the answer of the change at the end (SmtpAuth::Transaction). There are two more outcomes: refused, if it did not
+#   begin, and unknown. Returns the exit status: 0 if the change is live.
 
 use strict;
 use warnings;

@@ -17,12 +17,18 @@ package SmtpAuth::Transaction;
 #   boot                                  the same, while the host boots and no service runs yet
 #   prove                                 proves the services that take part as they are, and changes only the record
 #
-# They print "said TAB TEXT" and "outcome TAB OUTCOME" at the end, with an outcome of SmtpAuth::Record's, and return the
-# exit status: 0 if the change is live.
+# They print an answer at the end, and return the exit status: 0 if the change is live. The answer is
+#
+#   said TAB TEXT            why it is not live, for people
+#   proved TAB TEXT          what was proved of the configuration that is in place now, for people: one line for each service or
+#                            port, the same on hosts that are the same
+#   proof_seconds TAB SECONDS   how long these proofs took, if something was proved
+#   outcome TAB OUTCOME      an outcome of SmtpAuth::Record's. It is the last line: without it, the answer is incomplete
 
 use strict;
 use warnings;
 use Fcntl qw(LOCK_EX LOCK_NB LOCK_SH);
+use POSIX ();
 use SmtpAuth::Etckeeper;
 use SmtpAuth::Files qw(content_of directory_of is_there name_of read_file);
 use SmtpAuth::Lines qw(answer);
@@ -61,6 +67,7 @@ my $TRIES = 3;
 #   is_touched       whether a service was reloaded
 #   is_unfinished    whether files are left that SmtpAuth::Recovery restores or deletes when the host boots, or the next change
 #   is_cut_short     whether an earlier process of this change had begun to swap or to restore files, and was killed
+#   proof            what the answer says of the proofs: pairs of a key and a value
 sub new {
     my ($class, $instructions, $services, $program) = @_;
     my $record = SmtpAuth::Record->new($instructions);
@@ -80,6 +87,7 @@ sub new {
         is_touched => 0,
         is_cut_short => 0,
         is_unfinished => 0,
+        proof => [],
     }, $class;
 }
 
@@ -100,21 +108,16 @@ sub change {
 sub prove {
     my ($self) = @_;
     my $began = now();
-    if (!eval { $self->_lock_alone; 1 }) {
-        answer('said', $@ =~ s/\n\z//xr);
-        answer('outcome', 'refused');
-        return 1;
-    }
+    eval { $self->_lock_alone; 1 } or return $self->_answer('refused', $@ =~ s/\n\z//xr);
     my @services = $self->_services;
     my %state = map { $_->key => $_->present_state } @services;
-    my $why = eval { $_->prove($began) for @services; 1 } ? q{} : $@;
+    my $why = eval { $self->_note_proof('prove', $_, $began) for @services; 1 } ? q{} : $@;
     chomp $why;
     # What was started or edited meanwhile was not proved. If the record cannot be written, all is proved once more.
     my @same = length $why ? () : grep { $_->present_state eq $state{ $_->key } } @services;
     eval { $self->_keep_proved(@same); 1 } or 1;
-    answer('said', length $why ? "$why\n" . $self->_logged($began) : q{});
-    answer('outcome', length $why ? 'failed' : 'live');
-    return length $why ? 1 : 0;
+    return $self->_answer('failed', "$why\n" . $self->_logged($began)) if length $why;
+    return $self->_answer('live', q{});
 }
 
 sub _keep_proved {
@@ -130,7 +133,8 @@ sub put_back {
     my $name = $self->_marked('recorded');
     $self->{record}->take_up($name) if defined $name;
     # The process before this one may have ended the change, but not deleted the program.
-    my ($outcome, $said) = $self->{record}->ended;
+    my ($outcome, $said, @proof) = $self->{record}->ended;
+    $self->{proof} = \@proof;
     $outcome //= $self->{record}->outcome eq 'live' ? 'live' : undef;
     $self->_clean if ($outcome // q{}) eq 'live';
     my $has_begun = length $self->{record}->outcome;
@@ -289,9 +293,24 @@ sub _take_up {
         $self->{is_touched} = 1;
         $service->reload;
     }
-    $service->prove($self->_began) if $service->is_reloaded || !$service->can_run;
+    $self->_note_proof('prove', $service, $self->_began) if $service->is_reloaded || !$service->can_run;
     return;
 }
+
+# Proves a service with one of its methods, and notes for the answer what was proved and how long it took.
+sub _note_proof {
+    my ($self, $method, $service, @how) = @_;
+    my $began = _seconds();
+    my @proved = map { [proved => $_] } $service->$method(@how);
+    return if !@proved;
+    my @earlier = @{ $self->{proof} };
+    my $took = (@earlier ? (pop @earlier)->[1] : 0) + _seconds() - $began;
+    $self->{proof} = [@earlier, @proved, [proof_seconds => sprintf '%.2f', $took]];
+    return;
+}
+
+# Since some moment, whatever happens to the host's clock.
+sub _seconds { return (POSIX::times())[0] / POSIX::sysconf(POSIX::_SC_CLK_TCK()) }
 
 sub _began { my ($self) = @_; return content_of("$self->{folder}/began") || time }
 
@@ -334,6 +353,8 @@ sub _undo {
     my $logged = $self->_logged($self->_began);
     my $is_stopping = $self->_is_stopping;
     my ($is_restored, @unrestored, @worse, @edited);
+    # It was the proof of the new configuration.
+    $self->{proof} = [];
     # What an earlier change has left is restored, too.
     $self->{reached} = [$self->_services] if $self->{swap}->is_unproved;
     for my $service (reverse @{ $self->{reached} }) {
@@ -397,7 +418,7 @@ sub _bring_back {
     my @unserved;
     _often(sub { @unserved = $self->{record}->unserved });
     $service->bring_back($self->_began);
-    $service->prove_old(@unserved);
+    $self->_note_proof('prove_old', $service, @unserved);
     return;
 }
 
@@ -432,7 +453,7 @@ sub _logged {
 
 sub _end {
     my ($self, $outcome, $said) = @_;
-    my $is_on_record = $self->{record}->end($outcome, $said);
+    my $is_on_record = $self->{record}->end($outcome, $said, @{ $self->{proof} });
     # A boot writes the outcome, if it is not on record.
     $self->{is_unfinished} ||= !$is_on_record && $outcome ne 'live';
     $self->{recovery}->remove($self->{record}->name) if $self->{is_locked} && !$self->{is_unfinished};
@@ -443,12 +464,18 @@ sub _end {
 sub _leave {
     my ($self, $outcome, $said) = @_;
     my $folder = $self->{folder};
-    answer('said', $said);
-    answer('outcome', $outcome);
+    my $status = $self->_answer($outcome, $said);
     # As long as the program is there, systemd runs it again, and it needs the links.
     unlink $self->{program}
         and unlink map { "$folder/$_" } qw(who began recorded touched)
         and rmdir $folder;
+    return $status;
+}
+
+# Returns the exit status.
+sub _answer {
+    my ($self, $outcome, $said) = @_;
+    answer(@{$_}) for [said => $said], @{ $self->{proof} }, [outcome => $outcome];
     return $outcome eq 'live' ? 0 : 1;
 }
 

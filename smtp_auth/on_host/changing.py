@@ -3,10 +3,11 @@
 Where a plan changes nothing, the services may have to be proved once.
 """
 
+import math
 import shlex
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from smtp_auth.facts.decode import decode
@@ -37,7 +38,20 @@ class ChangeOutcome(Enum):
     UNKNOWN = "unknown"
 
 
-Ended = tuple[ChangeOutcome, list[str]]
+@dataclass(frozen=True)
+class Ended:
+    """How a change, or a proof alone, has ended.
+
+    + said: why it is not live, one sentence each
+    + proved: what was proved of the configuration that is in place now, in the words of the host: one for
+      each service or port, the same on hosts that are the same; empty if nothing was
+    + seconds: how long the proof took on the host
+    """
+
+    outcome: ChangeOutcome
+    said: tuple[str, ...] = ()
+    proved: tuple[str, ...] = ()
+    seconds: float | None = None
 
 
 def change(
@@ -58,8 +72,6 @@ def change(
     + reconnect: connects the channel again; raises `NoAnswer` if it cannot
     + origin: who makes the change, and its ID
     + settings, look: those from which the plan was made
-
-    Returns the outcome, and sentences that say why if it is not live.
     """
     began = time.monotonic()
     start = _command("start", origin)
@@ -68,33 +80,33 @@ def change(
         try:
             reconnect()
         except NoAnswer as error:
-            return ChangeOutcome.UNKNOWN, [f"the connection was lost ({error}); {GOES_ON}"]
+            return Ended(ChangeOutcome.UNKNOWN, (f"the connection was lost ({error}); {GOES_ON}",))
         # The deadline is for both, so that a host does not have it twice.
         left = max((limits.seconds or 0) - (time.monotonic() - began), 1)
         follow = _command("follow", origin)
         ended = _ended(channel, follow, follow_program(), replace(limits, seconds=left))
     if isinstance(ended, str):
-        return ChangeOutcome.UNKNOWN, [f"the connection was lost twice ({ended}); {GOES_ON}"]
+        return Ended(ChangeOutcome.UNKNOWN, (f"the connection was lost twice ({ended}); {GOES_ON}",))
     return ended
 
 
-def prove(channel: Channel, plan: Plan, settings: Settings, look: Look, *, limits: Limits = ASKING) -> str:
+def prove(channel: Channel, plan: Plan, settings: Settings, look: Look, *, limits: Limits = ASKING) -> Ended:
     """Prove the services of a plan that changes nothing, once (`Plan.to_prove`). Only the record changes.
 
     + settings, look: those from which the plan was made
 
-    Returns why they do not work, for people; empty if they do, or if another deploy runs there. Raises
+    The outcome is `LIVE` if they work, `FAILED` if not, `REFUSED` if another deploy runs there. Raises
     `NoAnswer`.
     """
     answer = channel(shlex.join((*PERL, "prove")), proof_of_services(plan, settings, look), limits)
-    found = _outcome_in(answer)
-    if found is None:
-        return f"the proof did not finish: {answer.complaint}"
-    outcome, said = found
+    ended = _ended_in(answer)
+    if ended is None:
+        return Ended(ChangeOutcome.FAILED, (f"the proof did not finish: {answer.complaint}",))
+    if ended.outcome is not ChangeOutcome.FAILED:
+        return ended
     services = " and ".join(service.name for service in plan.to_prove(look))
-    if outcome is not ChangeOutcome.FAILED:
-        return ""
-    return f"nothing would change, but the proof of {services} failed: {' '.join(said)}"
+    why = f"nothing would change, but the proof of {services} failed: {' '.join(ended.said)}"
+    return Ended(ChangeOutcome.FAILED, (why,), ended.proved, ended.seconds)
 
 
 def _command(what: str, origin: Origin) -> str:
@@ -102,17 +114,27 @@ def _command(what: str, origin: Origin) -> str:
 
 
 def _ended(channel: Channel, command: str, stdin: str, limits: Limits) -> Ended | str:
-    """The outcome that a command printed last, and what the host said; or why there is none."""
+    """How a change has ended, as a command printed it last; or why it did not."""
     try:
         answer = channel(command, stdin, limits)
     except NoAnswer as error:
         return str(error)
-    return _outcome_in(answer) or "its answer was cut off"
+    return _ended_in(answer) or "its answer was cut off"
 
 
-def _outcome_in(answer: Answer) -> Ended | None:
+def _ended_in(answer: Answer) -> Ended | None:
     found = decode(answer.lines)
-    word, said = (found.get(key, [""])[-1] for key in ("outcome", "said"))
+    word, said, seconds = (found.get(key, [""])[-1] for key in ("outcome", "said", "proof_seconds"))
     if word not in {outcome.value for outcome in ChangeOutcome}:
         return None
-    return ChangeOutcome(word), [*said.splitlines(), *without_noise(answer.complaints)]
+    sentences = (*said.splitlines(), *without_noise(answer.complaints))
+    return Ended(ChangeOutcome(word), sentences, tuple(found.get("proved", ())), _seconds(seconds))
+
+
+def _seconds(word: str) -> float | None:
+    """What a host says of its own time, if that is a time."""
+    try:
+        seconds = float(word)
+    except ValueError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None

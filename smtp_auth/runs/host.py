@@ -15,16 +15,18 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.context import ctx_host
 
 from smtp_auth.on_host.asking import Asked, NothingOnRecord, NotOnRecord, ask
-from smtp_auth.on_host.changing import prove
+from smtp_auth.on_host.changing import ChangeOutcome
 from smtp_auth.on_host.channel import Channel, NoAnswer, NotAllowed
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import last_change_line, proof_due_line
+from smtp_auth.runs.carrying_out import prove_services
 from smtp_auth.runs.channel import channel_to
+from smtp_auth.runs.fault import fault
 from smtp_auth.runs.host_settings import settings_of
 from smtp_auth.runs.names import keep_for_comparison
-from smtp_auth.runs.report import Outcome, report
+from smtp_auth.runs.report import Outcome, report, report_proof
 from smtp_auth.runs.run import check_is_prepared, is_dry
-from smtp_auth.runs.trouble import fail, fault
+from smtp_auth.runs.trouble import fail
 from smtp_auth.settings import SettingsError
 from smtp_auth.shown import shown
 
@@ -128,7 +130,9 @@ def _proves(found: Asked) -> bool:
     if is_dry():
         host.log(proof_due_line(found.plan, found.look))
         return True
-    why = prove(channel_to(ctx_host.get()), found.plan, found.settings, found.look)
-    if why:
-        fail([why], Outcome.FAILED)
-    return not why
+    ended = prove_services(ctx_host.get(), found)
+    report_proof(ctx_host.get(), ended)
+    is_well = ended.outcome is not ChangeOutcome.FAILED
+    if not is_well:
+        fail(ended.said, Outcome.FAILED)
+    return is_well

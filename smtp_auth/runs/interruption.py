@@ -7,34 +7,42 @@ them to their hosts, which complete or restore. Both end the run with the report
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import NoReturn
 
-import click
 from gevent import spawn
 from gevent.event import Event
 
-from smtp_auth.runs.report import report_now
 from smtp_auth.runs.status import Status
 
 
 @dataclass
 class _Changes:
-    """How many changes are under way, and how often the run was interrupted."""
+    """How many changes are under way, and how often the run was interrupted.
+
+    + report, say: those of `heed_interruptions`
+    """
 
     under_way: int = 0
     interruptions: int = 0
+    report: Callable[[], None] = lambda: None
+    say: Callable[[str], None] = lambda _text: None
     none: Event = field(default_factory=Event)
 
 
 _changes = _Changes()
 
 
-def heed_interruptions() -> None:
-    """Heed interruptions from now on. By itself, pyinfra would end at once, with exit status 0."""
+def heed_interruptions(report: Callable[[], None], say: Callable[[str], None]) -> None:
+    """Heed interruptions from now on. By itself, pyinfra would end at once, with exit status 0.
+
+    + report: prints the outcomes of the run, at its end
+    + say: prints a text of one or more lines, behind a line that may be incomplete
+    """
+    _changes.report, _changes.say = report, say
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
 
@@ -64,14 +72,11 @@ def _interrupted(_number: int, _frame: FrameType | None) -> None:
         # Even the report is not waited for.
         os._exit(Status.INTERRUPTED)
     if not count or _changes.interruptions > 1:
-        click.echo(
-            "\nInterrupted: no change is under way." if not count else "\nInterrupted again.", err=True
-        )
+        _changes.say("Interrupted: no change is under way." if not count else "Interrupted again.")
         _leave()
-    click.echo(
-        f"\nInterrupted: waiting for {count} change{'s' if count > 1 else ''} under way; no other begins.\n"
-        "Interrupt again to quit: each host then completes its change or restores everything.",
-        err=True,
+    _changes.say(
+        f"Interrupted: waiting for {count} change{'s' if count > 1 else ''} under way; no other begins.\n"
+        "Interrupt again to quit: each host then completes its change or restores everything."
     )
     spawn(_leave_after_the_changes)
 
@@ -84,7 +89,7 @@ def _leave_after_the_changes() -> None:
 
 def _leave() -> NoReturn:
     """End this process with the report, as it is: Python's own end waits for all that has begun."""
-    report_now()
+    _changes.report()
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(Status.INTERRUPTED)

@@ -20,10 +20,11 @@ from pyinfra.context import ctx_host
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.plan.step import Part
 from smtp_auth.plan.text import reload_lines, step_lines
+from smtp_auth.runs.fault import fault
 from smtp_auth.runs.host import asked
 from smtp_auth.runs.report import Outcome
 from smtp_auth.runs.transaction import Transaction
-from smtp_auth.runs.trouble import fail, fault, tell
+from smtp_auth.runs.trouble import fail, tell
 
 
 def take_part(step: Part, present: bool = True) -> Generator[PyinfraCommand, None, None]:

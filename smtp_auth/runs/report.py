@@ -12,7 +12,9 @@ from pyinfra.api.output import format_text
 from pyinfra.api.state import BaseStateCallback, StateStage
 from pyinfra.context import ctx_host
 
+from smtp_auth.on_host.changing import Ended
 from smtp_auth.runs import pyinfra_internals
+from smtp_auth.runs.proved import proved_lines
 from smtp_auth.shown import shown
 
 
@@ -35,9 +37,10 @@ _WELL = (Outcome.CHANGED, Outcome.WOULD_CHANGE, Outcome.UNCHANGED, Outcome.NOT_B
 
 @dataclass
 class _Told:
-    """The outcomes so far, by host, with their reasons, and what prints the report."""
+    """The outcomes so far, by host, with their reasons; what was proved; and what prints the report."""
 
     outcomes: dict[Host, tuple[Outcome, str]] = field(default_factory=dict)
+    proofs: dict[Host, Ended] = field(default_factory=dict)
     tell: Callable[[], None] = lambda: None
 
 
@@ -52,6 +55,11 @@ def report(host: Host, outcome: Outcome, reason: str = "") -> None:
     before = _told.outcomes.get(host)
     if before is None or before[0] in (*_WELL, Outcome.NOT_AWAITED):
         _told.outcomes[host] = (outcome, reason)
+
+
+def report_proof(host: Host, ended: Ended) -> None:
+    """Keep for the report what was proved on a host."""
+    _told.proofs[host] = ended
 
 
 def report_at_the_end(state: State, *, is_dry: bool) -> None:
@@ -102,6 +110,9 @@ def _tell(state: State, is_dry: bool) -> None:
     for host, (outcome, reason) in trouble.items():
         text = f"    {names[host]:<{width}}  {outcome.value}: {shown(reason)}"
         logger.error(format_text(text, "red"))
+    # In the order of the inventory: hosts end in any order.
+    for line in proved_lines({host.name: _told.proofs[host] for host in chosen if host in _told.proofs}):
+        logger.info(f"    {line}")
     counts = {one: sum(found[0] is one for found in outcomes.values()) for one in Outcome}
     words = ", ".join(f"{count} {one.value}" for one, count in counts.items() if count)
     logger.info(f"    {len(chosen)} hosts: {words}")

@@ -20,7 +20,7 @@ from smtp_auth.runs.inventory_check import check_options, choose, read_checked
 from smtp_auth.runs.mistakes import Declined, Mistake, sentence_of
 from smtp_auth.runs.names import compare_names
 from smtp_auth.runs.question import answer_to, can_be_asked
-from smtp_auth.runs.report import report_at_the_end
+from smtp_auth.runs.report import report_at_the_end, report_now
 from smtp_auth.runs.startup import is_run_of_pyinfra, leave_interruptions_to_pyinfra
 from smtp_auth.runs.status import Status
 from smtp_auth.runs.terminal import escape_what_others_say
@@ -98,7 +98,7 @@ def prepare_runs() -> None:
         leave_interruptions_to_pyinfra()
         return
     pyinfra_internals.tell_errors(_tell)
-    heed_interruptions()
+    heed_interruptions(report_now, lambda text: click.echo(f"\n{text}", err=True))
     _check_command_line(given)
     pyinfra_internals.read_inventory_with(read_checked)
     pyinfra_internals.after_inventory(state, lambda: _prepare(state, given))

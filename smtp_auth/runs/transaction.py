@@ -1,4 +1,4 @@
-"""The one command that changes a host: pyinfra's side of `on_host.changing`."""
+"""The one command that changes a host: pyinfra's side of `carrying_out`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,16 +6,11 @@ from typing import Any
 from pyinfra.api import Host
 
 from smtp_auth.on_host.asking import Asked
-from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome, change
-from smtp_auth.on_host.channel import Answer, Channel, Limits
-from smtp_auth.runs.bounds import wire_of
-from smtp_auth.runs.channel import channel_to, connect_again
-from smtp_auth.runs.host_settings import seconds_of
+from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome
+from smtp_auth.runs.carrying_out import carry_out
 from smtp_auth.runs.interruption import change_under_way
-from smtp_auth.runs.origin import origin_of_this_run
-from smtp_auth.runs.pyinfra_internals import OwnCommand, notice_silence
-from smtp_auth.runs.report import Outcome, report
-from smtp_auth.runs.trouble import fault
+from smtp_auth.runs.pyinfra_internals import OwnCommand
+from smtp_auth.runs.report import Outcome, report, report_proof
 from smtp_auth.shown import shown
 
 # The words of the report.
@@ -26,9 +21,6 @@ _OUTCOMES = {
     ChangeOutcome.FAILED: Outcome.FAILED,
     ChangeOutcome.UNKNOWN: Outcome.NOT_REACHED,
 }
-
-# Seconds without any acknowledgement from the host's network after which its connection counts as lost.
-_SILENCE = 30
 
 
 class Transaction(OwnCommand):
@@ -42,41 +34,11 @@ class Transaction(OwnCommand):
     def carry_out(self, host: Host, arguments: Mapping[str, Any]) -> tuple[bool, list[str]]:
         """Whether the plan is live, and the reasons if it is not."""
         with change_under_way():
-            return self._carry_out(host, arguments)
-
-    def _carry_out(self, host: Host, arguments: Mapping[str, Any]) -> tuple[bool, list[str]]:
-        report(host, Outcome.NOT_AWAITED, GOES_ON)
-        try:
-            outcome, said = self._change(host, arguments)
-        except Exception as error:
-            # Otherwise pyinfra would stop the run for all hosts.
-            outcome, said = Outcome.FAILED, [fault(error)]
-        if outcome is not Outcome.CHANGED:
-            host.log_styled(f"{outcome.value}:", fg="red")
-        report(host, outcome, " ".join(said))
-        return outcome is Outcome.CHANGED, [shown(line) for line in said]
-
-    def _change(self, host: Host, arguments: Mapping[str, Any]) -> tuple[Outcome, list[str]]:
-        outcome, said = change(
-            _attentive(host, channel_to(host, arguments)),
-            lambda: connect_again(host, "to read the outcome of the change"),
-            origin_of_this_run(),
-            self._asked.plan,
-            self._asked.settings,
-            self._asked.look,
-        )
-        return _OUTCOMES[outcome], said
-
-
-def _attentive(host: Host, channel: Channel) -> Channel:
-    """A channel that fails soon if the host has vanished, or if its sshd does not respond any more.
-
-    A change prints nothing until it is over, so that its answer says nothing about this.
-    """
-
-    def run(command: str, stdin: str, limits: Limits) -> Answer:
-        notice_silence(host, _SILENCE)
-        wire_of(host).ask_for_signs_of_life(min(_SILENCE, seconds_of(host)) / 3)
-        return channel(command, stdin, limits)
-
-    return run
+            report(host, Outcome.NOT_AWAITED, GOES_ON)
+            ended = carry_out(host, self._asked, arguments)
+            outcome = _OUTCOMES[ended.outcome]
+            if outcome is not Outcome.CHANGED:
+                host.log_styled(f"{outcome.value}:", fg="red")
+            report(host, outcome, " ".join(ended.said))
+            report_proof(host, ended)
+        return outcome is Outcome.CHANGED, [shown(line) for line in ended.said]

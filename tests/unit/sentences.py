@@ -29,7 +29,7 @@ _PYTHON = (
     "smtp_auth/runs/data_check.py",
     "smtp_auth/runs/inventory_check.py",
     "smtp_auth/runs/run.py",
-    "smtp_auth/runs/trouble.py",
+    "smtp_auth/runs/fault.py",
     "smtp_auth/runs/undo.py",
 )
 
@@ -43,7 +43,7 @@ _NO_REFUSALS = (
 
 # Functions that are given a sentence of a refusal: exceptions by their names' ends, and these.
 _REFUSING = re.compile(
-    r"(?:Error|Problem|Mistake|Declined|NoAnswer|NotAllowed|OnRecord|Refusal|\bfail|\brefuse|(?:refus|reason|obstacle)\w*\.(?:append|extend))$"
+    r"(?:Error|Problem|Mistake|Declined|NoAnswer|NotAllowed|OnRecord|Refusal|Ended|\bfail|\brefuse|(?:refus|reason|obstacle)\w*\.(?:append|extend))$"
 )
 
 # Names that hold such sentences.

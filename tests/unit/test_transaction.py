@@ -1,4 +1,4 @@
-"""What a change returns to pyinfra, and what the report says of it."""
+"""What a change returns to its front end, and to pyinfra, and what the report says of it."""
 
 from typing import Any
 
@@ -7,9 +7,11 @@ from pyinfra.api import Config, Host, Inventory, State
 
 from operations import STEPS
 from smtp_auth.on_host.asking import Asked
-from smtp_auth.on_host.changing import ChangeOutcome
+from smtp_auth.on_host.changing import ChangeOutcome, Ended
+from smtp_auth.on_host.channel import NoAnswer
 from smtp_auth.plan.plan import plan_of
-from smtp_auth.runs import report, transaction
+from smtp_auth.runs import carrying_out, report
+from smtp_auth.runs.carrying_out import prove_services
 from smtp_auth.runs.report import Outcome
 from smtp_auth.runs.transaction import Transaction
 from tests.unit.scenarios import stock, wanted
@@ -28,7 +30,7 @@ def host() -> Host:
 
 def execute(host: Host, monkeypatch: pytest.MonkeyPatch, change: Any) -> tuple[bool, list[str]]:
     """What this function, used as a change, returns to pyinfra."""
-    monkeypatch.setattr(transaction, "change", change)
+    monkeypatch.setattr(carrying_out, "change", change)
     succeeded, output = Transaction(ASKED).execute(host.state, host, {})
     return succeeded, output.stderr_lines
 
@@ -37,7 +39,7 @@ def execute(host: Host, monkeypatch: pytest.MonkeyPatch, change: Any) -> tuple[b
 def test_the_outcome_is_reported_with_its_reasons(
     host: Host, monkeypatch: pytest.MonkeyPatch, outcome: ChangeOutcome
 ) -> None:
-    succeeded, said = execute(host, monkeypatch, lambda *_: (outcome, ["one\x1b", "two"]))
+    succeeded, said = execute(host, monkeypatch, lambda *_: Ended(outcome, ("one\x1b", "two")))
     assert (succeeded, said) == (outcome is ChangeOutcome.LIVE, ["one\\x1b", "two"])
     reported, reason = report._told.outcomes[host]
     assert (reported is Outcome.CHANGED, reason) == (succeeded, "one\x1b two")
@@ -48,9 +50,9 @@ def test_the_plan_and_what_it_was_made_of_are_carried_out(
 ) -> None:
     given: list[object] = []
 
-    def change(*words: object) -> tuple[ChangeOutcome, list[str]]:
+    def change(*words: object) -> Ended:
         given.extend(words[3:])
-        return ChangeOutcome.LIVE, []
+        return Ended(ChangeOutcome.LIVE)
 
     execute(host, monkeypatch, change)
     assert given == [ASKED.plan, ASKED.settings, ASKED.look]
@@ -64,6 +66,28 @@ def test_an_error_in_this_program_fails_the_host_alone(host: Host, monkeypatch: 
     assert not succeeded
     assert "an error in this program, which fails only this host: KeyError: 'unforeseen'" in line
     assert report._told.outcomes[host][0] is Outcome.FAILED
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (NoAnswer("no answer within 60 seconds"), "no answer within 60 seconds"),
+        (
+            KeyError("unforeseen"),
+            "an error in this program, which fails only this host: KeyError: 'unforeseen'",
+        ),
+    ],
+)
+def test_a_proof_that_raises_fails_the_host_alone(
+    host: Host, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str
+) -> None:
+    def prove(*_words: object) -> None:
+        raise error
+
+    monkeypatch.setattr(carrying_out, "prove", prove)
+    ended = prove_services(host, ASKED)
+    assert ended.outcome is ChangeOutcome.FAILED
+    assert ended.said[0].startswith(said)
 
 
 def test_a_preview_shows_what_is_run_and_asks_nothing_of_git() -> None:

@@ -12,6 +12,9 @@ use parent qw(SmtpAuth::Service);
 use SmtpAuth::Programs qw(run);
 use SmtpAuth::Writing qw(create);
 
+# What is proved, for people.
+my $IS_EXECUTABLE = 'certbot: its hook is executable';
+
 # certbot locks a file in each of its directories; these are the default ones (certbot/_internal/lock.py).
 sub locks { return map { "$_/.certbot.lock" } qw(/etc/letsencrypt /var/lib/letsencrypt /var/log/letsencrypt) }
 
@@ -33,7 +36,7 @@ sub prove {
     my $file = $self->one('file') // return;
     my $path = $self->instructions->path_of($file);
     die "$path is not executable\n" if !-x $path;
-    return;
+    return $IS_EXECUTABLE;
 }
 
 1;

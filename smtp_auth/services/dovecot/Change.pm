@@ -26,6 +26,10 @@ my $PERMISSIONS = oct '7777';
 # Seconds that a reload or start may take.
 my $PATIENCE = 20;
 
+# What is proved, for people.
+my $IT_RUNS = 'Dovecot: it runs';
+my $NO_SOCKET = 'Dovecot: it runs, without a socket for Postfix';
+
 sub can_run { return 1 }
 
 sub logs_as { return 'dovecot' }
@@ -118,14 +122,13 @@ sub _prove_without_listener {
     wait_until($PATIENCE, sub { $is_over->() || !$self->running });
     $self->running or die "Dovecot does not run\n";
     $is_over->() or die "Dovecot still listens on $socket: the reload had no effect\n";
-    return;
+    return $stays ? $IT_RUNS : $NO_SOCKET;
 }
 
 sub prove_old {
     my ($self) = @_;
     wait_until($PATIENCE, sub { $self->running }) or die "Dovecot does not run\n";
-    $self->converse($self->one('socket')) if $self->one('had_socket');
-    return;
+    return $self->one('had_socket') ? $self->converse($self->one('socket')) : $IT_RUNS;
 }
 
 sub replaces {

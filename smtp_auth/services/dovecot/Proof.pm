@@ -7,6 +7,8 @@ use warnings;
 use parent qw(SmtpAuth::Proof);
 use IO::Socket::UNIX;
 
+my $IT_ANSWERS = 'Dovecot: its socket for Postfix answers';
+
 sub new { my ($class, $path) = @_; return bless {where => $path}, $class }
 
 sub prove {
@@ -15,5 +17,7 @@ sub prove {
     $self->expect($socket, qr/^VERSION\t/xm, 'Dovecot does not answer');
     return;
 }
+
+sub proved { return $IT_ANSWERS }
 
 1;

@@ -227,7 +227,8 @@ sub prove {
 
 sub prove_old {
     my ($self, @unserved) = @_;
-    return if eval { $self->_lead_old(@unserved); 1 };
+    my @proved;
+    return @proved if eval { @proved = $self->_lead_old(@unserved); 1 };
     $self->_by_systemd('restart');
     return $self->_lead_old(@unserved);
 }

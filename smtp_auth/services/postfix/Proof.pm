@@ -36,6 +36,8 @@ my $UNTIL_CONNECTED = 20;
 my $LONGEST_READ = 65_536;
 my $LONGEST_SHOWN = 200;
 
+my $ITS_OWNERS = 'a rule of its owner rejects the host itself';
+
 # The option of openssl for a version of TLS.
 my %ONLY = ('TLSv1.2' => '-tls1_2', 'TLSv1.3' => '-tls1_3');
 
@@ -47,10 +49,11 @@ my $REJECTED = qr/$BY_A_LIST|^[45]\d\d[ ][45][.]7[.]/xm;
 #   where      what is proved, for people
 #   server     the address and port of the service
 #   hello      the names with which the proof introduces itself, one after another
+#   seen       what was proved, in words
 #   processes  those that it has started
 sub new {
     my ($class, @words) = @_;
-    my %self = (version => [], processes => []);
+    my %self = (version => [], seen => [], processes => []);
     for my $word (@words) {
         my ($key, $value) = split /=/x, $word, 2;
         if (ref $self{$key}) { push @{ $self{$key} }, $value }
@@ -68,12 +71,20 @@ sub prove {
     $self->{hello} = [$address =~ /:/x ? "[IPv6:$address]" : "[$address]", $self->{name} // ()];
     return $self->_prove_plain if !$self->{wrapped};
     my ($highest, @others) = @{ $self->{version} };
+    $self->_see(join(' and ', @{ $self->{version} }) || 'TLS');
     $self->_prove_secure(defined $highest ? $ONLY{$highest} : ());
     for my $version (@others) {
         $self->{where} = "port $self->{port} with $version";
         $self->_prove_version($ONLY{$version});
     }
     return;
+}
+
+# The certificate is named by the name that was asked for.
+sub proved {
+    my ($self) = @_;
+    my @named = length($self->{chain} // q{}) ? $self->{name} : ();
+    return ("$self->{port}: " . join(', ', @{ $self->{seen} }, map { 'certificate of' } @named), @named);
 }
 
 sub end {
@@ -103,11 +114,12 @@ sub _prove_plain {
     # Wait for the last line of the greeting: postscreen delays it, and rejects clients that speak before it.
     $self->expect($socket, qr/^\d{3}[ ].*\n/xm, 'no greeting');
     # A rule that rejects this client at once is no error.
-    return if $self->received =~ $REJECTED;
+    return $self->_see($ITS_OWNERS) if $self->received =~ $REJECTED;
     $self->failed('no greeting') if $self->received !~ /^220[ ]/xm;
     my $hello = $self->_hello($socket, "\r\n");
-    return if !defined $hello && $self->received =~ $REJECTED;
+    return $self->_see($ITS_OWNERS) if !defined $hello && $self->received =~ $REJECTED;
     $self->failed('EHLO is refused') if !defined $hello;
+    $self->_see('greeting');
     my $offers_tls = $self->received =~ /^250[ -]STARTTLS\r?$/xm;
     $self->failed('STARTTLS is not offered') if !$offers_tls && ($self->{starttls} // q{}) eq 'required';
     return if !$self->{starttls} || !$offers_tls;
@@ -119,9 +131,12 @@ sub _prove_plain {
     my ($client, $to, $from) = $self->_client('-starttls', 'smtp', '-name', $hello);
     $self->_ask($to, "EHLO $hello\n");
     $self->_answers($from, qr/^250[ ].*\n/xm, 'EHLO is not answered');
+    $self->_see('STARTTLS');
     $self->_leave($client, $to);
     return;
 }
+
+sub _see { my ($self, $what) = @_; push @{ $self->{seen} }, $what; return }
 
 sub _prove_secure {
     my ($self, @options) = @_;
@@ -129,10 +144,15 @@ sub _prove_secure {
     $self->expect($from, qr/^\d{3}[ ].*\n/xm, 'no greeting through TLS');
     $self->_check_certificate if length $self->{chain};
     # If a list of its owner rejects clients of this host at once, the rest cannot be proved.
-    return $self->_leave($client, $to) if $self->received =~ $BY_A_LIST;
+    if ($self->received =~ $BY_A_LIST) {
+        $self->_see($ITS_OWNERS);
+        return $self->_leave($client, $to);
+    }
     $self->failed('no greeting through TLS') if $self->received !~ /^220[ ]/xm;
     $self->_hello($to, "\n", $from) // $self->failed('EHLO is refused');
-    $self->failed('AUTH is not offered') if length $self->{auth} && $self->received !~ /^250[ -]AUTH[ ]/xm;
+    my ($logins) = $self->received =~ /^250[ -]AUTH[ ]([\w -]*)/xm;
+    $self->failed('AUTH is not offered') if length $self->{auth} && !defined $logins;
+    $self->_see('logins (' . join(', ', split q{ }, $logins) . ') offered') if defined $logins;
     $self->_ask($to, "MAIL FROM:<>\n");
     $self->_answers($from, qr/^\d{3}[ ].*\n/xm, 'MAIL FROM is not answered');
     $self->failed('mail is deferred') if $self->received =~ /^4\d\d[ ]/xm;
@@ -144,6 +164,7 @@ sub _prove_secure {
     $self->failed('mail is deferred') if $self->received =~ /^4\d\d[ ]4[.]3[.]|^421[ ]/xm;
     $self->failed('a client that has not logged in can send')
         if length $self->{login_only} && $self->received =~ /^2\d\d[ ]/xm;
+    $self->_see('clients without a login rejected') if length $self->{login_only};
     $self->_leave($client, $to);
     return;
 }

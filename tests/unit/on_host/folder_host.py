@@ -56,6 +56,7 @@ sub prove {
     my ($self) = @_;
     my ($status) = SmtpAuth::Programs::run("grep", "-rl", "dies", $self->one("runs"));
     die "it dies\n" if $status == 0;
+    return "it serves";
 }
 
 sub present_state {

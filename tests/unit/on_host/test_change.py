@@ -89,7 +89,7 @@ def _inodes(host: Host) -> dict[str, tuple[int, ...]]:
 def test_a_change_goes_live_whole_and_is_on_record(host: Host) -> None:
     (host.etc / FIRST).chmod(0o640)
     done = host.run(host.program(NEW))
-    assert (done.returncode, done.stdout, said(done)) == (0, "said\t\noutcome\tlive\n", "")
+    assert (done.returncode, _answer(done)) == (0, ["said\t", *PROVED, "outcome\tlive"])
     assert host.served() == host.runs() == NEW
     assert host.is_clean()
     assert (host.etc / FIRST).stat().st_mode & 0o777 == 0o640
@@ -99,7 +99,35 @@ def test_a_change_goes_live_whole_and_is_on_record(host: Host) -> None:
     assert (before / FIRST).read_text() == OLD[FIRST]
     assert (before / FIRST).stat().st_mode & 0o777 == 0o640
     assert host.record.stat().st_mode & 0o777 == 0o700
-    assert (host.record / "last").read_text().splitlines() == [f"id\t{ID}", "said\t", "outcome\tlive"]
+    assert (host.record / "last").read_text() == f"id\t{ID}\n{done.stdout}"
+
+
+# The proof of the service, and the time that it took.
+PROVED = ["proved\tit serves", "proof_seconds\tSECONDS"]
+
+
+def _answer(done: subprocess.CompletedProcess[str]) -> list[str]:
+    """All that a change has printed."""
+    return re.sub(r"(?<=^proof_seconds\t)\d+\.\d\d$", "SECONDS", done.stdout, flags=re.MULTILINE).splitlines()
+
+
+def test_what_was_proved_of_restored_files_is_said_and_nothing_of_the_new_ones(host: Host) -> None:
+    done = host.run(host.program(DIES))
+    assert _answer(done)[1:] == [*PROVED, "outcome\tput back"]
+    assert (host.record / "last").read_text() == f"id\t{ID}\n{done.stdout}"
+
+
+def test_where_nothing_is_proved_no_time_is_said(host: Host) -> None:
+    done = host.run(host.program(REFUSED))
+    assert [line.partition("\t")[0] for line in _answer(done)] == ["said", "outcome"]
+
+
+def test_a_change_that_is_killed_after_its_end_still_says_what_was_proved(host: Host) -> None:
+    host.run(host.program(NEW))
+    again = _host(host.folder / "again", OLD)
+    # When it deletes its program, which is the third effect from the end: put-back answers once more.
+    done = again.run(again.program(NEW), f"{host.effects - 2} kill any")
+    assert (done.returncode, _answer(done)) == (0, ["said\t", *PROVED, "outcome\tlive"])
 
 
 def _proved(host: Host) -> list[str]:
@@ -117,19 +145,20 @@ def test_what_a_change_has_proved_is_on_record(host: Host) -> None:
     assert _proved(host) == ["new one\n|new two\n"]
 
 
-def _prove(host: Host) -> tuple[int, str, str]:
-    """The exit status, outcome and sentences of a proof without a change."""
+def _prove(host: Host) -> tuple[int, str, str, list[str]]:
+    """The exit status, outcome and sentences of a proof without a change, and what was proved."""
     done = subprocess.run(
         ["perl", "-", "prove"], input=host.program({}), capture_output=True, text=True, check=False
     )
     assert done.stderr == ""
     found = decode(done.stdout.splitlines())
-    return done.returncode, found["outcome"][-1], found["said"][-1]
+    assert ("proof_seconds" in found) == ("proved" in found)
+    return done.returncode, found["outcome"][-1], found["said"][-1], found.get("proved", [])
 
 
 def test_a_proof_without_a_change_changes_only_the_record(host: Host) -> None:
     before = _inodes(host)
-    assert _prove(host) == (0, "live", "")
+    assert _prove(host) == (0, "live", "", ["it serves"])
     assert _proved(host) == ["old one\n|old two\n"]
     assert _inodes(host) == before
     assert {path.name for path in host.record.iterdir()} == {"proved"}
@@ -138,8 +167,8 @@ def test_a_proof_without_a_change_changes_only_the_record(host: Host) -> None:
 
 def test_a_proof_that_fails_is_no_proof(host: Host) -> None:
     (host.folder / "runs" / FIRST).write_text("dies")
-    status, outcome, why = _prove(host)
-    assert (status, outcome, why.splitlines()[0]) == (1, "failed", "it dies")
+    status, outcome, why, proved = _prove(host)
+    assert (status, outcome, why.splitlines()[0], proved) == (1, "failed", "it dies", [])
     assert _proved(host) == []
     assert host.served() == OLD
 
@@ -147,14 +176,14 @@ def test_a_proof_that_fails_is_no_proof(host: Host) -> None:
 def test_a_proof_that_cannot_be_kept_is_a_proof(host: Host) -> None:
     host.record.parent.mkdir(parents=True, exist_ok=True)
     host.record.write_text("no directory")
-    assert _prove(host) == (0, "live", "")
+    assert _prove(host) == (0, "live", "", ["it serves"])
 
 
 def test_nothing_is_proved_while_a_change_runs(host: Host) -> None:
     host.lock.touch(0o600)
     with _locked(host.lock):
-        status, outcome, why = _prove(host)
-    assert (status, outcome) == (1, "refused")
+        status, outcome, why, proved = _prove(host)
+    assert (status, outcome, proved) == (1, "refused", [])
     assert why.startswith("another deploy is running on this host")
     assert _proved(host) == []
 
@@ -195,10 +224,11 @@ def test_the_ledger_is_there_before_the_first_swap(host: Host) -> None:
 
 def test_a_reload_alone_leaves_no_folder(host: Host) -> None:
     (host.folder / "runs" / FIRST).write_text("outdated")
-    assert host.run(host.program({})).returncode == 0
+    done = host.run(host.program({}))
+    assert done.returncode == 0
     assert host.runs() == OLD
     assert not (host.record / "changes").exists()
-    assert (host.record / "last").read_text().splitlines() == [f"id\t{ID}", "said\t", "outcome\tlive"]
+    assert (host.record / "last").read_text() == f"id\t{ID}\n{done.stdout}"
 
 
 def test_a_configuration_that_does_not_serve_is_put_back(host: Host) -> None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from operations import STEPS
-from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome, change
+from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome, Ended, change, prove
 from smtp_auth.on_host.channel import Answer, Limits, NoAnswer
 from smtp_auth.on_host.instructions import RECORD
 from smtp_auth.on_host.origin import Origin
@@ -48,7 +48,7 @@ class Host:
         if not self.reached:
             raise NoAnswer("timed out")
 
-    def change(self) -> tuple[ChangeOutcome, list[str]]:
+    def change(self) -> Ended:
         return change(self, self.reconnect, ORIGIN, PLAN, SETTINGS, LOOK)
 
 
@@ -57,7 +57,7 @@ START, FOLLOW = (f"perl -x - {what} {ORIGIN.id} {RECORD}" for what in ("start", 
 
 def test_a_plan_that_is_live_took_one_command() -> None:
     host = Host([LIVE])
-    assert host.change() == (ChangeOutcome.LIVE, [])
+    assert host.change() == Ended(ChangeOutcome.LIVE)
     assert host.commands == [START]
     assert host.programs == [start_program(ORIGIN, PLAN, SETTINGS, LOOK)]
 
@@ -65,7 +65,36 @@ def test_a_plan_that_is_live_took_one_command() -> None:
 @pytest.mark.parametrize("outcome", ChangeOutcome)
 def test_the_outcome_and_the_reasons_are_the_hosts(outcome: ChangeOutcome) -> None:
     answer = Answer(("said\tone%0Atwo", f"outcome\t{outcome.value}"), ("a complaint",))
-    assert Host([answer]).change() == (outcome, ["one", "two", "a complaint"])
+    assert Host([answer]).change() == Ended(outcome, ("one", "two", "a complaint"))
+
+
+def test_what_was_proved_is_the_hosts_words_and_how_long_it_took() -> None:
+    proved = ("said\t", "proved\t25: greeting", "proved\t465: TLS%09", "proof_seconds\t0.84", "outcome\tlive")
+    ended = Ended(ChangeOutcome.LIVE, (), ("25: greeting", "465: TLS\t"), 0.84)
+    assert Host([Answer(proved)]).change() == ended
+    # Read after the connection was lost, it is the same.
+    assert Host([NoAnswer("reset"), Answer(proved)]).change() == ended
+
+
+@pytest.mark.parametrize("word", ["", "soon", "nan", "inf", "-1", "1e999"])
+def test_a_host_that_says_no_time_has_none(word: str) -> None:
+    answer = Answer(("proved\tx", f"proof_seconds\t{word}", "outcome\tlive"))
+    assert Host([answer]).change() == Ended(ChangeOutcome.LIVE, (), ("x",), None)
+
+
+@pytest.mark.parametrize("outcome", ["live", "refused", "failed"])
+def test_a_proof_alone_ends_in_the_same_way(outcome: str) -> None:
+    answer = Answer(("said\tit dies", "proved\tDovecot", "proof_seconds\t0.1", f"outcome\t{outcome}"))
+    ended = prove(Host([answer]), PLAN, SETTINGS, LOOK)
+    assert (ended.outcome, ended.proved, ended.seconds) == (ChangeOutcome(outcome), ("Dovecot",), 0.1)
+    [why] = ended.said
+    assert why.endswith("it dies")
+    assert why.startswith("nothing would change, but the proof of") == (outcome == "failed")
+
+
+def test_a_proof_that_is_cut_off_has_failed() -> None:
+    ended = prove(Host([Answer(("said\t",), ("perl: no memory",))]), PLAN, SETTINGS, LOOK)
+    assert ended == Ended(ChangeOutcome.FAILED, ("the proof did not finish: perl: no memory",))
 
 
 CUT_OFF = [(), ("said\tx",), ("said\t", "outcome"), ("said\t", "outcome\tliv"), ("said\t", "outcome\t")]
@@ -74,14 +103,15 @@ CUT_OFF = [(), ("said\tx",), ("said\t", "outcome"), ("said\t", "outcome\tliv"), 
 @pytest.mark.parametrize("lost", [NoAnswer("timed out"), *map(Answer, CUT_OFF)])
 def test_a_lost_connection_is_made_once_more_and_the_outcome_read(lost: Answer | NoAnswer) -> None:
     host = Host([lost, Answer(("said\tno proof", "outcome\tput back"))])
-    assert host.change() == (ChangeOutcome.PUT_BACK, ["no proof"])
+    assert host.change() == Ended(ChangeOutcome.PUT_BACK, ("no proof",))
     assert host.commands == [START, "reconnect", FOLLOW]
     assert host.programs[-1] == follow_program()
 
 
 def test_a_host_that_is_not_reached_again_goes_on() -> None:
     host = Host([NoAnswer("reset")], reached=False)
-    assert host.change() == (ChangeOutcome.UNKNOWN, [f"the connection was lost (timed out); {GOES_ON}"])
+    why = f"the connection was lost (timed out); {GOES_ON}"
+    assert host.change() == Ended(ChangeOutcome.UNKNOWN, (why,))
 
 
 def test_a_host_does_not_have_the_deadline_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,5 +127,6 @@ def test_a_host_does_not_have_the_deadline_twice(monkeypatch: pytest.MonkeyPatch
 )
 def test_a_connection_that_is_lost_twice_is_not_made_again(lost: Answer | NoAnswer, why: str) -> None:
     host = Host([NoAnswer("reset"), lost])
-    assert host.change() == (ChangeOutcome.UNKNOWN, [f"the connection was lost twice ({why}); {GOES_ON}"])
+    sentence = f"the connection was lost twice ({why}); {GOES_ON}"
+    assert host.change() == Ended(ChangeOutcome.UNKNOWN, (sentence,))
     assert host.commands == [START, "reconnect", FOLLOW]

@@ -49,7 +49,7 @@ def test_a_change_goes_live_beside_manifests_of_another_shape(
             (folder / "manifest.json").write_bytes(text.encode("latin-1"))
         before = {path.name: (path / "manifest.json").read_bytes() for path in changes.iterdir()}
         done = host.run(host.program({FIRST: "new one\n", SECOND: "new two\n"}))
-        assert (done.returncode, done.stdout) == (0, "said\t\noutcome\tlive\n"), done.stderr
+        assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "outcome\tlive"), done.stderr
         assert int(str(host.manifest()["number"])) < 10**16
         found = {path.name: (path / "manifest.json").read_bytes() for path in changes.iterdir()}
         assert {name: text for name, text in found.items() if name != ID} == before

@@ -5,6 +5,7 @@ comes, it runs with less patience.
 """
 
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -167,7 +168,20 @@ def tls(tmp_path: Path, chain: Path) -> ssl.SSLContext:
 
 
 def proof(*words: object, program: str = PROVES_POSTFIX, **environment: str) -> str:
-    """What the proof reports; empty if it succeeds."""
+    """Why the proof has failed; empty if it has succeeded."""
+    done = prove(*words, program=program, **environment)
+    return done.stderr.rstrip("\n")
+
+
+def proved(*words: object, program: str = PROVES_POSTFIX) -> list[str]:
+    """What the proof says that it has proved, without the number of the port."""
+    done = prove(*words, program=program)
+    assert done.returncode == 0, done.stderr
+    return [re.sub(r"^\d+:", "PORT:", line) for line in done.stdout.splitlines()]
+
+
+def prove(*words: object, program: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the proof."""
     done = subprocess.run(
         ("perl", "-e", program, "--", *map(str, words)),
         stdin=subprocess.DEVNULL,
@@ -178,10 +192,10 @@ def proof(*words: object, program: str = PROVES_POSTFIX, **environment: str) -> 
         close_fds=False,
         env={**os.environ, **environment},
     )
-    assert done.stdout == ""
+    assert bool(done.stdout) == (done.returncode == 0)
     # Perl's own errors would be more than one line, or have another status.
     assert (done.returncode, len(done.stderr.splitlines())) in ((0, 0), (1, 1)), done.stderr
-    return done.stderr.rstrip("\n")
+    return done
 
 
 def plain(server: Server) -> str:
@@ -740,6 +754,83 @@ def test_a_service_that_never_answers_is_said(tmp_path: Path) -> None:
     assert why == f"port {port}: no answer within 1 seconds"
 
 
+# What was proved, in words: those are equal on hosts that are equal.
+
+
+@pytest.mark.parametrize(
+    ("sent", "answer", "words"),
+    [
+        (MAIL, "250 2.1.0 Ok", ["PORT: greeting"]),
+        (EHLO, "250-mail1.example.jp\r\n250 STARTTLS", ["PORT: greeting"]),
+        (
+            GREETING,
+            "554 5.7.1 <localhost[127.0.0.1]>: Client host rejected: Access denied",
+            ["PORT: a rule of its owner rejects the host itself"],
+        ),
+        (
+            EHLO,
+            "554 5.7.1 <[127.0.0.1]>: Helo command rejected: No literals",
+            ["PORT: a rule of its owner rejects the host itself"],
+        ),
+    ],
+)
+def test_what_was_proved_of_a_port_is_what_was_seen(
+    release: str, sent: str, answer: str, words: list[str]
+) -> None:
+    with Server({**conversation(release, 25), sent: crlf(answer)}) as server:
+        assert proved(f"port={server.port}", "since=0") == words
+
+
+@pytest.mark.parametrize("starttls", ["yes", "required"])
+def test_starttls_is_proved_if_it_was_used(release: str, tls: ssl.SSLContext, starttls: str) -> None:
+    with Server(conversation(release, 25), starttls=tls, clients=2) as server:
+        words = proved(f"port={server.port}", "since=0", f"starttls={starttls}")
+    assert words == ["PORT: greeting, STARTTLS"]
+
+
+def test_of_port_465_all_is_said_that_was_checked(release: str, tls: ssl.SSLContext, chain: Path) -> None:
+    answers = conversation(release, 465)
+    with Server(answers, tls=tls, clients=2) as server:
+        words = proved(*secure_words(server, chain), "version=TLSv1.3", "version=TLSv1.2")
+    logins = re.findall(r"^250[- ]AUTH (.*)\r$", answers[EHLO].decode(), re.MULTILINE)[0].split()
+    assert words == [
+        f"PORT: TLSv1.3 and TLSv1.2, logins ({', '.join(logins)}) offered, clients without a login rejected, "
+        f"certificate of {NAME}"
+    ]
+    with Server(answers, tls=tls) as server:
+        [words_of_less] = proved(*secure_words(server, "", login_only=""))
+    assert words_of_less == f"PORT: TLS, logins ({', '.join(logins)}) offered"
+    bare = re.sub(rb"250[- ]AUTH[ =].*\r\n", b"", answers[EHLO])
+    rejected = crlf("554 5.7.1 <localhost[127.0.0.1]>: Client host rejected: Access denied")
+    with Server({**answers, EHLO: bare}, tls=tls) as server:
+        assert proved(*secure_words(server, "", auth="", login_only="")) == ["PORT: TLS"]
+    with Server({**answers, GREETING: rejected}, tls=tls) as server:
+        assert proved(*secure_words(server, chain)) == [
+            f"PORT: TLS, a rule of its owner rejects the host itself, certificate of {NAME}"
+        ]
+
+
+def test_certificates_with_the_same_proof_are_in_one_line(tls: ssl.SSLContext, chain: Path) -> None:
+    answers = conversation("trixie", 465)
+    with Server(answers, tls=tls, clients=4) as server:
+        one = secure_words(server, chain)
+        two = [word.replace(NAME, "two.example") for word in one]
+        three = [word.replace(NAME, "three.example") for word in one]
+        words = proved(*one, "--", *two, "--", *three, "--", *secure_words(server, "", login_only=""))
+    assert len(words) == 2
+    assert words[0].endswith(f", certificate of {NAME}, two.example and three.example")
+    assert "certificate" not in words[1]
+
+
+def test_what_an_earlier_conversation_has_proved_is_not_said_where_a_later_one_fails(release: str) -> None:
+    answers = conversation(release, 25)
+    with Server(answers) as good, Server(without(answers, EHLO)) as bad:
+        done = prove(
+            f"port={good.port}", "since=0", "--", f"port={bad.port}", "since=0", program=PROVES_POSTFIX
+        )
+    assert (done.returncode, done.stdout) == (1, "")
+
+
 # Dovecot's socket.
 
 
@@ -762,7 +853,7 @@ def dovecot(path: Path, said: bytes) -> threading.Thread:
 def test_dovecots_handshake_as_recorded_is_an_answer(release: str, tmp_path: Path) -> None:
     path = tmp_path / "auth"
     thread = dovecot(path, (RECORDED / release / "auth.txt").read_bytes())
-    assert proof(path, program=PROVES_DOVECOT) == ""
+    assert proved(path, program=PROVES_DOVECOT) == ["Dovecot: its socket for Postfix answers"]
     thread.join()
 
 

@@ -1,0 +1,49 @@
+"""What was proved on the hosts of a run, as text for people: hosts with the same proof together."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from smtp_auth.on_host.changing import ChangeOutcome, Ended
+from smtp_auth.shown import shown
+
+# Of hosts with the same proof, so many are named.
+_NAMED = 2
+
+
+def proved_lines(ended: Mapping[str, Ended]) -> list[str]:
+    """What was proved where a change is live, or where nothing had to be changed.
+
+    First a line with the hosts and the seconds, then one for each service or port, indented by two spaces.
+
+    + ended: the name of a host to how its change has ended
+    """
+    groups: dict[tuple[str, ...], dict[str, float | None]] = {}
+    for name, one in ended.items():
+        if one.outcome is ChangeOutcome.LIVE and one.proved:
+            words = tuple(_without_name(name, text) for text in one.proved)
+            groups.setdefault(words, {})[name] = one.seconds
+    return [line for words, hosts in groups.items() for line in _group(words, hosts)]
+
+
+def _without_name(name: str, text: str) -> str:
+    """What was proved, without the name of its own host, so that it is the same for other hosts."""
+    return re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", "its own name", text)
+
+
+def _group(words: Sequence[str], hosts: Mapping[str, float | None]) -> Iterable[str]:
+    took = [seconds for seconds in hosts.values() if seconds is not None]
+    within = f" in {_range(min(took), max(took))}" if took else ""
+    yield f"proved on {shown(_listed(list(hosts)))}{within}:"
+    yield from (f"  {shown(text)}" for text in words)
+
+
+def _listed(names: Sequence[str]) -> str:
+    rest = len(names) - _NAMED
+    if rest > 1:
+        return f"{len(names)} hosts ({', '.join(names[:_NAMED])} and {rest} more)"
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
+
+
+def _range(shortest: float, longest: float) -> str:
+    low, high = f"{shortest:.1f}", f"{longest:.1f}"
+    return f"{high} s" if low == high else f"{low} to {high} s"
