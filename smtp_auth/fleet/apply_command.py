@@ -35,8 +35,8 @@ def apply(chosen: Chosen, steps: Sequence[Step], manner: Manner, json: str | Non
     + json: a file that gets plans and outcomes as JSON; `-` is standard output, which gets nothing else
     + asks: whether the plans are shown first, and somebody is asked
 
-    Returns the exit status. Raises `Mistake` if the file cannot be written, or nobody can be asked; `Declined`
-    if the answer is not yes.
+    Returns the exit status. Raises `Mistake` if the file cannot be written, or nobody can be asked;
+    `Declined` if the answer is not yes.
     """
     target = as_json.Target(json) if json else None
     work = _Work(chosen, steps, manner, target)

@@ -21,12 +21,12 @@ from smtp_auth.runs.carrying_out import carry_out, prove_services
 from smtp_auth.runs.interruption import change_under_way, is_interrupted
 
 _OTHER_PLAN = (
-    "its plan is not the one that was shown, so the host or its data have changed since: look at the new "
-    "one with 'smtp-auth plan', and apply again"
+    "its plan is not the one that was shown, so the host or its data have changed since: look at the new one "
+    "with 'smtp-auth plan', and apply again"
 )
 
-# How long a host that is to be changed waits for others that are asked at the same time, in seconds; or as long
-# as it was asked itself, if that is longer. They may be the same machine.
+# How long a host that is to be changed waits for others that are asked at the same time, in seconds; or as
+# long as it was asked itself, if that is longer. They may be the same machine.
 _PATIENCE = 1.0
 
 # The outcome of a change, as the state of the host and in words.
@@ -89,8 +89,8 @@ class Applying:
             if len(self.plans) == len(self._hosts):
                 planned()
             found = self.results[host.name] = self._apply(host, plan, asked)
-            leave(host)
             ends(host.name, found)
+            leave(host)
 
         for _ in Pool(at_once).imap_unordered(apply, self._hosts):
             pass
@@ -116,8 +116,9 @@ class Applying:
             state, word = _OUTCOMES[ended.outcome]
         elif plan.proof_due:
             ended, part = prove_services(host, asked), "proof"
-            is_well = ended.outcome is ChangeOutcome.LIVE
-            state, word = (State.CONVERGED, UNCHANGED) if is_well else (State.FAILED, "failed")
+            # It is refused if another deploy runs there, which proves them itself.
+            has_failed = ended.outcome is ChangeOutcome.FAILED
+            state, word = (State.FAILED, "failed") if has_failed else (State.CONVERGED, UNCHANGED)
         else:
             return Applied(State.CONVERGED, UNCHANGED, took=plan.took)
         took = (*plan.took, (part, time.monotonic() - began))

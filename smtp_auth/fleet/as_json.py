@@ -20,8 +20,8 @@ def host_as_json(found: HostPlan, name: str) -> dict[str, Any]:
     """What is known of a host before a change.
 
     `flags` has `edited` and `same_machine` if they apply. `reasons` says why there is no plan: then `plan`
-    and `digest` are null. `last_change` is the last live change, `edited` has the files of it that somebody has
-    edited since, `same_machine` the other names of the same machine.
+    and `digest` are null. `last_change` is the last live change, `edited` has the files of it that somebody
+    has edited since, `same_machine` the other names of the same machine.
     """
     last = found.last_change
     others = [one for one in found.names if one != name]

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from smtp_auth.fleet.as_json import host_as_json
-from smtp_auth.fleet.console import EMPTY, Line, Style
+from smtp_auth.fleet.console import Line, Style
 from smtp_auth.fleet.names import in_order
 from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Took
-from smtp_auth.fleet.text import MARGIN, grouped, hosts, sentences, titled
+from smtp_auth.fleet.text import MARGIN, hosts
+from smtp_auth.on_host.changing import ChangeOutcome, Ended
 from smtp_auth.plan.as_json import text_of
+from smtp_auth.runs.proved import proved_lines
 from smtp_auth.shown import shown, some_names
 
 UNCHANGED = "unchanged"
@@ -55,20 +57,15 @@ def result_lines(found: Mapping[str, Applied]) -> Iterator[Line]:
     for name in in_order(found):
         if found[name].state in TROUBLE:
             yield from outcome_lines(name, found[name])
-    yield from _proved({name: one for name, one in found.items() if one.proved})
+    proofs = {
+        name: Ended(ChangeOutcome.LIVE, (), found[name].proved, found[name].seconds)
+        for name in in_order(found)
+        if found[name].state is State.CONVERGED
+    }
+    yield from (Line(line, under=len(MARGIN)) for line in proved_lines(proofs))
     words = Counter(one.word for one in found.values())
     counts = ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
     yield Line(f"{hosts(len(found))}: {counts}", Style.TITLE, under=len(MARGIN))
-
-
-def _proved(found: Mapping[str, Applied]) -> Iterator[Line]:
-    """What was proved on which hosts, and how long that took there."""
-    for names, proved in grouped({name: one.proved for name, one in found.items()}):
-        seconds = sorted(found[name].seconds or 0 for name in names)
-        first, last = (f"{one:.1f}" for one in (seconds[0], seconds[-1]))
-        yield titled(f"proved in {first if first == last else f'{first} to {last}'} s", names)
-        yield from sentences(proved)
-        yield EMPTY
 
 
 def applied_as_json(plan: HostPlan | None, found: Applied, name: str) -> dict[str, Any]:

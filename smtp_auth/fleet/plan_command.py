@@ -12,9 +12,10 @@ from smtp_auth.fleet.console import EMPTY, Line, Style, show
 from smtp_auth.fleet.inventory import Chosen
 from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, plans_of
 from smtp_auth.fleet.progress import Progress
-from smtp_auth.fleet.text import counts_line, plan_lines, sentences, took_line
+from smtp_auth.fleet.text import counts_line, plan_lines, took_line
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.data_check import warning_of_port_25
+from smtp_auth.runs.interruption import heed_interruptions
 from smtp_auth.runs.status import Status
 
 
@@ -60,6 +61,7 @@ def asked(chosen: Chosen, steps: Sequence[Step], manner: Manner) -> dict[str, Ho
             lines = [took_line(name, found.took)] if manner.is_verbose else []
             progress.ends(name, found.state.value, lines)
 
+        heed_interruptions(progress.hide, progress.say_text)
         channels = Channels(progress.say if manner.shows_programs else None)
         return plans_of(chosen.hosts, chosen.at_once, steps, channels, progress.begins, ends)
 
@@ -68,4 +70,4 @@ def port_25_lines(hosts: Sequence[Host], found: dict[str, HostPlan]) -> list[Lin
     """The warning that hosts offer logins on port 25, too."""
     # A host whose data is wrong was not connected to.
     warning = warning_of_port_25([host for host in hosts if found[host.name].took])
-    return [*sentences([f"warning: {warning}"], Style.WARNING), EMPTY] if warning else []
+    return [Line(f"warning: {warning}", Style.WARNING, under=4), EMPTY] if warning else []

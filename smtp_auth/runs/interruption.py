@@ -7,11 +7,12 @@ them to their hosts, which complete or restore. Both end the run with the report
 import os
 import signal
 import sys
+import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from gevent import spawn
 from gevent.event import Event
@@ -24,12 +25,14 @@ class _Changes:
     """How many changes are under way, and how often the run was interrupted.
 
     + report, say: those of `heed_interruptions`
+    + terminal: how the terminal was at first, if there is one
     """
 
     under_way: int = 0
     interruptions: int = 0
     report: Callable[[], None] = lambda: None
     say: Callable[[str], None] = lambda _text: None
+    terminal: list[Any] | None = None
     none: Event = field(default_factory=Event)
 
 
@@ -43,6 +46,8 @@ def heed_interruptions(report: Callable[[], None], say: Callable[[str], None]) -
     + say: prints a text of one or more lines, behind a line that may be incomplete
     """
     _changes.report, _changes.say = report, say
+    # A prompt for a password switches off that a terminal shows what is typed.
+    _changes.terminal = termios.tcgetattr(sys.stdin) if sys.stdin and sys.stdin.isatty() else None
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupted)
 
@@ -63,6 +68,11 @@ def change_under_way() -> Iterator[None]:
         _changes.under_way -= 1
         if not _changes.under_way:
             _changes.none.set()
+
+
+def is_interrupted() -> bool:
+    """Whether the run was interrupted, so that nothing new begins."""
+    return bool(_changes.interruptions)
 
 
 def _interrupted(_number: int, _frame: FrameType | None) -> None:
@@ -89,6 +99,8 @@ def _leave_after_the_changes() -> None:
 
 def _leave() -> NoReturn:
     """End this process with the report, as it is: Python's own end waits for all that has begun."""
+    if _changes.terminal:
+        termios.tcsetattr(sys.stdin, termios.TCSANOW, _changes.terminal)
     _changes.report()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -4,10 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from smtp_auth.on_host.changing import ChangeOutcome, Ended
-from smtp_auth.shown import shown
-
-# Of hosts with the same proof, so many are named.
-_NAMED = 2
+from smtp_auth.shown import shown, some_names
 
 
 def proved_lines(ended: Mapping[str, Ended]) -> list[str]:
@@ -33,15 +30,9 @@ def _without_name(name: str, text: str) -> str:
 def _group(words: Sequence[str], hosts: Mapping[str, float | None]) -> Iterable[str]:
     took = [seconds for seconds in hosts.values() if seconds is not None]
     within = f" in {_range(min(took), max(took))}" if took else ""
-    yield f"proved on {shown(_listed(list(hosts)))}{within}:"
+    names = some_names(list(hosts))
+    yield f"proved on {f'{len(hosts)} hosts ({names})' if len(hosts) > 2 else names}{within}:"
     yield from (f"  {shown(text)}" for text in words)
-
-
-def _listed(names: Sequence[str]) -> str:
-    rest = len(names) - _NAMED
-    if rest > 1:
-        return f"{len(names)} hosts ({', '.join(names[:_NAMED])} and {rest} more)"
-    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _range(shortest: float, longest: float) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import click
 from pyinfra import logger
 from pyinfra.api import State
 from pyinfra.api.exceptions import PyinfraError

@@ -18,13 +18,13 @@ def test_hosts_with_the_same_proof_are_together() -> None:
     ]
 
 
-def test_up_to_three_hosts_are_named() -> None:
+def test_two_hosts_are_named() -> None:
     names = ["a", "b", "c"]
     heads = [proved_lines(dict.fromkeys(names[:count], live(PLAIN)))[0] for count in (1, 2, 3)]
     assert heads == [
         "proved on a in 0.8 s:",
         "proved on a and b in 0.8 s:",
-        "proved on a, b and c in 0.8 s:",
+        "proved on 3 hosts (a, b and 1 more) in 0.8 s:",
     ]
 
 
