@@ -18,8 +18,8 @@ from smtp_auth.plan.same_machine import Named, SameMachine, named, same_machines
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import Block, plan_blocks, proof_due_line
 from smtp_auth.runs.channel import connect
-from smtp_auth.runs.host_settings import settings_of
 from smtp_auth.runs.fault import fault
+from smtp_auth.runs.host_settings import settings_of
 from smtp_auth.settings import SettingsError
 
 

@@ -91,7 +91,8 @@ def test_edited_hosts_are_shown_with_their_last_change(monkeypatch: pytest.Monke
     found = plans(monkeypatch, {"a": edited, "b": DONE, "c": edited})
     assert shown(found) == [
         "nothing would change on 2 hosts: a and c",
-        "    last change 2026-11-22T10:15:01Z-3f2a by admin@controller as root; edited since: /etc/postfix/main.cf",
+        "    last change 2026-11-22T10:15:01Z-3f2a by admin@controller as root; edited since: "
+        "/etc/postfix/main.cf",
         "",
     ]
     assert host_as_json(found["a"], "a")["flags"] == ["edited"]
