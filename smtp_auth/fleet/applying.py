@@ -5,7 +5,7 @@ host is planned anew at its turn, and refused if that is another plan than the o
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from gevent.event import Event
@@ -92,6 +92,7 @@ class Applying:
             ends(host.name, found)
             leave(host)
 
+        self._machines.begin([host.name for host in self._hosts[:at_once]])
         for _ in Pool(at_once).imap_unordered(apply, self._hosts):
             pass
 
@@ -137,10 +138,14 @@ class _Machines:
         self._being_asked: dict[str, Event] = {}
         self._admitted: list[str] = []
 
+    def begin(self, names: Iterable[str]) -> None:
+        """These hosts are asked at the same time, as the first ones."""
+        self._being_asked |= {name: Event() for name in names}
+
     @contextmanager
     def asking(self, name: str) -> Iterator[None]:
         """Inside the `with`, a host is asked, and others wait for it."""
-        over = self._being_asked[name] = Event()
+        over = self._being_asked.setdefault(name, Event())
         try:
             yield
         finally:

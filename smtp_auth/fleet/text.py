@@ -97,9 +97,9 @@ def _plans(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[Line]:
     groups = sorted(grouped(planned), key=lambda group: group[1][0] is not State.PENDING)
     for names, (state, proof_due, blocks, _) in groups:
         lines = [
+            *_last_changes({name: found[name] for name in names}),
             *sentences([proof_due] if proof_due else []),
             *shorten(blocks),
-            *_last_changes({name: found[name] for name in names}),
         ]
         if lines:
             yield _title_of_plan(state, names)

@@ -65,7 +65,13 @@ def test_it_is_the_same_whatever_host_answers_first(monkeypatch: pytest.MonkeyPa
 
 def test_who_is_refused_or_not_reached_is_said_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     no_shell = NotAllowed("the account has no shell")
-    answers = {"a": STOPPED, "b": STOPPED, "c": UNREACHABLE, "d": no_shell, "e": RuntimeError("odd")}
+    answers: dict[str, Answer] = {
+        "a": STOPPED,
+        "b": STOPPED,
+        "c": UNREACHABLE,
+        "d": no_shell,
+        "e": RuntimeError("odd"),
+    }
     found = plans(monkeypatch, answers)
     text = shown(found)
     assert text[0] == "refused on 2 hosts: a and b"

@@ -1,0 +1,215 @@
+"""Plans carried out, each host at its own pace."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import gevent
+import pytest
+from gevent.event import Event
+from pyinfra.api import Host
+
+from operations import STEPS
+from smtp_auth.fleet import applying
+from smtp_auth.fleet.applying import Applied, Applying
+from smtp_auth.fleet.planning import State
+from smtp_auth.on_host.asking import Asked
+from smtp_auth.on_host.changing import ChangeOutcome, Ended
+from tests.unit.fleets import NEW, OLD, UNREACHABLE, Answer, answering, deployed, hosts_named, name_of
+from tests.unit.scenarios import with_main_cf
+
+LIVE = Ended(ChangeOutcome.LIVE, (), ("465: TLSv1.3",), 0.8)
+DONE = deployed(NEW)
+
+# Far more than anything here takes: what never ends fails the test.
+_SECONDS = 20
+
+
+class Fleet:
+    """Hosts that answer and end as they are told.
+
+    + changed: those whose plans were carried out, in their order
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, answers: Mapping[str, Answer]) -> None:
+        self.ends: dict[str, Ended] = {}
+        self.changed: list[str] = []
+        self.told: list[str] = []
+        # The hosts that hang when they are asked, or changed.
+        self.hangs: dict[str, Event] = {}
+        self.answers = dict(answers)
+        answering(monkeypatch, self.answers)
+        self.hosts = hosts_named([*answers], mail_hostname="mail1.example.jp")
+        monkeypatch.setattr(applying, "carry_out", self._carry_out)
+        monkeypatch.setattr(applying, "prove_services", lambda host, _asked: self.ends.get(host.name, LIVE))
+
+    def _carry_out(self, host: Host, _asked: Asked) -> Ended:
+        if host.name in self.hangs:
+            self.hangs[host.name].wait()
+        self.changed.append(host.name)
+        return self.ends.get(host.name, LIVE)
+
+    def channel_to(self, host: Host) -> Any:
+        # Before the look.
+        if f"look {host.name}" in self.hangs:
+            self.hangs[f"look {host.name}"].wait()
+        return name_of(host)
+
+    def apply(self, approved: Mapping[str, str] | None = None) -> Applying:
+        work = Applying(self.hosts, STEPS, self.channel_to, approved)
+        self.run(work)
+        return work
+
+    def run(self, work: Applying) -> None:
+        def ends(name: str, found: Applied) -> None:
+            self.told.append(f"{name} {found.word}")
+
+        with gevent.Timeout(_SECONDS):
+            work.run(8, lambda _name: None, lambda: self.told.append("planned"), ends)
+
+
+@contextmanager
+def running(fleet: Fleet) -> Iterator[Applying]:
+    """The work while it runs; it must be over when the block is."""
+    work = Applying(fleet.hosts, STEPS, fleet.channel_to)
+    worker = gevent.spawn(fleet.run, work)
+    yield work
+    worker.get(timeout=_SECONDS)
+
+
+def until(true: Any) -> None:
+    with gevent.Timeout(_SECONDS):
+        while not true():
+            gevent.sleep(0.01)
+
+
+def words(work: Applying) -> dict[str, str]:
+    return {name: found.word for name, found in work.results.items()}
+
+
+def test_each_host_ends_with_its_own_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped = replace(NEW, dovecot_running=False)
+    answers: dict[str, Answer] = {
+        "a": NEW,
+        "b": DONE,
+        "c": stopped,
+        "d": UNREACHABLE,
+        "e": NEW,
+        "f": NEW,
+        "g": NEW,
+    }
+    fleet = Fleet(monkeypatch, answers)
+    fleet.ends |= {
+        "e": Ended(ChangeOutcome.PUT_BACK, ("port 465 does not answer",)),
+        "f": Ended(ChangeOutcome.REFUSED, ("another deploy runs there",)),
+        "g": Ended(ChangeOutcome.UNKNOWN, ("the connection was lost",)),
+    }
+    work = fleet.apply()
+    assert words(work) == {
+        "a": "changed",
+        "b": "unchanged",
+        "c": "refused",
+        "d": "unreachable",
+        "e": "failed and put back",
+        "f": "refused",
+        "g": "not reached",
+    }
+    assert work.results["a"] == replace(
+        work.results["a"], state=State.CONVERGED, proved=("465: TLSv1.3",), seconds=0.8
+    )
+    assert work.results["e"].said == ("port 465 does not answer",)
+    assert sorted(fleet.changed) == ["a", "e", "f", "g"]
+
+
+def test_a_host_that_was_edited_since_its_plan_was_shown_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = Fleet(monkeypatch, {"a": NEW, "b": NEW})
+    approved = {name: plan.digest for name, plan in fleet.apply().plans.items()}
+    fleet.changed.clear()
+    fleet.answers["b"] = with_main_cf(NEW, "smtpd_tls_security_level = none\n")
+    answering(monkeypatch, fleet.answers)
+    work = fleet.apply(approved)
+    assert words(work) == {"a": "changed", "b": "refused"}
+    assert "its plan is not the one that was shown" in work.results["b"].said[0]
+    assert fleet.changed == ["a"]
+
+
+def test_a_host_that_became_as_wanted_since_is_refused_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = Fleet(monkeypatch, {"a": NEW})
+    approved = {name: plan.digest for name, plan in fleet.apply().plans.items()}
+    answering(monkeypatch, {"a": DONE})
+    assert words(fleet.apply(approved)) == {"a": "refused"}
+
+
+def test_a_renewal_since_is_no_other_plan(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = Fleet(monkeypatch, {"a": DONE})
+    approved = {name: plan.digest for name, plan in fleet.apply().plans.items()}
+    due = replace(DONE, postfix_reloaded=1.0)
+    answering(monkeypatch, {"a": due})
+    work = fleet.apply(approved)
+    assert words(work) == {"a": "changed"}
+
+
+def test_a_slow_host_holds_up_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = Fleet(monkeypatch, {f"h{number}": NEW for number in range(16)})
+    fleet.hangs = {"look h3": Event(), "h5": Event()}
+    with running(fleet):
+        until(lambda: len(fleet.changed) == 14)
+        for event in fleet.hangs.values():
+            event.set()
+    assert len(fleet.changed) == 16
+    # Once the last host has been asked, and that is not before.
+    assert fleet.told.index("planned") >= 14
+
+
+def test_the_plans_are_shown_once_all_hosts_have_been_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = Fleet(monkeypatch, {"a": NEW, "b": DONE, "c": UNREACHABLE})
+    fleet.apply()
+    assert fleet.told.count("planned") == 1
+
+
+def test_of_the_names_of_one_machine_one_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = replace(NEW, machine="m")
+    fleet = Fleet(monkeypatch, {"a": machine, "b": machine, "c": NEW})
+    work = fleet.apply()
+    assert words(work) == {"a": "changed", "b": "refused", "c": "changed"}
+    assert "which this run changes as a alone" in work.results["b"].said[0]
+
+
+def test_a_name_that_answers_late_is_refused_if_its_machine_is_changed_already(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(applying, "_PATIENCE", 0.0)
+    machine = replace(NEW, machine="m")
+    fleet = Fleet(monkeypatch, {"a": machine, "b": machine})
+    fleet.hangs = {"look a": Event()}
+    with running(fleet) as work:
+        until(lambda: fleet.changed == ["b"])
+        fleet.hangs["look a"].set()
+    assert words(work) == {"a": "refused", "b": "changed"}
+    assert "which this run changes as b alone" in work.results["a"].said[0]
+
+
+def test_other_data_for_the_same_machine_refuse_all_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = replace(NEW, machine="m")
+    fleet = Fleet(monkeypatch, {"a": machine, "b": machine})
+    fleet.hosts[1].host_data["tls_minimum_version"] = "TLSv1.3"
+    assert words(fleet.apply()) == {"a": "refused", "b": "refused"}
+    assert fleet.changed == []
+
+
+def test_what_was_started_since_is_proved_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = Fleet(
+        monkeypatch, {"a": replace(DONE, proved=frozenset()), "b": replace(DONE, proved=frozenset())}
+    )
+    fleet.ends["b"] = Ended(ChangeOutcome.FAILED, ("nothing would change, but the proof failed",))
+    work = fleet.apply()
+    assert words(work) == {"a": "unchanged", "b": "failed"}
+    assert work.results["a"].proved == ("465: TLSv1.3",)
+    assert fleet.changed == []
+
+
+def test_nothing_begins_after_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    fleet = Fleet(monkeypatch, {"a": NEW, "b": OLD})
+    monkeypatch.setattr(applying, "is_interrupted", lambda: True)
+    assert fleet.apply().results == {}
