@@ -49,6 +49,9 @@ def main() -> int:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
     arguments = _parser().parse_args()
     _heed_interruptions()
+    from smtp_auth.runs.startup import begin_loading
+
+    begin_loading()
     from smtp_auth.runs.pyinfra_internals import make_sockets_cooperative
 
     # Before anything else that a command imports.
@@ -177,8 +180,10 @@ def _history(arguments: argparse.Namespace) -> int:
 
     from smtp_auth.fleet import history
     from smtp_auth.fleet.inventory import chosen_hosts
+    from smtp_auth.runs.startup import end_loading
 
     chosen = chosen_hosts(choice_of(arguments))
+    end_loading()
     found = history.records(chosen, _progress(len(chosen.hosts)))
     if arguments.json:
         print(json.dumps(history.as_json(found, arguments.show), indent=2))

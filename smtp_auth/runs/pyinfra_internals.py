@@ -16,6 +16,7 @@ import logging
 import socket
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -527,8 +528,19 @@ def make_sockets_cooperative() -> None:
 
     pyinfra's connectors need that, and importing its command line does it. It must happen before threads
     start. If pyinfra does it elsewhere, hosts are asked one after the other.
+
+    gevent looks for plugins two dozen times, and reads all installed packages each time. Here they are read
+    once: that saves half of the time.
     """
-    importlib.import_module("pyinfra_cli")
+    if sys.modules.get("pyinfra_cli"):
+        return
+    read = metadata.entry_points
+    found = read()
+    metadata.entry_points = found.select
+    try:
+        importlib.import_module("pyinfra_cli")
+    finally:
+        metadata.entry_points = read
 
 
 def read_config(file: Path | None) -> Config:
