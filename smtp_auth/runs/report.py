@@ -104,15 +104,18 @@ def _tell(state: State, is_dry: bool) -> None:
     chosen = [host for host in state.inventory if state.is_host_in_limit(host) or host in state.failed_hosts]
     outcomes = {host: _outcome(state, host, is_dry) for host in chosen}
     trouble = {host: found for host, found in outcomes.items() if found[0] not in _WELL}
+    # In the order of the inventory: hosts end in any order.
+    proofs = proved_lines({host.name: _told.proofs[host] for host in chosen if host in _told.proofs})
+    if proofs:
+        logger.info("--> Proof:")
+    for line in proofs:
+        logger.info(f"    {line}")
     logger.info("--> Report:")
     names = {host: _on_one_line(host.name) for host in trouble}
     width = max(map(len, names.values()), default=0)
     for host, (outcome, reason) in trouble.items():
         text = f"    {names[host]:<{width}}  {outcome.value}: {shown(reason)}"
         logger.error(format_text(text, "red"))
-    # In the order of the inventory: hosts end in any order.
-    for line in proved_lines({host.name: _told.proofs[host] for host in chosen if host in _told.proofs}):
-        logger.info(f"    {line}")
     counts = {one: sum(found[0] is one for found in outcomes.values()) for one in Outcome}
     words = ", ".join(f"{count} {one.value}" for one, count in counts.items() if count)
     logger.info(f"    {len(chosen)} hosts: {words}")

@@ -43,6 +43,14 @@ class Run:
         """The report at its end, with single spaces."""
         return re.sub(" +", " ", self.output.partition("--> Report:")[2])
 
+    @property
+    def proof(self) -> list[str]:
+        """What was proved, hosts with the same proof together, without how long it took."""
+        text = self.output.partition("--> Proof:\n")[2].partition("--> Report:")[0]
+        # pyinfra indents each line of its own accord.
+        lines = [line[8:] for line in text.splitlines() if line]
+        return [re.sub(r" in [\d.]+(?: to [\d.]+)? s:$", ":", line) for line in lines]
+
     def difference(self, host: LabHost) -> list[str]:
         """The `-old`/`+new` lines of a run with `--diff`."""
         return [line for line in self.lines_of(host) if line[:1] in ("+", "-")]
