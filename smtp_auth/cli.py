@@ -20,6 +20,7 @@ from smtp_auth.fleet.own_files import deploy_files
 from smtp_auth.runs.status import Status
 
 if TYPE_CHECKING:
+    from smtp_auth.fleet.inventory import Chosen
     from smtp_auth.plan.step import Step
 
 
@@ -56,14 +57,17 @@ def main() -> int:
 
     # Before anything else that a command imports.
     make_sockets_cooperative()
-    from smtp_auth.runs.mistakes import Mistake
+    from smtp_auth.fleet.console import Line, be_writable, show
+    from smtp_auth.runs.mistakes import Declined, Mistake
+
+    be_writable()
 
     try:
         status = int(arguments.run(arguments))
         sys.stdout.flush()
-    except Mistake as error:
-        print(error, file=sys.stderr)
-        return Status.MISTAKE
+    except (Mistake, Declined) as error:
+        show([Line(str(error), under=4)], sys.stderr)
+        return Status.MISTAKE if isinstance(error, Mistake) else Status.TROUBLE
     except BrokenPipeError:
         # The reader, such as head(1), has closed the pipe. Python would print an error when it flushes at
         # exit.
@@ -125,6 +129,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _chosen(arguments: argparse.Namespace) -> "Chosen":
+    """The hosts of a command, once all that it needs is loaded."""
+    from smtp_auth.fleet.inventory import chosen_hosts
+    from smtp_auth.runs.startup import end_loading
+
+    chosen = chosen_hosts(choice_of(arguments))
+    end_loading()
+    return chosen
+
+
 # -- plan and apply ------------------------------------------------------------------------------------
 
 
@@ -144,12 +158,10 @@ def _plan_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from smtp_auth.fleet.inventory import chosen_hosts
     from smtp_auth.fleet.plan_command import Manner, plan
 
-    chosen = chosen_hosts(choice_of(arguments))
     manner = Manner(arguments.verbose, arguments.debug)
-    return plan(chosen, own_steps(), manner, arguments.json, checks=arguments.check)
+    return plan(_chosen(arguments), own_steps(), manner, arguments.json, checks=arguments.check)
 
 
 def _apply_options(parser: argparse.ArgumentParser) -> None:
@@ -159,12 +171,10 @@ def _apply_options(parser: argparse.ArgumentParser) -> None:
 
 def _apply(arguments: argparse.Namespace) -> int:
     from smtp_auth.fleet.apply_command import apply
-    from smtp_auth.fleet.inventory import chosen_hosts
     from smtp_auth.fleet.plan_command import Manner
 
-    chosen = chosen_hosts(choice_of(arguments))
     manner = Manner(arguments.verbose, arguments.debug)
-    return apply(chosen, own_steps(), manner, arguments.json, asks=not arguments.yes)
+    return apply(_chosen(arguments), own_steps(), manner, arguments.json, asks=not arguments.yes)
 
 
 # -- history ------------------------------------------------------------------------------------------
@@ -179,11 +189,8 @@ def _history(arguments: argparse.Namespace) -> int:
     import json
 
     from smtp_auth.fleet import history
-    from smtp_auth.fleet.inventory import chosen_hosts
-    from smtp_auth.runs.startup import end_loading
 
-    chosen = chosen_hosts(choice_of(arguments))
-    end_loading()
+    chosen = _chosen(arguments)
     found = history.records(chosen, _progress(len(chosen.hosts)))
     if arguments.json:
         print(json.dumps(history.as_json(found, arguments.show), indent=2))

@@ -113,10 +113,10 @@ class Applying:
         if plan.state is State.PENDING:
             with change_under_way():
                 self.results[host.name] = _NOT_AWAITED
-                ended, part = carry_out(host, asked), "change"
+                ended, part = carry_out(host, self._channel_to(host), asked), "change"
             state, word = _OUTCOMES[ended.outcome]
         elif plan.proof_due:
-            ended, part = prove_services(host, asked), "proof"
+            ended, part = prove_services(self._channel_to(host), asked), "proof"
             # It is refused if another deploy runs there, which proves them itself.
             has_failed = ended.outcome is ChangeOutcome.FAILED
             state, word = (State.FAILED, "failed") if has_failed else (State.CONVERGED, UNCHANGED)

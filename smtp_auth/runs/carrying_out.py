@@ -4,16 +4,13 @@ Both front ends use it: nothing here knows operations or the report of a run. A 
 for this host and raises nothing, because an exception would stop the run for all hosts.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 from pyinfra.api import Host
 
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import ChangeOutcome, Ended, change, prove
 from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer
 from smtp_auth.runs.bounds import wire_of
-from smtp_auth.runs.channel import channel_to, connect_again
+from smtp_auth.runs.channel import connect_again
 from smtp_auth.runs.fault import fault
 from smtp_auth.runs.host_settings import seconds_of
 from smtp_auth.runs.origin import origin_of_this_run
@@ -23,15 +20,14 @@ from smtp_auth.runs.pyinfra_internals import notice_silence
 _SILENCE = 30
 
 
-def carry_out(host: Host, asked: Asked, arguments: Mapping[str, Any] | None = None) -> Ended:
+def carry_out(host: Host, channel: Channel, asked: Asked) -> Ended:
     """Carry out a host's plan, whole or not at all. It may be called inside `change_under_way`.
 
-    + arguments: how commands run, as pyinfra gives them to an operation's command; `None`: as in the host's
-      data
+    + channel: that to the host
     """
     try:
         return change(
-            _attentive(host, channel_to(host, arguments)),
+            _attentive(host, channel),
             lambda: connect_again(host, "to read the outcome of the change"),
             origin_of_this_run(),
             asked.plan,
@@ -42,10 +38,13 @@ def carry_out(host: Host, asked: Asked, arguments: Mapping[str, Any] | None = No
         return Ended(ChangeOutcome.FAILED, (fault(error),))
 
 
-def prove_services(host: Host, asked: Asked) -> Ended:
-    """Prove the services of a plan that changes nothing (`Plan.to_prove`)."""
+def prove_services(channel: Channel, asked: Asked) -> Ended:
+    """Prove the services of a plan that changes nothing (`Plan.to_prove`).
+
+    + channel: that to the host
+    """
     try:
-        return prove(channel_to(host), asked.plan, asked.settings, asked.look)
+        return prove(channel, asked.plan, asked.settings, asked.look)
     except NoAnswer as reason:
         return Ended(ChangeOutcome.FAILED, (str(reason),))
     except Exception as error:

@@ -130,7 +130,7 @@ def _proves(found: Asked) -> bool:
     if is_dry():
         host.log(proof_due_line(found.plan, found.look))
         return True
-    ended = prove_services(ctx_host.get(), found)
+    ended = prove_services(channel_to(ctx_host.get()), found)
     report_proof(ctx_host.get(), ended)
     is_well = ended.outcome is not ChangeOutcome.FAILED
     if not is_well:

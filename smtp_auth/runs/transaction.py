@@ -8,6 +8,7 @@ from pyinfra.api import Host
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome
 from smtp_auth.runs.carrying_out import carry_out
+from smtp_auth.runs.channel import channel_to
 from smtp_auth.runs.interruption import change_under_way
 from smtp_auth.runs.pyinfra_internals import OwnCommand
 from smtp_auth.runs.report import Outcome, report, report_proof
@@ -35,7 +36,7 @@ class Transaction(OwnCommand):
         """Whether the plan is live, and the reasons if it is not."""
         with change_under_way():
             report(host, Outcome.NOT_AWAITED, GOES_ON)
-            ended = carry_out(host, self._asked, arguments)
+            ended = carry_out(host, channel_to(host, arguments), self._asked)
             outcome = _OUTCOMES[ended.outcome]
             if outcome is not Outcome.CHANGED:
                 host.log_styled(f"{outcome.value}:", fg="red")

@@ -42,9 +42,9 @@ class Fleet:
         answering(monkeypatch, self.answers)
         self.hosts = hosts_named([*answers], mail_hostname="mail1.example.jp")
         monkeypatch.setattr(applying, "carry_out", self._carry_out)
-        monkeypatch.setattr(applying, "prove_services", lambda host, _asked: self.ends.get(host.name, LIVE))
+        monkeypatch.setattr(applying, "prove_services", lambda name, _asked: self.ends.get(name, LIVE))
 
-    def _carry_out(self, host: Host, _asked: Asked) -> Ended:
+    def _carry_out(self, host: Host, _channel: Any, _asked: Asked) -> Ended:
         if host.name in self.hangs:
             self.hangs[host.name].wait()
         self.changed.append(host.name)

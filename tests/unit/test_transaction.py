@@ -12,6 +12,7 @@ from smtp_auth.on_host.channel import NoAnswer
 from smtp_auth.plan.plan import plan_of
 from smtp_auth.runs import carrying_out, report
 from smtp_auth.runs.carrying_out import prove_services
+from smtp_auth.runs.channel import channel_to
 from smtp_auth.runs.report import Outcome
 from smtp_auth.runs.transaction import Transaction
 from tests.unit.scenarios import stock, wanted
@@ -85,7 +86,7 @@ def test_a_proof_that_raises_fails_the_host_alone(
         raise error
 
     monkeypatch.setattr(carrying_out, "prove", prove)
-    ended = prove_services(host, ASKED)
+    ended = prove_services(channel_to(host), ASKED)
     assert ended.outcome is ChangeOutcome.FAILED
     assert ended.said[0].startswith(said)
 
