@@ -1,0 +1,67 @@
+"""A host that hangs, in whatever phase, holds up no other host of `smtp-auth apply`."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+
+import pytest
+
+from lab.host import LabHost
+from tests.fleet.commands import command_line
+from tests.fleet.deploying import ROOT
+from tests.fleet.test_hosts_that_hang import _hung as connecting
+from tests.fleet.test_in_the_middle import DPKG, locked
+
+_HELD = "/run/held"
+
+
+@contextmanager
+def _waiting(host: LabHost, program: str) -> Iterator[None]:
+    """A program of the host waits until the block is over, before it begins."""
+    host.run(f"touch {_HELD} && mv {program} {program}.real")
+    script = f'#!/bin/sh\nwhile [ -e {_HELD} ]; do sleep 0.1; done\nexec {program}.real "$@"\n'
+    (host.root / program.lstrip("/")).write_text(script)
+    host.run(f"chmod 755 {program}")
+    try:
+        yield
+    finally:
+        host.run(f"rm {_HELD}")
+
+
+def _looked_at(host: LabHost) -> AbstractContextManager[None]:
+    return _waiting(host, "/usr/sbin/postconf")
+
+
+def _proved(host: LabHost) -> AbstractContextManager[None]:
+    return _waiting(host, "/usr/lib/postfix/sbin/smtpd")
+
+
+def _changed(host: LabHost) -> AbstractContextManager[None]:
+    return locked(host, DPKG)
+
+
+@pytest.mark.parametrize("hangs", [connecting, _looked_at, _changed, _proved])
+def test_the_others_are_done_while_it_hangs(
+    stock: list[LabHost], hangs: Callable[[LabHost], AbstractContextManager[None]]
+) -> None:
+    hung, other = stock
+    with ExitStack() as stack:
+        words = stack.enter_context(command_line("apply", stock, "--yes"))
+        with hangs(hung):
+            process = stack.enter_context(
+                subprocess.Popen(
+                    words,
+                    cwd=ROOT,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                    errors="replace",
+                )
+            )
+            assert process.stderr
+            done = process.stderr.readline()
+            assert done.startswith(f"{other.name}: changed, proved in "), done
+            assert process.poll() is None
+        output, progress = process.communicate(timeout=120)
+    assert f"{hung.name}: changed" in progress, progress
+    assert output.rstrip().endswith("2 hosts: 2 changed"), output
