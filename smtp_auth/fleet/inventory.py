@@ -51,7 +51,7 @@ def chosen_hosts(choice: Choice) -> Chosen:
     heed_host_keys()
     state = State()
     ctx_state.set(state)
-    check_options(choice.data, choice.group_data, choice.parallel)
+    check_options(choice.inventory, choice.data, choice.group_data, choice.parallel)
     with imports_of_the_inventory():
         config, at_once = _configuration(choice, state)
         state.cwd = str(Path.cwd())

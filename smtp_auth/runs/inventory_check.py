@@ -16,6 +16,9 @@ from pyinfra.api.exceptions import NoGroupError, PyinfraError
 from smtp_auth.runs import pyinfra_internals
 from smtp_auth.runs.mistakes import Mistake, sentence_of
 
+# How much of a word that is too long is shown.
+_SHOWN = 60
+
 
 def read_checked(given: str, read: Callable[[], Inventory]) -> Inventory:
     """The inventory that `read` returns; it has a host.
@@ -24,18 +27,18 @@ def read_checked(given: str, read: Callable[[], Inventory]) -> Inventory:
 
     Raises `Mistake`.
     """
-    _check_word(given)
     ignored: list[str] = []
+    imported: list[str] = []
     check = partial(_check_variable, given, ignored)
     try:
-        with pyinfra_internals.variables_checked(check, partial(_check_groups, given, check)):
+        with pyinfra_internals.variables_checked(check, partial(_check_groups, given, imported, check)):
             found = read()
     except Mistake:
         raise
     except (Exception, SystemExit) as error:
         raise Mistake(f"the inventory cannot be read: {sentence_of(error)}") from None
     if not len(found):
-        _refuse_as_empty(given, ignored)
+        _refuse_as_empty(given, ignored, is_there=bool(imported) or Path(given).exists())
     for host in found:
         _check_connector_data(host)
     return found
@@ -66,8 +69,11 @@ def _matching(inventory: Inventory, option: str, pattern: str) -> Iterable[Host]
     return found
 
 
-def check_options(data: Iterable[str], group_data: Iterable[str], parallel: int | None) -> None:
-    """Raise `Mistake` for a value of these options that pyinfra would ignore."""
+def check_options(
+    inventory: str, data: Iterable[str], group_data: Iterable[str], parallel: int | None
+) -> None:
+    """Raise `Mistake` for a word for the inventory, or a value of an option, that pyinfra misunderstands."""
+    _check_word(inventory)
     if (parallel or 0) < 0:
         raise Mistake(f"--parallel {parallel}: give a number of hosts")
     check_data(data)
@@ -93,7 +99,14 @@ def _check_connector_data(host: Host) -> None:
 
 def _check_word(given: str) -> None:
     path = Path(given)
-    if path.is_dir():
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:
+        # pyinfra first looks for a file of this name.
+        raise Mistake(
+            f"the inventory {given[:_SHOWN]}… cannot be read: {error.strerror}: write the names in a file"
+        ) from None
+    if is_folder:
         raise Mistake(f"the inventory {given} is a folder: give a file in it")
     is_file_name = given.endswith(".py") or ("/" in given and "@" not in given)
     if is_file_name and not path.exists():
@@ -133,8 +146,14 @@ def _check_variable(file: str, ignored: list[str], name: str, value: object) -> 
     _check_twice([host[0] if isinstance(host, tuple) else host for host in hosts], f"{file}: {name}")
 
 
-def _check_groups(given: str, check: Callable[[str, object], None], groups: Mapping[str, object]) -> None:
-    """Raise `Mistake` for a group of a function, or a list of a module, as for a variable of a file."""
+def _check_groups(
+    given: str, imported: list[str], check: Callable[[str, object], None], groups: Mapping[str, object]
+) -> None:
+    """Raise `Mistake` for a group of a function, or a list of a module, as for a variable of a file.
+
+    + imported: the word for it is appended
+    """
+    imported.append(given)
     for name, hosts in groups.items():
         if isinstance(hosts, str):
             # pyinfra would read it letter by letter.
@@ -159,12 +178,14 @@ def _check_twice(names: list[str], where: str) -> None:
         raise Mistake(f"{where} names {twice[0]} twice: delete one of both")
 
 
-def _refuse_as_empty(given: str, ignored: list[str]) -> NoReturn:
+def _refuse_as_empty(given: str, ignored: list[str], *, is_there: bool) -> NoReturn:
     if ignored:
         names = ", ".join(ignored)
         raise Mistake(f"the inventory {given} has no host: {names} is no list of hosts, as a group has to be")
-    if Path(given).exists():
+    if is_there:
         raise Mistake(
             f'the inventory {given} has no host: write a list of names, such as mail = ["mail1.example.jp"]'
         )
-    raise Mistake(f"{given} is no inventory: there is no such file, and no host of this name is known")
+    raise Mistake(
+        f"{given} is no inventory: there is no such file or function, and no host of this name is known"
+    )

@@ -11,6 +11,7 @@ pyinfra's command line (`pyinfra_cli`) is imported in the functions that need it
 import contextlib
 import functools
 import importlib
+import importlib.util
 import inspect
 import logging
 import socket
@@ -178,6 +179,7 @@ def variables_checked(
     The hosts of a function are in no order in pyinfra, and another one in each run. Here they are sorted.
     """
     from pyinfra_cli import inventory
+    from pyinfra_cli import util as loading
     from pyinfra_cli.exceptions import UnexpectedExternalError
 
     is_group = inventory._is_inventory_group
@@ -191,7 +193,7 @@ def variables_checked(
         try:
             found = function()
         except Exception as error:
-            # As pyinfra does it for a file, so that the line is named.
+            # As pyinfra does it for a file: so the line is named.
             raise UnexpectedExternalError(error, inspect.getsourcefile(inspect.unwrap(function))) from error
         if isinstance(found, dict):
             groups(found)
@@ -203,15 +205,24 @@ def variables_checked(
         return made
 
     def check_list(hosts: object, *words: Any) -> Inventory:
-        groups({"the list": hosts})
+        groups({"it": hosts})
         found: Inventory = from_list(hosts, *words)
         return found
 
+    def import_first(name: str) -> ModuleType:
+        try:
+            return importlib.import_module(name)
+        except Exception as error:
+            spec = importlib.util.find_spec(name)
+            raise UnexpectedExternalError(error, spec and spec.origin) from error
+
     inventory._is_inventory_group = check_first
     inventory.make_inventory_from_func, inventory.make_inventory_from_iterable = call_first, check_list
+    loading.import_module = import_first
     try:
         yield
     finally:
+        loading.import_module = importlib.import_module
         inventory._is_inventory_group = is_group
         inventory.make_inventory_from_func, inventory.make_inventory_from_iterable = from_function, from_list
 

@@ -126,7 +126,12 @@ def _check_command_line(given: Mapping[str, Any]) -> None:
         raise Mistake(
             "--dry with -y (or PYINFRA_YES) compares nothing and shows nothing: use only one of them"
         )
-    check_options(given.get("data") or (), given.get("group_data") or (), given.get("parallel"))
+    check_options(
+        str(given.get("inventory", "")),
+        given.get("data") or (),
+        given.get("group_data") or (),
+        given.get("parallel"),
+    )
     programs = [name for word in given["operations"] if (name := Path(word).name) in _PROGRAMS]
     if len(programs) > 1:
         raise Mistake(f"{' and '.join(programs)} in one run: run them one after the other")

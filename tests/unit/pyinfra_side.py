@@ -202,7 +202,7 @@ def _variables_checked() -> None:
             made = make_inventory("a_module.function")
             make_inventory("a_module:hosts")
     assert (found["mail"], found["odd"]) == (["a"], 1)
-    assert groups == [{"mail": ["b", "c", "a"]}, {"the list": ["a"]}]
+    assert groups == [{"mail": ["b", "c", "a"]}, {"it": ["a"]}]
     assert [host.name for host in made] == [host.name for host in made.get_group("mail")] == ["a", "b", "c"]
 
 

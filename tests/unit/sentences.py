@@ -24,6 +24,7 @@ _PYTHON = (
     "smtp_auth/past",
     "smtp_auth/services",
     "smtp_auth/on_host",
+    "smtp_auth/fleet/inventory.py",
     "smtp_auth/runs/bounds.py",
     "smtp_auth/runs/channel.py",
     "smtp_auth/runs/data_check.py",

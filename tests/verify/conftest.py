@@ -65,7 +65,7 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
     group = parser.getgroup("verify", "verification of deployed hosts")
     for name, settings in OPTIONS.items():
         # testinfra has --sudo, too.
-        if not (name == "--sudo" and pluginmanager.hasplugin("testinfra")):
+        if not (name == "--sudo" and pluginmanager.hasplugin("pytest11.testinfra")):
             group.addoption(name, **settings)
     group.addoption("--mailbox", metavar="LOGIN", help="log in as this user and send a message to it")
     group.addoption("--json", metavar="FILE", help="write every host's outcomes to this file")
