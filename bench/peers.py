@@ -1,4 +1,4 @@
-"""Who does the work: this deploy, Ansible, Ansible with Mitogen, a shell script, and bare ssh.
+"""Who does the work: this deploy (pyinfra, `smtp-auth`), Ansible, Ansible with Mitogen, a shell script, bare ssh.
 
 Every peer talks to the same hosts through the same ssh configuration, with as many connections at
 once as hosts, and starts without an open connection.
@@ -61,6 +61,17 @@ def _pyinfra_changed(output: str) -> bool:
     return total is None or total[2] != "-"
 
 
+def _smtp_auth(work: Work, fleet: Fleet, level: str) -> Command:
+    program = str(Path(sys.executable).parent / "smtp-auth")
+    what = ["plan"] if work is DRY else ["apply", "--yes"]
+    options = ["--inventory", str(fleet.pyinfra_inventory), "--data", f"smtpd_tls_security_level={level}"]
+    return Command([program, *what, *options])
+
+
+def _smtp_auth_changed(output: str) -> bool:
+    return re.search(r"^\d+ hosts?: .*\bchanged", output, re.MULTILINE) is not None
+
+
 def _ansible(work: Work, fleet: Fleet, level: str) -> Command:
     argv = [str(BENCH_VENV / "bin" / "ansible-playbook"), str(_HERE / "ansible" / "playbook.yml")]
     argv += ["--inventory", str(fleet.ansible_inventory), "--forks", str(fleet.count)]
@@ -103,12 +114,13 @@ def _shell_changed(output: str) -> bool:
 
 
 OURS = Peer("pyinfra", "this deploy", (NOTHING, DRY, FIRST, ONE, VERIFY), _pyinfra, _pyinfra_changed)
+APPLY = Peer("smtp-auth", "smtp-auth", (NOTHING, DRY, FIRST, ONE), _smtp_auth, _smtp_auth_changed)
 ANSIBLE = Peer("ansible", "Ansible", (NOTHING, DRY, FIRST, ONE), _ansible, _ansible_changed)
 MITOGEN = Peer("mitogen", "Ansible with Mitogen", (NOTHING, DRY, FIRST, ONE), _mitogen, _ansible_changed)
 SCRIPT = Peer("script", "shell script", (NOTHING, FIRST, ONE), _shell("submissions.sh"), _shell_changed)
 FLOOR = Peer("ssh", "bare ssh, reading", (NOTHING,), _shell("read.sh"), _shell_changed)
 
-PEERS = {peer.name: peer for peer in (OURS, ANSIBLE, MITOGEN, SCRIPT, FLOOR)}
+PEERS = {peer.name: peer for peer in (OURS, APPLY, ANSIBLE, MITOGEN, SCRIPT, FLOOR)}
 
 
 def environment(more: Mapping[str, str] = MappingProxyType({})) -> dict[str, str]:

@@ -18,6 +18,7 @@ from bench.picture import Picture, Row, Spread, picture
 # Colours that people with any colour vision can tell apart (Okabe and Ito).
 _COLOURS = {
     "pyinfra": "#0072b2",
+    "smtp-auth": "#56b4e9",
     "ansible": "#d55e00",
     "mitogen": "#e69f00",
     "script": "#009e73",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench.__main__ import between_marks
-from bench.peers import ANSIBLE, OURS, PEERS, SCRIPT, Peer
+from bench.peers import ANSIBLE, APPLY, OURS, PEERS, SCRIPT, Peer
 from bench.picture import Spread, picture
 from bench.same_state import differences
 from bench.scenarios import FULL, USUAL, part
@@ -23,6 +23,8 @@ _ANSIBLE = "mail1.example.jp : ok=10   changed={}    unreachable=0    failed=0\n
         (OURS, _PYINFRA.format("-", "28"), False),
         (OURS, _PYINFRA.format("1", "27"), True),
         (OURS, "", True),
+        (APPLY, "2 hosts: 2 converged\n\n2 hosts: 2 unchanged\n", False),
+        (APPLY, "2 hosts: 1 changed, 1 unchanged\n", True),
         (ANSIBLE, _ANSIBLE.format(0) * 2, False),
         (ANSIBLE, _ANSIBLE.format(0) + _ANSIBLE.format(2), True),
         (ANSIBLE, "", True),
@@ -106,8 +108,17 @@ def _cells(page: str, first: str) -> list[list[str]]:
 
 def test_a_time_is_the_median_with_its_spread_and_how_many_times_ours_it_is() -> None:
     one, sixteen, *_ = _cells(table(_RESULTS), "nothing to do")
-    assert one == ["nothing to do", "1", "0.50 (0.40 to 0.90)", "5.00 (4.00 to 6.00) 10.0x", "-", "-", "-"]
-    assert sixteen[3] == "20.00 (20.00 to 20.00) 20.0x"
+    assert one == [
+        "nothing to do",
+        "1",
+        "0.50 (0.40 to 0.90)",
+        "-",
+        "5.00 (4.00 to 6.00) 10.0x",
+        "-",
+        "-",
+        "-",
+    ]
+    assert sixteen[4] == "20.00 (20.00 to 20.00) 20.0x"
 
 
 def test_the_readme_has_a_line_a_work_with_the_medians_on_the_largest_fleet() -> None:
