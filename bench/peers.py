@@ -1,4 +1,4 @@
-"""Who does the work: this deploy (pyinfra, `smtp-auth`), Ansible, Ansible with Mitogen, a shell script, bare ssh.
+"""Who does the work: this deploy (pyinfra, `smtp-auth`), Ansible, Mitogen, a shell script, and bare ssh.
 
 Every peer talks to the same hosts through the same ssh configuration, with as many connections at
 once as hosts, and starts without an open connection.
