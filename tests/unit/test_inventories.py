@@ -49,6 +49,8 @@ def hosts():
     "fleet/operations.py": 'from tests.hosts import hosts\nlisted = ["mail1.example.jp"]',
     "fleet/tests/__init__.py": "",
     "fleet/tests/hosts.py": 'def hosts():\n    return {"mail": ["mail1.example.jp"]}',
+    "beside/dev.py": 'mail = ["mail1.example.com", "mail2.example.com"]',
+    "beside/group_data/dev.py": 'mail_domain = "example.com"',
     "elsewhere/dev.py": 'mail = ["mail1.example.com", "mail2.example.com"]',
     "elsewhere/group_data/dev.py": 'mail_domain = "example.com"',
     "elsewhere/config.py": "from pyinfra import config\nconfig.PARALLEL = 3\nconfig.SUDO = True\n",
@@ -63,9 +65,9 @@ DATA = ["--data", "mail_domain=example.jp"]
 # Folder and words.
 SAME: Mapping[str, tuple[str, list[str]]] = {
     "a file": ("fleet", []),
-    "a file elsewhere": ("empty", ["--inventory", "../fleet/inventory.py"]),
-    "a file with group data here and there": ("fleet", ["--inventory", "../elsewhere/dev.py"]),
-    "further group data": ("fleet", ["--group-data", "more", "--group-data=../elsewhere/group_data"]),
+    "a file elsewhere": ("empty", ["--inventory", "../beside/dev.py"]),
+    "a file with group data here and there": ("fleet", ["--inventory", "../beside/dev.py"]),
+    "further group data": ("fleet", ["--group-data", "more", "--group-data=../beside/group_data"]),
     "an account": ("fleet", ["--ssh-user", "root", "--sudo", "--parallel", "2"]),
     "limits": ("fleet", ["--limit", "example_net", "--limit", "mail1*", "--exclude", "*.net"]),
     "a group is excluded": ("fleet", ["--exclude", "example_jp"]),
@@ -260,6 +262,9 @@ def _by_pyinfra(words: list[str]) -> dict[str, Any]:
     from pyinfra.context import ctx_state
     from pyinfra_cli import cli
 
+    # Its program has none of ours.
+    for name in [name for name in sys.modules if name.partition(".")[0] in ("operations", "tests")]:
+        del sys.modules[name]
     given = _arguments(words)
     rest = [word for word in words if word not in ("--inventory", given.inventory)]
     rest = [word for word in rest if not word.startswith("--inventory=")]
