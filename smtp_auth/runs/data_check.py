@@ -1,4 +1,4 @@
-"""Checks every host's data before any connection is made, and lists all problems at once."""
+"""Checks every host's data before any connection is made."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,6 @@ from smtp_auth.runs.host_settings import settings_of
 from smtp_auth.runs.pyinfra_internals import leave_out
 from smtp_auth.runs.report import Outcome, report
 from smtp_auth.settings import SettingsError
-from smtp_auth.shown import shown
 
 
 def leave_out_bad_hosts(state: State) -> None:
@@ -28,15 +27,14 @@ def leave_out_bad_hosts(state: State) -> None:
         logger.warning(format_text(warning, "yellow"))
     if not bad:
         return
-    lines = [line for host in chosen for line in problems[host]]
-    for line in lines:
-        logger.error(format_text(shown(line), "red"))
+    count = sum(map(len, problems.values()))
     logger.error(
-        f"{len(lines)} problems in the data of {len(bad)} of {len(chosen)} hosts: this run leaves these out"
+        f"{count} problems in the data of {len(bad)} of {len(chosen)} hosts: this run leaves these out, see "
+        "the report"
     )
     leave_out(state, bad)
     for host in bad:
-        report(host, Outcome.REFUSED, problems[host][0])
+        report(host, Outcome.REFUSED, *problems[host])
     if len(bad) == len(chosen):
         raise PyinfraError("no host is left")
 

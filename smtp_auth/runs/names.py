@@ -40,7 +40,7 @@ def compare_names() -> None:
         one = judged[this.name]
         with ctx_host.use(this):
             if one.refusal:
-                tell(one.refusal, Outcome.REFUSED)
+                tell([one.refusal], Outcome.REFUSED)
                 refused.add(this)
             else:
                 this.log_styled(shown(one.note), fg="yellow", log_func=logger.warning)

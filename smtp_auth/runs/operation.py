@@ -22,7 +22,7 @@ from smtp_auth.plan.step import Part
 from smtp_auth.plan.text import reload_lines, step_lines
 from smtp_auth.runs.fault import fault
 from smtp_auth.runs.host import asked
-from smtp_auth.runs.report import Outcome
+from smtp_auth.runs.report import Outcome, note_part_done
 from smtp_auth.runs.transaction import Transaction
 from smtp_auth.runs.trouble import fail, tell
 
@@ -66,6 +66,7 @@ def _reported() -> PyinfraCommand:
 
 
 def _done(state: State, host: Host) -> bool:
+    note_part_done(host)
     return True
 
 
@@ -95,7 +96,7 @@ def _failure(reason: str) -> list[PyinfraCommand]:
 
 
 def _fail(state: State, host: Host, reason: str) -> bool:
-    tell(reason, Outcome.FAILED)
+    tell([reason], Outcome.FAILED)
     return False
 
 

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import click
@@ -227,12 +227,15 @@ def variables_checked(
         inventory.make_inventory_from_func, inventory.make_inventory_from_iterable = from_function, from_list
 
 
-def show_no_output(state: State) -> None:
+def show_no_output(state: State, *, commands: bool) -> None:
     """Do not show what commands print, whatever -v says: a look reads files that not everybody may read.
 
-    If pyinfra keeps the choice elsewhere, -vvv shows them again.
+    + commands: whether the commands themselves are shown
+
+    If pyinfra keeps the choice elsewhere, -vvv shows what they print again, and -vv the commands.
     """
     state.print_output = state.print_fact_output = False
+    state.print_input = state.print_fact_input = commands
 
 
 def is_ready_line(record: logging.LogRecord) -> bool:
@@ -242,6 +245,31 @@ def is_ready_line(record: logging.LogRecord) -> bool:
     line. If the text changes, a failed host is called "Ready".
     """
     return "Ready:" in record.getMessage()
+
+
+def is_success_line(record: logging.LogRecord) -> bool:
+    """Whether a log line says that an operation has made its change.
+
+    Only its text identifies the line. If the text changes, the steps whose part an earlier step has made are
+    called as if each had changed the host.
+    """
+    return click.unstyle(record.getMessage()).endswith("] Success")
+
+
+def leave_out_text(beginning: str) -> None:
+    """Leave out a text that pyinfra's command line prints, by its beginning.
+
+    "Detected changes may not include every change" is wrong for a plan that is carried out as it was shown.
+    If pyinfra prints it in another way than with `click.echo`, it stands there again.
+    """
+    from pyinfra_cli import cli
+
+    def echo(message: Any = None, **options: Any) -> None:
+        if not str(message).strip().startswith(beginning):
+            click.echo(message, **options)
+
+    # Only what this module of pyinfra's calls click.
+    cli.click = SimpleNamespace(**{**vars(click), "echo": echo})
 
 
 def translate_output(translate: Callable[[str | bytes], str]) -> None:

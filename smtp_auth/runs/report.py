@@ -1,6 +1,10 @@
-"""The report at the end of a run: one line per host that did not succeed, and one line of counts."""
+"""The report at the end of a run: why each host that did not succeed did not, and one line of counts.
+
+A reason stands once in a run: in the report, or in what is told before the question, which it decides.
+"""
 
 import atexit
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -32,29 +36,38 @@ class Outcome(Enum):
     NOT_AWAITED = "not waited for"
 
 
+# Of hosts, with the reasons.
+_Outcomes = dict[Host, tuple[Outcome, tuple[str, ...]]]
+
 _WELL = (Outcome.CHANGED, Outcome.WOULD_CHANGE, Outcome.UNCHANGED, Outcome.NOT_BEGUN)
 
 
 @dataclass
 class _Told:
-    """The outcomes so far, by host, with their reasons; what was proved; and what prints the report."""
+    """The outcomes so far, by host, with their reasons; what was proved; and what prints the report.
 
-    outcomes: dict[Host, tuple[Outcome, str]] = field(default_factory=dict)
+    + left_out: the hosts whose reasons were told before the question
+    + parts_done: those on which an operation is under way whose part an earlier one has made
+    """
+
+    outcomes: dict[Host, tuple[Outcome, tuple[str, ...]]] = field(default_factory=dict)
     proofs: dict[Host, Ended] = field(default_factory=dict)
+    left_out: set[Host] = field(default_factory=set)
+    parts_done: set[Host] = field(default_factory=set)
     tell: Callable[[], None] = lambda: None
 
 
 _told = _Told()
 
 
-def report(host: Host, outcome: Outcome, reason: str = "") -> None:
-    """Keep the outcome of a host for the report. A host that did not succeed keeps its first reason.
+def report(host: Host, outcome: Outcome, *reasons: str) -> None:
+    """Keep the outcome of a host for the report. A host that did not succeed keeps its first outcome.
 
-    + reason: for people, on one line
+    + reasons: for people, a line each
     """
     before = _told.outcomes.get(host)
     if before is None or before[0] in (*_WELL, Outcome.NOT_AWAITED):
-        _told.outcomes[host] = (outcome, reason)
+        _told.outcomes[host] = (outcome, reasons)
 
 
 def report_proof(host: Host, ended: Ended) -> None:
@@ -69,8 +82,18 @@ def report_at_the_end(state: State, *, is_dry: bool) -> None:
     """
     state.add_callback_handler(_Callbacks())
     logger.addFilter(lambda record: not (_has_failed(state) and pyinfra_internals.is_ready_line(record)))
+    logger.addFilter(_rename_success)
     _told.tell = partial(_tell, state, is_dry)
     atexit.register(report_now)
+
+
+def tell_left_out(state: State) -> None:
+    """Print, before the question, which hosts are left out of the changes, and why."""
+    trouble = _trouble(_outcomes(state, is_dry=False))
+    if trouble:
+        logger.info("--> Left out:")
+        _tell_trouble(trouble)
+    _told.left_out |= trouble.keys()
 
 
 def report_now() -> None:
@@ -95,41 +118,72 @@ class _Callbacks(BaseStateCallback):
         report(host, Outcome.FAILED, "an operation failed, see above")
 
 
+def note_part_done(host: Host) -> None:
+    """Note that the operation under way on a host does nothing: an earlier one has made its part, too."""
+    _told.parts_done.add(host)
+
+
+def _rename_success(record: logging.LogRecord) -> bool:
+    """Name the success of such an operation otherwise: pyinfra calls it as that of the change itself."""
+    if pyinfra_internals.is_success_line(record) and ctx_host.isset() and ctx_host.get() in _told.parts_done:
+        _told.parts_done.remove(ctx_host.get())
+        record.msg = record.getMessage().replace("Success", "Made with the first step")
+    return True
+
+
 def _has_failed(state: State) -> bool:
     """Whether the current host has failed: then pyinfra's line "Ready" would be wrong."""
     return ctx_host.isset() and ctx_host.get() in state.failed_hosts
 
 
 def _tell(state: State, is_dry: bool) -> None:
-    chosen = [host for host in state.inventory if state.is_host_in_limit(host) or host in state.failed_hosts]
-    outcomes = {host: _outcome(state, host, is_dry) for host in chosen}
-    trouble = {host: found for host, found in outcomes.items() if found[0] not in _WELL}
+    outcomes = _outcomes(state, is_dry)
     # In the order of the inventory: hosts end in any order.
-    proofs = proved_lines({host.name: _told.proofs[host] for host in chosen if host in _told.proofs})
+    proofs = proved_lines({host.name: _told.proofs[host] for host in outcomes if host in _told.proofs})
     if proofs:
         logger.info("--> Proof:")
     for line in proofs:
         logger.info(f"    {line}")
     logger.info("--> Report:")
-    names = {host: _on_one_line(host.name) for host in trouble}
-    width = max(map(len, names.values()), default=0)
-    for host, (outcome, reason) in trouble.items():
-        text = f"    {names[host]:<{width}}  {outcome.value}: {shown(reason)}"
-        logger.error(format_text(text, "red"))
+    _tell_trouble(
+        {
+            host: (outcome, ("see above",) if host in _told.left_out else reasons)
+            for host, (outcome, reasons) in _trouble(outcomes).items()
+        }
+    )
     counts = {one: sum(found[0] is one for found in outcomes.values()) for one in Outcome}
     words = ", ".join(f"{count} {one.value}" for one, count in counts.items() if count)
-    logger.info(f"    {len(chosen)} hosts: {words}")
+    logger.info(f"    {len(outcomes)} hosts: {words}")
+
+
+def _outcomes(state: State, is_dry: bool) -> _Outcomes:
+    chosen = [host for host in state.inventory if state.is_host_in_limit(host) or host in state.failed_hosts]
+    return {host: _outcome(state, host, is_dry) for host in chosen}
+
+
+def _trouble(outcomes: _Outcomes) -> _Outcomes:
+    return {host: found for host, found in outcomes.items() if found[0] not in _WELL}
+
+
+def _tell_trouble(trouble: _Outcomes) -> None:
+    """Print the reasons, a line each: every line names its host, so that it can be found by that."""
+    names = {host: _on_one_line(host.name) for host in trouble}
+    width = max(map(len, names.values()), default=0)
+    for host, (outcome, reasons) in trouble.items():
+        for reason in reasons:
+            text = f"    {names[host]:<{width}}  {outcome.value}: {shown(reason)}"
+            logger.error(format_text(text, "red"))
 
 
 def _on_one_line(name: str) -> str:
     return name if name.isprintable() else shown(name)
 
 
-def _outcome(state: State, host: Host, is_dry: bool) -> tuple[Outcome, str]:
-    outcome, reason = _told.outcomes.get(host, (Outcome.NOT_BEGUN, ""))
+def _outcome(state: State, host: Host, is_dry: bool) -> tuple[Outcome, tuple[str, ...]]:
+    outcome, reasons = _told.outcomes.get(host, (Outcome.NOT_BEGUN, ()))
     if host in state.failed_hosts and outcome in _WELL:
-        return Outcome.FAILED, "see above"
+        return Outcome.FAILED, ("see above",)
     if outcome is Outcome.WOULD_CHANGE and not is_dry:
         # The run ended before this host's turn.
-        return Outcome.NOT_BEGUN, ""
-    return outcome, reason
+        return Outcome.NOT_BEGUN, ()
+    return outcome, reasons

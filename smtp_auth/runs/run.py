@@ -21,7 +21,7 @@ from smtp_auth.runs.inventory_check import check_options, choose, read_checked
 from smtp_auth.runs.mistakes import Declined, Mistake, sentence_of
 from smtp_auth.runs.names import compare_names
 from smtp_auth.runs.question import answer_to, can_be_asked
-from smtp_auth.runs.report import report_at_the_end, report_now
+from smtp_auth.runs.report import report_at_the_end, report_now, tell_left_out
 from smtp_auth.runs.startup import is_run_of_pyinfra, leave_interruptions_to_pyinfra
 from smtp_auth.runs.status import Status
 from smtp_auth.runs.terminal import escape_what_others_say
@@ -108,7 +108,11 @@ def prepare_runs() -> None:
 def _prepare(state: State, given: Mapping[str, Any]) -> None:
     bound_connections(state.inventory)
     escape_what_others_say()
-    pyinfra_internals.show_no_output(state)
+    pyinfra_internals.show_no_output(state, commands=bool(given.get("debug")))
+    pyinfra_internals.leave_out_text("Detected changes may not include every change")
+    if not given.get("dry") and not given.get("yes"):
+        # A question without what it is about is none.
+        state.config.DIFF = True
     choose(state.inventory, given.get("limit") or (), given.get("exclude") or ())
     pyinfra_internals.ask(state, lambda: _ask(state))
     if not given.get("dry"):
@@ -150,6 +154,7 @@ def _ask(state: State) -> bool:
         )
     failed = len(state.failed_hosts)
     left_out = f"; {failed} {'is' if failed == 1 else 'are'} left out, see above" if failed else ""
+    tell_left_out(state)
     question = f"\n    {what}{left_out}.\n    Change {'it' if changing == 1 else 'them'}? y or yes: "
     if answer_to(question).lower() not in ("y", "yes"):
         raise Declined("the answer is not y or yes: no host was changed")

@@ -12,7 +12,6 @@ from smtp_auth.runs.channel import channel_to
 from smtp_auth.runs.interruption import change_under_way
 from smtp_auth.runs.pyinfra_internals import OwnCommand
 from smtp_auth.runs.report import Outcome, report, report_proof
-from smtp_auth.shown import shown
 
 # The words of the report.
 _OUTCOMES = {
@@ -33,13 +32,13 @@ class Transaction(OwnCommand):
         self._asked = asked
 
     def carry_out(self, host: Host, arguments: Mapping[str, Any]) -> tuple[bool, list[str]]:
-        """Whether the plan is live, and the reasons if it is not."""
+        """Whether the plan is live. What there is to say is in the report."""
         with change_under_way():
             report(host, Outcome.NOT_AWAITED, GOES_ON)
             ended = carry_out(host, channel_to(host, arguments), self._asked)
             outcome = _OUTCOMES[ended.outcome]
             if outcome is not Outcome.CHANGED:
-                host.log_styled(f"{outcome.value}:", fg="red")
-            report(host, outcome, " ".join(ended.said))
+                host.log_styled(f"{outcome.value}, see the report", fg="red")
+            report(host, outcome, *ended.said)
             report_proof(host, ended)
-        return outcome is Outcome.CHANGED, [shown(line) for line in ended.said]
+        return outcome is Outcome.CHANGED, []

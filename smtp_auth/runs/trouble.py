@@ -6,7 +6,6 @@ from pyinfra import host, logger, state
 from pyinfra.context import ctx_host
 
 from smtp_auth.runs.report import Outcome, report
-from smtp_auth.shown import shown
 
 
 def fail(reasons: Iterable[str], outcome: Outcome = Outcome.REFUSED) -> None:
@@ -14,12 +13,11 @@ def fail(reasons: Iterable[str], outcome: Outcome = Outcome.REFUSED) -> None:
 
     Raises pyinfra's `PyinfraError` if no host is left.
     """
-    for reason in reasons:
-        tell(reason, outcome)
+    tell(reasons, outcome)
     state.fail_hosts({ctx_host.get()})
 
 
-def tell(reason: str, outcome: Outcome) -> None:
-    """Log a reason why the current host fails, and keep it for the report."""
-    host.log_styled(shown(reason), fg="red", log_func=logger.error)
-    report(ctx_host.get(), outcome, reason)
+def tell(reasons: Iterable[str], outcome: Outcome) -> None:
+    """Log that the current host fails, and keep the reasons for the report."""
+    host.log_styled(f"{outcome.value}, see the report", fg="red", log_func=logger.error)
+    report(ctx_host.get(), outcome, *reasons)

@@ -30,8 +30,11 @@ class Run:
     output: str
 
     def lines_of(self, host: LabHost) -> list[str]:
-        """The lines about one host, without the host's name."""
-        prefix = re.compile(rf"\s*\[{re.escape(host.name)}\] ?(.*)")
+        """The lines about one host, without its name: also those of the report, without its outcome."""
+        name = re.escape(host.name)
+        prefix = re.compile(
+            rf"\s*(?:\[{name}\] ?|{name} +(?:refused|failed|failed and put back|not reached): )(.*)"
+        )
         return [match[1].strip() for line in self.output.splitlines() if (match := prefix.match(line))]
 
     def changed(self, host: LabHost) -> int:

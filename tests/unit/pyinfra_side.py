@@ -9,6 +9,7 @@ import contextlib
 import inspect
 import json
 import logging
+import re
 import socket
 import sys
 import tempfile
@@ -213,10 +214,12 @@ def _show_no_output() -> None:
     assert state.print_output
     assert state.print_fact_output
     before = set(vars(State))
-    pyinfra_internals.show_no_output(state)
-    assert not state.print_output
-    assert not state.print_fact_output
-    assert {"print_output", "print_fact_output"} <= before
+    pyinfra_internals.show_no_output(state, commands=False)
+    shown = ("print_output", "print_fact_output", "print_input", "print_fact_input")
+    assert not any(getattr(state, name) for name in shown)
+    assert {*shown} <= before
+    pyinfra_internals.show_no_output(state, commands=True)
+    assert [getattr(state, name) for name in shown] == [False, False, True, True]
 
 
 def _is_ready_line() -> None:
@@ -242,6 +245,61 @@ def _is_ready_line() -> None:
         logger.removeFilter(keep)
         logger.setLevel(level)
     assert found == [True]
+
+
+def _is_success_line() -> None:
+    from pyinfra.api import operation
+    from pyinfra.api.operation import add_op
+    from pyinfra.api.operations import run_ops
+    from pyinfra.context import ctx_state
+
+    class Command(pyinfra_internals.OwnCommand):
+        def carry_out(self, host: Host, arguments: Any) -> tuple[bool, list[str]]:
+            return True, []
+
+    @operation()
+    def own() -> Any:
+        yield Command("no-such-program")
+
+    state = _state()
+    state.init(state.inventory, Config())
+    host = next(iter(state.inventory))
+    host.connected = True
+    state.activate_host(host)
+    found = []
+    logger = logging.getLogger("pyinfra")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+
+    def keep(record: logging.LogRecord) -> bool:
+        found.append(pyinfra_internals.is_success_line(record))
+        return False
+
+    logger.addFilter(keep)
+    try:
+        with ctx_state.use(state):
+            add_op(state, own)
+            state.is_executing = True
+            run_ops(state)
+    finally:
+        logger.removeFilter(keep)
+        logger.setLevel(level)
+    assert found.count(True) == 1
+
+
+def _leave_out_text() -> None:
+    from pyinfra_cli import cli
+
+    source = inspect.getsource(cli._main)
+    assert re.search(r'click\.echo\(\s*"{3}\s*Detected changes may not include every change', source)
+    said: list[object] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli, "click", cli.click)
+        patch.setattr("click.echo", lambda message, **_options: said.append(message))
+        pyinfra_internals.leave_out_text("Detected")
+        cli.click.echo("\n    Detected changes may not", err=True)
+        cli.click.echo("Others", err=True)
+    assert said == ["Others"]
 
 
 def _translate_output() -> None:
@@ -574,6 +632,10 @@ SIDES: dict[str, Side] = {
     "is_ready_line": Side(
         _is_ready_line, instead("pyinfra_cli.util._parallel_load_hosts", lambda *_words: None)
     ),
+    "is_success_line": Side(
+        _is_success_line, instead("pyinfra.api.operations.logger.info", lambda _line: None)
+    ),
+    "leave_out_text": Side(_leave_out_text, instead("pyinfra_cli.cli._main", lambda: None)),
     "translate_output": Side(_translate_output, without("pyinfra.connectors.util.read_buffer")),
     "read_lines_by": Side(_read_lines_by, without("pyinfra.connectors.ssh.read_output_buffers")),
     "use_transports": Side(

@@ -24,7 +24,7 @@ from smtp_auth.on_host.asking import Asked
 from smtp_auth.plan.plan import plan_of
 from smtp_auth.plan.text import step_lines
 from smtp_auth.runs import host as hosts
-from smtp_auth.runs import live
+from smtp_auth.runs import live, report
 from smtp_auth.runs.transaction import Transaction
 from tests.unit.scenarios import HOST, RELEASES, stock, wanted
 from tests.unit.test_plan import after
@@ -135,8 +135,9 @@ def test_an_operation_without_a_plan_says_what_is_missing() -> None:
     done = Done()
     with pytest.raises(PyinfraError, match="No hosts remaining"):
         do(postfix_tls.certificate, None, done)
-    [line] = done.shown
-    assert "there is no plan of this host: deploy.py has to call ready() first" in line
+    assert done.shown == ["failed, see the report"]
+    [reason] = report._told.outcomes[pyinfra().inventory.get_host(HOST)][1]
+    assert "there is no plan of this host: deploy.py has to call ready() first" in reason
 
 
 def test_an_operation_for_a_host_that_has_failed_does_nothing() -> None:

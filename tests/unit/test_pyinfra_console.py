@@ -1,0 +1,117 @@
+"""What stands on the console of a run of pyinfra's command line, and how often."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.terminal import in_a_terminal
+
+ROOT = Path(__file__).resolve().parents[2]
+PYINFRA = Path(sys.executable).parent / "pyinfra"
+
+HOST: dict[str, Any] = {"mail_domain": "example.jp", "mail_hostname": "mail.example.jp"}
+BAD = "mail3: ssh_pasword: unknown key; did you mean ssh_password?"
+
+# A deploy of one step that changes something, and another one whose part the first one has made.
+DEPLOY = """
+from pyinfra import host, state
+from pyinfra.api import operation
+from pyinfra.context import ctx_host
+from smtp_auth.on_host.channel import Limits
+from smtp_auth.on_host.programs import shell_program
+from smtp_auth.runs.channel import channel_to
+from smtp_auth.runs.operation import _reported
+from smtp_auth.runs.pyinfra_internals import OwnCommand
+
+class Change(OwnCommand):
+    def carry_out(self, host, arguments):
+        return True, []
+
+@operation()
+def first():
+    yield Change("change")
+
+@operation()
+def second():
+    yield _reported()
+
+channel_to(ctx_host.get())("perl -x - a-word-of-a-command", shell_program("true"), Limits())
+host.log(f"differences are {'shown' if state.config.DIFF else 'not shown'}")
+first(name="First")
+second(name="Second")
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> list[str | Path]:
+    """The command line of that deploy, on this machine and on a host whose data is wrong."""
+    hosts = [("@local", HOST), ("mail3", {**HOST, "ssh_pasword": "secret"})]
+    (tmp_path / "inventory.py").write_text(f"mail = {hosts!r}\n")
+    (tmp_path / "ours.py").write_text(DEPLOY)
+    return [PYINFRA, tmp_path / "inventory.py", tmp_path / "ours.py"]
+
+
+def said(command: list[str | Path], *options: str) -> tuple[int, str]:
+    """Exit status and output without a terminal."""
+    done = subprocess.run(
+        [*command, *options],
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    return done.returncode, re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", done.stdout)
+
+
+@pytest.mark.parametrize("options", [("--dry",), ("-y",)])
+def test_a_reason_stands_once_and_at_the_end(run: list[str | Path], options: tuple[str, ...]) -> None:
+    status, output = said(run, *options)
+    assert status == 1, output
+    assert output.count(BAD) == 1, output
+    assert f"mail3  refused: {BAD}" in output.partition("--> Report:")[2], output
+
+
+@pytest.mark.parametrize("answer", ["y\n", "n\n"])
+def test_before_a_question_stands_who_is_left_out_and_why(run: list[str | Path], answer: str) -> None:
+    with in_a_terminal(run, ROOT) as terminal:
+        terminal.wait_for("y or yes: ")
+        before = terminal.shown
+        assert f"mail3  refused: {BAD}" in before.partition("--> Left out:")[2], before
+        terminal.type(answer)
+        assert terminal.status() == 1, terminal.shown
+    report = terminal.shown.partition("--> Report:")[2]
+    assert "mail3  refused: see above" in report, report
+    assert terminal.shown.count(BAD) == 1, terminal.shown
+
+
+def test_a_question_stands_below_the_differences(run: list[str | Path]) -> None:
+    with in_a_terminal(run, ROOT) as terminal:
+        terminal.wait_for("y or yes: ")
+    assert "differences are shown" in terminal.shown
+    for options in (("--dry",), ("-y",)):
+        assert "differences are not shown" in said(run, *options)[1]
+    assert "differences are shown" in said(run, "--dry", "--diff")[1]
+
+
+def test_what_is_planned_is_all_that_is_carried_out(run: list[str | Path]) -> None:
+    output = said(run, "--dry")[1]
+    assert "Detected changes:" in output
+    assert "may not include" not in output
+
+
+def test_only_the_step_that_changes_the_host_is_a_success(run: list[str | Path]) -> None:
+    output = said(run, "-y")[1]
+    lines = [line.partition("]")[2].strip() for line in output.splitlines() if "[@local]" in line]
+    assert lines[-2:] == ["Success", "Made with the first step"], output
+
+
+@pytest.mark.parametrize("options", [("-v",), ("-vv",), ("-vvv",)])
+def test_commands_are_shown_with_debug_alone(run: list[str | Path], options: tuple[str, ...]) -> None:
+    assert "a-word-of-a-command" not in said(run, "--dry", *options)[1]
+    assert "a-word-of-a-command" in said(run, "--dry", *options, "--debug")[1]
