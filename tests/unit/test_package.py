@@ -168,19 +168,27 @@ def test_without_an_inventory_none_of_ours_is_taken(installed: Installed, tmp_pa
 
 _STEPS = """
 import sys
-from smtp_auth.cli import deploy_files
-sys.path.insert(0, str(deploy_files()))
-from operations import STEPS
+sys.path.insert(0, "fleet")
+import operations
+from smtp_auth.cli import deploy_files, own_steps
+steps = own_steps()
 from operations.template import render
-print(deploy_files(), len(STEPS), "unix_listener /x" in render("dovecot_listener.conf.j2", socket="/x"))
+print(deploy_files(), len(steps), "unix_listener /x" in render("dovecot_listener.conf.j2", socket="/x"))
 """
 
 
-def test_the_steps_find_their_templates(installed: Installed, tmp_path: Path) -> None:
+def test_the_steps_are_ours_and_find_their_templates(installed: Installed, tmp_path: Path) -> None:
+    _an_inventory_with_one_of_our_names(tmp_path)
     done = installed.run(tmp_path, "python", "-c", _STEPS)
     folder = installed.prefix / _SITE / "smtp_auth" / "deploy_files"
     assert (done.stdout, done.stderr) == (f"{folder} {len(STEPS)} True\n", "")
     _assert_nothing_of_the_checkout(installed)
+
+
+def _an_inventory_with_one_of_our_names(folder: Path) -> None:
+    (folder / "fleet" / "operations").mkdir(parents=True)
+    for name in ("__init__", "template"):
+        (folder / "fleet" / "operations" / f"{name}.py").write_text("")
 
 
 def test_the_checks_of_the_verification_load(installed: Installed, tmp_path: Path) -> None:
@@ -195,6 +203,7 @@ def test_the_checks_of_the_verification_load(installed: Installed, tmp_path: Pat
 def test_an_installation_of_the_checkout_uses_the_checkout(tmp_path: Path) -> None:
     found = _environment(tmp_path / "environment", "--editable", str(ROOT))
     assert found.run(tmp_path, "smtp-auth", "--version").stdout == f"smtp-auth {__version__}\n"
+    _an_inventory_with_one_of_our_names(tmp_path)
     assert found.run(tmp_path, "python", "-c", _STEPS).stdout == f"{ROOT} {len(STEPS)} True\n"
     assert not (found.prefix / _SITE / "smtp_auth").exists()
     # Its other folders are not modules that others could import.

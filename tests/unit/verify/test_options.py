@@ -1,6 +1,7 @@
 """The command line of a verification: each mistake is one sentence, with the status of a mistake."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,10 +24,10 @@ def words(tmp_path: Path) -> list[str]:
     return [sys.executable, "-m", "pytest", "tests/verify", *only, "--inventory", str(inventory)]
 
 
-def _verify(words: list[str], **environment: str) -> tuple[int, str]:
+def _verify(words: list[str], folder: Path = ROOT, **environment: str) -> tuple[int, str]:
     done = subprocess.run(
         words,
-        cwd=ROOT,
+        cwd=folder,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -39,7 +40,42 @@ def _verify(words: list[str], **environment: str) -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
+# In a folder with two hosts, a module of this program's names, and no other inventory.
+CHOSEN = {
+    "the inventory of this folder": ([], ["mail1.example.jp", "mail2.example.jp"]),
+    "an option": (["--exclude", "mail1*", "--sudo", "--parallel", "2"], ["mail2.example.jp"]),
+    "names": (["--inventory", "a,b", "--data", "mail_domain=example.jp", "--limit", "b"], ["b"]),
+    "a function": (["--inventory", "operations.hosts"], ["mail3.example.jp", "mail4.example.jp"]),
+    # pytest itself takes a word that begins with @ for the name of a file with arguments.
+    "this machine": (["--inventory=@local"], ["@local"]),
+}
+
+
+def _collected(folder: Path, *options: str) -> tuple[int, str]:
+    (folder / "operations.py").write_text(
+        'def hosts():\n    return {"mail": ["mail4.example.jp", "mail3.example.jp"]}\n'
+    )
+    words = ["-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", str(ROOT / "tests/verify")]
+    return _verify([sys.executable, *words, "-k", "the_name_resolves", *options], folder)
+
+
+@pytest.mark.parametrize("name", CHOSEN)
+def test_the_options_choose_the_hosts_as_for_smtp_auth(tmp_path: Path, name: str) -> None:
+    (tmp_path / "inventory.py").write_text("mail = ['mail1.example.jp', 'mail2.example.jp']\n")
+    options, hosts = CHOSEN[name]
+    status, said = _collected(tmp_path, *options)
+    assert status == 0, said
+    assert re.findall(r"::test_the_name_resolves\[(.*)\]", said) == hosts
+
+
+def test_in_a_folder_without_an_inventory_none_of_ours_is_taken(tmp_path: Path) -> None:
+    status, said = _collected(tmp_path)
+    assert (status, said.count("the inventory inventory.py does not exist")) == (4, 1), said
+
+
 MISTAKES = {
+    "nobody is left": (["--exclude", "*"], "", "--exclude leaves no host"),
+    "less than no host": (["--parallel", "-1"], "", "--parallel -1: give a number of hosts"),
     "no terminal": (["--mailbox", "alice"], "", "nobody can be asked for the password of alice"),
     "an empty login": (["--mailbox", ""], "x", "--mailbox: the login is empty"),
     "bytes": (["--mailbox", "alice"], "\udcff", "the password of alice is not UTF-8"),
