@@ -10,14 +10,19 @@ import contextlib
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 from gevent.monkey import get_original
+from packaging.requirements import Requirement
+
+from smtp_auth.settings import settings_from_data
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,6 +60,7 @@ def hosts():
     "elsewhere/group_data/dev.py": 'mail_domain = "example.com"',
     "elsewhere/config.py": "from pyinfra import config\nconfig.PARALLEL = 3\nconfig.SUDO = True\n",
     "empty/nothing": "",
+    "bin/pass": "#!/bin/sh\necho secret of $1\n",
     "bin/terraform": """#!/bin/sh
 echo '{"pyinfra_inventory": {"value": {"mail": [{"name": "a", "ssh_hostname": "192.0.2.1"}, "192.0.2.2"]}}}'
 """,
@@ -87,6 +93,7 @@ SAME: Mapping[str, tuple[str, list[str]]] = {
     "a list of the file": ("fleet", ["--inventory", "names.NET"]),
     "this machine": ("empty", ["--inventory", "@local", *DATA]),
     "containers": ("empty", ["--inventory", "@docker/debian:12,@podman/debian:13,@local", "--limit=@docker"]),
+    "the README's": ("readme", []),
     "Terraform": ("empty", ["--inventory", "@terraform", *DATA, "--limit", "mail"]),
 }
 
@@ -162,6 +169,14 @@ OURS: Mapping[str, tuple[str, list[str]]] = {
 }
 
 
+def _files_of_the_readme() -> dict[str, str]:
+    """The files of a repository in README.md, by their names: each begins with a comment."""
+    text = (ROOT / "README.md").read_text()
+    ((_, block),) = re.findall(r"((?:^ +# requirements\.txt\n))((?: {7}.+\n)+)", text, re.MULTILINE)
+    parts = re.split(r"^ +# (\S+\.\S+)\n", "       # requirements.txt\n" + block, flags=re.MULTILINE)
+    return {name: dedent(lines) for name, lines in zip(parts[1::2], parts[2::2], strict=True)}
+
+
 def _write(folder: Path, files: Mapping[str, str]) -> None:
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -174,6 +189,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The two repositories, and those with mistakes."""
     made = tmp_path_factory.mktemp("repositories").resolve()
     _write(made, {**FILES, **BROKEN, "config/config.py": "from pyinfra import config\nconfig.PARALLEL = 9\n"})
+    _write(made / "readme", _files_of_the_readme())
     return made
 
 
@@ -202,6 +218,17 @@ def test_what_pyinfra_reads_is_read_the_same(found: dict[str, Any], name: str) -
         assert ours["hosts"] == sorted(pyinfras.pop("hosts"))
         del ours["hosts"]
     assert ours == pyinfras
+
+
+def test_the_readmes_ten_lines_are_a_repository(found: dict[str, Any]) -> None:
+    files = _files_of_the_readme()
+    assert [*files] == ["requirements.txt", "inventory.py", "group_data/example_jp.py"]
+    assert Requirement(files["requirements.txt"].strip()).name == "smtp-auth-fleet"
+    assert len(files) + sum(text.count("\n") for text in files.values()) == 10
+    read = found["same"]["the README's"][0]["data"]
+    assert {data["_sudo_password"] for data in read.values()} == {"secret of mail/sudo"}
+    for name, data in read.items():
+        assert settings_from_data(name, data, also_known=("ssh_user",)).mail_domain == "example.jp"
 
 
 @pytest.mark.parametrize("name", MISTAKES)
