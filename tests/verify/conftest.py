@@ -126,7 +126,10 @@ def pytest_runtestloop(session: pytest.Session) -> None:
     looked_at = Pool(at_once).imap_unordered(
         lambda target: _look_at(target, looks[target], side_by_side), looks
     )
-    _show_progress(session.config.pluginmanager.get_plugin("terminalreporter"), [*looks], looked_at)
+    with warnings.catch_warnings():
+        # Since 3.12, Python warns of threads at each command on this machine (`@local`).
+        warnings.simplefilter("ignore", DeprecationWarning)
+        _show_progress(session.config.pluginmanager.get_plugin("terminalreporter"), [*looks], looked_at)
 
 
 def _look_at(target: Target, observers: list[Observer], side_by_side: int) -> Target:
