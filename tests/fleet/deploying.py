@@ -109,11 +109,14 @@ def started(
 
 @contextmanager
 def typed(
-    hosts: Iterable[LabHost], *options: str, per_host: Mapping[str, Mapping[str, Any]] | None = None
+    hosts: Iterable[LabHost],
+    *options: str,
+    per_host: Mapping[str, Mapping[str, Any]] | None = None,
+    program: str = "deploy.py",
 ) -> Iterator[Terminal]:
     """`deploy` in a terminal; without `-y`, unless it is among the options."""
     with (
-        _command(hosts, options, {}, per_host or {}, "", "deploy.py") as words,
+        _command(hosts, options, {}, per_host or {}, "", program) as words,
         in_a_terminal(words, ROOT) as terminal,
     ):
         yield terminal

@@ -52,6 +52,37 @@ def test_ctrl_c_waits_for_the_changes_under_way_and_begins_no_other(lab: Lab) ->
     assert "2 hosts: 2 unchanged" in succeed(deploy(begun)).report
 
 
+def _statuses(host: LabHost, name: str) -> list[int]:
+    """Runs of undo.py or remove.py on a host, whose answer is no, and then one whose answer is yes."""
+    found = [
+        deploy([host], "--dry", program=name).status,
+        # Nobody can be asked.
+        deploy([host], "--parallel", "1", program=name).status,
+    ]
+    for answer in ("n\n", "\n", CTRL_C, "y\n"):
+        before = tree(host)
+        with typed([host], program=name) as terminal:
+            terminal.wait_for("y or yes: ")
+            # A question stands below its differences.
+            assert "-smtpd_sasl_auth_enable = yes" in terminal.shown, terminal.shown
+            terminal.type(answer)
+            found.append(terminal.status())
+        assert (tree(host) == before) == (answer != "y\n"), terminal.shown
+    return found
+
+
+def test_undo_and_removal_have_the_statuses_of_a_deploy(stock: list[LabHost]) -> None:
+    for name in ("undo.py", "remove.py"):
+        # Nothing is on record, so nobody is asked.
+        assert "2 hosts: 2 unchanged" in succeed(deploy(stock, "--parallel", "2", program=name)).report
+    succeed(deploy(stock))
+    wrong = deploy(stock, "--data", "undo_to=yesterday", "-y", program="undo.py")
+    assert (wrong.status, wrong.output.count("undo_to = 'yesterday': give the ID of a change")) == (1, 2)
+    programs = dict(zip(stock, ("undo.py", "remove.py"), strict=True))
+    found = side_by_side(lambda host: _statuses(host, programs[host]), stock)
+    assert found == [[0, 2, 1, 1, 130, 0]] * 2
+
+
 def test_a_second_ctrl_c_leaves_them_to_their_hosts(lab: Lab) -> None:
     with _held_up(lab) as (terminal, begun, _others):
         terminal.type(CTRL_C)
