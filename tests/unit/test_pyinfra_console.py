@@ -3,6 +3,8 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -46,42 +48,52 @@ second(name="Second")
 """
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> list[str | Path]:
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> list[str | Path]:
     """The command line of that deploy, on this machine and on a host whose data is wrong."""
+    folder = tmp_path_factory.mktemp("run")
     hosts = [("@local", HOST), ("mail3", {**HOST, "ssh_pasword": "secret"})]
-    (tmp_path / "inventory.py").write_text(f"mail = {hosts!r}\n")
-    (tmp_path / "ours.py").write_text(DEPLOY)
-    return [PYINFRA, tmp_path / "inventory.py", tmp_path / "ours.py"]
+    (folder / "inventory.py").write_text(f"mail = {hosts!r}\n")
+    (folder / "ours.py").write_text(DEPLOY)
+    return [PYINFRA, folder / "inventory.py", folder / "ours.py"]
 
 
-def said(command: list[str | Path], *options: str) -> tuple[int, str]:
-    """Exit status and output without a terminal."""
-    done = subprocess.run(
-        [*command, *options],
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    return done.returncode, re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", done.stdout)
+@pytest.fixture(scope="module")
+def said(run: list[str | Path]) -> Callable[..., str]:
+    """Returns what a run with these options says without a terminal; each is run once."""
+
+    @cache
+    def output(*options: str) -> str:
+        done = subprocess.run(
+            [*run, *options],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 1, done.stdout
+        return re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", done.stdout)
+
+    return output
 
 
-@pytest.mark.parametrize("options", [("--dry",), ("-y",)])
-def test_a_reason_stands_once_and_at_the_end(run: list[str | Path], options: tuple[str, ...]) -> None:
-    status, output = said(run, *options)
-    assert status == 1, output
+@pytest.mark.parametrize("options", [("--dry", "-vvv"), ("-y",)])
+def test_a_reason_stands_once_and_at_the_end(said: Callable[..., str], options: tuple[str, ...]) -> None:
+    output = said(*options)
     assert output.count(BAD) == 1, output
     assert f"mail3  refused: {BAD}" in output.partition("--> Report:")[2], output
 
 
 @pytest.mark.parametrize("answer", ["y\n", "n\n"])
-def test_before_a_question_stands_who_is_left_out_and_why(run: list[str | Path], answer: str) -> None:
+def test_a_question_stands_below_the_differences_and_who_is_left_out(
+    run: list[str | Path], answer: str
+) -> None:
     with in_a_terminal(run, ROOT) as terminal:
         terminal.wait_for("y or yes: ")
         before = terminal.shown
+        assert "differences are shown" in before
         assert f"mail3  refused: {BAD}" in before.partition("--> Left out:")[2], before
         terminal.type(answer)
         assert terminal.status() == 1, terminal.shown
@@ -90,28 +102,23 @@ def test_before_a_question_stands_who_is_left_out_and_why(run: list[str | Path],
     assert terminal.shown.count(BAD) == 1, terminal.shown
 
 
-def test_a_question_stands_below_the_differences(run: list[str | Path]) -> None:
-    with in_a_terminal(run, ROOT) as terminal:
-        terminal.wait_for("y or yes: ")
-    assert "differences are shown" in terminal.shown
-    for options in (("--dry",), ("-y",)):
-        assert "differences are not shown" in said(run, *options)[1]
-    assert "differences are shown" in said(run, "--dry", "--diff")[1]
+def test_where_nothing_is_asked_the_differences_are_shown_on_demand(said: Callable[..., str]) -> None:
+    for options in (("--dry", "-vvv"), ("-y",)):
+        assert "differences are not shown" in said(*options)
+    assert "differences are shown" in said("--dry", "--diff", "-vvv", "--debug")
 
 
-def test_what_is_planned_is_all_that_is_carried_out(run: list[str | Path]) -> None:
-    output = said(run, "--dry")[1]
+def test_what_is_planned_is_all_that_is_carried_out(said: Callable[..., str]) -> None:
+    output = said("--dry", "-vvv")
     assert "Detected changes:" in output
     assert "may not include" not in output
 
 
-def test_only_the_step_that_changes_the_host_is_a_success(run: list[str | Path]) -> None:
-    output = said(run, "-y")[1]
-    lines = [line.partition("]")[2].strip() for line in output.splitlines() if "[@local]" in line]
-    assert lines[-2:] == ["Success", "Made with the first step"], output
+def test_only_the_step_that_changes_the_host_is_a_success(said: Callable[..., str]) -> None:
+    lines = [line.partition("]")[2].strip() for line in said("-y").splitlines() if "[@local]" in line]
+    assert lines[-2:] == ["Success", "Made with the first step"], lines
 
 
-@pytest.mark.parametrize("options", [("-v",), ("-vv",), ("-vvv",)])
-def test_commands_are_shown_with_debug_alone(run: list[str | Path], options: tuple[str, ...]) -> None:
-    assert "a-word-of-a-command" not in said(run, "--dry", *options)[1]
-    assert "a-word-of-a-command" in said(run, "--dry", *options, "--debug")[1]
+def test_commands_are_shown_with_debug_alone(said: Callable[..., str]) -> None:
+    assert "a-word-of-a-command" not in said("--dry", "-vvv")
+    assert "a-word-of-a-command" in said("--dry", "--diff", "-vvv", "--debug")
