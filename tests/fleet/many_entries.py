@@ -27,11 +27,10 @@ def write_inventory(hosts: Sequence[LabHost], count: int, folder: Path) -> Path:
     hosts_of = {host.name: host for host in hosts}
     for number in range(len(hosts), count):
         host = hosts[number % len(hosts)]
-        hosts_of[f"mx{number:04}.{host.domain}"] = host
+        hosts_of[f"mx{number:04}.{host.name}"] = host
     config = (ROOT / ".lab" / "ssh_config").read_text()
     for host in hosts:
-        names = " ".join(name for name, one in hosts_of.items() if one is host)
-        config = config.replace(f"Host {host.name}\n", f"Host {names}\n")
+        config = config.replace(f"Host {host.name}\n", f"Host {host.name} *.{host.name}\n")
     (folder / "ssh_config").write_text(config)
     entries = [
         (name, {"mail_domain": host.domain, "mail_hostname": host.name}) for name, host in hosts_of.items()
