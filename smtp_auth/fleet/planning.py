@@ -17,7 +17,7 @@ from smtp_auth.plan.as_json import digest, host_as_json
 from smtp_auth.plan.same_machine import Named, SameMachine, named, same_machines
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import Block, plan_blocks, proof_due_line
-from smtp_auth.runs.channel import connect
+from smtp_auth.runs.channel import connect, disconnect
 from smtp_auth.runs.fault import fault
 from smtp_auth.runs.host_settings import settings_of
 from smtp_auth.settings import SettingsError
@@ -184,7 +184,7 @@ def compared(found: Mapping[str, HostPlan]) -> dict[str, HostPlan]:
 def leave(host: Host) -> None:
     """Close the connection to a host. What was to be said of it is known already."""
     with suppress(Exception):
-        host.disconnect()
+        disconnect(host)
 
 
 def _with_names(found: HostPlan, machine: SameMachine) -> HostPlan:

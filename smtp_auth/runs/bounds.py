@@ -190,6 +190,9 @@ class _Transport(Transport):
     def __init__(self, wire: Wire, socket: Any, **options: Any) -> None:
         super().__init__(_Metered(socket, wire), **options)  # type: ignore[arg-type]
         wire.add(self)
+        if not isinstance(socket, ProxyCommand):
+            # paramiko wakes up ten times a second for each connection, also while a host works.
+            self.sock.settimeout(_STEP)
         self.banner_timeout = self.auth_timeout = self.channel_timeout = float("inf")
 
     def start_client(self, event: Any = None, timeout: float | None = None) -> None:

@@ -202,6 +202,12 @@ def connect_again(host: Host, reason: str) -> None:
         raise NoAnswer(str(error)) from None
 
 
+def disconnect(host: Host) -> None:
+    """End the connection to a host. By itself, pyinfra leaves those over SSH open until the end of the run."""
+    host.disconnect()
+    wire_of(host).close()
+
+
 def connect(host: Host) -> None:
     """Connect to a host if it is not connected yet. Raises `NoAnswer`."""
     try:
