@@ -12,5 +12,6 @@ def decode(lines: Iterable[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for line in lines:
         key, _, text = line.partition("\t")
-        found.setdefault(key, []).append(unquote_to_bytes(text).decode("latin-1"))
+        is_plain = "%" not in text and text.isascii()
+        found.setdefault(key, []).append(text if is_plain else unquote_to_bytes(text).decode("latin-1"))
     return found

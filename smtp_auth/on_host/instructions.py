@@ -102,12 +102,14 @@ def as_lines(instructions: Iterable[Instruction]) -> str:
     return "".join(f"{key}\t{_escaped(value)}\n" for key, value in (*instructions, complete))
 
 
-# All but printable ASCII, and "%". A change has 50 KiB: urllib's `quote` looks at each character by itself.
-_ESCAPED = re.compile(r"[^ -$&-~]")
+_OTHERS = re.compile(r"[^ -~]")
 
 
 def _escaped(value: str) -> str:
-    return _ESCAPED.sub(lambda match: f"%{match[0].encode('latin-1')[0]:02X}", value)
+    """A value with all but printable ASCII escaped, and "%"."""
+    # Of 50 KiB, urllib's `quote` would look at each character by itself.
+    text = value.replace("%", "%25").replace("\n", "%0A")
+    return _OTHERS.sub(lambda match: f"%{match[0].encode('latin-1')[0]:02X}", text)
 
 
 def manifest_of(origin: Origin, plan: Plan, settings: Settings, look: Look) -> dict[str, Any]:

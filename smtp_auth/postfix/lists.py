@@ -23,7 +23,7 @@ def elements(value: str) -> list[str]:
 
 def references(value: str) -> set[str]:
     """The names of the parameters to which a value refers."""
-    return {*re.findall(r"\$[({]?(\w+)", value)}
+    return {*re.findall(r"\$[({]?(\w+)", value)} if "$" in value else set()
 
 
 def refers(value: str, name: str) -> bool:
@@ -40,10 +40,12 @@ def reference(word: str) -> str | None:
 def expanded(value: str, definitions: Mapping[str, str]) -> str:
     """A value with each `$name` replaced, unless that makes it too long; an undefined `$name` stays."""
     rest = _MOST
+    if "$" not in value:
+        return value
     for _ in range(_DEPTH):
         parts: list[str] = []
         end = length = 0
-        for found in _REFERENCE.finditer(value) if "$" in value else ():
+        for found in _REFERENCE.finditer(value):
             definition = definitions.get(found[1] or found[2] or found[3])
             if definition is not None:
                 parts += [value[end : found.start()], definition]

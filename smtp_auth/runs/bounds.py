@@ -4,6 +4,7 @@ A host may hang, send a byte now and then, or flood, at any moment: before it sa
 exchanged, instead of an answer, between two answers. It then fails alone, with a sentence.
 """
 
+import hmac
 import importlib
 import logging
 import time
@@ -16,7 +17,7 @@ from weakref import WeakKeyDictionary, WeakSet
 import gevent
 import gevent.select
 from gevent.event import Event
-from paramiko import Message, ProxyCommand, Transport, agent, proxy
+from paramiko import Message, ProxyCommand, Transport, agent, proxy, util
 from paramiko.common import cMSG_GLOBAL_REQUEST
 from pyinfra.api import Host
 from pyinfra.api.exceptions import ConnectError, PyinfraError
@@ -53,6 +54,9 @@ logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
 # paramiko's own, for a ProxyCommand and for an agent's keys, is from before the standard library was made
 # cooperative: no other host would have a turn.
 proxy.select = agent.select = gevent.select.select  # type: ignore[attr-defined]
+
+# paramiko's own compares byte by byte in Python, once for each packet.
+util.constant_time_bytes_eq = hmac.compare_digest  # type: ignore[assignment]
 
 
 class TooLate(Exception):

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, TypeVar
 from weakref import WeakSet
 
@@ -45,12 +46,16 @@ def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channe
     else:
         shows = {"print_output": state.print_output, "print_input": state.print_input}
 
+    @cache
+    def as_asked() -> Mapping[str, Any]:
+        return pyinfra_internals.connector_arguments(host) if arguments is None else arguments
+
     def run(command: str, stdin: str, limits: Limits) -> Answer:
         wire = wire_of(host)
         if wire.given_up:
             raise NoAnswer(wire.given_up)
         connect(host)
-        given = dict(pyinfra_internals.connector_arguments(host) if arguments is None else arguments)
+        given = dict(as_asked())
         password = _password_for_sudo(host, given)
         seconds = limits.seconds or seconds_of(host)
         # The host's data may set an earlier deadline for all commands.
@@ -203,7 +208,7 @@ def connect_again(host: Host, reason: str) -> None:
 
 
 def disconnect(host: Host) -> None:
-    """End the connection to a host. By itself, pyinfra leaves those over SSH open until the end of the run."""
+    """End the connection to a host. By itself, pyinfra leaves one over SSH open until the run ends."""
     host.disconnect()
     wire_of(host).close()
 
