@@ -133,10 +133,11 @@ class _Machines:
     """
 
     def __init__(self, order: Sequence[str]) -> None:
-        self._order = order
-        self._asked: dict[str, HostPlan] = {}
+        self._order = {name: index for index, name in enumerate(order)}
+        # By machine.
+        self._asked: dict[str, dict[str, HostPlan]] = {}
         self._being_asked: dict[str, Event] = {}
-        self._admitted: list[str] = []
+        self._admitted: set[str] = set()
 
     def begin(self, names: Iterable[str]) -> None:
         """These hosts are asked at the same time, as the first ones."""
@@ -158,14 +159,18 @@ class _Machines:
         It waits for the hosts that are asked at this moment, though not for one that hangs. A machine that is
         being changed under one name is changed under no other.
         """
-        self._asked[name] = plan
+        machine = plan.named.machine if plan.named else ""
+        if not machine:
+            return plan
+        others = self._asked.setdefault(machine, {})
+        others[name] = plan
         if plan.state is not State.PENDING:
             return plan
         self._wait(max(_PATIENCE, sum(seconds for _, seconds in plan.took)))
-        names = dict.fromkeys((*self._admitted, *self._order))
-        found = compared({one: self._asked[one] for one in names if one in self._asked})[name]
+        in_order = sorted(others, key=lambda one: (one not in self._admitted, self._order[one]))
+        found = compared({one: others[one] for one in in_order})[name]
         if found.state is State.PENDING:
-            self._admitted.append(name)
+            self._admitted.add(name)
         return found
 
     def _wait(self, seconds: float) -> None:
