@@ -37,28 +37,21 @@ def _demo() -> int:
     for host in hosts:
         _timed(host.name, "as installed by its packages", host.reset)
 
-    _step("Preview: pyinfra inventory.py deploy.py --dry --diff")
-    preview = _pyinfra("--dry", "--diff")
-    for host in hosts:
-        lines = _about(preview, host)
-        _line(host.name, f"{sum(line[:1] in '+-' for line in lines)} lines would change")
-    print(f"\nThe whole preview of {_SHOWN}:")
-    print("\n".join(f"    {line}" for line in _about(preview, lab.hosts[_SHOWN])))
+    _step(f"Plan: smtp-auth plan; here with --limit {_SHOWN}, whose plan is one of four")
+    print(_smtp_auth("plan", "--limit", _SHOWN))
+    _line("all hosts", _smtp_auth("plan").splitlines()[-1])
 
-    _step("Apply: pyinfra inventory.py deploy.py -y")
+    _step("Apply: smtp-auth apply --yes")
     started = time.monotonic()
-    applied = _pyinfra("-y")
-    print(applied[applied.index("--> Results:") :].partition("--> Disconnecting")[0].rstrip())
-    _line("all hosts", "deployed, each proved by a login offer on port 465", time.monotonic() - started)
+    print("\n".join(_results(_smtp_auth("apply", "--yes"))))
+    _line("all hosts", "changed and proved", time.monotonic() - started)
 
     _step("Send a message through port 465 of every host, logged in, over verified TLS")
     for host in hosts:
         _timed(host.name, f"sent by {host.user}, delivered", partial(_send, lab, host))
 
     _step("Apply again: the hosts are already as wanted, so nothing changes")
-    again = _pyinfra("-y")
-    for host in hosts:
-        _line(host.name, f"{again.count(f'[{host.name}] Success')} operations changed something")
+    print("\n".join(_results(_smtp_auth("apply", "--yes"))))
 
     _step(f"Verify: pytest tests/verify --mailbox {hosts[0].user}")
     print(_verified(hosts[0]))
@@ -79,8 +72,14 @@ def _send(lab: Lab, host: LabHost) -> None:
     mail.delivered(host, subject)
 
 
-def _pyinfra(*options: str) -> str:
-    return _output("pyinfra", "inventory.py", "deploy.py", *options)
+def _smtp_auth(*words: str) -> str:
+    return _output("smtp-auth", *words)
+
+
+def _results(output: str) -> list[str]:
+    """The end of what `smtp-auth apply` says: what was proved, and how many hosts were changed."""
+    lines = output.splitlines()
+    return lines[max(index for index, line in enumerate(lines) if not line) + 1 :]
 
 
 def _verified(host: LabHost) -> str:
@@ -96,20 +95,13 @@ def _output(program: str, *words: str, **environment: str) -> str:
         cwd=ROOT,
         env={**os.environ, **environment},
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode != 0:
-        raise LabError(f"{program} failed with exit status {done.returncode}:\n{done.stdout}")
+        raise LabError(f"{program} failed with exit status {done.returncode}:\n{done.stdout}{done.stderr}")
     return done.stdout
-
-
-def _about(output: str, host: LabHost) -> list[str]:
-    prefix = f"    [{host.name}]"
-    lines = [line[len(prefix) :].strip() for line in output.splitlines() if line.startswith(prefix)]
-    return [line for line in lines if line and not line.startswith(("Connected", "Ready"))]
 
 
 def _timed(subject: str, text: str, work: Callable[[], None]) -> None:
