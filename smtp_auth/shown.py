@@ -19,6 +19,11 @@ def shown(text: str) -> str:
     return _OTHERS.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
 
 
+def shown_name(name: str) -> str:
+    """A host's name from the inventory: letters of all scripts stay as they are."""
+    return name if name.isprintable() else shown(name)
+
+
 def command(*words: str) -> str:
     """A command that a reader may copy: a word with special characters of a shell is quoted."""
     return shlex.join(words)

@@ -2,12 +2,13 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.applying import Applying
 from smtp_auth.fleet.channels import Channels
-from smtp_auth.fleet.console import EMPTY, show
+from smtp_auth.fleet.console import EMPTY, show_results
 from smtp_auth.fleet.inventory import Chosen
 from smtp_auth.fleet.outcomes import (
     NOT_BEGUN,
@@ -55,6 +56,8 @@ class _Work:
         # Of the hosts that are not asked a second time.
         self._results: dict[str, Applied] = {}
         self._plans: dict[str, HostPlan] | None = None
+        # The hosts of which was shown why they are not as wanted: a reader of the results sees it once.
+        self._told: set[str] = set()
 
     def ask(self) -> None:
         """Show the plans, and ask whether to carry them out, if anything would change."""
@@ -86,17 +89,23 @@ class _Work:
             channels = Channels(progress.say if self._manner.shows_programs else None)
             applying = Applying(to_do, self._steps, channels, approved)
 
+            # What is said at once is then said to the reader of the results.
+            is_one_screen = sys.stdout.isatty() and sys.stderr.isatty()
+
             def planned() -> None:
                 if plans is None:
-                    with progress.aside():
+                    # On a full disk the changes go on: the results at the end meet the same error.
+                    with progress.aside(), suppress(OSError):
                         self._show_plans(self._in_order(applying.plans))
 
             def ends(name: str, found: Applied) -> None:
                 lines = (
                     []
                     if progress.is_terminal and found.state not in TROUBLE
-                    else [*outcome_lines(name, found)]
+                    else [*outcome_lines(name, found, is_told=is_one_screen and name in self._told)]
                 )
+                if is_one_screen and found.state in TROUBLE:
+                    self._told.add(name)
                 took = [took_line(name, found.took)] if self._manner.is_verbose else []
                 progress.ends(name, found.word, [*lines, *took])
 
@@ -114,13 +123,17 @@ class _Work:
     def _show_plans(self, plans: dict[str, HostPlan]) -> None:
         if self._is_shown:
             hosts = [host for host in self._chosen.hosts if host.name in plans]
+            new = {
+                name: one for name, one in plans.items() if not (name in self._told and one.state in TROUBLE)
+            }
             lines = [
-                *plan_lines(plans, is_whole=True),
+                *plan_lines(new, is_whole=True),
                 *port_25_lines(hosts, plans),
                 counts_line(plans),
                 EMPTY,
             ]
-            show(lines, sys.stdout)
+            show_results(lines)
+            self._told.update(name for name, one in plans.items() if one.state in TROUBLE)
 
     @property
     def _is_shown(self) -> bool:
@@ -136,5 +149,5 @@ class _Work:
 
             self._target.write(as_json.lines(found, entry))
         if self._is_shown:
-            show(result_lines(found), sys.stdout)
+            show_results(result_lines(found, self._told))
         return 0 if all(one.state is State.CONVERGED for one in found.values()) else Status.TROUBLE

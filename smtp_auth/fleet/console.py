@@ -44,9 +44,18 @@ def show(lines: Iterable[Line], stream: TextIO) -> None:
         return
     width = os.get_terminal_size(stream.fileno()).columns or 80
     for line in lines:
-        for part in wrapped(line.text, width, line.under):
+        # A terminal would do the same, but the width of a line has to be known.
+        for part in wrapped(line.text.expandtabs(), width, line.under):
             stream.write(f"{_coloured(part, line.style)}\n")
     stream.flush()
+
+
+def show_results(lines: Iterable[Line]) -> None:
+    """Write lines to standard output. The work goes on if nobody reads them any more, as behind head(1)."""
+    try:
+        show(lines, sys.stdout)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _coloured(text: str, style: Style) -> str:

@@ -1,7 +1,7 @@
 """What became of the hosts of a run: as lines for people, and as JSON."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from smtp_auth.fleet.text import MARGIN, hosts
 from smtp_auth.on_host.changing import ChangeOutcome, Ended
 from smtp_auth.plan.as_json import text_of
 from smtp_auth.runs.proved import proved_lines
-from smtp_auth.shown import shown, some_names
+from smtp_auth.shown import shown, shown_name
 
 UNCHANGED = "unchanged"
 
@@ -44,19 +44,25 @@ class Applied:
 NOT_BEGUN = Applied(State.PENDING, "not begun")
 
 
-def outcome_lines(name: str, found: Applied) -> Iterator[Line]:
-    """What became of a host, with the reason if it is not as wanted."""
+def outcome_lines(name: str, found: Applied, *, is_told: bool = False) -> Iterator[Line]:
+    """What became of a host, with the reason if it is not as wanted.
+
+    + is_told: whether the reason was shown to the same reader already
+    """
     proved = f", proved in {found.seconds:.1f} s" if found.seconds is not None and not found.said else ""
     style = Style.TROUBLE if found.state in TROUBLE else Style.PLAIN
-    said = f": {'; '.join(map(shown, found.said))}" if found.said else ""
-    yield Line(f"{some_names([name])}: {found.word}{proved}{said}", style, under=len(MARGIN))
+    said = f": {'; '.join(map(shown, found.said))}" if found.said and not is_told else ""
+    yield Line(f"{shown_name(name)}: {found.word}{proved}{said}", style, under=len(MARGIN))
 
 
-def result_lines(found: Mapping[str, Applied]) -> Iterator[Line]:
-    """What became of all hosts: a line for each that is not as wanted, what was proved, and the counts."""
+def result_lines(found: Mapping[str, Applied], told: Collection[str] = ()) -> Iterator[Line]:
+    """What became of all hosts: a line for each that is not as wanted, what was proved, and the counts.
+
+    + told: the hosts whose reasons were shown to the same reader already
+    """
     for name in in_order(found):
         if found[name].state in TROUBLE:
-            yield from outcome_lines(name, found[name])
+            yield from outcome_lines(name, found[name], is_told=name in told)
     proofs = {
         name: Ended(ChangeOutcome.LIVE, (), found[name].proved, found[name].seconds)
         for name in in_order(found)

@@ -1,6 +1,5 @@
 """`smtp-auth plan`: shows what would change on which host, and changes nothing."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ from pyinfra.api import Host
 
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.channels import Channels
-from smtp_auth.fleet.console import EMPTY, Line, Style, show
+from smtp_auth.fleet.console import EMPTY, Line, Style, show_results
 from smtp_auth.fleet.inventory import Chosen
 from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, plans_of
 from smtp_auth.fleet.progress import Progress
@@ -46,7 +45,7 @@ def plan(chosen: Chosen, steps: Sequence[Step], manner: Manner, json: str | None
         target.write(as_json.lines(found, as_json.host_as_json))
     if not (target and target.is_standard_output):
         lines = plan_lines(found, is_whole=manner.is_verbose)
-        show([*lines, *port_25_lines(chosen.hosts, found), counts_line(found)], sys.stdout)
+        show_results([*lines, *port_25_lines(chosen.hosts, found), counts_line(found)])
     states = {one.state for one in found.values()}
     if states & {*TROUBLE}:
         return Status.TROUBLE

@@ -5,14 +5,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 import gevent
 
-from smtp_auth.fleet.console import Line, show
+from smtp_auth.fleet.console import EMPTY, Line, show
 from smtp_auth.fleet.text import hosts
-from smtp_auth.shown import shown
+from smtp_auth.shown import shown_name
 
 # In seconds: how often a terminal is drawn again, and how often a line is written to a file.
 _ON_TERMINAL, _IN_FILE = 0.2, 10.0
@@ -62,11 +62,13 @@ class Progress:
         """Write lines above what is shown in place."""
         found = [*lines]
         if found:
-            with self.aside():
+            with self.aside(), suppress(OSError):
                 show(found, self._stream)
 
     def say_text(self, text: str) -> None:
-        """The same for a text with several lines."""
+        """The same for a text with several lines, behind what somebody has typed at a terminal."""
+        if self._live is None and self._stream.isatty():
+            self.say([EMPTY])
         self.say(Line(line) for line in text.splitlines())
 
     @contextmanager
@@ -85,10 +87,12 @@ class Progress:
     def _tick(self) -> None:
         while True:
             gevent.sleep(_ON_TERMINAL if self.is_terminal else _IN_FILE)
-            if self.is_terminal:
-                self._draw()
-            else:
-                show([Line(self._text())], self._stream)
+            # The work goes on if nobody can read of it: on a full disk, or behind a closed pipe.
+            with suppress(OSError):
+                if self.is_terminal:
+                    self._draw()
+                else:
+                    show([Line(self._text())], self._stream)
 
     def _draw(self) -> None:
         from rich.console import Console
@@ -109,9 +113,10 @@ class Progress:
 
     def hide(self) -> None:
         """Show nothing in place, until it is drawn again."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        live, self._live = self._live, None
+        if live is not None:
+            with suppress(OSError):
+                live.stop()
 
     def _text(self) -> str:
         done = sum(self._ended.values())
@@ -119,7 +124,9 @@ class Progress:
         told = f"{self._doing} {done} of {hosts(self._total)}{f' ({outcomes})' if outcomes else ''}"
         now = time.monotonic()
         # The order of a dictionary is that of the beginnings.
-        longest = [f"{shown(name)} {now - began:.0f} s" for name, began in [*self._began.items()][:_NAMED]]
+        longest = [
+            f"{shown_name(name)} {now - began:.0f} s" for name, began in [*self._began.items()][:_NAMED]
+        ]
         more = len(self._began) - len(longest)
         under_way = ", ".join(longest) + (f" and {more} more" if more > 0 else "")
         return f"{told}; under way: {under_way}" if longest else told

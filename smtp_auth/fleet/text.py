@@ -8,7 +8,7 @@ from smtp_auth.fleet.console import EMPTY, Line, Style
 from smtp_auth.fleet.names import in_order
 from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Took
 from smtp_auth.plan.text import Block, last_change_line
-from smtp_auth.shown import shown, some_names
+from smtp_auth.shown import shown, shown_name, some_names
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -68,7 +68,11 @@ def grouped(values: Mapping[str, Key]) -> list[tuple[list[str], Key]]:
 def titled(what: str, names: Sequence[str], style: Style = Style.TITLE) -> Line:
     """The line above what some hosts have in common."""
     many = f" on {hosts(len(names))}" if len(names) > 1 else ""
-    return Line(f"{what}{many}: {some_names(names)}", style, under=len(MARGIN))
+    return Line(f"{what}{many}: {_names(names)}", style, under=len(MARGIN))
+
+
+def _names(names: Sequence[str]) -> str:
+    return some_names([*map(shown_name, names)])
 
 
 def sentences(texts: Iterable[str], style: Style = Style.PLAIN) -> Iterator[Line]:
@@ -110,7 +114,7 @@ def _plans(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[Line]:
 def _title_of_plan(state: State, names: Sequence[str]) -> Line:
     if state is State.CONVERGED:
         return titled("nothing would change", names)
-    return titled("the same", names) if len(names) > 1 else Line(f"{names[0]}:", Style.TITLE)
+    return titled("the same", names) if len(names) > 1 else Line(f"{_names(names)}:", Style.TITLE)
 
 
 # -- the lines of a plan ------------------------------------------------------------------------------
@@ -170,7 +174,7 @@ def _last_changes(found: Mapping[str, HostPlan]) -> Iterator[Line]:
             continue
         yield from sentences([line])
         if len(names) < len(found):
-            yield Line(f"{MARGIN}  on {some_names(names)}", under=HANGING)
+            yield Line(f"{MARGIN}  on {_names(names)}", under=HANGING)
     if len(unedited) > _SOME_CHANGES:
         more = f"{len(unedited) - _SOME_CHANGES} other last changes, and nobody has edited their files since"
         yield from sentences([more])
@@ -196,4 +200,4 @@ def _warnings(found: Mapping[str, HostPlan]) -> Iterator[Line]:
 def took_line(name: str, took: Took) -> Line:
     """How long each part of the work on a host took."""
     parts = ", ".join(f"{part} {seconds:.2f} s" for part, seconds in took)
-    return Line(f"{shown(name)}: {parts or 'not connected to'}", under=len(MARGIN))
+    return Line(f"{shown_name(name)}: {parts or 'not connected to'}", under=len(MARGIN))

@@ -9,7 +9,7 @@ import signal
 import sys
 import termios
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, NoReturn
@@ -101,7 +101,9 @@ def _leave() -> NoReturn:
     """End this process with the report, as it is: Python's own end waits for all that has begun."""
     if _changes.terminal:
         termios.tcsetattr(sys.stdin, termios.TCSANOW, _changes.terminal)
-    _changes.report()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    # Nobody may read it any more; and what was interrupted while it was written cannot be written to.
+    with suppress(OSError, RuntimeError):
+        _changes.report()
+        sys.stdout.flush()
+        sys.stderr.flush()
     os._exit(Status.INTERRUPTED)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from smtp_auth.on_host.changing import ChangeOutcome, Ended
-from smtp_auth.shown import shown, some_names
+from smtp_auth.shown import shown, shown_name, some_names
 
 
 def proved_lines(ended: Mapping[str, Ended]) -> list[str]:
@@ -30,7 +30,7 @@ def _without_name(name: str, text: str) -> str:
 def _group(words: Sequence[str], hosts: Mapping[str, float | None]) -> Iterable[str]:
     took = [seconds for seconds in hosts.values() if seconds is not None]
     within = f" in {_range(min(took), max(took))}" if took else ""
-    names = some_names(list(hosts))
+    names = some_names([*map(shown_name, hosts)])
     yield f"proved on {f'{len(hosts)} hosts ({names})' if len(hosts) > 2 else names}{within}:"
     yield from (f"  {shown(text)}" for text in words)
 
