@@ -10,10 +10,10 @@ import termios
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fcntl import ioctl
 from pathlib import Path
-from typing import IO
+from typing import IO, TextIO
 
 from pyte import ByteStream, HistoryScreen
 from pyte.screens import Char
@@ -41,44 +41,26 @@ class Row:
 
 
 @dataclass
-class Terminal:
-    """A program that runs in a terminal.
+class Screen:
+    """A terminal, as somebody sees it who sits in front of it.
 
+    + descriptor: the side of the pseudo-terminal at which they sit
     + columns: how wide the terminal is
     + written: everything that was written to it so far
     + shown: the same as text, without colours; what was drawn over is still in it
     """
 
-    process: subprocess.Popen[bytes]
-    screen: int
+    descriptor: int
     columns: int = 80
     written: bytes = b""
     shown: str = ""
 
-    def type(self, text: str) -> None:
-        """Type a text, with `\\n` for Enter."""
-        os.write(self.screen, text.encode())
-
-    def wait_for(self, text: str) -> None:
-        """Wait until the terminal has shown a text."""
-        deadline = time.monotonic() + _SECONDS
-        while text not in self.shown:
-            assert time.monotonic() < deadline, self.shown
-            assert self.read() or text in self.shown, self.shown
-
-    def status(self) -> int:
-        """The exit status, once the program has ended."""
-        deadline = time.monotonic() + _SECONDS
-        while self.read():
-            assert time.monotonic() < deadline, self.shown
-        return self.process.wait(_SECONDS)
-
     def read(self) -> bool:
         """Read what is shown next, within a second. Returns whether the program may still show something."""
-        if not select.select([self.screen], [], [], 1)[0]:
+        if not select.select([self.descriptor], [], [], 1)[0]:
             return True
         try:
-            read = os.read(self.screen, 65536)
+            read = os.read(self.descriptor, 65536)
         except OSError:
             # Linux says so when nobody has the terminal open any more.
             read = b""
@@ -102,7 +84,7 @@ class Terminal:
 
     def is_as_before(self) -> bool:
         """Whether the cursor is seen, and what is typed is shown, as before the program."""
-        echoes = bool(termios.tcgetattr(self.screen)[3] & termios.ECHO)
+        echoes = bool(termios.tcgetattr(self.descriptor)[3] & termios.ECHO)
         return echoes and not self._drawn().cursor.hidden
 
     def _drawn(self) -> HistoryScreen:
@@ -118,8 +100,51 @@ class Terminal:
         return Row(text, *styles)
 
 
+@dataclass
+class Terminal(Screen):
+    """A terminal in which a program runs."""
+
+    process: subprocess.Popen[bytes] = field(kw_only=True)
+
+    def type(self, text: str) -> None:
+        """Type a text, with `\\n` for Enter."""
+        os.write(self.descriptor, text.encode())
+
+    def wait_for(self, text: str) -> None:
+        """Wait until the terminal has shown a text."""
+        deadline = time.monotonic() + _SECONDS
+        while text not in self.shown:
+            assert time.monotonic() < deadline, self.shown
+            assert self.read() or text in self.shown, self.shown
+
+    def status(self) -> int:
+        """The exit status, once the program has ended."""
+        deadline = time.monotonic() + _SECONDS
+        while self.read():
+            assert time.monotonic() < deadline, self.shown
+        return self.process.wait(_SECONDS)
+
+
 def _style(cell: Char) -> str:
     return f"{'bold ' if cell.bold else ''}{_COLOURS.get(cell.fg, cell.fg)}".strip()
+
+
+@contextmanager
+def a_screen(columns: int) -> Iterator[tuple[Screen, TextIO]]:
+    """A terminal for this process, so wide: who sits in front of it, and what is written to."""
+    screen, keyboard = _opened(columns)
+    try:
+        with os.fdopen(keyboard, "w") as stream:
+            yield Screen(screen, columns), stream
+    finally:
+        os.close(screen)
+
+
+def _opened(columns: int) -> tuple[int, int]:
+    """Both sides of a pseudo-terminal: where somebody sits, and where a program reads and writes."""
+    screen, keyboard = pty.openpty()
+    ioctl(keyboard, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, columns, 0, 0))
+    return screen, keyboard
 
 
 @contextmanager
@@ -138,8 +163,7 @@ def in_a_terminal(
     + environment: variables besides those of this process
     + stdout, stderr: files that get what it writes there, instead of the terminal
     """
-    screen, keyboard = pty.openpty()
-    ioctl(keyboard, termios.TIOCSWINSZ, struct.pack("HHHH", _ROWS, columns, 0, 0))
+    screen, keyboard = _opened(columns)
     process = subprocess.Popen(
         words,
         cwd=folder,
@@ -153,7 +177,7 @@ def in_a_terminal(
     )
     os.close(keyboard)
     try:
-        yield Terminal(process, screen, columns)
+        yield Terminal(screen, columns, process=process)
     finally:
         with suppress(ProcessLookupError):
             process.kill()

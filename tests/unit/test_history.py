@@ -168,4 +168,4 @@ def test_an_interrupted_prompt_leaves_the_terminal_as_it_was() -> None:
         terminal.wait_for("sudo: ")
         terminal.type(CTRL_C)
         assert terminal.process.wait(60) == 130
-        assert termios.tcgetattr(terminal.screen)[3] & termios.ECHO
+        assert termios.tcgetattr(terminal.descriptor)[3] & termios.ECHO

@@ -1,0 +1,77 @@
+"""`smtp-auth` with stand-ins for its hosts: `python -m tests.unit.stand_ins FOLDER WORDS…`.
+
+What a host is follows from its name: `new…` would change, `done…` is as wanted, `stopped…` is refused, `gone…`
+is not reached. The folder has what the hosts are to do: while the file `ask NAME` exists, the host does not
+answer; while `change NAME` exists, its change goes on. `begun NAME` says that a change has begun, `live NAME`
+that it is live.
+"""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import gevent
+
+from smtp_auth import cli
+from smtp_auth.runs.pyinfra_internals import make_sockets_cooperative
+
+make_sockets_cooperative()
+
+from smtp_auth.fleet import applying, channels, planning  # noqa: E402
+from smtp_auth.on_host.asking import Asked  # noqa: E402
+from smtp_auth.on_host.changing import ChangeOutcome, Ended  # noqa: E402
+from smtp_auth.plan.plan import plan_of  # noqa: E402
+from smtp_auth.plan.step import Step  # noqa: E402
+from smtp_auth.settings import Settings  # noqa: E402
+from tests.unit.fleets import NEW, UNREACHABLE, Answer, deployed  # noqa: E402
+
+_ANSWERS: dict[str, Answer] = {
+    "new": NEW,
+    "done": deployed(NEW),
+    "stopped": replace(NEW, dovecot_running=False),
+    "gone": UNREACHABLE,
+}
+
+# What is proved, as a host says it.
+PROVED = ("465: TLSv1.3 and TLSv1.2, logins (PLAIN) offered, clients without a login rejected",)
+
+
+def inventory(*names: str) -> str:
+    """An inventory of such hosts."""
+    data = {"mail_domain": "example.jp", "mail_hostname": "mail1.example.jp", "smtp_auth_on_port_25": True}
+    return f"hosts = ({[*names]!r}, {data!r})\n"
+
+
+def main(folder: Path, words: Sequence[str]) -> int:
+    """Run `smtp-auth` with these words. Returns its exit status."""
+
+    def wait_for_the_end_of(file: str) -> None:
+        while (folder / file).exists():
+            gevent.sleep(0.01)
+
+    def ask(channel: Any, settings: Settings, steps: Sequence[Step], *, rehearsing: bool) -> Asked:
+        name = channel._channel
+        wait_for_the_end_of(f"ask {name}")
+        (answer,) = (answer for start, answer in _ANSWERS.items() if name.startswith(start))
+        if isinstance(answer, Exception):
+            raise answer
+        return Asked(settings, answer, plan_of(settings, answer, steps))
+
+    def carry_out(host: Any, *_: object) -> Ended:
+        (folder / f"begun {host.name}").touch()
+        wait_for_the_end_of(f"change {host.name}")
+        (folder / f"live {host.name}").touch()
+        return Ended(ChangeOutcome.LIVE, (), PROVED, 0.4)
+
+    planning.ask = ask
+    planning.connect = lambda _host: None
+    applying.carry_out = carry_out
+    channels.channel_to = lambda host: host.name
+    sys.argv[1:] = words
+    return cli.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2:]))
