@@ -53,6 +53,9 @@ SAMPLED = {
     "tests/fleet/test_odd_access.py::test_it_is_served": Sampled(
         8, "two ways, on four hosts: deploys and verifications, half a minute"
     ),
+    "tests/fleet/test_own_pace.py::test_the_others_are_done_while_it_hangs": Sampled(
+        2, "two phases each, on two hosts: a dozen seconds"
+    ),
     "tests/fleet/test_power_cuts.py::test_a_boot_finishes_or_restores": Sampled(
         16, "seventy boots each, two minutes; of the one that is taken, a sixth of the moments"
     ),
