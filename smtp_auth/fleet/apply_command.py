@@ -23,7 +23,7 @@ from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, compared
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import counts_line, hosts, plan_lines, took_line
 from smtp_auth.plan.step import Step
-from smtp_auth.runs.interruption import heed_interruptions
+from smtp_auth.runs.interruption import heed_interruptions, leave_if_interrupted
 from smtp_auth.runs.mistakes import Declined, Mistake
 from smtp_auth.runs.question import answer_to, can_be_asked
 from smtp_auth.runs.status import Status
@@ -115,6 +115,7 @@ class _Work:
 
             heed_interruptions(report, progress.say_text)
             applying.run(self._chosen.at_once, progress.begins, planned, ends)
+            leave_if_interrupted()
         return self._report(plans or self._in_order(applying.plans), {**self._results, **applying.results})
 
     def _in_order(self, plans: Mapping[str, HostPlan]) -> dict[str, HostPlan]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TypeVar
 
 from gevent.pool import Pool
 from pyinfra.api import Host
@@ -37,6 +38,8 @@ TROUBLE = (State.REFUSED, State.UNREACHABLE, State.FAILED)
 
 # The parts of the work on a host, in their order, and the seconds that each took.
 Took = tuple[tuple[str, float], ...]
+
+Found = TypeVar("Found")
 
 ChannelTo = Callable[[Host], Channel]
 
@@ -161,10 +164,11 @@ class _Timed:
     def __call__(self, command: str, stdin: str, limits: Limits) -> Answer:
         return self.measure(next(self._parts), lambda: self._channel(command, stdin, limits))
 
-    def measure(self, part: str, work: Callable[[], Answer | None]) -> Answer:
+    def measure(self, part: str, work: Callable[[], Found]) -> Found:
+        """What the work returns. + part: what is done"""
         began = time.monotonic()
         try:
-            return work()  # type: ignore[return-value]
+            return work()
         finally:
             self.took = (*self.took, (part, time.monotonic() - began))
 

@@ -58,8 +58,7 @@ def change_under_way() -> Iterator[None]:
 
     If there was one already, it does not begin: the run ends with the changes that have begun.
     """
-    if _changes.interruptions:
-        _leave_after_the_changes()
+    leave_if_interrupted()
     _changes.under_way += 1
     _changes.none.clear()
     try:
@@ -73,6 +72,12 @@ def change_under_way() -> Iterator[None]:
 def is_interrupted() -> bool:
     """Whether the run was interrupted, so that nothing new begins."""
     return bool(_changes.interruptions)
+
+
+def leave_if_interrupted() -> None:
+    """End an interrupted run, once the changes under way are over."""
+    if _changes.interruptions:
+        _leave_after_the_changes()
 
 
 def _interrupted(_number: int, _frame: FrameType | None) -> None:
