@@ -58,9 +58,22 @@ def test_config_is_a_list_of_calls() -> None:
     for statement in ast.parse((ROOT / "config.py").read_text()).body:
         is_call = isinstance(statement, ast.Expr) and isinstance(statement.value, (ast.Call, ast.Constant))
         names = [ast.unparse(target) for target in getattr(statement, "targets", [])]
-        assert is_call or isinstance(statement, ast.ImportFrom) or names == ["REQUIRE_PYINFRA_VERSION"], (
-            ast.unparse(statement)
-        )
+        assert (
+            is_call or isinstance(statement, ast.ImportFrom) or names == ["config.REQUIRE_PYINFRA_VERSION"]
+        ), ast.unparse(statement)
+
+
+def test_another_pyinfra_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.py").write_text((ROOT / "config.py").read_text().replace(">=3.10,<3.11", "<3"))
+    done = subprocess.run(
+        [Path(sys.executable).parent / "pyinfra", "@local", "debug-inventory"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "pyinfra version requirement not met (requires <3" in done.stderr
 
 
 def test_a_run_without_config_is_refused_with_a_sentence(tmp_path: Path) -> None:

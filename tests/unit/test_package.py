@@ -228,7 +228,7 @@ def _locked(name: str) -> dict[str, str]:
 def test_pyinfra_is_the_same_everywhere() -> None:
     wanted = {pin.name: pin.specifier for pin in map(Requirement, PYPROJECT["project"]["dependencies"])}
     config = (ROOT / "config.py").read_text()
-    (line,) = [line for line in config.splitlines() if line.startswith("REQUIRE_PYINFRA_VERSION")]
+    (line,) = [line for line in config.splitlines() if line.startswith("config.REQUIRE_PYINFRA_VERSION")]
     assert SpecifierSet(line.split('"')[1]) == wanted["pyinfra"]
     assert _locked("requirements.txt")["pyinfra"] in wanted["pyinfra"]
 
