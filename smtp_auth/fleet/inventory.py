@@ -4,6 +4,8 @@ pyinfra's own functions read them: the options of `options.py` mean the same as 
 """
 
 import logging
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +19,12 @@ from smtp_auth.runs.bounds import bound_connections
 from smtp_auth.runs.host_keys import heed_host_keys
 from smtp_auth.runs.inventory_check import check_options, choose, read_checked
 from smtp_auth.runs.mistakes import Mistake, sentence_of
-from smtp_auth.runs.pyinfra_internals import make_sockets_cooperative, read_config, read_inventory
+from smtp_auth.runs.pyinfra_internals import (
+    find_active_packages,
+    make_sockets_cooperative,
+    read_config,
+    read_inventory,
+)
 
 # All hosts are asked in parallel, each in a thread. This has to be called before the first thread starts.
 make_sockets_cooperative()
@@ -52,7 +59,9 @@ def chosen_hosts(choice: Choice) -> Chosen:
     state = State()
     ctx_state.set(state)
     check_options(choice.inventory, choice.data, choice.group_data, choice.parallel)
-    with imports_of_the_inventory():
+    # What an inventory prints is not what a command prints.
+    with imports_of_the_inventory(), redirect_stdout(sys.stderr):
+        find_active_packages()
         config, at_once = _configuration(choice, state)
         state.cwd = str(Path.cwd())
         inventory = read_checked(choice.inventory, lambda: _read(choice))

@@ -13,6 +13,7 @@ import functools
 import importlib
 import importlib.util
 import inspect
+import io
 import logging
 import socket
 import sys
@@ -585,6 +586,19 @@ def make_sockets_cooperative() -> None:
         importlib.import_module("pyinfra_cli")
     finally:
         metadata.entry_points = read
+
+
+def find_active_packages() -> None:
+    """Let Python find the packages of the virtual environment that is active, if it is another one.
+
+    An inventory may import them. pyinfra's command line does it. If pyinfra does not have `init_virtualenv`,
+    every command of `smtp-auth` and the verification fail with an exception.
+    """
+    from pyinfra_cli.virtualenv import init_virtualenv
+
+    # It prints an empty line.
+    with contextlib.redirect_stderr(io.StringIO()):
+        init_virtualenv()
 
 
 def read_config(file: Path | None) -> Config:

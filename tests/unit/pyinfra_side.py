@@ -601,6 +601,14 @@ def _read_inventory() -> None:
     assert found == {"a": {"one": 1, **common}, "b": {"five": 5, **common}}, found
 
 
+def _find_active_packages() -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VIRTUAL_ENV", folder)
+        patch.setattr(sys, "path", sys.path[:])
+        pyinfra_internals.find_active_packages()
+        assert any(entry.startswith(folder) for entry in sys.path)
+
+
 def _read_config() -> None:
     from pyinfra.context import ctx_state
 
@@ -671,6 +679,7 @@ SIDES: dict[str, Side] = {
     ),
     "ssh_name": Side(_ssh_name, instead("smtp_auth.runs.pyinfra_internals.get_ssh_config", lambda: None)),
     "make_sockets_cooperative": Side(_make_sockets_cooperative, _without_command_line),
+    "find_active_packages": Side(_find_active_packages, without("pyinfra_cli.virtualenv.init_virtualenv")),
     "read_config": Side(_read_config, without("pyinfra_cli.util.exec_file")),
     "read_inventory": Side(_read_inventory, without("pyinfra_cli.inventory._get_group_data")),
 }

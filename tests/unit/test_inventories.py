@@ -26,6 +26,9 @@ from smtp_auth.settings import settings_from_data
 
 ROOT = Path(__file__).resolve().parents[2]
 
+# Of a virtual environment.
+PACKAGES = f"lib/python{sys.version_info[0]}.{sys.version_info[1]}/site-packages"
+
 # Two repositories, and a folder in which there is nothing.
 FILES = {
     "fleet/inventory.py": """
@@ -60,6 +63,8 @@ def hosts():
     "elsewhere/group_data/dev.py": 'mail_domain = "example.com"',
     "elsewhere/config.py": "from pyinfra import config\nconfig.PARALLEL = 3\nconfig.SUDO = True\n",
     "empty/nothing": "",
+    "environment/inventory.py": "from an_inventory import hosts as mail\nprint('read')\n",
+    f"environment/{PACKAGES}/an_inventory.py": 'hosts = ["a"]',
     "bin/pass": "#!/bin/sh\necho secret of $1\n",
     "bin/terraform": """#!/bin/sh
 echo '{"pyinfra_inventory": {"value": {"mail": [{"name": "a", "ssh_hostname": "192.0.2.1"}, "192.0.2.2"]}}}'
@@ -94,6 +99,7 @@ SAME: Mapping[str, tuple[str, list[str]]] = {
     "this machine": ("empty", ["--inventory", "@local", *DATA]),
     "containers": ("empty", ["--inventory", "@docker/debian:12,@podman/debian:13,@local", "--limit=@docker"]),
     "the README's": ("readme", []),
+    "packages of the active environment": ("environment", []),
     "Terraform": ("empty", ["--inventory", "@terraform", *DATA, "--limit", "mail"]),
 }
 
@@ -199,7 +205,11 @@ def found(folder: Path) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-m", "tests.unit.test_inventories", str(folder)],
         cwd=ROOT,
-        env={**os.environ, "PATH": f"{folder}/bin:{os.environ['PATH']}"},
+        env={
+            **os.environ,
+            "PATH": f"{folder}/bin:{os.environ['PATH']}",
+            "VIRTUAL_ENV": str(folder / "environment"),
+        },
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -295,7 +305,12 @@ def _by_pyinfra(words: list[str]) -> dict[str, Any]:
     given = _arguments(words)
     rest = [word for word in words if word not in ("--inventory", given.inventory)]
     rest = [word for word in rest if not word.startswith("--inventory=")]
-    with contextlib.suppress(SystemExit), contextlib.redirect_stderr(io.StringIO()):
+    shown = io.StringIO()
+    with (
+        contextlib.suppress(SystemExit),
+        contextlib.redirect_stderr(shown),
+        contextlib.redirect_stdout(shown),
+    ):
         cli.cli.main([given.inventory, "debug-inventory", "-y", *rest], standalone_mode=False)
     return _seen(ctx_state.get(), "")
 
@@ -314,7 +329,8 @@ def _by_us(words: list[str]) -> dict[str, Any]:
         sys.path[:],
         {name: sys.modules.get(name) for name in ("operations", "tests", "tests.unit")},
     )
-    with contextlib.redirect_stderr(io.StringIO()) as said, contextlib.redirect_stdout(said):
+    # What the inventory itself prints is no result.
+    with contextlib.redirect_stderr(io.StringIO()), contextlib.redirect_stdout(io.StringIO()) as said:
         chosen = chosen_hosts(choice_of(_arguments(words)))
     assert path == sys.path
     assert modules == {name: sys.modules.get(name) for name in modules}
