@@ -14,10 +14,10 @@ a = process_time()
 import pyinfra_cli.main
 import pyinfra.connectors.ssh
 import pyinfra.operations.server
-from pyinfra.api import State
-from pyinfra.context import ctx_state
+from pyinfra.api import Config, State
+from pyinfra.context import ctx_config, ctx_state
 b = process_time()
-with ctx_state.use(State()):
+with ctx_state.use(State()), ctx_config.use(Config()):
     import config
 from smtp_auth.runs import live
 from smtp_auth.runs.host import ready
