@@ -170,7 +170,7 @@ def _tell_trouble(trouble: _Outcomes) -> None:
     names = {host: _on_one_line(host.name) for host in trouble}
     width = max(map(len, names.values()), default=0)
     for host, (outcome, reasons) in trouble.items():
-        for reason in reasons:
+        for reason in reasons or ("",):
             text = f"    {names[host]:<{width}}  {outcome.value}: {shown(reason)}"
             logger.error(format_text(text, "red"))
 

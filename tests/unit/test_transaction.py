@@ -1,5 +1,6 @@
 """What a change returns to its front end, and to pyinfra, and what the report says of it."""
 
+import logging
 from typing import Any
 
 import pytest
@@ -95,3 +96,13 @@ def test_a_proof_that_raises_fails_the_host_alone(
 
 def test_a_preview_shows_what_is_run_and_asks_nothing_of_git() -> None:
     assert str(Transaction(ASKED)) == "perl - start"
+
+
+def test_a_host_that_says_nothing_has_a_line_of_the_report_too(
+    host: Host, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    execute(host, monkeypatch, lambda *_: Ended(ChangeOutcome.FAILED))
+    monkeypatch.setattr(logging.getLogger("pyinfra"), "propagate", True)
+    with caplog.at_level(logging.INFO, "pyinfra"):
+        report._tell(host.state, is_dry=False)
+    assert "    @local  failed: " in caplog.messages

@@ -83,7 +83,7 @@ sub prove {
 # The certificate is named by the name that was asked for.
 sub proved {
     my ($self) = @_;
-    my @named = length($self->{chain} // q{}) ? $self->{name} : ();
+    my @named = length($self->{chain} // q{}) ? $self->{name} // () : ();
     return ("$self->{port}: " . join(', ', @{ $self->{seen} }, map { 'certificate of' } @named), @named);
 }
 
