@@ -25,10 +25,14 @@ def is_run_of_pyinfra() -> bool:
 
 
 def end_when_interrupted() -> None:
-    """End at Ctrl-C as interrupted, while nothing has begun. By itself, pyinfra would exit with 0."""
+    """End at Ctrl-C as interrupted, while nothing has begun. By itself, pyinfra would exit with 0.
+
+    No garbage is looked for until `keep_what_is_loaded` is called.
+    """
     if not is_run_of_pyinfra():
         return
     _of_pyinfra.append(signal.signal(signal.SIGINT, _end))
+    gc.disable()
 
 
 def leave_interruptions_to_pyinfra() -> None:

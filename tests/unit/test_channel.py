@@ -15,7 +15,8 @@ from pyinfra.connectors.util import CommandOutput, OutputLine
 
 from smtp_auth.on_host.channel import Limits, NoAnswer, NotAllowed
 from smtp_auth.runs import channel, pyinfra_internals, sudo
-from smtp_auth.runs.channel import channel_to, connect_again
+from smtp_auth.runs.bounds import wire_of
+from smtp_auth.runs.channel import channel_to, connect_again, disconnect
 from smtp_auth.runs.sudo import Answering
 
 LIMITS = Limits(seconds=20, octets=10_000)
@@ -35,6 +36,14 @@ def _printed(*lines: str) -> CommandOutput:
 def test_a_command_reads_its_program_and_its_output_and_complaints_are_apart() -> None:
     answer = channel_to(this_machine())("sh -s a", "echo \"$1 'b'\"\necho c >&2\nexit 1\n", LIMITS)
     assert (answer.lines, answer.complaints) == (("a 'b'",), ("c",))
+
+
+def test_a_host_that_is_disconnected_holds_no_connection() -> None:
+    host, transport = this_machine(), MagicMock()
+    wire_of(host).add(transport)
+    disconnect(host)
+    transport.close.assert_called_once_with()
+    assert not host.connected
 
 
 def test_a_command_runs_as_the_hosts_data_says() -> None:

@@ -39,6 +39,19 @@ print(len(found), "pyinfra.connectors" in metadata.entry_points().groups)
     assert printed.split() == ["1", "True"]
 
 
+def test_nothing_is_collected_while_a_run_of_pyinfra_is_loaded() -> None:
+    printed = _printed("""
+import click, gc
+from smtp_auth.runs.startup import end_when_interrupted, keep_what_is_loaded
+with click.Context(click.Command("pyinfra")):
+    end_when_interrupted()
+    print(gc.isenabled())
+    keep_what_is_loaded()
+print(gc.isenabled(), gc.get_freeze_count() > 0)
+""")
+    assert printed.split() == ["False", "True", "True"]
+
+
 def test_nothing_is_collected_until_all_is_loaded() -> None:
     printed = _printed("""
 import gc
