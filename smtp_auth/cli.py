@@ -191,7 +191,7 @@ def _history(arguments: argparse.Namespace) -> int:
     from smtp_auth.fleet import history
 
     chosen = _chosen(arguments)
-    found = history.records(chosen, _progress(len(chosen.hosts)))
+    found = history.records(chosen.hosts, chosen.at_once, _progress(len(chosen.hosts)))
     if arguments.json:
         print(json.dumps(history.as_json(found, arguments.show), indent=2))
     else:

@@ -12,7 +12,6 @@ from pyinfra.api import Host
 
 from smtp_auth.facts.machine import machines_with_names
 from smtp_auth.facts.record import PastChange, Record
-from smtp_auth.fleet.inventory import Chosen
 from smtp_auth.on_host.asking import read_record
 from smtp_auth.on_host.channel import NoAnswer
 from smtp_auth.plan.draft import are_for_everybody
@@ -31,14 +30,15 @@ class HostHistory:
     error: str = ""
 
 
-def records(chosen: Chosen, tell: Callable[[str], None]) -> dict[str, HostHistory]:
+def records(hosts: Sequence[Host], at_once: int, tell: Callable[[str], None]) -> dict[str, HostHistory]:
     """Each host's record, by its name.
 
+    + at_once: how many hosts are asked at the same time
     + tell: is called with the name of each host that has answered
     """
     found: dict[str, HostHistory] = {}
     # After Ctrl-C, nothing waits for greenlets; for threads, Python does.
-    for host, history in zip(chosen.hosts, Pool(chosen.at_once).imap(_history, chosen.hosts), strict=True):
+    for host, history in zip(hosts, Pool(at_once).imap(_history, hosts), strict=True):
         found[host.name] = history
         tell(host.name)
     return found
