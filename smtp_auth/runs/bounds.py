@@ -7,6 +7,7 @@ exchanged, instead of an answer, between two answers. It then fails alone, with 
 import hmac
 import importlib
 import logging
+import random
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -44,6 +45,10 @@ _TURN = 0.02
 
 # In seconds. If this process stands still for longer (a laptop that sleeps), only this counts.
 _STEP = 1.0
+
+# Seconds between tries. sshd turns connections away at random if more than ten have not logged in yet
+# (sshd_config(5), MaxStartups): a bastion does, through which many hosts are reached. It sends a line then.
+_PAUSES, _A_LINE = (0.3, 1.0, 3.0), 255
 
 # How much of an error is shown: it may quote the host.
 _QUOTED = 300
@@ -297,8 +302,19 @@ def _connect(host: Host, connect: Callable[[], None]) -> None:
 def _connect_within(host: Host, wire: Wire, connect: Callable[[], None]) -> None:
     def work() -> None:
         _connecting.set(wire)
-        connect()
+        began = time.monotonic()
+        for pause in _PAUSES:
+            before = wire.received
+            try:
+                return connect()
+            except Exception as error:
+                is_late = time.monotonic() - began + pause > seconds / 2
+                if is_late or not _is_closed(error) or wire.received - before > _A_LINE:
+                    raise
+            gevent.sleep(pause * random.uniform(0.5, 1.5))
+        return connect()
 
+    seconds = 0.0
     try:
         seconds = seconds_of(host)
         with wire.allowing(_LOGIN):
@@ -317,7 +333,7 @@ def _connect_within(host: Host, wire: Wire, connect: Callable[[], None]) -> None
         raise ConnectError(str(error)) from None
     except Exception as error:
         # paramiko raises any exception that a host's bytes cause.
-        if any(isinstance(cause, _CLOSED) for cause in _causes(error)):
+        if _is_closed(error):
             raise ConnectError(
                 "it closed the connection before it let anybody log in: 'ssh -v HOST' shows where"
             ) from None
@@ -328,6 +344,10 @@ def _connect_within(host: Host, wire: Wire, connect: Callable[[], None]) -> None
 
 # How paramiko and the system say that the other end has closed a connection.
 _CLOSED = (EOFError, ConnectionResetError, BrokenPipeError)
+
+
+def _is_closed(error: BaseException) -> bool:
+    return any(isinstance(cause, _CLOSED) for cause in _causes(error))
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -10,7 +10,7 @@ from pyinfra.api.exceptions import ConnectError
 
 from smtp_auth.on_host.channel import A_LINE, Limits, NoAnswer
 from smtp_auth.runs import bounds
-from smtp_auth.runs.bounds import Reading, TooLate, TooMuch, Wire, bound_connections, within
+from smtp_auth.runs.bounds import Reading, TooLate, TooMuch, Wire, bound_connections, wire_of, within
 from smtp_auth.runs.channel import channel_to, connect_again
 from tests.unit.test_channel import this_machine
 
@@ -134,6 +134,27 @@ def test_whatever_is_raised_while_connecting_is_one_hosts(error: Exception, sent
     with pytest.raises(ConnectError) as raised:
         host.connect(show_errors=False, raise_exceptions=True)
     assert str(raised.value) == sentence
+
+
+@pytest.mark.parametrize(("octets", "tries"), [(22, 4), (2000, 1)])
+def test_a_connection_that_sshd_turns_away_is_made_again(
+    monkeypatch: pytest.MonkeyPatch, octets: int, tries: int
+) -> None:
+    """It says a line at most then; whoever breaks off later is not asked again."""
+    monkeypatch.setattr(bounds, "_PAUSES", (0.0, 0.0, 0.0))
+    host = this_machine()
+    tried: list[bool] = []
+
+    def turned_away() -> None:
+        tried.append(True)
+        wire_of(host).take(octets)
+        raise EOFError
+
+    host.connector.connect = turned_away  # type: ignore[method-assign]
+    bound_connections([host])
+    with pytest.raises(ConnectError):
+        host.connect(show_errors=False, raise_exceptions=True)
+    assert len(tried) == tries
 
 
 def test_connecting_has_the_hosts_deadline() -> None:
