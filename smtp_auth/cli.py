@@ -193,7 +193,9 @@ def _history(arguments: argparse.Namespace) -> int:
     chosen = _chosen(arguments)
     found = history.records(chosen.hosts, chosen.at_once, _progress(len(chosen.hosts)))
     if arguments.json:
-        print(json.dumps(history.as_json(found, arguments.show), indent=2))
+        # Not as one text: with many names of one machine, it is as large as all that was read.
+        json.dump(history.as_json(found, arguments.show), sys.stdout, indent=2)
+        print()
     else:
         lines = history.details(found, arguments.show) if arguments.show else history.table(found)
         print("\n".join(lines))

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +17,7 @@ from smtp_auth.on_host.asking import read_record
 from smtp_auth.on_host.channel import NoAnswer
 from smtp_auth.plan.draft import are_for_everybody
 from smtp_auth.plan.same_machine import note
-from smtp_auth.runs.channel import channel_to
+from smtp_auth.runs.channel import channel_to, disconnect
 from smtp_auth.shown import shown, some_names
 
 VERSION = 1
@@ -52,6 +53,9 @@ def _history(host: Host) -> HostHistory:
     except Exception as error:
         # An error on one host is reported for that host only.
         return HostHistory(error=f"{type(error).__name__}: {error}")
+    finally:
+        with suppress(Exception):
+            disconnect(host)
 
 
 # -- for people ---------------------------------------------------------------------------------------
