@@ -13,11 +13,12 @@ from gevent.pool import Pool
 from pyinfra.api import Host
 
 from smtp_auth.fleet.outcomes import UNCHANGED, Applied
-from smtp_auth.fleet.planning import TROUBLE, ChannelTo, HostPlan, State, ask_host, compared, leave
+from smtp_auth.fleet.planning import TROUBLE, ChannelTo, HostPlan, State, ask_host, compared
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.carrying_out import carry_out, prove_services
+from smtp_auth.runs.channel import disconnect
 from smtp_auth.runs.interruption import change_under_way, is_interrupted
 
 _OTHER_PLAN = (
@@ -90,7 +91,7 @@ class Applying:
                 planned()
             found = self.results[host.name] = self._apply(host, plan, asked)
             ends(host.name, found)
-            leave(host)
+            disconnect(host)
 
         self._machines.begin([host.name for host in self._hosts[:at_once]])
         for _ in Pool(at_once).imap_unordered(apply, self._hosts):

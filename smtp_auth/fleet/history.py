@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,8 +53,7 @@ def _history(host: Host) -> HostHistory:
         # An error on one host is reported for that host only.
         return HostHistory(error=f"{type(error).__name__}: {error}")
     finally:
-        with suppress(Exception):
-            disconnect(host)
+        disconnect(host)
 
 
 # -- for people ---------------------------------------------------------------------------------------

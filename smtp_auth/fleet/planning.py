@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeVar
@@ -99,7 +98,7 @@ def plans_of(
     def plan(host: Host) -> tuple[str, HostPlan]:
         begins(host.name)
         found, _ = ask_host(host, steps, channel_to(host), rehearsing=True)
-        leave(host)
+        disconnect(host)
         kept = replace(found, blocks=shared.setdefault(found.blocks, found.blocks))
         ends(host.name, kept)
         return host.name, kept
@@ -183,12 +182,6 @@ def compared(found: Mapping[str, HostPlan]) -> dict[str, HostPlan]:
         name: _with_names(one, machines[name]) if name in machines and not one.names else one
         for name, one in found.items()
     }
-
-
-def leave(host: Host) -> None:
-    """Close the connection to a host. What was to be said of it is known already."""
-    with suppress(Exception):
-        disconnect(host)
 
 
 def _with_names(found: HostPlan, machine: SameMachine) -> HostPlan:

@@ -14,8 +14,8 @@ from smtp_auth.fleet.console import EMPTY, Line, show
 from smtp_auth.fleet.text import hosts
 from smtp_auth.shown import shown_name
 
-# In seconds: how often a terminal is drawn again, and how often a line is written to a file.
-_ON_TERMINAL, _IN_FILE = 0.2, 10.0
+# In seconds: how often a terminal is drawn again; when the first line is written to a file, and how often then.
+_ON_TERMINAL, _FIRST_IN_FILE, _IN_FILE = 0.2, 1.0, 10.0
 
 # How many hosts under way are named: those that have been under way longest.
 _NAMED = 3
@@ -85,14 +85,15 @@ class Progress:
         self.hide()
 
     def _tick(self) -> None:
+        gevent.sleep(_ON_TERMINAL if self.is_terminal else _FIRST_IN_FILE)
         while True:
-            gevent.sleep(_ON_TERMINAL if self.is_terminal else _IN_FILE)
             # The work goes on if nobody can read of it: on a full disk, or behind a closed pipe.
             with suppress(OSError):
                 if self.is_terminal:
                     self._draw()
                 else:
                     show([Line(self._text())], self._stream)
+            gevent.sleep(_ON_TERMINAL if self.is_terminal else _IN_FILE)
 
     def _draw(self) -> None:
         from rich.console import Console

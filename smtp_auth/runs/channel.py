@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
 from weakref import WeakSet
@@ -208,8 +209,12 @@ def connect_again(host: Host, reason: str) -> None:
 
 
 def disconnect(host: Host) -> None:
-    """End the connection to a host. By itself, pyinfra leaves one over SSH open until the run ends."""
-    host.disconnect()
+    """End the connection to a host, whose answers are known: it raises nothing.
+
+    By itself, pyinfra leaves a connection over SSH open until the run ends.
+    """
+    with suppress(Exception):
+        host.disconnect()
     wire_of(host).close()
 
 

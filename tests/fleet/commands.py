@@ -54,10 +54,7 @@ def command_line(
     per_host: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Iterator[list[str]]:
     """The words of a command, with an inventory that exists inside the `with`."""
-    chosen = [*hosts]
     with tempfile.TemporaryDirectory() as folder:
         inventory = Path(folder) / "inventory.py"
-        domains = {host.name: {"mail_domain": host.domain} for host in chosen}
-        own = {host.name: {**domains[host.name], **(per_host or {}).get(host.name, {})} for host in chosen}
-        inventory.write_text(inventory_of(chosen, data or {}, own))
+        inventory.write_text(inventory_of(hosts, data or {}, per_host or {}))
         yield [SMTP_AUTH, command, "--inventory", str(inventory), *options]

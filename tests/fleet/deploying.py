@@ -163,7 +163,7 @@ def inventory_of(
     lab = {"ssh_config_file": str(ROOT / ".lab" / "ssh_config")}
     groups: dict[str, list[tuple[str, dict[str, Any]]]] = {}
     for host in hosts:
-        own = {**lab, **data, **per_host.get(host.name, {})}
+        own = {**lab, "mail_domain": host.domain, **data, **per_host.get(host.name, {})}
         groups.setdefault(host.group, []).append((host.name, own))
     return "".join(f"{group} = {members!r}\n" for group, members in groups.items())
 
