@@ -14,7 +14,7 @@ from smtp_auth.fleet.console import EMPTY, Line, show
 from smtp_auth.fleet.text import hosts
 from smtp_auth.shown import shown_name
 
-# In seconds: how often a terminal is drawn again; when the first line is written to a file, and how often then.
+# Seconds: between two drawings on a terminal; until the first line in a file, and between two of them.
 _ON_TERMINAL, _FIRST_IN_FILE, _IN_FILE = 0.2, 1.0, 10.0
 
 # How many hosts under way are named: those that have been under way longest.
