@@ -3,13 +3,12 @@
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.applying import Applying
 from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.console import EMPTY, show_results
-from smtp_auth.fleet.inventory import Chosen
 from smtp_auth.fleet.outcomes import (
     NOT_BEGUN,
     UNCHANGED,
@@ -28,8 +27,12 @@ from smtp_auth.runs.mistakes import Declined, Mistake
 from smtp_auth.runs.question import answer_to, can_be_asked
 from smtp_auth.runs.status import Status
 
+if TYPE_CHECKING:
+    # It makes sockets cooperative, for the whole process.
+    from smtp_auth.fleet.inventory import Chosen
 
-def apply(chosen: Chosen, steps: Sequence[Step], manner: Manner, json: str | None, *, asks: bool) -> int:
+
+def apply(chosen: "Chosen", steps: Sequence[Step], manner: Manner, json: str | None, *, asks: bool) -> int:
     """Carry out the plans of the hosts.
 
     + steps: those of the deploy, in their order
@@ -50,7 +53,7 @@ class _Work:
     """One run of the command."""
 
     def __init__(
-        self, chosen: Chosen, steps: Sequence[Step], manner: Manner, target: as_json.Target | None
+        self, chosen: "Chosen", steps: Sequence[Step], manner: Manner, target: as_json.Target | None
     ) -> None:
         self._chosen, self._steps, self._manner, self._target = chosen, steps, manner, target
         # Of the hosts that are not asked a second time.

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pyinfra.api import Host
 
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.console import EMPTY, Line, Style, show_results
-from smtp_auth.fleet.inventory import Chosen
 from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, plans_of
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import counts_line, plan_lines, took_line
@@ -16,6 +16,10 @@ from smtp_auth.plan.step import Step
 from smtp_auth.runs.data_check import warning_of_port_25
 from smtp_auth.runs.interruption import heed_interruptions
 from smtp_auth.runs.status import Status
+
+if TYPE_CHECKING:
+    # It makes sockets cooperative, for the whole process.
+    from smtp_auth.fleet.inventory import Chosen
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Manner:
     shows_programs: bool = False
 
 
-def plan(chosen: Chosen, steps: Sequence[Step], manner: Manner, json: str | None, *, checks: bool) -> int:
+def plan(chosen: "Chosen", steps: Sequence[Step], manner: Manner, json: str | None, *, checks: bool) -> int:
     """Show the plans of the hosts.
 
     + steps: those of the deploy, in their order
@@ -52,7 +56,7 @@ def plan(chosen: Chosen, steps: Sequence[Step], manner: Manner, json: str | None
     return Status.PENDING if checks and State.PENDING in states else 0
 
 
-def asked(chosen: Chosen, steps: Sequence[Step], manner: Manner) -> dict[str, HostPlan]:
+def asked(chosen: "Chosen", steps: Sequence[Step], manner: Manner) -> dict[str, HostPlan]:
     """The plans of the hosts, with progress on standard error."""
     with Progress("asked", len(chosen.hosts)) as progress:
 
