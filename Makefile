@@ -108,7 +108,10 @@ lock:
 	$(COMPILE) pyproject.toml --group dev --constraints requirements.txt --output-file requirements-dev.txt
 	cd bench && $(COMPILE) requirements.in --output-file requirements.txt
 
-# docs/preview.svg and docs/refusal.svg, out of runs on the lab.
-.PHONY: pictures
-pictures: requirements
-	$(RUN)python -m lab.pictures
+# The screens that tests compare, out of runs on the lab; and docs/preview.svg and docs/refusal.svg, out of these.
+.PHONY: screens pictures
+screens: requirements
+	$(RUN)python -m tests.screens
+
+pictures: $(VENV)/.installed
+	$(RUN)python -m tests.screens.pictures

@@ -165,15 +165,13 @@ def in_a_terminal(
     """
     screen, keyboard = _opened(columns)
     process = subprocess.Popen(
-        words,
+        # Its own terminal, so that Ctrl-C interrupts it. gevent's Popen cannot do this.
+        ["setsid", "--ctty", *words],
         cwd=folder,
         env={**os.environ, "TERM": "xterm-256color", **(environment or {})},
         stdin=keyboard,
         stdout=stdout or keyboard,
         stderr=stderr or keyboard,
-        start_new_session=True,
-        # Its own terminal, so that Ctrl-C interrupts it.
-        preexec_fn=lambda: ioctl(0, termios.TIOCSCTTY, 0),
     )
     os.close(keyboard)
     try:

@@ -5,13 +5,14 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, TextIO
 
 import gevent
 
 from smtp_auth.fleet.console import EMPTY, Line, show
 from smtp_auth.fleet.text import hosts
+from smtp_auth.runs.interruption import drawing
 from smtp_auth.shown import shown_name
 
 # Seconds: between two drawings on a terminal; until the first line in a file, and between two of them.
@@ -62,7 +63,8 @@ class Progress:
         """Write lines above what is shown in place."""
         found = [*lines]
         if found:
-            with self.aside(), suppress(OSError):
+            with self._drawing():
+                self.hide()
                 show(found, self._stream)
 
     def say_text(self, text: str) -> None:
@@ -87,8 +89,7 @@ class Progress:
     def _tick(self) -> None:
         gevent.sleep(_ON_TERMINAL if self.is_terminal else _FIRST_IN_FILE)
         while True:
-            # The work goes on if nobody can read of it: on a full disk, or behind a closed pipe.
-            with suppress(OSError):
+            with self._drawing():
                 if self.is_terminal:
                     self._draw()
                 else:
@@ -116,8 +117,18 @@ class Progress:
         """Show nothing in place, until it is drawn again."""
         live, self._live = self._live, None
         if live is not None:
-            with suppress(OSError):
+            with self._drawing():
                 live.stop()
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """Inside the `with`, something is written there.
+
+        The work goes on if nobody can read of it: on a full disk, or behind a closed pipe. Python raises a
+        `RuntimeError` if an interruption writes to what is just being written to.
+        """
+        with suppress(OSError, RuntimeError), drawing() if self.is_terminal else nullcontext():
+            yield
 
     def _text(self) -> str:
         done = sum(self._ended.values())

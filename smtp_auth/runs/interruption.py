@@ -26,6 +26,7 @@ class _Changes:
 
     + report, say: those of `heed_interruptions`
     + terminal: how the terminal was at first, if there is one
+    + is_drawing, is_late: whether something is drawn that an interruption waits for, and whether one does
     """
 
     under_way: int = 0
@@ -33,6 +34,8 @@ class _Changes:
     report: Callable[[], None] = lambda: None
     say: Callable[[str], None] = lambda _text: None
     terminal: list[Any] | None = None
+    is_drawing: bool = False
+    is_late: bool = False
     none: Event = field(default_factory=Event)
 
 
@@ -80,7 +83,33 @@ def leave_if_interrupted() -> None:
         _leave_after_the_changes()
 
 
+@contextmanager
+def drawing() -> Iterator[None]:
+    """Inside the `with`, a terminal is drawn on: an interruption waits until that is whole.
+
+    A mask of signals would not do: another thread may get the signal, and Python handles it in this one.
+    """
+    if _changes.is_drawing:
+        yield
+        return
+    _changes.is_drawing = True
+    try:
+        yield
+    finally:
+        _changes.is_drawing = False
+        if _changes.is_late:
+            _changes.is_late = False
+            _interrupt()
+
+
 def _interrupted(_number: int, _frame: FrameType | None) -> None:
+    if _changes.is_drawing:
+        _changes.is_late = True
+    else:
+        _interrupt()
+
+
+def _interrupt() -> None:
     _changes.interruptions += 1
     count = _changes.under_way
     if _changes.interruptions > 2:

@@ -11,7 +11,7 @@ from lab.fleet import DEFAULT_FLEET
 from lab.host import LabHost
 from lab.lab import Lab
 from tests.fleet.conftest import RELEASES
-from tests.fleet.deploying import ROOT, side_by_side
+from tests.fleet.deploying import ROOT
 from tests.screens import WIDTHS, as_text, file_of
 from tests.screens.scenes import SCENES, rows
 
@@ -31,7 +31,6 @@ def main() -> int:
 
 def _make(hosts: list[LabHost]) -> None:
     for columns in WIDTHS:
-        side_by_side(LabHost.reset, hosts)
         for name in SCENES:
             file = file_of(name, columns)
             with tempfile.TemporaryDirectory() as folder:

@@ -83,6 +83,7 @@ def held_up(folder: Path, hosts: Sequence[LabHost], *words: str, columns: int = 
 
 
 def _plan(folder: Path, hosts: Sequence[LabHost], columns: int) -> Terminal:
+    hosts[1].reset()
     write_inventory(folder, hosts[1:])
     with typed(folder, "plan", columns=columns) as terminal:
         assert terminal.status() == 0, terminal.shown
@@ -133,8 +134,7 @@ def _left(folder: Path, hosts: Sequence[LabHost], columns: int) -> Terminal:
 
 _Scene = Callable[[Path, Sequence[LabHost], int], Terminal]
 
-# The words of each command line, and what happens in front of it. In this order, the hosts are reset where it
-# is needed.
+# The words of each command line, and what happens in front of it.
 _SCENES: Mapping[str, tuple[str, _Scene]] = {
     "plan": ("plan", _plan),
     "apply": ("apply", _apply),
@@ -153,7 +153,9 @@ def rows(name: str, folder: Path, hosts: Sequence[LabHost], columns: int) -> lis
     """
     words, scene = _SCENES[name]
     terminal = scene(folder, hosts, columns)
-    found = [Row(f"$ smtp-auth {words}"), *terminal.rows()]
+    # Where the terminal shows what was typed depends on what is drawn at that moment.
+    shown = [row for row in terminal.rows() if row.text != "^C"]
+    found = [Row(f"$ smtp-auth {words}"), *shown]
     return [replace(row, text=_fixed(row.text)) for row in found]
 
 

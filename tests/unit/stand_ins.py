@@ -1,9 +1,9 @@
 """`smtp-auth` with stand-ins for its hosts: `python -m tests.unit.stand_ins FOLDER WORDS…`.
 
-What a host is follows from its name: `new…` would change, `done…` is as wanted, `stopped…` is refused, `gone…`
-is not reached. The folder has what the hosts are to do: while the file `ask NAME` exists, the host does not
-answer; while `change NAME` exists, its change goes on. `begun NAME` says that a change has begun, `live NAME`
-that it is live.
+What a host is follows from its name: `new…` would change, `done…` is as wanted, `stopped…` is refused, and
+`gone…` is not reached. The folder has what the hosts are to do: while the file `ask NAME` exists, the host
+does not answer; while `change NAME` exists, its change goes on. `begun NAME` says that a change has begun,
+`live NAME` that it is live.
 """
 
 import sys
@@ -38,12 +38,6 @@ _ANSWERS: dict[str, Answer] = {
 PROVED = ("465: TLSv1.3 and TLSv1.2, logins (PLAIN) offered, clients without a login rejected",)
 
 
-def inventory(*names: str) -> str:
-    """An inventory of such hosts."""
-    data = {"mail_domain": "example.jp", "mail_hostname": "mail1.example.jp", "smtp_auth_on_port_25": True}
-    return f"hosts = ({[*names]!r}, {data!r})\n"
-
-
 def main(folder: Path, words: Sequence[str]) -> int:
     """Run `smtp-auth` with these words. Returns its exit status."""
 
@@ -65,10 +59,13 @@ def main(folder: Path, words: Sequence[str]) -> int:
         (folder / f"live {host.name}").touch()
         return Ended(ChangeOutcome.LIVE, (), PROVED, 0.4)
 
-    planning.ask = ask
-    planning.connect = lambda _host: None
-    applying.carry_out = carry_out
-    channels.channel_to = lambda host: host.name
+    for module, name, instead in (
+        (planning, "ask", ask),
+        (planning, "connect", lambda _host: None),
+        (applying, "carry_out", carry_out),
+        (channels, "channel_to", lambda host: host.name),
+    ):
+        setattr(module, name, instead)
     sys.argv[1:] = words
     return cli.main()
 

@@ -1,0 +1,346 @@
+"""`smtp-auth plan` and `apply` in a terminal, and where there is none, with stand-ins for the hosts."""
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from tests.terminal import CTRL_C, CTRL_D, Terminal, in_a_terminal
+
+ROOT = Path(__file__).resolve().parents[2]
+
+QUESTION = "Only 'yes' does: "
+NAMES = ("new1.example.jp", "done1.example.jp", "stopped1.example.jp", "gone1.example.jp")
+
+
+@dataclass
+class Fleet:
+    """Stand-ins for hosts, and the folder of their inventory."""
+
+    folder: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def has(self, *names: str) -> None:
+        """Let these be the hosts."""
+        data = {
+            "mail_domain": "example.jp",
+            "mail_hostname": "mail1.example.jp",
+            "smtp_auth_on_port_25": True,
+        }
+        (self.folder / "inventory.py").write_text(f"hosts = ({[*names]!r}, {data!r})\n")
+
+    def words(self, *words: str) -> list[str]:
+        """The command line of `smtp-auth` with these words."""
+        return [sys.executable, "-m", "tests.unit.stand_ins", str(self.folder), *words]
+
+    def typed(self, *words: str, columns: int = 80) -> AbstractContextManager[Terminal]:
+        """It in a terminal."""
+        return in_a_terminal(self.words(*words), self.folder, columns, self.full_environment)
+
+    def shell(self, rest: str, *words: str) -> AbstractContextManager[Terminal]:
+        """It in a terminal, as a part of a shell's command. + rest: what is behind it"""
+        # An interruption is for the program, and its status counts.
+        script = f"trap : INT; {shlex.join(self.words(*words))} {rest}; exit ${{PIPESTATUS[0]}}"
+        return in_a_terminal(["bash", "-c", script], self.folder, environment=self.full_environment)
+
+    def run(
+        self, *words: str, typed: str = "", stdout: int = subprocess.PIPE
+    ) -> subprocess.CompletedProcess[str]:
+        """It without a terminal."""
+        return subprocess.run(
+            self.words(*words),
+            cwd=self.folder,
+            env={**os.environ, **self.full_environment},
+            input=typed,
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+
+    @property
+    def full_environment(self) -> dict[str, str]:
+        return {"PYTHONPATH": str(ROOT), **self.environment}
+
+    def holds(self, what: str) -> None:
+        """Let a host wait where it is asked, or changed: `ask NAME`, `change NAME`."""
+        (self.folder / what).touch()
+
+    def goes_on(self, what: str) -> None:
+        """Let it wait no more."""
+        (self.folder / what).unlink()
+
+    def is_(self, what: str) -> bool:
+        """Whether the change of a host has begun or is live: `begun NAME`, `live NAME`."""
+        return (self.folder / what).exists()
+
+
+@pytest.fixture
+def fleet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fleet:
+    for name in ("NO_COLOR", "TERM", "LANG", "LC_ALL"):
+        monkeypatch.delenv(name, raising=False)
+    fleet = Fleet(tmp_path)
+    fleet.has(*NAMES)
+    return fleet
+
+
+def until_it_is(fleet: Fleet, what: str, terminal: Terminal) -> None:
+    """Wait until a change has begun, or is live."""
+    while not fleet.is_(what):
+        assert terminal.read(), terminal.shown
+
+
+def is_left_as_it_was(terminal: Terminal, *said: str) -> None:
+    """The program has ended in order, and has said each of this exactly once."""
+    assert "Traceback" not in terminal.shown
+    assert "under way: " not in "\n".join(terminal.lines()), terminal.lines()
+    text = " ".join(" ".join(terminal.lines()).split())
+    for words in said:
+        assert text.count(words) == 1, terminal.lines()
+    assert terminal.is_as_before()
+    names_are_whole(terminal.lines())
+
+
+def names_are_whole(lines: list[str]) -> None:
+    """No name of a host is cut."""
+    for first, second in pairwise(lines):
+        for name in NAMES:
+            together = first + second.lstrip()
+            assert together.count(name) == first.count(name) + second.count(name), (first, second)
+
+
+# -- interruptions ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", ["plan", "apply"])
+def test_interrupted_while_hosts_are_asked(fleet: Fleet, command: str) -> None:
+    fleet.holds("ask new1.example.jp")
+    with fleet.typed(command) as terminal:
+        terminal.wait_for("asked 3 of 4 hosts (1 converged, 1 refused, 1 unreachable); under way: ")
+        assert not terminal.is_as_before()
+        terminal.type(CTRL_C)
+        assert terminal.status() == 130
+        is_left_as_it_was(terminal, "Interrupted: no change is under way.")
+    assert len(terminal.lines()) == 1
+
+
+def test_interrupted_at_the_question(fleet: Fleet) -> None:
+    with fleet.typed("apply") as terminal:
+        terminal.wait_for(QUESTION)
+        terminal.type(CTRL_C)
+        assert terminal.status() == 130
+        is_left_as_it_was(terminal, QUESTION + "^C Interrupted: no change is under way.")
+    assert not fleet.is_("begun new1.example.jp")
+
+
+def test_interrupted_once_it_waits_for_the_change_and_begins_no_other(fleet: Fleet) -> None:
+    fleet.has("new1.example.jp", "new2.example.jp")
+    fleet.holds("change new1.example.jp")
+    with fleet.typed("apply", "--yes", "--parallel", "1") as terminal:
+        terminal.wait_for("applied 0 of 2 hosts; under way: new1.example.jp")
+        until_it_is(fleet, "begun new1.example.jp", terminal)
+        terminal.type(CTRL_C)
+        terminal.wait_for("Interrupt again to quit")
+        fleet.goes_on("change new1.example.jp")
+        assert terminal.status() == 130
+        is_left_as_it_was(terminal, "waiting for 1 change under way", "2 hosts: 1 changed, 1 not begun")
+    assert fleet.is_("live new1.example.jp")
+    assert not fleet.is_("begun new2.example.jp")
+
+
+def test_interrupted_twice_it_leaves_the_change_to_its_host(fleet: Fleet) -> None:
+    fleet.holds("change new1.example.jp")
+    with fleet.typed("apply", "--yes") as terminal:
+        until_it_is(fleet, "begun new1.example.jp", terminal)
+        terminal.type(CTRL_C)
+        terminal.wait_for("Interrupt again to quit")
+        terminal.type(CTRL_C)
+        assert terminal.status() == 130
+        is_left_as_it_was(
+            terminal,
+            "Interrupted again.",
+            "new1.example.jp: not waited for: the host completes the change",
+            "4 hosts: 1 not waited for, 1 refused, 1 unchanged, 1 unreachable",
+        )
+
+
+def test_interrupted_while_nobody_reads_what_is_written(fleet: Fleet) -> None:
+    """A pager that does not go on. What is written there is cut off, and the rest is in order."""
+    names = [f"new{number}.example.jp" for number in range(200)]
+    fleet.has(*names)
+    fleet.holds(f"ask {names[-1]}")
+    reader, writer = os.pipe()
+    with in_a_terminal(
+        fleet.words("plan", "--json", "-"),
+        fleet.folder,
+        environment=fleet.full_environment,
+        stdout=os.fdopen(writer, "w"),
+    ) as terminal:
+        terminal.wait_for("asked 199 of 200 hosts")
+        fleet.goes_on(f"ask {names[-1]}")
+        os.read(reader, 1)
+        terminal.type(CTRL_C)
+        assert terminal.status() == 130, terminal.shown
+        is_left_as_it_was(terminal, "Interrupted: no change is under way.")
+    os.close(reader)
+
+
+# -- what is typed ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("answer", ["y\n", "no\n", "\n", "YES\n", CTRL_D])
+def test_only_yes_changes_a_host(fleet: Fleet, answer: str) -> None:
+    with fleet.typed("apply") as terminal:
+        terminal.wait_for(QUESTION)
+        terminal.type(answer)
+        assert terminal.status() == 1, terminal.shown
+        is_left_as_it_was(terminal, "the answer is not yes: no host was changed", "Dovecot is not running")
+    assert not fleet.is_("begun new1.example.jp")
+
+
+@pytest.mark.parametrize("early", ["\n", "yes\n", "yes"])
+def test_what_is_typed_before_the_question_is_thrown_away(fleet: Fleet, early: str) -> None:
+    fleet.holds("ask new1.example.jp")
+    with fleet.typed("apply") as terminal:
+        terminal.wait_for("under way: ")
+        terminal.type(early + "~\n~")
+        # The terminal shows what is typed, so it has arrived.
+        terminal.wait_for("~\n~")
+        fleet.goes_on("ask new1.example.jp")
+        terminal.wait_for(QUESTION)
+        terminal.type("yes\n")
+        assert terminal.status() == 1, terminal.shown
+        is_left_as_it_was(terminal, "4 hosts: 1 changed, 1 refused, 1 unchanged, 1 unreachable")
+    assert fleet.is_("live new1.example.jp")
+
+
+def test_nobody_is_asked_where_nothing_would_change(fleet: Fleet) -> None:
+    fleet.has("done1.example.jp")
+    with fleet.typed("apply") as terminal:
+        assert terminal.status() == 0
+        assert QUESTION not in terminal.shown
+    assert fleet.run("apply").returncode == 0
+
+
+def test_without_a_terminal_nobody_is_asked(fleet: Fleet) -> None:
+    for typed in ("", "yes\n"):
+        done = fleet.run("apply", typed=typed)
+        assert done.returncode == 2
+        assert done.stderr == (
+            "1 host would change, and nobody can be asked: standard input is no terminal. "
+            "Use --yes to apply without a question\n"
+        )
+    assert not fleet.is_("begun new1.example.jp")
+    assert fleet.run("apply", "--yes").returncode == 1
+    assert fleet.is_("live new1.example.jp")
+
+
+# -- where it is written to ---------------------------------------------------------------------------
+
+
+def test_each_reason_is_said_once(fleet: Fleet) -> None:
+    for words in (["plan"], ["apply", "--yes"]):
+        with fleet.typed(*words) as terminal:
+            assert terminal.status() == 1
+            is_left_as_it_was(terminal, "Dovecot is not running", "no connection was made")
+
+
+@pytest.mark.parametrize("words", [["plan"], ["apply", "--yes"]], ids=" ".join)
+def test_results_and_progress_go_to_two_streams(fleet: Fleet, words: list[str]) -> None:
+    with fleet.shell(">results", *words) as terminal:
+        assert terminal.status() == 1
+        is_left_as_it_was(terminal)
+        results = (fleet.folder / "results").read_text()
+        assert "4 hosts: " in results
+        assert results.count("Dovecot is not running") == 1
+        assert "\x1b" not in results
+        assert "4 hosts: " not in terminal.shown
+    with fleet.shell("2>progress", *words) as terminal:
+        assert terminal.status() == 1
+        is_left_as_it_was(terminal, "Dovecot is not running")
+        assert "\x1b" not in (fleet.folder / "progress").read_text()
+
+
+@pytest.mark.parametrize("columns", [30, 80, 130])
+def test_a_plan_fits_a_terminal_of_any_width(fleet: Fleet, columns: int) -> None:
+    with fleet.typed("plan", columns=columns) as terminal:
+        assert terminal.status() == 1
+        is_left_as_it_was(terminal)
+    assert {row.style for row in terminal.rows()} == {"", "bold", "bold red", "green", "red"}
+    if columns >= 80:
+        # No word is torn.
+        assert " ".join(terminal.lines()).split() == fleet.run("plan").stdout.split()
+
+
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_there_are_no_colours_where_nobody_wants_them(fleet: Fleet, name: str, value: str) -> None:
+    fleet.environment = {name: value}
+    with fleet.typed("plan") as terminal:
+        assert terminal.status() == 1
+        is_left_as_it_was(terminal, "Dovecot is not running")
+    assert not any(row.style for row in terminal.rows())
+    if name == "TERM":
+        assert b"\x1b" not in terminal.written
+
+
+# The second one is not installed here. The last one has no letter of the name.
+@pytest.mark.parametrize(
+    ("environment", "shown"),
+    [
+        ({"LANG": "C"}, "new.メール.example.jp:"),
+        ({"LANG": "ja_JP.UTF-8"}, "new.メール.example.jp:"),
+        ({"PYTHONIOENCODING": "ascii"}, r"new.\u30e1\u30fc\u30eb.example.jp:"),
+    ],
+)
+def test_a_name_that_is_not_ascii_is_shown_in_any_language(
+    fleet: Fleet, environment: dict[str, str], shown: str
+) -> None:
+    fleet.environment = environment
+    fleet.has("new.メール.example.jp")
+    with fleet.typed("plan") as terminal:
+        assert terminal.status() == 0, terminal.shown
+        assert shown in terminal.shown, terminal.shown
+    done = fleet.run("apply", "--yes")
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+
+
+def test_a_pipe_that_closes_hides_no_status_and_ends_no_change(fleet: Fleet) -> None:
+    with fleet.shell("| head -1", "plan") as terminal:
+        assert terminal.status() == 1
+        is_left_as_it_was(terminal, "new1.example.jp:")
+    with fleet.shell("2>&1 | head -1", "apply", "--yes") as terminal:
+        assert terminal.status() == 1
+        is_left_as_it_was(terminal)
+    assert fleet.is_("live new1.example.jp")
+
+
+def test_a_reader_that_is_interrupted_too_hides_no_status(fleet: Fleet) -> None:
+    """`smtp-auth apply --yes | tee log`: Ctrl-C ends both."""
+    fleet.holds("change new1.example.jp")
+    with fleet.shell("| cat", "apply", "--yes") as terminal:
+        until_it_is(fleet, "begun new1.example.jp", terminal)
+        terminal.type(CTRL_C)
+        terminal.wait_for("Interrupt again to quit")
+        fleet.goes_on("change new1.example.jp")
+        assert terminal.status() == 130, terminal.shown
+        is_left_as_it_was(terminal)
+    assert fleet.is_("live new1.example.jp")
+
+
+def test_a_full_disk_is_said_and_ends_no_change(fleet: Fleet) -> None:
+    for words in (["plan"], ["apply", "--yes"]):
+        with fleet.shell(">/dev/full", *words) as terminal:
+            assert terminal.status() == 1
+            is_left_as_it_was(terminal, "the output cannot be written: No space left on device")
+    assert fleet.is_("live new1.example.jp")
+    fleet.has("done1.example.jp", "new2.example.jp")
+    with fleet.shell("2>/dev/full", "apply", "--yes") as terminal:
+        assert terminal.status() == 0
+        is_left_as_it_was(terminal, "2 hosts: 1 changed, 1 unchanged")
