@@ -31,7 +31,7 @@ _FIXED = (
 )
 
 _HOLD_PORT_465 = (
-    "systemd-run --quiet --unit=taken python3 -m http.server 465; "
+    "systemd-run --quiet --collect --unit=taken python3 -m http.server 465 && "
     "until ss -Hltn 'sport = :465' | grep -q .; do sleep 0.1; done"
 )
 
@@ -93,6 +93,7 @@ def _plan(folder: Path, hosts: Sequence[LabHost], columns: int) -> Terminal:
 def _apply(folder: Path, hosts: Sequence[LabHost], columns: int) -> Terminal:
     """The first host is refused, the second one gets another value."""
     first, second = hosts
+    first.reset()
     write_inventory(folder, [second], tls_minimum_version="TLSv1.2")
     before = run(folder, "apply", "--yes")
     assert before.returncode == 0, before.stderr
