@@ -86,6 +86,12 @@ SAMPLED = {
     "tests/unit/on_host/test_change.py::test_the_power_fails_at_any_effect": Sampled(
         8, "two changes for each of seventy effects: fifteen seconds"
     ),
+    "tests/unit/test_in_a_terminal.py::test_only_yes_changes_a_host": Sampled(
+        4, "a run of smtp-auth each: a second"
+    ),
+    "tests/unit/test_in_a_terminal.py::test_what_is_typed_before_the_question_is_thrown_away": Sampled(
+        2, "a run of smtp-auth each: a second"
+    ),
     "tests/unit/test_what_people_type.py::test_a_command_line_that_is_wrong_is_one_sentence": Sampled(
         4, "two runs of pyinfra each: a second and a half"
     ),

