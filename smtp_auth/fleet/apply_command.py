@@ -1,14 +1,16 @@
 """`smtp-auth apply`: shows the plan, asks, carries it out, and says what was proved."""
 
+import os
+import stat
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.applying import Applying
 from smtp_auth.fleet.channels import Channels
-from smtp_auth.fleet.console import EMPTY, show_results
+from smtp_auth.fleet.console import EMPTY, Line, show, show_results
 from smtp_auth.fleet.outcomes import (
     NOT_BEGUN,
     UNCHANGED,
@@ -20,7 +22,7 @@ from smtp_auth.fleet.outcomes import (
 from smtp_auth.fleet.plan_command import Manner, asked, port_25_lines
 from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, compared
 from smtp_auth.fleet.progress import Progress
-from smtp_auth.fleet.text import counts_line, hosts, plan_lines, took_line
+from smtp_auth.fleet.text import counts_line, hosts_in_words, plan_lines, took_line
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.interruption import heed_interruptions, leave_if_interrupted
 from smtp_auth.runs.mistakes import Declined, Mistake
@@ -36,14 +38,17 @@ def apply(chosen: "Chosen", steps: Sequence[Step], manner: Manner, json: str | N
     """Carry out the plans of the hosts.
 
     + steps: those of the deploy, in their order
-    + json: a file that gets plans and outcomes as JSON; `-` is standard output, which gets nothing else
+    + json: a file that gets plans and outcomes as JSON; `-` is standard output, which then gets nothing else
     + asks: whether the plans are shown first, and somebody is asked
 
     Returns the exit status. Raises `Mistake` if the file cannot be written, or nobody can be asked;
     `Declined` if the answer is not yes.
     """
-    target = as_json.Target(json) if json else None
-    work = _Work(chosen, steps, manner, target)
+    work = _Work(chosen, steps, manner, None if json is None else as_json.Target(json))
+    # The names of a machine are compared before it is changed: if not all hosts can be asked side by side, they
+    # are asked first.
+    if asks or len(chosen.hosts) > chosen.at_once:
+        work.plan(rehearsing=asks)
     if asks:
         work.ask()
     return work.carry_out()
@@ -56,102 +61,144 @@ class _Work:
         self, chosen: "Chosen", steps: Sequence[Step], manner: Manner, target: as_json.Target | None
     ) -> None:
         self._chosen, self._steps, self._manner, self._target = chosen, steps, manner, target
-        # Of the hosts that are not asked a second time.
+        self._plans: dict[str, HostPlan] = {}
         self._results: dict[str, Applied] = {}
-        self._plans: dict[str, HostPlan] | None = None
+        # The digests of the plans that were shown; `None` if none was.
+        self._approved: dict[str, str] | None = None
         # The hosts of which was shown why they are not as wanted: a reader of the results sees it once.
         self._told: set[str] = set()
 
-    def ask(self) -> None:
-        """Show the plans, and ask whether to carry them out, if anything would change."""
-        plans = self._plans = asked(self._chosen, self._steps, self._manner)
-        self._show_plans(plans)
-        pending = [name for name, one in plans.items() if one.state is State.PENDING]
-        for name, one in plans.items():
+    def plan(self, *, rehearsing: bool) -> None:
+        """Ask all hosts, and show their plans.
+
+        + rehearsing: whether their own programs are asked about the plans
+        """
+        self._plans = asked(self._chosen, self._steps, self._manner, rehearsing=rehearsing)
+        self._approved = {name: one.digest for name, one in self._plans.items()}
+        for name, one in self._plans.items():
             if one.state in TROUBLE:
                 self._results[name] = Applied(one.state, one.state.value, one.reasons)
             elif one.state is State.CONVERGED and not one.proof_due:
                 self._results[name] = Applied(one.state, UNCHANGED)
+        self._show_plans()
+
+    def ask(self) -> None:
+        """Ask whether to carry the plans out, if anything would change."""
+        pending = sum(one.state is State.PENDING for one in self._plans.values())
         if not pending:
             return
-        what = f"{hosts(len(pending))} would change"
+        what = f"{hosts_in_words(pending)} would change"
         if not can_be_asked():
+            self._write_json()
             raise Mistake(
                 f"{what}, and nobody can be asked: standard input is no terminal. Use --yes to apply "
                 "without a question"
             )
-        if answer_to(f"{what}. Change them? Only 'yes' does: ") != "yes":
+        if answer_to(f"{what}. Change {'it' if pending == 1 else 'them'}? Only 'yes' does: ") != "yes":
+            self._write_json()
             raise Declined("the answer is not yes: no host was changed")
 
     def carry_out(self) -> int:
-        """Carry out the plans that were shown, or all if nobody was asked. Returns the exit status."""
-        plans = self._plans
+        """Carry out the plans that were shown, or all if none was. Returns the exit status."""
         to_do = [host for host in self._chosen.hosts if host.name not in self._results]
-        approved = None if plans is None else {name: one.digest for name, one in plans.items()}
         with Progress("applied", len(to_do)) as progress:
             channels = Channels(progress.say if self._manner.shows_programs else None)
-            applying = Applying(to_do, self._steps, channels, approved)
+            applying = Applying(to_do, self._steps, channels, self._approved)
 
             # What is said at once is then said to the reader of the results.
             is_one_screen = sys.stdout.isatty() and sys.stderr.isatty()
 
             def planned() -> None:
-                if plans is None:
+                if self._approved is None:
+                    self._learn(applying)
                     # On a full disk the changes go on: the results at the end meet the same error.
                     with progress.aside(), suppress(OSError):
-                        self._show_plans(self._in_order(applying.plans))
+                        self._show_plans()
 
             def ends(name: str, found: Applied) -> None:
-                lines = (
-                    []
-                    if progress.is_terminal and found.state not in TROUBLE
-                    else [*outcome_lines(name, found, is_told=is_one_screen and name in self._told)]
-                )
+                lines: list[Line] = []
+                if not progress.is_terminal or found.state in TROUBLE:
+                    lines += outcome_lines(name, found, is_told=is_one_screen and name in self._told)
                 if is_one_screen and found.state in TROUBLE:
                     self._told.add(name)
-                took = [took_line(name, found.took)] if self._manner.is_verbose else []
-                progress.ends(name, found.word, [*lines, *took])
+                if self._manner.is_verbose:
+                    lines.append(took_line(name, found.took))
+                progress.ends(name, found.word, lines)
 
             def report() -> None:
                 progress.hide()
-                self._report(plans or self._in_order(applying.plans), {**self._results, **applying.results})
+                was_shown = bool(self._plans)
+                self._learn(applying)
+                if not was_shown:
+                    self._show_plans()
+                self._report()
 
             heed_interruptions(report, progress.say_text)
             applying.run(self._chosen.at_once, progress.begins, planned, ends)
             leave_if_interrupted()
-        return self._report(plans or self._in_order(applying.plans), {**self._results, **applying.results})
+        self._learn(applying)
+        return self._report()
 
-    def _in_order(self, plans: Mapping[str, HostPlan]) -> dict[str, HostPlan]:
-        return compared({host.name: plans[host.name] for host in self._chosen.hosts if host.name in plans})
+    def _learn(self, applying: Applying) -> None:
+        """Take over the plans as they were carried out, and the results."""
+        known = {**self._plans, **applying.plans}
+        plans = {host.name: known[host.name] for host in self._chosen.hosts if host.name in known}
+        # A plan that is carried out was compared already.
+        self._plans = {
+            name: plans[name] if name in applying.plans and plans[name].state is State.PENDING else one
+            for name, one in compared(plans).items()
+        }
+        self._results |= applying.results
 
-    def _show_plans(self, plans: dict[str, HostPlan]) -> None:
-        if self._is_shown:
-            hosts = [host for host in self._chosen.hosts if host.name in plans]
-            new = {
-                name: one for name, one in plans.items() if not (name in self._told and one.state in TROUBLE)
-            }
-            lines = [
-                *plan_lines(new, is_whole=True),
-                *port_25_lines(hosts, plans),
-                counts_line(plans),
+    def _show_plans(self) -> None:
+        found = {
+            name: one
+            for name, one in self._plans.items()
+            if not (name in self._told and one.state in TROUBLE)
+        }
+        planned = [host for host in self._chosen.hosts if host.name in self._plans]
+        self._show(
+            [
+                *plan_lines(found, is_whole=True),
+                *port_25_lines(planned, self._plans),
+                counts_line(self._plans),
                 EMPTY,
-            ]
-            show_results(lines)
-            self._told.update(name for name, one in plans.items() if one.state in TROUBLE)
+            ],
+            to_be_answered=self._approved is not None,
+        )
+        self._told.update(name for name, one in self._plans.items() if one.state in TROUBLE)
 
-    @property
-    def _is_shown(self) -> bool:
-        return not (self._target and self._target.is_standard_output)
+    def _show(self, lines: Iterable[Line], *, to_be_answered: bool = False) -> None:
+        """Show lines to people: on standard error if standard output gets JSON.
 
-    def _report(self, plans: Mapping[str, HostPlan], results: Mapping[str, Applied]) -> int:
+        + to_be_answered: whether who is asked must have seen them, even if the results go to a file
+        """
+        shown = [*lines]
+        has_json = self._target is not None and self._target.is_standard_output
+        if has_json or (to_be_answered and _is_file(sys.stdout.fileno())):
+            show(shown, sys.stderr)
+        if not has_json:
+            show_results(shown)
+
+    def _report(self) -> int:
         """Say what became of each host. Returns the exit status."""
-        found = {host.name: results.get(host.name, NOT_BEGUN) for host in self._chosen.hosts}
-        if self._target:
+        found = self._found()
+        self._show(result_lines(found, self._told))
+        is_written = self._write_json()
+        is_well = is_written and all(one.state is State.CONVERGED for one in found.values())
+        return 0 if is_well else Status.TROUBLE
 
-            def entry(one: Applied, name: str) -> Mapping[str, Any]:
-                return applied_as_json(plans.get(name), one, name)
+    def _found(self) -> dict[str, Applied]:
+        return {host.name: self._results.get(host.name, NOT_BEGUN) for host in self._chosen.hosts}
 
-            self._target.write(as_json.lines(found, entry))
-        if self._is_shown:
-            show_results(result_lines(found, self._told))
-        return 0 if all(one.state is State.CONVERGED for one in found.values()) else Status.TROUBLE
+    def _write_json(self) -> bool:
+        """Write the JSON, if it is wanted. Returns whether that was possible."""
+
+        def entry(one: Applied, name: str) -> Mapping[str, Any]:
+            return applied_as_json(self._plans.get(name), one, name)
+
+        return self._target is None or self._target.write(as_json.lines(self._found(), entry))
+
+
+def _is_file(descriptor: int) -> bool:
+    return stat.S_ISREG(os.fstat(descriptor).st_mode)

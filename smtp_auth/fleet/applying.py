@@ -12,7 +12,7 @@ from gevent.event import Event
 from gevent.pool import Pool
 from pyinfra.api import Host
 
-from smtp_auth.fleet.outcomes import UNCHANGED, Applied
+from smtp_auth.fleet.outcomes import CHANGED, UNCHANGED, Applied
 from smtp_auth.fleet.planning import TROUBLE, ChannelTo, HostPlan, State, ask_host, compared
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome
@@ -32,7 +32,7 @@ _PATIENCE = 1.0
 
 # The outcome of a change, as the state of the host and in words.
 _OUTCOMES = {
-    ChangeOutcome.LIVE: (State.CONVERGED, "changed"),
+    ChangeOutcome.LIVE: (State.CONVERGED, CHANGED),
     ChangeOutcome.REFUSED: (State.REFUSED, "refused"),
     ChangeOutcome.PUT_BACK: (State.FAILED, "failed and put back"),
     ChangeOutcome.FAILED: (State.FAILED, "failed"),

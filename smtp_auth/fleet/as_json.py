@@ -2,11 +2,14 @@
 
 import json
 import os
+import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
+from smtp_auth.fleet.console import Line, show, write_results
 from smtp_auth.fleet.planning import HostPlan
 from smtp_auth.plan.as_json import text_of
 from smtp_auth.runs.mistakes import Mistake
@@ -60,32 +63,56 @@ class Target:
 
     def __init__(self, file: str) -> None:
         self.is_standard_output = file == "-"
-        # What a link points to is replaced, and not the link.
-        self._path = Path(file).resolve()
-        folder = self._path.parent
+        self._given, self._path = file, Path(file)
         if self.is_standard_output:
             return
+        if not file:
+            raise Mistake("--json has no file: give one, or - for standard output")
         if self._path.is_dir():
             raise Mistake(f"--json {file}: this is a folder")
-        if not os.access(folder, os.W_OK | os.X_OK):
+        folder = self._path.absolute().parent
+        if not self._is_written_in_place and not os.access(folder, os.W_OK | os.X_OK):
             why = "nothing can be written there" if folder.is_dir() else "there is no such folder"
             raise Mistake(f"--json {file}: {why}")
 
-    def write(self, found: Iterator[str]) -> None:
-        """Write lines. Who reads the file meanwhile finds what was in it before."""
-        if self.is_standard_output:
-            sys.stdout.writelines(f"{line}\n" for line in found)
-        elif self._path.exists() and not self._path.is_file():
-            # A pipe, for example.
-            self._write_to(self._path, found)
-        else:
-            beside = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-            try:
-                self._write_to(beside, found)
-                beside.replace(self._path)
-            finally:
-                beside.unlink(missing_ok=True)
+    @property
+    def _is_written_in_place(self) -> bool:
+        """Whether it is no file that another one may replace: a pipe, for example, or /dev/stdout."""
+        is_special = self._path.is_relative_to("/dev") or self._path.is_relative_to("/proc")
+        return is_special or (self._path.exists() and not self._path.is_file())
 
-    def _write_to(self, path: Path, found: Iterator[str]) -> None:
-        with path.open("w") as file:
-            file.writelines(f"{line}\n" for line in found)
+    def write(self, found: Iterator[str]) -> bool:
+        """Write lines. Who reads the file meanwhile finds what was in it before.
+
+        Returns whether they were written. If not, it says why on standard error.
+        """
+        lines = (f"{line}\n" for line in found)
+        try:
+            if self.is_standard_output:
+                write_results(lines)
+            elif self._is_written_in_place:
+                with self._path.open("w") as file:
+                    file.writelines(lines)
+            else:
+                # What a link points to is replaced, and not the link.
+                _replace(self._path.resolve(), lines)
+        except OSError as error:
+            show([Line(f"--json {self._given}: {error.strerror}")], sys.stderr)
+            return False
+        return True
+
+
+def _replace(path: Path, lines: Iterable[str]) -> None:
+    """Replace a file, or add it. It keeps its owner and its permissions."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with beside.open("x") as file:
+            if path.exists():
+                was = path.stat()
+                with suppress(PermissionError):
+                    os.fchown(file.fileno(), was.st_uid, was.st_gid)
+                os.fchmod(file.fileno(), stat.S_IMODE(was.st_mode))
+            file.writelines(lines)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

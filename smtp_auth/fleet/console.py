@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 from typing import TextIO
@@ -37,12 +38,12 @@ EMPTY = Line("")
 
 def show(lines: Iterable[Line], stream: TextIO) -> None:
     """Write lines to a stream. On a terminal they are coloured, unless `NO_COLOR` is set, and wrapped."""
-    if not stream.isatty():
+    width = width_of(stream)
+    if width is None:
         # One line is one line, for programs that search it.
         stream.writelines(f"{line.text}\n" for line in lines)
         stream.flush()
         return
-    width = os.get_terminal_size(stream.fileno()).columns or 80
     for line in lines:
         # A terminal would do the same, but the width of a line has to be known.
         for part in wrapped(line.text.expandtabs(), width, line.under):
@@ -50,10 +51,28 @@ def show(lines: Iterable[Line], stream: TextIO) -> None:
     stream.flush()
 
 
+def width_of(stream: TextIO) -> int | None:
+    """How many columns a terminal has; `None` for what is no terminal."""
+    return (os.get_terminal_size(stream.fileno()).columns or 80) if stream.isatty() else None
+
+
 def show_results(lines: Iterable[Line]) -> None:
     """Write lines to standard output. The work goes on if nobody reads them any more, as behind head(1)."""
-    try:
+    with _read_or_not():
         show(lines, sys.stdout)
+
+
+def write_results(lines: Iterable[str]) -> None:
+    """The same for lines of a program, which have their ends."""
+    with _read_or_not():
+        sys.stdout.writelines(lines)
+        sys.stdout.flush()
+
+
+@contextmanager
+def _read_or_not() -> Iterator[None]:
+    try:
+        yield
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -9,13 +9,13 @@ from smtp_auth.fleet.as_json import host_as_json
 from smtp_auth.fleet.console import Line, Style
 from smtp_auth.fleet.names import in_order
 from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Took
-from smtp_auth.fleet.text import MARGIN, hosts
+from smtp_auth.fleet.text import MARGIN, hosts_in_words
 from smtp_auth.on_host.changing import ChangeOutcome, Ended
 from smtp_auth.plan.as_json import text_of
 from smtp_auth.runs.proved import proved_lines
 from smtp_auth.shown import shown, shown_name
 
-UNCHANGED = "unchanged"
+CHANGED, UNCHANGED = "changed", "unchanged"
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Applied:
     @property
     def changed(self) -> bool:
         """Whether the change is live."""
-        return self.word == "changed"
+        return self.word == CHANGED
 
 
 NOT_BEGUN = Applied(State.PENDING, "not begun")
@@ -51,7 +51,8 @@ def outcome_lines(name: str, found: Applied, *, is_told: bool = False) -> Iterat
     """
     proved = f", proved in {found.seconds:.1f} s" if found.seconds is not None and not found.said else ""
     style = Style.TROUBLE if found.state in TROUBLE else Style.PLAIN
-    said = f": {'; '.join(map(shown, found.said))}" if found.said and not is_told else ""
+    reasons = "; ".join(map(shown, found.said))
+    said = f"{', see above' if is_told else f': {reasons}'}" if found.said else ""
     yield Line(f"{shown_name(name)}: {found.word}{proved}{said}", style, under=len(MARGIN))
 
 
@@ -71,7 +72,7 @@ def result_lines(found: Mapping[str, Applied], told: Collection[str] = ()) -> It
     yield from (Line(line, under=len(MARGIN)) for line in proved_lines(proofs))
     words = Counter(one.word for one in found.values())
     counts = ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
-    yield Line(f"{hosts(len(found))}: {counts}", Style.TITLE, under=len(MARGIN))
+    yield Line(f"{hosts_in_words(len(found))}: {counts}", Style.TITLE, under=len(MARGIN))
 
 
 def applied_as_json(plan: HostPlan | None, found: Applied, name: str) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def applied_as_json(plan: HostPlan | None, found: Applied, name: str) -> dict[st
 
     `outcome` is in the words that people read. The flag `changed` says that the change is live.
     """
-    before = host_as_json(plan, name) if plan else {"flags": []}
+    before = host_as_json(plan or HostPlan(State.PENDING), name)
     return {
         **before,
         "state": found.state.value,

@@ -1,5 +1,6 @@
 """`smtp-auth plan`: shows what would change on which host, and changes nothing."""
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,7 +9,7 @@ from pyinfra.api import Host
 
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.channels import Channels
-from smtp_auth.fleet.console import EMPTY, Line, Style, show_results
+from smtp_auth.fleet.console import EMPTY, Line, Style, show_results, width_of
 from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, plans_of
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import counts_line, plan_lines, took_line
@@ -20,6 +21,9 @@ from smtp_auth.runs.status import Status
 if TYPE_CHECKING:
     # It makes sockets cooperative, for the whole process.
     from smtp_auth.fleet.inventory import Chosen
+
+
+_WITH_A_PLAN = (State.CONVERGED, State.PENDING)
 
 
 @dataclass(frozen=True)
@@ -43,21 +47,25 @@ def plan(chosen: "Chosen", steps: Sequence[Step], manner: Manner, json: str | No
 
     Returns the exit status. Raises `Mistake` if the file cannot be written.
     """
-    target = as_json.Target(json) if json else None
+    target = None if json is None else as_json.Target(json)
     found = asked(chosen, steps, manner)
-    if target:
-        target.write(as_json.lines(found, as_json.host_as_json))
     if not (target and target.is_standard_output):
-        lines = plan_lines(found, is_whole=manner.is_verbose)
+        lines = plan_lines(found, is_whole=manner.is_verbose, width=width_of(sys.stdout))
         show_results([*lines, *port_25_lines(chosen.hosts, found), counts_line(found)])
+    is_written = target is None or target.write(as_json.lines(found, as_json.host_as_json))
     states = {one.state for one in found.values()}
-    if states & {*TROUBLE}:
+    if states & {*TROUBLE} or not is_written:
         return Status.TROUBLE
     return Status.PENDING if checks and State.PENDING in states else 0
 
 
-def asked(chosen: "Chosen", steps: Sequence[Step], manner: Manner) -> dict[str, HostPlan]:
-    """The plans of the hosts, with progress on standard error."""
+def asked(
+    chosen: "Chosen", steps: Sequence[Step], manner: Manner, *, rehearsing: bool = True
+) -> dict[str, HostPlan]:
+    """The plans of the hosts, with progress on standard error.
+
+    + rehearsing: whether the hosts' own programs are asked about the plans
+    """
     with Progress("asked", len(chosen.hosts)) as progress:
 
         def ends(name: str, found: HostPlan) -> None:
@@ -66,11 +74,12 @@ def asked(chosen: "Chosen", steps: Sequence[Step], manner: Manner) -> dict[str, 
 
         heed_interruptions(progress.hide, progress.say_text)
         channels = Channels(progress.say if manner.shows_programs else None)
-        return plans_of(chosen.hosts, chosen.at_once, steps, channels, progress.begins, ends)
+        return plans_of(
+            chosen.hosts, chosen.at_once, steps, channels, progress.begins, ends, rehearsing=rehearsing
+        )
 
 
 def port_25_lines(hosts: Sequence[Host], found: dict[str, HostPlan]) -> list[Line]:
     """The warning that hosts offer logins on port 25, too."""
-    # A host whose data is wrong was not connected to.
-    warning = warning_of_port_25([host for host in hosts if found[host.name].took])
+    warning = warning_of_port_25([host for host in hosts if found[host.name].state in _WITH_A_PLAN])
     return [Line(f"warning: {warning}", Style.WARNING, under=4), EMPTY] if warning else []

@@ -84,20 +84,23 @@ def plans_of(
     channel_to: ChannelTo,
     begins: Callable[[str], None],
     ends: Callable[[str, HostPlan], None],
+    *,
+    rehearsing: bool = True,
 ) -> dict[str, HostPlan]:
-    """Each host's plan, by its name, in the order of the hosts. Their own programs are asked, too.
+    """Each host's plan, by its name, in the order of the hosts.
 
     + at_once: how many hosts are asked at the same time
     + steps: those of the deploy, in their order
     + channel_to: makes the channel to a host
     + begins, ends: are called with the name of each host that is asked, and with its plan
+    + rehearsing: whether the hosts' own programs are asked about the plans
     """
     # Most plans of a fleet are equal: each is kept once.
     shared: dict[tuple[Block, ...], tuple[Block, ...]] = {}
 
     def plan(host: Host) -> tuple[str, HostPlan]:
         begins(host.name)
-        found, _ = ask_host(host, steps, channel_to(host), rehearsing=True)
+        found, _ = ask_host(host, steps, channel_to(host), rehearsing=rehearsing)
         disconnect(host)
         kept = replace(found, blocks=shared.setdefault(found.blocks, found.blocks))
         ends(host.name, kept)

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import gevent
 
 from smtp_auth.fleet.console import EMPTY, Line, show
-from smtp_auth.fleet.text import hosts
+from smtp_auth.fleet.text import hosts_in_words
 from smtp_auth.runs.interruption import drawing
 from smtp_auth.shown import shown_name
 
@@ -133,7 +133,7 @@ class Progress:
     def _text(self) -> str:
         done = sum(self._ended.values())
         outcomes = ", ".join(f"{count} {word}" for word, count in sorted(self._ended.items()))
-        told = f"{self._doing} {done} of {hosts(self._total)}{f' ({outcomes})' if outcomes else ''}"
+        told = f"{self._doing} {done} of {hosts_in_words(self._total)}{f' ({outcomes})' if outcomes else ''}"
         now = time.monotonic()
         # The order of a dictionary is that of the beginnings.
         longest = [

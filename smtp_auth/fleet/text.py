@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from itertools import groupby
 from typing import TypeVar
 
-from smtp_auth.fleet.console import EMPTY, Line, Style
+from smtp_auth.fleet.console import EMPTY, Line, Style, wrapped
 from smtp_auth.fleet.names import in_order
 from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Took
 from smtp_auth.plan.text import Block, last_change_line
@@ -13,7 +13,10 @@ from smtp_auth.shown import shown, shown_name, some_names
 Key = TypeVar("Key", bound=Hashable)
 
 # From so many hosts on, a plan may be an overview of at most so many lines, with the line of counts.
-_MANY_HOSTS, _MOST_LINES = 20, 60
+_MANY_HOSTS, _MOST_LINES = 20, 55
+
+# If nothing else helps, so many of them are for plans, for warnings, and for what is wrong.
+_SHARES = (22, 10, 18)
 
 # How many lines in a row that a file gets are shown in an overview.
 _SOME_ADDED = 4
@@ -29,27 +32,47 @@ _LEFT_OUT = Line("Lines are left out: -v shows all of them, and --json FILE has 
 Shorten = Callable[[Iterable[Block]], Iterator[Line]]
 
 
-def plan_lines(found: Mapping[str, HostPlan], *, is_whole: bool) -> list[Line]:
+def plan_lines(found: Mapping[str, HostPlan], *, is_whole: bool, width: int | None = None) -> list[Line]:
     """The plans of a fleet, the warnings, and which hosts have no plan, and why.
 
     + found: the plans by the names of the hosts
-    + is_whole: whether every line is shown; if not, long parts are shortened if there are many hosts
+    + is_whole: whether every line is shown; if not, and there are many hosts, the plans are an overview
+    + width: of the terminal that shows them, in columns; `None`: it is none, and wraps no line
     """
-    whole = [*_lines(found, _whole)]
-    if is_whole or len(found) < _MANY_HOSTS or len(whole) < _MOST_LINES:
-        return whole
-    some = [*_lines(found, _with_few_added), _LEFT_OUT, EMPTY]
-    return some if len(some) < _MOST_LINES else [*_lines(found, _counted), _LEFT_OUT, EMPTY]
+    ways = (_whole,) if is_whole or len(found) < _MANY_HOSTS else (_whole, _with_few_added, _counted)
+    for shorten in ways:
+        kinds = _kinds(found, shorten)
+        lines = [line for groups in kinds for group in groups for line in group]
+        if len(ways) == 1 or height(lines, width) < _MOST_LINES:
+            return lines if shorten is _whole else [*lines, _LEFT_OUT, EMPTY]
+    shares = zip(kinds, _SHARES, strict=True)
+    return [*(line for groups, most in shares for line in _some(groups, most, width)), _LEFT_OUT, EMPTY]
+
+
+def height(lines: Iterable[Line], width: int | None) -> int:
+    """How many lines of a terminal these are. + width: its columns; `None`: it wraps no line"""
+    return sum(1 if width is None else len([*wrapped(line.text, width, line.under)]) for line in lines)
+
+
+def _some(groups: Sequence[Sequence[Line]], most: int, width: int | None) -> Iterator[Line]:
+    """The first groups, in at most so many lines, and how many groups there are besides."""
+    for index, group in enumerate(groups):
+        most -= height(group, width)
+        if index and most < 0:
+            yield Line(f"{len(groups) - index} more like this on other hosts")
+            yield EMPTY
+            return
+        yield from group
 
 
 def counts_line(found: Mapping[str, HostPlan]) -> Line:
     """How many hosts have which state."""
     states = [one.state for one in found.values()]
     words = ", ".join(f"{states.count(state)} {state.value}" for state in State if state in states)
-    return Line(f"{hosts(len(found))}: {words}", Style.TITLE, under=len(MARGIN))
+    return Line(f"{hosts_in_words(len(found))}: {words}", Style.TITLE, under=len(MARGIN))
 
 
-def hosts(count: int) -> str:
+def hosts_in_words(count: int) -> str:
     """A number of hosts in words."""
     return f"{count} host{'' if count == 1 else 's'}"
 
@@ -67,7 +90,7 @@ def grouped(values: Mapping[str, Key]) -> list[tuple[list[str], Key]]:
 
 def titled(what: str, names: Sequence[str], style: Style = Style.TITLE) -> Line:
     """The line above what some hosts have in common."""
-    many = f" on {hosts(len(names))}" if len(names) > 1 else ""
+    many = f" on {hosts_in_words(len(names))}" if len(names) > 1 else ""
     return Line(f"{what}{many}: {_names(names)}", style, under=len(MARGIN))
 
 
@@ -80,18 +103,19 @@ def sentences(texts: Iterable[str], style: Style = Style.PLAIN) -> Iterator[Line
     yield from (Line(MARGIN + shown(text), style, under=HANGING) for text in texts)
 
 
-def _lines(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[Line]:
-    yield from _plans(found, shorten)
-    yield from _warnings(found)
+def _kinds(found: Mapping[str, HostPlan], shorten: Shorten) -> tuple[list[list[Line]], ...]:
+    """Groups of lines, each about some hosts: plans, warnings, and why hosts have no plan."""
+    return [*_plans(found, shorten)], [*_warnings(found)], [*_troubles(found)]
+
+
+def _troubles(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
     for state in TROUBLE:
         reasons = {name: one.reasons for name, one in found.items() if one.state is state}
         for names, ones in grouped(reasons):
-            yield titled(state.value, names, Style.TROUBLE)
-            yield from sentences(ones)
-            yield EMPTY
+            yield [titled(state.value, names, Style.TROUBLE), *sentences(ones), EMPTY]
 
 
-def _plans(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[Line]:
+def _plans(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[list[Line]]:
     planned = {
         name: (one.state, one.proof_due, one.blocks, one.state is State.CONVERGED and one.edited)
         for name, one in found.items()
@@ -106,9 +130,7 @@ def _plans(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[Line]:
             *shorten(blocks),
         ]
         if lines:
-            yield _title_of_plan(state, names)
-            yield from lines
-            yield EMPTY
+            yield [_title_of_plan(state, names), *lines, EMPTY]
 
 
 def _title_of_plan(state: State, names: Sequence[str]) -> Line:
@@ -146,7 +168,7 @@ def _counted(blocks: Iterable[Block]) -> Iterator[Line]:
     reloads = [line for line in lines_of.pop("", []) if line.startswith("+")]
     for path, lines in lines_of.items():
         added, deleted = (sum(line.startswith(sign) for line in lines) for sign in "+-")
-        yield Line(f"{MARGIN}{path}: {deleted} lines deleted, {added} added", under=HANGING)
+        yield Line(f"{MARGIN}{path}: lines deleted: {deleted}, added: {added}", under=HANGING)
     yield from map(_line, reloads)
 
 
@@ -180,7 +202,7 @@ def _last_changes(found: Mapping[str, HostPlan]) -> Iterator[Line]:
         yield from sentences([more])
 
 
-def _warnings(found: Mapping[str, HostPlan]) -> Iterator[Line]:
+def _warnings(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
     names_of: dict[str, list[str]] = {}
     for name in in_order(found):
         for warning in found[name].warnings:
@@ -189,9 +211,7 @@ def _warnings(found: Mapping[str, HostPlan]) -> Iterator[Line]:
     for warning, names in names_of.items():
         together.setdefault(tuple(names), []).append(warning)
     for ones, warnings in together.items():
-        yield titled("warning", ones, Style.WARNING)
-        yield from sentences(warnings, Style.WARNING)
-        yield EMPTY
+        yield [titled("warning", ones, Style.WARNING), *sentences(warnings, Style.WARNING), EMPTY]
 
 
 # -- what was done ------------------------------------------------------------------------------------
