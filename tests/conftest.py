@@ -30,7 +30,7 @@ class Sampled:
 
 SAMPLED = {
     "tests/fleet/test_console.py::test_a_screen_is_as_it_is_kept": Sampled(
-        4, "a scene in a terminal each, two of them with changes that are held up: five to ten seconds"
+        2, "a scene in a terminal each: two to four seconds"
     ),
     "tests/fleet/test_faults.py::test_a_fault_at_any_point_is_survived": Sampled(
         4, "about a hundred faults a starting state and release, three minutes a starting state"

@@ -120,6 +120,7 @@ def _draw(until: Callable[[], bool]) -> None:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "_ON_TERMINAL", 0)
+    monkeypatch.setattr(progress, "_FIRST_IN_FILE", 0)
     monkeypatch.setattr(progress, "_IN_FILE", 0)
     monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: 100.0))
 

@@ -360,10 +360,12 @@ def _history(words: list[str]) -> tuple[int, str, str]:
     from smtp_auth.cli import main
 
     sys.argv = ["smtp-auth", "history", *words]
-    out, err = io.StringIO(), io.StringIO()
+    said = io.BytesIO(), io.BytesIO()
+    # As Python's own streams are.
+    out, err = (io.TextIOWrapper(one, write_through=True) for one in said)
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         status = main()
-    return status, out.getvalue(), err.getvalue()
+    return status, said[0].getvalue().decode(), said[1].getvalue().decode()
 
 
 def _in_a_child(top: Path, read: Callable[[list[str]], Any], where: str, words: list[str]) -> Any:
