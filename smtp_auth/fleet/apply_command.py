@@ -45,8 +45,8 @@ def apply(chosen: "Chosen", steps: Sequence[Step], manner: Manner, json: str | N
     `Declined` if the answer is not yes.
     """
     work = _Work(chosen, steps, manner, None if json is None else as_json.Target(json))
-    # The names of a machine are compared before it is changed: if not all hosts can be asked side by side, they
-    # are asked first.
+    # The names of a machine are compared before it is changed: if not all hosts can be asked side by side,
+    # they are asked first.
     if asks or len(chosen.hosts) > chosen.at_once:
         work.plan(rehearsing=asks)
     if asks:

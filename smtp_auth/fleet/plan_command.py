@@ -12,7 +12,7 @@ from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.console import EMPTY, Line, Style, show_results, width_of
 from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, plans_of
 from smtp_auth.fleet.progress import Progress
-from smtp_auth.fleet.text import counts_line, plan_lines, took_line
+from smtp_auth.fleet.text import counts_line, height, plan_lines, took_line
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.data_check import warning_of_port_25
 from smtp_auth.runs.interruption import heed_interruptions
@@ -50,8 +50,9 @@ def plan(chosen: "Chosen", steps: Sequence[Step], manner: Manner, json: str | No
     target = None if json is None else as_json.Target(json)
     found = asked(chosen, steps, manner)
     if not (target and target.is_standard_output):
-        lines = plan_lines(found, is_whole=manner.is_verbose, width=width_of(sys.stdout))
-        show_results([*lines, *port_25_lines(chosen.hosts, found), counts_line(found)])
+        width, last = width_of(sys.stdout), [*port_25_lines(chosen.hosts, found), counts_line(found)]
+        lines = plan_lines(found, is_whole=manner.is_verbose, width=width, beside=height(last, width))
+        show_results([*lines, *last])
     is_written = target is None or target.write(as_json.lines(found, as_json.host_as_json))
     states = {one.state for one in found.values()}
     if states & {*TROUBLE} or not is_written:

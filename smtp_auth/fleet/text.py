@@ -12,8 +12,8 @@ from smtp_auth.shown import shown, shown_name, some_names
 
 Key = TypeVar("Key", bound=Hashable)
 
-# From so many hosts on, a plan may be an overview of at most so many lines, with the line of counts.
-_MANY_HOSTS, _MOST_LINES = 20, 55
+# From so many hosts on, a plan may be an overview of at most so many lines.
+_MANY_HOSTS, _MOST_LINES = 20, 60
 
 # If nothing else helps, so many of them are for plans, for warnings, and for what is wrong.
 _SHARES = (22, 10, 18)
@@ -32,19 +32,23 @@ _LEFT_OUT = Line("Lines are left out: -v shows all of them, and --json FILE has 
 Shorten = Callable[[Iterable[Block]], Iterator[Line]]
 
 
-def plan_lines(found: Mapping[str, HostPlan], *, is_whole: bool, width: int | None = None) -> list[Line]:
+def plan_lines(
+    found: Mapping[str, HostPlan], *, is_whole: bool, width: int | None = None, beside: int = 0
+) -> list[Line]:
     """The plans of a fleet, the warnings, and which hosts have no plan, and why.
 
     + found: the plans by the names of the hosts
     + is_whole: whether every line is shown; if not, and there are many hosts, the plans are an overview
     + width: of the terminal that shows them, in columns; `None`: it is none, and wraps no line
+    + beside: how many lines of an overview are needed for something else
     """
     ways = (_whole,) if is_whole or len(found) < _MANY_HOSTS else (_whole, _with_few_added, _counted)
     for shorten in ways:
         kinds = _kinds(found, shorten)
         lines = [line for groups in kinds for group in groups for line in group]
-        if len(ways) == 1 or height(lines, width) < _MOST_LINES:
-            return lines if shorten is _whole else [*lines, _LEFT_OUT, EMPTY]
+        lines += () if shorten is _whole else (_LEFT_OUT, EMPTY)
+        if len(ways) == 1 or height(lines, width) + beside <= _MOST_LINES:
+            return lines
     shares = zip(kinds, _SHARES, strict=True)
     return [*(line for groups, most in shares for line in _some(groups, most, width)), _LEFT_OUT, EMPTY]
 

@@ -105,7 +105,7 @@ def test_a_name_of_a_host_tears_no_line_and_does_nothing_to_a_terminal() -> None
 def test_a_reason_that_was_said_is_not_said_again() -> None:
     found = {name: Applied(State.REFUSED, "refused", (REASON,)) for name in ("mail1", "mail2")}
     first, second, _ = (line.text for line in result_lines(found, {"mail1"}))
-    assert (first, second) == ("mail1: refused", f"mail2: refused: {REASON}")
+    assert (first, second) == ("mail1: refused, see above", f"mail2: refused: {REASON}")
 
 
 # -- progress -----------------------------------------------------------------------------------------

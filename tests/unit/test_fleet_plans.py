@@ -11,7 +11,7 @@ from operations import STEPS
 from smtp_auth.fleet import planning
 from smtp_auth.fleet.as_json import host_as_json, lines
 from smtp_auth.fleet.planning import HostPlan, State
-from smtp_auth.fleet.text import counts_line, plan_lines
+from smtp_auth.fleet.text import counts_line, height, plan_lines
 from smtp_auth.on_host.channel import NotAllowed
 from smtp_auth.plan.plan import plan_of
 from smtp_auth.plan.text import reload_lines, step_lines
@@ -142,11 +142,28 @@ def test_an_overview_of_many_hosts_fits_a_screen_and_says_that_lines_are_left_ou
     states = (NEW, OLD, DONE, STOPPED, UNREACHABLE)
     found = plans(monkeypatch, {f"mail{number}.example.jp": states[number % 5] for number in range(200)})
     overview, whole = shown(found, is_whole=False), shown(found)
-    assert len(overview) < 60 < len(whole)
+    assert len(overview) <= 60 < len(whole)
     assert "-v shows all of them" in overview[-2]
     assert not any("-v shows all" in line for line in whole)
     few = dict([*found.items()][:10])
     assert shown(few, is_whole=False) == shown(few)
+
+
+@pytest.mark.parametrize("width", [None, 80])
+def test_an_overview_of_hosts_that_all_differ_fits_a_screen_as_well(
+    monkeypatch: pytest.MonkeyPatch, width: int | None
+) -> None:
+    reasons: dict[str, Answer] = {
+        f"mail{number}.example.jp": NotAllowed(f"reason {number}, with {'many words ' * 20}")
+        for number in range(40)
+    }
+    found = plans(monkeypatch, {**reasons, "new.example.jp": NEW, "old.example.jp": OLD})
+    lines = plan_lines(found, is_whole=False, width=width, beside=5)
+    assert height(lines, width) <= 55
+    text = [line.text for line in lines]
+    assert any(line.endswith(" more like this on other hosts") for line in text)
+    assert any("new.example.jp" in line for line in text)
+    assert "reason 0, with" in text[text.index("refused: mail0.example.jp") + 1]
 
 
 def test_an_overview_shows_all_lines_if_they_fit(monkeypatch: pytest.MonkeyPatch) -> None:
