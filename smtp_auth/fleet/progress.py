@@ -111,6 +111,8 @@ class Progress:
                 redirect_stderr=False,
             )
             self._live.start()
+            # Nothing would show it again if this program is stopped meanwhile (Ctrl-Z).
+            self._live.console.show_cursor(True)
         self._live.update(Text(self._text()), refresh=True)
 
     def hide(self) -> None:

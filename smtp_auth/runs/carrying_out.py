@@ -4,6 +4,9 @@ Both front ends use it: nothing here knows operations or the report of a run. A 
 for this host and raises nothing, because an exception would stop the run for all hosts.
 """
 
+import re
+from dataclasses import replace
+
 from pyinfra.api import Host
 
 from smtp_auth.on_host.asking import Asked
@@ -15,6 +18,7 @@ from smtp_auth.runs.fault import fault
 from smtp_auth.runs.host_settings import seconds_of
 from smtp_auth.runs.origin import origin_of_this_run
 from smtp_auth.runs.pyinfra_internals import notice_silence
+from smtp_auth.settings import Settings
 
 # Seconds without any acknowledgement from the host's network after which its connection counts as lost.
 _SILENCE = 30
@@ -26,7 +30,7 @@ def carry_out(host: Host, channel: Channel, asked: Asked) -> Ended:
     + channel: that to the host
     """
     try:
-        return change(
+        ended = change(
             _attentive(host, channel),
             lambda: connect_again(host, "to read the outcome of the change"),
             origin_of_this_run(),
@@ -34,6 +38,7 @@ def carry_out(host: Host, channel: Channel, asked: Asked) -> Ended:
             asked.settings,
             asked.look,
         )
+        return _without_own_name(ended, asked.settings)
     except Exception as error:
         return Ended(ChangeOutcome.FAILED, (fault(error),))
 
@@ -44,11 +49,18 @@ def prove_services(channel: Channel, asked: Asked) -> Ended:
     + channel: that to the host
     """
     try:
-        return prove(channel, asked.plan, asked.settings, asked.look)
+        ended = prove(channel, asked.plan, asked.settings, asked.look)
+        return _without_own_name(ended, asked.settings)
     except NoAnswer as reason:
         return Ended(ChangeOutcome.FAILED, (str(reason),))
     except Exception as error:
         return Ended(ChangeOutcome.FAILED, (fault(error),))
+
+
+def _without_own_name(ended: Ended, settings: Settings) -> Ended:
+    """What was proved, without the name of the host itself, so that it is the same on other hosts."""
+    name = rf"(?<![\w.-]){re.escape(settings.mail_hostname)}(?![\w.-])"
+    return replace(ended, proved=tuple(re.sub(name, "its own name", text) for text in ended.proved))
 
 
 def _attentive(host: Host, channel: Channel) -> Channel:

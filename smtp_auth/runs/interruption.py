@@ -1,4 +1,4 @@
-"""Ctrl-C, or SIGTERM, during a run.
+"""Ctrl-C, SIGTERM, or a terminal that is closed, during a run.
 
 The first interruption waits for the changes that have begun, and lets no other begin. A second one leaves
 them to their hosts, which complete or restore. Both end the run with the report.
@@ -51,8 +51,10 @@ def heed_interruptions(report: Callable[[], None], say: Callable[[str], None]) -
     _changes.report, _changes.say = report, say
     # A prompt for a password switches off that a terminal shows what is typed.
     _changes.terminal = termios.tcgetattr(sys.stdin) if sys.stdin and sys.stdin.isatty() else None
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupted)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # Below nohup(1), a terminal that is closed interrupts nothing.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupted)
 
 
 @contextmanager

@@ -74,7 +74,7 @@ def check_options(
 ) -> None:
     """Raise `Mistake` for a word for the inventory, or a value of an option, that pyinfra misunderstands."""
     _check_word(inventory)
-    if (parallel or 0) < 0:
+    if parallel is not None and parallel < 1:
         raise Mistake(f"--parallel {parallel}: give a number of hosts")
     check_data(data)
     for folder in group_data:

@@ -1,6 +1,5 @@
 """What was proved on the hosts of a run, as text for people: hosts with the same proof together."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from smtp_auth.on_host.changing import ChangeOutcome, Ended
@@ -17,14 +16,8 @@ def proved_lines(ended: Mapping[str, Ended]) -> list[str]:
     groups: dict[tuple[str, ...], dict[str, float | None]] = {}
     for name, one in ended.items():
         if one.outcome is ChangeOutcome.LIVE and one.proved:
-            words = tuple(_without_name(name, text) for text in one.proved)
-            groups.setdefault(words, {})[name] = one.seconds
+            groups.setdefault(one.proved, {})[name] = one.seconds
     return [line for words, hosts in groups.items() for line in _group(words, hosts)]
-
-
-def _without_name(name: str, text: str) -> str:
-    """What was proved, without the name of its own host, so that it is the same for other hosts."""
-    return re.sub(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", "its own name", text)
 
 
 def _group(words: Sequence[str], hosts: Mapping[str, float | None]) -> Iterable[str]:

@@ -1,5 +1,6 @@
 """A question on the terminal."""
 
+import os
 import sys
 import termios
 
@@ -16,10 +17,20 @@ def answer_to(question: str) -> str:
     """
     # What was typed before the question does not answer it.
     termios.tcflush(sys.stdin, termios.TCIFLUSH)
-    sys.stderr.write(question)
-    sys.stderr.flush()
+    _write(question)
     try:
         return input().strip()
     except EOFError:
-        sys.stderr.write("\n")
+        _write("\n")
         return ""
+
+
+def _write(text: str) -> None:
+    """Write where somebody types, whatever goes to files."""
+    try:
+        with open(os.ttyname(sys.stdin.fileno()), "w") as terminal:  # noqa: PTH123
+            terminal.write(text)
+    except OSError:
+        # Its name is of another mount namespace, for example.
+        sys.stderr.write(text)
+        sys.stderr.flush()

@@ -136,7 +136,8 @@ def test_on_a_terminal_it_is_in_place_and_gone_at_the_end() -> None:
             for name in "abcde":
                 shown.begins(name)
             _draw(shows("asked 0 of 5 hosts; under way: a 0 s, b 0 s, c 0 s and 2 more"))
-            assert not screen.is_as_before()
+            # Also if it is stopped at this moment.
+            assert screen.is_as_before()
             shown.ends("a", "pending")
             shown.ends("b", "refused", [Line(REASON, Style.TROUBLE)])
             _draw(shows("asked 2 of 5 hosts (1 pending, 1 refused); under way: c 0 s, d 0 s, e 0 s"))

@@ -39,19 +39,6 @@ def test_another_proof_is_another_group_in_the_order_of_the_hosts() -> None:
     ]
 
 
-def test_a_certificate_of_its_own_name_makes_no_host_another() -> None:
-    ended = {
-        name: live(f"465: TLS, certificate of {name}, www.{name} and example.jp") for name in ("a.jp", "b.jp")
-    }
-    heads = proved_lines(ended)
-    assert len(heads) == 4
-    same = {name: live(f"465: TLS, certificate of {name} and example.jp") for name in ("a.jp", "b.jp")}
-    assert proved_lines(same) == [
-        "proved on a.jp and b.jp in 0.8 s:",
-        "  465: TLS, certificate of its own name and example.jp",
-    ]
-
-
 def test_what_is_not_live_or_was_not_proved_has_no_line() -> None:
     assert proved_lines({"a": Ended(ChangeOutcome.PUT_BACK, ("it dies",), (PLAIN,), 1.0), "b": live()}) == []
 

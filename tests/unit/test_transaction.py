@@ -106,3 +106,13 @@ def test_a_host_that_says_nothing_has_a_line_of_the_report_too(
     with caplog.at_level(logging.INFO, "pyinfra"):
         report._tell(host.state, is_dry=False)
     assert "    @local  failed: " in caplog.messages
+
+
+def test_what_was_proved_does_not_name_the_host_itself(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise, no two hosts would have the same proof."""
+    own = ASKED.settings.mail_hostname
+    proved = (f"465: TLS, certificate of {own}, www.{own} and example.jp",)
+    monkeypatch.setattr(carrying_out, "prove", lambda *_: Ended(ChangeOutcome.LIVE, (), proved))
+    assert prove_services(channel_to(host), ASKED).proved == (
+        f"465: TLS, certificate of its own name, www.{own} and example.jp",
+    )
