@@ -12,7 +12,7 @@ from pyinfra.api import Host
 
 from smtp_auth.facts.look import LastChange
 from smtp_auth.on_host.asking import Asked, ask
-from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer, NotAllowed
+from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer, NotAllowed, NotReached
 from smtp_auth.plan.as_json import digest, host_as_json
 from smtp_auth.plan.same_machine import Named, SameMachine, named, same_machines
 from smtp_auth.plan.step import Step
@@ -129,6 +129,8 @@ def ask_host(
         return HostPlan(State.REFUSED, tuple(problem.sentence for problem in error.problems)), None
     except NotAllowed as error:
         return HostPlan(State.REFUSED, (str(error),), took=timed.took), None
+    except NotReached as error:
+        return HostPlan(State.UNREACHABLE, (str(error.__cause__),), took=timed.took), None
     except NoAnswer as error:
         return HostPlan(State.UNREACHABLE, (str(error),), took=timed.took), None
     except Exception as error:

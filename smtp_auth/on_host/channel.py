@@ -16,6 +16,10 @@ class NoAnswer(Exception):
     """The host gave no answer, or an incomplete one. `str()` of it is a sentence that says why."""
 
 
+class NotReached(NoAnswer):
+    """No connection could be made. Its cause is the reason alone."""
+
+
 class NotAllowed(NoAnswer):
     """The host runs no command of ours, as it is set up. `str()` of it says why, and what to do."""
 

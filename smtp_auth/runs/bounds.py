@@ -8,6 +8,7 @@ import hmac
 import importlib
 import logging
 import random
+import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -20,6 +21,7 @@ import gevent.select
 from gevent.event import Event
 from paramiko import Message, ProxyCommand, Transport, agent, proxy, util
 from paramiko.common import cMSG_GLOBAL_REQUEST
+from paramiko.ssh_exception import NoValidConnectionsError
 from pyinfra.api import Host
 from pyinfra.api.exceptions import ConnectError, PyinfraError
 
@@ -337,6 +339,8 @@ def _connect_within(host: Host, wire: Wire, connect: Callable[[], None]) -> None
             raise ConnectError(
                 "it closed the connection before it let anybody log in: 'ssh -v HOST' shows where"
             ) from None
+        for why in (why for cause in _causes(error) for why in _no_way(cause)):
+            raise ConnectError(why) from None
         if isinstance(error, PyinfraError):
             raise ConnectError(str(error)) from None
         raise ConnectError(f"SSH error ({type(error).__name__}: {error})") from None
@@ -348,6 +352,25 @@ _CLOSED = (EOFError, ConnectionResetError, BrokenPipeError)
 
 def _is_closed(error: BaseException) -> bool:
     return any(isinstance(cause, _CLOSED) for cause in _causes(error))
+
+
+def _no_way(error: BaseException) -> Iterator[str]:
+    """Why the network leads to no sshd; nothing if this is another error."""
+    if isinstance(error, socket.gaierror):
+        yield (
+            f"its name has no address ({error.strerror}): correct it in the inventory, or add a Host with a "
+            "HostName to your SSH configuration"
+        )
+        return
+    where = "it"
+    if isinstance(error, NoValidConnectionsError):
+        (address, port, *_), error = next(iter(error.errors.items()))
+        where = f"port {port} of {address}"
+    if isinstance(error, OSError) and (error.errno is not None or isinstance(error, TimeoutError)):
+        yield (
+            f"{where} cannot be connected to ({error.strerror or error}): is the host on, and does its sshd "
+            "run? --exclude leaves the host out"
+        )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:

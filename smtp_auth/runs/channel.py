@@ -13,7 +13,7 @@ from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.connectors.util import CommandOutput
 
 from smtp_auth.on_host.causes import needs_password, not_begun
-from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer, NotAllowed
+from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer, NotAllowed, NotReached
 from smtp_auth.runs import pyinfra_internals
 from smtp_auth.runs.bounds import TooLate, TooMuch, read_within, wire_of
 from smtp_auth.runs.host_settings import seconds_of
@@ -219,8 +219,8 @@ def disconnect(host: Host) -> None:
 
 
 def connect(host: Host) -> None:
-    """Connect to a host if it is not connected yet. Raises `NoAnswer`."""
+    """Connect to a host if it is not connected yet. Raises `NotReached`."""
     try:
         host.connect(show_errors=False, raise_exceptions=True)
     except ConnectError as error:
-        raise NoAnswer(f"not reached: {error}") from None
+        raise NotReached(f"not reached: {error}") from error

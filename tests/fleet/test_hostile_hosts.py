@@ -210,7 +210,9 @@ CASES = {
         "userdel --force --remove admin; rm /etc/sudoers.d/admin",
         {"ssh_user": "admin"},
     ),
-    "down": Case("Could not connect", outside=_cut, data={"ssh_paramiko_connect_kwargs": {"timeout": 2}}),
+    "down": Case(
+        "it cannot be connected to", outside=_cut, data={"ssh_paramiko_connect_kwargs": {"timeout": 2}}
+    ),
     "bad data": Case("give a domain name such as example.jp", data={"mail_domain": "no domain"}),
 }
 ROUNDS = [tuple(CASES)[number : number + 2] for number in range(0, len(CASES), 2)]

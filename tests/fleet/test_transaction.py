@@ -166,7 +166,7 @@ def test_a_connection_that_fails_is_reported_and_the_others_go_on(lab: Lab, stoc
     finally:
         lab.link(down.name).restore()
     assert run.status == 1
-    assert f"{down.name} not reached: Could not connect" in run.report
+    assert f"{down.name} not reached: it cannot be connected to" in run.report
     assert "2 hosts: 1 changed, 1 not reached" in run.report
     _logs_in(lab, healthy)
 

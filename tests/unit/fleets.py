@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from pyinfra.api import Config, Host, Inventory, State
+from pyinfra.api.exceptions import ConnectError
 
 from operations import STEPS
 from smtp_auth.facts.look import LastChange, Look
 from smtp_auth.fleet import planning
 from smtp_auth.fleet.planning import HostPlan, plans_of
 from smtp_auth.on_host.asking import Asked
-from smtp_auth.on_host.channel import NoAnswer
+from smtp_auth.on_host.channel import NotReached
 from smtp_auth.plan.plan import plan_of
 from smtp_auth.plan.step import Step
 from smtp_auth.settings import Settings
@@ -37,7 +38,9 @@ def changed_before(look: Look, *edited: str, number: int = 1) -> Look:
     return replace(look, last_change=LastChange(f"{time}-3f2a", "admin@controller as root", time, edited))
 
 
-UNREACHABLE = NoAnswer("not reached: no connection was made within 120 seconds")
+WHY = "no connection was made within 120 seconds"
+UNREACHABLE = NotReached(f"not reached: {WHY}")
+UNREACHABLE.__cause__ = ConnectError(WHY)
 
 
 def hosts_named(names: Sequence[str], **data: Any) -> list[Host]:

@@ -48,7 +48,7 @@ def run_inventory(inventory: Path | str, *words: str, **variables: str) -> tuple
 
 def tried(said: str) -> set[str]:
     """The hosts to which pyinfra tried to connect."""
-    return set(re.findall(r"\[(\S+)\]\s+Could not connect", said))
+    return set(re.findall(r"\[(\S+)\]\s+(?:Could not|its name has no address|port \d+ of )", said))
 
 
 BAD = {

@@ -19,6 +19,7 @@ from tests.unit.fleets import (
     NEW,
     OLD,
     UNREACHABLE,
+    WHY,
     Answer,
     answering,
     changed_before,
@@ -77,7 +78,7 @@ def test_who_is_refused_or_not_reached_is_said_with_the_reason(monkeypatch: pyte
     assert text[0] == "refused on 2 hosts: a and b"
     assert text[1].startswith("    Dovecot is not running")
     assert text[text.index("refused: d") + 1] == "    the account has no shell"
-    assert text[text.index("unreachable: c") + 1] == f"    {UNREACHABLE}"
+    assert text[text.index("unreachable: c") + 1] == f"    {WHY}"
     assert text[text.index("failed: e") + 1].startswith("    an error in this program, which fails only this")
     assert counts_line(found).text == "5 hosts: 3 refused, 1 unreachable, 1 failed"
 
