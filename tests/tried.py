@@ -119,6 +119,23 @@ TRIALS = (
         "Data keys with other values than their defaults: each does what it says",
         ("tests/fleet/test_data_keys.py",),
     ),
+    Trial(
+        "Keys typed early, answers, interruptions, closed pipes, a full disk, a narrow terminal: each is "
+        "heeded, and nothing is torn",
+        (
+            "tests/unit/test_console.py",
+            "tests/unit/test_in_a_terminal.py",
+            "tests/fleet/test_console.py",
+        ),
+    ),
+    Trial(
+        "`smtp-auth plan` on hosts whose calls are traced: no file changes outside its own mount namespace",
+        ("tests/fleet/test_plan_writes_nothing.py",),
+    ),
+    Trial(
+        "A host that hangs while it is connected to, looked at, changed or proved: the others are done",
+        ("tests/fleet/test_own_pace.py",),
+    ),
 )
 
 
