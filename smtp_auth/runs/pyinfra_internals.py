@@ -239,22 +239,22 @@ def show_no_output(state: State, *, commands: bool) -> None:
     state.print_input = state.print_fact_input = commands
 
 
-def is_ready_line(record: logging.LogRecord) -> bool:
+def is_ready_line(record: logging.LogRecord, host: Host) -> bool:
     """Whether a log line says that a host has been planned.
 
     pyinfra also writes this line for a host that failed while it was planned. Only its text identifies the
     line. If the text changes, a failed host is called "Ready".
     """
-    return "Ready:" in record.getMessage()
+    return click.unstyle(record.getMessage()).startswith(click.unstyle(f"{host.print_prefix}Ready:"))
 
 
-def is_success_line(record: logging.LogRecord) -> bool:
-    """Whether a log line says that an operation has made its change.
+def is_success_line(record: logging.LogRecord, host: Host) -> bool:
+    """Whether a log line says that an operation has made its change on a host.
 
     Only its text identifies the line. If the text changes, the steps whose part an earlier step has made are
     called as if each had changed the host.
     """
-    return click.unstyle(record.getMessage()).endswith("] Success")
+    return click.unstyle(record.getMessage()).startswith(click.unstyle(f"{host.print_prefix}Success"))
 
 
 def leave_out_text(beginning: str) -> None:

@@ -81,7 +81,7 @@ def report_at_the_end(state: State, *, is_dry: bool) -> None:
     + is_dry: whether nothing is executed, so that a host with a plan would change
     """
     state.add_callback_handler(_Callbacks())
-    logger.addFilter(lambda record: not (_has_failed(state) and pyinfra_internals.is_ready_line(record)))
+    logger.addFilter(lambda record: not _is_wrongly_ready(record, state))
     logger.addFilter(_rename_success)
     _told.tell = partial(_tell, state, is_dry)
     atexit.register(report_now)
@@ -111,6 +111,10 @@ class _Callbacks(BaseStateCallback):
             report(host, Outcome.NOT_REACHED, str(error.args[0]) if error.args else repr(error))
 
     @staticmethod
+    def operation_host_success(state: State, host: Host, op_hash: str, retry_count: int = 0) -> None:
+        _told.parts_done.discard(host)
+
+    @staticmethod
     def operation_host_error(
         state: State, host: Host, op_hash: str, retry_count: int = 0, max_retries: int = 0
     ) -> None:
@@ -125,15 +129,16 @@ def note_part_done(host: Host) -> None:
 
 def _rename_success(record: logging.LogRecord) -> bool:
     """Name the success of such an operation otherwise: pyinfra calls it as that of the change itself."""
-    if pyinfra_internals.is_success_line(record) and ctx_host.isset() and ctx_host.get() in _told.parts_done:
-        _told.parts_done.remove(ctx_host.get())
+    host = ctx_host.get() if ctx_host.isset() else None
+    if host in _told.parts_done and pyinfra_internals.is_success_line(record, host):
         record.msg = record.getMessage().replace("Success", "Made with the first step")
     return True
 
 
-def _has_failed(state: State) -> bool:
-    """Whether the current host has failed: then pyinfra's line "Ready" would be wrong."""
-    return ctx_host.isset() and ctx_host.get() in state.failed_hosts
+def _is_wrongly_ready(record: logging.LogRecord, state: State) -> bool:
+    """Whether a log line says that the current host has been planned, although it has failed."""
+    host = ctx_host.get() if ctx_host.isset() else None
+    return host in state.failed_hosts and pyinfra_internals.is_ready_line(record, host)
 
 
 def _tell(state: State, is_dry: bool) -> None:

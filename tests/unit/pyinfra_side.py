@@ -226,25 +226,27 @@ def _is_ready_line() -> None:
     from pyinfra.context import ctx_state
     from pyinfra_cli.util import _parallel_load_hosts
 
-    state = _state()
-    state.activate_host(next(iter(state.inventory)))
+    state = _state("@local", "a-longer-name")
+    state.init(state.inventory, Config())
+    host = next(iter(state.inventory))
+    state.activate_host(host)
     found = []
     logger = logging.getLogger("pyinfra")
     level = logger.level
     logger.setLevel(logging.INFO)
 
     def keep(record: logging.LogRecord) -> bool:
-        found.append(pyinfra_internals.is_ready_line(record))
+        found.append(pyinfra_internals.is_ready_line(record, host))
         return False
 
     logger.addFilter(keep)
     try:
         with ctx_state.use(state):
-            _parallel_load_hosts(state, lambda: None, "deploy.py")
+            _parallel_load_hosts(state, lambda: host.log("is it Ready:"), "deploy.py")
     finally:
         logger.removeFilter(keep)
         logger.setLevel(level)
-    assert found == [True]
+    assert found == [False, True]
 
 
 def _is_success_line() -> None:
@@ -261,7 +263,7 @@ def _is_success_line() -> None:
     def own() -> Any:
         yield Command("no-such-program")
 
-    state = _state()
+    state = _state("@local", "a-longer-name")
     state.init(state.inventory, Config())
     host = next(iter(state.inventory))
     host.connected = True
@@ -272,7 +274,7 @@ def _is_success_line() -> None:
     logger.setLevel(logging.INFO)
 
     def keep(record: logging.LogRecord) -> bool:
-        found.append(pyinfra_internals.is_success_line(record))
+        found.append(pyinfra_internals.is_success_line(record, host))
         return False
 
     logger.addFilter(keep)

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PYINFRA = Path(sys.executable).parent / "pyinfra"
 
 HOST: dict[str, Any] = {"mail_domain": "example.jp", "mail_hostname": "mail.example.jp"}
-BAD = "mail3: ssh_pasword: unknown key; did you mean ssh_password?"
+BAD = "mail3.example.jp: ssh_pasword: unknown key; did you mean ssh_password?"
 
 # A deploy of one step that changes something, and another one whose part the first one has made.
 DEPLOY = """
@@ -52,7 +52,8 @@ second(name="Second")
 def run(tmp_path_factory: pytest.TempPathFactory) -> list[str | Path]:
     """The command line of that deploy, on this machine and on a host whose data is wrong."""
     folder = tmp_path_factory.mktemp("run")
-    hosts = [("@local", HOST), ("mail3", {**HOST, "ssh_pasword": "secret"})]
+    # pyinfra pads the shorter name.
+    hosts = [("@local", HOST), ("mail3.example.jp", {**HOST, "ssh_pasword": "secret"})]
     (folder / "inventory.py").write_text(f"mail = {hosts!r}\n")
     (folder / "ours.py").write_text(DEPLOY)
     return [PYINFRA, folder / "inventory.py", folder / "ours.py"]
@@ -83,7 +84,7 @@ def said(run: list[str | Path]) -> Callable[..., str]:
 def test_a_reason_stands_once_and_at_the_end(said: Callable[..., str], options: tuple[str, ...]) -> None:
     output = said(*options)
     assert output.count(BAD) == 1, output
-    assert f"mail3  refused: {BAD}" in output.partition("--> Report:")[2], output
+    assert f"mail3.example.jp  refused: {BAD}" in output.partition("--> Report:")[2], output
 
 
 @pytest.mark.parametrize("answer", ["y\n", "n\n"])
@@ -94,11 +95,11 @@ def test_a_question_stands_below_the_differences_and_who_is_left_out(
         terminal.wait_for("y or yes: ")
         before = terminal.shown
         assert "differences are shown" in before
-        assert f"mail3  refused: {BAD}" in before.partition("--> Left out:")[2], before
+        assert f"mail3.example.jp  refused: {BAD}" in before.partition("--> Left out:")[2], before
         terminal.type(answer)
         assert terminal.status() == 1, terminal.shown
     report = terminal.shown.partition("--> Report:")[2]
-    assert "mail3  refused: see above" in report, report
+    assert "mail3.example.jp  refused: see above" in report, report
     assert terminal.shown.count(BAD) == 1, terminal.shown
 
 
