@@ -4,7 +4,7 @@ pyinfra takes most mistakes for an inventory without hosts, and is done with it 
 exist is the name of a host, and a text is no group.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
@@ -29,9 +29,13 @@ def read_checked(given: str, read: Callable[[], Inventory]) -> Inventory:
     """
     ignored: list[str] = []
     imported: list[str] = []
-    check = partial(_check_variable, given, ignored)
+    checks = (
+        partial(_check_variable, given, ignored),
+        partial(_check_function, given, imported),
+        partial(_check_list, given, imported),
+    )
     try:
-        with pyinfra_internals.variables_checked(check, partial(_check_groups, given, imported, check)):
+        with pyinfra_internals.variables_checked(*checks):
             found = read()
     except Mistake:
         raise
@@ -124,41 +128,66 @@ def _check_variable(file: str, ignored: list[str], name: str, value: object) -> 
     """
     if name.startswith("_"):
         return
-    hosts = value
-    if isinstance(value, tuple):
-        if len(value) != 2 or not isinstance(value[0], list | tuple) or not isinstance(value[1], dict):
-            raise Mistake(
-                f"{file}: {name} is a tuple, but no group: write a list of hosts, or (list, dictionary)"
-            )
-        hosts = value[0]
+    hosts = _hosts_of_group(file, name, value)
     if not isinstance(hosts, list | tuple):
         if isinstance(value, str | dict | set | frozenset):
             ignored.append(name)
-        return
-    wrong = [number for number, host in enumerate(hosts, 1) if not _is_host(host)]
-    if len(wrong) == len(hosts) and not any(isinstance(host, str | tuple) for host in hosts):
+    elif any(isinstance(host, str | tuple) for host in hosts):
+        _check_hosts(file, name, hosts)
+    else:
         # Something else, such as a list of ports.
         ignored += [name] if hosts else []
-    elif wrong:
-        raise Mistake(
-            f"{file}: element {wrong[0]} of {name} is no host: write a name, or (name, dictionary of data)"
-        )
-    _check_twice([host[0] if isinstance(host, tuple) else host for host in hosts], f"{file}: {name}")
 
 
-def _check_groups(
-    given: str, imported: list[str], check: Callable[[str, object], None], groups: Mapping[str, object]
-) -> None:
-    """Raise `Mistake` for a group of a function, or a list of a module, as for a variable of a file.
+def _check_function(given: str, imported: list[str], found: object) -> None:
+    """Raise `Mistake` if what a function returns is no dictionary of groups.
 
     + imported: the word for it is appended
     """
     imported.append(given)
-    for name, hosts in groups.items():
-        if isinstance(hosts, str):
-            # pyinfra would read it letter by letter.
-            raise Mistake(f"{given}: {name} is a text, but no group: write a list of hosts")
-        check(name, hosts)
+    if not isinstance(found, dict):
+        raise Mistake(
+            f'{given} returns no dictionary: let it return groups, such as {{"mail": ["mail1.example.jp"]}}'
+        )
+    for name, value in found.items():
+        if not isinstance(name, str):
+            raise Mistake(f"{given}: the name of a group is no text: write it in quotation marks")
+        hosts = _hosts_of_group(given, name, value)
+        # pyinfra would read a text letter by letter, and lose what a dictionary says of its hosts.
+        if isinstance(hosts, str | dict) or not isinstance(hosts, Collection):
+            raise Mistake(f"{given}: {name} is no list of hosts, as a group has to be")
+        _check_hosts(given, name, hosts)
+
+
+def _check_list(given: str, imported: list[str], hosts: object) -> None:
+    """Raise `Mistake` if what a module has under a name is no list of hosts.
+
+    + imported: the word for it is appended
+    """
+    imported.append(given)
+    if not isinstance(hosts, list | tuple):
+        raise Mistake(f'{given} is no list of hosts: write one, such as ["mail1.example.jp"]')
+    _check_hosts(given, "the list", hosts)
+
+
+def _hosts_of_group(where: str, name: str, value: object) -> object:
+    if not isinstance(value, tuple):
+        return value
+    if len(value) != 2 or not isinstance(value[0], list | tuple) or not isinstance(value[1], dict):
+        raise Mistake(
+            f"{where}: {name} is a tuple, but no group: write a list of hosts, or (list, dictionary)"
+        )
+    return value[0]
+
+
+def _check_hosts(where: str, name: str, hosts: Collection[object]) -> None:
+    wrong = [number for number, host in enumerate(hosts, 1) if not _is_host(host)]
+    if wrong:
+        # Not the element itself: it may be data with a password.
+        raise Mistake(
+            f"{where}: element {wrong[0]} of {name} is no host: write a name, or (name, dictionary of data)"
+        )
+    _check_twice([str(host[0] if isinstance(host, tuple) else host) for host in hosts], f"{where}: {name}")
 
 
 def _is_host(value: object) -> bool:

@@ -167,15 +167,18 @@ def read_inventory_with(read: Callable[[str, Callable[[], Inventory]], Inventory
 
 @contextlib.contextmanager
 def variables_checked(
-    variable: Callable[[str, object], None], groups: Callable[[Mapping[str, object]], None]
+    variable: Callable[[str, object], None],
+    groups: Callable[[object], None],
+    hosts: Callable[[object], None],
 ) -> Iterator[None]:
     """Inside the `with`, functions are called with what an inventory says, before pyinfra reads it.
 
-    pyinfra ignores what is no group in a file, and takes a text for a list of hosts. If it finds groups in
-    another way, nothing is checked.
+    pyinfra ignores what is no group in a file, takes a text for a list of hosts, and shows what is no host:
+    its data may be a password. If it finds groups in another way, nothing is checked.
 
     + variable: is called with the name and value of each variable of an inventory file
-    + groups: is called with what a function returns, or with a module's list under its name
+    + groups: is called with what a function returns
+    + hosts: is called with what a module has under the name that was given
 
     The hosts of a function are in no order in pyinfra, and another one in each run. Here they are sorted.
     """
@@ -196,18 +199,17 @@ def variables_checked(
         except Exception as error:
             # As pyinfra does it for a file: so the line is named.
             raise UnexpectedExternalError(error, inspect.getsourcefile(inspect.unwrap(function))) from error
-        if isinstance(found, dict):
-            groups(found)
+        groups(found)
         # pyinfra's messages name it.
         made: Inventory = from_function(functools.wraps(function)(lambda: found), *words)
         made.hosts = dict(sorted(made.hosts.items()))
-        for hosts in made.groups.values():
-            hosts.sort(key=lambda host: host.name)
+        for members in made.groups.values():
+            members.sort(key=lambda host: host.name)
         return made
 
-    def check_list(hosts: object, *words: Any) -> Inventory:
-        groups({"it": hosts})
-        found: Inventory = from_list(hosts, *words)
+    def check_list(listed: object, *words: Any) -> Inventory:
+        hosts(listed)
+        found: Inventory = from_list(listed, *words)
         return found
 
     def import_first(name: str) -> ModuleType:

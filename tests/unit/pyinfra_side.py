@@ -191,6 +191,8 @@ def _variables_checked() -> None:
 
     found: dict[str, object] = {}
     groups: list[object] = []
+    lists: list[object] = []
+    checks = (found.__setitem__, groups.append, lists.append)
     module = ModuleType("a_module")
     module.__dict__.update(function=lambda: {"mail": ["b", "c", "a"]}, hosts=["a"])
     with tempfile.NamedTemporaryFile("w", suffix=".py") as file, pytest.MonkeyPatch.context() as patch:
@@ -198,12 +200,12 @@ def _variables_checked() -> None:
         file.flush()
         patch.setitem(sys.modules, "a_module", module)
         module.__spec__ = ModuleSpec("a_module", None)
-        with ctx_state.use(State()), pyinfra_internals.variables_checked(found.__setitem__, groups.append):
+        with ctx_state.use(State()), pyinfra_internals.variables_checked(*checks):
             make_inventory(file.name)
             made = make_inventory("a_module.function")
             make_inventory("a_module:hosts")
     assert (found["mail"], found["odd"]) == (["a"], 1)
-    assert groups == [{"mail": ["b", "c", "a"]}, {"it": ["a"]}]
+    assert (groups, lists) == ([{"mail": ["b", "c", "a"]}], [["a"]])
     assert [host.name for host in made] == [host.name for host in made.get_group("mail")] == ["a", "b", "c"]
 
 

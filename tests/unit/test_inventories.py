@@ -48,10 +48,11 @@ _sudo_password = subprocess.run(["echo", "secret"], stdout=-1, text=True).stdout
     "fleet/more/example_jp.py": 'mail_domain = "example.com"',
     "fleet/functions.py": """
 listed = ["mail1.example.jp", ("mail2.example.jp", {"ssh_port": 1})]
+tupled = "mail1.example.jp", "mail2.example.jp"
 
 def hosts():
     names = [f"mail{number}.example.jp" for number in (9, 1, 5, 3, 7)]
-    return {"example_jp": names, "example_net": (["mail1.example.net"], {"ssh_port": 1})}
+    return {"example_jp": names, "example_net": (["mail1.example.net"], {"ssh_port": 1}), "set": {*names}}
 """,
     # Its names are those of this program's own folder, too.
     "fleet/operations.py": 'from tests.hosts import hosts\nlisted = ["mail1.example.jp"]',
@@ -95,6 +96,7 @@ SAME: Mapping[str, tuple[str, list[str]]] = {
     "a function in a package": ("fleet", ["--inventory", "tests.hosts:hosts"]),
     "a function with one of our names": ("fleet", ["--inventory", "operations.hosts"]),
     "a list": ("fleet", ["--inventory", "functions:listed", "--sudo"]),
+    "a tuple": ("fleet", ["--inventory", "functions.tupled", *DATA]),
     "a list of the file": ("fleet", ["--inventory", "names.NET"]),
     "this machine": ("empty", ["--inventory", "@local", *DATA]),
     "containers": ("empty", ["--inventory", "@docker/debian:12,@podman/debian:13,@local", "--limit=@docker"]),
@@ -114,9 +116,38 @@ MISTAKES: Mapping[str, tuple[str, list[str], str]] = {
     ),
     "a broken module": ("fleet", ["--inventory", "broken.hosts"], "broken.py, line 2: ZeroDivisionError: d"),
     "a broken function": ("fleet", ["--inventory", "wrong.raises"], "wrong.py, line 4: KeyError: 'mail'"),
-    "letters": ("fleet", ["--inventory", "wrong.letters"], "wrong.letters: mail is a text, but no group"),
-    "a text": ("fleet", ["--inventory", "wrong:text"], "wrong:text: it is a text, but no group"),
-    "a host twice": ("fleet", ["--inventory", "wrong.twice"], "wrong.twice: it names a twice: delete one of"),
+    "letters": ("fleet", ["--inventory", "wrong.letters"], "wrong.letters: mail is no list of hosts, as a"),
+    "nothing": ("fleet", ["--inventory", "wrong.nothing"], "wrong.nothing: mail is no list of hosts, as a"),
+    "a number": (
+        "fleet",
+        ["--inventory", "wrong.numbered"],
+        "wrong.numbered: the name of a group is no text",
+    ),
+    "no groups": ("fleet", ["--inventory", "wrong.returns"], "wrong.returns returns no dictionary: let it"),
+    "a text": ("fleet", ["--inventory", "wrong:text"], "wrong:text is no list of hosts: write one, such as"),
+    "a host twice": ("fleet", ["--inventory", "wrong.twice"], "wrong.twice: the list names a twice: delete"),
+    **{
+        f"a password in {name}": (
+            "fleet",
+            ["--inventory", f"secret.{name}"],
+            f"secret.{name}: element {number} of {of} is no host: write a name, or (name, dictionary of",
+        )
+        for name, number, of in (
+            ("group", 1, "the list"),
+            ("nested", 2, "the list"),
+            ("pair", 1, "the list"),
+            ("function", 1, "mail"),
+            ("hidden", 1, "_mail"),
+        )
+    },
+    **{
+        f"a password in {name}": ("fleet", ["--inventory", f"secret.{name}"], f"secret.{name}{sentence}")
+        for name, sentence in (
+            ("keys", ": mail is no list of hosts, as a group has to be"),
+            ("conf", " is no list of hosts: write one, such as"),
+            ("data", ": mail is a tuple, but no group: write a list of hosts, or (list, dictionary)"),
+        )
+    },
     "an empty function": ("fleet", ["--inventory", "wrong.empty"], "the inventory wrong.empty has no host"),
     "a long list": (
         "empty",
@@ -136,7 +167,28 @@ MISTAKES: Mapping[str, tuple[str, list[str], str]] = {
     "a number that is none": ("number", [], "number/config.py: PARALLEL = '8': give a number of hosts"),
 }
 
+PASSWORD = "s3cr3t"
+
 BROKEN = {
+    "fleet/secret.py": f"""
+host = ("mail1.example.jp", {{"_sudo_password": "{PASSWORD}"}})
+group = ([host], {{"_sudo_password": "{PASSWORD}"}})
+nested = ["mail1.example.jp", [host]]
+pair = [(*host, 1)]
+conf = dict([host])
+
+def function():
+    return {{"mail": [[host]]}}
+
+def hidden():
+    return {{"_mail": [[host]]}}
+
+def keys():
+    return {{"mail": conf}}
+
+def data():
+    return {{"mail": (host, {{}})[::-1]}}
+""",
     "fleet/broken.py": "\n1 / 0",
     "fleet/wrong.py": """
 text, twice = "mail1.example.jp", ["a", "b", "a"]
@@ -148,6 +200,15 @@ def letters():
 
 def empty():
     return {}
+
+def nothing():
+    return {"mail": None}
+
+def numbered():
+    return {5: ["a"]}
+
+def returns():
+    return ["a"]
 """,
     **{
         f"{folder}/inventory.py": "mail = ['a']"
@@ -246,6 +307,7 @@ def test_a_mistake_is_one_sentence(found: dict[str, Any], name: str) -> None:
     status, printed, complained = found["mistakes"][name]
     assert (status, printed) == (2, "")
     assert MISTAKES[name][2] in complained
+    assert PASSWORD not in complained
     assert complained.count("\n") == 1
 
 

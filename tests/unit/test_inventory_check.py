@@ -26,7 +26,7 @@ READ = [
     # A host may be in several groups.
     "mail = ['a', 'b']\nweb = [('b', {})]\nempty = []",
     # What is no group, beside one.
-    "mail = ['a', 'b']\ndomain = 'example.jp'\nports = [25, 465]\ndata = {'a': 1}\n_two = ('x', 'y')",
+    "mail = ['a', 'b']\ndomain = 'example.jp'\nports = [25, 465, 25]\ndata = {'a': 1}\n_two = ('x', 'y')",
     "import socket\nfrom pathlib import Path\nmail = [name for name in ('a', 'b')]",
 ]
 
