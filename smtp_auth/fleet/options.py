@@ -14,10 +14,11 @@ from typing import Any
 class Choice:
     """Which hosts a command is for, and how they are connected to.
 
-    + inventory: what pyinfra takes as its first argument: a file, names with commas, a function, a list
+    + inventory: what pyinfra takes as its first argument: a file, names with commas, a function, a list, or a
+      connector such as @terraform
     + limit, exclude: names, patterns or groups
     + data: KEY=VALUE words
-    + group_data: further folders of group data
+    + group_data: further folders of group data, or files of one group
     + ssh_user: logs in as this user, whatever the data says
     + sudo: becomes root with sudo, unless the data says otherwise
     + parallel: how many hosts are asked or changed at the same time
@@ -49,7 +50,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "--limit": _several("HOST", "only this host, pattern or group"),
         "--exclude": _several("HOST", "not this host, pattern or group"),
         "--data": _several("KEY=VALUE", "a data key for all hosts, over what the inventory says"),
-        "--group-data": _several("FOLDER", "a further folder of group data"),
+        "--group-data": _several("FOLDER", "a further folder of group data, or a file of one group"),
         "--ssh-user": {"metavar": "USER", "help": "log in as this user"},
         "--sudo": {"action": "store_true", "help": "become root with sudo"},
         "--parallel": {"type": int, "metavar": "NUMBER", "help": "so many hosts at the same time"},

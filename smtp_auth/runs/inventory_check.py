@@ -81,9 +81,14 @@ def check_options(
     if parallel is not None and parallel < 1:
         raise Mistake(f"--parallel {parallel}: give a number of hosts")
     check_data(data)
-    for folder in group_data:
-        if not Path(folder).is_dir():
-            raise Mistake(f"--group-data {folder}: there is no such folder")
+    for given in group_data:
+        if not given:
+            raise Mistake("--group-data is empty: give a folder, or a file of one group that ends with .py")
+        path = Path(given)
+        if not path.is_dir() and not (path.is_file() and given.endswith(".py")):
+            raise Mistake(
+                f"--group-data {given}: there is no such folder, and no such file that ends with .py"
+            )
 
 
 def check_data(words: Iterable[str]) -> None:
@@ -102,6 +107,8 @@ def _check_connector_data(host: Host) -> None:
 
 
 def _check_word(given: str) -> None:
+    if not given:
+        raise Mistake("the word for the inventory is empty: give a file, or names with commas between them")
     path = Path(given)
     try:
         is_folder = path.is_dir()
@@ -115,9 +122,16 @@ def _check_word(given: str) -> None:
     is_file_name = given.endswith(".py") or ("/" in given and "@" not in given)
     if is_file_name and not path.exists():
         raise Mistake(f"the inventory {given} does not exist")
+    if path.exists():
+        return
     names = given.split(",")
     if "" in names:
         raise Mistake(f"{given!r} has an empty name: delete the comma that is too many")
+    for name in names:
+        if name != name.strip():
+            raise Mistake(
+                f"{name!r} begins or ends with a space: delete it, because it would belong to the host's name"
+            )
     _check_twice(names, "the command line")
 
 
@@ -216,5 +230,6 @@ def _refuse_as_empty(given: str, ignored: list[str], *, is_there: bool) -> NoRet
             f'the inventory {given} has no host: write a list of names, such as mail = ["mail1.example.jp"]'
         )
     raise Mistake(
-        f"{given} is no inventory: there is no such file or function, and no host of this name is known"
+        f"{given} is no inventory: there is no such file or function, and no host of this name is known. "
+        "If it is a host, add --data ssh_hostname=ADDRESS"
     )

@@ -59,6 +59,7 @@ def hosts():
     "fleet/tests/__init__.py": "",
     "fleet/tests/hosts.py": 'def hosts():\n    return {"mail": ["mail1.example.jp"]}',
     "beside/dev.py": 'mail = ["mail1.example.com", "mail2.example.com"]',
+    "beside/a,,b.py": "mail = ['a', 'b']",
     "beside/group_data/dev.py": 'mail_domain = "example.com"',
     "elsewhere/dev.py": 'mail = ["mail1.example.com", "mail2.example.com"]',
     "elsewhere/group_data/dev.py": 'mail_domain = "example.com"',
@@ -80,6 +81,7 @@ SAME: Mapping[str, tuple[str, list[str]]] = {
     "a file elsewhere": ("empty", ["--inventory", "../beside/dev.py"]),
     "a file with group data here and there": ("fleet", ["--inventory", "../beside/dev.py"]),
     "further group data": ("fleet", ["--group-data", "more", "--group-data=../beside/group_data"]),
+    "a file of group data": ("fleet", ["--group-data", "more/example_jp.py"]),
     "an account": ("fleet", ["--ssh-user", "root", "--sudo", "--parallel", "2"]),
     "limits": ("fleet", ["--limit", "example_net", "--limit", "mail1*", "--exclude", "*.net"]),
     "a group is excluded": ("fleet", ["--exclude", "example_jp"]),
@@ -93,6 +95,7 @@ SAME: Mapping[str, tuple[str, list[str]]] = {
     ),
     "further values": ("empty", ["--inventory=a,b", *(f"--data={word}" for word in ("a=", "b=c=d", "b=é"))]),
     "a function": ("fleet", ["--inventory", "functions.hosts", *DATA, "--exclude", "mail5*"]),
+    "a file with a comma": ("beside", ["--inventory", "a,,b.py"]),
     "a function in a package": ("fleet", ["--inventory", "tests.hosts:hosts"]),
     "a function with one of our names": ("fleet", ["--inventory", "operations.hosts"]),
     "a list": ("fleet", ["--inventory", "functions:listed", "--sudo"]),
@@ -108,7 +111,7 @@ SAME: Mapping[str, tuple[str, list[str]]] = {
 # Folder, words, and the sentence.
 MISTAKES: Mapping[str, tuple[str, list[str], str]] = {
     "no file": ("empty", [], "the inventory inventory.py does not exist"),
-    "no host": ("fleet", ["--inventory", "nowhere.invalid"], "nowhere.invalid is no inventory: there is no"),
+    "no host": ("fleet", ["--inventory", "nowhere.invalid"], "If it is a host, add --data ssh_hostname="),
     "no function": (
         "fleet",
         ["--inventory", "functions.nothing"],
@@ -157,7 +160,31 @@ MISTAKES: Mapping[str, tuple[str, list[str], str]] = {
     "a limit": ("fleet", ["--limit", "mail3*"], "--limit mail3*: no host or group of the inventory has this"),
     "an exclusion": ("fleet", ["--exclude", "nobody"], "--exclude nobody: no host or group of the inventory"),
     "nobody is left": ("fleet", ["--limit", "both", "--exclude", "*"], "--exclude leaves no host"),
-    "no folder of data": ("fleet", ["--group-data", "less"], "--group-data less: there is no such folder"),
+    "no folder of data": (
+        "fleet",
+        ["--group-data", "less"],
+        "--group-data less: there is no such folder, and",
+    ),
+    "no name of a folder": (
+        "fleet",
+        ["--group-data", ""],
+        "--group-data is empty: give a folder, or a file of",
+    ),
+    "a file that pyinfra ignores": (
+        "empty",
+        ["--inventory=@local", "--group-data", "nothing"],
+        "no such file that",
+    ),
+    "no word": (
+        "fleet",
+        ["--inventory", ""],
+        "the word for the inventory is empty: give a file, or names with",
+    ),
+    "a space": (
+        "empty",
+        ["--inventory", "mail1.example.jp, b"],
+        "' b' begins or ends with a space: delete it",
+    ),
     "less than no host": ("fleet", ["--parallel", "-1"], "--parallel -1: give a number of hosts"),
     "no value": ("fleet", ["--data", "mail_domain"], "a word of --data is not KEY=VALUE"),
     "a configuration that raises": ("raises", [], "raises/config.py, line 2: NameError: name 'x' is not def"),

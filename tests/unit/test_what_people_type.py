@@ -135,7 +135,7 @@ WORDS = {
     "data without a value": (("@local", "deploy.py", "--data", "mail_domain"), "is not KEY=VALUE"),
     "a file as a folder of data": (
         ("@local", "deploy.py", "--group-data", "README.md"),
-        "README.md: there is no such folder",
+        "README.md: there is no such folder, and no such file that ends with .py",
     ),
     "fewer than no hosts at a time": (("@local", "deploy.py", "--parallel", "-3"), "--parallel -3: give a"),
     "the program before the inventory": (
