@@ -1,12 +1,13 @@
 """What happens before a run connects to any host: checks of the command line and data, and the report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 import click
 from pyinfra import logger
-from pyinfra.api import State
+from pyinfra.api import Inventory, State
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.output import format_text
 from pyinfra.api.state import StateStage
@@ -101,8 +102,15 @@ def prepare_runs() -> None:
     pyinfra_internals.tell_errors(_tell)
     heed_interruptions(report_now, lambda text: click.echo(f"\n{text}", err=True))
     _check_command_line(given)
-    pyinfra_internals.read_inventory_with(read_checked)
+    pyinfra_internals.read_inventory_with(partial(_read, given))
     pyinfra_internals.after_inventory(state, lambda: _prepare(state, given))
+
+
+def _read(given: Mapping[str, Any], word: str, read: Callable[[], Inventory]) -> Inventory:
+    found = read_checked(word, read)
+    # Here, before pyinfra chooses hosts: it only warns.
+    choose(found, given.get("limit") or (), given.get("exclude") or ())
+    return found
 
 
 def _prepare(state: State, given: Mapping[str, Any]) -> None:
@@ -113,7 +121,6 @@ def _prepare(state: State, given: Mapping[str, Any]) -> None:
     if not given.get("dry") and not given.get("yes"):
         # A question without what it is about is none.
         state.config.DIFF = True
-    choose(state.inventory, given.get("limit") or (), given.get("exclude") or ())
     pyinfra_internals.ask(state, lambda: _ask(state))
     if not given.get("dry"):
         _is_for_real.append(True)

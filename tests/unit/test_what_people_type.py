@@ -150,6 +150,10 @@ WORDS = {
         "--exclude leaves no host",
     ),
     "an unknown group": (("@local", "deploy.py", "-y", "--limit", "a"), "--limit a: no host or group"),
+    "an exclusion of nobody": (
+        ("@local", "deploy.py", "-y", "--exclude", "a"),
+        "--exclude a: no host or group",
+    ),
     # pyinfra itself says so, before it reads config.py.
     "no program": (("inventory.py",), "Missing argument 'OPERATIONS...'"),
 }
@@ -162,6 +166,8 @@ def test_a_command_line_that_is_wrong_is_one_sentence(name: str) -> None:
         assert status == 2, output
         assert _is_one_sentence(output, re.escape(sentence)), output
         assert "Connecting" not in output
+        # pyinfra's own words for what one of our sentences says.
+        assert "No host matches" not in output
 
 
 def test_a_program_that_does_not_exist_is_one_sentence() -> None:
