@@ -102,6 +102,7 @@ def prepare_runs() -> None:
     pyinfra_internals.tell_errors(_tell)
     heed_interruptions(report_now, lambda text: click.echo(f"\n{text}", err=True))
     _check_command_line(given)
+    logger.addFilter(lambda record: not pyinfra_internals.is_no_inventory_line(record))
     pyinfra_internals.read_inventory_with(partial(_read, given))
     pyinfra_internals.after_inventory(state, lambda: _prepare(state, given))
 

@@ -251,6 +251,26 @@ def _is_ready_line() -> None:
     assert found == [False, True]
 
 
+def _is_no_inventory_line() -> None:
+    from pyinfra.context import ctx_state
+    from pyinfra_cli.inventory import make_inventory
+
+    found = []
+    logger = logging.getLogger("pyinfra")
+
+    def keep(record: logging.LogRecord) -> bool:
+        found.append(pyinfra_internals.is_no_inventory_line(record))
+        return False
+
+    logger.addFilter(keep)
+    try:
+        with ctx_state.use(State()):
+            make_inventory("nowhere.invalid")
+    finally:
+        logger.removeFilter(keep)
+    assert found == [True]
+
+
 def _is_success_line() -> None:
     from pyinfra.api import operation
     from pyinfra.api.operation import add_op
@@ -643,6 +663,9 @@ SIDES: dict[str, Side] = {
     "show_no_output": Side(_show_no_output, without("pyinfra.api.state.State.print_fact_output")),
     "is_ready_line": Side(
         _is_ready_line, instead("pyinfra_cli.util._parallel_load_hosts", lambda *_words: None)
+    ),
+    "is_no_inventory_line": Side(
+        _is_no_inventory_line, instead("pyinfra_cli.inventory.logger.warning", lambda _line: None)
     ),
     "is_success_line": Side(
         _is_success_line, instead("pyinfra.api.operations.logger.info", lambda _line: None)

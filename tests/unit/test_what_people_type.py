@@ -168,6 +168,7 @@ def test_a_command_line_that_is_wrong_is_one_sentence(name: str) -> None:
         assert "Connecting" not in output
         # pyinfra's own words for what one of our sentences says.
         assert "No host matches" not in output
+        assert "is neither" not in output
 
 
 def test_a_program_that_does_not_exist_is_one_sentence() -> None:
