@@ -1,5 +1,6 @@
 """What is wrong with the command line, or stops a run otherwise: one sentence."""
 
+import re
 import traceback
 
 from pyinfra.api.exceptions import PyinfraError
@@ -19,14 +20,27 @@ class Declined(PyinfraError):
 
 
 def sentence_of(error: BaseException) -> str:
-    """What an exception says, for people: with the line of the file that raised it, without a traceback."""
+    """What an exception says, for people: with the line of the file that raised it, without a traceback.
+
+    It is on one line: a connector's error has several.
+    """
+    lines = [line.strip() for line in _said(error).splitlines() if line.strip()]
+    return re.sub(":;", ":", "; ".join(lines)).rstrip(":")
+
+
+def _said(error: BaseException) -> str:
     cause, file = cause_and_file(error)
     if isinstance(cause, SyntaxError) and cause.filename:
         return f"{cause.filename}, line {cause.lineno}: {cause.msg}"
     if isinstance(cause, PyinfraError):
         return str(cause)
-    if isinstance(cause, OSError) and cause.filename and not file:
+    if isinstance(cause, OSError) and cause.filename and file in ("", cause.filename):
         return f"{cause.filename}: {cause.strerror}"
-    said = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
     lines = [frame.lineno for frame in traceback.extract_tb(cause.__traceback__) if frame.filename == file]
-    return f"{file}, line {lines[-1]}: {said}" if lines else said
+    said = f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
+    if isinstance(cause, SystemExit):
+        said = cause.code if cause.code and isinstance(cause.code, str) else "it ends the program"
+    elif isinstance(cause, UnicodeDecodeError) and file and not lines:
+        said = "it is not UTF-8"
+    place = f"{file}, line {lines[-1]}" if lines else file
+    return f"{place}: {said}" if place else said

@@ -20,6 +20,7 @@ import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
+from traceback import walk_tb
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -145,10 +146,15 @@ def tell_errors(tell: Callable[[BaseException], int]) -> None:
 def cause_and_file(error: BaseException) -> tuple[BaseException, str]:
     """The exception inside one of pyinfra's command line, and the file that pyinfra was executing, if any.
 
-    If pyinfra names them otherwise, only the outer exception is reported.
+    Of what ends a program, and of a file that is no text, pyinfra makes no exception of its own. If pyinfra
+    names them otherwise, only the outer exception is reported.
     """
     if not isinstance(error, click.ClickException):
-        return error, ""
+        # Importing it would replace the sockets.
+        code = getattr(getattr(sys.modules.get("pyinfra_cli.util"), "exec_file", None), "__code__", None)
+        frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+        files = [frame.f_locals["filename"] for frame in frames if frame.f_code is code]
+        return error, str(files[-1]) if files else ""
     inner = getattr(error, "exception", None) or PyinfraError(error.message)
     return inner, str(getattr(error, "filename", ""))
 
@@ -204,7 +210,7 @@ def variables_checked(
     def call_first(function: Callable[[], Any], *words: Any) -> Inventory:
         try:
             found = function()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             # As pyinfra does it for a file: so the line is named.
             raise UnexpectedExternalError(error, inspect.getsourcefile(inspect.unwrap(function))) from error
         groups(found)
@@ -223,7 +229,7 @@ def variables_checked(
     def import_first(name: str) -> ModuleType:
         try:
             return importlib.import_module(name)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             spec = importlib.util.find_spec(name)
             raise UnexpectedExternalError(error, spec and spec.origin) from error
 

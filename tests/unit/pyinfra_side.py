@@ -165,7 +165,9 @@ def _tell_errors() -> None:
 
 
 def _cause_and_file() -> None:
+    from pyinfra.context import ctx_state
     from pyinfra_cli import exceptions
+    from pyinfra_cli.util import exec_file
 
     error = KeyError("a")
     assert pyinfra_internals.cause_and_file(error) == (error, "")
@@ -173,6 +175,12 @@ def _cause_and_file() -> None:
     outside = exceptions.UnexpectedExternalError(error, "inventory.py")
     assert pyinfra_internals.cause_and_file(outside) == (error, "inventory.py")
     assert str(pyinfra_internals.cause_and_file(exceptions.CliError("words"))[0]) == "words"
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
+        file.write("raise SystemExit")
+        file.flush()
+        with ctx_state.use(State()), pytest.raises(SystemExit) as ended:
+            exec_file(file.name)
+    assert pyinfra_internals.cause_and_file(ended.value) == (ended.value, file.name)
 
 
 def _read_inventory_with() -> None:

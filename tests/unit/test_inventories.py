@@ -189,7 +189,25 @@ MISTAKES: Mapping[str, tuple[str, list[str], str]] = {
     "no value": ("fleet", ["--data", "mail_domain"], "a word of --data is not KEY=VALUE"),
     "a configuration that raises": ("raises", [], "raises/config.py, line 2: NameError: name 'x' is not def"),
     "one that is no Python": ("syntax", [], "syntax/config.py, line 1: '(' was never closed"),
-    "one that exits": ("exits", [], "the configuration cannot be read: SystemExit"),
+    "one that exits": ("exits", [], "exits/config.py, line 2: vault is locked"),
+    "one without a word": ("ends", [], "ends/config.py, line 1: it ends the program"),
+    "a function that exits": (
+        "fleet",
+        ["--inventory", "wrong.exits"],
+        "wrong.py, line 22: vault is locked; s",
+    ),
+    "group data that exits": ("locked", [], "locked/group_data/all.py, line 1: vault is locked"),
+    "group data in Latin-1": ("latin", [], "latin/group_data/all.py: it is not UTF-8"),
+    "no connector's program": (
+        "empty",
+        ["--inventory", "@vagrant"],
+        "cannot be read: Local command failed: vagrant status --machine-readable; /bin/sh: ",
+    ),
+    "no connector's host": (
+        "empty",
+        ["--inventory", "@terraform/web"],
+        "No Terraform output with key: `web`, valid keys: - pyinfra_inventory",
+    ),
     "one for another pyinfra": ("version", [], "pyinfra version requirement not met (requires <3, running"),
     "a number that is none": ("number", [], "number/config.py: PARALLEL = '8': give a number of hosts"),
 }
@@ -236,14 +254,19 @@ def numbered():
 
 def returns():
     return ["a"]
+
+def exits():
+    raise SystemExit("vault is locked\\nsay its word\\n")
 """,
     **{
         f"{folder}/inventory.py": "mail = ['a']"
-        for folder in ("raises", "syntax", "exits", "version", "number")
+        for folder in ("raises", "syntax", "exits", "ends", "locked", "latin", "version", "number")
     },
     "raises/config.py": "\nx",
     "syntax/config.py": "x = (",
-    "exits/config.py": "raise SystemExit",
+    "exits/config.py": "import sys\nsys.exit('vault is locked')",
+    "ends/config.py": "raise SystemExit",
+    "locked/group_data/all.py": "raise SystemExit('vault is locked')",
     "version/config.py": "from pyinfra import config\nconfig.REQUIRE_PYINFRA_VERSION = '<3'",
     "number/config.py": "from pyinfra import config\nconfig.PARALLEL = '8'",
 }
@@ -283,6 +306,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The two repositories, and those with mistakes."""
     made = tmp_path_factory.mktemp("repositories").resolve()
     _write(made, {**FILES, **BROKEN, "config/config.py": "from pyinfra import config\nconfig.PARALLEL = 9\n"})
+    (made / "latin/group_data").mkdir()
+    (made / "latin/group_data/all.py").write_bytes(b"owner = 'Andr\xe9'")
     _write(made / "readme", _files_of_the_readme())
     return made
 

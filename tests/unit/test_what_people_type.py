@@ -85,12 +85,12 @@ INVENTORIES = {
         "\nmail = ['mail1.example.jp'\n",
         r"the inventory cannot be read: \S*inventory.py, line 2: '\[' was never closed",
     ),
-    "a NUL": ("mail = ['\0']\n", "cannot be read: SyntaxError: source code string cannot contain null bytes"),
+    "a NUL": ("mail = ['\0']\n", "inventory.py: SyntaxError: source code string cannot contain null bytes"),
     "an exception": (
         "\nmail = [host]\n",
         r"cannot be read: \S*inventory.py, line 2: NameError: name 'host' is not defined",
     ),
-    "it ends the program": ("raise SystemExit\n", "the inventory cannot be read: SystemExit"),
+    "it ends the program": ("raise SystemExit\n", "inventory.py, line 1: it ends the program"),
     "a port that is a text": (
         "mail = (['mail1.example.jp'], {'ssh_port': '22'})\n",
         "cannot be read: mail1.example.jp: Invalid connector data `ssh_port`: str is not an instance of int",
