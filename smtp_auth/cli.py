@@ -4,6 +4,7 @@ A command imports what it needs only when it runs, so that `smtp-auth --help` is
 """
 
 import argparse
+import errno
 import importlib.util
 import os
 import signal
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from smtp_auth.plan.step import Step
 
 
+# With which a write to a full disk, or to a terminal that is gone, fails.
+_OF_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+
+
 @dataclass(frozen=True)
 class Command:
     """One command of `smtp-auth`.
@@ -42,13 +47,14 @@ class Command:
 def main() -> int:
     """Run the command that the command line names.
 
-    Returns the exit status: that of the command, or 2 if the command line or the inventory is wrong.
+    Returns the exit status: that of the command; 2 if the command line or the inventory is wrong; 1 if a
+    question was not answered with yes, or the output cannot be written.
     """
     # What a script has closed is None here, which no library expects; and a connection would get its number.
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
-    arguments = _parser().parse_args()
+    arguments = _arguments()
     _heed_interruptions()
     from smtp_auth.runs.startup import begin_loading
 
@@ -74,17 +80,17 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.filename is not None:
+        if error.filename is not None or error.errno not in _OF_WRITING:
             raise
-        # Of what is written, as on a full disk: each command handles what its hosts cause.
+        # Each command handles what its hosts cause.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print(f"the output cannot be written: {error.strerror}", file=sys.stderr)
-        return 1
+        return Status.TROUBLE
     return status
 
 
 def _heed_interruptions() -> None:
-    """End at Ctrl-C at once, and without a traceback: no command changes a host."""
+    """End at Ctrl-C at once, and without a traceback, until a command handles it in its own way."""
     # A prompt for a password switches off that a terminal shows what is typed.
     was = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
 
@@ -123,10 +129,21 @@ def _parser() -> argparse.ArgumentParser:
         options = commands.add_parser(
             command.name, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."
         )
-        options.set_defaults(run=command.run)
+        options.set_defaults(run=command.run, end=options.exit)
         add_options(options)
         command.add_options(options)
     return parser
+
+
+def _arguments() -> argparse.Namespace:
+    """What the command line says. Ends the program if it is wrong."""
+    arguments, others = _parser().parse_known_args()
+    if others:
+        # pyinfra's first argument is the inventory.
+        is_option = others[0].startswith("-")
+        advice = "see --help" if is_option else f"an inventory is given as --inventory {others[0]}"
+        arguments.end(Status.MISTAKE, f"{others[0]} is no option: {advice}\n")
+    return arguments
 
 
 def _chosen(arguments: argparse.Namespace) -> "Chosen":
@@ -199,7 +216,7 @@ def _history(arguments: argparse.Namespace) -> int:
     else:
         lines = history.details(found, arguments.show) if arguments.show else history.table(found)
         print("\n".join(lines))
-    return 1 if any(one.error for one in found.values()) else 0
+    return Status.TROUBLE if any(one.error for one in found.values()) else 0
 
 
 def _progress(hosts: int) -> Callable[[str], None]:

@@ -58,6 +58,7 @@ def chosen_hosts(choice: Choice) -> Chosen:
     heed_host_keys()
     state = State()
     ctx_state.set(state)
+    _check_folder()
     check_options(choice.inventory, choice.data, choice.group_data, choice.parallel)
     # What an inventory prints is not what a command prints.
     with imports_of_the_inventory(), redirect_stdout(sys.stderr):
@@ -70,6 +71,13 @@ def chosen_hosts(choice: Choice) -> Chosen:
     state.init(inventory, config, initial_limit=hosts)
     bound_connections(hosts)
     return Chosen(hosts, at_once)
+
+
+def _check_folder() -> None:
+    try:
+        Path.cwd()
+    except OSError:
+        raise Mistake("the working directory does not exist any more: change to another one") from None
 
 
 def _read(choice: Choice) -> Inventory:
@@ -95,7 +103,8 @@ def _configuration(choice: Choice, state: State) -> tuple[Config, int]:
         config = read_config(file)
     except (Exception, SystemExit) as error:
         raise Mistake(f"the configuration cannot be read: {sentence_of(error)}") from None
-    if not isinstance(config.PARALLEL, int) or config.PARALLEL < 0:
+    # True is a number in Python.
+    if type(config.PARALLEL) is not int or config.PARALLEL < 0:
         raise Mistake(f"{file}: PARALLEL = {config.PARALLEL!r}: give a number of hosts")
     config.SUDO = choice.sudo or config.SUDO
     config.PARALLEL = choice.parallel or config.PARALLEL

@@ -209,6 +209,7 @@ MISTAKES: Mapping[str, tuple[str, list[str], str]] = {
         "No Terraform output with key: `web`, valid keys: - pyinfra_inventory",
     ),
     "one for another pyinfra": ("version", [], "pyinfra version requirement not met (requires <3, running"),
+    "a truth": ("truth", [], "truth/config.py: PARALLEL = True: give a number of hosts"),
     "a number that is none": ("number", [], "number/config.py: PARALLEL = '8': give a number of hosts"),
 }
 
@@ -260,7 +261,7 @@ def exits():
 """,
     **{
         f"{folder}/inventory.py": "mail = ['a']"
-        for folder in ("raises", "syntax", "exits", "ends", "locked", "latin", "version", "number")
+        for folder in ("raises", "syntax", "exits", "ends", "locked", "latin", "version", "number", "truth")
     },
     "raises/config.py": "\nx",
     "syntax/config.py": "x = (",
@@ -268,6 +269,7 @@ def exits():
     "ends/config.py": "raise SystemExit",
     "locked/group_data/all.py": "raise SystemExit('vault is locked')",
     "version/config.py": "from pyinfra import config\nconfig.REQUIRE_PYINFRA_VERSION = '<3'",
+    "truth/config.py": "from pyinfra import config\nconfig.PARALLEL = True",
     "number/config.py": "from pyinfra import config\nconfig.PARALLEL = '8'",
 }
 
