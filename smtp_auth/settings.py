@@ -167,19 +167,13 @@ class Settings:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with one host's data."""
+    """One thing wrong with one host's data. `str()` says it without the host, whose name stands beside it."""
 
-    host: str
     key: str
     value: object
     accepted: str
 
     def __str__(self) -> str:
-        return f"{self.host}: {self.sentence}"
-
-    @property
-    def sentence(self) -> str:
-        """What is wrong, without the host: hosts with the same problem can be shown together."""
         # repr() escapes the control characters of a terminal.
         given = "" if self.value is _REQUIRED else f" = {self.value!r}"
         return f"{self.key}{given}: {self.accepted}"
@@ -206,7 +200,7 @@ def settings_from_data(host: str, data: Mapping[str, Any], *, also_known: Collec
 
     Raises `SettingsError` with every problem of the host, not only the first.
     """
-    problems = list(_unknown_keys(host, data, also_known))
+    problems = list(_unknown_keys(data, also_known))
     values: dict[str, Any] = {}
     for key in fields(Settings):
         value = data.get(key.name, key.metadata["default"])
@@ -214,24 +208,24 @@ def settings_from_data(host: str, data: Mapping[str, Any], *, also_known: Collec
             value = host
         if value is _REQUIRED:
             where = "required; set it in group_data/ or on the host, e.g. 'example.jp'"
-            problems.append(Problem(host, key.name, _REQUIRED, where))
+            problems.append(Problem(key.name, _REQUIRED, where))
             continue
         try:
             values[key.name] = key.metadata["accepts"](value)
         except ValueError as error:
-            problems.append(Problem(host, key.name, value, str(error)))
+            problems.append(Problem(key.name, value, str(error)))
     if not problems:
-        problems += _contradictions(host, values)
+        problems += _contradictions(values)
     if problems:
         raise SettingsError(problems)
     values["certificate_name"] = _lineage_names(values)
     return Settings(**values)
 
 
-def host_seconds(host: str, data: Mapping[str, Any]) -> float:
+def host_seconds(data: Mapping[str, Any]) -> float:
     """`host_seconds` alone, whatever is wrong with the other data: history and undo need no other key.
 
-    + host, data: as for `settings_from_data`
+    + data: as for `settings_from_data`
 
     Raises `SettingsError` if it is not valid.
     """
@@ -240,7 +234,7 @@ def host_seconds(host: str, data: Mapping[str, Any]) -> float:
     try:
         return float(key.metadata["accepts"](value))
     except ValueError as error:
-        raise SettingsError([Problem(host, key.name, value, str(error))]) from None
+        raise SettingsError([Problem(key.name, value, str(error))]) from None
 
 
 def settings_on_record(values: Mapping[str, Any]) -> Settings:
@@ -273,15 +267,15 @@ def _is_of(value: object, kind: Any) -> bool:
     return type(value) is kind or (kind is float and type(value) is int)
 
 
-def _contradictions(host: str, values: dict[str, Any]) -> Iterator[Problem]:
+def _contradictions(values: dict[str, Any]) -> Iterator[Problem]:
     """The problems of values that are valid by themselves, but contradict each other."""
     domains = (values["mail_domain"], *values["additional_domains"])
     if values["mail_domain"] in values["additional_domains"]:
         reason = "is already the mail_domain; list only further domains"
-        yield Problem(host, "additional_domains", values["mail_domain"], reason)
+        yield Problem("additional_domains", values["mail_domain"], reason)
     for domain in _lineage_names(values).keys() - set(domains):
         yield Problem(
-            host, "certificate_name", domain, "is neither the mail_domain nor one of the additional_domains"
+            "certificate_name", domain, "is neither the mail_domain nor one of the additional_domains"
         )
 
 
@@ -317,7 +311,7 @@ def _default_line(key: Field[Any]) -> str:
     return f"{key.name}{kinds.get(text, '')} = {text}\n"
 
 
-def _unknown_keys(host: str, data: Mapping[str, Any], also_known: Collection[str]) -> Iterator[Problem]:
+def _unknown_keys(data: Mapping[str, Any], also_known: Collection[str]) -> Iterator[Problem]:
     known = {key.name for key in fields(Settings)} | set(also_known)
     for key in data:
         name = key if isinstance(key, str) and key.isprintable() else repr(key)
@@ -331,7 +325,7 @@ def _unknown_keys(host: str, data: Mapping[str, Any], also_known: Collection[str
             else "see group_data/all.py; a key of your own must begin with '_'"
         )
         # The value is not shown: it may be a password with a misspelt key.
-        yield Problem(host, name, _REQUIRED, f"unknown key; {guess}")
+        yield Problem(name, _REQUIRED, f"unknown key; {guess}")
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def ask_host(
         timed.measure("connection", lambda: connect(host))
         asked = ask(timed, settings, steps, rehearsing=rehearsing)
     except SettingsError as error:
-        return HostPlan(State.REFUSED, tuple(problem.sentence for problem in error.problems)), None
+        return HostPlan(State.REFUSED, tuple(map(str, error.problems))), None
     except NotAllowed as error:
         return HostPlan(State.REFUSED, (str(error),), took=timed.took), None
     except NotReached as error:

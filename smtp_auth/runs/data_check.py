@@ -56,7 +56,7 @@ def _problems_of(host: Host) -> list[str]:
     try:
         settings_of(host)
     except SettingsError as error:
-        return [str(problem) for problem in error.problems]
+        return [*map(str, error.problems)]
     except Exception as error:
-        return [f"{host.name}: its data cannot be read: {error!r}"]
+        return [f"its data cannot be read: {error!r}"]
     return []

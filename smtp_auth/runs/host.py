@@ -97,7 +97,7 @@ def _ask(channel: Channel, steps: tuple[Step, ...], rehearsing: bool) -> Asked |
     try:
         settings = settings_of(this)
     except SettingsError as error:
-        fail(str(problem) for problem in error.problems)
+        fail(map(str, error.problems))
         return None
     return ask(channel, settings, steps, rehearsing=rehearsing)
 

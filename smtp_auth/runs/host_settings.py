@@ -15,7 +15,7 @@ def settings_of(host: Host) -> Settings:
 
 def seconds_of(host: Host) -> float:
     """`host_seconds` in a host's data, whatever is wrong with other data. Raises `SettingsError`."""
-    return host_seconds(host.name, host.data.dict())
+    return host_seconds(host.data.dict())
 
 
 @cache

@@ -66,9 +66,7 @@ def _compare(
 def _reasons(report: str, name: str) -> list[str]:
     """Why a host is refused, in pyinfra's report."""
     return [
-        line.partition(f"{name} refused: ")[2].removeprefix(f"{name}: ")
-        for line in report.splitlines()
-        if f"{name} refused: " in line
+        line.partition(f"{name} refused: ")[2] for line in report.splitlines() if f"{name} refused: " in line
     ]
 
 

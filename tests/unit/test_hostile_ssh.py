@@ -115,7 +115,7 @@ def test_a_way_that_leads_nowhere_has_one_sentence(told: dict[str, Any], way: st
 
 
 def test_wrong_data_of_one_host_is_that_hosts(told: dict[str, Any]) -> None:
-    wrong = "no-number: host_seconds = 'many': give a number of seconds, more than 0"
+    wrong = "host_seconds = 'many': give a number of seconds, more than 0"
     assert told["no-number"]["error"] == f"not reached: {wrong}"
 
 

@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PYINFRA = Path(sys.executable).parent / "pyinfra"
 
 HOST: dict[str, Any] = {"mail_domain": "example.jp", "mail_hostname": "mail.example.jp"}
-BAD = "mail3.example.jp: ssh_pasword: unknown key; did you mean ssh_password?"
+BAD = "ssh_pasword: unknown key; did you mean ssh_password?"
 
 # A deploy of one step that changes something, and another one whose part the first one has made.
 DEPLOY = """

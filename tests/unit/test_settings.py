@@ -83,7 +83,7 @@ def test_the_mail_domain_alone_is_enough() -> None:
 def test_a_missing_mail_domain_says_where_it_belongs() -> None:
     data = {name: value for name, value in DEFAULTS.items() if name != "mail_domain"}
     for lacking in (data, {}):
-        with pytest.raises(SettingsError, match=rf"^{HOST}: mail_domain: required; .*group_data/") as caught:
+        with pytest.raises(SettingsError, match=r"^mail_domain: required; .*group_data/") as caught:
             settings_from_data(HOST, lacking)
         assert [problem.key for problem in caught.value.problems] == ["mail_domain"]
 
@@ -101,7 +101,7 @@ def test_what_is_missing_and_what_is_wrong_are_reported_together() -> None:
 )
 def test_a_text_key_takes_no_poison(key: str, value: str) -> None:
     [problem] = refused(**{key: value})
-    assert (problem.host, problem.key, problem.value) == (HOST, key, value)
+    assert (problem.key, problem.value) == (key, value)
     assert repr(value) in str(problem)
     assert "\n" not in str(problem)
 
@@ -186,7 +186,7 @@ def test_what_is_no_domain_is_refused(value: str) -> None:
 
 
 def test_the_host_name_of_the_inventory_has_to_be_full() -> None:
-    with pytest.raises(SettingsError, match=r"^mail1: mail_hostname = 'mail1': give the full name"):
+    with pytest.raises(SettingsError, match=r"^mail_hostname = 'mail1': give the full name"):
         settings_from_data("mail1", DEFAULTS)
     found = settings_from_data("mail1", {**DEFAULTS, "mail_hostname": "mail.example.jp"})
     assert found.mail_hostname == "mail.example.jp"
