@@ -11,6 +11,7 @@ import signal
 import sys
 import termios
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -72,7 +73,9 @@ def main() -> int:
         status = int(arguments.run(arguments))
         sys.stdout.flush()
     except (Mistake, Declined) as error:
-        show([Line(str(error), under=4)], sys.stderr)
+        # The status says so in any case.
+        with suppress(OSError):
+            show([Line(str(error), under=4)], sys.stderr)
         return Status.MISTAKE if isinstance(error, Mistake) else Status.TROUBLE
     except BrokenPipeError:
         # The reader, such as head(1), has closed the pipe. Python would print an error when it flushes at
@@ -177,8 +180,8 @@ def _plan_options(parser: argparse.ArgumentParser) -> None:
 def _plan(arguments: argparse.Namespace) -> int:
     from smtp_auth.fleet.plan_command import Manner, plan
 
-    manner = Manner(arguments.verbose, arguments.debug)
-    return plan(_chosen(arguments), own_steps(), manner, arguments.json, checks=arguments.check)
+    steps, manner = own_steps(), Manner(arguments.verbose, arguments.debug)
+    return plan(_chosen(arguments), steps, manner, arguments.json, checks=arguments.check)
 
 
 def _apply_options(parser: argparse.ArgumentParser) -> None:
@@ -190,8 +193,8 @@ def _apply(arguments: argparse.Namespace) -> int:
     from smtp_auth.fleet.apply_command import apply
     from smtp_auth.fleet.plan_command import Manner
 
-    manner = Manner(arguments.verbose, arguments.debug)
-    return apply(_chosen(arguments), own_steps(), manner, arguments.json, asks=not arguments.yes)
+    steps, manner = own_steps(), Manner(arguments.verbose, arguments.debug)
+    return apply(_chosen(arguments), steps, manner, arguments.json, asks=not arguments.yes)
 
 
 # -- history ------------------------------------------------------------------------------------------
