@@ -20,6 +20,7 @@ from smtp_auth import __version__
 from smtp_auth.fleet.options import add_options, choice_of
 from smtp_auth.fleet.own_files import deploy_files
 from smtp_auth.runs.status import Status
+from smtp_auth.shown import counted
 
 if TYPE_CHECKING:
     from smtp_auth.fleet.inventory import Chosen
@@ -230,7 +231,7 @@ def _progress(hosts: int) -> Callable[[str], None]:
         answered.append(name)
         if sys.stderr.isatty():
             end = "\n" if len(answered) == hosts else ""
-            print(f"\r{len(answered)} of {hosts} hosts", end=end, file=sys.stderr, flush=True)
+            print(f"\r{len(answered)} of {counted(hosts, 'host')}", end=end, file=sys.stderr, flush=True)
 
     return tell
 

@@ -29,6 +29,14 @@ def command(*words: str) -> str:
     return shlex.join(words)
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things in words.
+
+    + what: one of them, such as `host`
+    """
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def some_names(names: Sequence[str]) -> str:
     """The names of hosts in a sentence: at most two, and how many more there are."""
     if len(names) <= _NAMES:

@@ -22,12 +22,13 @@ from smtp_auth.fleet.outcomes import (
 from smtp_auth.fleet.plan_command import Manner, asked, port_25_lines
 from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, compared
 from smtp_auth.fleet.progress import Progress
-from smtp_auth.fleet.text import counts_line, hosts_in_words, plan_lines, took_line
+from smtp_auth.fleet.text import counts_line, plan_lines, took_line
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.interruption import heed_interruptions, leave_if_interrupted
 from smtp_auth.runs.mistakes import Declined, Mistake
 from smtp_auth.runs.question import answer_to, can_be_asked
 from smtp_auth.runs.status import Status
+from smtp_auth.shown import counted
 
 if TYPE_CHECKING:
     # It makes sockets cooperative, for the whole process.
@@ -87,7 +88,7 @@ class _Work:
         pending = sum(one.state is State.PENDING for one in self._plans.values())
         if not pending:
             return
-        what = f"{hosts_in_words(pending)} would change"
+        what = f"{counted(pending, 'host')} would change"
         if not can_be_asked():
             self._write_json()
             raise Mistake(

@@ -9,11 +9,11 @@ from smtp_auth.fleet.as_json import host_as_json
 from smtp_auth.fleet.console import Line, Style
 from smtp_auth.fleet.names import in_order
 from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Took
-from smtp_auth.fleet.text import MARGIN, hosts_in_words
+from smtp_auth.fleet.text import MARGIN
 from smtp_auth.on_host.changing import ChangeOutcome, Ended
 from smtp_auth.plan.as_json import text_of
 from smtp_auth.runs.proved import proved_lines
-from smtp_auth.shown import shown, shown_name
+from smtp_auth.shown import counted, shown, shown_name
 
 CHANGED, UNCHANGED = "changed", "unchanged"
 
@@ -72,7 +72,7 @@ def result_lines(found: Mapping[str, Applied], told: Collection[str] = ()) -> It
     yield from (Line(line, under=len(MARGIN)) for line in proved_lines(proofs))
     words = Counter(one.word for one in found.values())
     counts = ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
-    yield Line(f"{hosts_in_words(len(found))}: {counts}", Style.TITLE, under=len(MARGIN))
+    yield Line(f"{counted(len(found), 'host')}: {counts}", Style.TITLE, under=len(MARGIN))
 
 
 def applied_as_json(plan: HostPlan | None, found: Applied, name: str) -> dict[str, Any]:

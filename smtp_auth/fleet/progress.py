@@ -11,9 +11,8 @@ from typing import Any, TextIO
 import gevent
 
 from smtp_auth.fleet.console import EMPTY, Line, show
-from smtp_auth.fleet.text import hosts_in_words
 from smtp_auth.runs.interruption import drawing
-from smtp_auth.shown import shown_name
+from smtp_auth.shown import counted, shown_name
 
 # Seconds: between two drawings on a terminal; until the first line in a file, and between two of them.
 _ON_TERMINAL, _FIRST_IN_FILE, _IN_FILE = 0.2, 1.0, 10.0
@@ -135,7 +134,7 @@ class Progress:
     def _text(self) -> str:
         done = sum(self._ended.values())
         outcomes = ", ".join(f"{count} {word}" for word, count in sorted(self._ended.items()))
-        told = f"{self._doing} {done} of {hosts_in_words(self._total)}{f' ({outcomes})' if outcomes else ''}"
+        told = f"{self._doing} {done} of {counted(self._total, 'host')}{f' ({outcomes})' if outcomes else ''}"
         now = time.monotonic()
         # The order of a dictionary is that of the beginnings.
         longest = [

@@ -8,7 +8,7 @@ from smtp_auth.fleet.console import EMPTY, Line, Style, wrapped
 from smtp_auth.fleet.names import in_order
 from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Took
 from smtp_auth.plan.text import Block, last_change_line
-from smtp_auth.shown import shown, shown_name, some_names
+from smtp_auth.shown import counted, shown, shown_name, some_names
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -73,12 +73,7 @@ def counts_line(found: Mapping[str, HostPlan]) -> Line:
     """How many hosts have which state."""
     states = [one.state for one in found.values()]
     words = ", ".join(f"{states.count(state)} {state.value}" for state in State if state in states)
-    return Line(f"{hosts_in_words(len(found))}: {words}", Style.TITLE, under=len(MARGIN))
-
-
-def hosts_in_words(count: int) -> str:
-    """A number of hosts in words."""
-    return f"{count} host{'' if count == 1 else 's'}"
+    return Line(f"{counted(len(found), 'host')}: {words}", Style.TITLE, under=len(MARGIN))
 
 
 def grouped(values: Mapping[str, Key]) -> list[tuple[list[str], Key]]:
@@ -94,7 +89,7 @@ def grouped(values: Mapping[str, Key]) -> list[tuple[list[str], Key]]:
 
 def titled(what: str, names: Sequence[str], style: Style = Style.TITLE) -> Line:
     """The line above what some hosts have in common."""
-    many = f" on {hosts_in_words(len(names))}" if len(names) > 1 else ""
+    many = f" on {counted(len(names), 'host')}" if len(names) > 1 else ""
     return Line(f"{what}{many}: {_names(names)}", style, under=len(MARGIN))
 
 

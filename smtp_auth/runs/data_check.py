@@ -11,6 +11,7 @@ from smtp_auth.runs.host_settings import settings_of
 from smtp_auth.runs.pyinfra_internals import leave_out
 from smtp_auth.runs.report import Outcome, report
 from smtp_auth.settings import SettingsError
+from smtp_auth.shown import counted
 
 
 def leave_out_bad_hosts(state: State) -> None:
@@ -29,8 +30,8 @@ def leave_out_bad_hosts(state: State) -> None:
         return
     count = sum(map(len, problems.values()))
     logger.error(
-        f"{count} problems in the data of {len(bad)} of {len(chosen)} hosts: this run leaves these out, see "
-        "the report"
+        f"{counted(count, 'problem')} in the data of {len(bad)} of {counted(len(chosen), 'host')}: this run "
+        f"leaves {'it' if len(bad) == 1 else 'these'} out, see the report"
     )
     leave_out(state, bad)
     for host in bad:
@@ -43,9 +44,9 @@ def warning_of_port_25(hosts: Sequence[Host]) -> str:
     """The warning, once a run, if hosts offer logins on port 25, because their data does not decide it."""
     undecided = sum(host.data.get("smtp_auth_on_port_25") is None for host in hosts)
     return (
-        f"smtp_auth_on_port_25 is not set for {undecided} of {len(hosts)} hosts: these offer logins on port "
-        "25, too, as the guide does, if they allow no more there than on port 465. Set it to False for "
-        "logins on port 465 only, or to True to keep them on both without this warning"
+        f"smtp_auth_on_port_25 is not set for {undecided} of {counted(len(hosts), 'host')}: logins are "
+        "offered on port 25, too, as the guide does, if they may do no more there than on port 465. Set it "
+        "to False for logins on port 465 only, or to True to keep them on both without this warning"
         if undecided
         else ""
     )

@@ -19,7 +19,7 @@ from pyinfra.context import ctx_host
 from smtp_auth.on_host.changing import Ended
 from smtp_auth.runs import pyinfra_internals
 from smtp_auth.runs.proved import proved_lines
-from smtp_auth.shown import shown
+from smtp_auth.shown import counted, shown
 
 
 class Outcome(Enum):
@@ -158,7 +158,7 @@ def _tell(state: State, is_dry: bool) -> None:
     )
     counts = {one: sum(found[0] is one for found in outcomes.values()) for one in Outcome}
     words = ", ".join(f"{count} {one.value}" for one, count in counts.items() if count)
-    logger.info(f"    {len(outcomes)} hosts: {words}")
+    logger.info(f"    {counted(len(outcomes), 'host')}: {words}")
 
 
 def _outcomes(state: State, is_dry: bool) -> _Outcomes:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from smtp_auth.shown import shown
+from smtp_auth.shown import counted, shown
 
 VERSION = 1
 
@@ -85,7 +85,8 @@ def table(outcomes: list[Outcome], width: int, *, everything: bool = False) -> I
     checks = list(dict.fromkeys(outcome.check for outcome in outcomes))
     rows = [check for check in checks if everything or not all(_passed(group, check) for group in groups)]
     if not rows:
-        yield f"{_counted(sum(len(group.hosts) for group in groups), 'host')}: all {len(checks)} checks pass"
+        hosts = counted(sum(len(group.hosts) for group in groups), "host")
+        yield f"{hosts}: {f'all {len(checks)} checks pass' if len(checks) > 1 else 'the check passes'}"
         yield from _measured(outcomes, everything)
         return
     first = max(map(len, rows)) + 2
@@ -101,7 +102,7 @@ def table(outcomes: list[Outcome], width: int, *, everything: bool = False) -> I
         yield ""
     passed = len(checks) - len(rows)
     if passed:
-        yield f"{_counted(passed, 'check')} passed by every host (-v shows them)"
+        yield f"{counted(passed, 'check')} passed by every host (-v shows them)"
     yield from _reasons(outcomes, everything)
     yield from _measured(outcomes, everything)
 
@@ -148,10 +149,6 @@ def _named(hosts: list[str], everything: bool) -> str:
     if everything or len(hosts) <= _NAMES:
         return ", ".join(hosts)
     return f"{', '.join(hosts[:_NAMES])} and {len(hosts) - _NAMES} more"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _reasons(outcomes: list[Outcome], everything: bool) -> Iterator[str]:

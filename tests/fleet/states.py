@@ -23,6 +23,7 @@ import pytest
 from lab import mail
 from lab.host import LabHost
 from lab.lab import Lab
+from smtp_auth.shown import counted
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import Run, deploy, side_by_side, succeed, tree
 
@@ -346,7 +347,7 @@ def try_states(lab: Lab, table: Iterable[State]) -> None:
             assert bool(done.changed(host)) != states[host].unchanged, done.output
         if served:
             again = succeed(deploy(served, per_host=data))
-            assert f"{len(served)} hosts: {len(served)} unchanged" in again.report, again.output
+            assert f"{counted(len(served), 'host')}: {len(served)} unchanged" in again.report, again.output
         for host in served:
             for seen in states[host].seen:
                 seen(host, lab)

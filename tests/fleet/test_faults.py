@@ -22,6 +22,7 @@ import pytest
 from lab import mail
 from lab.host import LabHost
 from lab.lab import Lab
+from smtp_auth.shown import counted
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import deploy, ended, side_by_side, started, succeed
 from tests.fleet.faults import FAIL, KILL, PAUSE, Faults
@@ -450,7 +451,9 @@ def _mend(pairs: Sequence[tuple[Bench, Case]], start: Start) -> None:
         with _about(bench, case):
             bench.check_end()
     preview = succeed(deploy(hosts, "--dry", data=start.data, program=start.mended_by))
-    assert f"{len(hosts)} hosts: {len(hosts)} unchanged" in preview.output, f"{names}\n{preview.output}"
+    assert f"{counted(len(hosts), 'host')}: {len(hosts)} unchanged" in preview.output, (
+        f"{names}\n{preview.output}"
+    )
 
 
 @pytest.mark.parametrize("start", STARTS)

@@ -72,7 +72,7 @@ def test_hosts_with_bad_data_are_not_connected_to_and_the_report_has_every_probl
     status, _, said = run(tmp_path, BAD, "deploy.py", *options)
     before, _, after = said.partition("Connecting to hosts")
     warned, total = [line.strip() for line in before.splitlines() if ": " in line]
-    assert warned.startswith("smtp_auth_on_port_25 is not set for 1 of 1 hosts: these offer logins")
+    assert warned.startswith("smtp_auth_on_port_25 is not set for 1 of 1 host: logins are offered")
     assert total.startswith("4 problems in the data of 2 of 3 hosts")
     assert [line for line in after.splitlines() if " refused: " in line] == [
         f"{' ' * 8}{problem}" for problem in PROBLEMS
@@ -150,6 +150,6 @@ def test_an_inventory_that_reads_no_group_data_has_the_defaults(tmp_path: Path) 
     problems = [line.strip() for line in said.splitlines() if "mail4.example.jp  refused" in line]
     required = "mail_domain: required; set it in group_data/ or on the host, e.g. 'example.jp'"
     assert problems[0].endswith(f"  refused: {required}")
-    assert "1 problems in the data of 1 of 2 hosts" in said
-    assert "smtp_auth_on_port_25 is not set for 1 of 1 hosts" in said
+    assert "1 problem in the data of 1 of 2 hosts: this run leaves it out" in said
+    assert "smtp_auth_on_port_25 is not set for 1 of 1 host:" in said
     assert tried(said) == {"mail2.example.jp"}

@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from smtp_auth.shown import command, shown, some_names
+from smtp_auth.shown import command, counted, shown, some_names
 from tests.unit.test_data_check import GOOD, run
 
 
@@ -31,6 +31,10 @@ def test_what_is_not_printable_ascii_is_escaped(text: str, line: str) -> None:
 )
 def test_of_many_names_two_are_told(names: str, told: str) -> None:
     assert some_names(names) == told
+
+
+def test_one_is_singular() -> None:
+    assert [counted(number, "host") for number in range(3)] == ["0 hosts", "1 host", "2 hosts"]
 
 
 def test_a_word_that_a_shell_would_take_apart_is_quoted() -> None:

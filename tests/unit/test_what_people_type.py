@@ -196,7 +196,7 @@ def test_a_host_that_is_down_is_told_without_lines_of_code(tmp_path: Path) -> No
     (tmp_path / "inventory.py").write_text(DOWN)
     for status, output in both_ways(tmp_path / "inventory.py", "deploy.py", "-y"):
         assert status == 1, output
-        assert _is_one_sentence(output, "1 hosts: 1 not reached"), output
+        assert _is_one_sentence(output, "1 host: 1 not reached"), output
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ def test_only_yes_means_yes(waiting: list[str | Path], tmp_path: Path, answer: s
     assert (tmp_path / "done").exists() == (status == 0)
     if status:
         assert _is_one_sentence(terminal.shown, "no host was changed"), terminal.shown
-        assert "1 hosts: 1 not begun" in terminal.shown
+        assert "1 host: 1 not begun" in terminal.shown
 
 
 def test_what_is_typed_before_the_question_does_not_answer_it(
@@ -281,7 +281,7 @@ def test_an_interruption_waits_for_the_changes_under_way(
         (tmp_path / "go on").touch()
         assert terminal.status() == 130, terminal.shown
     assert (tmp_path / "done").exists()
-    assert "1 hosts: " in terminal.shown
+    assert "1 host: " in terminal.shown
 
 
 @NUMBERS
@@ -295,7 +295,7 @@ def test_a_second_interruption_leaves_them_to_their_hosts(
         _interrupt(terminal, number)
         assert terminal.status() == 130, terminal.shown
     assert not (tmp_path / "done").exists()
-    assert "1 hosts: " in terminal.shown
+    assert "1 host: " in terminal.shown
 
 
 @NUMBERS

@@ -32,7 +32,7 @@ from smtp_auth.fleet.inventory import chosen_hosts
 from smtp_auth.fleet.options import OPTIONS, choice_of
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.mistakes import Mistake
-from smtp_auth.shown import shown
+from smtp_auth.shown import counted, shown
 from smtp_auth.verify import addresses, connection, inside, mailbox, outside, reach, renewal
 from smtp_auth.verify.fleet import targets
 from smtp_auth.verify.reach import why_down
@@ -170,7 +170,7 @@ def _show_progress(reporter: Any, targets: list[Target], looked_at: Iterable[Tar
     waiting = dict.fromkeys(target.name for target in targets)
     for target in looked_at:
         del waiting[target.name]
-        done = f"looked at {len(targets) - len(waiting)} of {len(targets)} hosts"
+        done = f"looked at {len(targets) - len(waiting)} of {counted(len(targets), 'host')}"
         if reporter is None:
             continue
         if reporter.isatty:
@@ -288,9 +288,9 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     for line in table(outcomes, terminalreporter._tw.fullwidth, everything=everything):
         terminalreporter.write_line(line)
     found = counts(outcomes)
-    hosts = len({outcome.host for outcome in outcomes})
+    hosts = counted(len({outcome.host for outcome in outcomes}), "host")
     terminalreporter.write_line(
-        f"{hosts} hosts: {found['failed']} with a check that failed, {found['warned']} with warnings"
+        f"{hosts}: {found['failed']} with a check that failed, {found['warned']} with warnings"
     )
 
 

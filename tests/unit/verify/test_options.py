@@ -106,4 +106,4 @@ def test_a_file_that_cannot_be_written_in_the_end_is_one_sentence(words: list[st
     status, said = _verify([*words, "--json", "/dev/full"])
     assert (status, said.count("/dev/full: No space left on device")) == (1, 1), said
     assert "Traceback" not in said
-    assert "1 hosts: 1 with a check that failed" in said
+    assert "1 host: 1 with a check that failed" in said
