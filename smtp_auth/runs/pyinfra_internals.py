@@ -78,8 +78,8 @@ def command_line() -> Mapping[str, Any]:
     """The parameters of pyinfra's command line, by their names; empty outside it.
 
     pyinfra does not tell config.py how it was called; click does. If pyinfra renames `operations`, `dry`,
-    `yes`, `limit`, `exclude`, `data`, `group_data`, `inventory`, `parallel` or `fail_percent`, a run of a
-    deploy is not recognised, or options are not checked.
+    `yes`, `limit`, `exclude`, `data`, `group_data`, `inventory`, `parallel`, `fail_percent` or `debug`, a run
+    of a deploy is not recognised, or options are not checked.
     """
     context = click.get_current_context(silent=True)
     return context.params if context else {}

@@ -1,7 +1,8 @@
 """The first thing that a run does, and what saves Python work during it and at its end.
 
 It imports nothing else of ours than the exit statuses, because that takes half a second. Outside a run of
-pyinfra's command line, these functions do nothing: `smtp-auth` and the verification read config.py, too.
+pyinfra's command line, the functions that config.py calls do nothing: `smtp-auth` and the verification read
+it, too. `smtp-auth` calls `begin_loading` and `end_loading` itself.
 """
 
 import gc

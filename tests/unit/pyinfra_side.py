@@ -98,7 +98,9 @@ def _command_line() -> None:
     assert given["dry"] is True
     assert given["yes"] in (False, None)
     assert [*given["limit"]] == ["a"]
-    assert not any(given[name] for name in ("exclude", "data", "group_data", "fail_percent"))
+    assert given["inventory"] == "inventory.py"
+    others = ("exclude", "data", "group_data", "fail_percent", "parallel", "debug")
+    assert not any(given[name] for name in others)
     assert pyinfra_internals.command_line() == {}
 
 
