@@ -124,7 +124,6 @@ def test_interrupted_while_hosts_are_asked(fleet: Fleet, command: str) -> None:
     fleet.holds("ask new1.example.jp")
     with fleet.typed(command) as terminal:
         terminal.wait_for("asked 3 of 4 hosts (1 converged, 1 refused, 1 unreachable); under way: ")
-        assert not terminal.is_as_before()
         terminal.type(CTRL_C)
         assert terminal.status() == 130
         is_left_as_it_was(terminal, "Interrupted: no change is under way.")
