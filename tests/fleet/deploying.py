@@ -18,6 +18,12 @@ ROOT = Path(__file__).resolve().parents[2]
 
 _TIMEOUT = 300
 
+# The host is then refused; `systemctl stop taken` ends it.
+TAKE_PORT_465 = (
+    "systemd-run --quiet --unit=taken python3 -m http.server 465; "
+    "until ss -Hltn 'sport = :465' | grep -q .; do sleep 0.1; done"
+)
+
 Thing = TypeVar("Thing")
 Found = TypeVar("Found")
 

@@ -7,15 +7,10 @@ from pathlib import Path
 from lab import Lab, LabHost
 from tests.fleet.commands import SMTP_AUTH, smtp_auth
 from tests.fleet.conftest import FLEET
-from tests.fleet.deploying import ROOT
+from tests.fleet.deploying import ROOT, TAKE_PORT_465
 from tests.fleet.many_entries import as_many_machines, write_inventory
 
 _COUNT = 200
-
-_TAKE_PORT_465 = (
-    "systemd-run --quiet --unit=taken python3 -m http.server 465; "
-    "until ss -Hltn 'sport = :465' | grep -q .; do sleep 0.1; done"
-)
 
 
 def test_a_plan_of_two_hundred_hosts_fits_a_screen(lab: Lab, tmp_path: Path) -> None:
@@ -24,7 +19,7 @@ def test_a_plan_of_two_hundred_hosts_fits_a_screen(lab: Lab, tmp_path: Path) -> 
         host.reset()
     converged, pending, refused, unreachable = hosts
     assert smtp_auth("apply", [converged], "--yes").status == 0
-    refused.run(_TAKE_PORT_465)
+    refused.run(TAKE_PORT_465)
     unreachable.power_off()
     file = tmp_path / "plan.json"
     try:

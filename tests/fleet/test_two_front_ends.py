@@ -6,16 +6,10 @@ from typing import Any
 
 from lab.host import LabHost
 from tests.fleet.commands import smtp_auth
-from tests.fleet.deploying import deploy, succeed
+from tests.fleet.deploying import TAKE_PORT_465, deploy, succeed
 
 # What pyinfra itself says of a host.
 _OF_PYINFRA = ("Connected", "Ready: deploy.py")
-
-
-_TAKE_PORT_465 = (
-    "systemd-run --quiet --unit=taken python3 -m http.server 465; "
-    "until ss -Hltn 'sport = :465' | grep -q .; do sleep 0.1; done"
-)
 
 
 def test_each_host_is_told_about_in_the_same_lines(stock: list[LabHost]) -> None:
@@ -26,7 +20,7 @@ def test_each_host_is_told_about_in_the_same_lines(stock: list[LabHost]) -> None
         "tls_minimum_version = 'TLSv9'",
         {host.name: {"tls_minimum_version": "TLSv9"} for host in stock[:1]},
     )
-    everywhere(_TAKE_PORT_465)
+    everywhere(TAKE_PORT_465)
     _compare(stock, "port 465")
     everywhere("systemctl stop taken")
     succeed(deploy(stock))

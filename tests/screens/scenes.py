@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.host import LabHost
-from tests.fleet.deploying import inventory_of, side_by_side
+from tests.fleet.deploying import TAKE_PORT_465, inventory_of, side_by_side
 from tests.fleet.faults import Faults
 from tests.terminal import CTRL_C, Row, Terminal, in_a_terminal
 
@@ -28,11 +28,6 @@ _SMTP_AUTH = Path(sys.executable).parent / "smtp-auth"
 _FIXED = (
     (re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ-[0-9a-f]{4}"), "2026-11-22T10:15:00Z-3f2a"),
     (re.compile(r"\bin \d+\.\d s\b"), "in 0.4 s"),
-)
-
-_HOLD_PORT_465 = (
-    "systemd-run --quiet --collect --unit=taken python3 -m http.server 465 && "
-    "until ss -Hltn 'sport = :465' | grep -q .; do sleep 0.1; done"
 )
 
 
@@ -98,7 +93,7 @@ def _apply(folder: Path, hosts: Sequence[LabHost], columns: int) -> Terminal:
     before = run(folder, "apply", "--yes")
     assert before.returncode == 0, before.stderr
     write_inventory(folder, hosts, tls_minimum_version="TLSv1.3")
-    first.run(_HOLD_PORT_465)
+    first.run(TAKE_PORT_465)
     try:
         with typed(folder, "apply", columns=columns) as terminal:
             terminal.wait_for(QUESTION)
