@@ -57,7 +57,7 @@ def main() -> int:
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
     arguments = _arguments()
-    _heed_interruptions()
+    _end_when_interrupted()
     from smtp_auth.runs.startup import begin_loading
 
     begin_loading()
@@ -67,6 +67,7 @@ def main() -> int:
     make_sockets_cooperative()
     from smtp_auth.fleet.console import Line, be_writable, show
     from smtp_auth.runs.mistakes import Declined, Mistake
+    from smtp_auth.shown import shown
 
     be_writable()
 
@@ -76,7 +77,7 @@ def main() -> int:
     except (Mistake, Declined) as error:
         # The status says so in any case.
         with suppress(OSError):
-            show([Line(str(error), under=4)], sys.stderr)
+            show([Line(shown(line), under=4) for line in str(error).splitlines()], sys.stderr)
         return Status.MISTAKE if isinstance(error, Mistake) else Status.TROUBLE
     except BrokenPipeError:
         # The reader, such as head(1), has closed the pipe. Python would print an error when it flushes at
@@ -93,7 +94,7 @@ def main() -> int:
     return status
 
 
-def _heed_interruptions() -> None:
+def _end_when_interrupted() -> None:
     """End at Ctrl-C at once, and without a traceback, until a command handles it in its own way."""
     # A prompt for a password switches off that a terminal shows what is typed.
     was = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
@@ -103,7 +104,9 @@ def _heed_interruptions() -> None:
             termios.tcsetattr(sys.stdin, termios.TCSANOW, was)
         os._exit(Status.INTERRUPTED)
 
-    signal.signal(signal.SIGINT, end)
+    # A shell lets a program in the background ignore it.
+    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+        signal.signal(signal.SIGINT, end)
 
 
 def own_steps() -> "tuple[Step, ...]":

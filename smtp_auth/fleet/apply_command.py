@@ -5,15 +5,16 @@ import stat
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.applying import Applying
 from smtp_auth.fleet.channels import Channels
-from smtp_auth.fleet.console import EMPTY, Line, show, show_results
+from smtp_auth.fleet.console import EMPTY, Line, show_beside, show_results
 from smtp_auth.fleet.outcomes import (
     NOT_BEGUN,
-    UNCHANGED,
+    OF_NO_PLAN,
     Applied,
     applied_as_json,
     outcome_lines,
@@ -26,6 +27,7 @@ from smtp_auth.fleet.text import counts_line, plan_lines, took_line
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.interruption import heed_interruptions, leave_if_interrupted
 from smtp_auth.runs.mistakes import Declined, Mistake
+from smtp_auth.runs.outcome import Outcome
 from smtp_auth.runs.question import answer_to, can_be_asked
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import counted
@@ -40,16 +42,16 @@ def apply(chosen: "Chosen", steps: Sequence[Step], manner: Manner, json: str | N
 
     + steps: those of the deploy, in their order
     + json: a file that gets plans and outcomes as JSON; `-` is standard output, which then gets nothing else
-    + asks: whether the plans are shown first, and somebody is asked
+    + asks: whether somebody is asked, below the plans
 
     Returns the exit status. Raises `Mistake` if the file cannot be written, or nobody can be asked;
     `Declined` if the answer is not yes.
     """
-    work = _Work(chosen, steps, manner, None if json is None else as_json.Target(json))
+    work = _Work(chosen, steps, manner, None if json is None else as_json.Target(json), asks=asks)
     # The names of a machine are compared before it is changed: if not all hosts can be asked side by side,
     # they are asked first.
     if asks or len(chosen.hosts) > chosen.at_once:
-        work.plan(rehearsing=asks)
+        work.plan()
     if asks:
         work.ask()
     return work.carry_out()
@@ -59,9 +61,16 @@ class _Work:
     """One run of the command."""
 
     def __init__(
-        self, chosen: "Chosen", steps: Sequence[Step], manner: Manner, target: as_json.Target | None
+        self,
+        chosen: "Chosen",
+        steps: Sequence[Step],
+        manner: Manner,
+        target: as_json.Target | None,
+        *,
+        asks: bool,
     ) -> None:
         self._chosen, self._steps, self._manner, self._target = chosen, steps, manner, target
+        self._asks = asks
         self._plans: dict[str, HostPlan] = {}
         self._results: dict[str, Applied] = {}
         # The digests of the plans that were shown; `None` if none was.
@@ -69,18 +78,15 @@ class _Work:
         # The hosts of which was shown why they are not as wanted: a reader of the results sees it once.
         self._told: set[str] = set()
 
-    def plan(self, *, rehearsing: bool) -> None:
-        """Ask all hosts, and show their plans.
-
-        + rehearsing: whether their own programs are asked about the plans
-        """
-        self._plans = asked(self._chosen, self._steps, self._manner, rehearsing=rehearsing)
+    def plan(self) -> None:
+        """Look at all hosts, and show their plans. If somebody is asked, they are rehearsed before."""
+        self._plans = asked(self._chosen, self._steps, self._manner, rehearsing=self._asks)
         self._approved = {name: one.digest for name, one in self._plans.items()}
         for name, one in self._plans.items():
             if one.state in TROUBLE:
-                self._results[name] = Applied(one.state, one.state.value, one.reasons)
+                self._results[name] = Applied(OF_NO_PLAN[one.state], one.reasons)
             elif one.state is State.CONVERGED and not one.proof_due:
-                self._results[name] = Applied(one.state, UNCHANGED)
+                self._results[name] = Applied(Outcome.UNCHANGED)
         self._show_plans()
 
     def ask(self) -> None:
@@ -112,8 +118,9 @@ class _Work:
             def planned() -> None:
                 if self._approved is None:
                     self._learn(applying)
+                    progress.hide()
                     # On a full disk the changes go on: the results at the end meet the same error.
-                    with progress.aside(), suppress(OSError):
+                    with suppress(OSError):
                         self._show_plans()
 
             def ends(name: str, found: Applied) -> None:
@@ -124,7 +131,7 @@ class _Work:
                     self._told.add(name)
                 if self._manner.is_verbose:
                     lines.append(took_line(name, found.took))
-                progress.ends(name, found.word, lines)
+                progress.ends(name, found.outcome.value, lines)
 
             def report() -> None:
                 progress.hide()
@@ -142,7 +149,13 @@ class _Work:
 
     def _learn(self, applying: Applying) -> None:
         """Take over the plans as they were carried out, and the results."""
-        known = {**self._plans, **applying.plans}
+        known = self._plans | {
+            # A host that is asked a second time is neither rehearsed nor compared again.
+            name: replace(one, names=shown.names, warnings=shown.warnings)
+            if self._approved is not None and (shown := self._plans[name])
+            else one
+            for name, one in applying.plans.items()
+        }
         plans = {host.name: known[host.name] for host in self._chosen.hosts if host.name in known}
         # A plan that is carried out was compared already.
         self._plans = {
@@ -165,7 +178,7 @@ class _Work:
                 counts_line(self._plans),
                 EMPTY,
             ],
-            to_be_answered=self._approved is not None,
+            to_be_answered=self._asks and any(one.state is State.PENDING for one in self._plans.values()),
         )
         self._told.update(name for name, one in self._plans.items() if one.state in TROUBLE)
 
@@ -177,15 +190,17 @@ class _Work:
         shown = [*lines]
         has_json = self._target is not None and self._target.is_standard_output
         if has_json or (to_be_answered and _is_file(sys.stdout.fileno())):
-            show(shown, sys.stderr)
+            show_beside(shown)
         if not has_json:
             show_results(shown)
 
     def _report(self) -> int:
         """Say what became of each host. Returns the exit status."""
-        found = self._found()
-        self._show(result_lines(found, self._told))
-        is_written = self._write_json()
+        found, is_written = self._found(), False
+        try:
+            self._show(result_lines(found, self._told))
+        finally:
+            is_written = self._write_json()
         is_well = is_written and all(one.state is State.CONVERGED for one in found.values())
         return 0 if is_well else Status.TROUBLE
 

@@ -5,14 +5,13 @@ host is planned anew at its turn, and refused if that is another plan than the o
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 from gevent.event import Event
 from gevent.pool import Pool
 from pyinfra.api import Host
 
-from smtp_auth.fleet.outcomes import CHANGED, UNCHANGED, Applied
+from smtp_auth.fleet.outcomes import OF_NO_PLAN, Applied
 from smtp_auth.fleet.planning import TROUBLE, ChannelTo, HostPlan, State, ask_host, compared
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome
@@ -20,6 +19,7 @@ from smtp_auth.plan.step import Step
 from smtp_auth.runs.carrying_out import carry_out, prove_services
 from smtp_auth.runs.channel import disconnect
 from smtp_auth.runs.interruption import change_under_way, is_interrupted
+from smtp_auth.runs.outcome import OF_CHANGE, Outcome
 
 _OTHER_PLAN = (
     "its plan is not the one that was shown, so the host or its data have changed since: look at the new one "
@@ -30,17 +30,7 @@ _OTHER_PLAN = (
 # long as it was asked itself, if that is longer. They may be the same machine.
 _PATIENCE = 1.0
 
-# The outcome of a change, as the state of the host and in words.
-_OUTCOMES = {
-    ChangeOutcome.LIVE: (State.CONVERGED, CHANGED),
-    ChangeOutcome.REFUSED: (State.REFUSED, "refused"),
-    ChangeOutcome.PUT_BACK: (State.FAILED, "failed and put back"),
-    ChangeOutcome.FAILED: (State.FAILED, "failed"),
-    ChangeOutcome.UNKNOWN: (State.UNREACHABLE, "not reached"),
-}
-
-
-_NOT_AWAITED = Applied(State.UNREACHABLE, "not waited for", (GOES_ON,))
+_NOT_AWAITED = Applied(Outcome.NOT_AWAITED, (GOES_ON,))
 
 
 class Applying:
@@ -64,7 +54,7 @@ class Applying:
           asked, so each host's plan is carried out as it is made
         """
         self._hosts, self._steps, self._channel_to, self._approved = hosts, steps, channel_to, approved
-        self._machines = _Machines([host.name for host in hosts])
+        self._machines = None if approved is not None else _Machines([host.name for host in hosts])
         self.plans: dict[str, HostPlan] = {}
         self.results: dict[str, Applied] = {}
 
@@ -93,38 +83,40 @@ class Applying:
             ends(host.name, found)
             disconnect(host)
 
-        self._machines.begin([host.name for host in self._hosts[:at_once]])
         for _ in Pool(at_once).imap_unordered(apply, self._hosts):
             pass
 
     def _ask(self, host: Host) -> tuple[HostPlan, Asked | None]:
-        with self._machines.asking(host.name):
+        try:
             plan, asked = ask_host(host, self._steps, self._channel_to(host), rehearsing=False)
-        if self._approved is None:
+        finally:
+            if self._machines:
+                self._machines.was_asked(host.name)
+        if self._machines:
             plan = self._machines.judged(host.name, plan)
         self.plans[host.name] = plan
         return plan, asked
 
     def _apply(self, host: Host, plan: HostPlan, asked: Asked | None) -> Applied:
         if asked is None or plan.state in TROUBLE:
-            return Applied(plan.state, plan.state.value, plan.reasons, took=plan.took)
+            return Applied(OF_NO_PLAN[plan.state], plan.reasons, took=plan.took)
         if self._approved is not None and plan.digest != self._approved[host.name]:
-            return Applied(State.REFUSED, State.REFUSED.value, (_OTHER_PLAN,), took=plan.took)
+            return Applied(Outcome.REFUSED, (_OTHER_PLAN,), took=plan.took)
         began = time.monotonic()
         if plan.state is State.PENDING:
             with change_under_way():
                 self.results[host.name] = _NOT_AWAITED
                 ended, part = carry_out(host, self._channel_to(host), asked), "change"
-            state, word = _OUTCOMES[ended.outcome]
+            outcome = OF_CHANGE[ended.outcome]
         elif plan.proof_due:
             ended, part = prove_services(self._channel_to(host), asked), "proof"
             # It is refused if another deploy runs there, which proves them itself.
             has_failed = ended.outcome is ChangeOutcome.FAILED
-            state, word = (State.FAILED, "failed") if has_failed else (State.CONVERGED, UNCHANGED)
+            outcome = Outcome.FAILED if has_failed else Outcome.UNCHANGED
         else:
-            return Applied(State.CONVERGED, UNCHANGED, took=plan.took)
+            return Applied(Outcome.UNCHANGED, took=plan.took)
         took = (*plan.took, (part, time.monotonic() - began))
-        return Applied(state, word, ended.said, ended.proved, ended.seconds, took)
+        return Applied(outcome, ended.said, ended.proved, ended.seconds, took)
 
 
 class _Machines:
@@ -137,22 +129,13 @@ class _Machines:
         self._order = {name: index for index, name in enumerate(order)}
         # By machine.
         self._asked: dict[str, dict[str, HostPlan]] = {}
-        self._being_asked: dict[str, Event] = {}
+        # All are asked side by side.
+        self._being_asked = {name: Event() for name in order}
         self._admitted: set[str] = set()
 
-    def begin(self, names: Iterable[str]) -> None:
-        """These hosts are asked at the same time, as the first ones."""
-        self._being_asked |= {name: Event() for name in names}
-
-    @contextmanager
-    def asking(self, name: str) -> Iterator[None]:
-        """Inside the `with`, a host is asked, and others wait for it."""
-        over = self._being_asked.setdefault(name, Event())
-        try:
-            yield
-        finally:
-            del self._being_asked[name]
-            over.set()
+    def was_asked(self, name: str) -> None:
+        """A host was asked: nobody waits for it any more."""
+        self._being_asked.pop(name).set()
 
     def judged(self, name: str, plan: HostPlan) -> HostPlan:
         """A host's plan with what it means that its machine has other names.

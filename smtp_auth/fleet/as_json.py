@@ -3,15 +3,15 @@
 import json
 import os
 import stat
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
-from smtp_auth.fleet.console import Line, show, write_results
+from smtp_auth.fleet.console import Line, show_beside, write_results
 from smtp_auth.fleet.planning import HostPlan
 from smtp_auth.plan.as_json import text_of
+from smtp_auth.runs.interruption import undivided
 from smtp_auth.runs.mistakes import Mistake
 
 VERSION = 1
@@ -19,7 +19,7 @@ VERSION = 1
 Found = TypeVar("Found")
 
 
-def host_as_json(found: HostPlan, name: str) -> dict[str, Any]:
+def fleet_entry(found: HostPlan, name: str) -> dict[str, Any]:
     """What is known of a host before a change.
 
     `flags` has `edited` and `same_machine` if they apply. `reasons` says why there is no plan: then `plan`
@@ -68,7 +68,7 @@ class Target:
             return
         if not file:
             raise Mistake("--json has no file: give one, or - for standard output")
-        if self._path.is_dir():
+        if stat.S_ISDIR(_mode(self._path)):
             raise Mistake(f"--json {file}: this is a folder")
         folder = self._path.absolute().parent
         if not self._is_written_in_place and not os.access(folder, os.W_OK | os.X_OK):
@@ -79,7 +79,8 @@ class Target:
     def _is_written_in_place(self) -> bool:
         """Whether it is no file that another one may replace: a pipe, for example, or /dev/stdout."""
         is_special = self._path.is_relative_to("/dev") or self._path.is_relative_to("/proc")
-        return is_special or (self._path.exists() and not self._path.is_file())
+        mode = _mode(self._path)
+        return is_special or bool(mode and not stat.S_ISREG(mode))
 
     def write(self, found: Iterator[str]) -> bool:
         """Write lines. Who reads the file meanwhile finds what was in it before.
@@ -95,11 +96,20 @@ class Target:
                     file.writelines(lines)
             else:
                 # What a link points to is replaced, and not the link.
-                _replace(self._path.resolve(), lines)
+                with undivided():
+                    _replace(self._path.resolve(), lines)
         except OSError as error:
-            show([Line(f"--json {self._given}: {error.strerror}")], sys.stderr)
+            show_beside([Line(f"--json {self._given}: {error.strerror}")])
             return False
         return True
+
+
+def _mode(path: Path) -> int:
+    """A file's type and permissions; 0 if it is absent, or in a folder that may not be searched."""
+    try:
+        return path.stat().st_mode
+    except OSError:
+        return 0
 
 
 def _replace(path: Path, lines: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from pyinfra.api import Host
 from smtp_auth.fleet.console import Line
 from smtp_auth.on_host.channel import Answer, Channel, Limits
 from smtp_auth.runs.channel import channel_to
-from smtp_auth.shown import shown
+from smtp_auth.shown import shown, shown_name
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Channels:
             return channel
 
         def run(command: str, stdin: str, limits: Limits) -> Answer:
-            say(Line(shown(f"{host.name}: {line}")) for line in (command, *stdin.splitlines()))
+            say(Line(f"{shown_name(host.name)}: {shown(line)}") for line in (command, *stdin.splitlines()))
             return channel(command, stdin, limits)
 
         return run

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from typing import TextIO
@@ -45,10 +45,15 @@ def show(lines: Iterable[Line], stream: TextIO) -> None:
         stream.flush()
         return
     for line in lines:
-        # A terminal would do the same, but the width of a line has to be known.
-        for part in wrapped(line.text.expandtabs(), width, line.under):
+        for part in rows(line, width):
             stream.write(f"{_coloured(part, line.style)}\n")
     stream.flush()
+
+
+def rows(line: Line, width: int) -> Iterator[str]:
+    """A line as a terminal with so many columns shows it."""
+    # A terminal would expand tabs itself, but the width of a line has to be known.
+    yield from wrapped(line.text.expandtabs(), width, line.under)
 
 
 def width_of(stream: TextIO) -> int | None:
@@ -60,6 +65,12 @@ def show_results(lines: Iterable[Line]) -> None:
     """Write lines to standard output. The work goes on if nobody reads them any more, as behind head(1)."""
     with _read_or_not():
         show(lines, sys.stdout)
+
+
+def show_beside(lines: Iterable[Line]) -> None:
+    """Write lines to standard error. Nobody has to be able to read them."""
+    with suppress(OSError):
+        show(lines, sys.stderr)
 
 
 def write_results(lines: Iterable[str]) -> None:

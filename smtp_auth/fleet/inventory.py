@@ -26,7 +26,7 @@ from smtp_auth.runs.pyinfra_internals import (
     read_inventory,
 )
 
-# All hosts are asked in parallel, each in a thread. This has to be called before the first thread starts.
+# All hosts are asked side by side. This has to be called before the first thread starts.
 make_sockets_cooperative()
 
 # How many hosts are asked or changed at the same time, if nobody says it.

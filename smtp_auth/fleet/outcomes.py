@@ -5,43 +5,59 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from smtp_auth.fleet.as_json import host_as_json
+from smtp_auth.fleet.as_json import fleet_entry
 from smtp_auth.fleet.console import Line, Style
 from smtp_auth.fleet.names import in_order
 from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Took
 from smtp_auth.fleet.text import MARGIN
 from smtp_auth.on_host.changing import ChangeOutcome, Ended
 from smtp_auth.plan.as_json import text_of
+from smtp_auth.runs.outcome import Outcome
 from smtp_auth.runs.proved import proved_lines
 from smtp_auth.shown import counted, shown, shown_name
 
-CHANGED, UNCHANGED = "changed", "unchanged"
+_STATES = {
+    Outcome.CHANGED: State.CONVERGED,
+    Outcome.UNCHANGED: State.CONVERGED,
+    Outcome.NOT_BEGUN: State.PENDING,
+    Outcome.REFUSED: State.REFUSED,
+    Outcome.PUT_BACK: State.FAILED,
+    Outcome.FAILED: State.FAILED,
+    Outcome.NOT_REACHED: State.UNREACHABLE,
+    # What became of it is not known.
+    Outcome.NOT_AWAITED: State.UNREACHABLE,
+}
+
+# Why a host has no plan.
+OF_NO_PLAN = {
+    State.REFUSED: Outcome.REFUSED,
+    State.UNREACHABLE: Outcome.NOT_REACHED,
+    State.FAILED: Outcome.FAILED,
+}
 
 
 @dataclass(frozen=True)
 class Applied:
     """What became of a host.
 
-    + word: the outcome, for people
     + said: why the host is not as wanted, one sentence each
     + proved: what was proved, in the words of the host; `seconds`: how long that took there
     + took: how long each part took
     """
 
-    state: State
-    word: str
+    outcome: Outcome
     said: tuple[str, ...] = ()
     proved: tuple[str, ...] = ()
     seconds: float | None = None
     took: Took = ()
 
     @property
-    def changed(self) -> bool:
-        """Whether the change is live."""
-        return self.word == CHANGED
+    def state(self) -> State:
+        """The state of the host, as far as it is known."""
+        return _STATES[self.outcome]
 
 
-NOT_BEGUN = Applied(State.PENDING, "not begun")
+NOT_BEGUN = Applied(Outcome.NOT_BEGUN)
 
 
 def outcome_lines(name: str, found: Applied, *, is_told: bool = False) -> Iterator[Line]:
@@ -53,7 +69,7 @@ def outcome_lines(name: str, found: Applied, *, is_told: bool = False) -> Iterat
     style = Style.TROUBLE if found.state in TROUBLE else Style.PLAIN
     reasons = "; ".join(map(shown, found.said))
     said = f"{', see above' if is_told else f': {reasons}'}" if found.said else ""
-    yield Line(f"{shown_name(name)}: {found.word}{proved}{said}", style, under=len(MARGIN))
+    yield Line(f"{shown_name(name)}: {found.outcome.value}{proved}{said}", style, under=len(MARGIN))
 
 
 def result_lines(found: Mapping[str, Applied], told: Collection[str] = ()) -> Iterator[Line]:
@@ -70,7 +86,7 @@ def result_lines(found: Mapping[str, Applied], told: Collection[str] = ()) -> It
         if found[name].state is State.CONVERGED
     }
     yield from (Line(line, under=len(MARGIN)) for line in proved_lines(proofs))
-    words = Counter(one.word for one in found.values())
+    words = Counter(one.outcome.value for one in found.values())
     counts = ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
     yield Line(f"{counted(len(found), 'host')}: {counts}", Style.TITLE, under=len(MARGIN))
 
@@ -80,12 +96,14 @@ def applied_as_json(plan: HostPlan | None, found: Applied, name: str) -> dict[st
 
     `outcome` is in the words that people read. The flag `changed` says that the change is live.
     """
-    before = host_as_json(plan or HostPlan(State.PENDING), name)
+    known = plan or HostPlan(State.PENDING)
+    before = fleet_entry(known, name)
+    state = known.state if found.outcome is Outcome.NOT_BEGUN else found.state
     return {
         **before,
-        "state": found.state.value,
-        "flags": [*before["flags"], *(["changed"] if found.changed else [])],
-        "outcome": found.word,
+        "state": state.value,
+        "flags": [*before["flags"], *(["changed"] if found.outcome is Outcome.CHANGED else [])],
+        "outcome": found.outcome.value,
         "reasons": [*map(text_of, found.said)],
         "proved": [*map(text_of, found.proved)],
         "proof_seconds": found.seconds,

@@ -53,7 +53,7 @@ def plan(chosen: "Chosen", steps: Sequence[Step], manner: Manner, json: str | No
         width, last = width_of(sys.stdout), [*port_25_lines(chosen.hosts, found), counts_line(found)]
         lines = plan_lines(found, is_whole=manner.is_verbose, width=width, beside=height(last, width))
         show_results([*lines, *last])
-    is_written = target is None or target.write(as_json.lines(found, as_json.host_as_json))
+    is_written = target is None or target.write(as_json.lines(found, as_json.fleet_entry))
     states = {one.state for one in found.values()}
     if states & {*TROUBLE} or not is_written:
         return Status.TROUBLE

@@ -11,7 +11,9 @@ from typing import Any, TextIO
 import gevent
 
 from smtp_auth.fleet.console import EMPTY, Line, show
-from smtp_auth.runs.interruption import drawing
+from smtp_auth.runs.host_keys import say_keys_with
+from smtp_auth.runs.interruption import undivided
+from smtp_auth.runs.sudo import hide_before_asking
 from smtp_auth.shown import counted, shown_name
 
 # Seconds: between two drawings on a terminal; until the first line in a file, and between two of them.
@@ -38,6 +40,8 @@ class Progress:
         self._ticker: gevent.Greenlet | None = None
 
     def __enter__(self) -> "Progress":
+        say_keys_with(self.say_text)
+        hide_before_asking(self.hide)
         self._ticker = gevent.spawn(self._tick)
         return self
 
@@ -71,12 +75,6 @@ class Progress:
         if self._live is None and self._stream.isatty():
             self.say([EMPTY])
         self.say(Line(line) for line in text.splitlines())
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Inside the `with`, nothing is shown in place, so that something else can be written."""
-        self.hide()
-        yield
 
     def close(self) -> None:
         """Show nothing any more."""
@@ -128,7 +126,7 @@ class Progress:
         The work goes on if nobody can read of it: on a full disk, or behind a closed pipe. Python raises a
         `RuntimeError` if an interruption writes to what is just being written to.
         """
-        with suppress(OSError, RuntimeError), drawing() if self.is_terminal else nullcontext():
+        with suppress(OSError, RuntimeError), undivided() if self.is_terminal else nullcontext():
             yield
 
     def _text(self) -> str:

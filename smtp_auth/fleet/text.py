@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from itertools import groupby
 from typing import TypeVar
 
-from smtp_auth.fleet.console import EMPTY, Line, Style, wrapped
+from smtp_auth.fleet.console import EMPTY, Line, Style, rows
 from smtp_auth.fleet.names import in_order
 from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Took
 from smtp_auth.plan.text import Block, last_change_line
@@ -25,7 +25,7 @@ _SOME_ADDED = 4
 _SOME_CHANGES = 3
 
 MARGIN = "    "
-HANGING = len(MARGIN) + 2
+_HANGING = len(MARGIN) + 2
 
 _LEFT_OUT = Line("Lines are left out: -v shows all of them, and --json FILE has them, too.")
 
@@ -50,23 +50,38 @@ def plan_lines(
         if len(ways) == 1 or height(lines, width) + beside <= _MOST_LINES:
             return lines
     shares = zip(kinds, _SHARES, strict=True)
-    return [*(line for groups, most in shares for line in _some(groups, most, width)), _LEFT_OUT, EMPTY]
+    return [
+        *(line for groups, share in shares for line in _some(groups, share - beside // len(kinds), width)),
+        _LEFT_OUT,
+        EMPTY,
+    ]
 
 
 def height(lines: Iterable[Line], width: int | None) -> int:
     """How many lines of a terminal these are. + width: its columns; `None`: it wraps no line"""
-    return sum(1 if width is None else len([*wrapped(line.text, width, line.under)]) for line in lines)
+    return sum(1 if width is None else len([*rows(line, width)]) for line in lines)
 
 
 def _some(groups: Sequence[Sequence[Line]], most: int, width: int | None) -> Iterator[Line]:
     """The first groups, in at most so many lines, and how many groups there are besides."""
+    # For the line about the others, and the one below it.
+    most -= 2
     for index, group in enumerate(groups):
-        most -= height(group, width)
-        if index and most < 0:
-            yield Line(f"{len(groups) - index} more like this on other hosts")
-            yield EMPTY
+        if height(group, width) > most:
+            yield from _first_lines(group, most, width) if not index else ()
+            others = len(groups) - max(index, 1)
+            yield from [Line(f"{others} more like this on other hosts"), EMPTY] if others else [EMPTY]
             return
+        most -= height(group, width)
         yield from group
+
+
+def _first_lines(lines: Sequence[Line], most: int, width: int | None) -> Iterator[Line]:
+    for line in lines:
+        most -= height([line], width)
+        if most < 0:
+            return
+        yield line
 
 
 def counts_line(found: Mapping[str, HostPlan]) -> Line:
@@ -76,7 +91,7 @@ def counts_line(found: Mapping[str, HostPlan]) -> Line:
     return Line(f"{counted(len(found), 'host')}: {words}", Style.TITLE, under=len(MARGIN))
 
 
-def grouped(values: Mapping[str, Key]) -> list[tuple[list[str], Key]]:
+def _grouped(values: Mapping[str, Key]) -> list[tuple[list[str], Key]]:
     """Hosts with the same value together, the largest group first; each with its names, sorted.
 
     + values: by the names of the hosts
@@ -97,9 +112,9 @@ def _names(names: Sequence[str]) -> str:
     return some_names([*map(shown_name, names)])
 
 
-def sentences(texts: Iterable[str], style: Style = Style.PLAIN) -> Iterator[Line]:
+def _sentences(texts: Iterable[str], style: Style = Style.PLAIN) -> Iterator[Line]:
     """Sentences below a title, escaped."""
-    yield from (Line(MARGIN + shown(text), style, under=HANGING) for text in texts)
+    yield from (Line(MARGIN + shown(text), style, under=_HANGING) for text in texts)
 
 
 def _kinds(found: Mapping[str, HostPlan], shorten: Shorten) -> tuple[list[list[Line]], ...]:
@@ -110,8 +125,8 @@ def _kinds(found: Mapping[str, HostPlan], shorten: Shorten) -> tuple[list[list[L
 def _troubles(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
     for state in TROUBLE:
         reasons = {name: one.reasons for name, one in found.items() if one.state is state}
-        for names, ones in grouped(reasons):
-            yield [titled(state.value, names, Style.TROUBLE), *sentences(ones), EMPTY]
+        for names, ones in _grouped(reasons):
+            yield [titled(state.value, names, Style.TROUBLE), *_sentences(ones), EMPTY]
 
 
 def _plans(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[list[Line]]:
@@ -121,11 +136,11 @@ def _plans(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[list[Lin
         if one.state not in TROUBLE
     }
     # What would change is first.
-    groups = sorted(grouped(planned), key=lambda group: group[1][0] is not State.PENDING)
+    groups = sorted(_grouped(planned), key=lambda group: group[1][0] is not State.PENDING)
     for names, (state, proof_due, blocks, _) in groups:
         lines = [
             *_last_changes({name: found[name] for name in names}),
-            *sentences([proof_due] if proof_due else []),
+            *_sentences([proof_due] if proof_due else []),
             *shorten(blocks),
         ]
         if lines:
@@ -167,18 +182,18 @@ def _counted(blocks: Iterable[Block]) -> Iterator[Line]:
     reloads = [line for line in lines_of.pop("", []) if line.startswith("+")]
     for path, lines in lines_of.items():
         added, deleted = (sum(line.startswith(sign) for line in lines) for sign in "+-")
-        yield Line(f"{MARGIN}{path}: lines deleted: {deleted}, added: {added}", under=HANGING)
+        yield Line(f"{MARGIN}{path}: lines deleted: {deleted}, added: {added}", under=_HANGING)
     yield from map(_line, reloads)
 
 
 def _path(block: Block) -> Iterator[Line]:
     if block.path:
-        yield Line(MARGIN + block.path, under=HANGING)
+        yield Line(MARGIN + block.path, under=_HANGING)
 
 
 def _line(line: str) -> Line:
     style = {"+": Style.ADDED, "-": Style.DELETED}.get(line[:1], Style.PLAIN)
-    return Line(MARGIN + line, style, under=HANGING)
+    return Line(MARGIN + line, style, under=_HANGING)
 
 
 def _last_changes(found: Mapping[str, HostPlan]) -> Iterator[Line]:
@@ -188,17 +203,17 @@ def _last_changes(found: Mapping[str, HostPlan]) -> Iterator[Line]:
         for name, one in found.items()
         if one.last_change and (one.edited or one.state is State.PENDING)
     }
-    groups = sorted(grouped(told), key=lambda group: group[1][0])
+    groups = sorted(_grouped(told), key=lambda group: group[1][0])
     unedited = [line for _, (is_unedited, line) in groups if is_unedited]
     for names, (is_unedited, line) in groups:
         if is_unedited and line in unedited[_SOME_CHANGES:]:
             continue
-        yield from sentences([line])
+        yield from _sentences([line])
         if len(names) < len(found):
-            yield Line(f"{MARGIN}  on {_names(names)}", under=HANGING)
+            yield Line(f"{MARGIN}  on {_names(names)}", under=_HANGING)
     if len(unedited) > _SOME_CHANGES:
         more = f"{len(unedited) - _SOME_CHANGES} other last changes, and nobody has edited their files since"
-        yield from sentences([more])
+        yield from _sentences([more])
 
 
 def _warnings(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
@@ -210,7 +225,7 @@ def _warnings(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
     for warning, names in names_of.items():
         together.setdefault(tuple(names), []).append(warning)
     for ones, warnings in together.items():
-        yield [titled("warning", ones, Style.WARNING), *sentences(warnings, Style.WARNING), EMPTY]
+        yield [titled("warning", ones, Style.WARNING), *_sentences(warnings, Style.WARNING), EMPTY]
 
 
 # -- what was done ------------------------------------------------------------------------------------

@@ -127,8 +127,10 @@ def _ended_in(answer: Answer) -> Ended | None:
     word, said, seconds = (found.get(key, [""])[-1] for key in ("outcome", "said", "proof_seconds"))
     if word not in {outcome.value for outcome in ChangeOutcome}:
         return None
-    sentences = (*said.splitlines(), *without_noise(answer.complaints))
-    return Ended(ChangeOutcome(word), sentences, tuple(found.get("proved", ())), _seconds(seconds))
+    outcome = ChangeOutcome(word)
+    is_live = outcome is ChangeOutcome.LIVE
+    sentences = () if is_live else (*said.splitlines(), *without_noise(answer.complaints))
+    return Ended(outcome, sentences, tuple(found.get("proved", ())), _seconds(seconds))
 
 
 def _seconds(word: str) -> float | None:

@@ -14,6 +14,7 @@ live.py          the operation that reloads services if only that is due
 channel.py       commands to a host over pyinfra's connection; sudo.py: a password for sudo
 bounds.py        how long a host may take, and how much it may send
 host_keys.py     which SSH keys of hosts are accepted
+outcome.py       the outcomes of a host, for both front ends
 report.py        the outcome of each host, at the end of the run; proved.py: what was proved
 trouble.py       an error on one host fails only that host; fault.py: the sentence for an unexpected one
 origin.py        who makes the changes, from where, and with which version

@@ -366,7 +366,12 @@ def _no_way(error: BaseException) -> Iterator[str]:
     if isinstance(error, NoValidConnectionsError):
         (address, port, *_), error = next(iter(error.errors.items()))
         where = f"port {port} of {address}"
-    if isinstance(error, OSError) and (error.errno is not None or isinstance(error, TimeoutError)):
+    if isinstance(error, OSError) and error.filename is not None:
+        yield (
+            f"{error.filename}, which its data or your SSH configuration names, cannot be used "
+            f"({error.strerror}): correct the name, or what may be done with it"
+        )
+    elif isinstance(error, OSError) and (error.errno is not None or isinstance(error, TimeoutError)):
         yield (
             f"{where} cannot be connected to ({error.strerror or error}): is the host on, and does its sshd "
             "run? --exclude leaves the host out"

@@ -8,8 +8,9 @@ from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.output import format_text
 
 from smtp_auth.runs.host_settings import settings_of
+from smtp_auth.runs.outcome import Outcome
 from smtp_auth.runs.pyinfra_internals import leave_out
-from smtp_auth.runs.report import Outcome, report
+from smtp_auth.runs.report import report
 from smtp_auth.settings import SettingsError
 from smtp_auth.shown import counted
 

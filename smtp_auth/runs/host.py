@@ -24,7 +24,8 @@ from smtp_auth.runs.channel import channel_to
 from smtp_auth.runs.fault import fault
 from smtp_auth.runs.host_settings import settings_of
 from smtp_auth.runs.names import keep_for_comparison
-from smtp_auth.runs.report import Outcome, report, report_proof
+from smtp_auth.runs.outcome import Outcome
+from smtp_auth.runs.report import report, report_proof
 from smtp_auth.runs.run import check_is_prepared, is_dry
 from smtp_auth.runs.trouble import fail
 from smtp_auth.settings import SettingsError

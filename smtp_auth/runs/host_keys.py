@@ -8,7 +8,7 @@ stored: as OpenSSH does it with `accept-new`. A key that has changed is always r
 import base64
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -61,14 +61,14 @@ class _AcceptNew(_Policy):
     def _not_known(self, client: SSHClient, hostname: str, key: PKey) -> None:
         file = pyinfra_internals.store_host_key(client, hostname, key)
         _tell_once(file)
-        logger.info(f"    {shown(hostname)}: {key.get_name()} {_fingerprint(key)}")
+        _say(f"{shown(hostname)}: {key.get_name()} {_fingerprint(key)}")
 
 
 class _Off(_Policy):
     """Accepts any key that is not known, each time."""
 
     def _not_known(self, client: SSHClient, hostname: str, key: PKey) -> None:
-        logger.warning(f"    {shown(hostname)}: its host key is not known, and not checked")
+        _say(f"{shown(hostname)}: its host key is not known, and not checked")
 
 
 _POLICIES = {
@@ -84,15 +84,29 @@ _POLICIES = {
 _told: list[str] = []
 
 
+def _log(text: str) -> None:
+    logger.warning(format_text(text, "yellow"))
+
+
+_says: list[Callable[[str], None]] = [_log]
+
+
+def say_keys_with(say: Callable[[str], None]) -> None:
+    """Let a function say which keys are accepted. By itself, pyinfra's log does."""
+    _says[:] = [say]
+
+
+def _say(text: str) -> None:
+    for say in _says:
+        say(text)
+
+
 def _tell_once(file: str) -> None:
     if not _told:
         _told.append(file)
-        logger.warning(
-            format_text(
-                f"SSH keys of these hosts were not known; they are accepted and stored in {file}. With "
-                "StrictHostKeyChecking yes in ~/.ssh/config, such hosts are refused instead",
-                "yellow",
-            )
+        _say(
+            f"SSH keys of these hosts were not known; they are accepted and stored in {file}. With "
+            "StrictHostKeyChecking yes in ~/.ssh/config, such hosts are refused instead"
         )
 
 

@@ -18,6 +18,7 @@ from gevent import spawn
 from gevent.event import Event
 
 from smtp_auth.runs.status import Status
+from smtp_auth.shown import counted
 
 
 @dataclass
@@ -26,7 +27,7 @@ class _Changes:
 
     + report, say: those of `heed_interruptions`
     + terminal: how the terminal was at first, if there is one
-    + is_drawing, is_late: whether something is drawn that an interruption waits for, and whether one does
+    + is_busy, is_late: whether something is written that an interruption waits for, and whether one does
     """
 
     under_way: int = 0
@@ -34,7 +35,7 @@ class _Changes:
     report: Callable[[], None] = lambda: None
     say: Callable[[str], None] = lambda _text: None
     terminal: list[Any] | None = None
-    is_drawing: bool = False
+    is_busy: bool = False
     is_late: bool = False
     none: Event = field(default_factory=Event)
 
@@ -86,26 +87,26 @@ def leave_if_interrupted() -> None:
 
 
 @contextmanager
-def drawing() -> Iterator[None]:
-    """Inside the `with`, a terminal is drawn on: an interruption waits until that is whole.
+def undivided() -> Iterator[None]:
+    """Inside the `with`, something is written, to a terminal or a file: an interruption waits for the end.
 
     A mask of signals would not do: another thread may get the signal, and Python handles it in this one.
     """
-    if _changes.is_drawing:
+    if _changes.is_busy:
         yield
         return
-    _changes.is_drawing = True
+    _changes.is_busy = True
     try:
         yield
     finally:
-        _changes.is_drawing = False
+        _changes.is_busy = False
         if _changes.is_late:
             _changes.is_late = False
             _interrupt()
 
 
 def _interrupted(_number: int, _frame: FrameType | None) -> None:
-    if _changes.is_drawing:
+    if _changes.is_busy:
         _changes.is_late = True
     else:
         _interrupt()
@@ -121,7 +122,7 @@ def _interrupt() -> None:
         _changes.say("Interrupted: no change is under way." if not count else "Interrupted again.")
         _leave()
     _changes.say(
-        f"Interrupted: waiting for {count} change{'s' if count > 1 else ''} under way; no other begins.\n"
+        f"Interrupted: waiting for {counted(count, 'change')} under way; no other begins.\n"
         "Interrupt again to quit: each host then completes its change or restores everything."
     )
     spawn(_leave_after_the_changes)
@@ -135,11 +136,16 @@ def _leave_after_the_changes() -> None:
 
 def _leave() -> NoReturn:
     """End this process with the report, as it is: Python's own end waits for all that has begun."""
-    if _changes.terminal:
-        termios.tcsetattr(sys.stdin, termios.TCSANOW, _changes.terminal)
+    try:
+        if _changes.terminal:
+            termios.tcsetattr(sys.stdin, termios.TCSANOW, _changes.terminal)
+    except termios.error:
+        # It is closed.
+        pass
     # Nobody may read it any more; and what was interrupted while it was written cannot be written to.
     with suppress(OSError, RuntimeError):
         _changes.report()
+    with suppress(OSError, RuntimeError):
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(Status.INTERRUPTED)

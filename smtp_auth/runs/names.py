@@ -12,7 +12,7 @@ from pyinfra.context import ctx_host
 
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.plan.same_machine import named, same_machines
-from smtp_auth.runs.report import Outcome
+from smtp_auth.runs.outcome import Outcome
 from smtp_auth.runs.trouble import tell
 from smtp_auth.shown import shown
 

@@ -22,7 +22,8 @@ from smtp_auth.plan.step import Part
 from smtp_auth.plan.text import reload_lines, step_lines
 from smtp_auth.runs.fault import fault
 from smtp_auth.runs.host import asked
-from smtp_auth.runs.report import Outcome, note_part_done
+from smtp_auth.runs.outcome import Outcome
+from smtp_auth.runs.report import note_part_done
 from smtp_auth.runs.transaction import Transaction
 from smtp_auth.runs.trouble import fail, tell
 

@@ -20,7 +20,8 @@ def answer_to(question: str) -> str:
     _write(question)
     try:
         return input().strip()
-    except EOFError:
+    except (EOFError, UnicodeDecodeError):
+        # Ctrl-D, or no text.
         _write("\n")
         return ""
 

@@ -7,7 +7,6 @@ import atexit
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from enum import Enum
 from functools import partial
 
 from pyinfra import logger
@@ -18,28 +17,12 @@ from pyinfra.context import ctx_host
 
 from smtp_auth.on_host.changing import Ended
 from smtp_auth.runs import pyinfra_internals
+from smtp_auth.runs.outcome import WELL, Outcome
 from smtp_auth.runs.proved import proved_lines
-from smtp_auth.shown import counted, shown
-
-
-class Outcome(Enum):
-    """The outcome of a host, in the words of the report."""
-
-    CHANGED = "changed"
-    WOULD_CHANGE = "would change"
-    UNCHANGED = "unchanged"
-    NOT_BEGUN = "not begun"
-    REFUSED = "refused"
-    PUT_BACK = "failed and put back"
-    FAILED = "failed"
-    NOT_REACHED = "not reached"
-    NOT_AWAITED = "not waited for"
-
+from smtp_auth.shown import counted, shown, shown_name
 
 # Of hosts, with the reasons.
 _Outcomes = dict[Host, tuple[Outcome, tuple[str, ...]]]
-
-_WELL = (Outcome.CHANGED, Outcome.WOULD_CHANGE, Outcome.UNCHANGED, Outcome.NOT_BEGUN)
 
 
 @dataclass
@@ -50,7 +33,7 @@ class _Told:
     + parts_done: those on which an operation is under way whose part an earlier one has made
     """
 
-    outcomes: dict[Host, tuple[Outcome, tuple[str, ...]]] = field(default_factory=dict)
+    outcomes: _Outcomes = field(default_factory=dict)
     proofs: dict[Host, Ended] = field(default_factory=dict)
     left_out: set[Host] = field(default_factory=set)
     parts_done: set[Host] = field(default_factory=set)
@@ -66,7 +49,7 @@ def report(host: Host, outcome: Outcome, *reasons: str) -> None:
     + reasons: for people, a line each
     """
     before = _told.outcomes.get(host)
-    if before is None or before[0] in (*_WELL, Outcome.NOT_AWAITED):
+    if before is None or before[0] in (*WELL, Outcome.NOT_AWAITED):
         _told.outcomes[host] = (outcome, reasons)
 
 
@@ -167,12 +150,12 @@ def _outcomes(state: State, is_dry: bool) -> _Outcomes:
 
 
 def _trouble(outcomes: _Outcomes) -> _Outcomes:
-    return {host: found for host, found in outcomes.items() if found[0] not in _WELL}
+    return {host: found for host, found in outcomes.items() if found[0] not in WELL}
 
 
 def _tell_trouble(trouble: _Outcomes) -> None:
     """Print the reasons, a line each: every line names its host, so that it can be found by that."""
-    names = {host: _on_one_line(host.name) for host in trouble}
+    names = {host: shown_name(host.name) for host in trouble}
     width = max(map(len, names.values()), default=0)
     for host, (outcome, reasons) in trouble.items():
         for reason in reasons or ("",):
@@ -180,13 +163,9 @@ def _tell_trouble(trouble: _Outcomes) -> None:
             logger.error(format_text(text, "red"))
 
 
-def _on_one_line(name: str) -> str:
-    return name if name.isprintable() else shown(name)
-
-
 def _outcome(state: State, host: Host, is_dry: bool) -> tuple[Outcome, tuple[str, ...]]:
     outcome, reasons = _told.outcomes.get(host, (Outcome.NOT_BEGUN, ()))
-    if host in state.failed_hosts and outcome in _WELL:
+    if host in state.failed_hosts and outcome in WELL:
         return Outcome.FAILED, ("see above",)
     if outcome is Outcome.WOULD_CHANGE and not is_dry:
         # The run ended before this host's turn.

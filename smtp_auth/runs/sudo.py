@@ -10,6 +10,7 @@ import re
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from threading import Lock
 
 from paramiko import Channel
@@ -68,6 +69,12 @@ class Answering(Dialogue):
 
 _typed: list[str] = []
 _lock = Lock()
+_hides: list[Callable[[], None]] = []
+
+
+def hide_before_asking(hide: Callable[[], None]) -> None:
+    """Call a function before a password is asked for: it hides what is shown in place on the terminal."""
+    _hides[:] = [hide]
 
 
 def typed_password(*, asking: bool = False) -> str:
@@ -82,6 +89,8 @@ def typed_password(*, asking: bool = False) -> str:
 
 
 def _ask() -> str:
+    for hide in _hides:
+        hide()
     try:
         return getpass.getpass("Password for sudo, of all hosts that ask for one: ")
     except (EOFError, UnicodeDecodeError):

@@ -6,21 +6,13 @@ from typing import Any
 from pyinfra.api import Host
 
 from smtp_auth.on_host.asking import Asked
-from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome
+from smtp_auth.on_host.changing import GOES_ON
 from smtp_auth.runs.carrying_out import carry_out
 from smtp_auth.runs.channel import channel_to
 from smtp_auth.runs.interruption import change_under_way
+from smtp_auth.runs.outcome import OF_CHANGE, Outcome
 from smtp_auth.runs.pyinfra_internals import OwnCommand
-from smtp_auth.runs.report import Outcome, report, report_proof
-
-# The words of the report.
-_OUTCOMES = {
-    ChangeOutcome.LIVE: Outcome.CHANGED,
-    ChangeOutcome.REFUSED: Outcome.REFUSED,
-    ChangeOutcome.PUT_BACK: Outcome.PUT_BACK,
-    ChangeOutcome.FAILED: Outcome.FAILED,
-    ChangeOutcome.UNKNOWN: Outcome.NOT_REACHED,
-}
+from smtp_auth.runs.report import report, report_proof
 
 
 class Transaction(OwnCommand):
@@ -36,7 +28,7 @@ class Transaction(OwnCommand):
         with change_under_way():
             report(host, Outcome.NOT_AWAITED, GOES_ON)
             ended = carry_out(host, channel_to(host, arguments), self._asked)
-            outcome = _OUTCOMES[ended.outcome]
+            outcome = OF_CHANGE[ended.outcome]
             if outcome is not Outcome.CHANGED:
                 host.log_styled(f"{outcome.value}, see the report", fg="red")
             report(host, outcome, *ended.said)

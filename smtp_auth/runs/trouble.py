@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from pyinfra import host, logger, state
 from pyinfra.context import ctx_host
 
-from smtp_auth.runs.report import Outcome, report
+from smtp_auth.runs.outcome import Outcome
+from smtp_auth.runs.report import report
 
 
 def fail(reasons: Iterable[str], outcome: Outcome = Outcome.REFUSED) -> None:

@@ -13,9 +13,9 @@ from pyinfra.api import Host
 from operations import STEPS
 from smtp_auth.fleet import applying
 from smtp_auth.fleet.applying import Applied, Applying
-from smtp_auth.fleet.planning import State
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import ChangeOutcome, Ended
+from smtp_auth.runs.outcome import Outcome
 from tests.unit.fleets import NEW, OLD, UNREACHABLE, Answer, answering, deployed, hosts_named, name_of
 from tests.unit.scenarios import with_main_cf
 
@@ -63,7 +63,7 @@ class Fleet:
 
     def run(self, work: Applying) -> None:
         def ends(name: str, found: Applied) -> None:
-            self.told.append(f"{name} {found.word}")
+            self.told.append(f"{name} {found.outcome.value}")
 
         with gevent.Timeout(_SECONDS):
             work.run(8, lambda _name: None, lambda: self.told.append("planned"), ends)
@@ -85,7 +85,7 @@ def until(true: Any) -> None:
 
 
 def words(work: Applying) -> dict[str, str]:
-    return {name: found.word for name, found in work.results.items()}
+    return {name: found.outcome.value for name, found in work.results.items()}
 
 
 def test_each_host_ends_with_its_own_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,13 +110,13 @@ def test_each_host_ends_with_its_own_outcome(monkeypatch: pytest.MonkeyPatch) ->
         "a": "changed",
         "b": "unchanged",
         "c": "refused",
-        "d": "unreachable",
+        "d": "not reached",
         "e": "failed and put back",
         "f": "refused",
         "g": "not reached",
     }
     assert work.results["a"] == replace(
-        work.results["a"], state=State.CONVERGED, proved=("465: TLSv1.3",), seconds=0.8
+        work.results["a"], outcome=Outcome.CHANGED, proved=("465: TLSv1.3",), seconds=0.8
     )
     assert work.results["e"].said == ("port 465 does not answer",)
     assert sorted(fleet.changed) == ["a", "e", "f", "g"]

@@ -14,9 +14,9 @@ from rich.cells import cell_len
 from smtp_auth.fleet import progress
 from smtp_auth.fleet.console import EMPTY, Line, Style, show, wrapped
 from smtp_auth.fleet.outcomes import Applied, result_lines
-from smtp_auth.fleet.planning import State
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import titled, took_line
+from smtp_auth.runs.outcome import Outcome
 from tests.terminal import Row, Screen, a_screen
 
 REASON = "port 465 is held by another program than Postfix (ss -ltnp shows which): stop that first"
@@ -96,14 +96,14 @@ def test_a_name_of_a_host_tears_no_line_and_does_nothing_to_a_terminal() -> None
     for line in (
         titled("refused", [odd]),
         took_line(odd, ()),
-        *result_lines({odd: Applied(State.FAILED, "x")}),
+        *result_lines({odd: Applied(Outcome.FAILED)}),
     ):
         assert line.text.isprintable(), line
     assert titled("refused", ["メール.example.jp"]).text == "refused: メール.example.jp"
 
 
 def test_a_reason_that_was_said_is_not_said_again() -> None:
-    found = {name: Applied(State.REFUSED, "refused", (REASON,)) for name in ("mail1", "mail2")}
+    found = {name: Applied(Outcome.REFUSED, (REASON,)) for name in ("mail1", "mail2")}
     first, second, _ = (line.text for line in result_lines(found, {"mail1"}))
     assert (first, second) == ("mail1: refused, see above", f"mail2: refused: {REASON}")
 

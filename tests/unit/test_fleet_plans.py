@@ -9,7 +9,7 @@ import pytest
 
 from operations import STEPS
 from smtp_auth.fleet import planning
-from smtp_auth.fleet.as_json import host_as_json, lines
+from smtp_auth.fleet.as_json import fleet_entry, lines
 from smtp_auth.fleet.planning import HostPlan, State
 from smtp_auth.fleet.text import counts_line, height, plan_lines
 from smtp_auth.on_host.channel import NotAllowed
@@ -102,8 +102,8 @@ def test_edited_hosts_are_shown_with_their_last_change(monkeypatch: pytest.Monke
         "/etc/postfix/main.cf",
         "",
     ]
-    assert host_as_json(found["a"], "a")["flags"] == ["edited"]
-    assert host_as_json(found["b"], "b")["flags"] == []
+    assert fleet_entry(found["a"], "a")["flags"] == ["edited"]
+    assert fleet_entry(found["b"], "b")["flags"] == []
 
 
 def test_of_many_last_changes_those_edited_since_are_all_shown(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -177,7 +177,7 @@ def test_an_overview_shows_all_lines_if_they_fit(monkeypatch: pytest.MonkeyPatch
 
 def test_json_has_every_host_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     found = plans(monkeypatch, {"a": NEW, "b": STOPPED, "c": DONE, "d": UNREACHABLE, "e": OLD})
-    read = json.loads("\n".join(lines(found, host_as_json)))
+    read = json.loads("\n".join(lines(found, fleet_entry)))
     assert read["version"] == 1
     hosts = read["hosts"]
     assert {name: host["state"] for name, host in hosts.items()} == {
@@ -201,5 +201,5 @@ def test_names_of_one_machine_are_compared(monkeypatch: pytest.MonkeyPatch) -> N
         "b": "refused",
         "c": "pending",
     }
-    assert host_as_json(found["a"], "a")["flags"] == ["same_machine"]
-    assert host_as_json(found["b"], "b")["same_machine"] == ["a"]
+    assert fleet_entry(found["a"], "a")["flags"] == ["same_machine"]
+    assert fleet_entry(found["b"], "b")["same_machine"] == ["a"]

@@ -14,7 +14,7 @@ from smtp_auth.plan.plan import plan_of
 from smtp_auth.runs import carrying_out, report
 from smtp_auth.runs.carrying_out import prove_services
 from smtp_auth.runs.channel import channel_to
-from smtp_auth.runs.report import Outcome
+from smtp_auth.runs.outcome import Outcome
 from smtp_auth.runs.transaction import Transaction
 from tests.unit.scenarios import stock, wanted
 

@@ -65,7 +65,8 @@ def test_a_plan_that_is_live_took_one_command() -> None:
 @pytest.mark.parametrize("outcome", ChangeOutcome)
 def test_the_outcome_and_the_reasons_are_the_hosts(outcome: ChangeOutcome) -> None:
     answer = Answer(("said\tone%0Atwo", f"outcome\t{outcome.value}"), ("a complaint",))
-    assert Host([answer]).change() == Ended(outcome, ("one", "two", "a complaint"))
+    is_live = outcome is ChangeOutcome.LIVE
+    assert Host([answer]).change() == Ended(outcome, () if is_live else ("one", "two", "a complaint"))
 
 
 def test_what_was_proved_is_the_hosts_words_and_how_long_it_took() -> None:
@@ -82,7 +83,7 @@ def test_a_host_that_says_no_time_has_none(word: str) -> None:
     assert Host([answer]).change() == Ended(ChangeOutcome.LIVE, (), ("x",), None)
 
 
-@pytest.mark.parametrize("outcome", ["live", "refused", "failed"])
+@pytest.mark.parametrize("outcome", ["refused", "failed"])
 def test_a_proof_alone_ends_in_the_same_way(outcome: str) -> None:
     answer = Answer(("said\tit dies", "proved\tDovecot", "proof_seconds\t0.1", f"outcome\t{outcome}"))
     ended = prove(Host([answer]), PLAN, SETTINGS, LOOK)
