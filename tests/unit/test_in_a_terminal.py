@@ -1,7 +1,9 @@
 """`smtp-auth plan` and `apply` in a terminal, and where there is none, with stand-ins for the hosts."""
 
+import json
 import os
 import shlex
+import stat
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -168,8 +170,54 @@ def test_interrupted_twice_it_leaves_the_change_to_its_host(fleet: Fleet) -> Non
             terminal,
             "Interrupted again.",
             "new1.example.jp: not waited for: the host completes the change",
-            "4 hosts: 1 not waited for, 1 refused, 1 unchanged, 1 unreachable",
+            "4 hosts: 1 not reached, 1 not waited for, 1 refused, 1 unchanged",
         )
+
+
+def test_a_terminal_that_is_closed_interrupts_in_the_same_way(fleet: Fleet, tmp_path: Path) -> None:
+    found = tmp_path / "found.json"
+    fleet.holds("change new1.example.jp")
+    with fleet.typed("apply", "--yes", "--json", str(found)) as terminal:
+        terminal.wait_for("applied 3 of 4 hosts")
+        until_it_is(fleet, "begun new1.example.jp", terminal)
+        os.dup2(os.open(os.devnull, os.O_RDWR), terminal.descriptor)
+        fleet.goes_on("change new1.example.jp")
+        assert terminal.process.wait(60) == 130
+    assert json.loads(found.read_text())["hosts"]["new1.example.jp"]["outcome"] == "changed"
+
+
+@pytest.mark.parametrize("words", [("plan",), ("plan", "--check"), ("apply", "--yes")])
+def test_json_behind_a_closed_pipe_does_not_hide_the_status(fleet: Fleet, words: tuple[str, ...]) -> None:
+    with fleet.shell("| true", *words, "--json", "-") as terminal:
+        assert terminal.status() == 1, terminal.shown
+    assert "Traceback" not in terminal.shown
+
+
+def test_the_json_of_a_change_is_written_whatever_becomes_of_its_words(fleet: Fleet, tmp_path: Path) -> None:
+    found = tmp_path / "found.json"
+    found.touch(mode=0o600)
+    with Path("/dev/full").open("w") as full:
+        done = fleet.run("apply", "--yes", "--json", str(found), stdout=full.fileno())
+    assert done.returncode == 1
+    assert "the output cannot be written: No space left on device" in done.stderr
+    assert json.loads(found.read_text())["hosts"]["new1.example.jp"]["outcome"] == "changed"
+    assert stat.S_IMODE(found.stat().st_mode) == 0o600
+    assert {entry.name for entry in tmp_path.glob(".*")} == set()
+
+
+def test_the_results_are_shown_although_json_cannot_be_written(fleet: Fleet) -> None:
+    done = fleet.run("apply", "--yes", "--json", "/dev/full")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "--json /dev/full: No space left on device"
+    assert "1 changed" in done.stdout.splitlines()[-1]
+
+
+def test_a_plan_is_shown_to_whoever_is_asked(fleet: Fleet) -> None:
+    with fleet.typed("apply", "--json", "-") as terminal:
+        terminal.wait_for(QUESTION)
+        assert "+smtpd_sasl_path = private/auth" in terminal.shown
+        terminal.type("no\n")
+        assert terminal.status() == 1
 
 
 def test_interrupted_while_nobody_reads_what_is_written(fleet: Fleet) -> None:
@@ -218,7 +266,7 @@ def test_what_is_typed_before_the_question_is_thrown_away(fleet: Fleet, early: s
         terminal.wait_for(QUESTION)
         terminal.type("yes\n")
         assert terminal.status() == 1, terminal.shown
-        is_left_as_it_was(terminal, "4 hosts: 1 changed, 1 refused, 1 unchanged, 1 unreachable")
+        is_left_as_it_was(terminal, "4 hosts: 1 changed, 1 not reached, 1 refused, 1 unchanged")
     assert fleet.is_("live new1.example.jp")
 
 
