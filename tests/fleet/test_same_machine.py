@@ -25,6 +25,7 @@ class Name:
 
     name: str
     group: str = "example_jp"
+    domain: str = "example.jp"
 
 
 @dataclass(frozen=True)
