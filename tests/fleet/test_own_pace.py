@@ -32,8 +32,15 @@ def _looked_at(host: LabHost) -> AbstractContextManager[None]:
     return _waiting(host, "/usr/sbin/postconf")
 
 
-def _proved(host: LabHost) -> AbstractContextManager[None]:
-    return _waiting(host, "/usr/lib/postfix/sbin/smtpd")
+@contextmanager
+def _proved(host: LabHost) -> Iterator[None]:
+    """Dovecot does not answer, and has not loaded its new configuration."""
+    dovecot = "$(cat /run/dovecot/master.pid)"
+    host.run(f"kill -STOP {dovecot}")
+    try:
+        yield
+    finally:
+        host.run(f"kill -CONT {dovecot}")
 
 
 def _changed(host: LabHost) -> AbstractContextManager[None]:
