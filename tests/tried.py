@@ -129,7 +129,7 @@ TRIALS = (
         ),
     ),
     Trial(
-        "`smtp-auth plan` on hosts whose calls are traced: no file changes outside its own mount namespace",
+        "A plan of hosts whose calls are traced: no file changes outside its own mount namespace",
         ("tests/fleet/test_plan_writes_nothing.py",),
     ),
     Trial(
