@@ -196,7 +196,7 @@ class _Work:
 
     def _report(self) -> int:
         """Say what became of each host. Returns the exit status."""
-        found, is_written = self._found(), False
+        found = self._found()
         try:
             self._show(result_lines(found, self._told))
         finally:

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from smtp_auth.fleet.inventory import Chosen
 
 
-_WITH_A_PLAN = (State.CONVERGED, State.PENDING)
-
-
 @dataclass(frozen=True)
 class Manner:
     """How much is shown of the work.
@@ -82,5 +79,5 @@ def asked(
 
 def port_25_lines(hosts: Sequence[Host], found: dict[str, HostPlan]) -> list[Line]:
     """The warning that hosts offer logins on port 25, too."""
-    warning = warning_of_port_25([host for host in hosts if found[host.name].state in _WITH_A_PLAN])
+    warning = warning_of_port_25([host for host in hosts if found[host.name].state not in TROUBLE])
     return [Line(f"warning: {warning}", Style.WARNING, under=4), EMPTY] if warning else []

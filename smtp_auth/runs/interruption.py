@@ -136,12 +136,10 @@ def _leave_after_the_changes() -> None:
 
 def _leave() -> NoReturn:
     """End this process with the report, as it is: Python's own end waits for all that has begun."""
-    try:
-        if _changes.terminal:
+    if _changes.terminal:
+        # It may be closed.
+        with suppress(termios.error):
             termios.tcsetattr(sys.stdin, termios.TCSANOW, _changes.terminal)
-    except termios.error:
-        # It is closed.
-        pass
     # Nobody may read it any more; and what was interrupted while it was written cannot be written to.
     with suppress(OSError, RuntimeError):
         _changes.report()

@@ -118,9 +118,11 @@ def test_they_fail_alone_whatever_is_asked_of_them(fleet: Fleet, lab: Lab, tmp_p
 
 
 @contextmanager
-def _hung(host: LabHost) -> Iterator[None]:
-    """sshd, its sessions included, does nothing; the kernel still acknowledges what is sent to it."""
-    processes = "pgrep -f '^sshd'"
+def hung(host: LabHost, processes: str = "pgrep -f '^sshd'") -> Iterator[None]:
+    """Processes do nothing; the kernel still acknowledges what is sent to them.
+
+    + processes: a command that prints their numbers; by default those of sshd, its sessions included
+    """
     host.run(f"kill -STOP $({processes})")
     try:
         yield
@@ -141,7 +143,7 @@ def test_a_host_that_hangs_in_the_middle_of_a_change_is_left_to_itself(stock: li
                 f"the change on {host.name}",
                 timeout=60,
             )
-        with _hung(hangs):
+        with hung(hangs):
             until = time.monotonic() + 2.5 * SECONDS
             wait_until(lambda: time.monotonic() > until, "more than two deadlines have passed")
             waits.run("rm /run/held")

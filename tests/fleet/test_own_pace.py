@@ -9,15 +9,16 @@ import pytest
 from lab.host import LabHost
 from tests.fleet.commands import command_line
 from tests.fleet.deploying import ROOT
-from tests.fleet.test_hosts_that_hang import _hung as connecting
+from tests.fleet.test_hosts_that_hang import hung
 from tests.fleet.test_in_the_middle import DPKG, locked
 
 _HELD = "/run/held"
 
 
 @contextmanager
-def _waiting(host: LabHost, program: str) -> Iterator[None]:
-    """A program of the host waits until the block is over, before it begins."""
+def _looked_at(host: LabHost) -> Iterator[None]:
+    """postconf waits until the block is over, before it begins."""
+    program = "/usr/sbin/postconf"
     host.run(f"touch {_HELD} && mv {program} {program}.real")
     script = f'#!/bin/sh\nwhile [ -e {_HELD} ]; do sleep 0.1; done\nexec {program}.real "$@"\n'
     (host.root / program.lstrip("/")).write_text(script)
@@ -28,33 +29,23 @@ def _waiting(host: LabHost, program: str) -> Iterator[None]:
         host.run(f"rm {_HELD}")
 
 
-def _looked_at(host: LabHost) -> AbstractContextManager[None]:
-    return _waiting(host, "/usr/sbin/postconf")
-
-
-@contextmanager
-def _proved(host: LabHost) -> Iterator[None]:
+def _proved(host: LabHost) -> AbstractContextManager[None]:
     """Dovecot does not answer, and has not loaded its new configuration."""
-    dovecot = "$(cat /run/dovecot/master.pid)"
-    host.run(f"kill -STOP {dovecot}")
-    try:
-        yield
-    finally:
-        host.run(f"kill -CONT {dovecot}")
+    return hung(host, "cat /run/dovecot/master.pid")
 
 
 def _changed(host: LabHost) -> AbstractContextManager[None]:
     return locked(host, DPKG)
 
 
-@pytest.mark.parametrize("hangs", [connecting, _looked_at, _changed, _proved])
+@pytest.mark.parametrize("hangs", [hung, _looked_at, _changed, _proved])
 def test_the_others_are_done_while_it_hangs(
     stock: list[LabHost], hangs: Callable[[LabHost], AbstractContextManager[None]]
 ) -> None:
-    hung, other = stock
+    stuck, other = stock
     with ExitStack() as stack:
         words = stack.enter_context(command_line("apply", stock, "--yes"))
-        with hangs(hung):
+        with hangs(stuck):
             process = stack.enter_context(
                 subprocess.Popen(
                     words,
@@ -71,5 +62,5 @@ def test_the_others_are_done_while_it_hangs(
             assert done.startswith(f"{other.name}: changed, proved in "), done
             assert process.poll() is None
         output, progress = process.communicate(timeout=120)
-    assert f"{hung.name}: changed" in progress, progress
+    assert f"{stuck.name}: changed" in progress, progress
     assert output.rstrip().endswith("2 hosts: 2 changed"), output

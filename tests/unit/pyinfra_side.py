@@ -13,8 +13,9 @@ import re
 import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -234,6 +235,26 @@ def _show_no_output() -> None:
     assert [getattr(state, name) for name in shown] == [False, False, True, True]
 
 
+@contextlib.contextmanager
+def _judged(is_it: Callable[[logging.LogRecord], bool]) -> Iterator[list[bool]]:
+    """Inside the `with`, what a function says of each line of pyinfra's log, which is not shown."""
+    found: list[bool] = []
+    logger = logging.getLogger("pyinfra")
+    level = logger.level
+    logger.setLevel(logging.INFO)
+
+    def keep(record: logging.LogRecord) -> bool:
+        found.append(is_it(record))
+        return False
+
+    logger.addFilter(keep)
+    try:
+        yield found
+    finally:
+        logger.removeFilter(keep)
+        logger.setLevel(level)
+
+
 def _is_ready_line() -> None:
     from pyinfra.context import ctx_state
     from pyinfra_cli.util import _parallel_load_hosts
@@ -242,22 +263,8 @@ def _is_ready_line() -> None:
     state.init(state.inventory, Config())
     host = next(iter(state.inventory))
     state.activate_host(host)
-    found = []
-    logger = logging.getLogger("pyinfra")
-    level = logger.level
-    logger.setLevel(logging.INFO)
-
-    def keep(record: logging.LogRecord) -> bool:
-        found.append(pyinfra_internals.is_ready_line(record, host))
-        return False
-
-    logger.addFilter(keep)
-    try:
-        with ctx_state.use(state):
-            _parallel_load_hosts(state, lambda: host.log("is it Ready:"), "deploy.py")
-    finally:
-        logger.removeFilter(keep)
-        logger.setLevel(level)
+    with _judged(partial(pyinfra_internals.is_ready_line, host=host)) as found, ctx_state.use(state):
+        _parallel_load_hosts(state, lambda: host.log("is it Ready:"), "deploy.py")
     assert found == [False, True]
 
 
@@ -265,19 +272,8 @@ def _is_no_inventory_line() -> None:
     from pyinfra.context import ctx_state
     from pyinfra_cli.inventory import make_inventory
 
-    found = []
-    logger = logging.getLogger("pyinfra")
-
-    def keep(record: logging.LogRecord) -> bool:
-        found.append(pyinfra_internals.is_no_inventory_line(record))
-        return False
-
-    logger.addFilter(keep)
-    try:
-        with ctx_state.use(State()):
-            make_inventory("nowhere.invalid")
-    finally:
-        logger.removeFilter(keep)
+    with _judged(pyinfra_internals.is_no_inventory_line) as found, ctx_state.use(State()):
+        make_inventory("nowhere.invalid")
     assert found == [True]
 
 
@@ -300,24 +296,13 @@ def _is_success_line() -> None:
     host = next(iter(state.inventory))
     host.connected = True
     state.activate_host(host)
-    found = []
-    logger = logging.getLogger("pyinfra")
-    level = logger.level
-    logger.setLevel(logging.INFO)
-
-    def keep(record: logging.LogRecord) -> bool:
-        found.append(pyinfra_internals.is_success_line(record, host))
-        return False
-
-    logger.addFilter(keep)
-    try:
-        with ctx_state.use(state):
-            add_op(state, own)
-            state.is_executing = True
-            run_ops(state)
-    finally:
-        logger.removeFilter(keep)
-        logger.setLevel(level)
+    with (
+        _judged(lambda record: pyinfra_internals.is_success_line(record, host)) as found,
+        ctx_state.use(state),
+    ):
+        add_op(state, own)
+        state.is_executing = True
+        run_ops(state)
     assert found.count(True) == 1
 
 
