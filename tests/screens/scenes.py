@@ -87,7 +87,7 @@ def _plan(folder: Path, hosts: Sequence[LabHost], columns: int) -> Terminal:
 def _apply(folder: Path, hosts: Sequence[LabHost], columns: int) -> Terminal:
     """The first host is refused, the second one gets another value."""
     first, second = hosts
-    first.reset()
+    side_by_side(LabHost.reset, hosts)
     write_inventory(folder, [second], tls_minimum_version="TLSv1.2")
     before = run(folder, "apply", "--yes")
     assert before.returncode == 0, before.stderr
