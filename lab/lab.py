@@ -202,8 +202,9 @@ class Lab:
         free = next((i for i in range(FIRST_HOST, LAST_HOST + 1) if i not in used), None)
         if free is None:
             raise LabError("the lab's network has no address left for another host")
-        # One password for the whole lab, so that people who test a client type it only once.
-        password = next((host.password for host in state.hosts.values()), secrets.token_urlsafe(15))
+        # One password for the whole lab, so that people who test a client type it only once. It begins with
+        # no "-": swaks would take it for an option.
+        password = next((host.password for host in state.hosts.values()), secrets.token_hex(15))
         host = HostState(spec, password, free)
         state.hosts[spec.name] = host
         self._hosts[spec.name] = self._host(host)

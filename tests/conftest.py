@@ -62,6 +62,12 @@ SAMPLED = {
     "tests/fleet/test_power_cuts.py::test_a_boot_finishes_or_restores": Sampled(
         16, "seventy boots each, two minutes; of the one that is taken, a sixth of the moments"
     ),
+    "tests/fleet/test_preview.py::test_the_deploy_does_what_the_preview_showed": Sampled(
+        2, "two states each, on four hosts: fourteen seconds"
+    ),
+    "tests/fleet/test_proof_from_outside.py::test_a_host_is_asked_beforehand": Sampled(
+        2, "two states each, on four hosts: seven seconds"
+    ),
     "tests/fleet/test_proof_from_outside.py::test_a_host_near_it_is_asked_beforehand": Sampled(
         6, "two states each, on four hosts: eight seconds"
     ),
@@ -72,7 +78,7 @@ SAMPLED = {
         3, "four states each, deployed to and verified: half a minute"
     ),
     "tests/fleet/test_wild_hosts.py::test_a_host_in_the_wild": Sampled(
-        2, "two states each, on four hosts: eight seconds"
+        3, "two states each, on four hosts: eight seconds"
     ),
     "tests/fleet/test_wild_hosts.py::test_postfix_is_reloaded_after_a_renewal": Sampled(
         2, "a hook each, on two hosts: six seconds"
