@@ -28,6 +28,12 @@ Thing = TypeVar("Thing")
 Found = TypeVar("Found")
 
 
+def shim(name: str, script: str) -> str:
+    """The command that puts a program before the host's own of that name in the PATH, until a reset."""
+    path = f"/usr/local/sbin/{name}"
+    return f"cat >{path} <<'END'\n#!/bin/sh\n{script}\nEND\nchmod +x {path}\n"
+
+
 @dataclass(frozen=True)
 class Run:
     """What a run of pyinfra printed, without colours, and its exit status."""

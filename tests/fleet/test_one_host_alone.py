@@ -6,21 +6,18 @@ from lab import mail
 from lab.host import LabHost
 from lab.lab import Lab
 from tests.fleet.conftest import FLEET
-from tests.fleet.deploying import Run, deploy, side_by_side, succeed, tree
+from tests.fleet.deploying import Run, deploy, shim, side_by_side, succeed, tree
 
 pytestmark = pytest.mark.lab
 
-# A program before the host's own of that name in the PATH.
-SHIM = "cat >/usr/local/sbin/{name} <<'END'\n#!/bin/sh\n{script}\nEND\nchmod +x /usr/local/sbin/{name}\n"
-
 # The look reads times from stat(1): a time with two points is no number.
-UNREADABLE = SHIM.format(name="stat", script="/usr/bin/stat \"$@\" | sed 's/^\\([0-9.]*\\) /\\1.2.3 /'")
+UNREADABLE = shim("stat", "/usr/bin/stat \"$@\" | sed 's/^\\([0-9.]*\\) /\\1.2.3 /'")
 
 
 def of_version(version: str) -> str:
     """A Postfix with this version."""
     script = f"/usr/sbin/postconf \"$@\" | sed 's/^mail_version = .*/mail_version = {version}/'"
-    return SHIM.format(name="postconf", script=script)
+    return shim("postconf", script)
 
 
 # A key on a curve for which no public authority issues certificates, and its certificate.

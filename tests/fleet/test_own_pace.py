@@ -8,7 +8,7 @@ import pytest
 
 from lab.host import LabHost
 from tests.fleet.commands import command_line
-from tests.fleet.deploying import ROOT
+from tests.fleet.deploying import ROOT, shim
 from tests.fleet.test_hosts_that_hang import hung
 from tests.fleet.test_in_the_middle import DPKG, locked
 
@@ -18,17 +18,12 @@ _HELD = "/run/held"
 @contextmanager
 def _looked_at(host: LabHost) -> Iterator[None]:
     """postconf waits until the block is over, before it begins."""
-    program = "/usr/sbin/postconf"
-    # A copy under its own name, since postconf says that name in its messages.
-    copy = "/root/copy/postconf"
-    host.run(f"touch {_HELD} && mkdir {copy.rpartition('/')[0]} && cp -a {program} {copy}")
-    script = f'#!/bin/sh\nwhile [ -e {_HELD} ]; do sleep 0.1; done\nexec {copy} "$@"\n'
-    (host.root / program.lstrip("/")).write_text(script)
+    script = f'while [ -e {_HELD} ]; do sleep 0.1; done\nexec /usr/sbin/postconf "$@"'
+    host.run(f"touch {_HELD}\n{shim('postconf', script)}")
     try:
         yield
     finally:
-        # No reset gives a program back. What waits goes on with the copy, which stays.
-        host.run(f"cp -a {copy} {program}.new && mv {program}.new {program} && rm {_HELD}")
+        host.run(f"rm {_HELD}")
 
 
 def _proved(host: LabHost) -> AbstractContextManager[None]:

@@ -12,7 +12,7 @@ from lab.command import run as run_here
 from lab.host import LabHost
 from lab.lab import Lab
 from tests.fleet.conftest import FLEET
-from tests.fleet.deploying import deploy, ended, side_by_side, started, succeed, tree
+from tests.fleet.deploying import deploy, ended, shim, side_by_side, started, succeed, tree
 from tests.fleet.faults import PAUSE, Faults
 
 pytestmark = pytest.mark.lab
@@ -172,7 +172,7 @@ def test_where_mounts_are_forbidden_the_preview_says_what_was_not_asked(
     lab: Lab, stock: list[LabHost]
 ) -> None:
     for host in stock:
-        host.run("printf '#!/bin/sh\\nexit 1\\n' >/usr/local/sbin/unshare; chmod +x /usr/local/sbin/unshare")
+        host.run(shim("unshare", "exit 1"))
     before = {host: tree(host) for host in stock}
     preview = succeed(deploy(stock, "--dry", "--diff"))
     for host in stock:
