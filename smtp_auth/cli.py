@@ -11,7 +11,6 @@ import signal
 import sys
 import termios
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ from smtp_auth import __version__
 from smtp_auth.fleet.options import add_options, choice_of
 from smtp_auth.fleet.own_files import deploy_files
 from smtp_auth.runs.status import Status
-from smtp_auth.shown import counted
+from smtp_auth.shown import counted, shown
 
 if TYPE_CHECKING:
     from smtp_auth.fleet.inventory import Chosen
@@ -65,9 +64,8 @@ def main() -> int:
 
     # Before anything else that a command imports.
     make_sockets_cooperative()
-    from smtp_auth.fleet.console import Line, be_writable, show
+    from smtp_auth.fleet.console import Line, be_writable, show_beside
     from smtp_auth.runs.mistakes import Declined, Mistake
-    from smtp_auth.shown import shown
 
     be_writable()
 
@@ -75,9 +73,7 @@ def main() -> int:
         status = int(arguments.run(arguments))
         sys.stdout.flush()
     except (Mistake, Declined) as error:
-        # The status says so in any case.
-        with suppress(OSError):
-            show([Line(shown(line), under=4) for line in str(error).splitlines()], sys.stderr)
+        show_beside(Line(shown(line), under=4) for line in str(error).splitlines())
         return Status.MISTAKE if isinstance(error, Mistake) else Status.TROUBLE
     except BrokenPipeError:
         # The reader, such as head(1), has closed the pipe. Python would print an error when it flushes at

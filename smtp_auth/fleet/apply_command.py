@@ -26,9 +26,9 @@ from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import counts_line, plan_lines, took_line
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.interruption import heed_interruptions, leave_if_interrupted
-from smtp_auth.runs.mistakes import Declined, Mistake
+from smtp_auth.runs.mistakes import Declined
 from smtp_auth.runs.outcome import Outcome
-from smtp_auth.runs.question import answer_to, can_be_asked
+from smtp_auth.runs.question import answer_to, can_be_asked, nobody_to_ask
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import counted
 
@@ -97,10 +97,7 @@ class _Work:
         what = f"{counted(pending, 'host')} would change"
         if not can_be_asked():
             self._write_json()
-            raise Mistake(
-                f"{what}, and nobody can be asked: standard input is no terminal. Use --yes to apply "
-                "without a question"
-            )
+            raise nobody_to_ask(what, "--yes")
         if answer_to(f"{what}. Change {'it' if pending == 1 else 'them'}? Only 'yes' does: ") != "yes":
             self._write_json()
             raise Declined("the answer is not yes: no host was changed")

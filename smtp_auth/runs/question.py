@@ -4,10 +4,24 @@ import os
 import sys
 import termios
 
+from smtp_auth.runs.mistakes import Mistake
+
 
 def can_be_asked() -> bool:
     """Whether somebody can be asked: standard input is a terminal."""
     return bool(sys.stdin and sys.stdin.isatty())
+
+
+def nobody_to_ask(what: str, option: str) -> Mistake:
+    """The error if nobody can be asked.
+
+    + what: what would be asked about
+    + option: the one that answers the question
+    """
+    return Mistake(
+        f"{what}, and nobody can be asked: standard input is no terminal. Use {option} to apply without a "
+        "question"
+    )
 
 
 def answer_to(question: str) -> str:

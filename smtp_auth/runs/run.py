@@ -21,12 +21,12 @@ from smtp_auth.runs.interruption import heed_interruptions
 from smtp_auth.runs.inventory_check import check_options, choose, read_checked
 from smtp_auth.runs.mistakes import Declined, Mistake, sentence_of
 from smtp_auth.runs.names import compare_names
-from smtp_auth.runs.question import answer_to, can_be_asked
+from smtp_auth.runs.question import answer_to, can_be_asked, nobody_to_ask
 from smtp_auth.runs.report import report_at_the_end, report_now, tell_left_out
 from smtp_auth.runs.startup import is_run_of_pyinfra, leave_interruptions_to_pyinfra
 from smtp_auth.runs.status import Status
 from smtp_auth.runs.terminal import escape_what_others_say
-from smtp_auth.shown import shown
+from smtp_auth.shown import counted, shown
 
 # These use the settings on record, so they work even if the data is not valid any more.
 _WITHOUT_DATA = ("undo.py", "remove.py")
@@ -154,12 +154,9 @@ def _ask(state: State) -> bool:
     changing = sum(bool(state.meta[host].ops_change) for host in state.active_hosts)
     if not changing:
         return True
-    what = f"{changing} host{' would' if changing == 1 else 's would'} change"
+    what = f"{counted(changing, 'host')} would change"
     if not can_be_asked():
-        raise Mistake(
-            f"{what}, and nobody can be asked: standard input is no terminal. Use -y to apply without a "
-            "question"
-        )
+        raise nobody_to_ask(what, "-y")
     failed = len(state.failed_hosts)
     left_out = f"; {failed} {'is' if failed == 1 else 'are'} left out, see above" if failed else ""
     tell_left_out(state)

@@ -29,6 +29,7 @@ _PYTHON = (
     "smtp_auth/runs/channel.py",
     "smtp_auth/runs/data_check.py",
     "smtp_auth/runs/inventory_check.py",
+    "smtp_auth/runs/question.py",
     "smtp_auth/runs/run.py",
     "smtp_auth/runs/fault.py",
     "smtp_auth/runs/undo.py",
