@@ -22,7 +22,9 @@ from smtp_auth.runs.status import Status
 from smtp_auth.shown import counted, shown
 
 if TYPE_CHECKING:
+    from smtp_auth.fleet.as_json import Target
     from smtp_auth.fleet.inventory import Chosen
+    from smtp_auth.fleet.plan_command import Manner
     from smtp_auth.plan.step import Step
 
 
@@ -159,7 +161,7 @@ def _chosen(arguments: argparse.Namespace) -> "Chosen":
     return chosen
 
 
-# -- plan and apply ------------------------------------------------------------------------------------
+# -- plan ----------------------------------------------------------------------------------------------
 
 
 def _console_options(parser: argparse.ArgumentParser) -> None:
@@ -172,29 +174,71 @@ def _console_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--debug", action="store_true", help="show the programs that are sent to the hosts")
 
 
+def _manner(arguments: argparse.Namespace) -> "Manner":
+    from smtp_auth.fleet.plan_command import Manner
+
+    return Manner(arguments.verbose, arguments.debug)
+
+
+def _target(arguments: argparse.Namespace) -> "Target | None":
+    from smtp_auth.fleet.as_json import Target
+
+    return None if arguments.json is None else Target(arguments.json)
+
+
 def _plan_options(parser: argparse.ArgumentParser) -> None:
     _console_options(parser)
     parser.add_argument("--check", action="store_true", help="exit with status 3 if a host would change")
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from smtp_auth.fleet.plan_command import Manner, plan
+    from smtp_auth.fleet.plan_command import plan
 
-    steps, manner = own_steps(), Manner(arguments.verbose, arguments.debug)
-    return plan(_chosen(arguments), steps, manner, arguments.json, checks=arguments.check)
+    target, steps = _target(arguments), own_steps()
+    return plan(_chosen(arguments), steps, _manner(arguments), target, checks=arguments.check)
 
 
-def _apply_options(parser: argparse.ArgumentParser) -> None:
+# -- what changes hosts -------------------------------------------------------------------------------
+
+
+def _change_options(parser: argparse.ArgumentParser) -> None:
     _console_options(parser)
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
 def _apply(arguments: argparse.Namespace) -> int:
     from smtp_auth.fleet.apply_command import apply
-    from smtp_auth.fleet.plan_command import Manner
 
-    steps, manner = own_steps(), Manner(arguments.verbose, arguments.debug)
-    return apply(_chosen(arguments), steps, manner, arguments.json, asks=not arguments.yes)
+    target, steps = _target(arguments), own_steps()
+    return apply(_chosen(arguments), steps, _manner(arguments), target, asks=not arguments.yes)
+
+
+def _undo_options(parser: argparse.ArgumentParser) -> None:
+    _change_options(parser)
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--to", metavar="ID", help="go back to before this run: undo it, and all later changes of its hosts"
+    )
+    which.add_argument(
+        "--each-last", action="store_true", help="undo the last change of each host, whatever run it is of"
+    )
+
+
+def _undo(arguments: argparse.Namespace) -> int:
+    from smtp_auth.fleet.undo_command import undo_each_last, undo_runs
+
+    target, steps = _target(arguments), own_steps()
+    chosen, manner, asks = _chosen(arguments), _manner(arguments), not arguments.yes
+    if arguments.each_last:
+        return undo_each_last(chosen, steps, manner, target, asks=asks)
+    return undo_runs(chosen, steps, manner, target, arguments.to, asks=asks)
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    from smtp_auth.fleet.remove_command import remove
+
+    target, steps = _target(arguments), own_steps()
+    return remove(_chosen(arguments), steps, _manner(arguments), target, asks=not arguments.yes)
 
 
 # -- history ------------------------------------------------------------------------------------------
@@ -239,8 +283,10 @@ def _progress(hosts: int) -> Callable[[str], None]:
 COMMANDS = (
     Command("plan", "show what would change on which host, and change nothing", _plan_options, _plan),
     Command(
-        "apply", "change the hosts: shows the plan, asks, and proves each change", _apply_options, _apply
+        "apply", "change the hosts: shows the plan, asks, and proves each change", _change_options, _apply
     ),
+    Command("undo", "take back the last run: restore what it replaced", _undo_options, _undo),
+    Command("remove", "remove all that was ever written on the hosts", _change_options, _remove),
     Command("history", "show who changed what, when, with which outcome", _history_options, _history),
 )
 

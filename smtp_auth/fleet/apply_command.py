@@ -1,217 +1,33 @@
-"""`smtp-auth apply`: shows the plan, asks, carries it out, and says what was proved."""
+"""`smtp-auth apply`: gives the hosts what the deploy describes."""
 
-import os
-import stat
-import sys
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from smtp_auth.fleet import as_json
-from smtp_auth.fleet.applying import Applying
-from smtp_auth.fleet.channels import Channels
-from smtp_auth.fleet.console import EMPTY, Line, show_beside, show_results
-from smtp_auth.fleet.outcomes import (
-    NOT_BEGUN,
-    OF_NO_PLAN,
-    Applied,
-    applied_as_json,
-    outcome_lines,
-    result_lines,
-)
-from smtp_auth.fleet.plan_command import Manner, asked, port_25_lines
-from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, compared
-from smtp_auth.fleet.progress import Progress
-from smtp_auth.fleet.text import counts_line, plan_lines, took_line
+from smtp_auth.fleet.as_json import Target
+from smtp_auth.fleet.change_command import Plans, Words, change
+from smtp_auth.fleet.console import Line
+from smtp_auth.fleet.plan_command import Manner, port_25_lines
+from smtp_auth.fleet.planning import deploy
 from smtp_auth.plan.step import Step
-from smtp_auth.runs.interruption import heed_interruptions, leave_if_interrupted
-from smtp_auth.runs.mistakes import Declined
-from smtp_auth.runs.outcome import Outcome
-from smtp_auth.runs.question import answer_to, can_be_asked, nobody_to_ask
-from smtp_auth.runs.status import Status
-from smtp_auth.shown import counted
 
 if TYPE_CHECKING:
     # It makes sockets cooperative, for the whole process.
     from smtp_auth.fleet.inventory import Chosen
 
 
-def apply(chosen: "Chosen", steps: Sequence[Step], manner: Manner, json: str | None, *, asks: bool) -> int:
+def apply(
+    chosen: "Chosen", steps: Sequence[Step], manner: Manner, target: Target | None, *, asks: bool
+) -> int:
     """Carry out the plans of the hosts.
 
     + steps: those of the deploy, in their order
-    + json: a file that gets plans and outcomes as JSON; `-` is standard output, which then gets nothing else
+    + target: gets plans and outcomes as JSON, if that is wanted; standard output then gets nothing else
     + asks: whether somebody is asked, below the plans
 
-    Returns the exit status. Raises `Mistake` if the file cannot be written, or nobody can be asked;
-    `Declined` if the answer is not yes.
+    Returns the exit status. Raises `Mistake` if nobody can be asked; `Declined` if the answer is not yes.
     """
-    work = _Work(chosen, steps, manner, None if json is None else as_json.Target(json), asks=asks)
-    # The names of a machine are compared before it is changed: if not all hosts can be asked side by side,
-    # they are asked first.
-    if asks or len(chosen.hosts) > chosen.at_once:
-        work.plan()
-    if asks:
-        work.ask()
-    return work.carry_out()
 
+    def below(plans: Plans) -> list[Line]:
+        return port_25_lines([host for host in chosen.hosts if host.name in plans], plans)
 
-class _Work:
-    """One run of the command."""
-
-    def __init__(
-        self,
-        chosen: "Chosen",
-        steps: Sequence[Step],
-        manner: Manner,
-        target: as_json.Target | None,
-        *,
-        asks: bool,
-    ) -> None:
-        self._chosen, self._steps, self._manner, self._target = chosen, steps, manner, target
-        self._asks = asks
-        self._plans: dict[str, HostPlan] = {}
-        self._results: dict[str, Applied] = {}
-        # The digests of the plans that were shown; `None` if none was.
-        self._approved: dict[str, str] | None = None
-        # The hosts of which was shown why they are not as wanted: a reader of the results sees it once.
-        self._told: set[str] = set()
-
-    def plan(self) -> None:
-        """Look at all hosts, and show their plans. If somebody is asked, they are rehearsed before."""
-        self._plans = asked(self._chosen, self._steps, self._manner, rehearsing=self._asks)
-        self._approved = {name: one.digest for name, one in self._plans.items()}
-        for name, one in self._plans.items():
-            if one.state in TROUBLE:
-                self._results[name] = Applied(OF_NO_PLAN[one.state], one.reasons)
-            elif one.state is State.CONVERGED and not one.proof_due:
-                self._results[name] = Applied(Outcome.UNCHANGED)
-        self._show_plans()
-
-    def ask(self) -> None:
-        """Ask whether to carry the plans out, if anything would change."""
-        pending = sum(one.state is State.PENDING for one in self._plans.values())
-        if not pending:
-            return
-        what = f"{counted(pending, 'host')} would change"
-        if not can_be_asked():
-            self._write_json()
-            raise nobody_to_ask(what, "--yes")
-        if answer_to(f"{what}. Change {'it' if pending == 1 else 'them'}? Only 'yes' does: ") != "yes":
-            self._write_json()
-            raise Declined("the answer is not yes: no host was changed")
-
-    def carry_out(self) -> int:
-        """Carry out the plans that were shown, or all if none was. Returns the exit status."""
-        to_do = [host for host in self._chosen.hosts if host.name not in self._results]
-        with Progress("applied", len(to_do)) as progress:
-            channels = Channels(progress.say if self._manner.shows_programs else None)
-            applying = Applying(to_do, self._steps, channels, self._approved)
-
-            # What is said at once is then said to the reader of the results.
-            is_one_screen = sys.stdout.isatty() and sys.stderr.isatty()
-
-            def planned() -> None:
-                if self._approved is None:
-                    self._learn(applying)
-                    progress.hide()
-                    # On a full disk the changes go on: the results at the end meet the same error.
-                    with suppress(OSError):
-                        self._show_plans()
-
-            def ends(name: str, found: Applied) -> None:
-                lines: list[Line] = []
-                if not progress.is_terminal or found.state in TROUBLE:
-                    lines += outcome_lines(name, found, is_told=is_one_screen and name in self._told)
-                if is_one_screen and found.state in TROUBLE:
-                    self._told.add(name)
-                if self._manner.is_verbose:
-                    lines.append(took_line(name, found.took))
-                progress.ends(name, found.outcome.value, lines)
-
-            def report() -> None:
-                progress.hide()
-                was_shown = bool(self._plans)
-                self._learn(applying)
-                if not was_shown:
-                    self._show_plans()
-                self._report()
-
-            heed_interruptions(report, progress.say_text)
-            applying.run(self._chosen.at_once, progress.begins, planned, ends)
-            leave_if_interrupted()
-        self._learn(applying)
-        return self._report()
-
-    def _learn(self, applying: Applying) -> None:
-        """Take over the plans as they were carried out, and the results."""
-        known = self._plans | {
-            # A host that is asked a second time is neither rehearsed nor compared again.
-            name: replace(one, names=shown.names, warnings=shown.warnings)
-            if self._approved is not None and (shown := self._plans[name])
-            else one
-            for name, one in applying.plans.items()
-        }
-        plans = {host.name: known[host.name] for host in self._chosen.hosts if host.name in known}
-        # A plan that is carried out was compared already.
-        self._plans = {
-            name: plans[name] if name in applying.plans and plans[name].state is State.PENDING else one
-            for name, one in compared(plans).items()
-        }
-        self._results |= applying.results
-
-    def _show_plans(self) -> None:
-        found = {
-            name: one
-            for name, one in self._plans.items()
-            if not (name in self._told and one.state in TROUBLE)
-        }
-        planned = [host for host in self._chosen.hosts if host.name in self._plans]
-        self._show(
-            [
-                *plan_lines(found, is_whole=True),
-                *port_25_lines(planned, self._plans),
-                counts_line(self._plans),
-                EMPTY,
-            ],
-            to_be_answered=self._asks and any(one.state is State.PENDING for one in self._plans.values()),
-        )
-        self._told.update(name for name, one in self._plans.items() if one.state in TROUBLE)
-
-    def _show(self, lines: Iterable[Line], *, to_be_answered: bool = False) -> None:
-        """Show lines to people: on standard error if standard output gets JSON.
-
-        + to_be_answered: whether who is asked must have seen them, even if the results go to a file
-        """
-        shown = [*lines]
-        has_json = self._target is not None and self._target.is_standard_output
-        if has_json or (to_be_answered and _is_file(sys.stdout.fileno())):
-            show_beside(shown)
-        if not has_json:
-            show_results(shown)
-
-    def _report(self) -> int:
-        """Say what became of each host. Returns the exit status."""
-        found = self._found()
-        try:
-            self._show(result_lines(found, self._told))
-        finally:
-            is_written = self._write_json()
-        is_well = is_written and all(one.state is State.CONVERGED for one in found.values())
-        return 0 if is_well else Status.TROUBLE
-
-    def _found(self) -> dict[str, Applied]:
-        return {host.name: self._results.get(host.name, NOT_BEGUN) for host in self._chosen.hosts}
-
-    def _write_json(self) -> bool:
-        """Write the JSON, if it is wanted. Returns whether that was possible."""
-
-        def entry(one: Applied, name: str) -> Mapping[str, Any]:
-            return applied_as_json(self._plans.get(name), one, name)
-
-        return self._target is None or self._target.write(as_json.lines(self._found(), entry))
-
-
-def _is_file(descriptor: int) -> bool:
-    return stat.S_ISREG(os.fstat(descriptor).st_mode)
+    return change(chosen, deploy(steps), Words("applied", below=below), manner, target, asks=asks)

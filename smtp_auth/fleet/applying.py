@@ -12,18 +12,17 @@ from gevent.pool import Pool
 from pyinfra.api import Host
 
 from smtp_auth.fleet.outcomes import OF_NO_PLAN, Applied
-from smtp_auth.fleet.planning import TROUBLE, ChannelTo, HostPlan, State, ask_host, compared
+from smtp_auth.fleet.planning import TROUBLE, ChannelTo, HostPlan, State, Task, ask_host, compared
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome
-from smtp_auth.plan.step import Step
 from smtp_auth.runs.carrying_out import carry_out, prove_services
 from smtp_auth.runs.channel import disconnect
 from smtp_auth.runs.interruption import change_under_way, is_interrupted
 from smtp_auth.runs.outcome import OF_CHANGE, Outcome
 
 _OTHER_PLAN = (
-    "its plan is not the one that was shown, so the host or its data have changed since: look at the new one "
-    "with 'smtp-auth plan', and apply again"
+    "its plan is not the one that was shown, so the host or its data have changed since: give the same "
+    "command again, which shows the new one"
 )
 
 # How long a host that is to be changed waits for others that are asked at the same time, in seconds; or as
@@ -42,18 +41,17 @@ class Applying:
     def __init__(
         self,
         hosts: Sequence[Host],
-        steps: Sequence[Step],
+        task: Task,
         channel_to: ChannelTo,
         approved: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare the work.
 
-        + steps: those of the deploy, in their order
         + channel_to: makes the channel to a host
         + approved: the digests of the plans that were shown, by the names of the hosts; `None`: nobody was
           asked, so each host's plan is carried out as it is made
         """
-        self._hosts, self._steps, self._channel_to, self._approved = hosts, steps, channel_to, approved
+        self._hosts, self._task, self._channel_to, self._approved = hosts, task, channel_to, approved
         self._machines = None if approved is not None else _Machines([host.name for host in hosts])
         self.plans: dict[str, HostPlan] = {}
         self.results: dict[str, Applied] = {}
@@ -88,7 +86,7 @@ class Applying:
 
     def _ask(self, host: Host) -> tuple[HostPlan, Asked | None]:
         try:
-            plan, asked = ask_host(host, self._steps, self._channel_to(host), rehearsing=False)
+            plan, asked = ask_host(host, self._task, self._channel_to(host), rehearsing=False)
         finally:
             if self._machines:
                 self._machines.was_asked(host.name)
@@ -98,10 +96,12 @@ class Applying:
         return plan, asked
 
     def _apply(self, host: Host, plan: HostPlan, asked: Asked | None) -> Applied:
-        if asked is None or plan.state in TROUBLE:
+        if plan.state in TROUBLE:
             return Applied(OF_NO_PLAN[plan.state], plan.reasons, took=plan.took)
         if self._approved is not None and plan.digest != self._approved[host.name]:
             return Applied(Outcome.REFUSED, (_OTHER_PLAN,), took=plan.took)
+        if asked is None:
+            return Applied(Outcome.UNCHANGED, took=plan.took)
         began = time.monotonic()
         if plan.state is State.PENDING:
             with change_under_way():

@@ -22,13 +22,18 @@ Found = TypeVar("Found")
 def fleet_entry(found: HostPlan, name: str) -> dict[str, Any]:
     """What is known of a host before a change.
 
-    `flags` has `edited` and `same_machine` if they apply. `reasons` says why there is no plan: then `plan`
-    and `digest` are null. `last_change` is the last live change, `edited` has the files of it that somebody
-    has edited since, `same_machine` the other names of the same machine.
+    `flags` has `edited`, `same_machine` and `closes_port_465` if they apply. `reasons` says why there is no
+    plan: then `plan` and `digest` are null. `last_change` is the last live change, `edited` has the files of
+    it that somebody has edited since, `same_machine` the other names of the same machine, `undone` the
+    changes that are undone.
     """
     last = found.last_change
     others = [one for one in found.names if one != name]
-    flags = {"edited": bool(found.edited), "same_machine": bool(others)}
+    flags = {
+        "edited": bool(found.edited),
+        "same_machine": bool(others),
+        "closes_port_465": found.closes_submissions,
+    }
     return {
         "state": found.state.value,
         "flags": [flag for flag, applies in flags.items() if applies],
@@ -37,6 +42,7 @@ def fleet_entry(found: HostPlan, name: str) -> dict[str, Any]:
         "last_change": {"id": last.id, "who": text_of(last.who), "began": last.began} if last else None,
         "edited": [*map(text_of, found.edited)],
         "same_machine": others,
+        "undone": [*found.undone],
         "plan": json.loads(found.plan) if found.plan else None,
         "digest": found.digest or None,
     }

@@ -1,7 +1,7 @@
 """`smtp-auth plan`: shows what would change on which host, and changes nothing."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,7 +10,7 @@ from pyinfra.api import Host
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.console import EMPTY, Line, Style, show_results, width_of
-from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, plans_of
+from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Task, deploy, plans_of
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import counts_line, height, plan_lines, took_line
 from smtp_auth.plan.step import Step
@@ -35,17 +35,18 @@ class Manner:
     shows_programs: bool = False
 
 
-def plan(chosen: "Chosen", steps: Sequence[Step], manner: Manner, json: str | None, *, checks: bool) -> int:
+def plan(
+    chosen: "Chosen", steps: Sequence[Step], manner: Manner, target: as_json.Target | None, *, checks: bool
+) -> int:
     """Show the plans of the hosts.
 
     + steps: those of the deploy, in their order
-    + json: a file that gets them as JSON; `-` is standard output, which then gets nothing else
+    + target: gets them as JSON, if that is wanted; standard output then gets nothing else
     + checks: whether the exit status says that something is pending
 
-    Returns the exit status. Raises `Mistake` if the file cannot be written.
+    Returns the exit status.
     """
-    target = None if json is None else as_json.Target(json)
-    found = asked(chosen, steps, manner)
+    found = asked(chosen.hosts, chosen.at_once, deploy(steps), manner)
     if not (target and target.is_standard_output):
         width, last = width_of(sys.stdout), [*port_25_lines(chosen.hosts, found), counts_line(found)]
         lines = plan_lines(found, is_whole=manner.is_verbose, width=width, beside=height(last, width))
@@ -58,13 +59,14 @@ def plan(chosen: "Chosen", steps: Sequence[Step], manner: Manner, json: str | No
 
 
 def asked(
-    chosen: "Chosen", steps: Sequence[Step], manner: Manner, *, rehearsing: bool = True
+    hosts: Sequence[Host], at_once: int, task: Task, manner: Manner, *, rehearsing: bool = True
 ) -> dict[str, HostPlan]:
     """The plans of the hosts, with progress on standard error.
 
+    + at_once: how many hosts are asked at the same time
     + rehearsing: whether the hosts' own programs are asked about the plans
     """
-    with Progress("asked", len(chosen.hosts)) as progress:
+    with Progress("asked", len(hosts)) as progress:
 
         def ends(name: str, found: HostPlan) -> None:
             lines = [took_line(name, found.took)] if manner.is_verbose else []
@@ -72,12 +74,10 @@ def asked(
 
         heed_interruptions(progress.hide, progress.say_text)
         channels = Channels(progress.say if manner.shows_programs else None)
-        return plans_of(
-            chosen.hosts, chosen.at_once, steps, channels, progress.begins, ends, rehearsing=rehearsing
-        )
+        return plans_of(hosts, at_once, task, channels, progress.begins, ends, rehearsing=rehearsing)
 
 
-def port_25_lines(hosts: Sequence[Host], found: dict[str, HostPlan]) -> list[Line]:
+def port_25_lines(hosts: Sequence[Host], found: Mapping[str, HostPlan]) -> list[Line]:
     """The warning that hosts offer logins on port 25, too."""
     warning = warning_of_port_25([host for host in hosts if found[host.name].state not in TROUBLE])
     return [Line(f"warning: {warning}", Style.WARNING, under=4), EMPTY] if warning else []

@@ -11,9 +11,11 @@ from gevent.pool import Pool
 from pyinfra.api import Host
 
 from smtp_auth.facts.look import LastChange
-from smtp_auth.on_host.asking import Asked, ask
+from smtp_auth.on_host.asking import Asked, NothingOnRecord, NotOnRecord, ask
 from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer, NotAllowed, NotReached
+from smtp_auth.past.coming_back import closes_submissions
 from smtp_auth.plan.as_json import digest, host_as_json
+from smtp_auth.plan.plan import Plan
 from smtp_auth.plan.same_machine import Named, SameMachine, named, same_machines
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import Block, plan_blocks, proof_due_line
@@ -47,10 +49,16 @@ ChannelTo = Callable[[Host], Channel]
 class HostPlan:
     """What is kept of a host that was asked. Its look is not: it has all files of the host.
 
-    + reasons: why it is refused, not reached or failed, one sentence each
+    + reasons: why it has no plan, one sentence each: it is refused, not reached or failed, or has no part in
+      what is undone
     + warnings: what an administrator should know, one sentence each
     + blocks: the plan as text
     + proof_due: what a deploy proves once although it changes nothing; empty if it proves nothing
+    + stays: what a removal leaves, because its owner has edited it or needs it, one sentence each
+    + closes_submissions: whether port 465 closes
+    + undone: the IDs of the changes that are undone
+    + is_named: whether the host is named whatever the number of hosts with the same plan: it had a part in
+      what is undone, and is left alone
     + last_change: the last live change, if there was one
     + digest: that of the plan; empty if there is none
     + plan: the plan in JSON; empty if there is none
@@ -64,6 +72,10 @@ class HostPlan:
     warnings: tuple[str, ...] = ()
     blocks: tuple[Block, ...] = ()
     proof_due: str = ""
+    stays: tuple[str, ...] = ()
+    closes_submissions: bool = False
+    undone: tuple[str, ...] = ()
+    is_named: bool = False
     last_change: LastChange | None = None
     digest: str = ""
     plan: str = ""
@@ -77,10 +89,39 @@ class HostPlan:
         return self.last_change.edited if self.last_change else ()
 
 
+# Asks a host, over the channel to it; the second value says whether to rehearse.
+Asking = Callable[[Channel, bool], Asked]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What hosts are asked about: a deploy, an undo or a removal.
+
+    + asking: what asks a host. It raises `SettingsError` if the host's data is not valid, before it is
+      connected to
+    + commands: what each command of that is, in their order
+    + blocks: a plan as text
+    """
+
+    asking: Callable[[Host], Asking]
+    commands: tuple[str, ...]
+    blocks: Callable[[Plan], tuple[Block, ...]]
+
+
+def deploy(steps: Sequence[Step]) -> Task:
+    """The task of a deploy. + steps: its steps, in their order"""
+
+    def asking(host: Host) -> Asking:
+        settings = settings_of(host)
+        return lambda channel, rehearsing: ask(channel, settings, steps, rehearsing=rehearsing)
+
+    return Task(asking, ("look", "rehearsal"), lambda plan: plan_blocks(plan, steps))
+
+
 def plans_of(
     hosts: Sequence[Host],
     at_once: int,
-    steps: Sequence[Step],
+    task: Task,
     channel_to: ChannelTo,
     begins: Callable[[str], None],
     ends: Callable[[str, HostPlan], None],
@@ -90,7 +131,6 @@ def plans_of(
     """Each host's plan, by its name, in the order of the hosts.
 
     + at_once: how many hosts are asked at the same time
-    + steps: those of the deploy, in their order
     + channel_to: makes the channel to a host
     + begins, ends: are called with the name of each host that is asked, and with its plan
     + rehearsing: whether the hosts' own programs are asked about the plans
@@ -100,7 +140,7 @@ def plans_of(
 
     def plan(host: Host) -> tuple[str, HostPlan]:
         begins(host.name)
-        found, _ = ask_host(host, steps, channel_to(host), rehearsing=rehearsing)
+        found, _ = ask_host(host, task, channel_to(host), rehearsing=rehearsing)
         disconnect(host)
         kept = replace(found, blocks=shared.setdefault(found.blocks, found.blocks))
         ends(host.name, kept)
@@ -110,36 +150,46 @@ def plans_of(
     return compared({host.name: found[host.name] for host in hosts})
 
 
-def ask_host(
-    host: Host, steps: Sequence[Step], channel: Channel, *, rehearsing: bool
-) -> tuple[HostPlan, Asked | None]:
+def ask_host(host: Host, task: Task, channel: Channel, *, rehearsing: bool) -> tuple[HostPlan, Asked | None]:
     """Ask one host. Whatever it answers, and whatever is raised, is its own plan.
 
-    + steps: those of the deploy, in their order
     + rehearsing: whether the host's own programs are asked about the plan
 
     Returns the plan, and what it was made from if there is any.
     """
-    timed = _Timed(channel, ("look", "rehearsal"))
-    try:
-        settings = settings_of(host)
+    timed = Timed(channel, task.commands)
+
+    def ask_it() -> Asked:
+        asking = task.asking(host)
         timed.measure("connection", lambda: connect(host))
-        asked = ask(timed, settings, steps, rehearsing=rehearsing)
+        return asking(timed, rehearsing)
+
+    asked = tried(ask_it)
+    if isinstance(asked, HostPlan):
+        return replace(asked, took=timed.took), None
+    return replace(_kept(asked, task), took=timed.took), asked
+
+
+def tried(ask_it: Callable[[], Found]) -> Found | HostPlan:
+    """What a host answers; or why it gives no answer that is of use, as its plan."""
+    try:
+        return ask_it()
     except SettingsError as error:
-        return HostPlan(State.REFUSED, tuple(map(str, error.problems))), None
-    except NotAllowed as error:
-        return HostPlan(State.REFUSED, (str(error),), took=timed.took), None
+        return HostPlan(State.REFUSED, tuple(map(str, error.problems)))
+    except NothingOnRecord as reason:
+        return HostPlan(State.CONVERGED, (str(reason),))
+    except (NotAllowed, NotOnRecord) as error:
+        return HostPlan(State.REFUSED, (str(error),))
     except NotReached as error:
-        return HostPlan(State.UNREACHABLE, (str(error.__cause__),), took=timed.took), None
+        return HostPlan(State.UNREACHABLE, (str(error.__cause__),))
     except NoAnswer as error:
-        return HostPlan(State.UNREACHABLE, (str(error),), took=timed.took), None
+        return HostPlan(State.UNREACHABLE, (str(error),))
     except Exception as error:
         # An error on one host is that host's alone.
-        return HostPlan(State.FAILED, (fault(error),), took=timed.took), None
-    return replace(_kept(asked, steps), took=timed.took), asked
+        return HostPlan(State.FAILED, (fault(error),))
 
 
-def _kept(asked: Asked, steps: Sequence[Step]) -> HostPlan:
+def _kept(asked: Asked, task: Task) -> HostPlan:
     plan, look = asked.plan, asked.look
     compares = named(asked.settings, look, plan)
     if asked.refusals:
@@ -149,8 +199,11 @@ def _kept(asked: Asked, steps: Sequence[Step]) -> HostPlan:
     return HostPlan(
         State.CONVERGED if plan.is_empty else State.PENDING,
         warnings=asked.warnings,
-        blocks=plan_blocks(plan, steps),
+        blocks=task.blocks(plan),
         proof_due=proof_due_line(plan, look),
+        stays=plan.stays,
+        closes_submissions=closes_submissions(plan, look),
+        undone=plan.kind.undone,
         last_change=look.last_change,
         digest=digest(plan),
         plan=json.dumps(host_as_json(plan)),
@@ -158,7 +211,7 @@ def _kept(asked: Asked, steps: Sequence[Step]) -> HostPlan:
     )
 
 
-class _Timed:
+class Timed:
     """A channel that measures how long each command takes. + parts: what the commands are, in their order"""
 
     def __init__(self, channel: Channel, parts: Iterable[str]) -> None:

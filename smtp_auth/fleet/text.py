@@ -131,23 +131,32 @@ def _troubles(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
 
 def _plans(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[list[Line]]:
     planned = {
-        name: (one.state, one.proof_due, one.blocks, one.state is State.CONVERGED and one.edited)
+        name: (
+            (one.state, one.is_named),
+            one.proof_due,
+            one.blocks,
+            one.reasons,
+            one.state is State.CONVERGED and one.edited,
+        )
         for name, one in found.items()
         if one.state not in TROUBLE
     }
     # What would change is first.
-    groups = sorted(_grouped(planned), key=lambda group: group[1][0] is not State.PENDING)
-    for names, (state, proof_due, blocks, _) in groups:
+    groups = sorted(_grouped(planned), key=lambda group: group[1][0][0] is not State.PENDING)
+    for names, ((state, is_named), proof_due, blocks, reasons, _) in groups:
         lines = [
             *_last_changes({name: found[name] for name in names}),
-            *_sentences([proof_due] if proof_due else []),
+            *_sentences([*reasons, proof_due] if proof_due else reasons),
             *shorten(blocks),
         ]
         if lines:
-            yield [_title_of_plan(state, names), *lines, EMPTY]
+            yield [_title_of_plan(state, names, is_named=is_named), *lines, EMPTY]
 
 
-def _title_of_plan(state: State, names: Sequence[str]) -> Line:
+def _title_of_plan(state: State, names: Sequence[str], *, is_named: bool) -> Line:
+    if is_named:
+        all_names = ", ".join(map(shown_name, names))
+        return Line(f"left alone: {all_names}", Style.WARNING, under=len(MARGIN))
     if state is State.CONVERGED:
         return titled("nothing would change", names)
     return titled("the same", names) if len(names) > 1 else Line(f"{_names(names)}:", Style.TITLE)
@@ -226,6 +235,24 @@ def _warnings(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
         together.setdefault(tuple(names), []).append(warning)
     for ones, warnings in together.items():
         yield [titled("warning", ones, Style.WARNING), *_sentences(warnings, Style.WARNING), EMPTY]
+
+
+# -- what a removal or an undo says of all hosts together ----------------------------------------------
+
+
+def closing_lines(found: Mapping[str, HostPlan]) -> list[Line]:
+    """That port 465 closes, and on how many hosts; nothing if it closes on none."""
+    closing = sum(one.closes_submissions for one in found.values())
+    text = f"Port 465 will close on {counted(closing, 'host')}"
+    return [Line(text, Style.TROUBLE, under=len(MARGIN)), EMPTY] if closing else []
+
+
+def staying_lines(found: Mapping[str, HostPlan]) -> Iterator[Line]:
+    """What stays on which hosts, each different list once."""
+    stays = {name: one.stays for name, one in found.items() if one.stays}
+    for names, sentences in _grouped(stays):
+        yield titled("what stays", names, Style.WARNING)
+        yield from [*_sentences(sentences), EMPTY]
 
 
 # -- what was done ------------------------------------------------------------------------------------

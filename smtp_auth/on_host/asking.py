@@ -20,7 +20,7 @@ from smtp_auth.on_host.instructions import RECORD
 from smtp_auth.on_host.packing import PERL
 from smtp_auth.on_host.programs import history_program, look_program, rehearsal_program
 from smtp_auth.past.removal import plan_of_removal
-from smtp_auth.past.undo import plan_of_undo
+from smtp_auth.past.undo import plan_of_undo, why_left_alone
 from smtp_auth.plan.plan import Plan, plan_of
 from smtp_auth.plan.step import Step, files_managed, parameters_asked
 from smtp_auth.services.dovecot.listener import AUTH_LISTENER
@@ -42,7 +42,14 @@ _REHEARSE = "unshare --mount --propagation private perl -x - rehearse private ||
 
 
 class NothingOnRecord(Exception):
-    """There is nothing to undo or to remove, so the host stays as it is. `str()` of it is the reason."""
+    """There is nothing to undo or to remove, so the host stays as it is. `str()` of it is the reason.
+
+    + record: the host's, which has nothing of it
+    """
+
+    def __init__(self, reason: str, record: Record) -> None:
+        super().__init__(reason)
+        self.record = record
 
 
 class NotOnRecord(Exception):
@@ -101,6 +108,7 @@ def ask_to_undo(
     steps: Sequence[Step],
     undo_to: str | None = None,
     *,
+    only_last: bool = False,
     rehearsing: bool = True,
     limits: Limits = LIMITS,
 ) -> Asked:
@@ -110,6 +118,7 @@ def ask_to_undo(
 
     + channel, steps, rehearsing, limits: as for `ask`
     + undo_to: the ID of the first change to undo, with all later ones; `None`: only the last live change
+    + only_last: whether a host is left alone that has a live change of another run after this one
 
     Raises `NoAnswer` if the host does not answer, `NothingOnRecord` or `NotOnRecord` if the record has no
     such change.
@@ -117,8 +126,8 @@ def ask_to_undo(
     record = read_record(channel, files=undo_to or "last", baseline=True, limits=limits)
     if record.has_gap:
         raise NotOnRecord(
-            f"undo_to = {undo_to}: the record of this host keeps only its last twenty live changes, and this "
-            "one is older: give a later ID, or remove everything with remove.py"
+            f"run {undo_to} is older than the last twenty live changes, which are all that the record of "
+            "this host keeps: go back to a later one, or remove everything"
         )
     if undo_to is None:
         changes = record.live[-1:]
@@ -126,7 +135,9 @@ def ask_to_undo(
         changes = tuple(change for change in record.live if change.before or change.after)
     if not changes and not record.in_doubt:
         missing = f"no live change of run {undo_to}" if undo_to else "no change"
-        raise NothingOnRecord(f"the record of this host has {missing} that could be undone")
+        raise NothingOnRecord(f"the record of this host has {missing} that could be undone", record)
+    if undo_to and only_last and not record.in_doubt and (why := why_left_alone(record, undo_to)):
+        raise NothingOnRecord(why, record)
     settings = _settings_of(record, *changes[-1:])
     look = look_at(channel, settings, steps, limits=limits)
     plan = plan_of_undo(changes, settings, look, steps, record.baseline)
@@ -146,7 +157,7 @@ def ask_to_remove(
     """
     record = read_record(channel, baseline=True, limits=limits)
     if not record.live and not record.in_doubt:
-        raise NothingOnRecord("the record of this host has no change that could be removed")
+        raise NothingOnRecord("the record of this host has no change that could be removed", record)
     settings = _settings_of(record, *record.live[-1:])
     look = look_at(channel, settings, steps, limits=limits)
     plan = plan_of_removal(record, settings, look, steps)

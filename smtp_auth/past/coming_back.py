@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from smtp_auth.facts.ledger import Ledger
+from smtp_auth.facts.look import Look
 from smtp_auth.facts.record import PastChange
 from smtp_auth.plan.draft import Draft
 from smtp_auth.plan.plan import Kind, Plan, plan_of_draft, unless_in_the_way
 from smtp_auth.plan.proof import Proof
 from smtp_auth.plan.step import Step, services_of
+from smtp_auth.postfix.master_cf import submissions_services
 
 
 def plan_back(draft: Draft, steps: Sequence[Step], kind: Kind, ledger: Ledger, back_to: PastChange) -> Plan:
@@ -29,3 +31,14 @@ def plan_back(draft: Draft, steps: Sequence[Step], kind: Kind, ledger: Ledger, b
         draft.note(f"port 465 did not work before change {back_to.id}, so it need not work afterwards")
         draft.proof = replace(draft.proof, submissions=False, certificates=())
     return unless_in_the_way(plan_of_draft(draft, steps, kind, ledger))
+
+
+def closes_submissions(plan: Plan, look: Look) -> bool:
+    """Whether Postfix listens on port 465 now, and will not do so after a plan.
+
+    + look: the host as it is
+    """
+    if not look.submissions_services:
+        return False
+    new = (file.content or "" for file in plan.files if file.file.path == look.master_cf.path)
+    return any(not submissions_services(content) for content in new)

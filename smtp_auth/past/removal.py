@@ -1,6 +1,7 @@
 """The plan that removes everything that we have written on a host and that is still ours."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from smtp_auth.facts.ledger import NOTHING, Ledger
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
@@ -13,11 +14,11 @@ from smtp_auth.plan.giving_back import give_back
 from smtp_auth.plan.ours import ledger_now, parts_in
 from smtp_auth.plan.plan import REMOVAL, Plan
 from smtp_auth.plan.service import Definitions, Needed
-from smtp_auth.plan.step import Step, files_managed, files_of_services, services_of
+from smtp_auth.plan.step import Part, Step, files_managed, files_of_services, services_of
 from smtp_auth.settings import Settings
 
-# The name in preview and record of files that are restored as a whole.
-AS_FIRST_SEEN = "As first seen"
+# Files that are restored as a whole, in preview and record.
+AS_FIRST_SEEN = Part("As first seen", "no file is restored as a whole")
 
 
 def plan_of_removal(record: Record, settings: Settings, look: Look, steps: Sequence[Step]) -> Plan:
@@ -42,8 +43,9 @@ def plan_of_removal(record: Record, settings: Settings, look: Look, steps: Seque
     if refusals:
         return Plan(refusals=refusals)
     draft = Draft(settings, look, ledger=ledger, discreet=True)
-    draft.begin(AS_FIRST_SEEN)
-    for note in (*_notes(look, ledger, steps), *needed.notes):
+    draft.begin(AS_FIRST_SEEN.name)
+    stays = (*_notes(look, ledger, steps), *needed.notes)
+    for note in stays:
         draft.note(note)
     for file in whole:
         _restore(draft, ledger, earlier, file)
@@ -55,7 +57,7 @@ def plan_of_removal(record: Record, settings: Settings, look: Look, steps: Seque
     give_back(draft, steps[::-1], rest)
     _restore_modes(draft, ledger, whole, needed, steps)
     _delete_empty(draft, ledger, steps)
-    return plan_back(draft, steps, REMOVAL, NOTHING, _first_change(record, ledger))
+    return replace(plan_back(draft, steps, REMOVAL, NOTHING, _first_change(record, ledger)), stays=stays)
 
 
 def _needed(look: Look, ledger: Ledger, earlier: Mapping[str, str], steps: Sequence[Step]) -> Needed:

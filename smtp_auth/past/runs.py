@@ -1,7 +1,7 @@
 """The runs on record: what hosts changed together, under one ID."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from smtp_auth.facts.record import PastChange, Record
 from smtp_auth.local_time import is_time, local_time
@@ -42,21 +42,26 @@ def past_runs(records: Mapping[str, Record]) -> list[PastRun]:
         for change in record.changes:
             found.setdefault(change.id, []).append((name, change))
     runs = [_run(run_id, ones) for run_id, ones in found.items()]
-    return sorted(runs, key=lambda run: (_order(run.began), run.id), reverse=True)
+    return sorted(runs, key=lambda run: (order_of(run.began), run.id), reverse=True)
+
+
+def live_runs(records: Mapping[str, Record]) -> list[PastRun]:
+    """The runs with a live change, the newest first. + records: as for `past_runs`"""
+    return past_runs({name: replace(record, changes=record.live) for name, record in records.items()})
 
 
 def _run(run_id: str, ones: Sequence[tuple[str, PastChange]]) -> PastRun:
     changes = [change for _, change in ones]
     return PastRun(
         run_id,
-        max((str(change.manifest["began"]) for change in changes), key=_order),
+        max((str(change.manifest["began"]) for change in changes), key=order_of),
         tuple(dict.fromkeys(change.who for change in changes)),
         tuple(dict.fromkeys(change.about for change in changes)),
         tuple(dict.fromkeys(name for name, _ in ones)),
     )
 
 
-def _order(began: str) -> str:
+def order_of(began: str) -> str:
     """What orders times. A text that is none, because somebody has edited the record, is before all."""
     return began if is_time(began) else ""
 

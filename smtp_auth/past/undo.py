@@ -6,7 +6,7 @@ from functools import partial
 from itertools import chain, islice
 
 from smtp_auth.facts.look import File, Look, ManagedFile, digest_of
-from smtp_auth.facts.record import NO_BASELINE, Baseline, PastChange
+from smtp_auth.facts.record import NO_BASELINE, Baseline, PastChange, Record
 from smtp_auth.past.coming_back import plan_back
 from smtp_auth.past.first_seen import first_seen
 from smtp_auth.past.taking_back import taken_back
@@ -15,14 +15,31 @@ from smtp_auth.plan.difference import changed_lines
 from smtp_auth.plan.draft import Draft, is_for_everybody
 from smtp_auth.plan.ours import ledger_now, ledger_undone
 from smtp_auth.plan.plan import Plan, undo_of
-from smtp_auth.plan.step import Step, files_managed, services_of
+from smtp_auth.plan.step import Part, Step, files_managed, services_of
 from smtp_auth.settings import Settings
 
-# Its name in preview and record.
-NAME = "Undo"
+# All of an undo, in preview and record.
+UNDO = Part("Undo", "everything is restored already")
 
 # A refusal shows so many lines: an editor that changes all line ends edits the whole file.
 _MOST_LINES = 6
+
+
+def why_left_alone(record: Record, run: str) -> str:
+    """Why the undo of a run leaves a host alone; empty if the host's own last live change is of that run.
+
+    + record: the host's
+    + run: its ID
+    """
+    if not any(change.id == run for change in record.live):
+        return f"the record of this host has no live change of run {run}"
+    last = record.live[-1]
+    if last.id == run:
+        return ""
+    return (
+        f"change {last.id} by {last.who} is newer on the record of this host: undo that first, or both with "
+        f"--to {run}"
+    )
 
 
 def plan_of_undo(
@@ -47,7 +64,7 @@ def plan_of_undo(
     if refusals:
         return Plan(refusals=tuple(refusals))
     draft = Draft(settings, look, ledger=ledger_now(look, steps), discreet=True)
-    draft.begin(NAME)
+    draft.begin(UNDO.name)
     for change in reversed(changes):
         draft.note(f"undoes change {change.id} by {change.who}: {change.about}")
         refusals += _take_back(draft, change, steps)

@@ -88,6 +88,8 @@ class Plan:
     + expected: what the host's own postconf must print afterwards, pairs of name and value; an option of a
       service is called `submissions/inet/NAME`
     + proof: what must work afterwards
+    + stays: what a removal leaves, because its owner has edited it or needs it, one sentence each; the notes
+      have them, too
     + kind: a deploy, an undo or a removal
     + ledger_before: what is ours on the host now; `ledger`: what will be ours afterwards
     """
@@ -103,6 +105,7 @@ class Plan:
     unfinished: tuple[Service, ...] = ()
     expected: tuple[tuple[str, str], ...] = ()
     proof: Proof = NOTHING_TO_PROVE
+    stays: tuple[str, ...] = ()
     kind: Kind = DEPLOY
     ledger_before: Ledger = field(default=NOTHING, hash=False)
     ledger: Ledger = field(default=NOTHING, hash=False)

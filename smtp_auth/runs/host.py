@@ -21,6 +21,7 @@ from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import last_change_line, proof_due_line
 from smtp_auth.runs.carrying_out import prove_services
 from smtp_auth.runs.channel import channel_to
+from smtp_auth.runs.coming_back import keep_what_comes_back
 from smtp_auth.runs.fault import fault
 from smtp_auth.runs.host_settings import settings_of
 from smtp_auth.runs.names import keep_for_comparison
@@ -111,6 +112,7 @@ def _asked(asking: Callable[[Channel, bool], Asked | None]) -> bool:
 def _keep(found: Asked) -> bool:
     """Log a plan's warnings and refusals, and keep it for the operations if there are no refusals."""
     keep_for_comparison(ctx_host.get(), found)
+    keep_what_comes_back(ctx_host.get(), found)
     last, is_preview = found.look.last_change, state.config.DIFF and not state.is_executing
     if is_preview and last and (last.edited or not found.plan.is_empty):
         host.log(shown(last_change_line(last)))

@@ -3,8 +3,50 @@
 import os
 import sys
 import termios
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from smtp_auth.runs.mistakes import Mistake
+from smtp_auth.runs.mistakes import Declined, Mistake
+from smtp_auth.shown import counted
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked before hosts are changed.
+
+    + what: what would happen, such as `3 hosts would change`
+    + asks: the question itself
+    + answers: what has to be typed, one of these
+    """
+
+    what: str
+    asks: str
+    answers: tuple[str, ...]
+
+    def ask(self, text: str) -> None:
+        """Ask. Raises `Declined` if the answer is another one.
+
+        + text: what is shown, without a line end
+        """
+        if answer_to(text).lower() not in self.answers:
+            raise Declined(f"the answer is not {' or '.join(self.answers)}: no host was changed")
+
+
+def question_about(changing: int, answers: Sequence[str], *, closing: int = 0) -> Question:
+    """The question whether to change hosts.
+
+    + changing: how many would change
+    + answers: what means yes
+    + closing: on how many of them a removal closes port 465. Their number is the answer then: it has to be
+      read, and cannot be typed out of habit
+    """
+    what = f"{counted(changing, 'host')} would change"
+    if closing:
+        what += f", and port 465 would close on {closing} of them"
+        return Question(what, f"To remove it there, type that number, {closing}", (str(closing),))
+    it = "it" if changing == 1 else "them"
+    asks = f"Change {it}? Only 'yes' does" if len(answers) == 1 else f"Change {it}? {' or '.join(answers)}"
+    return Question(what, asks, tuple(answers))
 
 
 def can_be_asked() -> bool:
@@ -19,7 +61,7 @@ def nobody_to_ask(what: str, option: str) -> Mistake:
     + option: the one that answers the question
     """
     return Mistake(
-        f"{what}, and nobody can be asked: standard input is no terminal. Use {option} to apply without a "
+        f"{what}, and nobody can be asked: standard input is no terminal. Use {option} to go on without a "
         "question"
     )
 

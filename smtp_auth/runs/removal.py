@@ -7,11 +7,9 @@ from pyinfra.api.command import PyinfraCommand
 
 from smtp_auth.on_host.asking import ask_to_remove
 from smtp_auth.past.removal import AS_FIRST_SEEN
-from smtp_auth.plan.step import Part, Step
+from smtp_auth.plan.step import Step
 from smtp_auth.runs.host import prepare_this_host
 from smtp_auth.runs.operation import take_part
-
-_PART = Part(AS_FIRST_SEEN, "no file is restored as a whole")
 
 
 def ready_to_remove(steps: Sequence[Step]) -> bool:
@@ -37,4 +35,4 @@ def as_first_seen() -> Generator[PyinfraCommand, None, None]:
 
         removal.as_first_seen(name="Files that nobody else has edited: restore them as first seen")
     """
-    yield from take_part(_PART)
+    yield from take_part(AS_FIRST_SEEN)

@@ -15,18 +15,19 @@ from pyinfra.context import ctx_state
 
 from smtp_auth.runs import pyinfra_internals
 from smtp_auth.runs.bounds import bound_connections
+from smtp_auth.runs.coming_back import hosts_removed_from, tell_what_comes_back
 from smtp_auth.runs.data_check import leave_out_bad_hosts
 from smtp_auth.runs.host_keys import heed_host_keys
 from smtp_auth.runs.interruption import heed_interruptions
 from smtp_auth.runs.inventory_check import check_options, choose, read_checked
-from smtp_auth.runs.mistakes import Declined, Mistake, sentence_of
+from smtp_auth.runs.mistakes import Mistake, sentence_of
 from smtp_auth.runs.names import compare_names
-from smtp_auth.runs.question import answer_to, can_be_asked, nobody_to_ask
+from smtp_auth.runs.question import can_be_asked, nobody_to_ask, question_about
 from smtp_auth.runs.report import report_at_the_end, report_now, tell_left_out
 from smtp_auth.runs.startup import is_run_of_pyinfra, leave_interruptions_to_pyinfra
 from smtp_auth.runs.status import Status
 from smtp_auth.runs.terminal import escape_what_others_say
-from smtp_auth.shown import counted, shown
+from smtp_auth.shown import shown
 
 # These use the settings on record, so they work even if the data is not valid any more.
 _WITHOUT_DATA = ("undo.py", "remove.py")
@@ -125,11 +126,17 @@ def _prepare(state: State, given: Mapping[str, Any]) -> None:
     pyinfra_internals.ask(state, lambda: _ask(state))
     if not given.get("dry"):
         _is_for_real.append(True)
-    pyinfra_internals.after_planning(compare_names)
+    pyinfra_internals.after_planning(_compare)
     report_at_the_end(state, is_dry=bool(given.get("dry")))
     _prepared.append(True)
     if Path(given["operations"][0]).name not in _WITHOUT_DATA:
         leave_out_bad_hosts(state)
+
+
+def _compare() -> None:
+    """Judge all hosts together, once they have been planned."""
+    compare_names()
+    tell_what_comes_back()
 
 
 def _check_command_line(given: Mapping[str, Any]) -> None:
@@ -154,15 +161,13 @@ def _ask(state: State) -> bool:
     changing = sum(bool(state.meta[host].ops_change) for host in state.active_hosts)
     if not changing:
         return True
-    what = f"{counted(changing, 'host')} would change"
+    question = question_about(changing, ("y", "yes"), closing=hosts_removed_from())
     if not can_be_asked():
-        raise nobody_to_ask(what, "-y")
+        raise nobody_to_ask(question.what, "-y")
+    tell_left_out(state)
     failed = len(state.failed_hosts)
     left_out = f"; {failed} {'is' if failed == 1 else 'are'} left out, see above" if failed else ""
-    tell_left_out(state)
-    question = f"\n    {what}{left_out}.\n    Change {'it' if changing == 1 else 'them'}? y or yes: "
-    if answer_to(question).lower() not in ("y", "yes"):
-        raise Declined("the answer is not y or yes: no host was changed")
+    question.ask(f"\n    {question.what}{left_out}.\n    {question.asks}: ")
     return True
 
 

@@ -6,16 +6,16 @@ from collections.abc import Generator, Sequence
 from pyinfra import host
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
+from pyinfra.context import ctx_host
 
-from smtp_auth.on_host.asking import Asked, ask_to_undo
+from smtp_auth.on_host.asking import Asked, NothingOnRecord, ask_to_undo
 from smtp_auth.on_host.channel import Channel
-from smtp_auth.past.undo import NAME
-from smtp_auth.plan.step import Part, Step
+from smtp_auth.past.undo import UNDO
+from smtp_auth.plan.step import Step
+from smtp_auth.runs.coming_back import keep_missing_run
 from smtp_auth.runs.host import prepare_this_host
 from smtp_auth.runs.operation import take_part
 from smtp_auth.runs.trouble import fail
-
-_PART = Part(NAME, "everything is restored already")
 
 # What `undo_to` accepts: see runs/origin.py.
 _ID = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ-[0-9a-f]{4}")
@@ -46,7 +46,7 @@ def last_change() -> Generator[PyinfraCommand, None, None]:
 
         undo.last_change(name="Undo: restore what the last change replaced")
     """
-    yield from take_part(_PART)
+    yield from take_part(UNDO)
 
 
 def _ask(channel: Channel, steps: tuple[Step, ...], rehearsing: bool) -> Asked | None:
@@ -54,4 +54,9 @@ def _ask(channel: Channel, steps: tuple[Step, ...], rehearsing: bool) -> Asked |
     if undo_to is not None and not _ID.fullmatch(str(undo_to)):
         fail([f"undo_to = {undo_to!r}: give the ID of a change, as `smtp-auth history` lists them"])
         return None
-    return ask_to_undo(channel, steps, undo_to and str(undo_to), rehearsing=rehearsing)
+    try:
+        return ask_to_undo(channel, steps, undo_to and str(undo_to), rehearsing=rehearsing)
+    except NothingOnRecord as reason:
+        if undo_to:
+            keep_missing_run(ctx_host.get(), str(undo_to), reason.record)
+        raise

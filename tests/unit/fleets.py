@@ -11,7 +11,7 @@ from pyinfra.api.exceptions import ConnectError
 from operations import STEPS
 from smtp_auth.facts.look import LastChange, Look
 from smtp_auth.fleet import planning
-from smtp_auth.fleet.planning import HostPlan, plans_of
+from smtp_auth.fleet.planning import HostPlan, deploy, plans_of
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.channel import NotReached
 from smtp_auth.plan.plan import plan_of
@@ -73,4 +73,4 @@ def plans(monkeypatch: pytest.MonkeyPatch, answers: Mapping[str, Answer]) -> dic
     answering(monkeypatch, answers)
     # All are the host that the certificate is for.
     hosts = hosts_named([*answers], mail_hostname="mail1.example.jp")
-    return plans_of(hosts, 8, STEPS, name_of, lambda _name: None, lambda _name, _found: None)
+    return plans_of(hosts, 8, deploy(STEPS), name_of, lambda _name: None, lambda _name, _found: None)

@@ -1,8 +1,9 @@
 """`smtp-auth` with stand-ins for its hosts: `python -m tests.unit.stand_ins FOLDER WORDS…`.
 
 What a host is follows from its name: `new…` would change, `done…` is as wanted, `stopped…` is refused, and
-`gone…` is not reached. The folder has what the hosts are to do: while the file `ask NAME` exists, the host
-does not answer; while `change NAME` exists, its change goes on. `begun NAME` says that a change has begun,
+`gone…` is not reached; for what it has on record, see `past_fleets.py`. The folder has what the hosts are to
+do: while the file `ask NAME` or `read NAME` exists, the host does not answer, or its record is not read;
+while `change NAME` exists, its change goes on. `begun NAME` says that a change has begun,
 `live NAME` that it is live.
 """
 
@@ -19,12 +20,14 @@ from smtp_auth.runs.pyinfra_internals import make_sockets_cooperative
 
 make_sockets_cooperative()
 
-from smtp_auth.fleet import applying, channels, planning  # noqa: E402
+from smtp_auth.fleet import applying, channels, planning, undo_command  # noqa: E402
+from smtp_auth.on_host import asking  # noqa: E402
 from smtp_auth.on_host.asking import Asked  # noqa: E402
 from smtp_auth.on_host.changing import ChangeOutcome, Ended  # noqa: E402
 from smtp_auth.plan.plan import plan_of  # noqa: E402
 from smtp_auth.plan.step import Step  # noqa: E402
 from smtp_auth.settings import Settings  # noqa: E402
+from tests.unit import past_fleets  # noqa: E402
 from tests.unit.fleets import NEW, UNREACHABLE, Answer, deployed  # noqa: E402
 
 _ANSWERS: dict[str, Answer] = {
@@ -59,9 +62,15 @@ def main(folder: Path, words: Sequence[str]) -> int:
         (folder / f"live {host.name}").touch()
         return Ended(ChangeOutcome.LIVE, (), PROVED, 0.4)
 
+    def read_record(channel: Any, files: str = "", **_: Any) -> Any:
+        wait_for_the_end_of(f"read {channel._channel}")
+        return past_fleets.read_record(channel, files)
+
     for module, name, instead in (
+        *past_fleets.stand_ins(),
+        (undo_command, "read_record", read_record),
+        (asking, "read_record", read_record),
         (planning, "ask", ask),
-        (planning, "connect", lambda _host: None),
         (applying, "carry_out", carry_out),
         (channels, "channel_to", lambda host: host.name),
     ):

@@ -13,6 +13,7 @@ from pyinfra.api import Host
 from operations import STEPS
 from smtp_auth.fleet import applying
 from smtp_auth.fleet.applying import Applied, Applying
+from smtp_auth.fleet.planning import deploy
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import ChangeOutcome, Ended
 from smtp_auth.runs.outcome import Outcome
@@ -57,7 +58,7 @@ class Fleet:
         return name_of(host)
 
     def apply(self, approved: Mapping[str, str] | None = None) -> Applying:
-        work = Applying(self.hosts, STEPS, self.channel_to, approved)
+        work = Applying(self.hosts, deploy(STEPS), self.channel_to, approved)
         self.run(work)
         return work
 
@@ -72,7 +73,7 @@ class Fleet:
 @contextmanager
 def running(fleet: Fleet) -> Iterator[Applying]:
     """The work while it runs; it must be over when the block is."""
-    work = Applying(fleet.hosts, STEPS, fleet.channel_to)
+    work = Applying(fleet.hosts, deploy(STEPS), fleet.channel_to)
     worker = gevent.spawn(fleet.run, work)
     yield work
     worker.get(timeout=_SECONDS)

@@ -88,7 +88,7 @@ def test_data_that_are_wrong_refuse_a_host_and_nobody_connects_to_it(monkeypatch
     connected: list[Any] = []
     monkeypatch.setattr(planning, "connect", connected.append)
     (host,) = hosts_named(["a.example.jp"], tls_minimum_version="TLSv9")
-    plan, _ = planning.ask_host(host, STEPS, name_of(host), rehearsing=True)
+    plan, _ = planning.ask_host(host, planning.deploy(STEPS), name_of(host), rehearsing=True)
     assert (plan.state, connected, plan.took) == (State.REFUSED, [], ())
     assert "tls_minimum_version" in plan.reasons[0]
 

@@ -270,6 +270,56 @@ def test_what_is_typed_before_the_question_is_thrown_away(fleet: Fleet, early: s
     assert fleet.is_("live new1.example.jp")
 
 
+REMOVE = ("last1.example.jp", "last2.example.jp", "stock1.example.jp")
+REMOVAL = "To remove it there, type that number, 2: "
+
+
+@pytest.mark.parametrize("answer", ["yes\n", "3\n", "\n", CTRL_D])
+def test_only_the_number_of_hosts_removes(fleet: Fleet, answer: str) -> None:
+    fleet.has(*REMOVE)
+    with fleet.typed("remove") as terminal:
+        terminal.wait_for(REMOVAL)
+        assert terminal.lines()[0] == "Port 465 will close on 2 hosts"
+        terminal.type(answer)
+        assert terminal.status() == 1, terminal.shown
+        is_left_as_it_was(terminal, "the answer is not 2: no host was changed")
+    assert not fleet.is_("begun last1.example.jp")
+
+
+def test_the_number_of_hosts_removes(fleet: Fleet) -> None:
+    fleet.has(*REMOVE)
+    with fleet.typed("remove") as terminal:
+        terminal.wait_for(REMOVAL)
+        terminal.type("2\n")
+        assert terminal.status() == 0, terminal.shown
+        is_left_as_it_was(terminal, "3 hosts: 2 changed, 1 unchanged")
+    assert fleet.is_("live last1.example.jp")
+
+
+def test_interrupted_while_records_are_read(fleet: Fleet) -> None:
+    fleet.has("last1.example.jp", "done1.example.jp")
+    fleet.holds("read last1.example.jp")
+    with fleet.typed("undo") as terminal:
+        terminal.wait_for("read 1 of 2 hosts (1 read); under way: ")
+        terminal.type(CTRL_C)
+        assert terminal.status() == 130
+        is_left_as_it_was(terminal, "Interrupted: no change is under way.")
+
+
+def test_an_undo_asks_and_is_interrupted_as_a_deploy_is(fleet: Fleet) -> None:
+    fleet.has("last1.example.jp", "done1.example.jp", "gone1.example.jp")
+    fleet.holds("change last1.example.jp")
+    with fleet.typed("undo") as terminal:
+        terminal.wait_for("1 host would change. Change it? " + QUESTION)
+        terminal.type("yes\n")
+        until_it_is(fleet, "begun last1.example.jp", terminal)
+        terminal.type(CTRL_C)
+        terminal.wait_for("Interrupted")
+        fleet.goes_on("change last1.example.jp")
+        assert terminal.status() == 130, terminal.shown
+        is_left_as_it_was(terminal, "3 hosts: 1 changed, 1 not reached, 1 unchanged")
+
+
 def test_nobody_is_asked_where_nothing_would_change(fleet: Fleet) -> None:
     fleet.has("done1.example.jp")
     with fleet.typed("apply") as terminal:
@@ -284,7 +334,7 @@ def test_without_a_terminal_nobody_is_asked(fleet: Fleet) -> None:
         assert done.returncode == 2
         assert done.stderr == (
             "1 host would change, and nobody can be asked: standard input is no terminal. "
-            "Use --yes to apply without a question\n"
+            "Use --yes to go on without a question\n"
         )
     assert not fleet.is_("begun new1.example.jp")
     assert fleet.run("apply", "--yes").returncode == 1

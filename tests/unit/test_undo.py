@@ -10,7 +10,7 @@ from operations import STEPS
 from smtp_auth.facts.decode import decode
 from smtp_auth.facts.look import MAIN_CF, MASTER_CF, Look, ManagedFile
 from smtp_auth.on_host.programs import rehearsal_program
-from smtp_auth.past.undo import NAME, plan_of_undo
+from smtp_auth.past.undo import UNDO, plan_of_undo
 from smtp_auth.plan.as_json import as_json
 from smtp_auth.plan.plan import Plan, plan_of
 from smtp_auth.plan.step import Part
@@ -200,7 +200,7 @@ def test_lines_are_shown_nowhere_where_not_everybody_may_read_them() -> None:
     first = with_file(stock("3.10.5"), MAIN_CF, mode="0640")
     look, change = deployed(first, settings)
     plan = plan_of_undo([change], settings, look, STEPS)
-    lines = [*step_lines(plan, Part(NAME, "")), json.dumps(as_json({"mail1.example.jp": plan}))]
+    lines = [*step_lines(plan, Part(UNDO.name, "")), json.dumps(as_json({"mail1.example.jp": plan}))]
     assert any(line.endswith("lines, not shown: not everybody may read the file)") for line in lines)
     assert not any("smtpd_sasl_path" in line for line in lines)
     # Files that everybody may read are shown.

@@ -1,0 +1,210 @@
+"""`smtp-auth undo`: restores what the last run replaced, or all runs from one on."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from gevent.pool import Pool
+from pyinfra.api import Host
+
+from smtp_auth.facts.record import Record
+from smtp_auth.fleet.as_json import Target
+from smtp_auth.fleet.change_command import Plans, Words, change
+from smtp_auth.fleet.channels import Channels
+from smtp_auth.fleet.console import EMPTY, Line, Style
+from smtp_auth.fleet.plan_command import Manner
+from smtp_auth.fleet.planning import Asking, HostPlan, State, Task, Timed, tried
+from smtp_auth.fleet.progress import Progress
+from smtp_auth.fleet.text import MARGIN, closing_lines, took_line
+from smtp_auth.local_time import local_time
+from smtp_auth.on_host.asking import ask_to_undo, read_record
+from smtp_auth.past.runs import NoSuchRun, PastRun, live_runs, order_of, run_called
+from smtp_auth.past.undo import UNDO, why_left_alone
+from smtp_auth.plan.step import Step
+from smtp_auth.plan.text import plan_blocks
+from smtp_auth.runs.channel import connect, disconnect
+from smtp_auth.runs.interruption import heed_interruptions
+from smtp_auth.runs.mistakes import Mistake
+from smtp_auth.shown import counted, shown
+
+if TYPE_CHECKING:
+    # It makes sockets cooperative, for the whole process.
+    from smtp_auth.fleet.inventory import Chosen
+
+Records = Mapping[str, Record]
+
+
+def undo_runs(
+    chosen: "Chosen",
+    steps: Sequence[Step],
+    manner: Manner,
+    target: Target | None,
+    to: str | None,
+    *,
+    asks: bool,
+) -> int:
+    """Undo the run that went live last, by the hosts' own clocks; or go back to before an earlier one.
+
+    A host that had no part in that run is left alone. So is one that has a later change on record, unless
+    that is to be undone, too.
+
+    + steps: those of the deploy, in their order
+    + target: gets plans and outcomes as JSON, if that is wanted; standard output then gets nothing else
+    + to: the beginning or the end of the ID of the earliest run to undo; `None`: only the last one
+    + asks: whether somebody is asked, below the plans
+
+    Returns the exit status. Raises `Mistake` if the ID is not on record, or nobody can be asked; `Declined`
+    if the answer is another one.
+    """
+    records, known = _records(chosen, manner)
+    runs = live_runs(records)
+    run = _last(records, runs) if to is None else _called(to, runs, len(known))
+    # Of a host whose record is in doubt, it is said why.
+    sure = {name: record for name, record in records.items() if not record.in_doubt}
+    if run is None:
+        known |= {name: _alone("the record of this host has no change that could be undone") for name in sure}
+    elif to is None:
+        known |= {
+            name: _alone(why, is_named=name in run.hosts)
+            for name, one in sure.items()
+            if (why := why_left_alone(one, run.id))
+        }
+    words = Words("undone", above=lambda plans: _heading(plans, run, runs, is_last=to is None))
+    return change(
+        chosen,
+        _task(steps, run.id if run else None, only_last=to is None),
+        words,
+        manner,
+        target,
+        asks=asks,
+        known=known,
+    )
+
+
+def undo_each_last(
+    chosen: "Chosen", steps: Sequence[Step], manner: Manner, target: Target | None, *, asks: bool
+) -> int:
+    """Undo the last live change of each host, whatever run it is of.
+
+    + steps, target, asks: as for `undo_runs`
+
+    Returns the exit status. Raises `Mistake` if nobody can be asked; `Declined` if the answer is another one.
+    """
+    words = Words("undone", above=_heading_of_each)
+    return change(chosen, _task(steps, None), words, manner, target, asks=asks)
+
+
+def _task(steps: Sequence[Step], run: str | None, *, only_last: bool = False) -> Task:
+    def asking(_host: Host) -> Asking:
+        return lambda channel, rehearsing: ask_to_undo(
+            channel, steps, run, only_last=only_last, rehearsing=rehearsing
+        )
+
+    return Task(asking, ("record", "look", "rehearsal"), lambda plan: plan_blocks(plan, (UNDO,)))
+
+
+def _alone(why: str, *, is_named: bool = False) -> HostPlan:
+    return HostPlan(State.CONVERGED, (why,), is_named=is_named)
+
+
+# -- which run ----------------------------------------------------------------------------------------
+
+
+def _records(chosen: "Chosen", manner: Manner) -> tuple[dict[str, Record], dict[str, HostPlan]]:
+    """The records of the hosts, and the plans of those whose record could not be read."""
+    records: dict[str, Record] = {}
+    others: dict[str, HostPlan] = {}
+    with Progress("read", len(chosen.hosts)) as progress:
+        heed_interruptions(progress.hide, progress.say_text)
+        channels = Channels(progress.say if manner.shows_programs else None)
+
+        def read(host: Host) -> None:
+            progress.begins(host.name)
+            timed = Timed(channels(host), ("record",))
+
+            def read_it() -> Record:
+                timed.measure("connection", lambda: connect(host))
+                return read_record(timed)
+
+            found = tried(read_it)
+            disconnect(host)
+            if isinstance(found, Record):
+                records[host.name], word = found, "read"
+            else:
+                others[host.name], word = replace(found, took=timed.took), found.state.value
+            progress.ends(host.name, word, [took_line(host.name, timed.took)] if manner.is_verbose else ())
+
+        for _ in Pool(chosen.at_once).imap_unordered(read, chosen.hosts):
+            pass
+    names = [host.name for host in chosen.hosts]
+    return {name: records[name] for name in names if name in records}, others
+
+
+def _last(records: Records, runs: Sequence[PastRun]) -> PastRun | None:
+    """The run that went live last, by the hosts' own clocks; `None` if there is none.
+
+    On each host, its last change is the one with the highest number, whatever the clocks say.
+    """
+    last = [record.live[-1] for record in records.values() if record.live]
+    if not last:
+        return None
+    newest = max(last, key=lambda change: order_of(str(change.manifest["began"]))).id
+    return next(run for run in runs if run.id == newest)
+
+
+def _called(word: str, runs: Sequence[PastRun], unread: int) -> PastRun:
+    try:
+        return run_called(word, runs)
+    except NoSuchRun as error:
+        others = f" ({counted(unread, 'host')} could not be read)" if unread else ""
+        raise Mistake(f"--to {word}: {error}{others}") from None
+
+
+# -- what stands above the plans ----------------------------------------------------------------------
+
+
+def _heading(plans: Plans, run: PastRun | None, runs: Sequence[PastRun], *, is_last: bool) -> Iterator[Line]:
+    if run is None:
+        return
+    undone = _undone(plans)
+    hosts = f"on {sum(run.id in one.undone for one in plans.values())} of {counted(len(plans), 'host')}"
+    if is_last:
+        yield _title(f"undo of the last run, {run.id}, {hosts}")
+        yield from _details(run)
+    else:
+        yield _title(f"back to before run {run.id}: undoes {counted(len(undone), 'run')}, the last one first")
+        for one in (one for one in runs if one.id in undone):
+            yield Line(f"{MARGIN}{one.id} on {counted(len(undone[one.id]), 'host')}", under=len(MARGIN) + 2)
+            yield from _details(one)
+    yield from [*closing_lines(plans)] or [EMPTY]
+
+
+def _details(run: PastRun) -> Iterator[Line]:
+    who = ", ".join(map(shown, run.who))
+    yield Line(f"{MARGIN}of {local_time(run.began)}, by {who}", under=len(MARGIN) + 2)
+
+
+def _title(text: str) -> Line:
+    return Line(text, Style.TITLE, under=len(MARGIN))
+
+
+def _undone(plans: Plans) -> dict[str, list[str]]:
+    """The names of the hosts on which each change is undone, by its ID."""
+    found: dict[str, list[str]] = {}
+    for name, one in plans.items():
+        for run in dict.fromkeys(one.undone):
+            found.setdefault(run, []).append(name)
+    return found
+
+
+def _heading_of_each(plans: Plans) -> Iterator[Line]:
+    undone = _undone(plans)
+    if not undone:
+        return
+    differ = f", which are of {len(undone)} runs" if len(undone) > 1 else ""
+    yield _title(f"undo of the last change of each host{differ}")
+    for run, names in undone.items():
+        last = next(one for name in names if (one := plans[name].last_change))
+        told = f"{run} of {local_time(last.began)}, by {shown(last.who)}, on {counted(len(names), 'host')}"
+        yield Line(MARGIN + told, under=len(MARGIN) + 2)
+    yield from [*closing_lines(plans)] or [EMPTY]
