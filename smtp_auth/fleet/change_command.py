@@ -143,7 +143,9 @@ class _Work:
         try:
             if not can_be_asked():
                 raise nobody_to_ask(question.what, "--yes")
-            question.ask(f"{question.what}. {question.asks}: ")
+            # The longer one would not fit the width of a terminal.
+            between = "\n" if closing else " "
+            question.ask(f"{question.what}.{between}{question.asks}: ")
         except (Mistake, Declined):
             self._write_json()
             raise

@@ -52,22 +52,31 @@ def test_ctrl_c_waits_for_the_changes_under_way_and_begins_no_other(lab: Lab) ->
     assert "2 hosts: 2 unchanged" in succeed(deploy(begun)).report
 
 
+# What undo.py and remove.py ask, and which answer changes the host.
+_QUESTIONS = {
+    "undo.py": ("y or yes: ", "y\n"),
+    "remove.py": ("Type on how many, 1, to remove it there: ", "1\n"),
+}
+
+
 def _statuses(host: LabHost, name: str) -> list[int]:
     """Runs of undo.py or remove.py on a host, whose answer is no, and then one whose answer is yes."""
+    question, yes = _QUESTIONS[name]
     found = [
         deploy([host], "--dry", program=name).status,
         # Nobody can be asked.
         deploy([host], "--parallel", "1", program=name).status,
     ]
-    for answer in ("n\n", "\n", CTRL_C, "y\n"):
+    for answer in ("n\n", "\n", CTRL_C, yes):
         before = tree(host)
         with typed([host], program=name) as terminal:
-            terminal.wait_for("y or yes: ")
-            # A question stands below its differences.
+            terminal.wait_for(question)
+            # A question stands below its differences, and below what they mean.
+            assert "--> Port 465 will close on 1 host" in terminal.shown, terminal.shown
             assert "-smtpd_sasl_auth_enable = yes" in terminal.shown, terminal.shown
             terminal.type(answer)
             found.append(terminal.status())
-        assert (tree(host) == before) == (answer != "y\n"), terminal.shown
+        assert (tree(host) == before) == (answer != yes), terminal.shown
     return found
 
 

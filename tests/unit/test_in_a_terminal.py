@@ -271,14 +271,18 @@ def test_what_is_typed_before_the_question_is_thrown_away(fleet: Fleet, early: s
 
 
 REMOVE = ("last1.example.jp", "last2.example.jp", "stock1.example.jp")
-REMOVAL = "To remove it there, type that number, 2: "
+REMOVAL = [
+    "2 hosts would change, and port 465 would close on 2 of them.",
+    "Type on how many, 2, to remove it there:",
+]
 
 
 @pytest.mark.parametrize("answer", ["yes\n", "3\n", "\n", CTRL_D])
 def test_only_the_number_of_hosts_removes(fleet: Fleet, answer: str) -> None:
     fleet.has(*REMOVE)
     with fleet.typed("remove") as terminal:
-        terminal.wait_for(REMOVAL)
+        terminal.wait_for("to remove it there: ")
+        assert terminal.lines()[-2:] == REMOVAL
         assert terminal.lines()[0] == "Port 465 will close on 2 hosts"
         terminal.type(answer)
         assert terminal.status() == 1, terminal.shown
@@ -289,7 +293,8 @@ def test_only_the_number_of_hosts_removes(fleet: Fleet, answer: str) -> None:
 def test_the_number_of_hosts_removes(fleet: Fleet) -> None:
     fleet.has(*REMOVE)
     with fleet.typed("remove") as terminal:
-        terminal.wait_for(REMOVAL)
+        terminal.wait_for("to remove it there: ")
+        assert terminal.lines()[-2:] == REMOVAL
         terminal.type("2\n")
         assert terminal.status() == 0, terminal.shown
         is_left_as_it_was(terminal, "3 hosts: 2 changed, 1 unchanged")
