@@ -7,6 +7,7 @@ from typing import Any
 
 from smtp_auth.facts import shape
 from smtp_auth.facts.decode import decode
+from smtp_auth.facts.hold import Hold, HoldEvent
 from smtp_auth.facts.ledger import NO_ENTRY, LedgerEntry
 from smtp_auth.facts.ledger import parse as parse_ledger
 from smtp_auth.facts.machine import machine_in
@@ -168,6 +169,8 @@ class Record:
     + has_gap: whether files were asked for from a run on, and a live change of it is not in the record any
       more
     + machine: which machine has the record: see `facts.machine.machine_in`
+    + hold: the hold that is in force by the host's clock; `None` if there is none
+    + holds: the last holds and releases, the oldest first
     """
 
     changes: tuple[PastChange, ...] = ()
@@ -176,6 +179,8 @@ class Record:
     baseline: Baseline = field(default_factory=dict)
     has_gap: bool = False
     machine: str = ""
+    hold: Hold | None = None
+    holds: tuple[HoldEvent, ...] = ()
 
     @property
     def live(self) -> tuple[PastChange, ...]:
@@ -221,6 +226,8 @@ def parse(output: Iterable[str]) -> Record:
         baseline={(change, path): content for change, path, content in baseline},
         has_gap="gap" in found,
         machine=machine_in(found),
+        hold=next(map(Hold.parse, found.get("hold", ())), None),
+        holds=tuple(map(HoldEvent.parse, found.get("hold_event", ()))),
     )
 
 
