@@ -19,7 +19,7 @@ from smtp_auth import __version__
 from smtp_auth.fleet.options import add_options, choice_of
 from smtp_auth.fleet.own_files import deploy_files
 from smtp_auth.runs.status import Status
-from smtp_auth.shown import counted, shown
+from smtp_auth.shown import shown
 
 if TYPE_CHECKING:
     from smtp_auth.fleet.as_json import Target
@@ -164,10 +164,14 @@ def _chosen(arguments: argparse.Namespace) -> "Chosen":
 # -- plan ----------------------------------------------------------------------------------------------
 
 
-def _console_options(parser: argparse.ArgumentParser) -> None:
+def _json_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", metavar="FILE", help="write JSON for programs to this file; -: standard output"
     )
+
+
+def _console_options(parser: argparse.ArgumentParser) -> None:
+    _json_option(parser)
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="show how long each part took, and all lines"
     )
@@ -245,38 +249,27 @@ def _remove(arguments: argparse.Namespace) -> int:
 
 
 def _history_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--show", metavar="ID", help="show what this change did, host by host")
-    parser.add_argument("--json", action="store_true", help="print JSON, for programs")
+    parser.add_argument(
+        "--show", metavar="ID", help="show what this run did; a beginning or an end of the ID is enough"
+    )
+    parser.add_argument(
+        "--since", metavar="TIME", help="only what began since then: 2026-11-22, 2026-11-22T10:15, 7d"
+    )
+    parser.add_argument(
+        "--host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only what this host had a part in; all hosts are asked",
+    )
+    _json_option(parser)
 
 
 def _history(arguments: argparse.Namespace) -> int:
-    import json
+    from smtp_auth.fleet.history_command import Asked, history
 
-    from smtp_auth.fleet import history
-
-    chosen = _chosen(arguments)
-    found = history.records(chosen.hosts, chosen.at_once, _progress(len(chosen.hosts)))
-    if arguments.json:
-        # Not as one text: with many names of one machine, it is as large as all that was read.
-        json.dump(history.as_json(found, arguments.show), sys.stdout, indent=2)
-        print()
-    else:
-        lines = history.details(found, arguments.show) if arguments.show else history.table(found)
-        print("\n".join(lines))
-    return Status.TROUBLE if any(one.error for one in found.values()) else 0
-
-
-def _progress(hosts: int) -> Callable[[str], None]:
-    """A function that shows on a terminal how many hosts have answered; to be called once per host."""
-    answered: list[str] = []
-
-    def tell(name: str) -> None:
-        answered.append(name)
-        if sys.stderr.isatty():
-            end = "\n" if len(answered) == hosts else ""
-            print(f"\r{len(answered)} of {counted(hosts, 'host')}", end=end, file=sys.stderr, flush=True)
-
-    return tell
+    asked = Asked(arguments.show, arguments.since, tuple(arguments.host))
+    return history(_chosen(arguments), asked, arguments.json)
 
 
 # In the order of `--help`.

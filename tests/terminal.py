@@ -181,3 +181,8 @@ def in_a_terminal(
             process.kill()
         process.wait()
         os.close(screen)
+
+
+def without_progress(errors: str) -> str:
+    """What a program has written to a file for errors, without the lines that say how far it is."""
+    return re.sub(r"^asked \d+ of \d+ host.*\n", "", errors, flags=re.MULTILINE)

@@ -92,6 +92,11 @@ class PastChange:
         return self.id if self.attempt == 1 else f"{self.id}.{self.attempt}"
 
     @property
+    def began(self) -> str:
+        """When it began, by the host's clock, such as `2026-11-22T10:15:00Z`."""
+        return str(self.manifest["began"])
+
+    @property
     def outcome(self) -> str:
         """`live`, `refused`, `put back`, `failed`, `unfinished` or `unconfirmed`."""
         return str(self.manifest["outcome"])

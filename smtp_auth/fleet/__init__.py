@@ -11,5 +11,8 @@ outcomes.py    what became of each host
 text.py        plans as lines, each different one once; as_json.py: as JSON
 console.py     lines on a terminal or in a file; progress.py: what is done, and what is under way
 plan_command.py, apply_command.py    `smtp-auth plan` and `smtp-auth apply`
-history.py     who changed what, when, with which outcome
+history.py     the records of the hosts; events.py: what has happened, one row for several hosts
+history_text.py, history_json.py     the history as lines for people, and as JSON
+since.py       the times that people type
+history_command.py    `smtp-auth history`
 """

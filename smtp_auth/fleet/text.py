@@ -91,7 +91,7 @@ def counts_line(found: Mapping[str, HostPlan]) -> Line:
     return Line(f"{counted(len(found), 'host')}: {words}", Style.TITLE, under=len(MARGIN))
 
 
-def _grouped(values: Mapping[str, Key]) -> list[tuple[list[str], Key]]:
+def grouped(values: Mapping[str, Key]) -> list[tuple[list[str], Key]]:
     """Hosts with the same value together, the largest group first; each with its names, sorted.
 
     + values: by the names of the hosts
@@ -105,14 +105,15 @@ def _grouped(values: Mapping[str, Key]) -> list[tuple[list[str], Key]]:
 def titled(what: str, names: Sequence[str], style: Style = Style.TITLE) -> Line:
     """The line above what some hosts have in common."""
     many = f" on {counted(len(names), 'host')}" if len(names) > 1 else ""
-    return Line(f"{what}{many}: {_names(names)}", style, under=len(MARGIN))
+    return Line(f"{what}{many}: {some_hosts(names)}", style, under=len(MARGIN))
 
 
-def _names(names: Sequence[str]) -> str:
+def some_hosts(names: Sequence[str]) -> str:
+    """The names of hosts in a sentence: at most two, and how many more there are."""
     return some_names([*map(shown_name, names)])
 
 
-def _sentences(texts: Iterable[str], style: Style = Style.PLAIN) -> Iterator[Line]:
+def sentences(texts: Iterable[str], style: Style = Style.PLAIN) -> Iterator[Line]:
     """Sentences below a title, escaped."""
     yield from (Line(MARGIN + shown(text), style, under=_HANGING) for text in texts)
 
@@ -125,8 +126,8 @@ def _kinds(found: Mapping[str, HostPlan], shorten: Shorten) -> tuple[list[list[L
 def _troubles(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
     for state in TROUBLE:
         reasons = {name: one.reasons for name, one in found.items() if one.state is state}
-        for names, ones in _grouped(reasons):
-            yield [titled(state.value, names, Style.TROUBLE), *_sentences(ones), EMPTY]
+        for names, ones in grouped(reasons):
+            yield [titled(state.value, names, Style.TROUBLE), *sentences(ones), EMPTY]
 
 
 def _plans(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[list[Line]]:
@@ -142,11 +143,11 @@ def _plans(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[list[Lin
         if one.state not in TROUBLE
     }
     # What would change is first.
-    groups = sorted(_grouped(planned), key=lambda group: group[1][0][0] is not State.PENDING)
+    groups = sorted(grouped(planned), key=lambda group: group[1][0][0] is not State.PENDING)
     for names, ((state, is_named), proof_due, blocks, reasons, _) in groups:
         lines = [
             *_last_changes({name: found[name] for name in names}),
-            *_sentences([*reasons, proof_due] if proof_due else reasons),
+            *sentences([*reasons, proof_due] if proof_due else reasons),
             *shorten(blocks),
         ]
         if lines:
@@ -159,7 +160,7 @@ def _title_of_plan(state: State, names: Sequence[str], *, is_named: bool) -> Lin
         return Line(f"left alone: {all_names}", Style.WARNING, under=len(MARGIN))
     if state is State.CONVERGED:
         return titled("nothing would change", names)
-    return titled("the same", names) if len(names) > 1 else Line(f"{_names(names)}:", Style.TITLE)
+    return titled("the same", names) if len(names) > 1 else Line(f"{some_hosts(names)}:", Style.TITLE)
 
 
 # -- the lines of a plan ------------------------------------------------------------------------------
@@ -168,7 +169,7 @@ def _title_of_plan(state: State, names: Sequence[str], *, is_named: bool) -> Lin
 def _whole(blocks: Iterable[Block]) -> Iterator[Line]:
     for block in blocks:
         yield from _path(block)
-        yield from map(_line, block.lines)
+        yield from map(difference_line, block.lines)
 
 
 def _with_few_added(blocks: Iterable[Block]) -> Iterator[Line]:
@@ -178,7 +179,7 @@ def _with_few_added(blocks: Iterable[Block]) -> Iterator[Line]:
         for is_added, lines in groupby(block.lines, lambda line: line.startswith("+")):
             run = [*lines]
             is_long = block.path and is_added and len(run) > _SOME_ADDED + 1
-            yield from map(_line, run[:_SOME_ADDED] if is_long else run)
+            yield from map(difference_line, run[:_SOME_ADDED] if is_long else run)
             if is_long:
                 yield Line(f"{MARGIN}... {len(run) - _SOME_ADDED} more lines")
 
@@ -192,7 +193,7 @@ def _counted(blocks: Iterable[Block]) -> Iterator[Line]:
     for path, lines in lines_of.items():
         added, deleted = (sum(line.startswith(sign) for line in lines) for sign in "+-")
         yield Line(f"{MARGIN}{path}: lines deleted: {deleted}, added: {added}", under=_HANGING)
-    yield from map(_line, reloads)
+    yield from map(difference_line, reloads)
 
 
 def _path(block: Block) -> Iterator[Line]:
@@ -200,7 +201,8 @@ def _path(block: Block) -> Iterator[Line]:
         yield Line(MARGIN + block.path, under=_HANGING)
 
 
-def _line(line: str) -> Line:
+def difference_line(line: str) -> Line:
+    """A line of a difference, below a title. + line: begins with `+` or `-` if it is added or deleted"""
     style = {"+": Style.ADDED, "-": Style.DELETED}.get(line[:1], Style.PLAIN)
     return Line(MARGIN + line, style, under=_HANGING)
 
@@ -212,17 +214,17 @@ def _last_changes(found: Mapping[str, HostPlan]) -> Iterator[Line]:
         for name, one in found.items()
         if one.last_change and (one.edited or one.state is State.PENDING)
     }
-    groups = sorted(_grouped(told), key=lambda group: group[1][0])
+    groups = sorted(grouped(told), key=lambda group: group[1][0])
     unedited = [line for _, (is_unedited, line) in groups if is_unedited]
     for names, (is_unedited, line) in groups:
         if is_unedited and line in unedited[_SOME_CHANGES:]:
             continue
-        yield from _sentences([line])
+        yield from sentences([line])
         if len(names) < len(found):
-            yield Line(f"{MARGIN}  on {_names(names)}", under=_HANGING)
+            yield Line(f"{MARGIN}  on {some_hosts(names)}", under=_HANGING)
     if len(unedited) > _SOME_CHANGES:
         more = f"{len(unedited) - _SOME_CHANGES} other last changes, and nobody has edited their files since"
-        yield from _sentences([more])
+        yield from sentences([more])
 
 
 def _warnings(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
@@ -234,7 +236,7 @@ def _warnings(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
     for warning, names in names_of.items():
         together.setdefault(tuple(names), []).append(warning)
     for ones, warnings in together.items():
-        yield [titled("warning", ones, Style.WARNING), *_sentences(warnings, Style.WARNING), EMPTY]
+        yield [titled("warning", ones, Style.WARNING), *sentences(warnings, Style.WARNING), EMPTY]
 
 
 # -- what a removal or an undo says of all hosts together ----------------------------------------------
@@ -250,9 +252,9 @@ def closing_lines(found: Mapping[str, HostPlan]) -> list[Line]:
 def staying_lines(found: Mapping[str, HostPlan]) -> Iterator[Line]:
     """What stays on which hosts, each different list once."""
     stays = {name: one.stays for name, one in found.items() if one.stays}
-    for names, sentences in _grouped(stays):
+    for names, ones in grouped(stays):
         yield titled("what stays", names, Style.WARNING)
-        yield from [*_sentences(sentences), EMPTY]
+        yield from [*sentences(ones), EMPTY]
 
 
 # -- what was done ------------------------------------------------------------------------------------

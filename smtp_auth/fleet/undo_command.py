@@ -148,7 +148,7 @@ def _last(records: Records, runs: Sequence[PastRun]) -> PastRun | None:
     last = [record.live[-1] for record in records.values() if record.live]
     if not last:
         return None
-    newest = max(last, key=lambda change: order_of(str(change.manifest["began"]))).id
+    newest = max(last, key=lambda change: order_of(change.began)).id
     return next(run for run in runs if run.id == newest)
 
 

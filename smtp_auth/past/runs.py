@@ -54,7 +54,7 @@ def _run(run_id: str, ones: Sequence[tuple[str, PastChange]]) -> PastRun:
     changes = [change for _, change in ones]
     return PastRun(
         run_id,
-        max((str(change.manifest["began"]) for change in changes), key=order_of),
+        max((change.began for change in changes), key=order_of),
         tuple(dict.fromkeys(change.who for change in changes)),
         tuple(dict.fromkeys(change.about for change in changes)),
         tuple(dict.fromkeys(name for name, _ in ones)),

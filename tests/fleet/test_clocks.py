@@ -54,7 +54,7 @@ def test_what_the_clock_of_a_controller_says_decides_nothing(
     # The history has them in their order.
     inventory = tmp_path / "inventory.py"
     inventory.write_text(inventory_of(stock, {}, {}))
-    words = [sys.executable, "-m", "smtp_auth.cli", "history", f"--inventory={inventory}", "--json"]
+    words = [sys.executable, "-m", "smtp_auth.cli", "history", f"--inventory={inventory}", "--json", "-"]
     told = json.loads(subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
     for host in stock:
         assert [change["id"] for change in told["hosts"][host.name]["changes"]] == live(host)

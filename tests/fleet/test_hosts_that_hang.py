@@ -98,9 +98,9 @@ def test_they_fail_alone_whatever_is_asked_of_them(fleet: Fleet, lab: Lab, tmp_p
         with mail.submissions(host, lab.ca) as client:
             client.login(host.user, host.password)
 
-    hosts = json.loads(fleet.run("smtp_auth.cli", "history", "--json", "--inventory", fleet.inventory))[
-        "hosts"
-    ]
+    history = tmp_path / "history.json"
+    fleet.run("smtp_auth.cli", "history", "--json", history, "--inventory", fleet.inventory)
+    hosts = json.loads(history.read_text())["hosts"]
     assert [len(hosts[host.name]["changes"]) for host in fleet.healthy] == [1, 1]
     for name in NAMES:
         assert re.search(SENTENCE, hosts[name]["error"]), hosts[name]

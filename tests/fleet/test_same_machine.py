@@ -175,7 +175,9 @@ def test_the_history_notes_it(machine: Machine, tmp_path: Path) -> None:
     words = [sys.executable, "-m", "smtp_auth.cli", "history", f"--inventory={inventory}"]
     shown = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert len([line for line in shown.splitlines() if "one machine" in line]) == 1
-    printed = subprocess.run([*words, "--json"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run(
+        [*words, "--json", "-"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     names = [name.name for name in machine.names]
     hosts = json.loads(printed)["hosts"]
     others = {name: [one for one in names if one != name] for name in names}

@@ -263,6 +263,6 @@ def test_history_of_a_fleet(stock: list[LabHost], tmp_path: Path) -> None:
     assert "all 2 hosts" in deployed
     assert removed.endswith("removal: As first seen")
     assert "+smtpd_tls_auth_only = yes" in history("--show", live(stock[0])[0])
-    found = json.loads(history("--json"))
+    found = json.loads(history("--json", "-"))
     assert found["version"] == 1
     assert [one["outcome"] for one in found["hosts"][stock[0].name]["changes"]] == ["live"] * 4

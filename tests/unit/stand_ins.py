@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import gevent
@@ -20,7 +21,7 @@ from smtp_auth.runs.pyinfra_internals import make_sockets_cooperative
 
 make_sockets_cooperative()
 
-from smtp_auth.fleet import applying, channels, planning, undo_command  # noqa: E402
+from smtp_auth.fleet import applying, channels, history, planning, undo_command  # noqa: E402
 from smtp_auth.on_host import asking  # noqa: E402
 from smtp_auth.on_host.asking import Asked  # noqa: E402
 from smtp_auth.on_host.changing import ChangeOutcome, Ended  # noqa: E402
@@ -73,6 +74,8 @@ def main(folder: Path, words: Sequence[str]) -> int:
         (planning, "ask", ask),
         (applying, "carry_out", carry_out),
         (channels, "channel_to", lambda host: host.name),
+        (history, "channel_to", lambda host: SimpleNamespace(_channel=host.name)),
+        (history, "read_record", read_record),
     ):
         setattr(module, name, instead)
     sys.argv[1:] = words

@@ -9,10 +9,16 @@ import pytest
 
 from operations import STEPS
 from smtp_auth.facts.record import PastChange, Record
-from smtp_auth.fleet.history import HostHistory, as_json, details, table
+from smtp_auth.fleet.as_json import lines as json_lines
+from smtp_auth.fleet.console import Line
+from smtp_auth.fleet.history import HostHistory
+from smtp_auth.fleet.history_json import entries_of
+from smtp_auth.fleet.history_text import details, table
+from smtp_auth.past.runs import NoSuchRun, past_runs, run_called
 from smtp_auth.plan.as_json import as_json as plans_as_json
 from smtp_auth.plan.plan import Plan, plan_of
 from smtp_auth.plan.text import reload_lines, step_lines
+from smtp_auth.shown import shown
 from tests.unit.past import deployed
 from tests.unit.scenarios import MAIN_CF, stock, wanted, with_file, with_main_cf
 
@@ -55,24 +61,49 @@ def _plan_as_json(text: str) -> Iterator[str]:
 
 
 def _found(text: str) -> Mapping[str, HostHistory]:
-    """Two names of one machine, whose record has a text in each of its places."""
+    """Two names of one machine, whose record has a text in each of its places.
+
+    A name is of the inventory, where letters of all scripts may be.
+    """
     manifest: dict[str, Any] = json.loads(json.dumps(CHANGE.manifest))
     manifest |= dict.fromkeys(("controller", "ssh_user", "commit", "outcome", "about", "said", "began"), text)
     manifest["undone"] = [text]
     for edit in manifest["plan"]["edits"]:
         edit |= {"path": text, "lines": [f"-{text}"], "reason": text}
     record = Record((PastChange(manifest),), unreadable=(text,), machine="m")
-    return {**dict.fromkeys(("x.example", text), HostHistory(record)), "y.example": HostHistory(error=text)}
+    name = shown(text) if text.isprintable() else text
+    return {**dict.fromkeys(("x.example", name), HostHistory(record)), "y.example": HostHistory(error=text)}
+
+
+def _texts(lines: Iterator[Line]) -> Iterator[str]:
+    return (line.text for line in lines)
+
+
+def _history_of_the_run(text: str) -> Iterator[str]:
+    found = _found(text)
+    (run,) = past_runs({name: history.record for name, history in found.items()})
+    return _texts(details(found, run))
+
+
+def _history_of_no_run(text: str) -> Iterator[str]:
+    try:
+        run_called(text, past_runs({name: history.record for name, history in _found(text).items()}))
+    except NoSuchRun as error:
+        yield str(error)
+
+
+def _history_as_json(text: str, run_id: str | None = None) -> Iterator[str]:
+    return json_lines(_found(text), entries_of(_found(text), run_id))
 
 
 OUTPUTS: Mapping[str, Callable[[str], Iterator[str]]] = {
     "the preview": _preview,
     "the plan as JSON": _plan_as_json,
-    "the history": lambda text: table(_found(text)),
-    "the history of a change": lambda text: details(_found(text), CHANGE.id),
-    "the history of another change": lambda text: details(_found(text), text),
-    "the history as JSON": lambda text: iter([json.dumps(as_json(_found(text)), indent=2)]),
-    "a change as JSON": lambda text: iter([json.dumps(as_json(_found(text), CHANGE.id), indent=2)]),
+    "the history": lambda text: _texts(table(_found(text))),
+    "the history of a run": _history_of_the_run,
+    "the history of no run": _history_of_no_run,
+    "the history as JSON": _history_as_json,
+    "a run as JSON": lambda text: _history_as_json(text, CHANGE.id),
 }
 
 

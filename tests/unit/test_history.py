@@ -2,17 +2,30 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import termios
+import time
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import IO, Any
 
 import pytest
 
 from smtp_auth.facts.record import PastChange, Record
-from smtp_auth.fleet.history import HostHistory, as_json, details, table
-from tests.terminal import CTRL_C, in_a_terminal
+from smtp_auth.fleet.as_json import lines
+from smtp_auth.fleet.console import rows
+from smtp_auth.fleet.events import since, with_a_part
+from smtp_auth.fleet.history import Histories, HostHistory
+from smtp_auth.fleet.history_json import entries_of
+from smtp_auth.fleet.history_text import details, table
+from smtp_auth.fleet.since import time_since
+from smtp_auth.past.runs import past_runs, run_called
+from smtp_auth.runs.mistakes import Mistake
+from tests.terminal import CTRL_C, in_a_terminal, without_progress
 from tests.unit.past import deployed
 from tests.unit.scenarios import MAIN_CF, stock, wanted, with_file
 
@@ -36,55 +49,144 @@ FOUND = {
 ID = _change().id
 
 
+@pytest.fixture(autouse=True)
+def _zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "CET-1")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def _table(found: Histories) -> list[str]:
+    return [line.text for line in table(found)]
+
+
+def _details(found: Histories, word: str = ID) -> list[str]:
+    runs = past_runs({name: history.record for name, history in found.items()})
+    return [line.text for line in details(found, run_called(word, runs))]
+
+
+def _entries(found: Histories, run_id: str | None = None) -> dict[str, Any]:
+    hosts: dict[str, Any] = json.loads("".join(lines(found, entries_of(found, run_id))))["hosts"]
+    return hosts
+
+
+def _made(change: PastChange, began: str, run_id: str = "", **others: str) -> PastChange:
+    run_id = run_id or f"{began}-{began[8:10]}{began[11:13]}"
+    return replace(change, manifest={**change.manifest, "began": began, "id": run_id, **others})
+
+
+def _refused(said: str) -> HostHistory:
+    return HostHistory(Record((_made(_change(outcome="refused"), "2026-11-01T10:00:00Z", said=said),)))
+
+
 def test_a_line_per_change_and_outcome_then_what_could_not_be_read() -> None:
-    assert [line.split("  ")[:4] for line in table(FOUND)][:2] == [
-        [ID, "admin@controller as root", "put back", "c.example"],
-        [ID, "admin@controller as root", "live", ""],
-    ]
-    lines = list(table(FOUND))
-    assert "a.example and b.example" in lines[1]
-    assert lines[2:] == [
+    put_back, why, live, *others = _table(FOUND)
+    about = "SMTP TLS; Certificate rotation; "
+    assert put_back.startswith(
+        f"2026-11-22 11:00:01 +01:00  put back  {ID} on c.example, by admin@controller as root: {about}"
+    )
+    assert why == "    Postfix\\x1b refused"
+    assert live.startswith(
+        f"2026-11-22 11:00:01 +01:00  live      {ID} on a.example and b.example, by admin@controller as root"
+    )
+    assert others == [
         "c.example: the manifest of change 2026-x cannot be read",
         "d.example: not reached: timed out",
     ]
 
 
+def test_nothing_is_torn_at_80_columns() -> None:
+    same = {f"mail{number}.a-long-domain.example.jp": FOUND["c.example"] for number in range(30)}
+    for line in table(same):
+        pieces = [*rows(line, 80)]
+        assert max(map(len, pieces)) <= 80
+        assert " ".join(" ".join(pieces).split()) == " ".join(line.text.split())
+        assert all(piece.strip() for piece in pieces)
+
+
 def test_all_hosts_and_many_hosts_are_told_in_few_words() -> None:
     same = {f"h{number}.example": FOUND["a.example"] for number in range(5)}
-    assert "all 5 hosts" in next(table(same))
-    assert "h0.example, h1.example and 3 more" in next(table({**same, "d": HostHistory(error="x")}))
+    assert "on all 5 hosts, by " in _table(same)[0]
+    assert "on h0.example, h1.example and 3 more, by " in _table({**same, "d": HostHistory(error="x")})[0]
+
+
+def test_a_name_in_the_letters_of_its_owners_stays_readable() -> None:
+    name = "メール.example.jp"
+    assert f"on {name}, by " in _table({name: FOUND["a.example"]})[0]
 
 
 def test_nothing_on_record_is_said() -> None:
-    assert list(table({"a.example": HostHistory()})) == ["no change is on record"]
+    assert _table({"a.example": HostHistory()}) == ["no change is on record"]
+
+
+def test_the_order_is_that_of_the_hosts_clocks() -> None:
+    ahead = _made(_change(), "2026-11-01T10:00:00Z", "2027-11-01T10:00:00Z-aaaa")
+    later = _made(_change(), "2026-11-02T10:00:00Z", "2026-11-02T10:00:00Z-bbbb")
+    odd = _made(_change(), "yesterday", "odd")
+    shown = _table({"a": HostHistory(Record((odd, ahead, later))), "b": HostHistory(Record((odd, ahead)))})
+    assert [line.split("  ")[0] for line in shown] == [
+        "2026-11-02 11:00:00 +01:00",
+        "2026-11-01 11:00:00 +01:00",
+        "yesterday",
+    ]
+
+
+def test_what_is_of_one_second_is_in_the_order_of_the_record() -> None:
+    time = "2026-11-01T10:00:00Z"
+    changes = [_made(_change(), time, run_id) for run_id in ("b", "c", "a")]
+    shown = _table({"x": HostHistory(Record(tuple(changes)))})
+    assert [line.split("  ")[2].split()[0] for line in shown] == ["a", "c", "b"]
+
+
+def test_of_many_reasons_some_are_shown() -> None:
+    found = {
+        f"h{number}": _refused(said)
+        for number, said in enumerate(["one\nmore of it", "one\nother", "two", "three", "four", "five"])
+    }
+    _, *reasons = _table(found)
+    assert reasons == [
+        "    h0 and h1: one",
+        "    h2: two",
+        "    h3: three",
+        "    2 more reasons: --show 2026-11-01T10:00:00Z-0110 has all",
+    ]
 
 
 def test_hosts_with_the_same_difference_are_told_once() -> None:
-    lines = list(details(FOUND, ID))
-    assert lines[0] == "a.example and b.example: live, by admin@controller as root"
-    assert lines.count("    +smtpd_tls_auth_only = yes") == 2
-    assert "    Postfix\\x1b refused" in lines
-    assert "no host has a change nothing on record" in list(details(FOUND, "nothing"))
+    title, first, *others = _details(FOUND)
+    assert title.startswith(f"{ID}, 2026-11-22 11:00:01 +01:00: SMTP TLS; ")
+    assert first == "a.example and b.example: live, by admin@controller as root"
+    assert others.count("    +smtpd_tls_auth_only = yes") == 2
+    assert "    Postfix\\x1b refused" in others
+
+
+def test_each_reason_of_a_run_is_told_with_its_hosts() -> None:
+    found = {"a": _refused("one"), "b": _refused("two\nand more")}
+    told = _details(found, "2026")
+    for before, after in (("a: ref", "    one"), ("b: ref", "    two"), ("    two", "    and more")):
+        assert told[next(n for n, line in enumerate(told) if line.startswith(before)) + 1] == after
 
 
 def test_lines_of_a_file_that_not_everybody_may_read_are_not_shown() -> None:
     found = {"a.example": HostHistory(Record((_change(mode="0640"),)))}
-    lines = list(details(found, ID))
-    assert "    (not shown: not everybody may read the file)" in lines
-    assert not any("smtpd_tls_auth_only" in line for line in lines)
-    (change,) = as_json(found, ID)["hosts"]["a.example"]["changes"]
+    told = _details(found)
+    assert "    (not shown: not everybody may read the file)" in told
+    assert not any("smtpd_tls_auth_only" in line for line in told)
+    (change,) = _entries(found, ID)["a.example"]["changes"]
     shown = {edit["path"]: edit["lines"] for edit in change["edits"]}
     assert shown["/etc/postfix/main.cf"] is None
     assert any("smtpd_tls_wrappermode" in line for line in shown["/etc/postfix/master.cf"])
 
 
-def test_json_of_one_change_has_no_other() -> None:
-    hosts = as_json(FOUND, "nothing on record")["hosts"]
+def test_json_of_one_run_has_no_other() -> None:
+    hosts = _entries(FOUND, "nothing on record")
     assert all(host["changes"] == [] for host in hosts.values())
 
 
 def test_json_has_every_change_and_every_trouble() -> None:
-    hosts = json.loads(json.dumps(as_json(FOUND)))["hosts"]
+    hosts = _entries(FOUND)
     assert hosts["d.example"] == {
         "error": "not reached: timed out",
         "same_machine": [],
@@ -95,20 +197,85 @@ def test_json_has_every_change_and_every_trouble() -> None:
     (entry,) = hosts["c.example"]["changes"]
     assert "edits" not in entry
     assert (entry["id"], entry["outcome"], entry["undone"]) == (ID, "put back", [])
+    assert (entry["began"], entry["said"]) == ("2026-11-22T10:00:01Z", "Postfix\x1b refused")
     assert entry["about"].startswith("SMTP TLS; Certificate rotation; ")
 
 
 def test_names_of_one_machine_are_noted() -> None:
     record = Record((_change(),), machine="m")
     found = {**FOUND, **{name: HostHistory(record) for name in ("x.example", "y.example")}}
-    (line,) = [line for line in table(found) if "one machine" in line]
+    (line,) = [line for line in _table(found) if "one machine" in line]
     assert line.startswith("x.example and y.example are one machine (")
-    assert line in list(details(found, ID))
-    hosts = as_json(found)["hosts"]
+    assert line in _details(found)
+    hosts = _entries(found)
     assert {name: host["same_machine"] for name, host in hosts.items() if host["same_machine"]} == {
         "x.example": ["y.example"],
         "y.example": ["x.example"],
     }
+
+
+# -- a part of it ---------------------------------------------------------------------------------------
+
+FIRST, SECOND = (_made(_change(), f"2026-11-0{day}T10:00:00Z") for day in (1, 2))
+NOT_SECOND = _made(_change(outcome="refused"), "2026-11-02T10:00:05Z", SECOND.id)
+PART = {
+    "a": HostHistory(Record((FIRST, SECOND))),
+    "b": HostHistory(Record((FIRST, NOT_SECOND))),
+    "c": HostHistory(Record((SECOND,)), error="x"),
+}
+
+
+def _kept(found: Histories) -> dict[str, list[str]]:
+    return {name: [one.began for one in history.record.changes] for name, history in found.items()}
+
+
+def test_what_began_since_a_time_is_by_the_hosts_clocks() -> None:
+    assert _kept(since(PART, "2026-11-02T10:00:01Z")) == {"a": [], "b": [NOT_SECOND.began], "c": []}
+    assert _kept(since(PART, FIRST.began)) == _kept(PART)
+    assert since(PART, FIRST.began)["c"].error == "x"
+
+
+def test_a_time_that_cannot_be_read_is_not_left_out() -> None:
+    odd = {"a": HostHistory(Record((_made(_change(), "yesterday", "odd"),)))}
+    assert _kept(since(odd, FIRST.began)) == {"a": ["yesterday"]}
+
+
+def test_what_a_host_had_a_part_in_is_shown_with_all_its_hosts() -> None:
+    assert _kept(with_a_part(PART, ["c"])) == {"a": [SECOND.began], "b": [], "c": [SECOND.began]}
+    first = FIRST.began
+    assert _kept(with_a_part(PART, ["b"])) == {"a": [first], "b": [first, NOT_SECOND.began], "c": []}
+    assert _kept(with_a_part(PART, ["b", "c"])) == _kept(PART)
+
+
+@pytest.mark.parametrize(
+    ("typed", "utc"),
+    [
+        ("2026-11-22", "2026-11-21T23:00:00Z"),
+        ("2026-11-22T10:15", "2026-11-22T09:15:00Z"),
+        ("2026-11-22 10:15:30", "2026-11-22T09:15:30Z"),
+        ("2026-11-22T10:15-05:00", "2026-11-22T15:15:00Z"),
+        ("2026-11-22T10:15:00Z", "2026-11-22T10:15:00Z"),
+    ],
+)
+def test_a_time_is_in_the_zone_of_who_types_it(typed: str, utc: str) -> None:
+    assert time_since("--since", typed) == utc
+
+
+def test_days_are_counted_back_from_now() -> None:
+    ago = [datetime.fromisoformat(time_since("--since", typed)) for typed in ("2d", "0d")]
+    assert ago[1] - ago[0] in (timedelta(days=2), timedelta(days=2, seconds=1))
+    assert ago[1] <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "yesterday", "7", "-7d", "7w", "2026-02-30", "9999999999d", "0001-01-01"]
+)
+def test_what_is_no_time_is_a_mistake_that_says_what_is_one(typed: str) -> None:
+    with pytest.raises(Mistake, match=rf"^--since {re.escape(typed)}: give a date \(2026-11-22\), a time"):
+        time_since("--since", typed)
+
+
+# -- the command ----------------------------------------------------------------------------------------
 
 
 def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
@@ -120,7 +287,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
     root = Path(__file__).resolve().parents[2]
     done = subprocess.run(words, cwd=root, stdout=writing, stderr=subprocess.PIPE, text=True, check=False)
     os.close(writing)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, without_progress(done.stderr)) == (0, "")
 
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -135,25 +302,24 @@ def this_machine(tmp_path: Path) -> str:
     return f"--inventory={inventory}"
 
 
-def test_a_full_disk_is_one_sentence(this_machine: str) -> None:
+def _run(*words: str, stdout: IO[str] | int = subprocess.PIPE) -> tuple[int, str, str]:
+    done = subprocess.run(words, stdout=stdout, stderr=subprocess.PIPE, text=True, check=False)
+    return done.returncode, done.stdout, without_progress(done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("words", "what"), [((), "the output cannot be written"), (("--json", "-"), "--json -")]
+)
+def test_a_full_disk_is_one_sentence(this_machine: str, words: tuple[str, ...], what: str) -> None:
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(
-            [*HISTORY, this_machine, "--json"], stdout=full, stderr=subprocess.PIPE, text=True, check=False
-        )
-    sentence = "the output cannot be written: No space left on device\n"
-    assert (done.returncode, done.stderr) == (1, sentence)
+        status, _, complained = _run(*HISTORY, this_machine, *words, stdout=full)
+    assert (status, complained) == (1, f"{what}: No space left on device\n")
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-"])
 def test_a_closed_stream_is_no_error(this_machine: str, closed: str) -> None:
-    done = subprocess.run(
-        ["/bin/sh", "-c", f'exec "$@" {closed}', "sh", *HISTORY, this_machine],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    printed = "" if closed == ">&-" else "no change is on record\n"
-    assert (done.returncode, done.stdout, done.stderr) == (0, printed, "")
+    found = _run("/bin/sh", "-c", f'exec "$@" {closed}', "sh", *HISTORY, this_machine)
+    assert found == (0, "" if closed == ">&-" else "no change is on record\n", "")
 
 
 def test_an_interrupted_prompt_leaves_the_terminal_as_it_was() -> None:

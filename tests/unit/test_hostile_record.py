@@ -13,9 +13,13 @@ from operations import STEPS
 from smtp_auth.facts.ledger import as_json as ledger_as_json
 from smtp_auth.facts.ledger import parse as parse_ledger
 from smtp_auth.facts.record import PastChange, Record, parse
-from smtp_auth.fleet.history import HostHistory, as_json, details, table
+from smtp_auth.fleet.as_json import lines as json_lines
+from smtp_auth.fleet.history import HostHistory
+from smtp_auth.fleet.history_json import entries_of
+from smtp_auth.fleet.history_text import details, table
 from smtp_auth.on_host.asking import Asked, NotOnRecord, ask_to_remove, ask_to_undo
 from smtp_auth.past.removal import plan_of_removal
+from smtp_auth.past.runs import past_runs
 from smtp_auth.past.undo import plan_of_undo
 from smtp_auth.settings import SettingsOnRecordError, settings_on_record
 from tests.unit.hostile_manifests import shaped_otherwise
@@ -49,9 +53,11 @@ GOOD = json.dumps(CHANGE.manifest)
 def _shown(records: dict[str, Record]) -> str:
     """All that the commands print of a fleet's records."""
     found = {name: HostHistory(record) for name, record in records.items()}
-    ids = {change.id for record in records.values() for change in record.changes}
-    printed = [*table(found), *(line for one in sorted(ids) for line in details(found, one))]
-    printed += [json.dumps(as_json(found)), *(json.dumps(as_json(found, one)) for one in ids)]
+    runs = past_runs(records)
+    printed = [line.text for line in table(found)]
+    printed += [line.text for run in runs for line in details(found, run)]
+    for run_id in (None, *(run.id for run in runs)):
+        printed += json_lines(found, entries_of(found, run_id))
     return "\n".join(printed)
 
 
@@ -70,7 +76,8 @@ def test_a_manifest_of_another_shape_is_its_hosts_alone(
             told = _shown({"odd.example": record, "healthy.example": healthy})
             assert told.isascii(), what
             assert CHANGE.id in told, what
-        lines = [*table({"odd.example": HostHistory(record), "healthy.example": HostHistory(healthy)})]
+        found = {"odd.example": HostHistory(record), "healthy.example": HostHistory(healthy)}
+        lines = [line.text for line in table(found)]
         assert all(len(line) < 10_000 for line in lines), what
         said = f"odd.example: the manifest of change {OTHER} cannot be read"
         assert (said in lines) == bool(record.unreadable), what

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.hostile_ssh import BEHAVIOURS, hostile_server, inventory_of
+from tests.terminal import without_progress
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -92,14 +93,15 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             + inventory_of(rest, folder, group="rest")
             + f"others = {others!r}\n"
         )
-        command = [sys.executable, "-m", "smtp_auth.cli", "history", "--json", "--inventory", str(inventory)]
+        words = ["history", "--json", "-", "--inventory", str(inventory)]
+        command = [sys.executable, "-m", "smtp_auth.cli", *words]
         process = Popen(command, cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True)
         assert process.stdout
         assert process.stderr
         output, errors = process.stdout.read(), process.stderr.read()
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
-    return {**json.loads(output)["hosts"], "errors": errors, "KiB": used.ru_maxrss}
+    return {**json.loads(output)["hosts"], "errors": without_progress(errors), "KiB": used.ru_maxrss}
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
