@@ -65,6 +65,10 @@ certbot_reload_services = ["postfix"]
 # responds.
 host_seconds = 120
 
+# Whether the host is changed although somebody holds it (smtp-auth hold). Undo and removal heed it,
+# too.
+even_held = False
+
 # For the verification: a file on this machine with the certificates that clients trust, in PEM. None:
 # the system's store.
 verify_ca_file = None

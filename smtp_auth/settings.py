@@ -128,6 +128,12 @@ class Settings:
         "responds.",
         default=120,
     )
+    even_held: bool = _key(
+        accepted.boolean,
+        "Whether the host is changed although somebody holds it (smtp-auth hold). Undo and removal heed it, "
+        "too.",
+        default=False,
+    )
     verify_ca_file: str | None = _key(
         accepted.certificates_file,
         "For the verification: a file on this machine with the certificates that clients trust, in PEM. "
@@ -229,10 +235,26 @@ def host_seconds(data: Mapping[str, Any]) -> float:
 
     Raises `SettingsError` if it is not valid.
     """
-    (key,) = (one for one in fields(Settings) if one.name == "host_seconds")
+    return float(_alone("host_seconds", data))
+
+
+def even_held(data: Mapping[str, Any]) -> bool:
+    """`even_held` alone, whatever is wrong with the other data: undo and removal need no other key.
+
+    A record says nothing of it: a hold that was overridden once is not overridden again for that.
+
+    + data: as for `settings_from_data`
+
+    Raises `SettingsError` if it is not valid.
+    """
+    return bool(_alone("even_held", data))
+
+
+def _alone(name: str, data: Mapping[str, Any]) -> Any:
+    (key,) = (one for one in fields(Settings) if one.name == name)
     value = data.get(key.name, key.metadata["default"])
     try:
-        return float(key.metadata["accepts"](value))
+        return key.metadata["accepts"](value)
     except ValueError as error:
         raise SettingsError([Problem(key.name, value, str(error))]) from None
 

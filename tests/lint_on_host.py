@@ -24,6 +24,7 @@ from smtp_auth.on_host.packing import packages
 from smtp_auth.on_host.programs import (
     follow_program,
     history_program,
+    holding_program,
     look_program,
     proof_program,
     rehearsal_program,
@@ -103,6 +104,7 @@ def perl_programs() -> Iterator[Script]:
     plan = plan_ignoring_obstacles(settings, look, STEPS)
     yield Script("the look", look_program())
     yield Script("the history", history_program())
+    yield Script("a hold", holding_program([("record", "/x")]))
     yield Script("the rehearsal", rehearsal_program(plan, settings, look))
     yield Script("the start", start_program(Origin("id", "controller", "commit"), plan, settings, look))
     yield Script("the outcome", follow_program())

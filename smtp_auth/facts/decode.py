@@ -15,3 +15,8 @@ def decode(lines: Iterable[str]) -> dict[str, list[str]]:
         is_plain = "%" not in text and text.isascii()
         found.setdefault(key, []).append(text if is_plain else unquote_to_bytes(text).decode("latin-1"))
     return found
+
+
+def in_bytes(text: str) -> str:
+    """A text as all text of hosts is kept: its bytes, decoded as latin-1."""
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")

@@ -8,7 +8,7 @@ from smtp_auth.local_time import local_time
 
 @dataclass(frozen=True)
 class Hold:
-    """That a host is not to be changed. All but `why` is empty if the host's own file of it cannot be read.
+    """That a host is not to be changed. All is empty if the host's own file of it cannot be read.
 
     + who: the controller and the account, as they were given; nobody has checked that
     + when: since when, by the host's clock, such as `2026-11-27T10:00:00Z`

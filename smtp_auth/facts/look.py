@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from smtp_auth.facts.decode import decode
+from smtp_auth.facts.hold import Hold
 from smtp_auth.facts.ledger import Ledger
 from smtp_auth.facts.ledger import parse as parse_ledger
 from smtp_auth.facts.machine import machine_in
@@ -169,6 +170,7 @@ class Look:
     + leftovers: files that an interrupted change has left behind
     + not_restored: why the host could not restore it when it booted; else empty
     + last_change: the last live change; `None` if none is in the record
+    + hold: the hold that is in force by the host's clock; `None` if there is none
     + ledgers: the ledgers that may describe the host, the likeliest first: there are two if it is unknown
       whether an unfinished change has replaced its files
     + has_ledger: whether the ledger of the last change, if there is one, can be read
@@ -213,6 +215,7 @@ class Look:
     is_certbots: bool = False
     without_hooks: str = ""
     last_change: LastChange | None = None
+    hold: Hold | None = None
     ledgers: tuple[Ledger, ...] = ()
     has_ledger: bool = True
     machine: str = ""
@@ -334,6 +337,7 @@ def parse(output: Iterable[str]) -> Look | None:
         is_certbots="is_certbots" in values,
         without_hooks=values.get("without_hooks", ""),
         last_change=_last_change(values, lists.get("edited", [])),
+        hold=Hold.parse(values["hold"]) if "hold" in values else None,
         ledgers=ledgers or (),
         has_ledger=ledgers is not None,
         machine=machine_in(lists),

@@ -12,7 +12,7 @@ from gevent.pool import Pool
 from pyinfra.api import Host
 
 from smtp_auth.fleet.outcomes import OF_NO_PLAN, Applied
-from smtp_auth.fleet.planning import TROUBLE, ChannelTo, HostPlan, State, Task, ask_host, compared
+from smtp_auth.fleet.planning import WITHOUT_PLAN, ChannelTo, HostPlan, State, Task, ask_host, compared
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome
 from smtp_auth.runs.carrying_out import carry_out, prove_services
@@ -96,7 +96,7 @@ class Applying:
         return plan, asked
 
     def _apply(self, host: Host, plan: HostPlan, asked: Asked | None) -> Applied:
-        if plan.state in TROUBLE:
+        if plan.state in WITHOUT_PLAN:
             return Applied(OF_NO_PLAN[plan.state], plan.reasons, took=plan.took)
         if self._approved is not None and plan.digest != self._approved[host.name]:
             return Applied(Outcome.REFUSED, (_OTHER_PLAN,), took=plan.took)

@@ -5,9 +5,11 @@ import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
+from smtp_auth.facts.hold import Hold
 from smtp_auth.fleet.console import Line, show_beside, write_results
 from smtp_auth.fleet.planning import HostPlan
 from smtp_auth.plan.as_json import text_of
@@ -25,7 +27,7 @@ def fleet_entry(found: HostPlan, name: str) -> dict[str, Any]:
     `flags` has `edited`, `same_machine` and `closes_port_465` if they apply. `reasons` says why there is no
     plan: then `plan` and `digest` are null. `last_change` is the last live change, `edited` has the files of
     it that somebody has edited since, `same_machine` the other names of the same machine, `undone` the
-    changes that are undone.
+    changes that are undone, `hold` the hold of a held host.
     """
     last = found.last_change
     others = [one for one in found.names if one != name]
@@ -45,7 +47,13 @@ def fleet_entry(found: HostPlan, name: str) -> dict[str, Any]:
         "undone": [*found.undone],
         "plan": json.loads(found.plan) if found.plan else None,
         "digest": found.digest or None,
+        "hold": hold_as_json(found.hold),
     }
+
+
+def hold_as_json(hold: Hold | None) -> dict[str, str | None] | None:
+    """A hold. `until` is null if it has no end; all is null if the host's own file cannot be read."""
+    return {key: value or None for key, value in asdict(hold).items()} if hold else None
 
 
 def lines(found: Mapping[str, Found], entry: Callable[[Found, str], Mapping[str, Any]]) -> Iterator[str]:

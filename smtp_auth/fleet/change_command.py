@@ -25,7 +25,7 @@ from smtp_auth.fleet.outcomes import (
     result_lines,
 )
 from smtp_auth.fleet.plan_command import Manner, asked
-from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Task, compared
+from smtp_auth.fleet.planning import TROUBLE, WITHOUT_PLAN, HostPlan, State, Task, compared
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import counts_line, plan_lines, took_line
 from smtp_auth.runs.interruption import heed_interruptions, leave_if_interrupted
@@ -128,7 +128,7 @@ class _Work:
     def _settle(self, plans: Plans) -> None:
         """Take over what becomes of hosts of which there is nothing to carry out."""
         for name, one in plans.items():
-            if one.state in TROUBLE:
+            if one.state in WITHOUT_PLAN:
                 self._results[name] = Applied(OF_NO_PLAN[one.state], one.reasons)
             elif one.state is State.CONVERGED and not one.proof_due:
                 self._results[name] = Applied(Outcome.UNCHANGED)
@@ -211,7 +211,7 @@ class _Work:
         found = {
             name: one
             for name, one in self._plans.items()
-            if not (name in self._told and one.state in TROUBLE)
+            if not (name in self._told and one.state in WITHOUT_PLAN)
         }
         self._show(
             [
@@ -223,7 +223,7 @@ class _Work:
             ],
             to_be_answered=self._asks and any(one.state is State.PENDING for one in self._plans.values()),
         )
-        self._told.update(name for name, one in self._plans.items() if one.state in TROUBLE)
+        self._told.update(name for name, one in self._plans.items() if one.state in WITHOUT_PLAN)
 
     def _show(self, lines: Iterable[Line], *, to_be_answered: bool = False) -> None:
         """Show lines to people: on standard error if standard output gets JSON.
@@ -246,7 +246,7 @@ class _Work:
             self._show(result_lines(found, self._told))
         finally:
             is_written = self._write_json()
-        is_well = is_written and all(one.state is State.CONVERGED for one in found.values())
+        is_well = is_written and all(one.state in (State.CONVERGED, State.HELD) for one in found.values())
         return 0 if is_well else Status.TROUBLE
 
     def _found(self) -> dict[str, Applied]:

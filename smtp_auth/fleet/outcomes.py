@@ -8,7 +8,7 @@ from typing import Any
 from smtp_auth.fleet.as_json import fleet_entry
 from smtp_auth.fleet.console import Line, Style
 from smtp_auth.fleet.names import in_order
-from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Took
+from smtp_auth.fleet.planning import TROUBLE, WITHOUT_PLAN, HostPlan, State, Took
 from smtp_auth.fleet.text import MARGIN
 from smtp_auth.on_host.changing import ChangeOutcome, Ended
 from smtp_auth.plan.as_json import text_of
@@ -19,6 +19,7 @@ from smtp_auth.shown import counted, shown, shown_name
 _STATES = {
     Outcome.CHANGED: State.CONVERGED,
     Outcome.UNCHANGED: State.CONVERGED,
+    Outcome.HELD: State.HELD,
     Outcome.NOT_BEGUN: State.PENDING,
     Outcome.REFUSED: State.REFUSED,
     Outcome.PUT_BACK: State.FAILED,
@@ -30,6 +31,7 @@ _STATES = {
 
 # Why a host has no plan.
 OF_NO_PLAN = {
+    State.HELD: Outcome.HELD,
     State.REFUSED: Outcome.REFUSED,
     State.UNREACHABLE: Outcome.NOT_REACHED,
     State.FAILED: Outcome.FAILED,
@@ -67,6 +69,11 @@ def outcome_lines(name: str, found: Applied, *, is_told: bool = False) -> Iterat
     """
     proved = f", proved in {found.seconds:.1f} s" if found.seconds is not None and not found.said else ""
     style = Style.TROUBLE if found.state in TROUBLE else Style.PLAIN
+    if found.outcome is Outcome.HELD and not is_told:
+        # The sentence has the outcome in it, and somebody's words in any language.
+        hold = shown_name(text_of("; ".join(found.said)))
+        yield Line(f"{shown_name(name)}: {hold}", style, under=len(MARGIN))
+        return
     reasons = "; ".join(map(shown, found.said))
     said = f"{', see above' if is_told else f': {reasons}'}" if found.said else ""
     yield Line(f"{shown_name(name)}: {found.outcome.value}{proved}{said}", style, under=len(MARGIN))
@@ -78,7 +85,7 @@ def result_lines(found: Mapping[str, Applied], told: Collection[str] = ()) -> It
     + told: the hosts whose reasons were shown to the same reader already
     """
     for name in in_order(found):
-        if found[name].state in TROUBLE:
+        if found[name].state in WITHOUT_PLAN:
             yield from outcome_lines(name, found[name], is_told=name in told)
     proofs = {
         name: Ended(ChangeOutcome.LIVE, (), found[name].proved, found[name].seconds)

@@ -10,7 +10,7 @@ from pyinfra.api import Host
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.console import EMPTY, Line, Style, show_results, width_of
-from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Task, deploy, plans_of
+from smtp_auth.fleet.planning import TROUBLE, WITHOUT_PLAN, HostPlan, State, Task, deploy, plans_of
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import counts_line, height, plan_lines, took_line
 from smtp_auth.plan.step import Step
@@ -79,5 +79,5 @@ def asked(
 
 def port_25_lines(hosts: Sequence[Host], found: Mapping[str, HostPlan]) -> list[Line]:
     """The warning that hosts offer logins on port 25, too."""
-    warning = warning_of_port_25([host for host in hosts if found[host.name].state not in TROUBLE])
+    warning = warning_of_port_25([host for host in hosts if found[host.name].state not in WITHOUT_PLAN])
     return [Line(f"warning: {warning}", Style.WARNING, under=4), EMPTY] if warning else []

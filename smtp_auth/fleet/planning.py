@@ -10,6 +10,8 @@ from typing import TypeVar
 from gevent.pool import Pool
 from pyinfra.api import Host
 
+from smtp_auth.facts.decode import in_bytes
+from smtp_auth.facts.hold import Hold, hold_line
 from smtp_auth.facts.look import LastChange
 from smtp_auth.on_host.asking import Asked, NothingOnRecord, NotOnRecord, ask
 from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer, NotAllowed, NotReached
@@ -30,12 +32,16 @@ class State(Enum):
 
     CONVERGED = "converged"
     PENDING = "pending"
+    HELD = "held"
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
     FAILED = "failed"
 
 
 TROUBLE = (State.REFUSED, State.UNREACHABLE, State.FAILED)
+
+# A host that is held is passed over, which is no trouble.
+WITHOUT_PLAN = (State.HELD, *TROUBLE)
 
 # The parts of the work on a host, in their order, and the seconds that each took.
 Took = tuple[tuple[str, float], ...]
@@ -49,8 +55,8 @@ ChannelTo = Callable[[Host], Channel]
 class HostPlan:
     """What is kept of a host that was asked. Its look is not: it has all files of the host.
 
-    + reasons: why it has no plan, one sentence each: it is refused, not reached or failed, or has no part in
-      what is undone
+    + reasons: why it has no plan, one sentence each: it is held, refused, not reached or failed, or has no
+      part in what is undone
     + warnings: what an administrator should know, one sentence each
     + blocks: the plan as text
     + proof_due: what a deploy proves once although it changes nothing; empty if it proves nothing
@@ -65,6 +71,7 @@ class HostPlan:
     + named: what is compared with other names of the same machine
     + names: all names of this machine in this run, if there are several
     + took: how long each part took
+    + hold: the hold, if it is held
     """
 
     state: State
@@ -82,6 +89,7 @@ class HostPlan:
     named: Named | None = None
     names: tuple[str, ...] = ()
     took: Took = ()
+    hold: Hold | None = None
 
     @property
     def edited(self) -> tuple[str, ...]:
@@ -113,7 +121,9 @@ def deploy(steps: Sequence[Step]) -> Task:
 
     def asking(host: Host) -> Asking:
         settings = settings_of(host)
-        return lambda channel, rehearsing: ask(channel, settings, steps, rehearsing=rehearsing)
+        return lambda channel, rehearsing: ask(
+            channel, settings, steps, even_held=settings.even_held, rehearsing=rehearsing
+        )
 
     return Task(asking, ("look", "rehearsal"), lambda plan: plan_blocks(plan, steps))
 
@@ -192,6 +202,14 @@ def tried(ask_it: Callable[[], Found]) -> Found | HostPlan:
 def _kept(asked: Asked, task: Task) -> HostPlan:
     plan, look = asked.plan, asked.look
     compares = named(asked.settings, look, plan)
+    if asked.hold:
+        return HostPlan(
+            State.HELD,
+            (in_bytes(hold_line(asked.hold)),),
+            last_change=look.last_change,
+            named=compares,
+            hold=asked.hold,
+        )
     if asked.refusals:
         return HostPlan(
             State.REFUSED, asked.refusals, asked.warnings, last_change=look.last_change, named=compares
@@ -244,7 +262,7 @@ def compared(found: Mapping[str, HostPlan]) -> dict[str, HostPlan]:
 
 def _with_names(found: HostPlan, machine: SameMachine) -> HostPlan:
     known = replace(found, names=machine.names)
-    if found.state in TROUBLE:
+    if found.state in WITHOUT_PLAN:
         return known
     if machine.refusal:
         return replace(known, state=State.REFUSED, reasons=(machine.refusal,))

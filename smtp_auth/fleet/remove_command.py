@@ -16,6 +16,7 @@ from smtp_auth.past.removal import AS_FIRST_SEEN
 from smtp_auth.plan.plan import Plan
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import Block, plan_blocks
+from smtp_auth.runs.host_settings import even_held_of
 from smtp_auth.runs.question import question_about
 
 if TYPE_CHECKING:
@@ -35,8 +36,11 @@ def remove(
     Returns the exit status. Raises `Mistake` if nobody can be asked; `Declined` if the answer is another one.
     """
 
-    def asking(_host: Host) -> Asking:
-        return lambda channel, rehearsing: ask_to_remove(channel, steps, rehearsing=rehearsing)
+    def asking(host: Host) -> Asking:
+        even_held = even_held_of(host)
+        return lambda channel, rehearsing: ask_to_remove(
+            channel, steps, even_held=even_held, rehearsing=rehearsing
+        )
 
     def blocks(plan: Plan) -> tuple[Block, ...]:
         # What stays is listed for all hosts together.

@@ -4,9 +4,10 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from itertools import groupby
 from typing import TypeVar
 
+from smtp_auth.facts.hold import hold_line, without_time
 from smtp_auth.fleet.console import EMPTY, Line, Style, rows
 from smtp_auth.fleet.names import in_order
-from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Took
+from smtp_auth.fleet.planning import TROUBLE, WITHOUT_PLAN, HostPlan, State, Took
 from smtp_auth.plan.text import Block, last_change_line
 from smtp_auth.shown import counted, shown, shown_name, some_names
 
@@ -119,8 +120,8 @@ def sentences(texts: Iterable[str], style: Style = Style.PLAIN) -> Iterator[Line
 
 
 def _kinds(found: Mapping[str, HostPlan], shorten: Shorten) -> tuple[list[list[Line]], ...]:
-    """Groups of lines, each about some hosts: plans, warnings, and why hosts have no plan."""
-    return [*_plans(found, shorten)], [*_warnings(found)], [*_troubles(found)]
+    """Groups of lines, each about some hosts: plans, warnings, and why hosts have no plan: held ones last."""
+    return [*_plans(found, shorten)], [*_warnings(found)], [*_troubles(found), *_held(found)]
 
 
 def _troubles(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
@@ -128,6 +129,14 @@ def _troubles(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
         reasons = {name: one.reasons for name, one in found.items() if one.state is state}
         for names, ones in grouped(reasons):
             yield [titled(state.value, names, Style.TROUBLE), *sentences(ones), EMPTY]
+
+
+def _held(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
+    holds = {name: one.hold for name, one in found.items() if one.hold}
+    for names, _ in grouped({name: without_time(hold) for name, hold in holds.items()}):
+        # The reason may be in any language.
+        line = shown_name(hold_line(*(holds[name] for name in names)))
+        yield [titled(State.HELD.value, names), Line(MARGIN + line, under=_HANGING), EMPTY]
 
 
 def _plans(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[list[Line]]:
@@ -140,7 +149,7 @@ def _plans(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[list[Lin
             one.state is State.CONVERGED and one.edited,
         )
         for name, one in found.items()
-        if one.state not in TROUBLE
+        if one.state not in WITHOUT_PLAN
     }
     # What would change is first.
     groups = sorted(grouped(planned), key=lambda group: group[1][0][0] is not State.PENDING)

@@ -23,6 +23,7 @@ from smtp_auth.past.undo import UNDO, why_left_alone
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import plan_blocks
 from smtp_auth.runs.channel import connect, disconnect
+from smtp_auth.runs.host_settings import even_held_of
 from smtp_auth.runs.interruption import heed_interruptions
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.shown import counted, shown
@@ -95,9 +96,10 @@ def undo_each_last(
 
 
 def _task(steps: Sequence[Step], run: str | None, *, only_last: bool = False) -> Task:
-    def asking(_host: Host) -> Asking:
+    def asking(host: Host) -> Asking:
+        even_held = even_held_of(host)
         return lambda channel, rehearsing: ask_to_undo(
-            channel, steps, run, only_last=only_last, rehearsing=rehearsing
+            channel, steps, run, only_last=only_last, even_held=even_held, rehearsing=rehearsing
         )
 
     return Task(asking, ("record", "look", "rehearsal"), lambda plan: plan_blocks(plan, (UNDO,)))

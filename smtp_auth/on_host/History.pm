@@ -18,12 +18,15 @@ package SmtpAuth::History;
 #   digests …         name and `digests` of a change
 #   ledger …          name and ledger.json of a change
 #   baseline …        name of the change that made a copy, path and content of the file
+#   hold              the hold that is in force by this host's clock, as SmtpAuth::Hold's value_of says it
+#   hold_event …      the last holds and releases, the oldest first: the kind, and the parts of SmtpAuth::Hold
 #   machine.…         which machine has the record: see SmtpAuth::Machine
 #   complete          1: the lines above are complete
 
 use strict;
 use warnings;
 use SmtpAuth::Files qw(files_below names_in read_file);
+use SmtpAuth::Hold qw(hold_in holds_in value_of);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Machine qw(answer_machine);
 use SmtpAuth::Manifest qw(is_live manifests_in run_of);
@@ -53,6 +56,11 @@ sub main {
         }
     }
     _answer_baseline("$asked{record}/baseline") if $asked{baseline};
+    my $hold = hold_in($asked{record});
+    answer('hold', value_of($hold)) if $hold;
+    for my $event (holds_in($asked{record})) {
+        answer('hold_event', join "\0", @{$event});
+    }
     answer_machine();
     answer('complete', 1);
     return 0;

@@ -34,6 +34,7 @@ package SmtpAuth::Instructions;
 #   file.KEY.seen          SHA-256 of the content of which the plan was made; empty: no file
 #   file.KEY.digest        SHA-256 of the new content, if the file changes; empty: it is deleted
 #   file.KEY.content       the new content; with file.KEY.mode, if the mode changes
+#   even_held              1 if the change is made even if the host is held: see SmtpAuth::Hold
 #   service                the key of a service that takes part, in the order in which they go live
 #   service.KEY.name       the service's name for people
 #   service.KEY.package    the package that the service's packages are below: PACKAGE::Change

@@ -44,6 +44,7 @@ package SmtpAuth::Look;
 #   ledger                     its ledger.json
 #   unfinished_ledger          the ledger.json of the newest change after it that may have left some of its files: that is
 #                              unfinished, or failed
+#   hold                       the hold that is in force by this host's clock, as SmtpAuth::Hold's value_of says it
 #   not_restored               why the host could not restore an interrupted change when it booted: see SmtpAuth::Recovery
 #   edited …                   the real path of a file that the last live change wrote and that is different now
 #   complete                   1: the lines above are complete
@@ -53,6 +54,7 @@ use warnings;
 use Cwd ();
 use SmtpAuth::Beside qw(leftovers_in);
 use SmtpAuth::Files qw(content_of directory_of files_below group_name name_of permissions read_file user_name);
+use SmtpAuth::Hold qw(hold_in value_of);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Machine qw(answer_machine);
 use SmtpAuth::Manifest qw(is_live manifests_in outcome_of run_of value_in);
@@ -100,7 +102,11 @@ sub main {
         answer('listening', $port);
     }
     # Only root can read the record.
-    _describe_last_change($asked->{record}) if $> == 0;
+    if ($> == 0) {
+        _describe_last_change($asked->{record});
+        my $hold = hold_in($asked->{record});
+        answer('hold', value_of($hold)) if $hold;
+    }
     my $why = content_of(noted_in($RUN));
     answer('not_restored', $why) if defined $why;
     $self->_answer_changed;

@@ -14,6 +14,7 @@ package SmtpAuth::Record;
 #                              that no change has in its folder; never deleted
 #   proved                     the state in which each service was proved last: see SmtpAuth::Proved
 #   last                       the answer of the last change or reload: its outcome, and what was proved
+#   hold, holds                see SmtpAuth::Hold
 #   pruned                     for each deleted live change: its number, and NAME
 #
 # A change's folder is put together under another name. When it gets its own, everything in it is on the disk. Nothing in the

@@ -14,6 +14,7 @@ use strict;
 use warnings;
 use Fcntl qw(LOCK_EX LOCK_NB LOCK_SH);
 use Symbol qw(qualify_to_ref);
+use SmtpAuth::Account qw(account);
 use SmtpAuth::Files qw(content_of entries is_same read_file);
 use SmtpAuth::Lines qw(answer as_line);
 use SmtpAuth::Programs qw(output_of);
@@ -99,7 +100,7 @@ sub _forget_last {
 
 sub _fill {
     my ($folder, $program) = @_;
-    my $user = $ENV{SUDO_USER} || getpwuid $<;
+    my $user = account();
     my ($from) = split /[ ]/x, $ENV{SSH_CONNECTION} // q{};
     create("$folder/change.pl", $program . as_line('ssh_user', $user));
     create("$folder/who", $user . ($from ? " from $from" : q{}) . ' since ' . gmtime() . ' UTC');

@@ -31,6 +31,7 @@ use Fcntl qw(LOCK_EX LOCK_NB LOCK_SH);
 use POSIX ();
 use SmtpAuth::Etckeeper;
 use SmtpAuth::Files qw(content_of directory_of is_there name_of read_file);
+use SmtpAuth::Hold qw(hold_in is_refused_by);
 use SmtpAuth::Lines qw(answer);
 use SmtpAuth::Locks qw(holder_of opened_lock);
 use SmtpAuth::Programs qw(journal now run wait_until);
@@ -206,6 +207,9 @@ sub _prepare {
     my ($self) = @_;
     my ($instructions, $record, $swap) = @{$self}{qw(instructions record swap)};
     $self->_lock_alone;
+    # It may be newer than the plan.
+    my $hold = hold_in($instructions->one('record'));
+    die is_refused_by($hold), "\n" if $hold && !$instructions->one('even_held');
     $self->_wait_for_others;
     $swap->compare;
     # A service must be running, unless an earlier change left it unproved: that change may have stopped it.

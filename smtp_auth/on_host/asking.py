@@ -5,9 +5,11 @@ The functions take a channel and values, and return values. They change nothing 
 
 import shlex
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from smtp_auth.facts.decode import in_bytes
+from smtp_auth.facts.hold import Hold, hold_line
 from smtp_auth.facts.look import Look, ManagedFile
 from smtp_auth.facts.look import parse as parse_look
 from smtp_auth.facts.record import PastChange, Record
@@ -63,12 +65,19 @@ class Asked:
     + settings, look: those from which the plan was made
     + plan: with refusals and no edits if the host is refused
     + rehearsed: what the host's own programs say about the plan; empty if they were not asked
+    + even_held: whether a hold of the host is overridden
     """
 
     settings: Settings
     look: Look
     plan: Plan
     rehearsed: Rehearsed = _NOT_REHEARSED
+    even_held: bool = False
+
+    @property
+    def hold(self) -> Hold | None:
+        """The hold that keeps this host from being changed: then nothing else is said of its plan."""
+        return None if self.even_held else self.look.hold
 
     @property
     def refusals(self) -> tuple[str, ...]:
@@ -78,7 +87,9 @@ class Asked:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What an administrator should know before the change, one sentence each."""
-        return (*self.plan.warnings, *self.rehearsed.warnings)
+        hold = self.look.hold if self.even_held else None
+        overridden = (in_bytes(f"{hold_line(hold)}; even_held = True overrides this"),) if hold else ()
+        return (*overridden, *self.plan.warnings, *self.rehearsed.warnings)
 
 
 def ask(
@@ -86,6 +97,7 @@ def ask(
     settings: Settings,
     steps: Sequence[Step],
     *,
+    even_held: bool = False,
     rehearsing: bool = True,
     limits: Limits = LIMITS,
 ) -> Asked:
@@ -94,13 +106,15 @@ def ask(
     + channel: that to the host
     + settings: those of the host
     + steps: those of the deploy, in their order
+    + even_held: whether a hold is overridden. A host that is held otherwise is not rehearsed
     + rehearsing: whether the host's own programs are asked about the plan, if it is not empty
     + limits: those of each answer
 
     Raises `NoAnswer` if the host does not answer.
     """
     look = look_at(channel, settings, steps, limits=limits)
-    return _asked(channel, settings, look, plan_of(settings, look, steps), rehearsing, limits)
+    found = Asked(settings, look, plan_of(settings, look, steps), even_held=even_held)
+    return _rehearsed(channel, found, limits) if rehearsing else found
 
 
 def ask_to_undo(
@@ -109,6 +123,7 @@ def ask_to_undo(
     undo_to: str | None = None,
     *,
     only_last: bool = False,
+    even_held: bool = False,
     rehearsing: bool = True,
     limits: Limits = LIMITS,
 ) -> Asked:
@@ -116,7 +131,7 @@ def ask_to_undo(
 
     The settings are those of the change that is undone, because the present data may not be valid any more.
 
-    + channel, steps, rehearsing, limits: as for `ask`
+    + channel, steps, even_held, rehearsing, limits: as for `ask`
     + undo_to: the ID of the first change to undo, with all later ones; `None`: only the last live change
     + only_last: whether a host is left alone that has a live change of another run after this one
 
@@ -141,17 +156,23 @@ def ask_to_undo(
     settings = _settings_of(record, *changes[-1:])
     look = look_at(channel, settings, steps, limits=limits)
     plan = plan_of_undo(changes, settings, look, steps, record.baseline)
-    return _asked(channel, settings, look, plan, rehearsing, limits)
+    found = Asked(settings, look, plan, even_held=even_held)
+    return _rehearsed(channel, found, limits) if rehearsing else found
 
 
 def ask_to_remove(
-    channel: Channel, steps: Sequence[Step], *, rehearsing: bool = True, limits: Limits = LIMITS
+    channel: Channel,
+    steps: Sequence[Step],
+    *,
+    even_held: bool = False,
+    rehearsing: bool = True,
+    limits: Limits = LIMITS,
 ) -> Asked:
     """Read a host's record, look at the host, make the plan of a removal, and rehearse it.
 
     The settings are those of the last live change.
 
-    + channel, steps, rehearsing, limits: as for `ask`
+    + channel, steps, even_held, rehearsing, limits: as for `ask`
 
     Raises `NoAnswer` if the host does not answer, `NothingOnRecord` if the record has no live change.
     """
@@ -161,7 +182,8 @@ def ask_to_remove(
     settings = _settings_of(record, *record.live[-1:])
     look = look_at(channel, settings, steps, limits=limits)
     plan = plan_of_removal(record, settings, look, steps)
-    return _asked(channel, settings, look, plan, rehearsing, limits)
+    found = Asked(settings, look, plan, even_held=even_held)
+    return _rehearsed(channel, found, limits) if rehearsing else found
 
 
 def _settings_of(record: Record, *last: PastChange) -> Settings:
@@ -204,7 +226,7 @@ def look_at(
         settings, RECORD, (*parameters_asked(steps, settings), *further_parameters), files_managed(steps)
     )
     answer = channel(command, look_program(), limits)
-    look = _read(answer, parse_look, "look at this host")
+    look = read_answer(answer, parse_look, "look at this host")
     if look is None:
         raise _incomplete(answer, "look at this host")
     return look
@@ -224,7 +246,7 @@ def read_record(
     Raises `NoAnswer` if the host does not answer.
     """
     answer = channel(record_command(RECORD, files, baseline=baseline), history_program(), limits)
-    return _read(answer, parse_record, "record of this host")
+    return read_answer(answer, parse_record, "record of this host")
 
 
 def rehearse(
@@ -239,7 +261,7 @@ def rehearse(
     Raises `NoAnswer` if the host does not answer.
     """
     answer = channel(_REHEARSE, rehearsal_program(plan, settings, look), limits)
-    return _read(answer, parse_rehearsal, "rehearsal on this host")
+    return read_answer(answer, parse_rehearsal, "rehearsal on this host")
 
 
 def look_command(
@@ -274,15 +296,15 @@ def record_command(record: str, files: str = "", *, baseline: bool = False) -> s
     return shlex.join((*PERL, *words))
 
 
-def _asked(
-    channel: Channel, settings: Settings, look: Look, plan: Plan, rehearsing: bool, limits: Limits
-) -> Asked:
-    if plan.refusals or plan.is_empty or not rehearsing:
-        return Asked(settings, look, plan)
-    return Asked(settings, look, plan, rehearse(channel, plan, settings, look, limits=limits))
+def _rehearsed(channel: Channel, found: Asked, limits: Limits) -> Asked:
+    """The same, with what the host's own programs say about the plan, if it may be carried out."""
+    plan, settings, look = found.plan, found.settings, found.look
+    if plan.refusals or plan.is_empty or found.hold:
+        return found
+    return replace(found, rehearsed=rehearse(channel, plan, settings, look, limits=limits))
 
 
-def _read(answer: Answer, parse: Callable[[Iterable[str]], Found], what: str) -> Found:
+def read_answer(answer: Answer, parse: Callable[[Iterable[str]], Found], what: str) -> Found:
     """Parse an answer. Raises `NoAnswer` if it is incomplete or cannot be parsed."""
     if not any(line.startswith("complete\t") for line in answer.lines):
         raise _incomplete(answer, what)

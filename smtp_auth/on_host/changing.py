@@ -62,6 +62,7 @@ def change(
     settings: Settings,
     look: Look,
     *,
+    even_held: bool = False,
     limits: Limits = LIMITS,
 ) -> Ended:
     """Carry out a host's plan, whole or not at all.
@@ -72,10 +73,12 @@ def change(
     + reconnect: connects the channel again; raises `NoAnswer` if it cannot
     + origin: who makes the change, and its ID
     + settings, look: those from which the plan was made
+    + even_held: whether a hold is overridden; otherwise the host looks for one once more
     """
     began = time.monotonic()
     start = _command("start", origin)
-    ended = _ended(channel, start, start_program(origin, plan, settings, look), limits)
+    program = start_program(origin, plan, settings, look, even_held=even_held)
+    ended = _ended(channel, start, program, limits)
     if isinstance(ended, str):
         try:
             reconnect()

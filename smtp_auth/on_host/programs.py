@@ -28,6 +28,14 @@ def history_program() -> str:
     return packed("SmtpAuth::History")
 
 
+def holding_program(told: Iterable[Instruction]) -> str:
+    """The program that holds a host or releases it: input of `perl -x - hold` or `release`.
+
+    + told: its instructions
+    """
+    return f"{packed('SmtpAuth::Holding')}__END__\n{as_lines(told)}"
+
+
 def rehearsal_program(plan: Plan, settings: Settings, look: Look) -> str:
     """The program that makes the host's own programs check new files: input of `perl -x - rehearse`."""
     return change_program([*instructions(plan, settings, look), *_proofs()], SERVICES)
@@ -43,12 +51,18 @@ def proof_of_services(plan: Plan, settings: Settings, look: Look) -> str:
     return change_program(told, SERVICES)
 
 
-def start_program(origin: Origin, plan: Plan, settings: Settings, look: Look) -> str:
-    """The program that makes the host carry out its plan: input of `perl -x - start ID RECORD`."""
+def start_program(
+    origin: Origin, plan: Plan, settings: Settings, look: Look, *, even_held: bool = False
+) -> str:
+    """The program that makes the host carry out its plan: input of `perl -x - start ID RECORD`.
+
+    + even_held: whether it does so even if it is held
+    """
     told = [
         *instructions(plan, settings, look),
         *_proofs(),
         *record_instructions(origin, plan, settings, look),
+        *([("even_held", "1")] if even_held else []),
     ]
     return f"{packed('SmtpAuth::Supervise')}__END__\n{change_program(told, SERVICES)}"
 

@@ -37,6 +37,7 @@ def carry_out(host: Host, channel: Channel, asked: Asked) -> Ended:
             asked.plan,
             asked.settings,
             asked.look,
+            even_held=asked.even_held,
         )
         return _without_own_name(ended, asked.settings)
     except Exception as error:

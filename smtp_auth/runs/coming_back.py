@@ -25,12 +25,14 @@ class _Planned:
     + last: the host's last live change
     + stays: as in `Plan`
     + closes: whether port 465 closes
+    + is_held: whether the host is passed over, because it is held
     """
 
     kind: Kind
     last: LastChange | None
     stays: tuple[str, ...]
     closes: bool
+    is_held: bool
 
 
 _planned: WeakKeyDictionary[Host, _Planned] = WeakKeyDictionary()
@@ -43,7 +45,8 @@ def keep_what_comes_back(host: Host, found: Asked) -> None:
     """Keep what `tell_what_comes_back` says of a host."""
     plan, look = found.plan, found.look
     if plan.kind != DEPLOY and not found.refusals:
-        _planned[host] = _Planned(plan.kind, look.last_change, plan.stays, closes_submissions(plan, look))
+        closes = closes_submissions(plan, look)
+        _planned[host] = _Planned(plan.kind, look.last_change, plan.stays, closes, found.hold is not None)
 
 
 def keep_missing_run(host: Host, undo_to: str, record: Record) -> None:
@@ -79,7 +82,7 @@ def tell_what_comes_back() -> None:
 def _active() -> dict[Host, _Planned]:
     """The hosts that an undo or a removal goes on with, in the inventory's order."""
     hosts = (host for host in state.inventory if host not in state.failed_hosts)
-    return {host: _planned[host] for host in hosts if host in _planned}
+    return {host: _planned[host] for host in hosts if host in _planned and not _planned[host].is_held}
 
 
 def _check_is_on_record() -> None:

@@ -14,6 +14,7 @@ from pyinfra.api import Host
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.context import ctx_host
 
+from smtp_auth.facts.hold import hold_line
 from smtp_auth.on_host.asking import Asked, NothingOnRecord, NotOnRecord, ask
 from smtp_auth.on_host.changing import ChangeOutcome
 from smtp_auth.on_host.channel import Channel, NoAnswer, NotAllowed
@@ -30,7 +31,7 @@ from smtp_auth.runs.report import report, report_proof
 from smtp_auth.runs.run import check_is_prepared, is_dry
 from smtp_auth.runs.trouble import fail
 from smtp_auth.settings import SettingsError
-from smtp_auth.shown import shown
+from smtp_auth.shown import shown, shown_name
 
 
 def ready(steps: Sequence[Step]) -> bool:
@@ -70,6 +71,8 @@ def _failing_this_host_only(prepare: Callable[[], bool]) -> bool:
     except NothingOnRecord as reason:
         host.log(str(reason))
         report(ctx_host.get(), Outcome.UNCHANGED)
+    except SettingsError as error:
+        fail(map(str, error.problems))
     except (NotOnRecord, NotAllowed) as reason:
         fail([str(reason)])
     except NoAnswer as reason:
@@ -94,14 +97,9 @@ def asked() -> Asked:
 _hosts: WeakKeyDictionary[Host, Asked] = WeakKeyDictionary()
 
 
-def _ask(channel: Channel, steps: tuple[Step, ...], rehearsing: bool) -> Asked | None:
-    this = ctx_host.get()
-    try:
-        settings = settings_of(this)
-    except SettingsError as error:
-        fail(map(str, error.problems))
-        return None
-    return ask(channel, settings, steps, rehearsing=rehearsing)
+def _ask(channel: Channel, steps: tuple[Step, ...], rehearsing: bool) -> Asked:
+    settings = settings_of(ctx_host.get())
+    return ask(channel, settings, steps, even_held=settings.even_held, rehearsing=rehearsing)
 
 
 def _asked(asking: Callable[[Channel, bool], Asked | None]) -> bool:
@@ -110,9 +108,16 @@ def _asked(asking: Callable[[Channel, bool], Asked | None]) -> bool:
 
 
 def _keep(found: Asked) -> bool:
-    """Log a plan's warnings and refusals, and keep it for the operations if there are no refusals."""
-    keep_for_comparison(ctx_host.get(), found)
+    """Log a plan's warnings and refusals, and keep it for the operations if there are no refusals.
+
+    A host that is held is passed over.
+    """
     keep_what_comes_back(ctx_host.get(), found)
+    if found.hold:
+        host.log_styled(shown_name(hold_line(found.hold)), fg="yellow", log_func=logger.warning)
+        report(ctx_host.get(), Outcome.HELD)
+        return False
+    keep_for_comparison(ctx_host.get(), found)
     last, is_preview = found.look.last_change, state.config.DIFF and not state.is_executing
     if is_preview and last and (last.edited or not found.plan.is_empty):
         host.log(shown(last_change_line(last)))

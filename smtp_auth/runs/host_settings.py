@@ -5,7 +5,7 @@ from functools import cache
 from pyinfra.api import Host
 
 from smtp_auth.runs.pyinfra_internals import connector_keys
-from smtp_auth.settings import Settings, host_seconds, settings_from_data
+from smtp_auth.settings import Settings, even_held, host_seconds, settings_from_data
 
 
 def settings_of(host: Host) -> Settings:
@@ -16,6 +16,11 @@ def settings_of(host: Host) -> Settings:
 def seconds_of(host: Host) -> float:
     """`host_seconds` in a host's data, whatever is wrong with other data. Raises `SettingsError`."""
     return host_seconds(host.data.dict())
+
+
+def even_held_of(host: Host) -> bool:
+    """`even_held` in a host's data, whatever is wrong with other data. Raises `SettingsError`."""
+    return even_held(host.data.dict())
 
 
 @cache

@@ -11,6 +11,7 @@ class Outcome(Enum):
     CHANGED = "changed"
     WOULD_CHANGE = "would change"
     UNCHANGED = "unchanged"
+    HELD = "held"
     NOT_BEGUN = "not begun"
     REFUSED = "refused"
     PUT_BACK = "failed and put back"
@@ -19,7 +20,7 @@ class Outcome(Enum):
     NOT_AWAITED = "not waited for"
 
 
-WELL = (Outcome.CHANGED, Outcome.WOULD_CHANGE, Outcome.UNCHANGED, Outcome.NOT_BEGUN)
+WELL = (Outcome.CHANGED, Outcome.WOULD_CHANGE, Outcome.UNCHANGED, Outcome.HELD, Outcome.NOT_BEGUN)
 
 # What became of a change.
 OF_CHANGE = {

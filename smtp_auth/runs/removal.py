@@ -4,11 +4,13 @@ from collections.abc import Generator, Sequence
 
 from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
+from pyinfra.context import ctx_host
 
 from smtp_auth.on_host.asking import ask_to_remove
 from smtp_auth.past.removal import AS_FIRST_SEEN
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.host import prepare_this_host
+from smtp_auth.runs.host_settings import even_held_of
 from smtp_auth.runs.operation import take_part
 
 
@@ -20,7 +22,9 @@ def ready_to_remove(steps: Sequence[Step]) -> bool:
     Raises pyinfra's `PyinfraError` if config.py was not loaded, or if no host is left.
     """
     return prepare_this_host(
-        lambda channel, rehearsing: ask_to_remove(channel, tuple(steps), rehearsing=rehearsing)
+        lambda channel, rehearsing: ask_to_remove(
+            channel, tuple(steps), even_held=even_held_of(ctx_host.get()), rehearsing=rehearsing
+        )
     )
 
 

@@ -14,6 +14,7 @@ from smtp_auth.past.undo import UNDO
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.coming_back import keep_missing_run
 from smtp_auth.runs.host import prepare_this_host
+from smtp_auth.runs.host_settings import even_held_of
 from smtp_auth.runs.operation import take_part
 from smtp_auth.runs.trouble import fail
 
@@ -55,7 +56,13 @@ def _ask(channel: Channel, steps: tuple[Step, ...], rehearsing: bool) -> Asked |
         fail([f"undo_to = {undo_to!r}: give the ID of a change, as `smtp-auth history` lists them"])
         return None
     try:
-        return ask_to_undo(channel, steps, undo_to and str(undo_to), rehearsing=rehearsing)
+        return ask_to_undo(
+            channel,
+            steps,
+            undo_to and str(undo_to),
+            even_held=even_held_of(ctx_host.get()),
+            rehearsing=rehearsing,
+        )
     except NothingOnRecord as reason:
         if undo_to:
             keep_missing_run(ctx_host.get(), str(undo_to), reason.record)
