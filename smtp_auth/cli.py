@@ -142,7 +142,13 @@ def _parser() -> argparse.ArgumentParser:
 
 def _arguments() -> argparse.Namespace:
     """What the command line says. Ends the program if it is wrong."""
-    arguments, others = _parser().parse_known_args()
+    words = sys.argv[1:]
+    place = words.index("--") if "--" in words else len(words)
+    arguments, others = _parser().parse_known_args(words[:place])
+    if hasattr(arguments, "behind"):
+        arguments.behind = words[place + 1 :]
+    else:
+        others += words[place + 1 :]
     if others:
         # pyinfra's first argument is the inventory.
         is_option = others[0].startswith("-")
@@ -245,6 +251,33 @@ def _remove(arguments: argparse.Namespace) -> int:
     return remove(_chosen(arguments), steps, _manner(arguments), target, asks=not arguments.yes)
 
 
+# -- verify -------------------------------------------------------------------------------------------
+
+
+def _verify_options(parser: argparse.ArgumentParser) -> None:
+    from smtp_auth.verify.options import OWN_OPTIONS
+
+    for name, settings in OWN_OPTIONS.items():
+        parser.add_argument(name, **settings)
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="show every check and every host, and how long each took"
+    )
+    parser.epilog = "Behind -- are options of pytest: -- -k EXPRESSION -x --junitxml FILE, and others."
+    parser.set_defaults(behind=())
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from smtp_auth.verify.password import taken_from_environment
+
+    # What the inventory runs does not find it there.
+    password = taken_from_environment()
+    steps, chosen = own_steps(), _chosen(arguments)
+    from smtp_auth.verify.command import Wishes, verify
+
+    wishes = Wishes(arguments.mailbox, password, arguments.json, arguments.verbose, arguments.behind)
+    return verify(chosen, steps, wishes)
+
+
 # -- history ------------------------------------------------------------------------------------------
 
 
@@ -278,9 +311,15 @@ COMMANDS = (
     Command(
         "apply", "change the hosts: shows the plan, asks, and proves each change", _change_options, _apply
     ),
+    Command(
+        "verify",
+        "prove from outside and inside that the hosts work, changing nothing",
+        _verify_options,
+        _verify,
+    ),
+    Command("history", "show who changed what, when, with which outcome", _history_options, _history),
     Command("undo", "take back the last run: restore what it replaced", _undo_options, _undo),
     Command("remove", "remove all that was ever written on the hosts", _change_options, _remove),
-    Command("history", "show who changed what, when, with which outcome", _history_options, _history),
 )
 
 

@@ -25,7 +25,7 @@ from smtp_auth.shown import counted
 class _Changes:
     """How many changes are under way, and how often the run was interrupted.
 
-    + report, say: those of `heed_interruptions`
+    + report, say, stop: those of `heed_interruptions`
     + terminal: how the terminal was at first, if there is one
     + is_busy, is_late: whether something is written that an interruption waits for, and whether one does
     """
@@ -34,6 +34,7 @@ class _Changes:
     interruptions: int = 0
     report: Callable[[], None] = lambda: None
     say: Callable[[str], None] = lambda _text: None
+    stop: Callable[[], None] | None = None
     terminal: list[Any] | None = None
     is_busy: bool = False
     is_late: bool = False
@@ -43,13 +44,17 @@ class _Changes:
 _changes = _Changes()
 
 
-def heed_interruptions(report: Callable[[], None], say: Callable[[str], None]) -> None:
+def heed_interruptions(
+    report: Callable[[], None], say: Callable[[str], None], stop: Callable[[], None] | None = None
+) -> None:
     """Heed interruptions from now on. By itself, pyinfra would end at once, with exit status 0.
 
     + report: prints the outcomes of the run, at its end
     + say: prints a text of one or more lines, behind a line that may be incomplete
+    + stop: for a run that changes nothing: what the first interruption calls, instead of ending the run;
+      the run then has to call `leave_if_interrupted` once it has shown what it knows
     """
-    _changes.report, _changes.say = report, say
+    _changes.report, _changes.say, _changes.stop = report, say, stop
     # A prompt for a password switches off that a terminal shows what is typed.
     _changes.terminal = termios.tcgetattr(sys.stdin) if sys.stdin and sys.stdin.isatty() else None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -118,6 +123,10 @@ def _interrupt() -> None:
     if _changes.interruptions > 2:
         # Even the report is not waited for.
         os._exit(Status.INTERRUPTED)
+    if _changes.stop and _changes.interruptions == 1:
+        _changes.say("Interrupted: what is known so far follows.")
+        _changes.stop()
+        return
     if not count or _changes.interruptions > 1:
         _changes.say("Interrupted: no change is under way." if not count else "Interrupted again.")
         _leave()

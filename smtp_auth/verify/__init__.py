@@ -7,6 +7,10 @@ outside.py        what a mail program sees, in conversations (conversation.py) a
 mailbox.py        a login and a message
 inside.py         what is seen on the host; renewal.py: what renews the certificates
 reach.py          whether the host answers
-secret.py         keeps a password out of the reports
+looking.py        all of that on many hosts side by side
+password.py       where a password comes from; secret.py: keeps it out of the reports
 report.py         the table, and JSON
+checks.py         the plugin that makes a run of pytest a verification, with fixtures.py
+running.py        pytest in this process
+command.py        `smtp-auth verify`; options.py: its options
 """

@@ -1,13 +1,18 @@
 """The report at the end: a table of hosts and checks for people, and the same as JSON for programs."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
-from smtp_auth.shown import counted, shown
+from smtp_auth.fleet.console import EMPTY, Line, Style, wrapped
+from smtp_auth.shown import counted, shown, shown_name
 
-VERSION = 1
+# Of a host with outcomes of several kinds, the first one counts.
+_WORST_FIRST = ("failed", "warned", "passed")
+
+_STYLES = {"failed": Style.TROUBLE, "warned": Style.WARNING}
+
+# In columns: a mark; the names of checks, at least; a table in a file.
+_MARK, _NARROWEST, _USUAL = 5, 20, 80
 
 _MARKS = {"passed": "ok", "warned": "warn", "failed": "FAIL", "skipped": "-"}
 
@@ -74,53 +79,81 @@ class _Group:
     hosts: list[str] = field(default_factory=list)
 
 
-def table(outcomes: list[Outcome], width: int, *, everything: bool = False) -> Iterator[str]:
-    """Lines with one row per check that some host did not pass and one column per group of hosts with equal
+def table(outcomes: list[Outcome], width: int | None, *, everything: bool = False) -> Iterator[Line]:
+    """One row per check that failed or warned on some host and one column per group of hosts with equal
     outcomes, then each reason once, with its hosts.
 
-    + width: of the terminal, in characters; groups that do not fit get a table of their own
-    + everything: also show the checks that all hosts passed, and the names of all hosts
+    + width: of the terminal, in columns; groups that do not fit get a table of their own. `None`: it is none,
+      and wraps no line
+    + everything: also show all other checks, and the names of all hosts
     """
+    if not outcomes:
+        return
     groups = _groups(outcomes)
     checks = list(dict.fromkeys(outcome.check for outcome in outcomes))
-    rows = [check for check in checks if everything or not all(_passed(group, check) for group in groups)]
-    if not rows:
-        hosts = counted(sum(len(group.hosts) for group in groups), "host")
-        yield f"{hosts}: {f'all {len(checks)} checks pass' if len(checks) > 1 else 'the check passes'}"
-        yield from _measured(outcomes, everything)
-        return
-    first = max(map(len, rows)) + 2
-    columns = max(1, (width - first) // 5)
+    kinds = {check: {group.outcomes.get(check, "passed") for group in groups} for check in checks}
+    rows = [check for check in checks if everything or kinds[check] & {*_STYLES}]
+    if rows:
+        yield from _tables(rows, groups, width, everything)
+    passed = sum(found == {"passed"} for check, found in kinds.items() if check not in rows)
+    if passed == len(checks):
+        yield Line(f"all {passed} checks pass" if passed > 1 else "the check passes")
+    elif passed:
+        yield Line(f"{counted(passed, 'check')} passed by every host (-v shows them)")
+    yield from _reasons(outcomes, everything)
+    yield from _measured(outcomes, everything)
+    yield EMPTY
+
+
+def _tables(
+    checks: Sequence[str], groups: Sequence[_Group], width: int | None, everything: bool
+) -> Iterator[Line]:
+    most = width or _USUAL
+    first = max(map(len, checks)) + 1
+    if width is not None:
+        # A name of a check may be in several lines; a mark has to be in that of its group.
+        first = min(first, max(_NARROWEST, most - _MARK * len(groups)))
+    columns = max(1, (most - first) // _MARK)
     for start in range(0, len(groups), columns):
         block = groups[start : start + columns]
         for number, group in enumerate(block, start + 1):
-            yield f"{number:>4}  {_named(group.hosts, everything)}"
-        yield " " * first + "".join(f"{number:>5}" for number in range(start + 1, start + len(block) + 1))
-        for check in rows:
-            marks = (_MARKS.get(group.outcomes.get(check, ""), "") for group in block)
-            yield f"{check:<{first}}" + "".join(f"{mark:>5}" for mark in marks)
-        yield ""
-    passed = len(checks) - len(rows)
-    if passed:
-        yield f"{counted(passed, 'check')} passed by every host (-v shows them)"
-    yield from _reasons(outcomes, everything)
-    yield from _measured(outcomes, everything)
+            yield Line(f"{number:>4}  {_named(group.hosts, everything)}", under=6)
+        yield Line(
+            " " * first + "".join(f"{number:>{_MARK}}" for number in range(start + 1, start + len(block) + 1))
+        )
+        for check in checks:
+            outcomes = [group.outcomes.get(check, "") for group in block]
+            marks = "".join(f"{_MARKS.get(outcome, ''):>{_MARK}}" for outcome in outcomes)
+            style = next((style for outcome, style in _STYLES.items() if outcome in outcomes), Style.PLAIN)
+            name, *rest = wrapped(check, first, under=2)
+            yield Line(f"{name:<{first}}{marks}", style)
+            yield from (Line(part, style) for part in rest)
+        yield EMPTY
 
 
-def counts(outcomes: Iterable[Outcome]) -> dict[str, int]:
-    """How many hosts have a failed check, and how many have only warnings."""
-    hosts: dict[str, set[str]] = {"failed": set(), "warned": set()}
+def counts_line(outcomes: Sequence[Outcome], hosts: int) -> Line:
+    """How many hosts have which outcome, each by its worst. + hosts: how many there are"""
+    worst = [{one.outcome for one in ones} for ones in by_host(outcomes).values()]
+    kinds = [next((kind for kind in _WORST_FIRST if kind in found), "not checked") for found in worst]
+    kinds += ["not checked"] * (hosts - len(kinds))
+    words = ", ".join(
+        f"{kinds.count(kind)} {kind}" for kind in (*reversed(_WORST_FIRST), "not checked") if kind in kinds
+    )
+    return Line(f"{counted(hosts, 'host')}: {words}", Style.TITLE, under=4)
+
+
+def by_host(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
+    """The outcomes by the names of the hosts."""
+    found: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
-        if outcome.outcome in hosts:
-            hosts[outcome.outcome].add(outcome.host)
-    return {"failed": len(hosts["failed"]), "warned": len(hosts["warned"] - hosts["failed"])}
+        found.setdefault(outcome.host, []).append(outcome)
+    return found
 
 
-def write_json(outcomes: list[Outcome], path: Path) -> None:
-    """Write `{"version": 1, "hosts": {HOST: {CHECK: ENTRY}}}`; an entry has the other fields of `Outcome`."""
-    found: dict[str, dict[str, dict[str, object]]] = {}
-    for outcome in outcomes:
-        found.setdefault(outcome.host, {})[outcome.check] = {
+def host_as_json(outcomes: Iterable[Outcome], _host: str) -> dict[str, dict[str, object]]:
+    """The outcomes of a host as JSON: `{CHECK: ENTRY}`; an entry has the other fields of `Outcome`."""
+    return {
+        outcome.check: {
             "outcome": outcome.outcome,
             "reason": outcome.reason,
             "warnings": [*outcome.warnings],
@@ -128,30 +161,26 @@ def write_json(outcomes: list[Outcome], path: Path) -> None:
             "measured": {part: round(seconds, 3) for part, seconds in outcome.measured.items()},
             "reported_by": outcome.reported_by,
         }
-    path.write_text(json.dumps({"version": VERSION, "hosts": found}, indent=2) + "\n")
+        for outcome in outcomes
+    }
 
 
 def _groups(outcomes: list[Outcome]) -> list[_Group]:
-    by_host: dict[str, dict[str, str]] = {}
-    for outcome in outcomes:
-        by_host.setdefault(outcome.host, {})[outcome.check] = outcome.outcome
     groups: dict[tuple[tuple[str, str], ...], _Group] = {}
-    for host, found in by_host.items():
+    for host, ones in by_host(outcomes).items():
+        found = {one.check: one.outcome for one in ones}
         groups.setdefault(tuple(found.items()), _Group(found)).hosts.append(host)
     return list(groups.values())
 
 
-def _passed(group: _Group, check: str) -> bool:
-    return group.outcomes.get(check, "passed") == "passed"
-
-
 def _named(hosts: list[str], everything: bool) -> str:
-    if everything or len(hosts) <= _NAMES:
-        return ", ".join(hosts)
-    return f"{', '.join(hosts[:_NAMES])} and {len(hosts) - _NAMES} more"
+    names = [*map(shown_name, hosts)]
+    if everything or len(names) <= _NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[:_NAMES])} and {len(names) - _NAMES} more"
 
 
-def _reasons(outcomes: list[Outcome], everything: bool) -> Iterator[str]:
+def _reasons(outcomes: list[Outcome], everything: bool) -> Iterator[Line]:
     """One entry per reason, for all hosts and checks that have it."""
     kinds = {"failed": "FAILED", "warned": "warning", "skipped": "not checked"}
     for kind, title in kinds.items():
@@ -164,11 +193,12 @@ def _reasons(outcomes: list[Outcome], everything: bool) -> Iterator[str]:
                     checks += [outcome.check] if outcome.check not in checks else []
         for reason, (hosts, checks) in told.items():
             what = checks[0] if len(checks) == 1 else f"{len(checks)} checks"
-            yield f"{title}  {_named(hosts, everything)}: {what}"
-            yield from (f"        {shown(line)}" for line in reason.split("\n"))
+            style = _STYLES.get(kind, Style.PLAIN)
+            yield Line(f"{title}  {_named(hosts, everything)}: {what}", style, under=8)
+            yield from (Line(f"        {shown(line)}", under=10) for line in reason.split("\n"))
 
 
-def _measured(outcomes: list[Outcome], everything: bool) -> Iterator[str]:
+def _measured(outcomes: list[Outcome], everything: bool) -> Iterator[Line]:
     """One line per check that measured something: the slowest host, or every host."""
     by_check: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
@@ -179,4 +209,4 @@ def _measured(outcomes: list[Outcome], everything: bool) -> Iterator[str]:
         for one in slowest_first if everything else slowest_first[:1]:
             parts = ", ".join(f"{part} {seconds:.2f} s" for part, seconds in one.measured.items())
             slowest = "" if everything or len(found) == 1 else f", the slowest of {len(found)}"
-            yield f"{check}: {parts} ({one.host}{slowest})"
+            yield Line(f"{check}: {parts} ({shown_name(one.host)}{slowest})", under=4)

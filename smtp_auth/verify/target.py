@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from pyinfra.api import Host
 
@@ -16,8 +16,10 @@ from smtp_auth.settings import Settings, SettingsError
 Seen = TypeVar("Seen")
 
 
+Observer: TypeAlias = "Callable[[Target], Any]"
+
 # Every observer by its name. A check with an argument of this name gets what the observer found.
-OBSERVERS: "dict[str, Callable[[Target], Any]]" = {}
+OBSERVERS: dict[str, Observer] = {}
 
 
 def observer(function: "Callable[[Target], Seen]") -> "Callable[[Target], Seen]":

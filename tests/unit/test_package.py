@@ -192,12 +192,32 @@ def _an_inventory_with_one_of_our_names(folder: Path) -> None:
         (folder / "fleet" / "operations" / f"{name}.py").write_text("")
 
 
-def test_the_checks_of_the_verification_load(installed: Installed, tmp_path: Path) -> None:
-    folder = installed.prefix / _SITE / "smtp_auth" / "deploy_files"
-    (tmp_path / "inventory.py").write_text('hosts = [("@local", {"mail_domain": "example.jp"})]\n')
-    words = ["pytest", "--collect-only", "-p", "no:cacheprovider", "--inventory=inventory.py"]
-    done = installed.run(tmp_path, "python", "-m", *words, str(folder / "tests" / "verify"))
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_the_verification_runs_and_writes_nothing(installed: Installed, tmp_path: Path) -> None:
+    elsewhere, here = tmp_path / "elsewhere", tmp_path / "here"
+    here.mkdir()
+    # What pytest would take, and what the checks import.
+    for name in ("conftest.py", "tests/__init__.py", "tests/verify/conftest.py"):
+        (elsewhere / name).parent.mkdir(parents=True, exist_ok=True)
+        (elsewhere / name).write_text("raise SystemExit('this is not the one')\n")
+    (elsewhere / "pytest.ini").write_text("[pytest]\naddopts = --nonsense\n")
+    _an_inventory_with_one_of_our_names(elsewhere)
+    data = {
+        "mail_domain": "example.jp",
+        "ssh_hostname": "127.0.0.1",
+        "ssh_port": 1,
+        "verify_addresses": "ssh",
+    }
+    prelude = "import sys\nsys.path.insert(0, '../elsewhere/fleet')\nimport operations\n"
+    (elsewhere / "inventory.py").write_text(f"{prelude}hosts = [('mail1.example.jp', {data!r})]\n")
+    before = {*tmp_path.rglob("*"), *installed.prefix.rglob("*")}
+    for folder in (here, elsewhere):
+        done = installed.run(folder, "smtp-auth", "verify", "--inventory", "../elsewhere/inventory.py")
+        assert (done.returncode, done.stderr) == (1, ""), done.stdout
+        assert "FAILED  mail1.example.jp: the host is up" in done.stdout.splitlines()
+        assert done.stdout.endswith("\n1 host: 1 failed\n")
+    written = {*tmp_path.rglob("*"), *installed.prefix.rglob("*")} - before
+    # Python compiles what the inventory imports.
+    assert {path for path in written if elsewhere / "fleet" not in path.parents} <= {installed.seen}
     _assert_nothing_of_the_checkout(installed)
 
 

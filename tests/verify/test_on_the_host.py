@@ -15,7 +15,7 @@ from smtp_auth.shown import command
 from smtp_auth.verify.inside import Hook, Unit
 from smtp_auth.verify.target import Target, caution
 
-_DEPLOY = "pyinfra inventory.py deploy.py --dry --diff shows what a deploy would change"
+_DEPLOY = "smtp-auth plan shows what a deploy would change"
 
 
 # -- which machine it is ------------------------------------------------------------------------------

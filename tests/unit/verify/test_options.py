@@ -79,8 +79,8 @@ MISTAKES = {
     "no terminal": (["--mailbox", "alice"], "", "nobody can be asked for the password of alice"),
     "an empty login": (["--mailbox", ""], "x", "--mailbox: the login is empty"),
     "bytes": (["--mailbox", "alice"], "\udcff", "the password of alice is not UTF-8"),
-    "no such folder": (["--json", "/nonexistent/x"], "", "--json /nonexistent/x: No such file or directory"),
-    "a folder": (["--json", "tests"], "", "--json tests: Is a directory"),
+    "no such folder": (["--json", "/nonexistent/x"], "", "--json /nonexistent/x: there is no such folder"),
+    "a folder": (["--json", "tests"], "", "--json tests: this is a folder"),
 }
 
 
@@ -106,4 +106,4 @@ def test_a_file_that_cannot_be_written_in_the_end_is_one_sentence(words: list[st
     status, said = _verify([*words, "--json", "/dev/full"])
     assert (status, said.count("/dev/full: No space left on device")) == (1, 1), said
     assert "Traceback" not in said
-    assert "1 host: 1 with a check that failed" in said
+    assert "1 host: 1 failed" in said

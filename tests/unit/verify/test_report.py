@@ -1,11 +1,12 @@
 """The table and the file at the end of a verification."""
 
-import json
-from pathlib import Path
+from collections.abc import Iterable
 
 import pytest
+from rich.cells import cell_len
 
-from smtp_auth.verify.report import Outcome, counts, settled, table, write_json
+from smtp_auth.fleet.console import Line, rows
+from smtp_auth.verify.report import Outcome, by_host, counts_line, host_as_json, settled, table
 
 SERVES, SAFE, CURRENT = "it serves", "it is safe", "it is current"
 
@@ -25,8 +26,13 @@ OUTCOMES = [
 ]
 
 
+def texts(lines: Iterable[Line]) -> list[str]:
+    """Their texts."""
+    return [line.text for line in lines]
+
+
 def test_a_row_a_check_that_some_host_did_not_pass_and_a_column_a_group() -> None:
-    lines = list(table(OUTCOMES, width=80))
+    lines = texts(table(OUTCOMES, width=80))
     assert lines[:3] == [
         "   1  a.example",
         "   2  b0.example, b1.example, b2.example and 2 more",
@@ -41,13 +47,13 @@ def test_a_row_a_check_that_some_host_did_not_pass_and_a_column_a_group() -> Non
 
 
 def test_everything_shows_all_checks_and_all_hosts() -> None:
-    lines = list(table(OUTCOMES, width=80, everything=True))
+    lines = texts(table(OUTCOMES, width=80, everything=True))
     assert any(line.split() == ["it", "is", "current", "ok", "ok", "ok"] for line in lines)
     assert "   2  b0.example, b1.example, b2.example, b3.example, b4.example" in lines
 
 
 def test_a_reason_is_told_once_for_all_its_hosts_and_checks() -> None:
-    lines = list(table(OUTCOMES, width=80))[8:]
+    lines = texts(table(OUTCOMES, width=80))[8:]
     assert lines == [
         "FAILED  a.example: it is safe",
         "        it is not:",
@@ -56,11 +62,12 @@ def test_a_reason_is_told_once_for_all_its_hosts_and_checks() -> None:
         "        it is slow",
         "not checked  b0.example, b1.example, b2.example and 2 more: 2 checks",
         "        the host is down",
+        "",
     ]
 
 
 def test_groups_that_do_not_fit_get_a_table_of_their_own() -> None:
-    lines = list(table(OUTCOMES, width=20))
+    lines = texts(table(OUTCOMES, width=20))
     assert [line.split() for line in lines if line.startswith("it serves")] == [
         ["it", "serves", "ok"],
         ["it", "serves", "-"],
@@ -70,12 +77,61 @@ def test_groups_that_do_not_fit_get_a_table_of_their_own() -> None:
 
 def test_a_fleet_that_passes_is_one_line() -> None:
     passed = [Outcome(f"{name}.example", SERVES, "passed") for name in "ab"]
-    assert list(table(passed, width=80)) == ["2 hosts: the check passes"]
+    assert texts(table(passed, width=80)) == ["the check passes", ""]
+
+
+def test_checks_that_were_only_left_out_are_no_rows() -> None:
+    left_out = [
+        Outcome("a.example", SERVES, "passed"),
+        Outcome("a.example", SAFE, "skipped", "the host has none"),
+    ]
+    assert texts(table(left_out, width=80)) == [
+        "1 check passed by every host (-v shows them)",
+        "not checked  a.example: it is safe",
+        "        the host has none",
+        "",
+    ]
+
+
+def test_without_an_outcome_there_is_no_table() -> None:
+    assert texts(table([], width=80)) == []
+    assert counts_line([], 4).text == "4 hosts: 4 not checked"
 
 
 def test_hosts_are_counted_by_their_worst() -> None:
-    assert counts(OUTCOMES) == {"failed": 1, "warned": 1}
-    assert counts([*OUTCOMES, Outcome("a.example", "it is spare", "warned")]) == {"failed": 1, "warned": 1}
+    counted = "8 hosts: 5 passed, 1 warned, 1 failed, 1 not checked"
+    assert counts_line(OUTCOMES, 8).text == counted
+    assert counts_line([*OUTCOMES, Outcome("a.example", "it is spare", "warned")], 8).text == counted
+
+
+@pytest.mark.parametrize("width", [40, 80, 130])
+@pytest.mark.parametrize("everything", [False, True])
+def test_nothing_is_torn_at_the_edge_of_a_terminal(width: int, everything: bool) -> None:
+    long_check = "port 25 is reachable unless it is blocked from here"
+    names = [f"mail{number}.submission.example.jp" for number in range(9)]
+    reason = "the host does not answer: " + "check that it is switched on, and its network; " * 4
+    outcomes = [
+        Outcome(name, check, "failed" if (number + place) % 3 else "warned", reason, (reason,), measured=PACE)
+        for number, name in enumerate(names)
+        for place, check in enumerate([long_check, *(f"it is safe in way {way}" for way in range(number))])
+    ]
+    lines = [*table(outcomes, width, everything=everything), counts_line(outcomes, 9)]
+    shown = [row for line in lines for row in rows(line, width)]
+    assert max(map(cell_len, shown)) <= width
+    text = " ".join(" ".join(shown).split())
+    for words in (*names[:3], *reason.split(), *long_check.split()):
+        assert words in text
+    # A mark is in the column of its group.
+    heads = [
+        line.text for line in lines if line.text.strip().isdigit() or line.text.split()[:2] == ["1", "2"]
+    ]
+    assert heads
+    assert {len(line.text) for line in lines if line.text.endswith(("FAIL", "warn"))} <= {
+        len(line.text) for line in lines if set(line.text.split()) <= {*map(str, range(1, 10))}
+    }
+
+
+PACE = {"TLS": 0.25, "greeting": 12.06}
 
 
 @pytest.mark.parametrize(
@@ -86,23 +142,23 @@ def test_hosts_are_counted_by_their_worst() -> None:
         ("c.example", SERVES, {"outcome": "warned", "warnings": ["it is slow"]}),
     ],
 )
-def test_json_has_every_outcome(tmp_path: Path, host: str, check: str, entry: dict[str, object]) -> None:
-    write_json(OUTCOMES, tmp_path / "out.json")
-    written = json.loads((tmp_path / "out.json").read_text())
-    assert written["version"] == 1
+def test_json_has_every_outcome(host: str, check: str, entry: dict[str, object]) -> None:
+    written = host_as_json(by_host(OUTCOMES)[host], host)
     empty = {"reason": "", "warnings": [], "seconds": 0.0, "measured": {}, "reported_by": ""}
-    assert written["hosts"][host][check] == empty | entry
+    assert written[check] == empty | entry
 
 
 def test_what_was_measured_is_told_of_the_slowest_host() -> None:
     paces = {"a.example": {"TLS": 0.25, "greeting": 0.1}, "b.example": {"TLS": 0.04, "greeting": 2.06}}
     outcomes = [Outcome(host, SERVES, "passed", measured=pace) for host, pace in paces.items()]
-    assert list(table(outcomes, width=80))[1:] == [
-        "it serves: TLS 0.04 s, greeting 2.06 s (b.example, the slowest of 2)"
+    assert texts(table(outcomes, width=80))[1:] == [
+        "it serves: TLS 0.04 s, greeting 2.06 s (b.example, the slowest of 2)",
+        "",
     ]
-    assert list(table(outcomes, width=80, everything=True))[-2:] == [
+    assert texts(table(outcomes, width=80, everything=True))[-3:] == [
         "it serves: TLS 0.04 s, greeting 2.06 s (b.example)",
         "it serves: TLS 0.25 s, greeting 0.10 s (a.example)",
+        "",
     ]
 
 

@@ -1,0 +1,79 @@
+"""`smtp-auth verify`: runs the checks of tests/verify for hosts, and shows what they found."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gevent.event import Event
+
+from smtp_auth.fleet import as_json
+from smtp_auth.fleet.console import show_results, width_of
+from smtp_auth.fleet.own_files import deploy_files
+from smtp_auth.plan.step import Step
+from smtp_auth.runs.interruption import is_interrupted, leave_if_interrupted
+from smtp_auth.runs.status import Status
+from smtp_auth.verify import fixtures
+from smtp_auth.verify.checks import Checks
+from smtp_auth.verify.fleet import targets
+from smtp_auth.verify.looking import look_at
+from smtp_auth.verify.password import mailbox_of
+from smtp_auth.verify.report import by_host, counts_line, host_as_json, table
+from smtp_auth.verify.running import run
+from smtp_auth.verify.target import Observer, Target
+
+if TYPE_CHECKING:
+    # It makes sockets cooperative, for the whole process.
+    from smtp_auth.fleet.inventory import Chosen
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How to verify.
+
+    + login: the user to log in as, if any
+    + password: theirs, if it was in the environment
+    + json: a file that gets the outcomes as JSON; `-` is standard output, which then gets nothing else
+    + is_verbose: whether every check and every host is shown, and how long each took
+    + for_pytest: options of pytest
+    """
+
+    login: str | None
+    password: str
+    json: str | None
+    is_verbose: bool
+    for_pytest: Sequence[str]
+
+
+def verify(chosen: "Chosen", steps: Sequence[Step], wishes: Wishes) -> int:
+    """Run the checks for the hosts, and show what they found.
+
+    + steps: those of the deploy, in their order
+
+    Returns the exit status. Raises `Mistake` if the file cannot be written, there is no password, or pytest
+    does not take its options.
+    """
+    target = None if wishes.json is None else as_json.Target(wishes.json)
+    hosts = targets(chosen.hosts, steps, mailbox_of(wishes.login, wishes.password))
+    stderr = sys.stderr
+
+    def look(looks: Mapping[Target, Sequence[Observer]]) -> Sequence[Target]:
+        # What pytest itself writes there is kept from people.
+        with redirect_stderr(stderr):
+            return look_at(looks, chosen.at_once, is_verbose=wishes.is_verbose, stopped=Event())
+
+    checks = Checks(hosts, steps, look, logs_in=wishes.login is not None)
+    done = run(deploy_files() / "tests" / "verify", [checks, fixtures], wishes.for_pytest)
+    if done.shows_itself:
+        return 0 if done.is_well else Status.TROUBLE
+    outcomes = checks.outcomes
+    if not (target and target.is_standard_output):
+        lines = table(outcomes, width_of(sys.stdout), everything=wishes.is_verbose)
+        show_results([*lines, counts_line(outcomes, len(hosts))])
+    # A program would take what is known so far for all there is.
+    is_written = (
+        target is None or is_interrupted() or target.write(as_json.lines(by_host(outcomes), host_as_json))
+    )
+    leave_if_interrupted()
+    return 0 if done.is_well and is_written else Status.TROUBLE

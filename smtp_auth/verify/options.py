@@ -1,0 +1,13 @@
+"""The options of a verification that no other command has. It imports nothing that takes time."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+# As argparse takes them, and pytest.
+OWN_OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "--mailbox": {"metavar": "LOGIN", "help": "log in as this user, and send a message to it"},
+        "--json": {"metavar": "FILE", "help": "write JSON for programs to this file; -: standard output"},
+    }
+)
