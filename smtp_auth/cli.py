@@ -153,6 +153,8 @@ def _arguments() -> argparse.Namespace:
         # pyinfra's first argument is the inventory.
         is_option = others[0].startswith("-")
         advice = "see --help" if is_option else f"an inventory is given as --inventory {others[0]}"
+        if not is_option and "hosts" in arguments:
+            advice = "all hosts stand together, before the options"
         arguments.end(Status.MISTAKE, f"{others[0]} is no option: {advice}\n")
     return arguments
 
@@ -278,6 +280,51 @@ def _verify(arguments: argparse.Namespace) -> int:
     return verify(chosen, steps, wishes)
 
 
+# -- holds --------------------------------------------------------------------------------------------
+
+
+def _hosts_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("hosts", nargs="+", metavar="HOST", help="a host, pattern or group, as for --limit")
+    _console_options(parser)
+
+
+def _hold_options(parser: argparse.ArgumentParser) -> None:
+    _hosts_options(parser)
+    parser.add_argument(
+        "--reason", required=True, metavar="TEXT", help="why, on one line: it is shown to everybody"
+    )
+    parser.add_argument(
+        "--until",
+        metavar="TIME",
+        help="when the hold ends by itself: a date (its end) or 2026-12-01T18:00, in your own time zone "
+        "unless an offset such as +01:00 is given",
+    )
+
+
+def _hold(arguments: argparse.Namespace) -> int:
+    from smtp_auth.fleet.hold_command import hold
+    from smtp_auth.fleet.hold_words import reason_in, until_in
+
+    why, until = reason_in(arguments.reason), ""
+    if arguments.until is not None:
+        until = until_in(arguments.until)
+    target = _target(arguments)
+    return hold(_named(arguments), _manner(arguments), target, why, until)
+
+
+def _release(arguments: argparse.Namespace) -> int:
+    from smtp_auth.fleet.hold_command import release
+
+    target = _target(arguments)
+    return release(_named(arguments), _manner(arguments), target)
+
+
+def _named(arguments: argparse.Namespace) -> "Chosen":
+    """The hosts that a command names, beside those of --limit."""
+    arguments.limit = [*arguments.limit, *arguments.hosts]
+    return _chosen(arguments)
+
+
 # -- history ------------------------------------------------------------------------------------------
 
 
@@ -320,6 +367,8 @@ COMMANDS = (
     Command("history", "show who changed what, when, with which outcome", _history_options, _history),
     Command("undo", "take back the last run: restore what it replaced", _undo_options, _undo),
     Command("remove", "remove all that was ever written on the hosts", _change_options, _remove),
+    Command("hold", "keep hosts from being changed, for a reason that everybody sees", _hold_options, _hold),
+    Command("release", "end the hold of hosts", _hosts_options, _release),
 )
 
 

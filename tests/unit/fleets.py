@@ -53,11 +53,13 @@ def hosts_named(names: Sequence[str], **data: Any) -> list[Host]:
 def answering(monkeypatch: pytest.MonkeyPatch, answers: Mapping[str, Answer]) -> None:
     """Let hosts answer so. Their channels are their names (`name_of`)."""
 
-    def ask(channel: Any, settings: Settings, steps: Sequence[Step], *, rehearsing: bool) -> Asked:
+    def ask(
+        channel: Any, settings: Settings, steps: Sequence[Step], *, even_held: bool, rehearsing: bool
+    ) -> Asked:
         answer = answers[channel._channel]
         if isinstance(answer, Exception):
             raise answer
-        return Asked(settings, answer, plan_of(settings, answer, steps))
+        return Asked(settings, answer, plan_of(settings, answer, steps), even_held=even_held)
 
     monkeypatch.setattr(planning, "ask", ask)
     monkeypatch.setattr(planning, "connect", lambda _host: None)
