@@ -107,6 +107,9 @@ SAMPLED = {
     "tests/unit/test_what_people_type.py::test_an_inventory_that_is_wrong_is_one_sentence": Sampled(
         4, "two runs of pyinfra each: a second and a half"
     ),
+    "tests/fleet/test_week_after.py::test_the_last_run_is_taken_back_where_it_may_be": Sampled(
+        2, "on the lab's four hosts, or on twelve of a lab of its own: two minutes"
+    ),
 }
 
 

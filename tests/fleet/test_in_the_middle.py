@@ -20,6 +20,9 @@ pytestmark = pytest.mark.lab
 
 DPKG, CERTBOT = "/var/lib/dpkg/lock-frontend", "/var/lib/letsencrypt/.certbot.lock"
 
+# While this file exists on a host, a lock is held there.
+HELD = "/run/held"
+
 
 @pytest.fixture
 def benches(lab: Lab, stock: list[LabHost]) -> list[Bench]:
@@ -127,20 +130,19 @@ def locked(host: LabHost, path: str) -> Iterator[None]:
 import fcntl, os, time
 lock = open("{path}", "w")
 fcntl.lockf(lock, fcntl.LOCK_EX)
-open("/run/held", "w").close()
-while os.path.exists("/run/held"):
+open("{HELD}", "w").close()
+while os.path.exists("{HELD}"):
     time.sleep(0.05)
 """
     with ThreadPoolExecutor(1) as pool:
         holding = pool.submit(host.run, f"exec python3 -c '{program}'", timeout=120)
-        held = "/run/held"
         try:
             wait_until(
-                lambda: host.run(f"test -e {held}", check=False).returncode == 0, f"the lock on {host.name}"
+                lambda: host.run(f"test -e {HELD}", check=False).returncode == 0, f"the lock on {host.name}"
             )
             yield
         finally:
-            host.run(f"rm -f {held}")
+            host.run(f"rm -f {HELD}")
             holding.result()
 
 
