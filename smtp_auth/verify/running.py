@@ -23,7 +23,10 @@ _MANNER = (
 )
 
 # The options whose answer is pytest's own output.
-_SHOWN_BY_PYTEST = ("help", "collectonly", "setuponly", "setupshow", "setupplan", "usepdb", "trace")
+_SHOWN_BY_PYTEST = (
+    *("help", "markers", "showfixtures", "show_fixtures_per_test", "collectonly"),
+    *("setuponly", "setupshow", "setupplan", "usepdb", "trace"),
+)
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,8 @@ class _Quiet:
     """
 
     folder: str
-    shows: bool = False
+    # It ends before it asks any plugin if its version is asked for.
+    shows: bool = True
     troubles: list[str] = field(default_factory=list)
 
     # After the reporter is made.

@@ -228,6 +228,14 @@ def test_pytest_shows_what_it_is_asked_for(folder: Folder) -> None:
     assert done.stdout.splitlines()[:3] == [*shown, ""]
 
 
+@pytest.mark.parametrize("option", ["--version", "--markers", "--help"])
+def test_what_looks_at_no_host_counts_none(folder: Folder, option: str) -> None:
+    done = folder.run("--", option)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout
+    assert "2 hosts" not in done.stdout
+
+
 def test_a_file_of_pytests_that_cannot_be_written_is_one_sentence(folder: Folder) -> None:
     done = folder.run("--", "-k", "the_data_is_valid", "--junitxml", str(folder.path / "pytest.ini" / "x"))
     assert done.returncode == 1
