@@ -74,8 +74,9 @@ def test_make_test_leaves_out_nothing_but_what_is_on_the_list() -> None:
     left_out = everything - taken
     assert left_out.keys() == SAMPLED.keys()
     for test, sampled in SAMPLED.items():
-        least = everything[test] // sampled.one_in
-        assert 1 <= least <= taken[test] <= least + 1
+        assert taken[test] >= 1
+        # Each value of another argument may round up or down; there are at most two.
+        assert abs(taken[test] - everything[test] / sampled.one_in) < 2
         assert sampled.why in said
     assert "the same again: make test SAMPLE=a-commit;" in said
 
