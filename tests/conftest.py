@@ -35,7 +35,8 @@ SAMPLED = {
         2, "a scene in a terminal each: two to four seconds"
     ),
     "tests/fleet/test_faults.py::test_a_fault_at_any_point_is_survived": Sampled(
-        4, "about a hundred faults a starting state and release, three minutes a starting state"
+        4,
+        "a hundred faults a starting state and release: three minutes; of the one that is taken, a half",
     ),
     "tests/fleet/test_histories.py::test_postfix_reads_what_it_would_have_read_without_us": Sampled(
         5, "a dozen seconds each: deploys, undos and removals one after another"

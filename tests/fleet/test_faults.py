@@ -23,10 +23,14 @@ from lab import mail
 from lab.host import LabHost
 from lab.lab import Lab
 from smtp_auth.shown import counted
+from tests.conftest import is_taken
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import deploy, ended, side_by_side, started, succeed
 from tests.fleet.faults import FAIL, KILL, PAUSE, Faults
 from tests.fleet.planning import plan_at
+
+# `make test` has the faults of one starting state, and one in so many of these.
+SAMPLED = 2
 
 pytestmark = pytest.mark.lab
 
@@ -457,10 +461,17 @@ def _mend(pairs: Sequence[tuple[Bench, Case]], start: Start) -> None:
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_a_fault_at_any_point_is_survived(lab: Lab, start: str, measured: Callable[[str], None]) -> None:
+def test_a_fault_at_any_point_is_survived(
+    lab: Lab, start: str, measured: Callable[[str], None], pytestconfig: pytest.Config
+) -> None:
+    word = pytestconfig.getoption("--sample")
+    one_in = 1 if word is None else SAMPLED
+    (part,) = [part for part in range(one_in) if word is None or is_taken(part, one_in, f"faults {word}")]
     with _benches(lab, STARTS[start]) as by_release:
         shared = [
-            (bench, share, len(pair)) for pair in by_release.values() for share, bench in enumerate(pair)
+            (bench, share * one_in + part, len(pair) * one_in)
+            for pair in by_release.values()
+            for share, bench in enumerate(pair)
         ]
         found = side_by_side(lambda one: (one[0].host.release, _all_faults(*one)), shared)
         points = {
@@ -482,7 +493,7 @@ def test_a_fault_at_any_point_is_survived(lab: Lab, start: str, measured: Callab
     for release, some in points.items():
         whole = Counter(point.whole for point in some)
         # Fewer would mean that some were omitted by mistake.
-        assert len(some) > 45
+        assert len(some) > 45 // one_in
         measured(
             f"faults from {start:<8} on {release:<8}: {len(some):>3} tried, {len(some):>3} survived; "
             f"10 s later {whole['old']:>3} on the old configuration, {whole['new']:>2} on the new one, "
