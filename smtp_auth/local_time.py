@@ -16,7 +16,7 @@ def local_time(utc: str) -> str:
     + utc: such as `2026-11-22T10:15:00Z`
     """
     try:
-        local = _read(utc).astimezone()
+        local = time_of(utc).astimezone()
     except (ValueError, OverflowError, OSError):
         return utc
     text = local.isoformat(" ", "seconds")
@@ -26,7 +26,7 @@ def local_time(utc: str) -> str:
 def is_time(utc: str) -> bool:
     """Whether this is a time such as `2026-11-22T10:15:00Z`: then the order of texts is that of times."""
     try:
-        return in_utc(_read(utc)) == utc
+        return in_utc(time_of(utc)) == utc
     except ValueError:
         return False
 
@@ -36,5 +36,6 @@ def in_utc(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="seconds")[:19] + "Z"
 
 
-def _read(utc: str) -> datetime:
+def time_of(utc: str) -> datetime:
+    """The time that a text such as `2026-11-22T10:15:00Z` means. Raises `ValueError` if it is none."""
     return datetime.strptime(utc, _UTC).replace(tzinfo=UTC)

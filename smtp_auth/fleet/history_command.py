@@ -55,7 +55,7 @@ def history(chosen: "Chosen", asked: Asked, json: str | None) -> int:
     told = since(found, earliest) if earliest else found
     told = with_a_part(told, asked.hosts) if asked.hosts else told
     if not (target and target.is_standard_output):
-        show_results(details(told, run) if run else table(told))
+        show_results(details(told, run) if run else table(told, is_all=told is found))
     entry = entries_of(told, run.id if run else None)
     is_written = target is None or target.write(as_json.lines(told, entry))
     is_read = not any(one.error for one in found.values())

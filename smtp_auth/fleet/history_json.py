@@ -1,6 +1,7 @@
 """The history of a fleet as JSON for programs."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from smtp_auth.facts.record import PastChange
@@ -13,7 +14,8 @@ def entries_of(
 ) -> Callable[[HostHistory, str], Mapping[str, Any]]:
     """What makes the part of a host: `{"error": …, "changes": […], …}`, the oldest change first.
 
-    `unreadable` has the IDs of changes, `same_machine` the other names of the same machine.
+    `unreadable` has the IDs of changes, `same_machine` the other names of the same machine, `hold` the one
+    that is in force, and `holds` the last holds and releases, the oldest first.
 
     + run_id: only the changes of this run, with the lines that they changed
     """
@@ -29,6 +31,8 @@ def entries_of(
                 for one in history.record.changes
                 if run_id in (None, one.id)
             ],
+            "hold": asdict(history.record.hold) if history.record.hold else None,
+            "holds": [asdict(one) for one in history.record.holds],
         }
 
     return entry

@@ -1,42 +1,52 @@
 """The history of a fleet as lines for people."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from smtp_auth.facts.record import PastChange
 from smtp_auth.fleet.console import Line, Style
 from smtp_auth.fleet.events import Row, rows_of
 from smtp_auth.fleet.history import Histories, machines
-from smtp_auth.fleet.text import MARGIN, difference_line, grouped, some_hosts
+from smtp_auth.fleet.text import MARGIN, difference_line, grouped, held_lines, some_hosts
 from smtp_auth.local_time import local_time
 from smtp_auth.past.runs import PastRun
 from smtp_auth.plan.draft import are_for_everybody
 from smtp_auth.plan.same_machine import note
 from smtp_auth.shown import counted, shown, shown_name
 
-_STYLES = {"live": Style.PLAIN}
+_STYLES = {"live": Style.PLAIN, "released": Style.PLAIN, "held": Style.WARNING}
 
 # So many reasons are shown for one row.
 _SOME_REASONS = 3
 
 
-def table(found: Histories) -> Iterator[Line]:
-    """A line for each thing that has happened, the newest first, with its hosts; then what is in trouble."""
+def table(found: Histories, *, is_all: bool = True) -> Iterator[Line]:
+    """A line for each thing that has happened, the newest first, with its hosts; then which hosts are held.
+
+    The last lines say what is in trouble.
+
+    + is_all: whether this is the whole history, and not a part of it
+    """
     rows = rows_of(found)
     width = max((len(row.first.what) for row in rows), default=0)
     for row in rows:
         yield _row(row, width, len(found))
         yield from _reasons(row)
     if not rows:
-        yield Line("no change is on record")
+        yield Line(f"no {'' if is_all else 'such '}change is on record")
+    held = {name: history.record.hold for name, history in found.items() if history.record.hold}
+    yield from chain.from_iterable(held_lines(held))
     yield from troubles(found)
 
 
 def _row(row: Row, width: int, of: int) -> Line:
     event = row.first
-    about = f": {shown(event.about)}" if event.about else ""
+    run_id = f"{shown(event.run_id)} " if event.run_id else ""
+    # The reason for a hold may be in any language.
+    about = shown(event.about) if event.run_id else shown_name(event.about)
     return Line(
-        f"{shown(local_time(row.when))}  {shown(event.what):<{width}}  {shown(event.run_id)} "
-        f"on {_hosts(row.hosts, of)}, by {shown(event.who)}{about}",
+        f"{shown(local_time(row.when))}  {shown(event.what):<{width}}  {run_id}"
+        f"on {_hosts(row.hosts, of)}, by {shown(event.who)}{': ' if about else ''}{about}",
         _STYLES.get(event.what, Style.TROUBLE),
         under=len(MARGIN),
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Seq
 from itertools import groupby
 from typing import TypeVar
 
-from smtp_auth.facts.hold import hold_line, without_time
+from smtp_auth.facts.hold import Hold, hold_line, without_time
 from smtp_auth.fleet.console import EMPTY, Line, Style, rows
 from smtp_auth.fleet.names import in_order
 from smtp_auth.fleet.planning import TROUBLE, WITHOUT_PLAN, HostPlan, State, Took
@@ -114,7 +114,7 @@ def some_hosts(names: Sequence[str]) -> str:
     return some_names([*map(shown_name, names)])
 
 
-def sentences(texts: Iterable[str], style: Style = Style.PLAIN) -> Iterator[Line]:
+def _sentences(texts: Iterable[str], style: Style = Style.PLAIN) -> Iterator[Line]:
     """Sentences below a title, escaped."""
     yield from (Line(MARGIN + shown(text), style, under=_HANGING) for text in texts)
 
@@ -128,15 +128,20 @@ def _troubles(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
     for state in TROUBLE:
         reasons = {name: one.reasons for name, one in found.items() if one.state is state}
         for names, ones in grouped(reasons):
-            yield [titled(state.value, names, Style.TROUBLE), *sentences(ones), EMPTY]
+            yield [titled(state.value, names, Style.TROUBLE), *_sentences(ones), EMPTY]
 
 
 def _held(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
-    holds = {name: one.hold for name, one in found.items() if one.hold}
+    for lines in held_lines({name: one.hold for name, one in found.items() if one.hold}):
+        yield [*lines, EMPTY]
+
+
+def held_lines(holds: Mapping[str, Hold]) -> Iterator[list[Line]]:
+    """The holds that are in force, the same ones of several hosts together. + holds: by the hosts' names"""
     for names, _ in grouped({name: without_time(hold) for name, hold in holds.items()}):
         # The reason may be in any language.
         line = shown_name(hold_line(*(holds[name] for name in names)))
-        yield [titled(State.HELD.value, names), Line(MARGIN + line, under=_HANGING), EMPTY]
+        yield [titled(State.HELD.value, names), Line(MARGIN + line, under=_HANGING)]
 
 
 def _plans(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[list[Line]]:
@@ -156,7 +161,7 @@ def _plans(found: Mapping[str, HostPlan], shorten: Shorten) -> Iterator[list[Lin
     for names, ((state, is_named), proof_due, blocks, reasons, _) in groups:
         lines = [
             *_last_changes({name: found[name] for name in names}),
-            *sentences([*reasons, proof_due] if proof_due else reasons),
+            *_sentences([*reasons, proof_due] if proof_due else reasons),
             *shorten(blocks),
         ]
         if lines:
@@ -228,12 +233,12 @@ def _last_changes(found: Mapping[str, HostPlan]) -> Iterator[Line]:
     for names, (is_unedited, line) in groups:
         if is_unedited and line in unedited[_SOME_CHANGES:]:
             continue
-        yield from sentences([line])
+        yield from _sentences([line])
         if len(names) < len(found):
             yield Line(f"{MARGIN}  on {some_hosts(names)}", under=_HANGING)
     if len(unedited) > _SOME_CHANGES:
         more = f"{len(unedited) - _SOME_CHANGES} other last changes, and nobody has edited their files since"
-        yield from sentences([more])
+        yield from _sentences([more])
 
 
 def _warnings(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
@@ -245,7 +250,7 @@ def _warnings(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
     for warning, names in names_of.items():
         together.setdefault(tuple(names), []).append(warning)
     for ones, warnings in together.items():
-        yield [titled("warning", ones, Style.WARNING), *sentences(warnings, Style.WARNING), EMPTY]
+        yield [titled("warning", ones, Style.WARNING), *_sentences(warnings, Style.WARNING), EMPTY]
 
 
 # -- what a removal or an undo says of all hosts together ----------------------------------------------
@@ -263,7 +268,7 @@ def staying_lines(found: Mapping[str, HostPlan]) -> Iterator[Line]:
     stays = {name: one.stays for name, one in found.items() if one.stays}
     for names, ones in grouped(stays):
         yield titled("what stays", names, Style.WARNING)
-        yield from [*sentences(ones), EMPTY]
+        yield from [*_sentences(ones), EMPTY]
 
 
 # -- what was done ------------------------------------------------------------------------------------

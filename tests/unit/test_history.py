@@ -15,6 +15,7 @@ from typing import IO, Any
 
 import pytest
 
+from smtp_auth.facts.hold import Hold, HoldEvent
 from smtp_auth.facts.record import PastChange, Record
 from smtp_auth.fleet.as_json import lines
 from smtp_auth.fleet.console import rows
@@ -192,6 +193,8 @@ def test_json_has_every_change_and_every_trouble() -> None:
         "same_machine": [],
         "unreadable": [],
         "changes": [],
+        "hold": None,
+        "holds": [],
     }
     assert hosts["c.example"]["unreadable"] == ["2026-x"]
     (entry,) = hosts["c.example"]["changes"]
@@ -212,6 +215,102 @@ def test_names_of_one_machine_are_noted() -> None:
         "x.example": ["y.example"],
         "y.example": ["x.example"],
     }
+
+
+# -- holds ----------------------------------------------------------------------------------------------
+
+UNTIL = "2026-12-01T08:00:00Z"
+
+
+def _hold(when: str, until: str = UNTIL, why: str = "the vendor looks at it") -> HoldEvent:
+    return HoldEvent("hold", "admin@controller as root", when, why, until)
+
+
+def _release(when: str) -> HoldEvent:
+    return HoldEvent("release", "admin@controller as root", when, "", "")
+
+
+def _holding(*holds: HoldEvent, is_held: bool = False) -> HostHistory:
+    last = holds[-1]
+    hold = Hold(last.who, last.when, last.why, last.until) if is_held else None
+    return HostHistory(Record((_made(_change(), "2026-11-02T10:00:00Z"),), holds=holds, hold=hold))
+
+
+def test_holds_and_releases_stand_between_the_changes() -> None:
+    first, again = _hold("2026-11-01T10:00:00Z"), _hold("2026-11-03T10:00:00Z", until="")
+    found = {"a": _holding(first, _release("2026-11-02T11:00:00Z"), again), "b": HostHistory()}
+    by = "by admin@controller as root"
+    held, released, live, earlier = _table(found)
+    assert held == f"2026-11-03 11:00:00 +01:00  held      on a, {by}: the vendor looks at it"
+    assert released == f"2026-11-02 12:00:00 +01:00  released  on a, {by}"
+    assert live.startswith("2026-11-02 11:00:00 +01:00  live      2026-11-02T10:00:00Z-0210 on a, by ")
+    assert earlier.endswith(": the vendor looks at it (until 2026-12-01 09:00:00 +01:00)")
+
+
+def test_what_was_held_together_is_one_row_and_what_was_held_later_another() -> None:
+    found = {
+        "a": _holding(_hold("2026-11-01T10:00:00Z"), _hold("2026-11-01T12:00:00Z")),
+        "b": _holding(_hold("2026-11-01T10:00:02Z"), _hold("odd")),
+        "c": _holding(_hold("2026-11-01T10:01:00Z", why="another"), _hold("odd")),
+    }
+    _, later, another, together, odd = _table(found)
+    assert later.startswith("2026-11-01 13:00:00 +01:00  held  on a, by ")
+    assert another.startswith("2026-11-01 11:01:00 +01:00  held  on c, by ")
+    assert together.startswith("2026-11-01 11:00:02 +01:00  held  on a and b, by ")
+    assert odd.startswith("odd  held  on b and c, by ")
+
+
+def test_a_reason_may_be_in_any_language() -> None:
+    found = {"a": _holding(_hold("2026-11-03T10:00:00Z", why="業者が見ています\x1b[2J"), is_held=True)}
+    _, _, _, held = told = _table(found)
+    assert "業者が見ています" not in held
+    assert not any("\x1b" in line for line in told)
+    found = {"a": _holding(_hold("2026-11-03T10:00:00Z", why="業者が見ています"), is_held=True)}
+    first, _, _, held = _table(found)
+    assert ": 業者が見ています (until " in first
+    assert held.endswith(": 業者が見ています")
+
+
+def test_which_hosts_are_held_now_is_said_below() -> None:
+    found = {
+        "a": _holding(_hold("2026-11-03T10:00:00Z"), is_held=True),
+        "b": _holding(_hold("2026-11-03T10:00:01Z"), is_held=True),
+        "c": _holding(_hold("2026-11-03T10:00:01Z")),
+        "d": HostHistory(error="not reached"),
+    }
+    *_, hosts, held, trouble = _table(found)
+    assert hosts == "held on 2 hosts: a and b"
+    assert held.startswith("    held since 2026-11-03 11:00:00 +01:00 ")
+    assert held.endswith(
+        " by admin@controller as root, until 2026-12-01 09:00:00 +01:00: the vendor looks at it"
+    )
+    assert trouble == "d: not reached"
+    # Whatever part of the history is asked for.
+    assert held in _table(since(found, "2027-01-01T00:00:00Z"))
+
+
+def test_json_has_the_holds() -> None:
+    found = {"a": _holding(_hold("2026-11-03T10:00:00Z"), is_held=True)}
+    host = _entries(found)["a"]
+    hold = {
+        "who": "admin@controller as root",
+        "when": "2026-11-03T10:00:00Z",
+        "why": "the vendor looks at it",
+        "until": UNTIL,
+    }
+    assert (host["hold"], host["holds"]) == (hold, [{"kind": "hold", **hold}])
+
+
+def test_holds_are_narrowed_as_changes_are() -> None:
+    found = {"a": _holding(_hold("2026-11-03T10:00:00Z")), "b": _holding(_hold("2026-11-03T10:00:09Z"))}
+    others = {**found, "c": _holding(_release("2026-11-04T10:00:00Z"))}
+    held = {
+        name: [one.kind for one in history.record.holds]
+        for name, history in with_a_part(others, ["a"]).items()
+    }
+    assert held == {"a": ["hold"], "b": ["hold"], "c": []}
+    later = since(others, "2026-11-03T10:00:05Z")
+    assert [len(history.record.holds) for history in later.values()] == [0, 1, 1]
 
 
 # -- a part of it ---------------------------------------------------------------------------------------
