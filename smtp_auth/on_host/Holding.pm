@@ -106,7 +106,7 @@ sub _write {
     return;
 }
 
-sub _who { my ($instructions) = @_; return $instructions->one('controller') . ' as ' . account() }
+sub _who { my ($instructions) = @_; return join q{ }, $instructions->one('controller'), 'as', account() }
 
 sub _told { my ($key, $hold) = @_; return $hold ? [$key => value_of($hold)] : () }
 

@@ -450,3 +450,47 @@ def test_a_full_disk_is_said_and_ends_no_change(fleet: Fleet) -> None:
     with fleet.shell("2>/dev/full", "apply", "--yes") as terminal:
         assert terminal.status() == 0
         is_left_as_it_was(terminal, "2 hosts: 1 changed, 1 unchanged")
+
+
+def test_held_hosts_are_passed_over_in_words_that_fit(fleet: Fleet) -> None:
+    fleet.has("new1.example.jp", "held1.example.jp", "held2.example.jp")
+    with fleet.typed("apply") as terminal:
+        terminal.wait_for("1 host would change. Change it? " + QUESTION)
+        terminal.type("yes\n")
+        assert terminal.status() == 0, terminal.shown
+        is_left_as_it_was(
+            terminal,
+            "held on 2 hosts: held1.example.jp and held2.example.jp held since ",
+            "by ann@desk as root, until somebody releases it: a new disk: ディスク",
+            "3 hosts: 1 pending, 2 held",
+            "held2.example.jp: held, see above",
+            "3 hosts: 1 changed, 2 held",
+        )
+    done = fleet.run("plan", "--check", "--limit", "held*")
+    assert done.returncode == 0, done.stderr
+
+
+def test_hosts_are_held_without_a_question(fleet: Fleet) -> None:
+    fleet.has(*NAMES, "held1.example.jp")
+    with fleet.typed("hold", "held1*", "new*", "gone*", "--reason", "a new disk") as terminal:
+        assert terminal.status() == 1, terminal.shown
+        is_left_as_it_was(
+            terminal,
+            "held1.example.jp: held; before, it was held since ",
+            "gone1.example.jp: not reached: ",
+            "3 hosts: 2 held, 1 not reached",
+        )
+
+
+def test_an_interrupted_hold_says_what_is_known(fleet: Fleet) -> None:
+    fleet.holds("hold new1.example.jp")
+    with fleet.typed("hold", "new*", "done*", "--reason", "a new disk") as terminal:
+        terminal.wait_for("held 1 of 2 hosts (1 held); under way: ")
+        terminal.type(CTRL_C)
+        assert terminal.status() == 130, terminal.shown
+        is_left_as_it_was(
+            terminal,
+            "Interrupted: no change is under way.",
+            "new1.example.jp: not waited for: the host may do it nevertheless",
+            "2 hosts: 1 held, 1 not waited for",
+        )

@@ -138,6 +138,7 @@ def test_a_value_of_another_type_is_refused(key: str, value: object) -> None:
     seconds = ("host_seconds", "verify_seconds")
     fits = (key, type(value)) in (
         ("smtp_auth_on_port_25", bool),
+        ("even_held", bool),
         ("verify_days_left", int),
         *((name, kind) for name in seconds for kind in (int, float)),
     )

@@ -90,7 +90,7 @@ def test_the_limits_hold_for_each_answer() -> None:
     assert host.limits == [limits, limits]
 
 
-def _record(outcome: str = "live") -> tuple[str, ...]:
+def record_of_a_deploy(outcome: str = "live") -> tuple[str, ...]:
     """What History.pm prints of a deploy."""
     _, change = deployed(LOOK, SETTINGS)
     manifest = json.dumps({**change.manifest, "outcome": outcome})
@@ -102,7 +102,7 @@ def _record(outcome: str = "live") -> tuple[str, ...]:
 
 
 def test_an_undo_has_the_settings_on_record() -> None:
-    host = Host(record=_record())
+    host = Host(record=record_of_a_deploy())
     found = ask_to_undo(host, STEPS)
     _, change = deployed(LOOK, SETTINGS)
     assert found.settings == SETTINGS
@@ -111,7 +111,7 @@ def test_an_undo_has_the_settings_on_record() -> None:
 
 
 @pytest.mark.parametrize("asking", [ask_to_undo, ask_to_remove])
-@pytest.mark.parametrize("record", [("complete\t1",), _record("put back")])
+@pytest.mark.parametrize("record", [("complete\t1",), record_of_a_deploy("put back")])
 def test_without_a_live_change_there_is_nothing_to_take_back(
     asking: Callable[..., Asked], record: tuple[str, ...]
 ) -> None:
@@ -122,13 +122,13 @@ def test_without_a_live_change_there_is_nothing_to_take_back(
 
 
 def test_an_undo_of_what_is_no_longer_on_record_is_refused() -> None:
-    host = Host(record=("gap\t1", *_record()))
+    host = Host(record=("gap\t1", *record_of_a_deploy()))
     with pytest.raises(NotOnRecord, match=r"run 2026-x is older than the last twenty live changes"):
         ask_to_undo(host, STEPS, "2026-x")
 
 
 def test_a_removal_has_the_settings_of_the_last_live_change() -> None:
-    host = Host(record=_record())
+    host = Host(record=record_of_a_deploy())
     assert ask_to_remove(host, STEPS).settings == SETTINGS
     assert host.asked[:2] == ["record", "look"]
 

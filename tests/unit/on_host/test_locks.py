@@ -25,7 +25,7 @@ input()
 
 
 @contextmanager
-def _held(path: Path, user: int = 0) -> Iterator[int]:
+def locked_by(path: Path, user: int = 0) -> Iterator[int]:
     """A process of this account holds a lock; its ID."""
     with subprocess.Popen(
         ("python3", "-c", HOLD, str(path)),
@@ -60,13 +60,13 @@ def lock(tmp_path: Path) -> Path:
 
 def test_a_process_of_root_is_named(lock: Path) -> None:
     assert _holder(lock) == "nobody"
-    with _held(lock) as pid:
+    with locked_by(lock) as pid:
         assert _holder(lock.parent / "missing", lock) == f"python3, process {pid}"
 
 
 def test_an_account_without_rights_holds_up_nobody(lock: Path) -> None:
     os.chown(lock, NOBODY, NOBODY)
-    with _held(lock, NOBODY):
+    with locked_by(lock, NOBODY):
         assert _holder(lock) == "nobody"
 
 
@@ -75,19 +75,19 @@ def test_a_file_that_others_can_open_proves_nothing(lock: Path, mode: int) -> No
     # A program of root's that somebody else has started, such as sudo, may have got it open and locked.
     os.chown(lock, 0, NOBODY)
     lock.chmod(mode)
-    with _held(lock):
+    with locked_by(lock):
         assert _holder(lock) == "nobody"
 
 
 def test_the_group_root_is_root(lock: Path) -> None:
     # As dpkg makes its own.
     lock.chmod(0o640)
-    with _held(lock) as pid:
+    with locked_by(lock) as pid:
         assert _holder(lock) == f"python3, process {pid}"
 
 
 def test_a_link_is_not_followed(lock: Path) -> None:
     link = lock.parent / "link"
     link.symlink_to(lock)
-    with _held(lock):
+    with locked_by(lock):
         assert _holder(link) == "nobody"
