@@ -2,6 +2,7 @@
 
     asking.py         asks a host: a look, its record, a rehearsal, or all together
     changing.py       changes a host, and reads the outcome
+    holding.py        holds a host, or releases it
     channel.py        how commands reach a host, over any kind of connection
     causes.py         why a host runs no program of ours
     programs.py       the programs that are sent; packing.py assembles them from packages
@@ -12,6 +13,7 @@ programs are sent to a host on standard input. Only the record stays there.
 
     Look.pm           what the host is; reads only
     History.pm        what the record of changes holds; reads only
+    Hold.pm           the hold of a host: reads only; Holding.pm: writes and ends it
     Supervise.pm      starts a change as a systemd unit, or waits for its outcome
     Change.pm         the program of a change
     Instructions.pm   its instructions
@@ -28,5 +30,6 @@ programs are sent to a host on standard input. Only the record stays there.
     Proved.pm         which services were proved since they were started
     Machine.pm        what tells a machine from others
     Units.pm          what keeps systemctl from reloading a unit
-    Files.pm, Writing.pm, Programs.pm, Processes.pm, Lines.pm, Json.pm, Manifest.pm, Pem.pm   the library
+    Files.pm, Writing.pm, Programs.pm, Processes.pm, Lines.pm, Json.pm, Manifest.pm, Pem.pm, Account.pm
+                      the library
 """

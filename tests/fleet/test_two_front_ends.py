@@ -32,6 +32,9 @@ def test_each_host_is_told_about_in_the_same_lines(stock: list[LabHost]) -> None
     _compare(stock, "a deploy proves once that Dovecot and Postfix work")
     everywhere("postconf -e smtpd_tls_auth_only=no && systemctl reload postfix")
     _compare(stock, "-smtpd_tls_auth_only = no")
+    assert smtp_auth("hold", stock[:1], "*", "--reason", "a new disk").status == 0
+    _compare(stock, "until somebody releases it: a new disk")
+    _compare(stock, "; even_held = True overrides this", {stock[0].name: {"even_held": True}})
 
 
 def _run_on(hosts: list[LabHost], command: str) -> None:
