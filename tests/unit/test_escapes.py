@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from operations import STEPS
+from smtp_auth.facts.hold import Hold, HoldEvent
 from smtp_auth.facts.record import PastChange, Record
 from smtp_auth.fleet.as_json import lines as json_lines
 from smtp_auth.fleet.console import Line
@@ -63,15 +64,17 @@ def _plan_as_json(text: str) -> Iterator[str]:
 def _found(text: str) -> Mapping[str, HostHistory]:
     """Two names of one machine, whose record has a text in each of its places.
 
-    A name is of the inventory, where letters of all scripts may be.
+    Letters of all scripts may be in a name, which is of the inventory, and in what is said of a hold.
     """
+    name = shown(text) if text.isprintable() else text
+    holds = (HoldEvent(text, text, text, name, name),)
+    hold = Hold(name, name, name, name)
     manifest: dict[str, Any] = json.loads(json.dumps(CHANGE.manifest))
     manifest |= dict.fromkeys(("controller", "ssh_user", "commit", "outcome", "about", "said", "began"), text)
     manifest["undone"] = [text]
     for edit in manifest["plan"]["edits"]:
         edit |= {"path": text, "lines": [f"-{text}"], "reason": text}
-    record = Record((PastChange(manifest),), unreadable=(text,), machine="m")
-    name = shown(text) if text.isprintable() else text
+    record = Record((PastChange(manifest),), unreadable=(text,), machine="m", hold=hold, holds=holds)
     return {**dict.fromkeys(("x.example", name), HostHistory(record)), "y.example": HostHistory(error=text)}
 
 
