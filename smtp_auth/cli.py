@@ -23,7 +23,7 @@ from smtp_auth.shown import shown
 
 if TYPE_CHECKING:
     from smtp_auth.fleet.as_json import Target
-    from smtp_auth.fleet.inventory import Chosen
+    from smtp_auth.fleet.chosen import Chosen
     from smtp_auth.fleet.plan_command import Manner
     from smtp_auth.plan.step import Step
 

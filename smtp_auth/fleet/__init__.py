@@ -1,7 +1,7 @@
 """Many hosts side by side, for the commands of `smtp-auth`.
 
 options.py     the options that choose them
-inventory.py   the hosts, from the inventory and data that pyinfra deploys with
+inventory.py   the hosts, from the inventory and data that pyinfra deploys with; chosen.py: what it returns
 own_files.py   the deploy's own files, which are not the inventory's
 names.py       the order of hosts for people
 channels.py    the channels to them, and what is sent

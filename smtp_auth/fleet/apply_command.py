@@ -1,23 +1,17 @@
 """`smtp-auth apply`: gives the hosts what the deploy describes."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from smtp_auth.fleet.as_json import Target
 from smtp_auth.fleet.change_command import Plans, Words, change
+from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import Line
 from smtp_auth.fleet.plan_command import Manner, port_25_lines
 from smtp_auth.fleet.planning import deploy
 from smtp_auth.plan.step import Step
 
-if TYPE_CHECKING:
-    # It makes sockets cooperative, for the whole process.
-    from smtp_auth.fleet.inventory import Chosen
 
-
-def apply(
-    chosen: "Chosen", steps: Sequence[Step], manner: Manner, target: Target | None, *, asks: bool
-) -> int:
+def apply(chosen: Chosen, steps: Sequence[Step], manner: Manner, target: Target | None, *, asks: bool) -> int:
     """Carry out the plans of the hosts.
 
     + steps: those of the deploy, in their order

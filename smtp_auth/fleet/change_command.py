@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.applying import Applying
 from smtp_auth.fleet.channels import Channels
+from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import EMPTY, Line, show_beside, show_results
 from smtp_auth.fleet.outcomes import (
     NOT_BEGUN,
@@ -33,11 +34,6 @@ from smtp_auth.runs.mistakes import Declined, Mistake
 from smtp_auth.runs.outcome import Outcome
 from smtp_auth.runs.question import Question, can_be_asked, nobody_to_ask, question_about
 from smtp_auth.runs.status import Status
-
-if TYPE_CHECKING:
-    # It makes sockets cooperative, for the whole process.
-    from smtp_auth.fleet.inventory import Chosen
-
 
 Plans = Mapping[str, HostPlan]
 
@@ -62,7 +58,7 @@ class Words:
 
 
 def change(
-    chosen: "Chosen",
+    chosen: Chosen,
     task: Task,
     words: Words,
     manner: Manner,
@@ -94,7 +90,7 @@ class _Work:
 
     def __init__(
         self,
-        chosen: "Chosen",
+        chosen: Chosen,
         task: Task,
         words: Words,
         manner: Manner,

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from smtp_auth.fleet import as_json
+from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import show_beside, show_results
 from smtp_auth.fleet.events import since, with_a_part
 from smtp_auth.fleet.history import Histories, HostHistory, histories_of
@@ -17,10 +17,6 @@ from smtp_auth.runs.interruption import heed_interruptions
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import some_names
-
-if TYPE_CHECKING:
-    # It makes sockets cooperative, for the whole process.
-    from smtp_auth.fleet.inventory import Chosen
 
 
 @dataclass(frozen=True)
@@ -37,7 +33,7 @@ class Asked:
     hosts: Sequence[str] = ()
 
 
-def history(chosen: "Chosen", asked: Asked, json: str | None) -> int:
+def history(chosen: Chosen, asked: Asked, json: str | None) -> int:
     """Show the history of the hosts.
 
     + json: a file that gets it as JSON; `-` is standard output, which then gets nothing else
@@ -62,7 +58,7 @@ def history(chosen: "Chosen", asked: Asked, json: str | None) -> int:
     return 0 if is_read and is_written else Status.TROUBLE
 
 
-def _read(chosen: "Chosen") -> Histories:
+def _read(chosen: Chosen) -> Histories:
     """The records of the hosts, with progress on standard error."""
     with Progress("asked", len(chosen.hosts)) as progress:
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gevent.pool import Pool
 from pyinfra.api import Host
@@ -11,6 +11,7 @@ from pyinfra.api import Host
 from smtp_auth.facts.hold import Hold, hold_line
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.channels import Channels
+from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import Line, Style, show_beside, show_results
 from smtp_auth.fleet.names import in_order
 from smtp_auth.fleet.outcomes import OF_NO_PLAN
@@ -29,11 +30,6 @@ from smtp_auth.runs.origin import origin_of_this_run
 from smtp_auth.runs.outcome import Outcome
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import counted, shown, shown_name
-
-if TYPE_CHECKING:
-    # It makes sockets cooperative, for the whole process.
-    from smtp_auth.fleet.inventory import Chosen
-
 
 _NOTHING = Held()
 
@@ -70,7 +66,7 @@ _NOT_AWAITED = _Told(
 _Asking = Callable[[Channel], Held]
 
 
-def hold(chosen: "Chosen", manner: Manner, target: as_json.Target | None, why: str, until: str) -> int:
+def hold(chosen: Chosen, manner: Manner, target: as_json.Target | None, why: str, until: str) -> int:
     """Hold the hosts: nobody changes them until they are released, or until the time that is given.
 
     + target: gets what became of the hosts as JSON, if that is wanted; standard output then gets nothing else
@@ -82,7 +78,7 @@ def hold(chosen: "Chosen", manner: Manner, target: as_json.Target | None, why: s
     return _tell(chosen, manner, target, _HELD, lambda channel: holding.hold(channel, origin, why, until))
 
 
-def release(chosen: "Chosen", manner: Manner, target: as_json.Target | None) -> int:
+def release(chosen: Chosen, manner: Manner, target: as_json.Target | None) -> int:
     """Release the hosts. Those that are not held stay as they are. + target: as for `hold`
 
     Returns the exit status.
@@ -91,7 +87,7 @@ def release(chosen: "Chosen", manner: Manner, target: as_json.Target | None) -> 
     return _tell(chosen, manner, target, _RELEASED, lambda channel: holding.release(channel, origin))
 
 
-def _tell(chosen: "Chosen", manner: Manner, target: as_json.Target | None, word: str, asking: _Asking) -> int:
+def _tell(chosen: Chosen, manner: Manner, target: as_json.Target | None, word: str, asking: _Asking) -> int:
     """Ask all hosts side by side, and say what became of them. + word: what is done with them"""
     found = {host.name: _NOT_BEGUN for host in chosen.hosts}
 

@@ -6,13 +6,13 @@ pyinfra's own functions read them: the options of `options.py` mean the same as 
 import logging
 import sys
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 
 from pyinfra import logger
-from pyinfra.api import Config, Host, Inventory, State
+from pyinfra.api import Config, Inventory, State
 from pyinfra.context import ctx_inventory, ctx_state
 
+from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.options import Choice
 from smtp_auth.fleet.own_files import deploy_files, imports_of_the_inventory
 from smtp_auth.runs.bounds import bound_connections
@@ -31,18 +31,6 @@ make_sockets_cooperative()
 
 # How many hosts are asked or changed at the same time, if nobody says it.
 _SIDE_BY_SIDE = 64
-
-
-@dataclass(frozen=True)
-class Chosen:
-    """The hosts of a command.
-
-    + hosts: in the inventory's order; by their names if it is a function, which has none
-    + at_once: how many of them are asked or changed at the same time
-    """
-
-    hosts: list[Host]
-    at_once: int
 
 
 def chosen_hosts(choice: Choice) -> Chosen:

@@ -3,12 +3,12 @@
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pyinfra.api import Host
 
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.channels import Channels
+from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import EMPTY, Line, Style, show_results, width_of
 from smtp_auth.fleet.planning import TROUBLE, WITHOUT_PLAN, HostPlan, State, Task, deploy, plans_of
 from smtp_auth.fleet.progress import Progress
@@ -17,10 +17,6 @@ from smtp_auth.plan.step import Step
 from smtp_auth.runs.data_check import warning_of_port_25
 from smtp_auth.runs.interruption import heed_interruptions
 from smtp_auth.runs.status import Status
-
-if TYPE_CHECKING:
-    # It makes sockets cooperative, for the whole process.
-    from smtp_auth.fleet.inventory import Chosen
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class Manner:
 
 
 def plan(
-    chosen: "Chosen", steps: Sequence[Step], manner: Manner, target: as_json.Target | None, *, checks: bool
+    chosen: Chosen, steps: Sequence[Step], manner: Manner, target: as_json.Target | None, *, checks: bool
 ) -> int:
     """Show the plans of the hosts.
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from pyinfra.api import Host
 
 from smtp_auth.fleet.as_json import Target
 from smtp_auth.fleet.change_command import Words, change
+from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.plan_command import Manner
 from smtp_auth.fleet.planning import Asking, Task
 from smtp_auth.fleet.text import closing_lines, staying_lines
@@ -19,13 +19,9 @@ from smtp_auth.plan.text import Block, plan_blocks
 from smtp_auth.runs.host_settings import even_held_of
 from smtp_auth.runs.question import question_about
 
-if TYPE_CHECKING:
-    # It makes sockets cooperative, for the whole process.
-    from smtp_auth.fleet.inventory import Chosen
-
 
 def remove(
-    chosen: "Chosen", steps: Sequence[Step], manner: Manner, target: Target | None, *, asks: bool
+    chosen: Chosen, steps: Sequence[Step], manner: Manner, target: Target | None, *, asks: bool
 ) -> int:
     """Remove everything that is still ours.
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from gevent.pool import Pool
 from pyinfra.api import Host
@@ -11,6 +10,7 @@ from smtp_auth.facts.record import Record
 from smtp_auth.fleet.as_json import Target
 from smtp_auth.fleet.change_command import Plans, Words, change
 from smtp_auth.fleet.channels import Channels
+from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import EMPTY, Line, Style
 from smtp_auth.fleet.plan_command import Manner
 from smtp_auth.fleet.planning import Asking, HostPlan, State, Task, Timed, tried
@@ -28,15 +28,11 @@ from smtp_auth.runs.interruption import heed_interruptions
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.shown import counted, shown
 
-if TYPE_CHECKING:
-    # It makes sockets cooperative, for the whole process.
-    from smtp_auth.fleet.inventory import Chosen
-
 Records = Mapping[str, Record]
 
 
 def undo_runs(
-    chosen: "Chosen",
+    chosen: Chosen,
     steps: Sequence[Step],
     manner: Manner,
     target: Target | None,
@@ -83,7 +79,7 @@ def undo_runs(
 
 
 def undo_each_last(
-    chosen: "Chosen", steps: Sequence[Step], manner: Manner, target: Target | None, *, asks: bool
+    chosen: Chosen, steps: Sequence[Step], manner: Manner, target: Target | None, *, asks: bool
 ) -> int:
     """Undo the last live change of each host, whatever run it is of.
 
@@ -112,7 +108,7 @@ def _alone(why: str, *, is_named: bool = False) -> HostPlan:
 # -- which run ----------------------------------------------------------------------------------------
 
 
-def _records(chosen: "Chosen", manner: Manner) -> tuple[dict[str, Record], dict[str, HostPlan]]:
+def _records(chosen: Chosen, manner: Manner) -> tuple[dict[str, Record], dict[str, HostPlan]]:
     """The records of the hosts, and the plans of those whose record could not be read."""
     records: dict[str, Record] = {}
     others: dict[str, HostPlan] = {}

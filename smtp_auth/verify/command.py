@@ -4,11 +4,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from gevent.event import Event
 
 from smtp_auth.fleet import as_json
+from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import show_results, width_of
 from smtp_auth.fleet.own_files import deploy_files
 from smtp_auth.plan.step import Step
@@ -22,10 +22,6 @@ from smtp_auth.verify.password import mailbox_of
 from smtp_auth.verify.report import by_host, counts_line, host_as_json, table
 from smtp_auth.verify.running import run
 from smtp_auth.verify.target import Observer, Target
-
-if TYPE_CHECKING:
-    # It makes sockets cooperative, for the whole process.
-    from smtp_auth.fleet.inventory import Chosen
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ class Wishes:
     for_pytest: Sequence[str]
 
 
-def verify(chosen: "Chosen", steps: Sequence[Step], wishes: Wishes) -> int:
+def verify(chosen: Chosen, steps: Sequence[Step], wishes: Wishes) -> int:
     """Run the checks for the hosts, and show what they found.
 
     + steps: those of the deploy, in their order

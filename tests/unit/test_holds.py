@@ -17,8 +17,8 @@ from smtp_auth.facts.hold import Hold
 from smtp_auth.facts.look import Look
 from smtp_auth.fleet import hold_command, planning
 from smtp_auth.fleet.as_json import Target, fleet_entry
+from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.hold_words import reason_in, until_in
-from smtp_auth.fleet.inventory import Chosen
 from smtp_auth.fleet.outcomes import applied_as_json, result_lines
 from smtp_auth.fleet.plan_command import Manner
 from smtp_auth.fleet.planning import HostPlan, State

@@ -10,7 +10,7 @@ import pytest
 from operations import STEPS
 from smtp_auth.fleet import applying, channels
 from smtp_auth.fleet.as_json import Target
-from smtp_auth.fleet.inventory import Chosen
+from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.plan_command import Manner
 from smtp_auth.fleet.remove_command import remove
 from smtp_auth.fleet.undo_command import undo_each_last, undo_runs
