@@ -366,7 +366,12 @@ COMMANDS = (
     ),
     Command("history", "show who changed what, when, with which outcome", _history_options, _history),
     Command("undo", "take back the last run: restore what it replaced", _undo_options, _undo),
-    Command("remove", "remove all that was ever written on the hosts", _change_options, _remove),
+    Command(
+        "remove",
+        "remove all that this program has written on the hosts, and restore what was there before",
+        _change_options,
+        _remove,
+    ),
     Command("hold", "keep hosts from being changed, for a reason that everybody sees", _hold_options, _hold),
     Command("release", "end the hold of hosts", _hosts_options, _release),
 )

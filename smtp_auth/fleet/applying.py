@@ -101,7 +101,7 @@ class Applying:
         if self._approved is not None and plan.digest != self._approved[host.name]:
             return Applied(Outcome.REFUSED, (_OTHER_PLAN,), took=plan.took)
         if asked is None:
-            return Applied(Outcome.UNCHANGED, took=plan.took)
+            return Applied(Outcome.UNCHANGED, plan.reasons, took=plan.took)
         began = time.monotonic()
         if plan.state is State.PENDING:
             with change_under_way():

@@ -127,7 +127,7 @@ class _Work:
             if one.state in WITHOUT_PLAN:
                 self._results[name] = Applied(OF_NO_PLAN[one.state], one.reasons)
             elif one.state is State.CONVERGED and not one.proof_due:
-                self._results[name] = Applied(Outcome.UNCHANGED)
+                self._results[name] = Applied(Outcome.UNCHANGED, one.reasons)
 
     def ask(self) -> None:
         """Ask whether to carry the plans out, if anything would change."""

@@ -199,17 +199,16 @@ def tried(ask_it: Callable[[], Found]) -> Found | HostPlan:
         return HostPlan(State.FAILED, (fault(error),))
 
 
+def held_plan(hold: Hold) -> HostPlan:
+    """The plan of a host that is held."""
+    return HostPlan(State.HELD, (in_bytes(hold_line(hold)),), hold=hold)
+
+
 def _kept(asked: Asked, task: Task) -> HostPlan:
     plan, look = asked.plan, asked.look
     compares = named(asked.settings, look, plan)
     if asked.hold:
-        return HostPlan(
-            State.HELD,
-            (in_bytes(hold_line(asked.hold)),),
-            last_change=look.last_change,
-            named=compares,
-            hold=asked.hold,
-        )
+        return replace(held_plan(asked.hold), last_change=look.last_change, named=compares)
     if asked.refusals:
         return HostPlan(
             State.REFUSED, asked.refusals, asked.warnings, last_change=look.last_change, named=compares
@@ -265,5 +264,14 @@ def _with_names(found: HostPlan, machine: SameMachine) -> HostPlan:
     if found.state in WITHOUT_PLAN:
         return known
     if machine.refusal:
-        return replace(known, state=State.REFUSED, reasons=(machine.refusal,))
+        # It has no plan any more.
+        return HostPlan(
+            State.REFUSED,
+            (machine.refusal,),
+            found.warnings,
+            last_change=found.last_change,
+            named=found.named,
+            names=machine.names,
+            took=found.took,
+        )
     return replace(known, warnings=(*found.warnings, machine.note))

@@ -6,6 +6,7 @@ from dataclasses import replace
 from gevent.pool import Pool
 from pyinfra.api import Host
 
+from smtp_auth.facts.look import LastChange
 from smtp_auth.facts.record import Record
 from smtp_auth.fleet.as_json import Target
 from smtp_auth.fleet.change_command import Plans, Words, change
@@ -13,7 +14,7 @@ from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import EMPTY, Line, Style
 from smtp_auth.fleet.plan_command import Manner
-from smtp_auth.fleet.planning import Asking, HostPlan, State, Task, Timed, tried
+from smtp_auth.fleet.planning import Asking, HostPlan, State, Task, Timed, held_plan, tried
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import MARGIN, closing_lines, took_line
 from smtp_auth.local_time import local_time
@@ -53,20 +54,13 @@ def undo_runs(
     Returns the exit status. Raises `Mistake` if the ID is not on record, or nobody can be asked; `Declined`
     if the answer is another one.
     """
+    _check_data(chosen)
     records, known = _records(chosen, manner)
     runs = live_runs(records)
     run = _last(records, runs) if to is None else _called(to, runs, len(known))
-    # Of a host whose record is in doubt, it is said why.
-    sure = {name: record for name, record in records.items() if not record.in_doubt}
-    if run is None:
-        known |= {name: _alone("the record of this host has no change that could be undone") for name in sure}
-    elif to is None:
-        known |= {
-            name: _alone(why, is_named=name in run.hosts)
-            for name, one in sure.items()
-            if (why := why_left_alone(one, run.id))
-        }
-    words = Words("undone", above=lambda plans: _heading(plans, run, runs, is_last=to is None))
+    if to is None:
+        known |= _left_alone(chosen, records, run)
+    words = Words("undone", above=lambda plans: heading(plans, run, runs, is_last=to is None))
     return change(
         chosen,
         _task(steps, run.id if run else None, only_last=to is None),
@@ -87,7 +81,8 @@ def undo_each_last(
 
     Returns the exit status. Raises `Mistake` if nobody can be asked; `Declined` if the answer is another one.
     """
-    words = Words("undone", above=_heading_of_each)
+    _check_data(chosen)
+    words = Words("undone", above=heading_of_each)
     return change(chosen, _task(steps, None), words, manner, target, asks=asks)
 
 
@@ -101,8 +96,37 @@ def _task(steps: Sequence[Step], run: str | None, *, only_last: bool = False) ->
     return Task(asking, ("record", "look", "rehearsal"), lambda plan: plan_blocks(plan, (UNDO,)))
 
 
-def _alone(why: str, *, is_named: bool = False) -> HostPlan:
-    return HostPlan(State.CONVERGED, (why,), is_named=is_named)
+def _check_data(chosen: Chosen) -> None:
+    """Raise `Mistake` if the data says what undo.py shall undo."""
+    for host in chosen.hosts:
+        if host.data.get("undo_to") is not None:
+            raise Mistake(f"{host.name}: undo_to is the data key of undo.py: give --to ID instead")
+
+
+def _left_alone(chosen: Chosen, records: Records, run: PastRun | None) -> dict[str, HostPlan]:
+    """The plans of hosts that the undo of the last run leaves alone.
+
+    + run: that run; `None` if there is none
+    """
+    found: dict[str, HostPlan] = {}
+    for host in (host for host in chosen.hosts if host.name in records):
+        record = records[host.name]
+        nothing = "the record of this host has no change that could be undone"
+        why = why_left_alone(record, run.id) if run else nothing
+        if not why or record.in_doubt:
+            # Of a record in doubt, it is said why.
+            continue
+        if record.hold and not even_held_of(host):
+            found[host.name] = held_plan(record.hold)
+            continue
+        last = record.live[-1] if record.live else None
+        found[host.name] = HostPlan(
+            State.CONVERGED,
+            (why,),
+            is_named=bool(run and host.name in run.hosts),
+            last_change=LastChange(last.id, last.who, last.began) if last else None,
+        )
+    return found
 
 
 # -- which run ----------------------------------------------------------------------------------------
@@ -161,29 +185,40 @@ def _called(word: str, runs: Sequence[PastRun], unread: int) -> PastRun:
 # -- what stands above the plans ----------------------------------------------------------------------
 
 
-def _heading(plans: Plans, run: PastRun | None, runs: Sequence[PastRun], *, is_last: bool) -> Iterator[Line]:
+def heading(plans: Plans, run: PastRun | None, runs: Sequence[PastRun], *, is_last: bool) -> Iterator[Line]:
+    """What is undone on how many hosts.
+
+    + run: the earliest run that is undone; `None` if there is none
+    + runs: all that are known
+    + is_last: whether that one alone is undone
+    """
     if run is None:
         return
     undone = _undone(plans)
     hosts = f"on {sum(run.id in one.undone for one in plans.values())} of {counted(len(plans), 'host')}"
     if is_last:
         yield _title(f"undo of the last run, {run.id}, {hosts}")
-        yield from _details(run)
+        yield _detail(_told(run))
     else:
         yield _title(f"back to before run {run.id}: undoes {counted(len(undone), 'run')}, the last one first")
-        for one in (one for one in runs if one.id in undone):
-            yield Line(f"{MARGIN}{one.id} on {counted(len(undone[one.id]), 'host')}", under=len(MARGIN) + 2)
-            yield from _details(one)
+        by_id = {one.id: one for one in runs}
+        # One may have gone live since the records were read.
+        for one in sorted(undone, key=lambda one: [*by_id].index(one) if one in by_id else -1):
+            told = f" {_told(by_id[one])}" if one in by_id else ""
+            yield _detail(f"{one}{told}, on {counted(len(undone[one]), 'host')}")
     yield from [*closing_lines(plans)] or [EMPTY]
 
 
-def _details(run: PastRun) -> Iterator[Line]:
-    who = ", ".join(map(shown, run.who))
-    yield Line(f"{MARGIN}of {local_time(run.began)}, by {who}", under=len(MARGIN) + 2)
+def _told(run: PastRun) -> str:
+    return f"of {local_time(run.began)}, by {', '.join(run.who)}"
 
 
 def _title(text: str) -> Line:
-    return Line(text, Style.TITLE, under=len(MARGIN))
+    return Line(shown(text), Style.TITLE, under=len(MARGIN))
+
+
+def _detail(text: str) -> Line:
+    return Line(MARGIN + shown(text), under=len(MARGIN) + 2)
 
 
 def _undone(plans: Plans) -> dict[str, list[str]]:
@@ -195,7 +230,8 @@ def _undone(plans: Plans) -> dict[str, list[str]]:
     return found
 
 
-def _heading_of_each(plans: Plans) -> Iterator[Line]:
+def heading_of_each(plans: Plans) -> Iterator[Line]:
+    """The same if the last change of each host is undone."""
     undone = _undone(plans)
     if not undone:
         return
@@ -203,6 +239,6 @@ def _heading_of_each(plans: Plans) -> Iterator[Line]:
     yield _title(f"undo of the last change of each host{differ}")
     for run, names in undone.items():
         last = next(one for name in names if (one := plans[name].last_change))
-        told = f"{run} of {local_time(last.began)}, by {shown(last.who)}, on {counted(len(names), 'host')}"
-        yield Line(MARGIN + told, under=len(MARGIN) + 2)
+        when = local_time(last.began)
+        yield _detail(f"{run} of {when}, by {last.who}, on {counted(len(names), 'host')}")
     yield from [*closing_lines(plans)] or [EMPTY]

@@ -15,7 +15,7 @@ from smtp_auth.past.coming_back import closes_submissions
 from smtp_auth.past.runs import NoSuchRun, live_runs, run_called
 from smtp_auth.plan.plan import DEPLOY, REMOVAL, Kind
 from smtp_auth.runs.mistakes import Mistake
-from smtp_auth.shown import counted, shown, shown_name
+from smtp_auth.shown import counted, shown, shown_name, some_names
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class _Planned:
 
 _planned: WeakKeyDictionary[Host, _Planned] = WeakKeyDictionary()
 
-# The records of hosts that do not have the run that they were asked for, and its ID.
-_without: WeakKeyDictionary[Host, tuple[str, Record]] = WeakKeyDictionary()
+# The hosts that were asked for a run; with their record if they do not have it.
+_asked_for: WeakKeyDictionary[Host, Record | None] = WeakKeyDictionary()
 
 
 def keep_what_comes_back(host: Host, found: Asked) -> None:
@@ -49,9 +49,9 @@ def keep_what_comes_back(host: Host, found: Asked) -> None:
         _planned[host] = _Planned(plan.kind, look.last_change, plan.stays, closes, found.hold is not None)
 
 
-def keep_missing_run(host: Host, undo_to: str, record: Record) -> None:
-    """Keep that a host's record does not have a run. + undo_to: its ID"""
-    _without[host] = (undo_to, record)
+def keep_asked_for(host: Host, without: Record | None = None) -> None:
+    """Keep that a host was asked for the run that is to be undone. + without: its record does not have it"""
+    _asked_for[host] = without
 
 
 def hosts_removed_from() -> int:
@@ -64,8 +64,7 @@ def tell_what_comes_back() -> None:
 
     Raises `Mistake` if no host has the run that is to be undone on record.
     """
-    if _without and not _planned:
-        _check_is_on_record()
+    _check_is_on_record()
     active = _active()
     closing = sum(one.closes for one in active.values())
     if closing:
@@ -86,12 +85,16 @@ def _active() -> dict[Host, _Planned]:
 
 
 def _check_is_on_record() -> None:
-    undo_to = next(iter(_without.values()))[0]
-    records = {host.name: record for host, (_, record) in _without.items()}
+    records = {host.name: record for host, record in _asked_for.items() if record is not None}
+    if not records or len(records) < len(_asked_for):
+        return
+    undo_to = next(str(host.data.get("undo_to")) for host in _asked_for)
+    unread = sum(state.is_host_in_limit(host) and host not in _asked_for for host in state.inventory)
+    others = f" ({counted(unread, 'host')} could not be read)" if unread else ""
     try:
         run_called(undo_to, live_runs(records))
     except NoSuchRun as error:
-        raise Mistake(f"undo_to = {undo_to}: {error}") from None
+        raise Mistake(f"undo_to = {undo_to}: {error}{others}") from None
 
 
 def _tell_undone(active: dict[Host, _Planned]) -> None:
@@ -104,9 +107,9 @@ def _tell_undone(active: dict[Host, _Planned]) -> None:
         logger.info("--> Undo:")
     for changes, hosts in hosts_of.items():
         last = active[hosts[0]].last
-        told = f" of {local_time(last.began)} by {shown(last.who)}" if last and len(changes) == 1 else ""
-        names = ", ".join(shown_name(host.name) for host in hosts)
-        logger.info(f"    {', '.join(changes)}{told}: {names}")
+        told = f" of {local_time(last.began)} by {last.who}" if last and len(changes) == 1 else ""
+        names = some_names([shown_name(host.name) for host in hosts])
+        logger.info(f"    {shown(', '.join(changes) + told)}: {names}")
     if len(hosts_of) > 1:
-        text = "    these are not the same on all hosts: 'smtp-auth undo' undoes one run on all of its hosts"
+        text = "    not the same on all hosts; 'smtp-auth undo' undoes one run"
         logger.warning(format_text(text, "yellow"))

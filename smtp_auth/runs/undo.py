@@ -8,11 +8,11 @@ from pyinfra.api import operation
 from pyinfra.api.command import PyinfraCommand
 from pyinfra.context import ctx_host
 
-from smtp_auth.on_host.asking import Asked, NothingOnRecord, ask_to_undo
+from smtp_auth.on_host.asking import Asked, NothingOnRecord, NotOnRecord, ask_to_undo
 from smtp_auth.on_host.channel import Channel
 from smtp_auth.past.undo import UNDO
 from smtp_auth.plan.step import Step
-from smtp_auth.runs.coming_back import keep_missing_run
+from smtp_auth.runs.coming_back import keep_asked_for
 from smtp_auth.runs.host import prepare_this_host
 from smtp_auth.runs.host_settings import even_held_of
 from smtp_auth.runs.operation import take_part
@@ -51,19 +51,19 @@ def last_change() -> Generator[PyinfraCommand, None, None]:
 
 
 def _ask(channel: Channel, steps: tuple[Step, ...], rehearsing: bool) -> Asked | None:
-    undo_to = host.data.get("undo_to")
+    this, undo_to = ctx_host.get(), host.data.get("undo_to")
     if undo_to is not None and not _ID.fullmatch(str(undo_to)):
         fail([f"undo_to = {undo_to!r}: give the ID of a change, as `smtp-auth history` lists them"])
         return None
+    if undo_to is None:
+        return ask_to_undo(channel, steps, even_held=even_held_of(this), rehearsing=rehearsing)
     try:
-        return ask_to_undo(
-            channel,
-            steps,
-            undo_to and str(undo_to),
-            even_held=even_held_of(ctx_host.get()),
-            rehearsing=rehearsing,
-        )
+        found = ask_to_undo(channel, steps, str(undo_to), even_held=even_held_of(this), rehearsing=rehearsing)
     except NothingOnRecord as reason:
-        if undo_to:
-            keep_missing_run(ctx_host.get(), str(undo_to), reason.record)
+        keep_asked_for(this, without=reason.record)
         raise
+    except NotOnRecord:
+        keep_asked_for(this)
+        raise
+    keep_asked_for(this)
+    return found

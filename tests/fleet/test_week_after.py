@@ -162,7 +162,7 @@ def test_a_removal_gives_every_byte_back_and_keeps_the_hold(stock: list[LabHost]
     held, other = stock
     _done(fleet, "hold", stock, held.name, "--reason", "a migration")
     with command_line("remove", stock) as words, in_a_terminal(words, ROOT) as terminal:
-        terminal.wait_for("Type on how many, 1, to remove it there: ")
+        terminal.wait_for("Type on how many, 1, to go on: ")
         assert terminal.lines()[0] == "Port 465 will close on 1 host"
         terminal.type("1\n")
         assert terminal.status() == 0, terminal.shown

@@ -2,7 +2,8 @@
 
 `stock…` has no change on record. `done…` had the first run, `last…` the second one, too, and is edited if it
 is called `last-edited…`. `newer…` has another change after these: its clock is behind, so that the second
-run is the last one of the fleet. `gone…` is not reached.
+run is the last one of the fleet. `owners…` had the first run, and a value of it was edited since. If `held`
+is in its name, it is held. `gone…` is not reached.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,6 +12,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from smtp_auth.facts.hold import Hold
 from smtp_auth.facts.look import MAIN_CF, Look
 from smtp_auth.facts.record import PastChange, Record
 from smtp_auth.facts.rehearsal import Rehearsed
@@ -44,6 +46,13 @@ def _edited() -> Host:
 
 
 @cache
+def _owners() -> Host:
+    host = deepcopy(_done())
+    host.edit(MAIN_CF, host.content(MAIN_CF).replace("smtpd_tls_auth_only = yes", "smtpd_tls_auth_only = no"))
+    return host
+
+
+@cache
 def _newer() -> Host:
     host = deepcopy(_last())
     host.deploy(tls_minimum_version="TLSv1.2")
@@ -62,6 +71,7 @@ _HOSTS: dict[str, Callable[[], Host]] = {
     "last-edited": _edited,
     "last": _last,
     "newer": _newer,
+    "owners": _owners,
 }
 
 
@@ -72,9 +82,16 @@ def host_called(name: str) -> Host:
     return next(host() for start, host in _HOSTS.items() if name.startswith(start))
 
 
+HOLD = Hold("ann@controller as root", "2026-11-22T11:00:00Z", "the disk is changed", "")
+
+
+def _hold_of(name: str) -> Hold | None:
+    return HOLD if "held" in name else None
+
+
 def read_record(channel: Any, files: str = "", **_: Any) -> Record:
     """What a host has on record."""
-    record = host_called(channel._channel).record
+    record = replace(host_called(channel._channel).record, hold=_hold_of(channel._channel))
     if not files or files == "last":
         return record
     # From the first change of this run on, changes have their files.
@@ -84,7 +101,7 @@ def read_record(channel: Any, files: str = "", **_: Any) -> Record:
 
 
 def _look_at(channel: Any, *_: Any, **__: Any) -> Look:
-    return host_called(channel._channel).look
+    return replace(host_called(channel._channel).look, hold=_hold_of(channel._channel))
 
 
 def stand_ins() -> Sequence[tuple[Any, str, Any]]:

@@ -9,13 +9,16 @@ import pytest
 
 from operations import STEPS
 from smtp_auth.facts.hold import Hold, HoldEvent
+from smtp_auth.facts.look import LastChange
 from smtp_auth.facts.record import PastChange, Record
 from smtp_auth.fleet.as_json import lines as json_lines
 from smtp_auth.fleet.console import Line
 from smtp_auth.fleet.history import HostHistory
 from smtp_auth.fleet.history_json import entries_of
 from smtp_auth.fleet.history_text import details, table
-from smtp_auth.past.runs import NoSuchRun, past_runs, run_called
+from smtp_auth.fleet.planning import HostPlan, State
+from smtp_auth.fleet.undo_command import heading, heading_of_each
+from smtp_auth.past.runs import NoSuchRun, PastRun, past_runs, run_called
 from smtp_auth.plan.as_json import as_json as plans_as_json
 from smtp_auth.plan.plan import Plan, plan_of
 from smtp_auth.plan.text import reload_lines, step_lines
@@ -99,9 +102,20 @@ def _history_as_json(text: str, run_id: str | None = None) -> Iterator[str]:
     return json_lines(_found(text), entries_of(_found(text), run_id))
 
 
+def _above_an_undo(text: str) -> Iterator[str]:
+    """What stands above the plans of an undo: of the last run, of several, of each host's last change."""
+    run = PastRun(text, text, (text,), (text,), ("x.example",))
+    change = LastChange(text, text, text)
+    plans = {"x.example": HostPlan(State.PENDING, undone=(text,), last_change=change)}
+    for is_last in (True, False):
+        yield from _texts(heading(plans, run, [run], is_last=is_last))
+    yield from _texts(heading_of_each(plans))
+
+
 OUTPUTS: Mapping[str, Callable[[str], Iterator[str]]] = {
     "the preview": _preview,
     "the plan as JSON": _plan_as_json,
+    "above an undo": _above_an_undo,
     "the history": lambda text: _texts(table(_found(text))),
     "the history of a run": _history_of_the_run,
     "the history of no run": _history_of_no_run,

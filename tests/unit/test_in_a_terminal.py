@@ -273,7 +273,7 @@ def test_what_is_typed_before_the_question_is_thrown_away(fleet: Fleet, early: s
 REMOVE = ("last1.example.jp", "last2.example.jp", "stock1.example.jp")
 REMOVAL = [
     "2 hosts would change, and port 465 would close on 2 of them.",
-    "Type on how many, 2, to remove it there:",
+    "Type on how many, 2, to go on:",
 ]
 
 
@@ -281,7 +281,7 @@ REMOVAL = [
 def test_only_the_number_of_hosts_removes(fleet: Fleet, answer: str) -> None:
     fleet.has(*REMOVE)
     with fleet.typed("remove") as terminal:
-        terminal.wait_for("to remove it there: ")
+        terminal.wait_for("to go on: ")
         assert terminal.lines()[-2:] == REMOVAL
         assert terminal.lines()[0] == "Port 465 will close on 2 hosts"
         terminal.type(answer)
@@ -293,7 +293,7 @@ def test_only_the_number_of_hosts_removes(fleet: Fleet, answer: str) -> None:
 def test_the_number_of_hosts_removes(fleet: Fleet) -> None:
     fleet.has(*REMOVE)
     with fleet.typed("remove") as terminal:
-        terminal.wait_for("to remove it there: ")
+        terminal.wait_for("to go on: ")
         assert terminal.lines()[-2:] == REMOVAL
         terminal.type("2\n")
         assert terminal.status() == 0, terminal.shown

@@ -1,6 +1,7 @@
 """Which run `smtp-auth undo` takes back, on which hosts, and what it says of the others."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +41,22 @@ class Hosts:
         self.undone[host.name] = asked.plan.kind.undone
         return Ended(ChangeOutcome.LIVE)
 
-    def undo(self, *names: str, to: str | None = None, each_last: bool = False, at_once: int = 8) -> int:
-        chosen, target = Chosen(hosts_named(names), at_once), Target(str(self._file))
+    def undo(
+        self,
+        *names: str,
+        to: str | None = None,
+        each_last: bool = False,
+        at_once: int = 8,
+        **data: Any,
+    ) -> int:
+        chosen, target = Chosen(hosts_named(names, **data), at_once), Target(str(self._file))
         with gevent.Timeout(_SECONDS):
             if each_last:
                 return undo_each_last(chosen, STEPS, Manner(), target, asks=False)
             return undo_runs(chosen, STEPS, Manner(), target, to, asks=False)
 
-    def remove(self, *names: str) -> int:
-        chosen = Chosen(hosts_named(names), 8)
+    def remove(self, *names: str, at_once: int = 8) -> int:
+        chosen = Chosen(hosts_named(names), at_once)
         with gevent.Timeout(_SECONDS):
             return remove(chosen, STEPS, Manner(), Target(str(self._file)), asks=False)
 
@@ -93,6 +101,51 @@ def change_called(change: Any, run: str) -> Any:
     return type(change)(**{**vars(change), "manifest": {**change.manifest, "id": run}})
 
 
+def test_json_says_why_a_host_is_left_alone(hosts: Hosts) -> None:
+    assert hosts.undo("last1", "newer1", "done1") == 0
+    newer, done = (hosts.written[name] for name in ("newer1", "done1"))
+    assert newer["reasons"][0].startswith(f"change {THIRD} by admin@controller as root is newer")
+    assert done["reasons"] == [f"the record of this host has no live change of run {SECOND}"]
+    assert (newer["last_change"]["id"], newer["outcome"], newer["plan"]) == (THIRD, "unchanged", None)
+
+
+def test_a_held_host_is_passed_over_whether_or_not_it_had_a_part(
+    hosts: Hosts, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert hosts.undo("last1", "last-held", "done-held", "stock-held") == 0
+    assert hosts.undone == {"last1": (SECOND,)}
+    held = [name for name, one in hosts.written.items() if one["state"] == "held" and one["hold"]]
+    assert held == ["last-held", "done-held", "stock-held"]
+    said = capsys.readouterr().out
+    assert said.startswith(f"undo of the last run, {SECOND}, on 1 of 4 hosts\n")
+    assert "4 hosts: 1 changed, 3 held" in said
+    # The data of today decides, not that of the record.
+    assert hosts.undo("last1", "last-held", even_held=True) == 0
+    assert set(hosts.undone) == {"last1", "last-held"}
+
+
+def test_the_data_key_of_pyinfras_undo_is_no_silent_other_undo(hosts: Hosts) -> None:
+    for each_last in (True, False):
+        with pytest.raises(
+            Mistake, match=r"last1: undo_to is the data key of undo[.]py: give --to ID instead"
+        ):
+            hosts.undo("last1", each_last=each_last, undo_to=FIRST)
+
+
+def test_a_second_name_of_a_machine_counts_for_nothing(
+    hosts: Hosts, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("last", "done"):
+        host = host_called(name)
+        monkeypatch.setattr(host, "look", replace(host.look, machine="the same"))
+    assert hosts.undo("last1", "last2", at_once=1) == 1
+    assert capsys.readouterr().out.startswith(f"undo of the last run, {SECOND}, on 1 of 2 hosts\n")
+    assert hosts.remove("done1", "done2", at_once=1) == 1
+    assert capsys.readouterr().out.startswith("Port 465 will close on 1 host\n")
+    assert hosts.written["done2"]["flags"] == ["same_machine"]
+    assert (hosts.written["done2"]["plan"], hosts.written["done2"]["digest"]) == (None, None)
+
+
 def test_an_earlier_run_is_undone_with_all_that_came_after_it(
     hosts: Hosts, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,7 +158,9 @@ def test_an_earlier_run_is_undone_with_all_that_came_after_it(
     }
     said = capsys.readouterr().out
     assert said.startswith(f"back to before run {FIRST}: undoes 3 runs, the last one first\n")
-    assert f"    {SECOND} on 3 hosts\n" in said
+    # The third one's clock is behind.
+    assert [line.split()[0] for line in said.splitlines()[1:4]] == [SECOND, FIRST, THIRD]
+    assert said.splitlines()[1].endswith(", by admin@controller as root, on 3 hosts")
     assert "Port 465 will close on 4 hosts\n" in said
     assert {name: one["undone"] for name, one in hosts.written.items()}["newer1"] == [FIRST, SECOND, THIRD]
 
@@ -164,7 +219,12 @@ def test_what_goes_live_meanwhile_is_not_undone(hosts: Hosts, monkeypatch: pytes
 def test_a_removal_says_first_where_port_465_closes_and_last_what_stays(
     hosts: Hosts, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert hosts.remove("last1", "done1", "stock1") == 0
-    assert capsys.readouterr().out.startswith("Port 465 will close on 2 hosts\n\n")
+    assert hosts.remove("last1", "done1", "stock1", "owners1", "owners2") == 0
+    said = capsys.readouterr().out
+    assert said.startswith("Port 465 will close on 4 hosts\n\n")
+    kept = "smtpd_tls_auth_only = no stays, because its owner has edited it"
+    assert f"\nwhat stays on 2 hosts: owners1 and owners2\n    {kept}\n" in said
+    assert said.count(kept) == 1
+    assert said.index(kept) > said.rindex("    -")
     assert hosts.written["done1"]["flags"] == ["closes_port_465", "changed"]
     assert hosts.written["stock1"]["flags"] == []
