@@ -126,9 +126,7 @@ def test_a_held_host_is_passed_over_whether_or_not_it_had_a_part(
 
 def test_the_data_key_of_pyinfras_undo_is_no_silent_other_undo(hosts: Hosts) -> None:
     for each_last in (True, False):
-        with pytest.raises(
-            Mistake, match=r"last1: undo_to is the data key of undo[.]py: give --to ID instead"
-        ):
+        with pytest.raises(Mistake, match=r"last1: undo_to is the data key of undo[.]py: give --to ID"):
             hosts.undo("last1", each_last=each_last, undo_to=FIRST)
 
 
