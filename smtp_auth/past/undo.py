@@ -63,11 +63,17 @@ def plan_of_undo(
     refusals = [*readiness.unchangeable(look, files_managed(steps))]
     if refusals:
         return Plan(refusals=tuple(refusals))
-    draft = Draft(settings, look, ledger=ledger_now(look, steps), discreet=True)
-    draft.begin(UNDO.name)
+    stepwise, draft = (_draft(settings, look, steps) for _ in range(2))
     for change in reversed(changes):
         draft.note(f"undoes change {change.id} by {change.who}: {change.about}")
-        refusals += _take_back(draft, change, steps)
+        refusals += _take_back(stepwise, change, steps)
+    # What comes back, and not what one change did and the next one reversed.
+    for file in files_managed(steps):
+        content = stepwise.content(file)
+        if content is None:
+            draft.remove(file)
+        else:
+            draft.write(file, content, mode=stepwise.mode(file))
     earlier = first_seen(baseline, draft.ledger)
     refusals += [] if refusals else [why for one in services_of(steps) for why in one.breaks(draft, earlier)]
     if refusals:
@@ -75,6 +81,12 @@ def plan_of_undo(
     kind, first = undo_of(change.id for change in changes), changes[0]
     ledger = ledger_undone(first.ledger.before, _written(changes), draft, steps)
     return plan_back(draft, steps, kind, ledger, first)
+
+
+def _draft(settings: Settings, look: Look, steps: Sequence[Step]) -> Draft:
+    draft = Draft(settings, look, ledger=ledger_now(look, steps), discreet=True)
+    draft.begin(UNDO.name)
+    return draft
 
 
 def _written(changes: Sequence[PastChange]) -> dict[str, str]:
