@@ -11,11 +11,11 @@ from smtp_auth.facts.machine import machines_with_names
 from smtp_auth.plan.step import Step
 from smtp_auth.verify import inside
 from smtp_auth.verify.fixtures import REPORTED_BY, escaped, skip
-from smtp_auth.verify.report import Outcome, settled
+from smtp_auth.verify.report import NOT_MADE, Outcome, settled
 from smtp_auth.verify.secret import without_secrets
 from smtp_auth.verify.target import OBSERVERS, Caution, Observer, Target, Unseen
 
-Look = Callable[[Mapping[Target, Sequence[Observer]]], Sequence[Target]]
+LookAt = Callable[[Mapping[Target, Sequence[Observer]]], Sequence[Target]]
 
 
 class Checks:
@@ -29,7 +29,7 @@ class Checks:
     """
 
     def __init__(
-        self, targets: Sequence[Target], steps: Sequence[Step], look: Look, *, logs_in: bool
+        self, targets: Sequence[Target], steps: Sequence[Step], look: LookAt, *, logs_in: bool
     ) -> None:
         self._targets, self._steps, self._look, self._logs_in = targets, steps, look, logs_in
         self._looked_at: Sequence[Target] = ()
@@ -39,7 +39,7 @@ class Checks:
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """Every check's outcome."""
+        """Every check's outcome, also of those that were chosen and not made."""
         # pytest collects the warnings of a check only after its report.
         return settled(
             replace(one, warnings=tuple(dict.fromkeys(self._cautions.get(node, ()))))
@@ -67,6 +67,8 @@ class Checks:
         for item in checks:
             looks.setdefault(_target(item), []).extend(OBSERVERS[name] for name in _looks(item))
         self._looked_at = self._look(looks)
+        # A run may end before it has made all of them.
+        self._outcomes = {item.nodeid: Outcome(_target(item).name, _check(item), NOT_MADE) for item in checks}
         session.items[:] = [item for item in checks if _target(item) in self._looked_at]
 
     @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from gevent.event import Event
 
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.chosen import Chosen
-from smtp_auth.fleet.console import show_results, width_of
+from smtp_auth.fleet.console import Line, show_beside, show_results, width_of
 from smtp_auth.fleet.own_files import deploy_files
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.interruption import is_interrupted, leave_if_interrupted
@@ -62,7 +62,10 @@ def verify(chosen: Chosen, steps: Sequence[Step], wishes: Wishes) -> int:
     checks = Checks(hosts, steps, look, logs_in=wishes.login is not None)
     done = run(deploy_files() / "tests" / "verify", [checks, fixtures], wishes.for_pytest)
     if done.shows_itself:
-        return 0 if done.is_well else Status.TROUBLE
+        if target:
+            why = "nothing was written, because an option behind -- lets pytest show something else"
+            show_beside([Line(f"--json {wishes.json}: {why}", under=4)])
+        return 0 if done.is_well and not target else Status.TROUBLE
     outcomes = checks.outcomes
     if not (target and target.is_standard_output):
         lines = table(outcomes, width_of(sys.stdout), everything=wishes.is_verbose)

@@ -6,15 +6,18 @@ from dataclasses import dataclass, field, replace
 from smtp_auth.fleet.console import EMPTY, Line, Style, wrapped
 from smtp_auth.shown import counted, shown, shown_name
 
+# The outcome of a check that was chosen, and that the run did not come to.
+NOT_MADE = "not made"
+
 # Of a host with outcomes of several kinds, the first one counts.
-_WORST_FIRST = ("failed", "warned", "passed")
+_WORST_FIRST = ("failed", NOT_MADE, "warned", "passed")
 
 _STYLES = {"failed": Style.TROUBLE, "warned": Style.WARNING}
 
 # In columns: a mark; the names of checks, at least; a table in a file.
 _MARK, _NARROWEST, _USUAL = 5, 20, 80
 
-_MARKS = {"passed": "ok", "warned": "warn", "failed": "FAIL", "skipped": "-"}
+_MARKS = {"passed": "ok", "warned": "warn", "failed": "FAIL", "skipped": "-", NOT_MADE: "?"}
 
 # How many hosts of a group are named, unless all are asked for.
 _NAMES = 3
@@ -24,8 +27,8 @@ _NAMES = 3
 class Outcome:
     """One check of one host.
 
-    + outcome: `passed`, `warned` (passed, with something that an administrator should know), `failed` or
-      `skipped`
+    + outcome: `passed`, `warned` (passed, with something that an administrator should know), `failed`,
+      `skipped`, or `NOT_MADE`
     + reason: why it failed or was skipped
     + warnings: what an administrator should know
     + seconds: how long the check's observers took
@@ -91,7 +94,7 @@ def table(outcomes: list[Outcome], width: int | None, *, everything: bool = Fals
         return
     groups = _groups(outcomes)
     checks = list(dict.fromkeys(outcome.check for outcome in outcomes))
-    kinds = {check: {group.outcomes.get(check, "passed") for group in groups} for check in checks}
+    kinds = {check: {group.outcomes.get(check, NOT_MADE) for group in groups} for check in checks}
     rows = [check for check in checks if everything or kinds[check] & {*_STYLES}]
     if rows:
         yield from _tables(rows, groups, width, everything)
@@ -100,6 +103,7 @@ def table(outcomes: list[Outcome], width: int | None, *, everything: bool = Fals
         yield Line(f"all {passed} checks pass" if passed > 1 else "the check passes")
     elif passed:
         yield Line(f"{counted(passed, 'check')} passed by every host (-v shows them)")
+    yield from _not_made(outcomes, everything)
     yield from _reasons(outcomes, everything)
     yield from _measured(outcomes, everything)
     yield EMPTY
@@ -122,8 +126,8 @@ def _tables(
             " " * first + "".join(f"{number:>{_MARK}}" for number in range(start + 1, start + len(block) + 1))
         )
         for check in checks:
-            outcomes = [group.outcomes.get(check, "") for group in block]
-            marks = "".join(f"{_MARKS.get(outcome, ''):>{_MARK}}" for outcome in outcomes)
+            outcomes = [group.outcomes.get(check, NOT_MADE) for group in block]
+            marks = "".join(f"{_MARKS[outcome]:>{_MARK}}" for outcome in outcomes)
             style = next((style for outcome, style in _STYLES.items() if outcome in outcomes), Style.PLAIN)
             name, *rest = wrapped(check, first, under=2)
             yield Line(f"{name:<{first}}{marks}", style)
@@ -134,11 +138,10 @@ def _tables(
 def counts_line(outcomes: Sequence[Outcome], hosts: int) -> Line:
     """How many hosts have which outcome, each by its worst. + hosts: how many there are"""
     worst = [{one.outcome for one in ones} for ones in by_host(outcomes).values()]
-    kinds = [next((kind for kind in _WORST_FIRST if kind in found), "not checked") for found in worst]
-    kinds += ["not checked"] * (hosts - len(kinds))
-    words = ", ".join(
-        f"{kinds.count(kind)} {kind}" for kind in (*reversed(_WORST_FIRST), "not checked") if kind in kinds
-    )
+    kinds = [next((kind for kind in _WORST_FIRST if kind in found), NOT_MADE) for found in worst]
+    kinds += [NOT_MADE] * (hosts - len(kinds))
+    titles = {"passed": "passed", "warned": "warned", "failed": "failed", NOT_MADE: "not checked"}
+    words = ", ".join(f"{kinds.count(kind)} {title}" for kind, title in titles.items() if kind in kinds)
     return Line(f"{counted(hosts, 'host')}: {words}", Style.TITLE, under=4)
 
 
@@ -178,6 +181,15 @@ def _named(hosts: list[str], everything: bool) -> str:
     if everything or len(names) <= _NAMES:
         return ", ".join(names)
     return f"{', '.join(names[:_NAMES])} and {len(names) - _NAMES} more"
+
+
+def _not_made(outcomes: list[Outcome], everything: bool) -> Iterator[Line]:
+    found = by_host(one for one in outcomes if one.outcome == NOT_MADE)
+    if found:
+        what = counted(sum(map(len, found.values())), "check")
+        yield Line(
+            f"not made  {_named([*found], everything)}: {what}; the run ended before", Style.WARNING, under=8
+        )
 
 
 def _reasons(outcomes: list[Outcome], everything: bool) -> Iterator[Line]:

@@ -45,7 +45,7 @@ _NO_REFUSALS = (
 
 # Functions that are given a sentence of a refusal: exceptions by their names' ends, and these.
 _REFUSING = re.compile(
-    r"(?:Error|Problem|Mistake|Declined|NoAnswer|NotAllowed|NotReached|OnRecord|Refusal|Ended|\bfail|\brefuse|(?:refus|reason|obstacle)\w*\.(?:append|extend))$"
+    r"(?:Error|Problem|Mistake|Declined|NoAnswer|NotAllowed|NotReached|OnRecord|NoSuchRun|Refusal|Ended|\bfail|\brefuse|(?:refus|reason|obstacle)\w*\.(?:append|extend))$"
 )
 
 # Names that hold such sentences.

@@ -217,7 +217,12 @@ def test_what_is_behind_it_is_for_no_other_command(folder: Folder) -> None:
 def test_options_of_pytest_are_heeded(folder: Folder) -> None:
     done = folder.run("--", "-x", "-q", "--junitxml", "out.xml", "-k", "is_up or valid")
     assert done.returncode == 1
-    assert done.stdout.splitlines()[-1] == "2 hosts: 1 failed, 1 not checked"
+    lines = done.stdout.splitlines()
+    assert lines[-1] == "2 hosts: 1 failed, 1 not checked"
+    assert "passed by every host" not in done.stdout
+    assert [line for line in lines if line.startswith("not made")] == [
+        f"not made  {NAMES[1]}: 2 checks; the run ended before"
+    ]
     assert (folder.path / "out.xml").read_text().count("<failure") == 1
 
 
@@ -226,6 +231,24 @@ def test_pytest_shows_what_it_is_asked_for(folder: Folder) -> None:
     assert (done.returncode, done.stderr) == (0, "")
     shown = [f"test_reach.py::test_the_name_resolves[{name}]" for name in NAMES]
     assert done.stdout.splitlines()[:3] == [*shown, ""]
+
+
+def test_json_has_the_checks_that_were_not_made(folder: Folder) -> None:
+    done = folder.run("--json", "-", "--", "-x", "-k", "is_up")
+    assert done.returncode == 1
+    hosts = json.loads(done.stdout)["hosts"]
+    assert [found["the host is up"]["outcome"] for found in hosts.values()] == ["failed", "not made"]
+
+
+@pytest.mark.parametrize("option", ["--collect-only", "--version"])
+def test_it_is_said_that_no_json_is_written(folder: Folder, option: str) -> None:
+    done = folder.run("--json", "out.json", "--", option)
+    said = (
+        "--json out.json: nothing was written, because an option behind -- lets pytest show something else\n"
+    )
+    assert (done.returncode, done.stderr) == (1, said)
+    assert done.stdout
+    assert not (folder.path / "out.json").exists()
 
 
 @pytest.mark.parametrize("option", ["--version", "--markers", "--help"])

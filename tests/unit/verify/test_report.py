@@ -6,7 +6,7 @@ import pytest
 from rich.cells import cell_len
 
 from smtp_auth.fleet.console import Line, rows
-from smtp_auth.verify.report import Outcome, by_host, counts_line, host_as_json, settled, table
+from smtp_auth.verify.report import NOT_MADE, Outcome, by_host, counts_line, host_as_json, settled, table
 
 SERVES, SAFE, CURRENT = "it serves", "it is safe", "it is current"
 
@@ -96,6 +96,38 @@ def test_checks_that_were_only_left_out_are_no_rows() -> None:
 def test_without_an_outcome_there_is_no_table() -> None:
     assert texts(table([], width=80)) == []
     assert counts_line([], 4).text == "4 hosts: 4 not checked"
+
+
+# What `-x` leaves: pytest goes on from host to host.
+ENDED = [
+    *(Outcome("a.example", check, "passed") for check in (SERVES, SAFE, CURRENT)),
+    Outcome("b.example", SERVES, "passed"),
+    Outcome("b.example", SAFE, "failed", "it is not"),
+    Outcome("b.example", CURRENT, NOT_MADE),
+    *(Outcome("c.example", check, NOT_MADE) for check in (SERVES, SAFE, CURRENT)),
+]
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_a_check_that_was_not_made_has_not_passed(everything: bool) -> None:
+    lines = texts(table(ENDED, width=80, everything=everything))
+    rows = [line.split() for line in lines if line.startswith("it ")]
+    assert [row[-3:] for row in rows] == (
+        [["ok", "ok", "?"], ["ok", "FAIL", "?"], ["ok", "?", "?"]] if everything else [["ok", "FAIL", "?"]]
+    )
+    assert not [line for line in lines if "passed by every host" in line]
+    assert "not made  b.example, c.example: 4 checks; the run ended before" in lines
+
+
+def test_a_host_with_a_check_that_was_not_made_is_not_counted_as_passed() -> None:
+    assert counts_line(ENDED, 3).text == "3 hosts: 1 passed, 1 failed, 1 not checked"
+    in_part = [Outcome("d.example", SERVES, "warned"), Outcome("d.example", SAFE, NOT_MADE)]
+    assert counts_line(in_part, 1).text == "1 host: 1 not checked"
+
+
+def test_a_check_that_one_host_has_alone_was_not_passed_by_every_host() -> None:
+    chosen = [Outcome("a.example", SERVES, "passed"), Outcome("b.example", SAFE, "failed", "it is not")]
+    assert not [line for line in texts(table(chosen, width=80)) if "passed by every host" in line]
 
 
 def test_hosts_are_counted_by_their_worst() -> None:
