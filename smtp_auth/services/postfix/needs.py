@@ -169,7 +169,7 @@ def _undefined(draft: Draft, first_seen: Mapping[str, str]) -> Iterator[str]:
         if name not in coming:
             yield (
                 f"an undo would delete {name}, although a setting of the owner refers to it: change that "
-                "setting first, or use remove.py, which keeps the parameter"
+                "setting first, or use smtp-auth remove, which keeps the parameter"
             )
 
 
@@ -186,7 +186,7 @@ def _broken(draft: Draft, first_seen: Mapping[str, str]) -> Iterator[str]:
             yield (
                 f"an undo would break {service.label} in {look.master_cf.path}, which its owner has set up "
                 f"or changed since the first deploy and which needs {', '.join(lost)}: delete that service "
-                "first, or use remove.py, which keeps what it needs"
+                "first, or use smtp-auth remove, which keeps what it needs"
             )
 
 
