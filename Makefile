@@ -7,7 +7,7 @@ RUN := $(VENV)/bin/
 # The Debian packages before the checks that use them, also with `make -j`.
 .NOTPARALLEL:
 
-.PHONY: demo test test-all check verify faults bench lab-up lab-down clean install wheel lock group-data
+.PHONY: demo test test-all check faults bench lab-up lab-down clean install wheel lock group-data
 
 demo: requirements
 	$(RUN)python -m lab.demo
@@ -41,9 +41,6 @@ check: $(VENV)/.installed
 group-data: $(VENV)/.installed
 	$(RUN)python -m smtp_auth.settings >group_data/all.py.new
 	mv group_data/all.py.new group_data/all.py
-
-verify: $(VENV)/.installed
-	$(RUN)pytest tests/verify
 
 # Every fault at every system call of a change. What was tried stays in .lab/faults.jsonl: it goes on where it was cut off.
 faults: requirements

@@ -53,7 +53,7 @@ def _demo() -> int:
     _step("Apply again: the hosts are already as wanted, so nothing changes")
     print("\n".join(_results(_smtp_auth("apply", "--yes"))))
 
-    _step(f"Verify: pytest tests/verify --mailbox {hosts[0].user}")
+    _step(f"Verify: smtp-auth verify --mailbox {hosts[0].user}")
     print(_verified(hosts[0]))
 
     _step("Settings for a mail program")
@@ -85,8 +85,7 @@ def _results(output: str) -> list[str]:
 def _verified(host: LabHost) -> str:
     # In the environment, because a list of processes would show an argument. All hosts of a lab have one
     # password.
-    said = _output("pytest", "tests/verify", "--mailbox", host.user, VERIFY_PASSWORD=host.password)
-    return said.partition(" hosts and checks ")[2].partition("\n")[2].rstrip()
+    return _output("smtp-auth", "verify", "--mailbox", host.user, VERIFY_PASSWORD=host.password).rstrip()
 
 
 def _output(program: str, *words: str, **environment: str) -> str:
