@@ -38,7 +38,10 @@ from smtp_auth.runs.status import Status
 Plans = Mapping[str, HostPlan]
 
 
-def _nothing(_plans: Plans) -> Iterable[Line]:
+Results = Mapping[str, Applied]
+
+
+def _nothing(_of_hosts: Plans | Results) -> Iterable[Line]:
     return ()
 
 
@@ -48,12 +51,14 @@ class Words:
 
     + done: what it has done with a host, in one word: "applied"
     + above, below: lines above and below the plans of all hosts
+    + left: lines below the results
     + asks: the question, by the number of hosts that would change and of those where port 465 would close
     """
 
     done: str
     above: Callable[[Plans], Iterable[Line]] = _nothing
     below: Callable[[Plans], Iterable[Line]] = _nothing
+    left: Callable[[Results], Iterable[Line]] = _nothing
     asks: Callable[[int, int], Question] = lambda changing, _closing: question_about(changing, ("yes",))
 
 
@@ -239,7 +244,7 @@ class _Work:
             self._show_plans()
         found = self._found()
         try:
-            self._show(result_lines(found, self._told))
+            self._show([*result_lines(found, self._told), *self._words.left(found)])
         finally:
             is_written = self._write_json()
         is_well = is_written and all(one.state in (State.CONVERGED, State.HELD) for one in found.values())

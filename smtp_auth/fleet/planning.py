@@ -17,7 +17,7 @@ from smtp_auth.on_host.asking import Asked, NothingOnRecord, NotOnRecord, ask
 from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer, NotAllowed, NotReached
 from smtp_auth.past.coming_back import closes_submissions
 from smtp_auth.plan.as_json import digest, host_as_json
-from smtp_auth.plan.plan import Plan
+from smtp_auth.plan.plan import REMOVAL, Plan
 from smtp_auth.plan.same_machine import Named, SameMachine, named, same_machines
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import Block, plan_blocks, proof_due_line
@@ -90,6 +90,11 @@ class HostPlan:
     names: tuple[str, ...] = ()
     took: Took = ()
     hold: Hold | None = None
+
+    @property
+    def is_removal(self) -> bool:
+        """Whether all that is ours would be removed."""
+        return self.named is not None and self.named.kind == REMOVAL
 
     @property
     def edited(self) -> tuple[str, ...]:

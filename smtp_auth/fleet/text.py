@@ -226,7 +226,8 @@ def _last_changes(found: Mapping[str, HostPlan]) -> Iterator[Line]:
     told = {
         name: (not one.edited, last_change_line(one.last_change))
         for name, one in found.items()
-        if one.last_change and (one.edited or one.state is State.PENDING)
+        # What was edited since all changes stands below a removal.
+        if one.last_change and (one.edited or (one.state is State.PENDING and not one.is_removal))
     }
     groups = sorted(grouped(told), key=lambda group: group[1][0])
     unedited = [line for _, (is_unedited, line) in groups if is_unedited]

@@ -9,7 +9,7 @@ from pyinfra.api import Host
 from smtp_auth.facts.look import LastChange
 from smtp_auth.facts.record import Record
 from smtp_auth.fleet.as_json import Target
-from smtp_auth.fleet.change_command import Plans, Words, change
+from smtp_auth.fleet.change_command import Plans, Results, Words, change
 from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import EMPTY, Line, Style
@@ -19,7 +19,7 @@ from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import MARGIN, closing_lines, took_line
 from smtp_auth.local_time import local_time
 from smtp_auth.on_host.asking import ask_to_undo, read_record
-from smtp_auth.past.runs import NoSuchRun, PastRun, live_runs, order_of, run_called
+from smtp_auth.past.runs import NoSuchRun, PastRun, live_runs, order_of, past_runs, run_called
 from smtp_auth.past.undo import UNDO, why_left_alone
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import plan_blocks
@@ -57,10 +57,14 @@ def undo_runs(
     _check_data(chosen)
     records, known = _records(chosen, manner)
     runs = live_runs(records)
-    run = _last(records, runs) if to is None else _called(to, runs, len(known))
+    run = _last(records, runs) if to is None else _called(to, past_runs(records), runs, len(known))
     if to is None:
         known |= _left_alone(chosen, records, run)
-    words = Words("undone", above=lambda plans: heading(plans, run, runs, is_last=to is None))
+    words = Words(
+        "undone",
+        above=lambda plans: heading(plans, run, runs, is_last=to is None),
+        left=lambda results: _what_is_left(results, run),
+    )
     return change(
         chosen,
         _task(steps, run.id if run else None, only_last=to is None),
@@ -170,16 +174,33 @@ def _last(records: Records, runs: Sequence[PastRun]) -> PastRun | None:
     last = [record.live[-1] for record in records.values() if record.live]
     if not last:
         return None
-    newest = max(last, key=lambda change: order_of(change.began)).id
+    newest = max(last, key=lambda change: (order_of(change.began), change.id)).id
     return next(run for run in runs if run.id == newest)
 
 
-def _called(word: str, runs: Sequence[PastRun], unread: int) -> PastRun:
+def _called(word: str, on_record: Sequence[PastRun], live: Sequence[PastRun], unread: int) -> PastRun:
+    """The run that a word means.
+
+    + on_record, live: all runs, and those with a live change
+    + unread: how many hosts could not be read
+    """
+    others = f" ({counted(unread, 'host')} could not be read)" if unread else ""
     try:
-        return run_called(word, runs)
+        run = run_called(word, on_record)
     except NoSuchRun as error:
-        others = f" ({counted(unread, 'host')} could not be read)" if unread else ""
         raise Mistake(f"--to {word}: {error}{others}") from None
+    found = next((one for one in live if one.id == run.id), None)
+    if found is None:
+        raise Mistake(f"--to {word}: no change of run {run.id} went live, so none can be undone{others}")
+    return found
+
+
+def _what_is_left(results: Results, run: PastRun | None) -> Iterator[Line]:
+    """How to undo the run where that was not possible now: another undo would take this one back."""
+    left = [name for name, one in results.items() if one.state is not State.CONVERGED]
+    if run and left:
+        text = f"to undo it on the other hosts later: smtp-auth undo --to {run.id}"
+        yield Line(shown(text), under=len(MARGIN))
 
 
 # -- what stands above the plans ----------------------------------------------------------------------
@@ -195,10 +216,10 @@ def heading(plans: Plans, run: PastRun | None, runs: Sequence[PastRun], *, is_la
     if run is None:
         return
     undone = _undone(plans)
-    hosts = f"on {sum(run.id in one.undone for one in plans.values())} of {counted(len(plans), 'host')}"
     if is_last:
-        yield _title(f"undo of the last run, {run.id}, {hosts}")
-        yield _detail(_told(run))
+        count, total = len(undone.get(run.id, ())), len(run.hosts)
+        yield _title(f"undo of the last run, {run.id}")
+        yield _detail(f"{_told(run)}; it will be undone on {count} of its {counted(total, 'host')}")
     else:
         yield _title(f"back to before run {run.id}: undoes {counted(len(undone), 'run')}, the last one first")
         by_id = {one.id: one for one in runs}

@@ -43,7 +43,7 @@ def question_about(changing: int, answers: Sequence[str], *, closing: int = 0) -
     what = f"{counted(changing, 'host')} would change"
     if closing:
         where = "it" if changing == 1 else f"{closing} of them"
-        asks = f"Type on how many, {closing}, to go on"
+        asks = f"Type the number of hosts where it closes, {closing}, to go on"
         return Question(f"{what}, and port 465 would close on {where}", asks, (str(closing),))
     it = "it" if changing == 1 else "them"
     asks = f"Change {it}? Only 'yes' does" if len(answers) == 1 else f"Change {it}? {' or '.join(answers)}"

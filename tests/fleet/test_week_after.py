@@ -132,7 +132,9 @@ def test_the_last_run_is_taken_back_where_it_may_be(fleet: Fleet) -> None:
         said = [line.rstrip() for line in terminal.lines()]
         assert max(map(len, said)) <= 80
         text = " ".join(" ".join(said).split())
-        assert f"undo of the last run, {of_the_run}, on {len(changes)} of {len(fleet.all)} hosts" in text
+        assert f"undo of the last run, {of_the_run} of " in text
+        reached = len(fleet.had_a_part) - len(fleet.off)
+        assert f"it will be undone on {len(changes)} of its {reached} hosts" in text
         assert f"left alone: {', '.join(host.name for host in fleet.newer)}" in text, text
         assert "Ms. Sato measures here" in text
         terminal.type("yes\n")
@@ -162,7 +164,7 @@ def test_a_removal_gives_every_byte_back_and_keeps_the_hold(stock: list[LabHost]
     held, other = stock
     _done(fleet, "hold", stock, held.name, "--reason", "a migration")
     with command_line("remove", stock) as words, in_a_terminal(words, ROOT) as terminal:
-        terminal.wait_for("Type on how many, 1, to go on: ")
+        terminal.wait_for("Type the number of hosts where it closes, 1, to go on: ")
         assert terminal.lines()[0] == "Port 465 will close on 1 host"
         terminal.type("1\n")
         assert terminal.status() == 0, terminal.shown

@@ -55,7 +55,7 @@ def test_ctrl_c_waits_for_the_changes_under_way_and_begins_no_other(lab: Lab) ->
 # What undo.py and remove.py ask, and which answer changes the host.
 _QUESTIONS = {
     "undo.py": ("y or yes: ", "y\n"),
-    "remove.py": ("Type on how many, 1, to go on: ", "1\n"),
+    "remove.py": ("Type the number of hosts where it closes, 1, to go on: ", "1\n"),
 }
 
 

@@ -2,8 +2,9 @@
 
 `stock…` has no change on record. `done…` had the first run, `last…` the second one, too, and is edited if it
 is called `last-edited…`. `newer…` has another change after these: its clock is behind, so that the second
-run is the last one of the fleet. `owners…` had the first run, and a value of it was edited since. If `held`
-is in its name, it is held. `gone…` is not reached.
+run is the last one of the fleet. `owners…` had the first run, and a value of it was edited since.
+`refused…` is as `newer…`, whose last change was refused. If `held` is in its name, it is held. `gone…` is not
+reached.
 """
 
 from collections.abc import Callable, Sequence
@@ -61,6 +62,14 @@ def _newer() -> Host:
     return host
 
 
+@cache
+def _refused() -> Host:
+    host = deepcopy(_newer())
+    *others, last = host.changes
+    host.changes = [*others, replace(last, manifest={**last.manifest, "outcome": "refused"})]
+    return host
+
+
 def _begun(change: PastChange, began: str) -> PastChange:
     return replace(change, manifest={**change.manifest, "began": began})
 
@@ -72,6 +81,7 @@ _HOSTS: dict[str, Callable[[], Host]] = {
     "last": _last,
     "newer": _newer,
     "owners": _owners,
+    "refused": _refused,
 }
 
 

@@ -273,7 +273,7 @@ def test_what_is_typed_before_the_question_is_thrown_away(fleet: Fleet, early: s
 REMOVE = ("last1.example.jp", "last2.example.jp", "stock1.example.jp")
 REMOVAL = [
     "2 hosts would change, and port 465 would close on 2 of them.",
-    "Type on how many, 2, to go on:",
+    "Type the number of hosts where it closes, 2, to go on:",
 ]
 
 

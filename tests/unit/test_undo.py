@@ -21,7 +21,7 @@ from smtp_auth.services.dovecot import DOVECOT
 from smtp_auth.services.dovecot.listener import DROPIN
 from smtp_auth.services.postfix import POSTFIX
 from smtp_auth.services.postfix.sni import TABLE
-from tests.unit.past import LISTENER, carried_out, deployed
+from tests.unit.past import LISTENER, Host, carried_out, deployed
 from tests.unit.scenarios import stock, wanted, with_file, with_lineages, with_master_cf
 
 VERSIONS = ("3.7.11", "3.10.5")
@@ -308,3 +308,20 @@ def test_main_cf_changes_before_the_table_that_it_names_is_deleted() -> None:
     plan = plan_of_undo([change], settings, look, STEPS)
     keys = [planned.file.path for planned in plan.files]
     assert keys.index("/etc/postfix/main.cf") < keys.index(look.files[TABLE.key].path)
+
+
+def test_an_undo_of_several_changes_shows_what_comes_back_and_no_step_of_it() -> None:
+    host = Host(stock("3.10.5"))
+    host.deploy()
+    before = host.look.main_cf.content
+    host.deploy(tls_minimum_version="TLSv1.3")
+    host.undo()
+    host.undo()
+    plan = plan_of_undo(host.changes[1:], wanted(), host.look, STEPS, host.baseline)
+    (edit,) = plan.edits
+    name = "smtpd_tls_mandatory_protocols"
+    assert edit.lines == (f"-{name} = >=TLSv1.3\n", f"+{name} = >=TLSv1.2\n")
+    assert [file.content for file in plan.files] == [before]
+    # These cancel each other out.
+    nothing = plan_of_undo(host.changes[2:], wanted(), host.look, STEPS, host.baseline)
+    assert (nothing.edits, nothing.is_empty, len(nothing.notes)) == ((), True, 2)

@@ -78,7 +78,11 @@ def test_the_last_run_is_undone_where_nothing_is_newer(
     assert hosts.undo(*FLEET, at_once=at_once) == 0
     assert hosts.undone == {"last1": (SECOND,), "last2": (SECOND,)}
     said = capsys.readouterr().out
-    assert said.startswith(f"undo of the last run, {SECOND}, on 2 of 5 hosts\n    of 2026-11-22 ")
+    assert said.startswith(f"undo of the last run, {SECOND}\n    of 2026-11-22 ")
+    assert said.splitlines()[1].endswith(
+        ", by admin@controller as root; it will be undone on 2 of its 3 hosts"
+    )
+    assert "later" not in said
     assert f"\nleft alone: newer1\n    change {THIRD} by admin@controller as root is newer" in said
     assert (
         "nothing would change on 2 hosts: done1 and stock1\n    the record of this host has no live " in said
@@ -117,8 +121,9 @@ def test_a_held_host_is_passed_over_whether_or_not_it_had_a_part(
     held = [name for name, one in hosts.written.items() if one["state"] == "held" and one["hold"]]
     assert held == ["last-held", "done-held", "stock-held"]
     said = capsys.readouterr().out
-    assert said.startswith(f"undo of the last run, {SECOND}, on 1 of 4 hosts\n")
-    assert "4 hosts: 1 changed, 3 held" in said
+    assert said.splitlines()[1].endswith("it will be undone on 1 of its 2 hosts")
+    later = f"to undo it on the other hosts later: smtp-auth undo --to {SECOND}"
+    assert said.endswith(f"4 hosts: 1 changed, 3 held\n{later}\n")
     # The data of today decides, not that of the record.
     assert hosts.undo("last1", "last-held", even_held=True) == 0
     assert set(hosts.undone) == {"last1", "last-held"}
@@ -137,7 +142,7 @@ def test_a_second_name_of_a_machine_counts_for_nothing(
         host = host_called(name)
         monkeypatch.setattr(host, "look", replace(host.look, machine="the same"))
     assert hosts.undo("last1", "last2", at_once=1) == 1
-    assert capsys.readouterr().out.startswith(f"undo of the last run, {SECOND}, on 1 of 2 hosts\n")
+    assert "it will be undone on 1 of its 2 hosts\n" in capsys.readouterr().out
     assert hosts.remove("done1", "done2", at_once=1) == 1
     assert capsys.readouterr().out.startswith("Port 465 will close on 1 host\n")
     assert hosts.written["done2"]["flags"] == ["same_machine"]
@@ -183,6 +188,8 @@ def test_an_id_that_is_not_on_record_is_an_error_that_names_those_that_are(hosts
     assert said.endswith("(1 host could not be read)")
     with pytest.raises(Mistake, match="may be each of 2 runs"):
         hosts.undo("done1", "last1", to="2026")
+    with pytest.raises(Mistake, match=f"no change of run {THIRD} went live"):
+        hosts.undo("refused1", "last1", to=THIRD)
     assert not hosts.undone
 
 
@@ -220,6 +227,7 @@ def test_a_removal_says_first_where_port_465_closes_and_last_what_stays(
     assert hosts.remove("last1", "done1", "stock1", "owners1", "owners2") == 0
     said = capsys.readouterr().out
     assert said.startswith("Port 465 will close on 4 hosts\n\n")
+    assert "none of its files was edited" not in said
     kept = "smtpd_tls_auth_only = no stays, because its owner has edited it"
     assert f"\nwhat stays on 2 hosts: owners1 and owners2\n    {kept}\n" in said
     assert said.count(kept) == 1
