@@ -10,8 +10,8 @@ from smtp_auth.fleet.history import Histories
 from smtp_auth.local_time import local_time, time_of
 from smtp_auth.past.runs import order_of
 
-# How far apart hosts may be that are held by one command.
-_TOGETHER = timedelta(minutes=1)
+# Hosts that one command holds or releases are not further apart than this from the first of them.
+_TOGETHER = timedelta(seconds=10)
 
 _KINDS = {"hold": "held", "release": "released"}
 
@@ -54,38 +54,51 @@ class Row:
 
     @property
     def when(self) -> str:
-        """When the last one was."""
-        return max((event.when for event in self.events), key=order_of)
+        """When the last change of a run began; when the first of several hosts was held, or released."""
+        chosen = max if self.first.run_id else min
+        return chosen((event.when for event in self.events), key=order_of)
 
 
 def rows_of(found: Histories) -> list[Row]:
-    """All that has happened, the newest first."""
+    """All that has happened, the newest first; what is of one second is in the order of `past_runs`."""
+    changes = [_of_change(name, one) for name, history in found.items() for one in history.record.changes]
+    holds = [_of_hold(name, one) for name, history in found.items() for one in history.record.holds]
     runs: dict[tuple[str, ...], list[Event]] = {}
-    others: list[Event] = []
-    for name, history in found.items():
-        for change in history.record.changes:
-            event = _of_change(name, change)
-            runs.setdefault((event.run_id, *_in_common(event)), []).append(event)
-        others += (_of_hold(name, one) for one in history.record.holds)
-    # What is of the same second stays in the order of the record, which has the oldest first.
-    rows = [Row(tuple(events)) for events in reversed([*runs.values(), *_together(others)])]
-    return sorted(rows, key=lambda row: order_of(row.when), reverse=True)
+    for event in changes:
+        runs.setdefault((event.run_id, *_in_common(event)), []).append(event)
+    place = {name: number for number, name in enumerate(found)}
+    groups = [sorted(group, key=lambda event: place[event.host]) for group in _together(holds, changes)]
+    # What is of the same second and the same run, or of none, stays in the order of the record, which has the
+    # oldest first.
+    rows = [Row(tuple(events)) for events in reversed([*runs.values(), *groups])]
+    return sorted(rows, key=lambda row: (order_of(row.when), row.first.run_id), reverse=True)
 
 
 def _in_common(event: Event) -> tuple[str, ...]:
     return event.what, event.who, event.about
 
 
-def _together(events: Iterable[Event]) -> Iterable[list[Event]]:
-    """Those that have no ID, in groups: the same on several hosts, at about the same time."""
+def _together(holds: Iterable[Event], changes: Iterable[Event]) -> list[list[Event]]:
+    """Holds and releases in groups, the oldest first: the same on several hosts, at about the same time.
+
+    A group stands where its first event is. So a host has no part in one that began before something else
+    happened to the host: its own order would be lost.
+    """
     groups: list[list[Event]] = []
-    latest: dict[tuple[str, ...], list[Event]] = {}
-    for event in sorted(events, key=lambda one: order_of(one.when)):
-        group = latest.get(_in_common(event))
-        if group is None or not _is_soon(group[0].when, event.when):
-            group = latest[_in_common(event)] = []
-            groups.append(group)
-        group.append(event)
+    latest: dict[tuple[str, ...], int] = {}
+    # For each host, the first group in which its next event may be.
+    free: dict[str, int] = {}
+    # What is of one second is sorted as the rows are: changes are later.
+    for event in sorted([*holds, *changes], key=lambda one: (order_of(one.when), bool(one.run_id))):
+        if event.run_id:
+            free[event.host] = len(groups)
+            continue
+        number = latest.get(_in_common(event), -1)
+        if number < free.get(event.host, 0) or not _is_soon(groups[number][0].when, event.when):
+            number = latest[_in_common(event)] = len(groups)
+            groups.append([])
+        groups[number].append(event)
+        free[event.host] = number + 1
     return groups
 
 

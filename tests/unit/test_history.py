@@ -134,11 +134,12 @@ def test_the_order_is_that_of_the_hosts_clocks() -> None:
     ]
 
 
-def test_what_is_of_one_second_is_in_the_order_of_the_record() -> None:
+def test_runs_of_one_second_are_in_the_order_of_the_runs_on_record() -> None:
     time = "2026-11-01T10:00:00Z"
-    changes = [_made(_change(), time, run_id) for run_id in ("b", "c", "a")]
-    shown = _table({"x": HostHistory(Record(tuple(changes)))})
-    assert [line.split("  ")[2].split()[0] for line in shown] == ["a", "c", "b"]
+    record = Record(tuple(_made(_change(), time, run_id) for run_id in ("b", "c", "a")))
+    shown = _table({"x": HostHistory(record)})
+    ids = [run.id for run in past_runs({"x": record})]
+    assert [line.split("  ")[2].split()[0] for line in shown] == ids == ["c", "b", "a"]
 
 
 def test_of_many_reasons_some_are_shown() -> None:
@@ -256,8 +257,54 @@ def test_what_was_held_together_is_one_row_and_what_was_held_later_another() -> 
     _, later, another, together, odd = _table(found)
     assert later.startswith("2026-11-01 13:00:00 +01:00  held  on a, by ")
     assert another.startswith("2026-11-01 11:01:00 +01:00  held  on c, by ")
-    assert together.startswith("2026-11-01 11:00:02 +01:00  held  on a and b, by ")
+    assert together.startswith("2026-11-01 11:00:00 +01:00  held  on a and b, by ")
     assert odd.startswith("odd  held  on b and c, by ")
+
+
+def _held_rows(found: Histories) -> list[tuple[str, str]]:
+    """The time and the rest of each row of a hold or a release."""
+    told = (line.split("  ", 1) for line in _table(found) if " live " not in line)
+    return [
+        (when[17:19], " ".join(rest.replace(", by admin@controller as root", "").split()))
+        for when, rest in told
+    ]
+
+
+def _at(second: int) -> str:
+    return f"2026-11-03T10:00:{second:02}Z"
+
+
+def test_each_hosts_own_order_of_holds_and_releases_is_kept() -> None:
+    q = _hold(_at(11), until="", why="q")
+    found = {
+        "net": _holding(_release(_at(10)), q),
+        "jp": _holding(q, _hold(_at(12), until="", why="json"), _release(_at(12))),
+        "x": _holding(q),
+        "y": _holding(q),
+    }
+    assert _held_rows(found) == [
+        ("12", "released on jp"),
+        ("12", "held on jp: json"),
+        ("11", "held on all 4 hosts: q"),
+        ("10", "released on net"),
+    ]
+
+
+def test_what_a_host_was_changed_before_is_no_part_of_an_earlier_row() -> None:
+    changed = HostHistory(Record((_made(_change(), _at(3)),), holds=(_hold(_at(5), until="", why="q"),)))
+    found = {"a": changed, "b": _holding(_hold(_at(1), until="", why="q"))}
+    assert _held_rows(found) == [("05", "held on a: q"), ("01", "held on b: q")]
+
+
+def test_one_host_twice_is_two_rows() -> None:
+    found = {"a": _holding(_release(_at(1)), _release(_at(2)))}
+    assert _held_rows(found) == [("02", "released on a"), ("01", "released on a")]
+
+
+def test_a_row_has_what_was_within_seconds_of_its_first_one_in_the_inventorys_order() -> None:
+    seconds = {"d": 26, "c": 6, "b": 15, "a": 5}
+    found = {name: _holding(_release(_at(second))) for name, second in seconds.items()}
+    assert _held_rows(found) == [("26", "released on d"), ("05", "released on c, b and 1 more")]
 
 
 def test_a_reason_may_be_in_any_language() -> None:
