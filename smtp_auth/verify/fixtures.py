@@ -7,6 +7,7 @@ import pytest
 
 from smtp_auth.shown import shown
 from smtp_auth.verify import addresses, connection, inside, mailbox, outside, reach, renewal
+from smtp_auth.verify.conversation import BrokenOff
 from smtp_auth.verify.reach import why_down
 from smtp_auth.verify.secret import without_secrets
 from smtp_auth.verify.target import OBSERVERS, Observer, Target, Unseen
@@ -28,6 +29,11 @@ def _fixture(observe: Observer) -> Callable[..., Any]:
             return target.see(observe)
         except Unseen as reason:
             return skip(request.node, reason)
+        except BrokenOff as error:
+            why = (
+                f"the conversation with the mail server broke off: {error}. Its log says more: journalctl -u "
+            )
+            return pytest.fail(escaped(f"{why}'postfix*' on the host"), pytrace=False)
         except Exception as error:
             return pytest.fail(escaped(f"{type(error).__name__}: {error}"), pytrace=False)
 

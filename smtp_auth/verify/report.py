@@ -204,7 +204,8 @@ def _reasons(outcomes: list[Outcome], everything: bool) -> Iterator[Line]:
                     hosts += [outcome.host] if outcome.host not in hosts else []
                     checks += [outcome.check] if outcome.check not in checks else []
         for reason, (hosts, checks) in told.items():
-            what = checks[0] if len(checks) == 1 else f"{len(checks)} checks"
+            named = everything or len(checks) <= _NAMES
+            what = ", ".join(checks) if named else f"{len(checks)} checks"
             style = _STYLES.get(kind, Style.PLAIN)
             yield Line(f"{title}  {_named(hosts, everything)}: {what}", style, under=8)
             yield from (Line(f"        {shown(line)}", under=10) for line in reason.split("\n"))

@@ -60,7 +60,7 @@ def test_a_reason_is_told_once_for_all_its_hosts_and_checks() -> None:
         "        mend it",
         "warning  c.example: it serves",
         "        it is slow",
-        "not checked  b0.example, b1.example, b2.example and 2 more: 2 checks",
+        "not checked  b0.example, b1.example, b2.example and 2 more: it serves, it is safe",
         "        the host is down",
         "",
     ]
