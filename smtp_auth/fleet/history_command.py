@@ -16,7 +16,7 @@ from smtp_auth.past.runs import NoSuchRun, PastRun, past_runs, run_called
 from smtp_auth.runs.interruption import heed_interruptions
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.runs.status import Status
-from smtp_auth.shown import some_names
+from smtp_auth.shown import shown, some_names
 
 
 @dataclass(frozen=True)
@@ -84,4 +84,4 @@ def _called(word: str, found: Histories) -> PastRun:
         return run_called(word, past_runs({name: history.record for name, history in found.items()}))
     except NoSuchRun as error:
         show_beside(troubles(found))
-        raise Mistake(f"--show: {error}") from None
+        raise Mistake(f"--show {shown(word)}: {error}") from None

@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 
 from smtp_auth.facts.record import PastChange, Record
 from smtp_auth.local_time import is_time, local_time
-from smtp_auth.shown import shown, some_names
+from smtp_auth.shown import counted, shown, some_names
 
-# How many runs a sentence names.
+# How many runs an error names.
 _NAMED = 5
 
 
@@ -29,7 +29,10 @@ class PastRun:
 
 
 class NoSuchRun(Exception):
-    """A word does not say which run is meant. `str()` of it is a sentence that names the runs on record."""
+    """A word does not say which run is meant.
+
+    `str()` of it is a sentence that goes on after the word; then a line for each run on record, or for some.
+    """
 
 
 def past_runs(records: Mapping[str, Record]) -> list[PastRun]:
@@ -66,23 +69,27 @@ def order_of(began: str) -> str:
     return began if is_time(began) else ""
 
 
-def run_called(word: str, runs: Sequence[PastRun]) -> PastRun:
+def run_called(word: str, runs: Sequence[PastRun], unread: int = 0) -> PastRun:
     """The run that is meant. Raises `NoSuchRun` if it is none of them, or may be several.
 
     + word: its ID, or a beginning or an end of it that no other run has
     + runs: from `past_runs`
+    + unread: how many hosts may have other runs on record, because their records could not be read
     """
     same = [run for run in runs if run.id == word]
     found = same or [run for run in runs if word and (run.id.startswith(word) or run.id.endswith(word))]
     if len(found) == 1:
         return found[0]
     if found:
-        raise NoSuchRun(f"{shown(word)} may be each of {len(found)} runs on record: {_told(found)}")
-    on_record = f"on record are {_told(runs)}" if runs else "no change is on record"
-    raise NoSuchRun(f"no run on record has an ID that begins or ends with {shown(repr(word))}: {on_record}")
+        raise NoSuchRun(_told(f"{len(found)} runs on record have an ID that begins or ends with this", found))
+    others = f" ({counted(unread, 'host')} could not be read)" if unread else ""
+    if not runs:
+        raise NoSuchRun(f"no change is on record{others}")
+    none = f"no run on record has an ID that begins or ends with this{others}"
+    raise NoSuchRun(_told(f"{none}; on record are", runs))
 
 
-def _told(runs: Sequence[PastRun]) -> str:
-    told = [f"{run.id} ({local_time(run.began)}, by {some_names(run.who)})" for run in runs[:_NAMED]]
+def _told(sentence: str, runs: Sequence[PastRun]) -> str:
+    told = [f"{run.id}  {local_time(run.began)}, by {some_names(run.who)}" for run in runs[:_NAMED]]
     more = [f"{len(runs) - _NAMED} more"] if len(runs) > _NAMED else []
-    return shown(", ".join([*told, *more]))
+    return "\n".join([f"{sentence}:", *(f"    {shown(line)}" for line in [*told, *more])])

@@ -90,11 +90,10 @@ def _check_is_on_record() -> None:
         return
     undo_to = next(str(host.data.get("undo_to")) for host in _asked_for)
     unread = sum(state.is_host_in_limit(host) and host not in _asked_for for host in state.inventory)
-    others = f" ({counted(unread, 'host')} could not be read)" if unread else ""
     try:
-        run_called(undo_to, live_runs(records))
+        run_called(undo_to, live_runs(records), unread)
     except NoSuchRun as error:
-        raise Mistake(f"undo_to = {undo_to}: {error}{others}") from None
+        raise Mistake(f"undo_to = {undo_to}: {error}") from None
 
 
 def _tell_undone(active: dict[Host, _Planned]) -> None:

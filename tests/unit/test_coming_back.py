@@ -103,11 +103,12 @@ def test_a_run_that_is_on_no_record_is_an_error_that_names_those_that_are(hosts:
         keep_asked_for(host, without=host_called(host.name).record)
     with pytest.raises(Mistake) as error:
         tell_what_comes_back()
-    said = str(error.value)
-    assert said.startswith("undo_to = 2026-x: ")
-    assert said.endswith("(1 host could not be read)")
-    assert FIRST in said
-    assert SECOND in said
+    sentence, *told = str(error.value).splitlines()
+    assert sentence == (
+        "undo_to = 2026-x: no run on record has an ID that begins or ends with this "
+        "(1 host could not be read); on record are:"
+    )
+    assert [line.split()[0] for line in told] == [SECOND, FIRST]
 
 
 def test_a_run_that_a_refused_host_has_is_on_record(

@@ -95,7 +95,8 @@ def _history_of_no_run(text: str) -> Iterator[str]:
     try:
         run_called(text, past_runs({name: history.record for name, history in _found(text).items()}))
     except NoSuchRun as error:
-        yield str(error)
+        sentence, run = str(error).split("\n")
+        yield from (sentence, run)
 
 
 def _history_as_json(text: str, run_id: str | None = None) -> Iterator[str]:

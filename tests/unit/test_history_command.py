@@ -73,12 +73,15 @@ def test_a_part_of_an_id_shows_the_run(fleet: Fleet, word: str) -> None:
 
 
 def test_an_unknown_id_names_the_runs_and_what_could_not_be_read(fleet: Fleet) -> None:
-    unread, sentence = _complaint(fleet, "--show", "ffff").splitlines()
+    unread, sentence, *runs = _complaint(fleet, "--show", "ffff").splitlines()
     assert unread.startswith("gone1.example.jp: not reached: ")
-    assert sentence.startswith(
-        "--show: no run on record has an ID that begins or ends with 'ffff': on record are "
+    assert sentence == (
+        "--show ffff: no run on record has an ID that begins or ends with this; on record are:"
     )
-    assert sentence.endswith(f", {ID} (2026-11-22 11:00:01 +01:00, by admin@controller as root)")
+    assert runs == [
+        f"    {run_id}  2026-11-22 11:00:0{second} +01:00, by admin@controller as root"
+        for run_id, second in ((SECOND, 2), (ID, 1))
+    ]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,9 @@ from functools import cache
 import pytest
 
 from smtp_auth.facts.record import PastChange, Record
+from smtp_auth.local_time import local_time
 from smtp_auth.past.runs import NoSuchRun, PastRun, past_runs, run_called
+from smtp_auth.runs.mistakes import Mistake, sentence_of
 from tests.unit.past import deployed
 from tests.unit.scenarios import stock, wanted
 
@@ -75,35 +77,53 @@ def test_a_whole_id_is_meant_even_if_another_begins_with_it() -> None:
 
 
 @pytest.mark.parametrize("word", ["cccc", "11-02", ""])
-def test_what_is_in_no_place_of_an_id_is_an_error_that_names_the_runs(word: str) -> None:
+def test_what_is_in_no_place_of_an_id_is_an_error_with_a_line_for_each_run(word: str) -> None:
     with pytest.raises(NoSuchRun) as error:
         run_called(word, past_runs(RECORDS))
-    told = str(error.value)
-    assert told.startswith(f"no run on record has an ID that begins or ends with {word!r}: on record are ")
-    assert told.index(LATER.id) < told.index(AHEAD.id)
-    assert "by eve@laptop as root)" in told
+    assert str(error.value).splitlines() == [
+        "no run on record has an ID that begins or ends with this; on record are:",
+        f"    {LATER.id}  {local_time(LATER.began)}, by eve@laptop as root",
+        f"    {AHEAD.id}  {local_time(AHEAD.began)}, by admin@controller as root",
+    ]
 
 
 def test_what_may_be_several_runs_names_these_alone() -> None:
     with pytest.raises(NoSuchRun) as error:
         run_called("2026", [_run("2026-a"), _run("2027-b"), _run("2026-c")])
-    assert str(error.value).startswith("2026 may be each of 2 runs on record: 2026-a (")
-    assert "2026-c (" in str(error.value)
-    assert "2027-b" not in str(error.value)
+    sentence, *told = str(error.value).splitlines()
+    assert sentence == "2 runs on record have an ID that begins or ends with this:"
+    assert [line.split()[0] for line in told] == ["2026-a", "2026-c"]
 
 
 def test_of_many_runs_some_are_named() -> None:
-    with pytest.raises(NoSuchRun, match=r"run-4 \([^)]*\), 15 more$"):
+    with pytest.raises(NoSuchRun) as error:
         run_called("nothing", [_run(f"run-{number}") for number in range(20)])
+    *_, last, more = str(error.value).splitlines()
+    assert last.startswith("    run-4  ")
+    assert more == "    15 more"
+
+
+def test_on_one_line_it_is_a_sentence() -> None:
+    with pytest.raises(NoSuchRun) as error:
+        run_called("x", [_run("a"), _run("b")])
+    told = f"{local_time(_run('a').began)}, by admin@controller as root"
+    assert sentence_of(Mistake(f"undo_to = x: {error.value}")) == (
+        "undo_to = x: no run on record has an ID that begins or ends with this; on record are: "
+        f"a  {told}; b  {told}"
+    )
 
 
 def test_without_a_run_it_is_said_that_there_is_none() -> None:
-    with pytest.raises(NoSuchRun, match=r"no change is on record$"):
+    with pytest.raises(NoSuchRun, match=r"^no change is on record$"):
         run_called("cccc", past_runs({"c.example": Record()}))
+    with pytest.raises(NoSuchRun, match=r"^no change is on record \(2 hosts could not be read\)$"):
+        run_called("cccc", [], unread=2)
 
 
 def test_what_a_record_says_is_escaped() -> None:
-    hostile = replace(_run("a"), id="a\x1b[2J", began="\x07", who=("\x1b]0;",))
+    hostile = replace(_run("a"), id="a\x1b[2J", began="\x07", who=("\x1b]0;\n",))
     with pytest.raises(NoSuchRun) as error:
         run_called("b\x1b", [hostile])
-    assert str(error.value).isprintable()
+    sentence, line = str(error.value).split("\n")
+    assert sentence.isprintable()
+    assert line.isprintable()
