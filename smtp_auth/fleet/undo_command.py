@@ -184,14 +184,13 @@ def _called(word: str, on_record: Sequence[PastRun], live: Sequence[PastRun], un
     + on_record, live: all runs, and those with a live change
     + unread: how many hosts could not be read
     """
-    others = f" ({counted(unread, 'host')} could not be read)" if unread else ""
     try:
-        run = run_called(word, on_record)
+        run = run_called(word, on_record, unread)
     except NoSuchRun as error:
-        raise Mistake(f"--to {word}: {error}{others}") from None
+        raise Mistake(f"--to {shown(word)}: {error}") from None
     found = next((one for one in live if one.id == run.id), None)
     if found is None:
-        raise Mistake(f"--to {word}: no change of run {run.id} went live, so none can be undone{others}")
+        raise Mistake(f"--to {shown(word)}: no change of run {run.id} went live, so none can be undone")
     return found
 
 
