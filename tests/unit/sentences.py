@@ -27,6 +27,7 @@ _PYTHON = (
     "smtp_auth/fleet/as_json.py",
     "smtp_auth/fleet/history_command.py",
     "smtp_auth/fleet/inventory.py",
+    "smtp_auth/fleet/undo_command.py",
     "smtp_auth/runs/bounds.py",
     "smtp_auth/runs/channel.py",
     "smtp_auth/runs/data_check.py",
