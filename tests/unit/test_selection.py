@@ -18,6 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 CUTS, HISTORIES = "tests/unit/on_host/test_change.py", "tests/unit/test_histories.py"
 FAULTS = "tests/unit/on_host/test_system_calls.py"
+WEEK = "tests/fleet/test_week_after.py"
 FILES = (FAULTS, HISTORIES, *sorted({test.partition("::")[0] for test in SAMPLED}))
 
 HISTORY = "tests/fleet/test_histories.py::test_postfix_reads_what_it_would_have_read_without_us"
@@ -62,9 +63,10 @@ def test_only_a_plain_pytest_leaves_out_the_long_ones() -> None:
     history = f"{HISTORIES}::test_a_removal_leaves_what_the_owner_would_have_without_us"
     cuts = ("the_power_fails_at_any_effect", "a_host_boots_after_the_power_has_failed_at_any_effect")
     faults = f"{FAULTS}::test_a_fault_at_a_drawn_system_call_is_survived"
-    assert left_out.keys() == {history, faults, *(f"{CUTS}::test_{name}" for name in cuts)}
-    # Every fault is long, and most of the histories are.
-    assert plain.keys() & left_out.keys() == {history}
+    week = f"{WEEK}::test_the_last_run_is_taken_back_where_it_may_be"
+    assert left_out.keys() == {history, faults, week, *(f"{CUTS}::test_{name}" for name in cuts)}
+    # Every fault is long, most of the histories are, and so is a week of twelve hosts.
+    assert plain.keys() & left_out.keys() == {history, week}
     assert f"{sum(left_out.values())} deselected" in said
 
 

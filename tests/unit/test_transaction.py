@@ -41,7 +41,7 @@ def execute(host: Host, monkeypatch: pytest.MonkeyPatch, change: Any) -> tuple[b
 def test_the_outcome_is_reported_with_its_reasons(
     host: Host, monkeypatch: pytest.MonkeyPatch, outcome: ChangeOutcome
 ) -> None:
-    succeeded, said = execute(host, monkeypatch, lambda *_: Ended(outcome, ("one\x1b", "two")))
+    succeeded, said = execute(host, monkeypatch, lambda *_, **__: Ended(outcome, ("one\x1b", "two")))
     # pyinfra shows what is returned at once: it would stand there and in the report.
     assert (succeeded, said) == (outcome is ChangeOutcome.LIVE, [])
     reported, reasons = report._told.outcomes[host]
@@ -53,16 +53,16 @@ def test_the_plan_and_what_it_was_made_of_are_carried_out(
 ) -> None:
     given: list[object] = []
 
-    def change(*words: object) -> Ended:
-        given.extend(words[3:])
+    def change(*words: object, even_held: bool) -> Ended:
+        given.extend((*words[3:], even_held))
         return Ended(ChangeOutcome.LIVE)
 
     execute(host, monkeypatch, change)
-    assert given == [ASKED.plan, ASKED.settings, ASKED.look]
+    assert given == [ASKED.plan, ASKED.settings, ASKED.look, ASKED.even_held]
 
 
 def test_an_error_in_this_program_fails_the_host_alone(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    def change(*_words: object) -> None:
+    def change(*_words: object, **_more: object) -> None:
         raise KeyError("unforeseen")
 
     succeeded, _ = execute(host, monkeypatch, change)
@@ -101,7 +101,7 @@ def test_a_preview_shows_what_is_run_and_asks_nothing_of_git() -> None:
 def test_a_host_that_says_nothing_has_a_line_of_the_report_too(
     host: Host, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    execute(host, monkeypatch, lambda *_: Ended(ChangeOutcome.FAILED))
+    execute(host, monkeypatch, lambda *_, **__: Ended(ChangeOutcome.FAILED))
     monkeypatch.setattr(logging.getLogger("pyinfra"), "propagate", True)
     with caplog.at_level(logging.INFO, "pyinfra"):
         report._tell(host.state, is_dry=False)
@@ -112,7 +112,7 @@ def test_what_was_proved_does_not_name_the_host_itself(host: Host, monkeypatch: 
     """Otherwise, no two hosts would have the same proof."""
     own = ASKED.settings.mail_hostname
     proved = (f"465: TLS, certificate of {own}, www.{own} and example.jp",)
-    monkeypatch.setattr(carrying_out, "prove", lambda *_: Ended(ChangeOutcome.LIVE, (), proved))
+    monkeypatch.setattr(carrying_out, "prove", lambda *_, **__: Ended(ChangeOutcome.LIVE, (), proved))
     assert prove_services(channel_to(host), ASKED).proved == (
         f"465: TLS, certificate of its own name, www.{own} and example.jp",
     )
