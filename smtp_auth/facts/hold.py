@@ -1,5 +1,6 @@
 """Holds: hosts that are not to be changed for a time, and who said so."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -23,8 +24,12 @@ class Hold:
 
     @classmethod
     def parse(cls, value: str) -> Self:
-        """Read what `SmtpAuth::Hold` prints: the fields with NUL between them, in bytes."""
-        who, when, why, until = _texts(value) if value else ("", "", "", "")
+        """Read what `SmtpAuth::Hold` prints: the fields with NUL between them, in bytes.
+
+        With another number of fields, it cannot be read, and is in force as such.
+        """
+        parts = _texts(value)
+        who, when, why, until = parts if len(parts) == 4 else ("", "", "", "")
         return cls(who, when, why, until)
 
 
@@ -42,11 +47,14 @@ class HoldEvent:
     why: str
     until: str
 
-    @classmethod
-    def parse(cls, value: str) -> Self:
-        """Read what `SmtpAuth::Hold` prints of its log: the kind first, then as for a hold."""
-        kind, who, when, why, until = _texts(value)
-        return cls(kind, who, when, why, until)
+
+def events_in(values: Iterable[str]) -> tuple[HoldEvent, ...]:
+    """Read what `SmtpAuth::Hold` prints of its log: the kind first, then as for a hold.
+
+    What has another number of fields is left out.
+    """
+    found = map(_texts, values)
+    return tuple(HoldEvent(*parts) for parts in found if len(parts) == 5)
 
 
 def _texts(value: str) -> list[str]:

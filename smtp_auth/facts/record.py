@@ -7,7 +7,7 @@ from typing import Any
 
 from smtp_auth.facts import shape
 from smtp_auth.facts.decode import decode
-from smtp_auth.facts.hold import Hold, HoldEvent
+from smtp_auth.facts.hold import Hold, HoldEvent, events_in
 from smtp_auth.facts.ledger import NO_ENTRY, LedgerEntry
 from smtp_auth.facts.ledger import parse as parse_ledger
 from smtp_auth.facts.machine import machine_in
@@ -126,14 +126,14 @@ class PastChange:
 
         + entry: that of the file in the manifest
         """
-        return self.before.get(_held(entry["real_path"]))
+        return self.before.get(_as_in_contents(entry["real_path"]))
 
     def content_after(self, entry: Mapping[str, Any]) -> str | None:
         """The content that the change wrote; `None` if the record has none.
 
         + entry: that of the file in the manifest
         """
-        return self.after.get(_held(entry["real_path"]))
+        return self.after.get(_as_in_contents(entry["real_path"]))
 
     def digest_before(self, entry: Mapping[str, Any]) -> str:
         """The SHA-256 of a file's content before the change; empty if there was no file.
@@ -143,7 +143,7 @@ class PastChange:
 
         + entry: that of the file in the manifest
         """
-        return self.digests.get(_held(entry["real_path"]), entry["sha256"]["before"] or "")
+        return self.digests.get(_as_in_contents(entry["real_path"]), entry["sha256"]["before"] or "")
 
     @property
     def about(self) -> str:
@@ -232,7 +232,7 @@ def parse(output: Iterable[str]) -> Record:
         has_gap="gap" in found,
         machine=machine_in(found),
         hold=next(map(Hold.parse, found.get("hold", ())), None),
-        holds=tuple(map(HoldEvent.parse, found.get("hold_event", ()))),
+        holds=events_in(found.get("hold_event", ())),
     )
 
 
@@ -255,7 +255,7 @@ def _by_change(values: Iterable[str]) -> dict[str, dict[str, str]]:
     return by_change
 
 
-def _held(path: str) -> str:
+def _as_in_contents(path: str) -> str:
     """A path, as it is written in `Contents`."""
     return path.encode().decode("latin-1")
 

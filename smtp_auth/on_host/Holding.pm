@@ -87,16 +87,21 @@ sub _locked {
 # All that needs space on the disk is written before anything is in its place.
 sub _write {
     my ($record, $what, $line, $put) = @_;
-    my @log = map { as_line(@{$_}) } holds_in($record);
-    push @log, $line;
+    my @before = map { as_line(@{$_}) } holds_in($record);
+    my @log = (@before, $line);
     splice @log, 0, -$KEPT if @log > $KEPT;
     my %content = (holds => join(q{}, @log), $what eq 'hold' ? (hold => $line) : ());
     my @new = map { "$record/$_.new" } sort keys %content;
     unlink @new;
     my $is_written = eval {
         create("$record/$_.new", $content{$_}) for sort keys %content;
-        $put->() or die "cannot $what this host: $record/hold: $!\n";
         rename "$record/holds.new", "$record/holds" or die "cannot write $record/holds: $!\n";
+        if (!$put->()) {
+            my $error = $!;
+            # The log must not say what was not done.
+            eval { create("$record/holds.new", join q{}, @before); rename "$record/holds.new", "$record/holds"; 1 } or 1;
+            die "cannot $what this host: $record/hold: $error\n";
+        }
         1;
     };
     my $why = $@;

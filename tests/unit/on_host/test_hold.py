@@ -189,6 +189,33 @@ def test_a_damaged_log_loses_its_damaged_lines_alone(record: Path) -> None:
     assert [event.why for event in _read(record).holds] == ["first", "second"]
 
 
+def test_the_log_is_written_before_the_hold(record: Path) -> None:
+    (record / "holds").mkdir(parents=True)
+    why = f"cannot write {record}/holds: Is a directory"
+    assert _hold(record).refused == why
+    assert _read(record).hold is None
+    _write(record, FAR)
+    assert _release(record).refused == why
+    assert _read(record).hold
+
+
+def test_the_log_says_nothing_that_was_not_done(record: Path) -> None:
+    _hold(record, "first")
+    (record / "hold").unlink()
+    (record / "hold").mkdir()
+    assert _hold(record, "second").refused.startswith(f"cannot hold this host: {record}/hold: ")
+    assert _release(record).refused.startswith(f"cannot release this host: {record}/hold: ")
+    assert [(event.kind, event.why) for event in _read(record).holds] == [("hold", "first")]
+    assert {path.name for path in record.iterdir()} == {"hold", "holds"}
+
+
+def test_what_has_another_number_of_parts_makes_nothing_else_unreadable() -> None:
+    event = f"hold_event\thold%00a%00{FAR}%00b%00"
+    found = parse_record(["hold\ta%00b", "hold_event\thold%00a", event, f"{event}%00c", "complete\t1"])
+    assert found.hold == Hold("", "", "", "")
+    assert found.holds == (HoldEvent("hold", "a", FAR, "b", ""),)
+
+
 def test_the_log_has_the_last_twenty(record: Path) -> None:
     for number in range(22):
         _hold(record, str(number))
