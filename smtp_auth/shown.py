@@ -7,6 +7,10 @@ from collections.abc import Sequence
 # A look's answer has lines of many kilobytes. This expression skips what needs no escape quickly.
 _OTHERS = re.compile(r"[^\t -~]")
 
+# What a terminal may act on in a text of any language: control characters, separators of lines, what changes
+# the direction of a text, and halves of a character, which no encoding has.
+_ACTING = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
 # How many of many names a sentence has.
 _NAMES = 2
 
@@ -22,6 +26,11 @@ def shown(text: str) -> str:
 def shown_name(name: str) -> str:
     """A host's name from the inventory: letters of all scripts stay as they are."""
     return name if name.isprintable() else shown(name)
+
+
+def shown_words(text: str) -> str:
+    """Words in any language on one line: only what a terminal may act on is escaped."""
+    return _ACTING.sub(lambda match: shown(match[0]), text)
 
 
 def command(*words: str) -> str:

@@ -25,11 +25,16 @@ from smtp_auth.on_host.channel import Channel
 from smtp_auth.on_host.holding import Held
 from smtp_auth.plan.as_json import text_of
 from smtp_auth.runs.channel import connect, disconnect
-from smtp_auth.runs.interruption import heed_interruptions
+from smtp_auth.runs.interruption import (
+    change_under_way,
+    heed_interruptions,
+    is_interrupted,
+    leave_if_interrupted,
+)
 from smtp_auth.runs.origin import origin_of_this_run
 from smtp_auth.runs.outcome import Outcome
 from smtp_auth.runs.status import Status
-from smtp_auth.shown import counted, shown, shown_name
+from smtp_auth.shown import counted, shown, shown_name, shown_words
 
 _NOTHING = Held()
 
@@ -104,9 +109,12 @@ def _tell(chosen: Chosen, manner: Manner, target: as_json.Target | None, word: s
         channels = Channels(progress.say if manner.shows_programs else None)
 
         def ask(host: Host) -> None:
-            progress.begins(host.name)
-            found[host.name] = _NOT_AWAITED
-            told = found[host.name] = _asked(host, channels(host), asking)
+            if is_interrupted():
+                return
+            with change_under_way():
+                progress.begins(host.name)
+                found[host.name] = _NOT_AWAITED
+                told = found[host.name] = _asked(host, channels(host), asking)
             disconnect(host)
             progress.ends(
                 host.name, told.word, [took_line(host.name, told.took)] if manner.is_verbose else ()
@@ -116,9 +124,10 @@ def _tell(chosen: Chosen, manner: Manner, target: as_json.Target | None, word: s
             progress.hide()
             report()
 
-        heed_interruptions(report_early, progress.say_text)
+        heed_interruptions(report_early, progress.say_text, each_host="may do as it was told")
         for _ in Pool(chosen.at_once).imap_unordered(ask, chosen.hosts):
             pass
+        leave_if_interrupted()
     return report()
 
 
@@ -155,8 +164,8 @@ def _details(told: _Told) -> str:
     if told.reasons:
         return f": {'; '.join(map(shown, told.reasons))}"
     held = told.held
-    until = f" until {local_time(held.hold.until)}" if held.hold and held.hold.until else ""
-    before = f"; before, it {shown_name(_before(held.before))}" if held.before else ""
+    until = f" until {shown_words(local_time(held.hold.until))}" if held.hold and held.hold.until else ""
+    before = f"; before, it {shown_words(_before(held.before))}" if held.before else ""
     at_work = "; a change was running there, and is completed" if held.is_at_work else ""
     return f"{until}{at_work}{before}"
 

@@ -20,12 +20,14 @@ from gevent.event import Event
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import counted
 
+_COMPLETES = "completes its change or restores everything"
+
 
 @dataclass
 class _Changes:
     """How many changes are under way, and how often the run was interrupted.
 
-    + report, say, stop: those of `heed_interruptions`
+    + report, say, stop, each_host: those of `heed_interruptions`
     + terminal: how the terminal was at first, if there is one
     + is_busy, is_late: whether something is written that an interruption waits for, and whether one does
     """
@@ -35,6 +37,7 @@ class _Changes:
     report: Callable[[], None] = lambda: None
     say: Callable[[str], None] = lambda _text: None
     stop: Callable[[], None] | None = None
+    each_host: str = _COMPLETES
     terminal: list[Any] | None = None
     is_busy: bool = False
     is_late: bool = False
@@ -45,7 +48,11 @@ _changes = _Changes()
 
 
 def heed_interruptions(
-    report: Callable[[], None], say: Callable[[str], None], stop: Callable[[], None] | None = None
+    report: Callable[[], None],
+    say: Callable[[str], None],
+    stop: Callable[[], None] | None = None,
+    *,
+    each_host: str = _COMPLETES,
 ) -> None:
     """Heed interruptions from now on. By itself, pyinfra would end at once, with exit status 0.
 
@@ -53,8 +60,10 @@ def heed_interruptions(
     + say: prints a text of one or more lines, behind a line that may be incomplete
     + stop: for a run that changes nothing: what the first interruption calls, instead of ending the run;
       the run then has to call `leave_if_interrupted` once it has shown what it knows
+    + each_host: what a host then does that a second interruption does not wait for
     """
     _changes.report, _changes.say, _changes.stop = report, say, stop
+    _changes.each_host = each_host
     # A prompt for a password switches off that a terminal shows what is typed.
     _changes.terminal = termios.tcgetattr(sys.stdin) if sys.stdin and sys.stdin.isatty() else None
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -132,7 +141,7 @@ def _interrupt() -> None:
         _leave()
     _changes.say(
         f"Interrupted: waiting for {counted(count, 'change')} under way; no other begins.\n"
-        "Interrupt again to quit: each host then completes its change or restores everything."
+        f"Interrupt again to quit: each host then {_changes.each_host}."
     )
     spawn(_leave_after_the_changes)
 

@@ -482,15 +482,32 @@ def test_hosts_are_held_without_a_question(fleet: Fleet) -> None:
         )
 
 
-def test_an_interrupted_hold_says_what_is_known(fleet: Fleet) -> None:
+def test_an_interrupted_hold_waits_for_what_is_under_way(fleet: Fleet) -> None:
+    fleet.has("done1.example.jp", "new1.example.jp", "held1.example.jp")
+    fleet.holds("hold new1.example.jp")
+    words = ("hold", "done*", "new*", "held*", "--reason", "a new disk", "--parallel", "1")
+    with fleet.typed(*words) as terminal:
+        terminal.wait_for("held 1 of 3 hosts (1 held); under way: ")
+        terminal.type(CTRL_C)
+        terminal.wait_for("Interrupt again to quit")
+        fleet.goes_on("hold new1.example.jp")
+        assert terminal.status() == 130, terminal.shown
+        is_left_as_it_was(
+            terminal, "waiting for 1 change under way; no other begins.", "3 hosts: 2 held, 1 not begun"
+        )
+
+
+def test_a_hold_that_is_interrupted_twice_says_what_is_known(fleet: Fleet) -> None:
     fleet.holds("hold new1.example.jp")
     with fleet.typed("hold", "new*", "done*", "--reason", "a new disk") as terminal:
         terminal.wait_for("held 1 of 2 hosts (1 held); under way: ")
         terminal.type(CTRL_C)
+        terminal.wait_for("Interrupt again to quit: each host then may do as it was told.")
+        terminal.type(CTRL_C)
         assert terminal.status() == 130, terminal.shown
         is_left_as_it_was(
             terminal,
-            "Interrupted: no change is under way.",
+            "Interrupted again.",
             "new1.example.jp: not waited for: the host may do it nevertheless",
             "2 hosts: 1 held, 1 not waited for",
         )
