@@ -5,7 +5,7 @@ are known before a connection is made. `group_data/all.py` is made from this mod
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import Field, asdict, dataclass, field, fields
 from difflib import get_close_matches
 from textwrap import wrap
 from types import UnionType
@@ -257,6 +257,11 @@ def _alone(name: str, data: Mapping[str, Any]) -> Any:
         return key.metadata["accepts"](value)
     except ValueError as error:
         raise SettingsError([Problem(key.name, value, str(error))]) from None
+
+
+def settings_for_record(settings: Settings) -> dict[str, Any]:
+    """The settings with which a change is made, for its manifest: all but `even_held`."""
+    return {key: value for key, value in asdict(settings).items() if key != "even_held"}
 
 
 def settings_on_record(values: Mapping[str, Any]) -> Settings:

@@ -6,7 +6,6 @@ Instructions.pm describes each of them. The instructions for a service are made 
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from typing import Any
 
 from smtp_auth.facts.ledger import LedgerEntry, LedgerFile, as_json
@@ -18,7 +17,7 @@ from smtp_auth.plan.service import Service
 from smtp_auth.services import INSTRUCTIONS, SERVICES
 from smtp_auth.services.instruction import Instruction
 from smtp_auth.services.postfix.instructions import proves_submissions
-from smtp_auth.settings import Settings
+from smtp_auth.settings import Settings, settings_for_record
 
 RECORD = "/var/lib/smtp-auth"
 
@@ -137,7 +136,7 @@ def manifest_of(origin: Origin, plan: Plan, settings: Settings, look: Look) -> d
             for planned in plan.files
         ],
         "submissions_proved": "yes" if proves_submissions(plan) else "",
-        "settings": asdict(settings),
+        "settings": settings_for_record(settings),
         "plan": host_as_json(plan),
     }
 
