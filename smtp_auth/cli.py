@@ -303,11 +303,12 @@ def _hold_options(parser: argparse.ArgumentParser) -> None:
 
 def _hold(arguments: argparse.Namespace) -> int:
     from smtp_auth.fleet.hold_command import hold
-    from smtp_auth.fleet.hold_words import reason_in, until_in
+    from smtp_auth.fleet.hold_words import reason_in
+    from smtp_auth.fleet.typed_times import time_until
 
     why, until = reason_in(arguments.reason), ""
     if arguments.until is not None:
-        until = until_in(arguments.until)
+        until = time_until("--until", arguments.until)
     target = _target(arguments)
     return hold(_named(arguments), _manner(arguments), target, why, until)
 
@@ -320,8 +321,13 @@ def _release(arguments: argparse.Namespace) -> int:
 
 
 def _named(arguments: argparse.Namespace) -> "Chosen":
-    """The hosts that a command names, beside those of --limit."""
-    arguments.limit = [*arguments.limit, *arguments.hosts]
+    """The hosts that a command names, each as a HOST of its own."""
+    from smtp_auth.runs.mistakes import Mistake
+
+    if arguments.limit:
+        raise Mistake(
+            f"--limit {arguments.limit[0]}: HOST already says which hosts are meant: give them there alone"
+        )
     return _chosen(arguments)
 
 

@@ -13,9 +13,9 @@ console.py     lines on a terminal or in a file; progress.py: what is done, and 
 plan_command.py       `smtp-auth plan`
 change_command.py     what `smtp-auth apply`, `undo` and `remove` have in common: plan, question, changes
 apply_command.py, undo_command.py, remove_command.py    what is their own
-hold_command.py       `smtp-auth hold` and `release`; hold_words.py: their reason and time
+hold_command.py       `smtp-auth hold` and `release`; hold_words.py: their reason
 history_command.py    `smtp-auth history`
 history.py            the records of the hosts; events.py: what has happened, one row for several hosts
 history_text.py, history_json.py    the history as lines for people, and as JSON
-since.py              the times that people type
+typed_times.py        the times that people type
 """

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
-from smtp_auth.facts.hold import Hold
+from smtp_auth.facts.hold import Hold, HoldEvent
 from smtp_auth.fleet.console import Line, show_beside, write_results
 from smtp_auth.fleet.planning import HostPlan
 from smtp_auth.plan.as_json import text_of
@@ -40,7 +40,7 @@ def fleet_entry(found: HostPlan, name: str) -> dict[str, Any]:
         "state": found.state.value,
         "flags": [flag for flag, applies in flags.items() if applies],
         "reasons": [*map(text_of, found.reasons)],
-        "warnings": [*map(text_of, found.warnings)],
+        "warnings": [*([found.hold_warning] if found.hold_warning else []), *map(text_of, found.warnings)],
         "last_change": {"id": last.id, "who": text_of(last.who), "began": last.began} if last else None,
         "edited": [*map(text_of, found.edited)],
         "same_machine": others,
@@ -51,8 +51,8 @@ def fleet_entry(found: HostPlan, name: str) -> dict[str, Any]:
     }
 
 
-def hold_as_json(hold: Hold | None) -> dict[str, str | None] | None:
-    """A hold. `until` is null if it has no end; all is null if the host's own file cannot be read."""
+def hold_as_json(hold: Hold | HoldEvent | None) -> dict[str, str | None] | None:
+    """A hold, or one in the log. What is empty is null: `until` without an end, all if it cannot be read."""
     return {key: value or None for key, value in asdict(hold).items()} if hold else None
 
 

@@ -11,7 +11,7 @@ from smtp_auth.fleet.history import Histories, HostHistory, histories_of
 from smtp_auth.fleet.history_json import entries_of
 from smtp_auth.fleet.history_text import details, table, troubles
 from smtp_auth.fleet.progress import Progress
-from smtp_auth.fleet.since import time_since
+from smtp_auth.fleet.typed_times import time_since
 from smtp_auth.past.runs import NoSuchRun, PastRun, past_runs, run_called
 from smtp_auth.runs.interruption import heed_interruptions
 from smtp_auth.runs.mistakes import Mistake
@@ -51,7 +51,7 @@ def history(chosen: Chosen, asked: Asked, json: str | None) -> int:
     told = since(found, earliest) if earliest else found
     told = with_a_part(told, asked.hosts) if asked.hosts else told
     if not (target and target.is_standard_output):
-        show_results(details(told, run) if run else table(told, is_all=told is found))
+        show_results(details(told, run) if run else table(told, is_all=told is found, named=asked.hosts))
     entry = entries_of(told, run.id if run else None)
     is_written = target is None or target.write(as_json.lines(told, entry))
     is_read = not any(one.error for one in found.values())

@@ -1,10 +1,10 @@
 """The history of a fleet as JSON for programs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any
 
 from smtp_auth.facts.record import PastChange
+from smtp_auth.fleet.as_json import hold_as_json
 from smtp_auth.fleet.history import Histories, HostHistory, machines
 from smtp_auth.fleet.history_text import private_files
 
@@ -31,8 +31,8 @@ def entries_of(
                 for one in history.record.changes
                 if run_id in (None, one.id)
             ],
-            "hold": asdict(history.record.hold) if history.record.hold else None,
-            "holds": [asdict(one) for one in history.record.holds],
+            "hold": hold_as_json(history.record.hold),
+            "holds": [hold_as_json(one) for one in history.record.holds],
         }
 
     return entry

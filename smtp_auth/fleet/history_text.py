@@ -1,6 +1,6 @@
 """The history of a fleet as lines for people."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 
 from smtp_auth.facts.record import PastChange
@@ -12,7 +12,7 @@ from smtp_auth.local_time import local_time
 from smtp_auth.past.runs import PastRun
 from smtp_auth.plan.draft import are_for_everybody
 from smtp_auth.plan.same_machine import note
-from smtp_auth.shown import counted, shown, shown_name
+from smtp_auth.shown import counted, shown, shown_name, shown_words
 
 _STYLES = {"live": Style.PLAIN, "released": Style.PLAIN, "held": Style.WARNING}
 
@@ -20,12 +20,13 @@ _STYLES = {"live": Style.PLAIN, "released": Style.PLAIN, "held": Style.WARNING}
 _SOME_REASONS = 3
 
 
-def table(found: Histories, *, is_all: bool = True) -> Iterator[Line]:
+def table(found: Histories, *, is_all: bool = True, named: Collection[str] = ()) -> Iterator[Line]:
     """A line for each thing that has happened, the newest first, with its hosts; then which hosts are held.
 
     The last lines say what is in trouble.
 
     + is_all: whether this is the whole history, and not a part of it
+    + named: of these hosts it is said whether they are held; empty: of all
     """
     rows = rows_of(found)
     width = max((len(row.first.what) for row in rows), default=0)
@@ -34,7 +35,11 @@ def table(found: Histories, *, is_all: bool = True) -> Iterator[Line]:
         yield from _reasons(row)
     if not rows:
         yield Line(f"no {'' if is_all else 'such '}change is on record")
-    held = {name: history.record.hold for name, history in found.items() if history.record.hold}
+    held = {
+        name: history.record.hold
+        for name, history in found.items()
+        if history.record.hold and (name in named or not named)
+    }
     yield from chain.from_iterable(held_lines(held))
     yield from troubles(found)
 
@@ -43,7 +48,7 @@ def _row(row: Row, width: int, of: int) -> Line:
     event = row.first
     run_id = f"{shown(event.run_id)} " if event.run_id else ""
     # The reason for a hold may be in any language.
-    about = shown(event.about) if event.run_id else shown_name(event.about)
+    about = shown(event.about) if event.run_id else shown_words(event.about)
     return Line(
         f"{shown(local_time(row.when))}  {shown(event.what):<{width}}  {run_id}"
         f"on {_hosts(row.hosts, of)}, by {shown(event.who)}{': ' if about else ''}{about}",

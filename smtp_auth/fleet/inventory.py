@@ -55,7 +55,7 @@ def chosen_hosts(choice: Choice) -> Chosen:
         state.cwd = str(Path.cwd())
         inventory = read_checked(choice.inventory, lambda: _read(choice))
     ctx_inventory.set(inventory)
-    hosts = choose(inventory, choice.limit, choice.exclude)
+    hosts = choose(inventory, choice.limit, choice.exclude, choice.hosts)
     state.init(inventory, config, initial_limit=hosts)
     bound_connections(hosts)
     return Chosen(hosts, at_once)

@@ -22,6 +22,7 @@ class Choice:
     + ssh_user: logs in as this user, whatever the data says
     + sudo: becomes root with sudo, unless the data says otherwise
     + parallel: how many hosts are asked or changed at the same time
+    + hosts: names, patterns or groups, as in `limit`, that were given without that option
     """
 
     inventory: str = "inventory.py"
@@ -32,6 +33,7 @@ class Choice:
     ssh_user: str | None = None
     sudo: bool = False
     parallel: int | None = None
+    hosts: tuple[str, ...] = ()
 
 
 def _several(metavar: str, meaning: str) -> dict[str, Any]:
@@ -75,4 +77,5 @@ def choice_of(arguments: argparse.Namespace) -> Choice:
         arguments.ssh_user,
         arguments.sudo,
         arguments.parallel,
+        tuple(getattr(arguments, "hosts", ())),
     )

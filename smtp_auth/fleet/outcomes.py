@@ -14,7 +14,7 @@ from smtp_auth.on_host.changing import ChangeOutcome, Ended
 from smtp_auth.plan.as_json import text_of
 from smtp_auth.runs.outcome import Outcome
 from smtp_auth.runs.proved import proved_lines
-from smtp_auth.shown import counted, shown, shown_name
+from smtp_auth.shown import counted, shown, shown_name, shown_words
 
 _STATES = {
     Outcome.CHANGED: State.CONVERGED,
@@ -71,7 +71,7 @@ def outcome_lines(name: str, found: Applied, *, is_told: bool = False) -> Iterat
     style = Style.TROUBLE if found.state in TROUBLE else Style.PLAIN
     if found.outcome is Outcome.HELD and not is_told:
         # The sentence has the outcome in it, and somebody's words in any language.
-        hold = shown_name(text_of("; ".join(found.said)))
+        hold = shown_words(text_of("; ".join(found.said)))
         yield Line(f"{shown_name(name)}: {hold}", style, under=len(MARGIN))
         return
     reasons = "; ".join(map(shown, found.said))

@@ -13,6 +13,7 @@ from pyinfra.api import Host
 from smtp_auth.facts.decode import in_bytes
 from smtp_auth.facts.hold import Hold, hold_line
 from smtp_auth.facts.look import LastChange
+from smtp_auth.facts.record import Record
 from smtp_auth.on_host.asking import Asked, NothingOnRecord, NotOnRecord, ask
 from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer, NotAllowed, NotReached
 from smtp_auth.past.coming_back import closes_submissions
@@ -58,6 +59,7 @@ class HostPlan:
     + reasons: why it has no plan, one sentence each: it is held, refused, not reached or failed, or has no
       part in what is undone
     + warnings: what an administrator should know, one sentence each
+    + hold_warning: a further warning, in any language: that a hold is overridden; empty if none is
     + blocks: the plan as text
     + proof_due: what a deploy proves once although it changes nothing; empty if it proves nothing
     + stays: what a removal leaves, because its owner has edited it or needs it, one sentence each
@@ -77,6 +79,7 @@ class HostPlan:
     state: State
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    hold_warning: str = ""
     blocks: tuple[Block, ...] = ()
     proof_due: str = ""
     stays: tuple[str, ...] = ()
@@ -191,9 +194,12 @@ def tried(ask_it: Callable[[], Found]) -> Found | HostPlan:
         return ask_it()
     except SettingsError as error:
         return HostPlan(State.REFUSED, tuple(map(str, error.problems)))
-    except NothingOnRecord as reason:
-        return HostPlan(State.CONVERGED, (str(reason),))
-    except (NotAllowed, NotOnRecord) as error:
+    except (NothingOnRecord, NotOnRecord) as reason:
+        if reason.hold:
+            return held_by(reason.hold)
+        state = State.REFUSED if isinstance(reason, NotOnRecord) else State.CONVERGED
+        return HostPlan(state, (str(reason),), last_change=last_change_in(reason.record))
+    except NotAllowed as error:
         return HostPlan(State.REFUSED, (str(error),))
     except NotReached as error:
         return HostPlan(State.UNREACHABLE, (str(error.__cause__),))
@@ -204,23 +210,35 @@ def tried(ask_it: Callable[[], Found]) -> Found | HostPlan:
         return HostPlan(State.FAILED, (fault(error),))
 
 
-def held_plan(hold: Hold) -> HostPlan:
-    """The plan of a host that is held."""
+def last_change_in(record: Record) -> LastChange | None:
+    """The last live change on record, without what has been edited since."""
+    last = record.live[-1] if record.live else None
+    return LastChange(last.id, last.who, last.began) if last else None
+
+
+def held_by(hold: Hold) -> HostPlan:
+    """The plan of a host that is passed over because somebody holds it."""
     return HostPlan(State.HELD, (in_bytes(hold_line(hold)),), hold=hold)
 
 
 def _kept(asked: Asked, task: Task) -> HostPlan:
     plan, look = asked.plan, asked.look
-    compares = named(asked.settings, look, plan)
+    compares = named(asked.settings, look, plan, is_held=bool(asked.hold))
     if asked.hold:
-        return replace(held_plan(asked.hold), last_change=look.last_change, named=compares)
+        return replace(held_by(asked.hold), last_change=look.last_change, named=compares)
     if asked.refusals:
         return HostPlan(
-            State.REFUSED, asked.refusals, asked.warnings, last_change=look.last_change, named=compares
+            State.REFUSED,
+            asked.refusals,
+            asked.warnings,
+            hold_warning=asked.hold_warning,
+            last_change=look.last_change,
+            named=compares,
         )
     return HostPlan(
         State.CONVERGED if plan.is_empty else State.PENDING,
         warnings=asked.warnings,
+        hold_warning=asked.hold_warning,
         blocks=task.blocks(plan),
         proof_due=proof_due_line(plan, look),
         stays=plan.stays,
@@ -274,6 +292,7 @@ def _with_names(found: HostPlan, machine: SameMachine) -> HostPlan:
             State.REFUSED,
             (machine.refusal,),
             found.warnings,
+            hold_warning=found.hold_warning,
             last_change=found.last_change,
             named=found.named,
             names=machine.names,

@@ -9,7 +9,7 @@ from smtp_auth.fleet.console import EMPTY, Line, Style, rows
 from smtp_auth.fleet.names import in_order
 from smtp_auth.fleet.planning import TROUBLE, WITHOUT_PLAN, HostPlan, State, Took
 from smtp_auth.plan.text import Block, last_change_line
-from smtp_auth.shown import counted, shown, shown_name, some_names
+from smtp_auth.shown import counted, shown, shown_name, shown_words, some_names
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -114,9 +114,9 @@ def some_hosts(names: Sequence[str]) -> str:
     return some_names([*map(shown_name, names)])
 
 
-def _sentences(texts: Iterable[str], style: Style = Style.PLAIN) -> Iterator[Line]:
+def _sentences(texts: Iterable[str]) -> Iterator[Line]:
     """Sentences below a title, escaped."""
-    yield from (Line(MARGIN + shown(text), style, under=_HANGING) for text in texts)
+    yield from (Line(MARGIN + shown(text), under=_HANGING) for text in texts)
 
 
 def _kinds(found: Mapping[str, HostPlan], shorten: Shorten) -> tuple[list[list[Line]], ...]:
@@ -140,7 +140,7 @@ def held_lines(holds: Mapping[str, Hold]) -> Iterator[list[Line]]:
     """The holds that are in force, the same ones of several hosts together. + holds: by the hosts' names"""
     for names, _ in grouped({name: without_time(hold) for name, hold in holds.items()}):
         # The reason may be in any language.
-        line = shown_name(hold_line(*(holds[name] for name in names)))
+        line = shown_words(hold_line(*(holds[name] for name in names)))
         yield [titled(State.HELD.value, names), Line(MARGIN + line, under=_HANGING)]
 
 
@@ -245,13 +245,16 @@ def _last_changes(found: Mapping[str, HostPlan]) -> Iterator[Line]:
 def _warnings(found: Mapping[str, HostPlan]) -> Iterator[list[Line]]:
     names_of: dict[str, list[str]] = {}
     for name in in_order(found):
-        for warning in found[name].warnings:
+        one = found[name]
+        hold_warning = [shown_words(one.hold_warning)] if one.hold_warning else []
+        for warning in (*hold_warning, *map(shown, one.warnings)):
             names_of.setdefault(warning, []).append(name)
     together: dict[tuple[str, ...], list[str]] = {}
     for warning, names in names_of.items():
         together.setdefault(tuple(names), []).append(warning)
     for ones, warnings in together.items():
-        yield [titled("warning", ones, Style.WARNING), *_sentences(warnings, Style.WARNING), EMPTY]
+        lines = (Line(MARGIN + warning, Style.WARNING, under=_HANGING) for warning in warnings)
+        yield [titled("warning", ones, Style.WARNING), *lines, EMPTY]
 
 
 # -- what a removal or an undo says of all hosts together ----------------------------------------------

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 from gevent.pool import Pool
 from pyinfra.api import Host
 
-from smtp_auth.facts.look import LastChange
 from smtp_auth.facts.record import Record
 from smtp_auth.fleet.as_json import Target
 from smtp_auth.fleet.change_command import Plans, Results, Words, change
@@ -14,7 +14,7 @@ from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import EMPTY, Line, Style
 from smtp_auth.fleet.plan_command import Manner
-from smtp_auth.fleet.planning import Asking, HostPlan, State, Task, Timed, held_plan, tried
+from smtp_auth.fleet.planning import Asking, HostPlan, State, Task, Timed, held_by, last_change_in, tried
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import MARGIN, closing_lines, took_line
 from smtp_auth.local_time import local_time
@@ -114,23 +114,22 @@ def _left_alone(chosen: Chosen, records: Records, run: PastRun | None) -> dict[s
     """
     found: dict[str, HostPlan] = {}
     for host in (host for host in chosen.hosts if host.name in records):
-        record = records[host.name]
-        nothing = "the record of this host has no change that could be undone"
-        why = why_left_alone(record, run.id) if run else nothing
-        if not why or record.in_doubt:
-            # Of a record in doubt, it is said why.
-            continue
-        if record.hold and not even_held_of(host):
-            found[host.name] = held_plan(record.hold)
-            continue
-        last = record.live[-1] if record.live else None
-        found[host.name] = HostPlan(
-            State.CONVERGED,
-            (why,),
-            is_named=bool(run and host.name in run.hosts),
-            last_change=LastChange(last.id, last.who, last.began) if last else None,
-        )
+        plan = tried(partial(_plan_of_nothing, host, records[host.name], run))
+        if plan:
+            found[host.name] = plan
     return found
+
+
+def _plan_of_nothing(host: Host, record: Record, run: PastRun | None) -> HostPlan | None:
+    """The plan of a host that is left alone; `None` if it is not, or if its record is in doubt."""
+    nothing = "the record of this host has no change that could be undone"
+    why = why_left_alone(record, run.id) if run else nothing
+    if not why or record.in_doubt:
+        return None
+    if record.hold and not even_held_of(host):
+        return held_by(record.hold)
+    is_named = bool(run and host.name in run.hosts)
+    return HostPlan(State.CONVERGED, (why,), is_named=is_named, last_change=last_change_in(record))
 
 
 # -- which run ----------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from smtp_auth.facts.decode import in_bytes
 from smtp_auth.facts.hold import Hold, hold_line
 from smtp_auth.facts.look import Look, ManagedFile
 from smtp_auth.facts.look import parse as parse_look
@@ -43,19 +42,24 @@ _NOT_REHEARSED = Rehearsed()
 _REHEARSE = "unshare --mount --propagation private perl -x - rehearse private || perl -x - rehearse"
 
 
-class NothingOnRecord(Exception):
-    """There is nothing to undo or to remove, so the host stays as it is. `str()` of it is the reason.
+class _OfRecordError(Exception):
+    """A host's record is the reason why there is no plan. `str()` of it is the sentence.
 
-    + record: the host's, which has nothing of it
+    + record: the host's
+    + hold: the hold that keeps the host from being changed: then nothing else is said of it
     """
 
-    def __init__(self, reason: str, record: Record) -> None:
+    def __init__(self, reason: str, record: Record, *, even_held: bool) -> None:
         super().__init__(reason)
-        self.record = record
+        self.record, self.hold = record, None if even_held else record.hold
 
 
-class NotOnRecord(Exception):
-    """What an undo or a removal needs is not on record: the host is refused. `str()` of it is the reason."""
+class NothingOnRecord(_OfRecordError):
+    """There is nothing to undo or to remove, so the host stays as it is."""
+
+
+class NotOnRecord(_OfRecordError):
+    """What an undo or a removal needs is not on record: the host is refused."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,13 @@ class Asked:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What an administrator should know before the change, one sentence each."""
+        return (*self.plan.warnings, *self.rehearsed.warnings)
+
+    @property
+    def hold_warning(self) -> str:
+        """A further warning, in any language: that of the hold that is overridden; empty if there is none."""
         hold = self.look.hold if self.even_held else None
-        overridden = (in_bytes(f"{hold_line(hold)}; even_held = True overrides this"),) if hold else ()
-        return (*overridden, *self.plan.warnings, *self.rehearsed.warnings)
+        return f"{hold_line(hold)}; even_held = True overrides this" if hold else ""
 
 
 def ask(
@@ -142,7 +150,9 @@ def ask_to_undo(
     if record.has_gap:
         raise NotOnRecord(
             f"run {undo_to} is older than the last twenty live changes, which are all that the record of "
-            "this host keeps: go back to a later one, or remove everything"
+            "this host keeps: go back to a later one, or remove everything",
+            record,
+            even_held=even_held,
         )
     if undo_to is None:
         changes = record.live[-1:]
@@ -150,10 +160,12 @@ def ask_to_undo(
         changes = tuple(change for change in record.live if change.before or change.after)
     if not changes and not record.in_doubt:
         missing = f"no live change of run {undo_to}" if undo_to else "no change"
-        raise NothingOnRecord(f"the record of this host has {missing} that could be undone", record)
+        raise NothingOnRecord(
+            f"the record of this host has {missing} that could be undone", record, even_held=even_held
+        )
     if undo_to and only_last and not record.in_doubt and (why := why_left_alone(record, undo_to)):
-        raise NothingOnRecord(why, record)
-    settings = _settings_of(record, *changes[-1:])
+        raise NothingOnRecord(why, record, even_held=even_held)
+    settings = _settings_of(record, *changes[-1:], even_held=even_held)
     look = look_at(channel, settings, steps, limits=limits)
     plan = plan_of_undo(changes, settings, look, steps, record.baseline)
     found = Asked(settings, look, plan, even_held=even_held)
@@ -178,21 +190,25 @@ def ask_to_remove(
     """
     record = read_record(channel, baseline=True, limits=limits)
     if not record.live and not record.in_doubt:
-        raise NothingOnRecord("the record of this host has no change that could be removed", record)
-    settings = _settings_of(record, *record.live[-1:])
+        raise NothingOnRecord(
+            "the record of this host has no change that could be removed", record, even_held=even_held
+        )
+    settings = _settings_of(record, *record.live[-1:], even_held=even_held)
     look = look_at(channel, settings, steps, limits=limits)
     plan = plan_of_removal(record, settings, look, steps)
     found = Asked(settings, look, plan, even_held=even_held)
     return _rehearsed(channel, found, limits) if rehearsing else found
 
 
-def _settings_of(record: Record, *last: PastChange) -> Settings:
+def _settings_of(record: Record, *last: PastChange, even_held: bool) -> Settings:
     """The settings of the last change. Raises `NotOnRecord` if it is not known which one is the last."""
     if record.in_doubt:
         raise NotOnRecord(
             f"the manifest of change {', '.join(record.in_doubt)} cannot be read, so it is unknown which "
             "change of this host is the last: restore /var/lib/smtp-auth/changes from a backup, or move the "
-            "folder of that change away, which then counts as never made"
+            "folder of that change away, which then counts as never made",
+            record,
+            even_held=even_held,
         )
     try:
         return last[0].settings
@@ -200,7 +216,9 @@ def _settings_of(record: Record, *last: PastChange) -> Settings:
         raise NotOnRecord(
             f"the setting {key} of change {last[0].id} on record is of another type than this version knows: "
             "use the version of this program that made the change, or restore /var/lib/smtp-auth/changes "
-            "from a backup"
+            "from a backup",
+            record,
+            even_held=even_held,
         ) from None
 
 

@@ -16,6 +16,9 @@ from smtp_auth.shown import some_names
 
 _IDENTITY = "the same /etc/machine-id and SSH host keys"
 
+# How the data keys begin that decide nothing of what is written.
+_DECIDE_NOTHING = ("verify_", "even_held")
+
 _DELETE = "delete all names of this machine but one from the inventory"
 
 
@@ -26,17 +29,22 @@ class Named:
     + machine: the look's; empty if it is unknown
     + kind: what kind of change is planned
     + changes: whether the plan changes anything
+    + is_held: whether the host is passed over under this name, because somebody holds it
     """
 
     settings: Settings
     machine: str
     kind: Kind
     changes: bool
+    is_held: bool = False
 
 
-def named(settings: Settings, look: Look, plan: Plan) -> Named:
-    """What is compared of a host. It keeps neither look nor plan, which have all files of the host."""
-    return Named(settings, look.machine, plan.kind, not plan.is_empty)
+def named(settings: Settings, look: Look, plan: Plan, *, is_held: bool = False) -> Named:
+    """What is compared of a host. It keeps neither look nor plan, which have all files of the host.
+
+    + is_held: whether the host is passed over because somebody holds it
+    """
+    return Named(settings, look.machine, plan.kind, not (plan.is_empty or is_held), is_held)
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,8 @@ class SameMachine:
 def same_machines(hosts: Mapping[str, Named]) -> dict[str, SameMachine]:
     """For each host of a run that has further names in it: what this means.
 
-    If the data are the same, the first name may change the machine; if they differ, none.
+    If the data are the same, the first name that is not passed over may change the machine; if they differ,
+    none may.
 
     + hosts: those of the run that have been looked at, by their names, in the inventory's order
     """
@@ -79,7 +88,7 @@ def _judged(hosts: Mapping[str, Named]) -> dict[str, SameMachine]:
     some, told, may_change = some_names(names), note(names), ""
     way_out = f"{_DELETE}, or limit the run to one of them (--limit NAME)"
     if _have_the_same_data(hosts):
-        may_change = names[0]
+        may_change = next((name for name, host in hosts.items() if not host.is_held), names[0])
         refusal = (
             f"{some} are one machine ({_IDENTITY}), which this run changes as {may_change} alone: {way_out}"
         )
@@ -105,9 +114,9 @@ def _have_the_same_data(hosts: Mapping[str, Named]) -> bool:
 
 
 def _data(host: Named) -> dict[str, object]:
-    """The data that decide a change: those for the verification alone do not."""
+    """The data that decide what is written."""
     found = {key.name: getattr(host.settings, key.name) for key in fields(Settings)}
-    kept = {key: value for key, value in found.items() if not key.startswith("verify_")}
+    kept = {key: value for key, value in found.items() if not key.startswith(_DECIDE_NOTHING)}
     # Two names may be given different changes to undo.
     return {**kept, "kind": host.kind}
 

@@ -14,7 +14,7 @@ from pyinfra.api import Host
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.context import ctx_host
 
-from smtp_auth.facts.hold import hold_line
+from smtp_auth.facts.hold import Hold, hold_line
 from smtp_auth.on_host.asking import Asked, NothingOnRecord, NotOnRecord, ask
 from smtp_auth.on_host.changing import ChangeOutcome
 from smtp_auth.on_host.channel import Channel, NoAnswer, NotAllowed
@@ -31,7 +31,7 @@ from smtp_auth.runs.report import report, report_proof
 from smtp_auth.runs.run import check_is_prepared, is_dry
 from smtp_auth.runs.trouble import fail
 from smtp_auth.settings import SettingsError
-from smtp_auth.shown import shown, shown_name
+from smtp_auth.shown import shown, shown_words
 
 
 def ready(steps: Sequence[Step]) -> bool:
@@ -68,12 +68,17 @@ def _failing_this_host_only(prepare: Callable[[], bool]) -> bool:
     check_is_prepared()
     try:
         return prepare()
-    except NothingOnRecord as reason:
-        host.log(str(reason))
-        report(ctx_host.get(), Outcome.UNCHANGED)
+    except (NothingOnRecord, NotOnRecord) as reason:
+        if reason.hold:
+            _pass_over(reason.hold)
+        elif isinstance(reason, NotOnRecord):
+            fail([str(reason)])
+        else:
+            host.log(str(reason))
+            report(ctx_host.get(), Outcome.UNCHANGED)
     except SettingsError as error:
         fail(map(str, error.problems))
-    except (NotOnRecord, NotAllowed) as reason:
+    except NotAllowed as reason:
         fail([str(reason)])
     except NoAnswer as reason:
         fail([str(reason)], Outcome.FAILED)
@@ -113,14 +118,15 @@ def _keep(found: Asked) -> bool:
     A host that is held is passed over.
     """
     keep_what_comes_back(ctx_host.get(), found)
-    if found.hold:
-        host.log_styled(shown_name(hold_line(found.hold)), fg="yellow", log_func=logger.warning)
-        report(ctx_host.get(), Outcome.HELD)
-        return False
     keep_for_comparison(ctx_host.get(), found)
+    if found.hold:
+        _pass_over(found.hold)
+        return False
     last, is_preview = found.look.last_change, state.config.DIFF and not state.is_executing
     if is_preview and last and (last.edited or not found.plan.is_empty):
         host.log(shown(last_change_line(last)))
+    if found.hold_warning:
+        host.log_styled(shown_words(found.hold_warning), fg="yellow", log_func=logger.warning)
     for warning in found.warnings:
         host.log_styled(shown(warning), fg="yellow", log_func=logger.warning)
     if found.refusals:
@@ -131,6 +137,11 @@ def _keep(found: Asked) -> bool:
     _hosts[ctx_host.get()] = found
     report(ctx_host.get(), Outcome.UNCHANGED if found.plan.is_empty else Outcome.WOULD_CHANGE)
     return True
+
+
+def _pass_over(hold: Hold) -> None:
+    host.log_styled(shown_words(hold_line(hold)), fg="yellow", log_func=logger.warning)
+    report(ctx_host.get(), Outcome.HELD)
 
 
 def _proves(found: Asked) -> bool:

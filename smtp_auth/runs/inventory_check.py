@@ -48,16 +48,19 @@ def read_checked(given: str, read: Callable[[], Inventory]) -> Inventory:
     return found
 
 
-def choose(inventory: Inventory, limit: Sequence[str], exclude: Sequence[str]) -> list[Host]:
-    """The hosts that `--limit` and `--exclude` choose, in the inventory's order.
+def choose(
+    inventory: Inventory, limit: Sequence[str], exclude: Sequence[str], named: Sequence[str] = ()
+) -> list[Host]:
+    """The hosts that `--limit`, `--exclude` and HOST choose, in the inventory's order.
 
-    + limit, exclude: names, patterns or groups
+    + limit, exclude, named: names, patterns or groups; `named` are those of HOST
 
     Raises `Mistake` if one of them names nothing, or if they leave nothing.
     """
-    limited = {host for pattern in limit for host in _matching(inventory, "limit", pattern)}
-    excluded = {host for pattern in exclude for host in _matching(inventory, "exclude", pattern)}
-    found = [host for host in inventory if (host in limited or not limit) and host not in excluded]
+    wanted = [*(("--limit", word) for word in limit), *(("HOST", word) for word in named)]
+    limited = {host for option, word in wanted for host in _matching(inventory, option, word)}
+    excluded = {host for word in exclude for host in _matching(inventory, "--exclude", word)}
+    found = [host for host in inventory if (host in limited or not wanted) and host not in excluded]
     if not found:
         raise Mistake("--exclude leaves no host")
     return found
@@ -69,7 +72,7 @@ def _matching(inventory: Inventory, option: str, pattern: str) -> Iterable[Host]
     except NoGroupError:
         found = [host for host in inventory if fnmatch(host.name, pattern)]
     if not found:
-        raise Mistake(f"--{option} {pattern}: no host or group of the inventory has this name")
+        raise Mistake(f"{option} {pattern}: no host or group of the inventory has this name")
     return found
 
 

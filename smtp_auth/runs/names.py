@@ -33,7 +33,10 @@ def compare_names() -> None:
     found = {host: _looked_at[host] for host in state.inventory if host in _looked_at}
     _looked_at.clear()
     judged = same_machines(
-        {host.name: named(one.settings, one.look, one.plan) for host, one in found.items()}
+        {
+            host.name: named(one.settings, one.look, one.plan, is_held=bool(one.hold))
+            for host, one in found.items()
+        }
     )
     refused = set()
     for this in (host for host in found if host.name in judged and host not in state.failed_hosts):

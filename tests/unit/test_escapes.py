@@ -11,13 +11,16 @@ from operations import STEPS
 from smtp_auth.facts.hold import Hold, HoldEvent
 from smtp_auth.facts.look import LastChange
 from smtp_auth.facts.record import PastChange, Record
+from smtp_auth.fleet import hold_command
 from smtp_auth.fleet.as_json import lines as json_lines
 from smtp_auth.fleet.console import Line
 from smtp_auth.fleet.history import HostHistory
 from smtp_auth.fleet.history_json import entries_of
 from smtp_auth.fleet.history_text import details, table
 from smtp_auth.fleet.planning import HostPlan, State
+from smtp_auth.fleet.text import held_lines
 from smtp_auth.fleet.undo_command import heading, heading_of_each
+from smtp_auth.on_host.holding import Held
 from smtp_auth.past.runs import NoSuchRun, PastRun, past_runs, run_called
 from smtp_auth.plan.as_json import as_json as plans_as_json
 from smtp_auth.plan.plan import Plan, plan_of
@@ -64,14 +67,28 @@ def _plan_as_json(text: str) -> Iterator[str]:
     yield json.dumps(plans_as_json({"mail1.example.jp": _plan_with(text)}))
 
 
+def _hold(text: str) -> Hold:
+    """A hold with a text in each of its places, as it is read: in it, letters of all scripts stay."""
+    return Hold.parse("\0".join([text.replace("\0", "\1")] * 4))
+
+
+def _holds(text: str) -> Iterator[str]:
+    """What is said of a hold below a plan, and by the command that has replaced it."""
+    hold = _hold(text)
+    for lines in held_lines({"x.example": hold, "y.example": replace(hold, when=f"{hold.when}2")}):
+        yield from _texts(iter(lines))
+    told = hold_command._Told("held", held=Held("", hold, hold))
+    yield from _texts(hold_command._lines({"x.example": told}))
+
+
 def _found(text: str) -> Mapping[str, HostHistory]:
     """Two names of one machine, whose record has a text in each of its places.
 
-    Letters of all scripts may be in a name, which is of the inventory, and in what is said of a hold.
+    Letters of all scripts may be in a name, which is of the inventory.
     """
     name = shown(text) if text.isprintable() else text
-    holds = (HoldEvent(text, text, text, name, name),)
-    hold = Hold(name, name, name, name)
+    hold = _hold(text)
+    holds = (HoldEvent(hold.why, hold.who, hold.when, hold.why, hold.until),)
     manifest: dict[str, Any] = json.loads(json.dumps(CHANGE.manifest))
     manifest |= dict.fromkeys(("controller", "ssh_user", "commit", "outcome", "about", "said", "began"), text)
     manifest["undone"] = [text]
@@ -117,6 +134,7 @@ OUTPUTS: Mapping[str, Callable[[str], Iterator[str]]] = {
     "the preview": _preview,
     "the plan as JSON": _plan_as_json,
     "above an undo": _above_an_undo,
+    "holds": _holds,
     "the history": lambda text: _texts(table(_found(text))),
     "the history of a run": _history_of_the_run,
     "the history of no run": _history_of_no_run,

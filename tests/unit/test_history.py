@@ -17,13 +17,13 @@ import pytest
 
 from smtp_auth.facts.hold import Hold, HoldEvent
 from smtp_auth.facts.record import PastChange, Record
-from smtp_auth.fleet.as_json import lines
+from smtp_auth.fleet.as_json import hold_as_json, lines
 from smtp_auth.fleet.console import rows
 from smtp_auth.fleet.events import since, with_a_part
 from smtp_auth.fleet.history import Histories, HostHistory
 from smtp_auth.fleet.history_json import entries_of
 from smtp_auth.fleet.history_text import details, table
-from smtp_auth.fleet.since import time_since
+from smtp_auth.fleet.typed_times import time_since
 from smtp_auth.past.runs import past_runs, run_called
 from smtp_auth.runs.mistakes import Mistake
 from tests.terminal import CTRL_C, in_a_terminal, without_progress
@@ -310,7 +310,7 @@ def test_a_row_has_what_was_within_seconds_of_its_first_one_in_the_inventorys_or
 def test_a_reason_may_be_in_any_language() -> None:
     found = {"a": _holding(_hold("2026-11-03T10:00:00Z", why="業者が見ています\x1b[2J"), is_held=True)}
     _, _, _, held = told = _table(found)
-    assert "業者が見ています" not in held
+    assert held.endswith(": 業者が見ています\\x1b[2J")
     assert not any("\x1b" in line for line in told)
     found = {"a": _holding(_hold("2026-11-03T10:00:00Z", why="業者が見ています"), is_held=True)}
     first, _, _, held = _table(found)
@@ -336,6 +336,12 @@ def test_which_hosts_are_held_now_is_said_below() -> None:
     assert held in _table(since(found, "2027-01-01T00:00:00Z"))
 
 
+def test_of_named_hosts_alone_it_is_said_whether_they_are_held() -> None:
+    found = dict.fromkeys("abc", _holding(_hold("2026-11-03T10:00:00Z"), is_held=True))
+    said = [line.text for line in table(found, named=["a", "c"])]
+    assert "held on 2 hosts: a and c" in said
+
+
 def test_json_has_the_holds() -> None:
     found = {"a": _holding(_hold("2026-11-03T10:00:00Z"), is_held=True)}
     host = _entries(found)["a"]
@@ -346,6 +352,12 @@ def test_json_has_the_holds() -> None:
         "until": UNTIL,
     }
     assert (host["hold"], host["holds"]) == (hold, [{"kind": "hold", **hold}])
+    unended = {"a": _holding(_hold("2026-11-03T10:00:00Z", until=""), is_held=True)}
+    host = _entries(unended)["a"]
+    assert host["hold"] == hold_as_json(unended["a"].record.hold)
+    assert (host["hold"]["until"], host["holds"][0]["until"]) == (None, None)
+    damaged = HostHistory(Record(hold=Hold("", "", "", "")))
+    assert _entries({"a": damaged})["a"]["hold"] == dict.fromkeys(hold)
 
 
 def test_holds_are_narrowed_as_changes_are() -> None:

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from smtp_auth.facts.look import Look
 from smtp_auth.fleet import hold_command, planning
 from smtp_auth.fleet.as_json import Target, fleet_entry
 from smtp_auth.fleet.chosen import Chosen
-from smtp_auth.fleet.hold_words import reason_in, until_in
+from smtp_auth.fleet.hold_words import reason_in
 from smtp_auth.fleet.outcomes import applied_as_json, result_lines
 from smtp_auth.fleet.plan_command import Manner
-from smtp_auth.fleet.planning import HostPlan, State
+from smtp_auth.fleet.planning import HostPlan, State, tried
 from smtp_auth.fleet.text import counts_line, plan_lines
+from smtp_auth.fleet.typed_times import time_until
 from smtp_auth.on_host.asking import ask, ask_to_remove, ask_to_undo
 from smtp_auth.on_host.channel import NoAnswer
 from smtp_auth.on_host.holding import Held
@@ -64,20 +66,32 @@ def held(look: Look, hold: Hold = HOLD) -> Look:
     ],
 )
 def test_a_time_is_in_the_readers_zone_and_a_date_means_its_end(text: str, until: str) -> None:
-    assert until_in(text) == until
+    assert time_until("--until", text) == until
 
 
 @pytest.mark.parametrize(
     "text", ["", "tomorrow", "18:00", "2026-13-01", "9999-12-31", "1\x1b[2J", "0001-01-01T00:00"]
 )
 def test_what_is_no_time_is_a_mistake(text: str) -> None:
-    with pytest.raises(PyinfraError, match=r"^--until [ -~]*: give a date or a time, such as 2026-12-01, "):
-        until_in(text)
+    with pytest.raises(PyinfraError, match=r"^--until [ -~]*: give a date \(2026-11-22\), a time \("):
+        time_until("--until", text)
 
 
-def test_a_reason_is_one_line() -> None:
-    assert reason_in("  a new disk: ディスク ") == "a new disk: ディスク"
-    assert reason_in("x" * 500) == "x" * 500
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a new disk: ディスク",
+        "新しい\u3000ディスク",
+        "un disque\u00a0: neuf",
+        "\U0001f468\u200d\U0001f527 works here",
+        "क्\u200dष",
+        "x" * 500,
+    ],
+)
+def test_a_reason_is_one_line_in_any_language(text: str) -> None:
+    assert reason_in(f"  {text} ") == text
+    found = {"a": HostPlan(State.HELD, hold=replace(HOLD, why=text))}
+    assert plan_lines(found, is_whole=True)[1].text.endswith(f": {text}")
 
 
 @pytest.mark.parametrize(
@@ -86,6 +100,9 @@ def test_a_reason_is_one_line() -> None:
         (" ", "--reason is empty: say why the hosts are not to be changed"),
         ("a\nb", r"--reason a\\nb: give one line without control characters"),
         ("\x1b[2J", r"--reason \\x1b\[2J: give one line without control characters"),
+        ("a\u2028b", r"--reason a\\u2028b: give one line without control characters"),
+        ("\u202eabc", r"--reason \\u202eabc: give one line without control characters"),
+        ("\u2067abc", r"--reason \\u2067abc: give one line without control characters"),
         ("\udcff", r"--reason \\udcff: give one line without control characters"),
         ("x" * 501, "--reason has 501 characters: give at most 500"),
     ],
@@ -100,12 +117,16 @@ def test_what_is_no_reason_is_a_mistake(text: str, sentence: str) -> None:
     [
         (["hold", "a"], "the following arguments are required: --reason"),
         (["hold", "--reason", "x"], "the following arguments are required: HOST"),
+        (
+            ["hold", "a", "--limit", "b", "--reason", "x", "--inventory", "a,b"],
+            "--limit b: HOST already says which hosts are meant: give them there alone",
+        ),
         (["release"], "the following arguments are required: HOST"),
         (["hold", "a", "--reason", "x", "b"], "b is no option: all hosts stand together, before the options"),
-        (["hold", "a", "--reason", "x", "--until", ""], "--until : give a date or a time"),
+        (["hold", "a", "--reason", "x", "--until", ""], "--until : give a date (2026-11-22), a time"),
         (
             ["hold", "c", "--reason", "x", "--inventory", "a,b"],
-            "--limit c: no host or group of the inventory",
+            "HOST c: no host or group of the inventory",
         ),
     ],
 )
@@ -184,6 +205,9 @@ def test_a_hold_outweighs_that_two_names_are_one_machine(monkeypatch: pytest.Mon
     found = plans(monkeypatch, {"a": machine, "b": machine})
     assert {one.state for one in found.values()} == {State.HELD}
     assert found["a"].names == ("a", "b")
+    free = replace(NEW, machine="m")
+    found = plans(monkeypatch, {"a": machine, "b": free, "c": free})
+    assert [one.state for one in found.values()] == [State.HELD, State.PENDING, State.REFUSED]
 
 
 def test_even_held_overrides_it_with_a_warning(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,9 +221,10 @@ def test_even_held_overrides_it_with_a_warning(monkeypatch: pytest.MonkeyPatch) 
     free = plans(monkeypatch, {"a": NEW})["a"]
     assert (found["a"].state, found["a"].hold) == (State.PENDING, None)
     assert found["a"].digest == free.digest
-    (warning,) = set(found["a"].warnings) - set(free.warnings)
-    assert warning.startswith(f"held since 2026-11-27 19:00:00 +09:00 {OVERRIDDEN}")
-    assert warning.endswith("; even_held = True overrides this")
+    assert found["a"].warnings == free.warnings
+    warning = f"held since 2026-11-27 19:00:00 +09:00 {OVERRIDDEN}: ディスク; even_held = True overrides this"
+    assert fleet_entry(found["a"], "a")["warnings"][0] == warning
+    assert f"    {warning}" in [line.text for line in plan_lines(found, is_whole=True)]
 
 
 # What a look prints of a hold.
@@ -219,13 +244,50 @@ def test_a_held_host_is_not_rehearsed_unless_the_hold_is_overridden(what: str) -
     assert "rehearsal" not in host.asked
     found = ASKING[what](host, even_held=True)
     assert found.hold is None
-    assert any(OVERRIDDEN in warning for warning in found.warnings)
+    assert OVERRIDDEN in found.hold_warning
+
+
+# A record in doubt, one without a live change, and one that is too short for an undo.
+RECORDS = {
+    "in doubt": ("unreadable\t2026-11-22T10:15:00Z-3f2a", *record_of_a_deploy()),
+    "put back": record_of_a_deploy("put back"),
+    "too short": ("gap\t1", *record_of_a_deploy()),
+}
+
+
+@pytest.mark.parametrize(
+    ("what", "record", "state"),
+    [
+        ("undo", "in doubt", State.REFUSED),
+        ("removal", "in doubt", State.REFUSED),
+        ("undo", "put back", State.CONVERGED),
+        ("removal", "put back", State.CONVERGED),
+        ("undo", "too short", State.REFUSED),
+    ],
+)
+def test_a_held_host_is_passed_over_whatever_its_record_says(what: str, record: str, state: State) -> None:
+    def found(*more: str, even_held: bool) -> HostPlan:
+        host = Host(record=(*more, *RECORDS[record]))
+        said = tried(partial(ASKING[what], host, even_held=even_held))
+        assert isinstance(said, HostPlan)
+        return said
+
+    held = found(IN_LOOK, even_held=False)
+    assert held.hold
+    assert (held.state, held.hold.why) == (State.HELD, "a new disk")
+    assert held.reasons[0].startswith("held since ")
+    for other in (found(IN_LOOK, even_held=True), found(even_held=False)):
+        assert (other.state, other.hold) == (state, None)
 
 
 @pytest.mark.parametrize("what", ["undo", "removal"])
 def test_a_record_overrides_nothing(what: str) -> None:
-    off, on = (f"%22even_held%22%3A%20{value}" for value in ("false", "true"))
-    record = tuple(line.replace(off, on) for line in record_of_a_deploy())
+    # As an earlier version wrote it.
+    before = "%22settings%22%3A%20%7B"
+    assert not any("even_held" in line for line in record_of_a_deploy())
+    record = tuple(
+        line.replace(before, f"{before}%22even_held%22%3A%20true%2C%20") for line in record_of_a_deploy()
+    )
     assert record != record_of_a_deploy()
     host = Host(look=(*look_lines("3.10.5"), IN_LOOK), record=record)
     assert ASKING[what](host).hold
@@ -308,6 +370,14 @@ def test_a_release_says_whose_hold_it_was_and_json_has_it(
         "before": None,
         "at_work": False,
     }
+
+
+def test_an_end_that_is_no_time_is_escaped(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answers: dict[str, Held | Exception] = {"a": Held(hold=replace(HOLD, until="\x1b[2J\u202e"))}
+    assert _run(monkeypatch, answers, lambda chosen: hold_command.hold(chosen, Manner(), None, "x", "")) == 0
+    assert capfd.readouterr().out.splitlines()[0] == "a: held until \\x1b[2J\\u202e"
 
 
 def test_a_host_plan_without_a_hold_has_none() -> None:

@@ -19,12 +19,15 @@ from operations import (
     postfix_tls,
     submissions_service,
 )
+from smtp_auth.facts.hold import Hold
 from smtp_auth.facts.look import Look
-from smtp_auth.on_host.asking import Asked
+from smtp_auth.facts.record import Record
+from smtp_auth.on_host.asking import Asked, NothingOnRecord, NotOnRecord
 from smtp_auth.plan.plan import plan_of
 from smtp_auth.plan.text import step_lines
 from smtp_auth.runs import host as hosts
-from smtp_auth.runs import live, report
+from smtp_auth.runs import live, names, report
+from smtp_auth.runs.outcome import Outcome
 from smtp_auth.runs.transaction import Transaction
 from tests.unit.scenarios import HOST, RELEASES, stock, wanted
 from tests.unit.test_plan import after
@@ -145,3 +148,62 @@ def test_an_operation_for_a_host_that_has_failed_does_nothing() -> None:
     state.failed_hosts.add(state.inventory.get_host(HOST))
     done = do(postfix_tls.certificate, stock("3.10.5"))
     assert done == Done()
+
+
+# -- hosts that are held --------------------------------------------------------------------------------
+
+HOLD = Hold("ann@desk as root", "2026-11-27T10:00:00Z", "a new disk: ディスク", "")
+
+
+def prepared(monkeypatch: pytest.MonkeyPatch, asking: Callable[[], Asked]) -> tuple[bool, list[str]]:
+    """Whether the operations can run on a host that is asked so, and what is said of it."""
+    state, said = pyinfra(), list[str]()
+    host = state.inventory.get_host(HOST)
+    monkeypatch.setattr(host, "log", lambda line, *_: said.append(line))
+    monkeypatch.setattr(host, "log_styled", lambda line, **_: said.append(line))
+    monkeypatch.setattr(hosts, "check_is_prepared", lambda: None)
+    monkeypatch.setattr(hosts, "channel_to", lambda _host: None)
+    monkeypatch.setattr(report._told, "outcomes", {})
+    with ctx_state.use(state), ctx_config.use(state.config), ctx_host.use(host):
+        return hosts.prepare_this_host(lambda _channel, _rehearsing: asking()), said
+
+
+@pytest.mark.parametrize("error", [NotOnRecord, NothingOnRecord])
+def test_a_held_host_is_passed_over_whatever_its_record_says(
+    monkeypatch: pytest.MonkeyPatch, error: type[NotOnRecord | NothingOnRecord]
+) -> None:
+    def asking() -> Asked:
+        raise error("in doubt", Record(hold=HOLD), even_held=False)
+
+    can_run, (said,) = prepared(monkeypatch, asking)
+    assert not can_run
+    assert said.endswith("until somebody releases it: a new disk: ディスク")
+    host = pyinfra().inventory.get_host(HOST)
+    assert report._told.outcomes[host] == (Outcome.HELD, ())
+    assert host not in pyinfra().failed_hosts
+
+
+def test_a_held_host_is_compared_with_other_names_of_its_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    look = replace(stock("3.10.5"), hold=HOLD)
+    asked = Asked(wanted(), look, plan_of(wanted(), look, STEPS))
+    assert not prepared(monkeypatch, lambda: asked)[0]
+    assert names._looked_at[pyinfra().inventory.get_host(HOST)] is asked
+
+
+def test_of_two_names_the_one_that_is_not_held_is_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = State(Inventory((["a", "b"], {})), Config())
+    free = replace(stock("3.10.5"), machine="m")
+    for host, look in zip(state.inventory, (replace(free, hold=HOLD), free), strict=True):
+        monkeypatch.setattr(host, "log_styled", lambda *_, **__: None)
+        names.keep_for_comparison(host, Asked(wanted(), look, plan_of(wanted(), look, STEPS)))
+    with ctx_state.use(state):
+        names.compare_names()
+    assert state.failed_hosts == set()
+
+
+def test_a_hold_that_is_overridden_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    look = replace(stock("3.10.5"), hold=HOLD)
+    asked = Asked(wanted(), look, plan_of(wanted(), look, STEPS), even_held=True)
+    can_run, (first, *_) = prepared(monkeypatch, lambda: asked)
+    assert can_run
+    assert first.endswith(": a new disk: ディスク; even_held = True overrides this")

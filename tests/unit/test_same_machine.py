@@ -64,10 +64,23 @@ def test_a_name_with_nothing_to_do_is_not_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [{"verify_days_left": 1}, {"verify_addresses": "ssh"}, {"mail_domain": "EXAMPLE.jp"}]
+    "data",
+    [
+        {"verify_days_left": 1},
+        {"verify_addresses": "ssh"},
+        {"even_held": True},
+        {"mail_domain": "EXAMPLE.jp"},
+    ],
 )
 def test_what_decides_no_change_is_no_difference(data: Mapping[str, Any]) -> None:
     assert refused(a=named("a"), b=named("b", **data)).keys() == {"b"}
+
+
+def test_a_name_that_is_passed_over_is_not_the_one_that_may_change_it() -> None:
+    hosts = {"a": replace(named("a"), changes=False, is_held=True), "b": named("b"), "c": named("c")}
+    found = refused(**hosts)
+    assert found.keys() == {"c"}
+    assert "changes as b alone" in found["c"]
 
 
 def test_a_hostname_that_nobody_has_given_is_no_difference() -> None:
