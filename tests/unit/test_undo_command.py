@@ -111,6 +111,8 @@ def test_json_says_why_a_host_is_left_alone(hosts: Hosts) -> None:
     assert newer["reasons"][0].startswith(f"change {THIRD} by admin@controller as root is newer")
     assert done["reasons"] == [f"the record of this host has no live change of run {SECOND}"]
     assert (newer["last_change"]["id"], newer["outcome"], newer["plan"]) == (THIRD, "unchanged", None)
+    assert hosts.undo("last1", "done1", to=SECOND) == 0
+    assert hosts.written["done1"]["last_change"]["id"] == FIRST
 
 
 def test_a_held_host_is_passed_over_whether_or_not_it_had_a_part(
