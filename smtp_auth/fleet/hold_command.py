@@ -1,6 +1,5 @@
 """`smtp-auth hold` and `smtp-auth release`: hosts that nobody changes for a time, and again."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,15 +15,15 @@ from smtp_auth.fleet.console import Line, Style, show_beside, show_results
 from smtp_auth.fleet.names import in_order
 from smtp_auth.fleet.outcomes import OF_NO_PLAN
 from smtp_auth.fleet.plan_command import Manner
-from smtp_auth.fleet.planning import HostPlan, Timed, Took, tried
+from smtp_auth.fleet.planning import HostPlan, Took, answer_of
 from smtp_auth.fleet.progress import Progress
-from smtp_auth.fleet.text import MARGIN, took_line
+from smtp_auth.fleet.text import MARGIN, took_line, words_line
 from smtp_auth.local_time import local_time
 from smtp_auth.on_host import holding
 from smtp_auth.on_host.channel import Channel
 from smtp_auth.on_host.holding import Held
 from smtp_auth.plan.as_json import text_of
-from smtp_auth.runs.channel import connect, disconnect
+from smtp_auth.runs.channel import disconnect
 from smtp_auth.runs.interruption import (
     change_under_way,
     heed_interruptions,
@@ -34,7 +33,7 @@ from smtp_auth.runs.interruption import (
 from smtp_auth.runs.origin import origin_of_this_run
 from smtp_auth.runs.outcome import Outcome
 from smtp_auth.runs.status import Status
-from smtp_auth.shown import counted, shown, shown_name, shown_words
+from smtp_auth.shown import shown, shown_name, shown_words
 
 _NOTHING = Held()
 
@@ -132,19 +131,13 @@ def _tell(chosen: Chosen, manner: Manner, target: as_json.Target | None, word: s
 
 
 def _asked(host: Host, channel: Channel, asking: _Asking) -> _Told:
-    timed = Timed(channel, ("answer",))
-
-    def ask_it() -> Held:
-        timed.measure("connection", lambda: connect(host))
-        return asking(timed)
-
-    held = tried(ask_it)
+    held, took = answer_of(host, channel, ("answer",), asking)
     if isinstance(held, HostPlan):
-        return _Told(OF_NO_PLAN[held.state].value, held.reasons, took=timed.took)
+        return _Told(OF_NO_PLAN[held.state].value, held.reasons, took=took)
     if held.refused:
-        return _Told(Outcome.REFUSED.value, (held.refused,), took=timed.took)
+        return _Told(Outcome.REFUSED.value, (held.refused,), took=took)
     word = _HELD if held.hold else _RELEASED if held.before else _NOT_HELD
-    return _Told(word, held=held, took=timed.took)
+    return _Told(word, held=held, took=took)
 
 
 # -- for people ---------------------------------------------------------------------------------------
@@ -155,9 +148,7 @@ def _lines(found: Mapping[str, _Told]) -> Iterator[Line]:
         one = found[name]
         style = Style.PLAIN if one.is_well else Style.TROUBLE
         yield Line(f"{shown_name(name)}: {one.word}{_details(one)}", style, under=len(MARGIN))
-    words = Counter(one.word for one in found.values())
-    counts = ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
-    yield Line(f"{counted(len(found), 'host')}: {counts}", Style.TITLE, under=len(MARGIN))
+    yield words_line(one.word for one in found.values())
 
 
 def _details(told: _Told) -> str:

@@ -1,6 +1,5 @@
 """What became of the hosts of a run: as lines for people, and as JSON."""
 
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +8,12 @@ from smtp_auth.fleet.as_json import fleet_entry
 from smtp_auth.fleet.console import Line, Style
 from smtp_auth.fleet.names import in_order
 from smtp_auth.fleet.planning import TROUBLE, WITHOUT_PLAN, HostPlan, State, Took
-from smtp_auth.fleet.text import MARGIN
+from smtp_auth.fleet.text import MARGIN, words_line
 from smtp_auth.on_host.changing import ChangeOutcome, Ended
 from smtp_auth.plan.as_json import text_of
 from smtp_auth.runs.outcome import Outcome
 from smtp_auth.runs.proved import proved_lines
-from smtp_auth.shown import counted, shown, shown_name, shown_words
+from smtp_auth.shown import shown, shown_name, shown_words
 
 _STATES = {
     Outcome.CHANGED: State.CONVERGED,
@@ -93,9 +92,7 @@ def result_lines(found: Mapping[str, Applied], told: Collection[str] = ()) -> It
         if found[name].state is State.CONVERGED
     }
     yield from (Line(line, under=len(MARGIN)) for line in proved_lines(proofs))
-    words = Counter(one.outcome.value for one in found.values())
-    counts = ", ".join(f"{count} {word}" for word, count in sorted(words.items()))
-    yield Line(f"{counted(len(found), 'host')}: {counts}", Style.TITLE, under=len(MARGIN))
+    yield words_line(one.outcome.value for one in found.values())
 
 
 def applied_as_json(plan: HostPlan | None, found: Applied, name: str) -> dict[str, Any]:

@@ -175,17 +175,32 @@ def ask_host(host: Host, task: Task, channel: Channel, *, rehearsing: bool) -> t
 
     Returns the plan, and what it was made from if there is any.
     """
-    timed = Timed(channel, task.commands)
-
-    def ask_it() -> Asked:
-        asking = task.asking(host)
-        timed.measure("connection", lambda: connect(host))
-        return asking(timed, rehearsing)
-
-    asked = tried(ask_it)
+    # Wrong data is known before the host is connected to.
+    asking = tried(lambda: task.asking(host))
+    if isinstance(asking, HostPlan):
+        return asking, None
+    asked, took = answer_of(host, channel, task.commands, lambda timed: asking(timed, rehearsing))
     if isinstance(asked, HostPlan):
-        return replace(asked, took=timed.took), None
-    return replace(_kept(asked, task), took=timed.took), asked
+        return replace(asked, took=took), None
+    return replace(_kept(asked, task), took=took), asked
+
+
+def answer_of(
+    host: Host, channel: Channel, parts: Iterable[str], asking: Callable[[Channel], Found]
+) -> tuple[Found | HostPlan, Took]:
+    """Connect to a host, and ask it.
+
+    + parts: what each command is, in their order
+
+    Returns the answer, or why there is none that is of use, as the host's plan; and how long each part took.
+    """
+    timed = _Timed(channel, parts)
+
+    def ask_it() -> Found:
+        timed.measure("connection", lambda: connect(host))
+        return asking(timed)
+
+    return tried(ask_it), timed.took
 
 
 def tried(ask_it: Callable[[], Found]) -> Found | HostPlan:
@@ -251,7 +266,7 @@ def _kept(asked: Asked, task: Task) -> HostPlan:
     )
 
 
-class Timed:
+class _Timed:
     """A channel that measures how long each command takes. + parts: what the commands are, in their order"""
 
     def __init__(self, channel: Channel, parts: Iterable[str]) -> None:

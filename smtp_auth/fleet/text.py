@@ -1,5 +1,6 @@
 """Plans of a fleet as lines for people: each different plan once, with the names of its hosts."""
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import TypeVar
@@ -276,6 +277,13 @@ def staying_lines(found: Mapping[str, HostPlan]) -> Iterator[Line]:
 
 
 # -- what was done ------------------------------------------------------------------------------------
+
+
+def words_line(words: Iterable[str]) -> Line:
+    """How many hosts have which outcome. + words: the outcome of each host"""
+    found = Counter(words)
+    counts = ", ".join(f"{count} {word}" for word, count in sorted(found.items()))
+    return Line(f"{counted(found.total(), 'host')}: {counts}", Style.TITLE, under=len(MARGIN))
 
 
 def took_line(name: str, took: Took) -> Line:

@@ -14,7 +14,7 @@ from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import EMPTY, Line, Style
 from smtp_auth.fleet.plan_command import Manner
-from smtp_auth.fleet.planning import Asking, HostPlan, State, Task, Timed, held_by, last_change_in, tried
+from smtp_auth.fleet.planning import Asking, HostPlan, State, Task, answer_of, held_by, last_change_in, tried
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import MARGIN, closing_lines, took_line
 from smtp_auth.local_time import local_time
@@ -23,7 +23,7 @@ from smtp_auth.past.runs import NoSuchRun, PastRun, live_runs, order_of, past_ru
 from smtp_auth.past.undo import UNDO, why_left_alone
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import plan_blocks
-from smtp_auth.runs.channel import connect, disconnect
+from smtp_auth.runs.channel import disconnect
 from smtp_auth.runs.host_settings import even_held_of
 from smtp_auth.runs.interruption import heed_interruptions
 from smtp_auth.runs.mistakes import Mistake
@@ -145,19 +145,13 @@ def _records(chosen: Chosen, manner: Manner) -> tuple[dict[str, Record], dict[st
 
         def read(host: Host) -> None:
             progress.begins(host.name)
-            timed = Timed(channels(host), ("record",))
-
-            def read_it() -> Record:
-                timed.measure("connection", lambda: connect(host))
-                return read_record(timed)
-
-            found = tried(read_it)
+            found, took = answer_of(host, channels(host), ("record",), read_record)
             disconnect(host)
             if isinstance(found, Record):
                 records[host.name], word = found, "read"
             else:
-                others[host.name], word = replace(found, took=timed.took), found.state.value
-            progress.ends(host.name, word, [took_line(host.name, timed.took)] if manner.is_verbose else ())
+                others[host.name], word = replace(found, took=took), found.state.value
+            progress.ends(host.name, word, [took_line(host.name, took)] if manner.is_verbose else ())
 
         for _ in Pool(chosen.at_once).imap_unordered(read, chosen.hosts):
             pass

@@ -122,5 +122,4 @@ def stand_ins() -> Sequence[tuple[Any, str, Any]]:
         (asking, "look_at", _look_at),
         (asking, "rehearse", lambda *_, **__: Rehearsed()),
         (planning, "connect", lambda _host: None),
-        (undo_command, "connect", lambda _host: None),
     )

@@ -22,7 +22,7 @@ from smtp_auth.runs.pyinfra_internals import make_sockets_cooperative
 make_sockets_cooperative()
 
 from smtp_auth.facts.hold import Hold  # noqa: E402
-from smtp_auth.fleet import applying, channels, history, hold_command, planning, undo_command  # noqa: E402
+from smtp_auth.fleet import applying, channels, history, planning, undo_command  # noqa: E402
 from smtp_auth.on_host import asking, holding  # noqa: E402
 from smtp_auth.on_host.asking import Asked  # noqa: E402
 from smtp_auth.on_host.changing import ChangeOutcome, Ended  # noqa: E402
@@ -86,7 +86,6 @@ def main(folder: Path, words: Sequence[str]) -> int:
         (asking, "read_record", read_record),
         (planning, "ask", ask),
         (holding, "hold", hold),
-        (hold_command, "connect", lambda _host: None),
         (applying, "carry_out", carry_out),
         (channels, "channel_to", lambda host: host.name),
         (history, "channel_to", lambda host: SimpleNamespace(_channel=host.name)),

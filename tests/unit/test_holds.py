@@ -323,7 +323,7 @@ def _run(
     monkeypatch.setattr(hold_command.holding, "hold", answer)
     monkeypatch.setattr(hold_command.holding, "release", answer)
     monkeypatch.setattr(hold_command, "Channels", Channels)
-    monkeypatch.setattr(hold_command, "connect", lambda _host: None)
+    monkeypatch.setattr(planning, "connect", lambda _host: None)
     return what(Chosen(hosts_named([*answers]), 8))
 
 
