@@ -153,7 +153,7 @@ def _arguments() -> argparse.Namespace:
         # pyinfra's first argument is the inventory.
         is_option = others[0].startswith("-")
         advice = "see --help" if is_option else f"an inventory is given as --inventory {others[0]}"
-        if not is_option and "hosts" in arguments:
+        if not is_option and "named" in arguments:
             advice = "all hosts stand together, before the options"
         arguments.end(Status.MISTAKE, f"{others[0]} is no option: {advice}\n")
     return arguments
@@ -284,7 +284,7 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _hosts_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("hosts", nargs="+", metavar="HOST", help="a host, pattern or group, as for --limit")
+    parser.add_argument("named", nargs="+", metavar="HOST", help="a host, pattern or group, as for --limit")
     _console_options(parser)
 
 

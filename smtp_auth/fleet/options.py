@@ -77,5 +77,5 @@ def choice_of(arguments: argparse.Namespace) -> Choice:
         arguments.ssh_user,
         arguments.sudo,
         arguments.parallel,
-        tuple(getattr(arguments, "hosts", ())),
+        tuple(getattr(arguments, "named", ())),
     )

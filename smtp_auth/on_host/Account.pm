@@ -8,6 +8,6 @@ use Exporter qw(import);
 
 our @EXPORT_OK = qw(account);
 
-sub account { return $ENV{SUDO_USER} || getpwuid $< }
+sub account { return $ENV{SUDO_USER} || scalar getpwuid $< }
 
 1;
