@@ -136,6 +136,15 @@ TRIALS = (
         "A host that hangs while it is connected to, looked at, changed or proved: the others are done",
         ("tests/fleet/test_own_pace.py",),
     ),
+    Trial(
+        "Undo of the last run over hosts that had no part in it, or were changed since, edited, held or "
+        "switched off: every byte comes back where it may",
+        ("tests/fleet/test_week_after.py", "tests/unit/test_undo_command.py"),
+    ),
+    Trial(
+        "Holds that come between plan and change, that are over, damaged, or overridden, and many at once",
+        ("tests/fleet/test_holds.py", "tests/unit/test_holds.py", "tests/unit/on_host/test_hold.py"),
+    ),
 )
 
 

@@ -35,9 +35,8 @@ from smtp_auth.runs.outcome import Outcome
 from smtp_auth.runs.question import Question, can_be_asked, nobody_to_ask, question_about
 from smtp_auth.runs.status import Status
 
+# By the names of the hosts.
 Plans = Mapping[str, HostPlan]
-
-
 Results = Mapping[str, Applied]
 
 
