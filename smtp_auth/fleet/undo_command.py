@@ -216,7 +216,8 @@ def heading(plans: Plans, run: PastRun | None, runs: Sequence[PastRun], *, is_la
         yield _title(f"back to before run {run.id}: undoes {counted(len(undone), 'run')}, the last one first")
         by_id = {one.id: one for one in runs}
         # One may have gone live since the records were read.
-        for one in sorted(undone, key=lambda one: [*by_id].index(one) if one in by_id else -1):
+        newest = [one for one in undone if one not in by_id]
+        for one in (*newest, *(one for one in by_id if one in undone)):
             told = f" {_told(by_id[one])}" if one in by_id else ""
             yield _detail(f"{one}{told}, on {counted(len(undone[one]), 'host')}")
     yield from [*closing_lines(plans)] or [EMPTY]

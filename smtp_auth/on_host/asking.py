@@ -122,7 +122,7 @@ def ask(
     """
     look = look_at(channel, settings, steps, limits=limits)
     found = Asked(settings, look, plan_of(settings, look, steps), even_held=even_held)
-    return _rehearsed(channel, found, limits) if rehearsing else found
+    return _rehearsed(channel, found, rehearsing, limits)
 
 
 def ask_to_undo(
@@ -169,7 +169,7 @@ def ask_to_undo(
     look = look_at(channel, settings, steps, limits=limits)
     plan = plan_of_undo(changes, settings, look, steps, record.baseline)
     found = Asked(settings, look, plan, even_held=even_held)
-    return _rehearsed(channel, found, limits) if rehearsing else found
+    return _rehearsed(channel, found, rehearsing, limits)
 
 
 def ask_to_remove(
@@ -197,7 +197,7 @@ def ask_to_remove(
     look = look_at(channel, settings, steps, limits=limits)
     plan = plan_of_removal(record, settings, look, steps)
     found = Asked(settings, look, plan, even_held=even_held)
-    return _rehearsed(channel, found, limits) if rehearsing else found
+    return _rehearsed(channel, found, rehearsing, limits)
 
 
 def _settings_of(record: Record, *last: PastChange, even_held: bool) -> Settings:
@@ -314,10 +314,10 @@ def record_command(record: str, files: str = "", *, baseline: bool = False) -> s
     return shlex.join((*PERL, *words))
 
 
-def _rehearsed(channel: Channel, found: Asked, limits: Limits) -> Asked:
-    """The same, with what the host's own programs say about the plan, if it may be carried out."""
+def _rehearsed(channel: Channel, found: Asked, rehearsing: bool, limits: Limits) -> Asked:
+    """The same, with what the host's own programs say about the plan, if asked and if it may be made."""
     plan, settings, look = found.plan, found.settings, found.look
-    if plan.refusals or plan.is_empty or found.hold:
+    if plan.refusals or plan.is_empty or found.hold or not rehearsing:
         return found
     return replace(found, rehearsed=rehearse(channel, plan, settings, look, limits=limits))
 
