@@ -22,9 +22,9 @@ from smtp_auth.runs.status import Status
 from smtp_auth.shown import shown
 
 if TYPE_CHECKING:
-    from smtp_auth.fleet.as_json import Target
     from smtp_auth.fleet.chosen import Chosen
     from smtp_auth.fleet.plan_command import Manner
+    from smtp_auth.fleet.written import Target
     from smtp_auth.plan.step import Step
 
 
@@ -193,9 +193,9 @@ def _manner(arguments: argparse.Namespace) -> "Manner":
 
 
 def _target(arguments: argparse.Namespace) -> "Target | None":
-    from smtp_auth.fleet.as_json import Target
+    from smtp_auth.fleet.written import Target
 
-    return None if arguments.json is None else Target(arguments.json)
+    return None if arguments.json is None else Target("--json", arguments.json)
 
 
 def _plan_options(parser: argparse.ArgumentParser) -> None:
@@ -269,14 +269,16 @@ def _verify_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    from smtp_auth.verify.outputs import outputs_of
     from smtp_auth.verify.password import taken_from_environment
 
     # What the inventory runs does not find it there.
     password = taken_from_environment()
+    outputs = outputs_of(arguments)
     steps, chosen = own_steps(), _chosen(arguments)
     from smtp_auth.verify.command import Wishes, verify
 
-    wishes = Wishes(arguments.mailbox, password, arguments.json, arguments.verbose, arguments.behind)
+    wishes = Wishes(arguments.mailbox, password, outputs, arguments.verbose, arguments.behind)
     return verify(chosen, steps, wishes)
 
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from smtp_auth.fleet.as_json import Target
 from smtp_auth.fleet.change_command import Plans, Words, change
 from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import Line
 from smtp_auth.fleet.plan_command import Manner, port_25_lines
 from smtp_auth.fleet.planning import deploy
+from smtp_auth.fleet.written import Target
 from smtp_auth.plan.step import Step
 
 

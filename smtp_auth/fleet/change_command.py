@@ -29,6 +29,7 @@ from smtp_auth.fleet.plan_command import Manner, asked
 from smtp_auth.fleet.planning import TROUBLE, WITHOUT_PLAN, HostPlan, State, Task, compared
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import counts_line, plan_lines, took_line
+from smtp_auth.fleet.written import Target
 from smtp_auth.runs.interruption import heed_interruptions, leave_if_interrupted
 from smtp_auth.runs.mistakes import Declined, Mistake
 from smtp_auth.runs.outcome import Outcome
@@ -66,7 +67,7 @@ def change(
     task: Task,
     words: Words,
     manner: Manner,
-    target: as_json.Target | None,
+    target: Target | None,
     *,
     asks: bool,
     known: Plans = MappingProxyType({}),
@@ -98,7 +99,7 @@ class _Work:
         task: Task,
         words: Words,
         manner: Manner,
-        target: as_json.Target | None,
+        target: Target | None,
         *,
         asks: bool,
         known: Plans,

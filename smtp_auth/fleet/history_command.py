@@ -12,6 +12,7 @@ from smtp_auth.fleet.history_json import entries_of
 from smtp_auth.fleet.history_text import details, table, troubles
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.typed_times import time_since
+from smtp_auth.fleet.written import Target
 from smtp_auth.past.runs import NoSuchRun, PastRun, past_runs, run_called
 from smtp_auth.runs.interruption import heed_interruptions
 from smtp_auth.runs.mistakes import Mistake
@@ -45,7 +46,7 @@ def history(chosen: Chosen, asked: Asked, json: str | None) -> int:
         raise Mistake("--show shows one run, on all its hosts: give it without --since and --host")
     earliest = "" if asked.since is None else time_since("--since", asked.since)
     _check_names(asked.hosts, [host.name for host in chosen.hosts])
-    target = None if json is None else as_json.Target(json)
+    target = None if json is None else Target("--json", json)
     found = _read(chosen)
     run = None if asked.run is None else _called(asked.run, found)
     told = since(found, earliest) if earliest else found

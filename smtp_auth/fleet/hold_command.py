@@ -18,6 +18,7 @@ from smtp_auth.fleet.plan_command import Manner
 from smtp_auth.fleet.planning import HostPlan, Took, answer_of
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import MARGIN, took_line, words_line
+from smtp_auth.fleet.written import Target
 from smtp_auth.local_time import local_time
 from smtp_auth.on_host import holding
 from smtp_auth.on_host.channel import Channel
@@ -70,7 +71,7 @@ _NOT_AWAITED = _Told(
 _Asking = Callable[[Channel], Held]
 
 
-def hold(chosen: Chosen, manner: Manner, target: as_json.Target | None, why: str, until: str) -> int:
+def hold(chosen: Chosen, manner: Manner, target: Target | None, why: str, until: str) -> int:
     """Hold the hosts: nobody changes them until they are released, or until the time that is given.
 
     + target: gets what became of the hosts as JSON, if that is wanted; standard output then gets nothing else
@@ -82,7 +83,7 @@ def hold(chosen: Chosen, manner: Manner, target: as_json.Target | None, why: str
     return _tell(chosen, manner, target, _HELD, lambda channel: holding.hold(channel, origin, why, until))
 
 
-def release(chosen: Chosen, manner: Manner, target: as_json.Target | None) -> int:
+def release(chosen: Chosen, manner: Manner, target: Target | None) -> int:
     """Release the hosts. Those that are not held stay as they are. + target: as for `hold`
 
     Returns the exit status.
@@ -91,7 +92,7 @@ def release(chosen: Chosen, manner: Manner, target: as_json.Target | None) -> in
     return _tell(chosen, manner, target, _RELEASED, lambda channel: holding.release(channel, origin))
 
 
-def _tell(chosen: Chosen, manner: Manner, target: as_json.Target | None, word: str, asking: _Asking) -> int:
+def _tell(chosen: Chosen, manner: Manner, target: Target | None, word: str, asking: _Asking) -> int:
     """Ask all hosts side by side, and say what became of them. + word: what is done with them"""
     found = {host.name: _NOT_BEGUN for host in chosen.hosts}
 

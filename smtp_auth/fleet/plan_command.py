@@ -13,6 +13,7 @@ from smtp_auth.fleet.console import EMPTY, Line, Style, show_results, width_of
 from smtp_auth.fleet.planning import TROUBLE, WITHOUT_PLAN, HostPlan, State, Task, deploy, plans_of
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import counts_line, height, plan_lines, took_line
+from smtp_auth.fleet.written import Target
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.data_check import warning_of_port_25
 from smtp_auth.runs.interruption import heed_interruptions
@@ -32,7 +33,7 @@ class Manner:
 
 
 def plan(
-    chosen: Chosen, steps: Sequence[Step], manner: Manner, target: as_json.Target | None, *, checks: bool
+    chosen: Chosen, steps: Sequence[Step], manner: Manner, target: Target | None, *, checks: bool
 ) -> int:
     """Show the plans of the hosts.
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from pyinfra.api import Host
 
-from smtp_auth.fleet.as_json import Target
 from smtp_auth.fleet.change_command import Words, change
 from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.plan_command import Manner
 from smtp_auth.fleet.planning import Asking, Task
 from smtp_auth.fleet.text import closing_lines, staying_lines
+from smtp_auth.fleet.written import Target
 from smtp_auth.on_host.asking import ask_to_remove
 from smtp_auth.past.removal import AS_FIRST_SEEN
 from smtp_auth.plan.plan import Plan

@@ -8,7 +8,6 @@ from gevent.pool import Pool
 from pyinfra.api import Host
 
 from smtp_auth.facts.record import Record
-from smtp_auth.fleet.as_json import Target
 from smtp_auth.fleet.change_command import Plans, Results, Words, change
 from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.chosen import Chosen
@@ -17,6 +16,7 @@ from smtp_auth.fleet.plan_command import Manner
 from smtp_auth.fleet.planning import Asking, HostPlan, State, Task, answer_of, held_by, last_change_in, tried
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import MARGIN, closing_lines, took_line
+from smtp_auth.fleet.written import Target
 from smtp_auth.local_time import local_time
 from smtp_auth.on_host.asking import ask_to_undo, read_record
 from smtp_auth.past.runs import NoSuchRun, PastRun, live_runs, order_of, past_runs, run_called

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -117,7 +118,10 @@ class Checks:
                 _reason(call),
                 seconds=seconds,
                 # From pytest's `record_property`, so that its JUnit file has them, too.
-                measured={str(name): float(str(value)) for name, value in item.user_properties},
+                measured={name: one for name, one in item.user_properties if isinstance(one, float)},
+                not_after={
+                    name: one.timestamp() for name, one in item.user_properties if isinstance(one, datetime)
+                },
                 reported_by=item.stash.get(REPORTED_BY, ""),
             )
         return report

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from gevent.event import Event
 
-from smtp_auth.fleet import as_json
 from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import Line, show_beside, show_results, width_of
 from smtp_auth.fleet.own_files import deploy_files
@@ -18,8 +17,9 @@ from smtp_auth.verify import fixtures
 from smtp_auth.verify.checks import Checks
 from smtp_auth.verify.fleet import targets
 from smtp_auth.verify.looking import look_at
+from smtp_auth.verify.outputs import Output
 from smtp_auth.verify.password import mailbox_of
-from smtp_auth.verify.report import by_host, counts_line, host_as_json, table
+from smtp_auth.verify.report import counts_line, table
 from smtp_auth.verify.running import run
 from smtp_auth.verify.target import Observer, Target
 
@@ -30,14 +30,14 @@ class Wishes:
 
     + login: the user to log in as, if any
     + password: theirs, if it was in the environment
-    + json: a file that gets the outcomes as JSON; `-` is standard output, which then gets nothing else
+    + outputs: what is written beside the table
     + is_verbose: whether every check and every host is shown, and how long each took
     + for_pytest: options of pytest
     """
 
     login: str | None
     password: str
-    json: str | None
+    outputs: Sequence[Output]
     is_verbose: bool
     for_pytest: Sequence[str]
 
@@ -47,10 +47,8 @@ def verify(chosen: Chosen, steps: Sequence[Step], wishes: Wishes) -> int:
 
     + steps: those of the deploy, in their order
 
-    Returns the exit status. Raises `Mistake` if the file cannot be written, there is no password, or pytest
-    does not take its options.
+    Returns the exit status. Raises `Mistake` if there is no password, or pytest does not take its options.
     """
-    target = None if wishes.json is None else as_json.Target(wishes.json)
     hosts = targets(chosen.hosts, steps, mailbox_of(wishes.login, wishes.password))
     stderr = sys.stderr
 
@@ -62,17 +60,16 @@ def verify(chosen: Chosen, steps: Sequence[Step], wishes: Wishes) -> int:
     checks = Checks(hosts, steps, look, logs_in=wishes.login is not None)
     done = run(deploy_files() / "tests" / "verify", [checks, fixtures], wishes.for_pytest)
     if done.shows_itself:
-        if target:
-            why = "nothing was written, because an option behind -- lets pytest show something else"
-            show_beside([Line(f"--json {wishes.json}: {why}", under=4)])
-        return 0 if done.is_well and not target else Status.TROUBLE
+        why = "nothing was written, because an option behind -- lets pytest show something else"
+        show_beside(Line(f"{output.option}: {why}", under=4) for output in wishes.outputs)
+        return 0 if done.is_well and not wishes.outputs else Status.TROUBLE
     outcomes = checks.outcomes
-    if not (target and target.is_standard_output):
+    if not any(output.is_standard_output for output in wishes.outputs):
         lines = table(outcomes, width_of(sys.stdout), everything=wishes.is_verbose)
         show_results([*lines, counts_line(outcomes, len(hosts))])
     # A program would take what is known so far for all there is.
-    is_written = (
-        target is None or is_interrupted() or target.write(as_json.lines(by_host(outcomes), host_as_json))
-    )
+    outputs = [] if is_interrupted() else wishes.outputs
+    names = [host.name for host in hosts]
+    are_written = [output.write(outcomes, names) for output in outputs]
     leave_if_interrupted()
-    return 0 if done.is_well and is_written else Status.TROUBLE
+    return 0 if done.is_well and all(are_written) else Status.TROUBLE

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from smtp_auth.fleet.console import EMPTY, Line, Style, wrapped
+from smtp_auth.local_time import in_utc
 from smtp_auth.shown import counted, shown, shown_name
 
 # The outcome of a check that was chosen, and that the run did not come to.
@@ -33,6 +35,7 @@ class Outcome:
     + warnings: what an administrator should know
     + seconds: how long the check's observers took
     + measured: what the check measured on the host: name to seconds
+    + not_after: when certificates expire that the check saw: the name asked for, to seconds since 1970
     + reported_by: for a check that was skipped, the check that fails for the same reason, if there must be
       one
     """
@@ -44,6 +47,7 @@ class Outcome:
     warnings: tuple[str, ...] = ()
     seconds: float = 0.0
     measured: Mapping[str, float] = field(default_factory=dict)
+    not_after: Mapping[str, float] = field(default_factory=dict)
     reported_by: str = ""
 
 
@@ -162,10 +166,17 @@ def host_as_json(outcomes: Iterable[Outcome], _host: str) -> dict[str, dict[str,
             "warnings": [*outcome.warnings],
             "seconds": round(outcome.seconds, 3),
             "measured": {part: round(seconds, 3) for part, seconds in outcome.measured.items()},
+            "not_after": {
+                name: in_utc(datetime.fromtimestamp(end, UTC)) for name, end in outcome.not_after.items()
+            },
             "reported_by": outcome.reported_by,
         }
         for outcome in outcomes
     }
+
+
+def _time(seconds: float) -> str:
+    return in_utc(datetime.fromtimestamp(seconds, UTC))
 
 
 def _groups(outcomes: list[Outcome]) -> list[_Group]:

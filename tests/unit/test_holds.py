@@ -17,7 +17,7 @@ from operations import STEPS
 from smtp_auth.facts.hold import Hold
 from smtp_auth.facts.look import Look
 from smtp_auth.fleet import hold_command, planning
-from smtp_auth.fleet.as_json import Target, fleet_entry
+from smtp_auth.fleet.as_json import fleet_entry
 from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.hold_words import reason_in
 from smtp_auth.fleet.outcomes import applied_as_json, result_lines
@@ -25,6 +25,7 @@ from smtp_auth.fleet.plan_command import Manner
 from smtp_auth.fleet.planning import HostPlan, State, tried
 from smtp_auth.fleet.text import counts_line, plan_lines
 from smtp_auth.fleet.typed_times import time_until
+from smtp_auth.fleet.written import Target
 from smtp_auth.on_host.asking import ask, ask_to_remove, ask_to_undo
 from smtp_auth.on_host.channel import NoAnswer
 from smtp_auth.on_host.holding import Held
@@ -360,7 +361,7 @@ def test_a_release_says_whose_hold_it_was_and_json_has_it(
         "a: released; before, it was held since 2026-11-27 19:00:00 +09:00 by ann@desk"
     )
     assert lines[1:] == ["b: not held", "2 hosts: 1 not held, 1 released"]
-    _run(monkeypatch, answers, lambda chosen: hold_command.release(chosen, Manner(), Target("-")))
+    _run(monkeypatch, answers, lambda chosen: hold_command.release(chosen, Manner(), Target("--json", "-")))
     hosts = json.loads(capfd.readouterr().out)["hosts"]
     assert hosts["a"]["before"]["why"] == "a new disk: ディスク"
     assert hosts["b"] == {

@@ -10,11 +10,11 @@ import pytest
 
 from operations import STEPS
 from smtp_auth.fleet import applying, channels
-from smtp_auth.fleet.as_json import Target
 from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.plan_command import Manner
 from smtp_auth.fleet.remove_command import remove
 from smtp_auth.fleet.undo_command import undo_each_last, undo_runs
+from smtp_auth.fleet.written import Target
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import ChangeOutcome, Ended
 from smtp_auth.runs.mistakes import Mistake
@@ -49,7 +49,7 @@ class Hosts:
         at_once: int = 8,
         **data: Any,
     ) -> int:
-        chosen, target = Chosen(hosts_named(names, **data), at_once), Target(str(self._file))
+        chosen, target = Chosen(hosts_named(names, **data), at_once), Target("--json", str(self._file))
         with gevent.Timeout(_SECONDS):
             if each_last:
                 return undo_each_last(chosen, STEPS, Manner(), target, asks=False)
@@ -58,7 +58,7 @@ class Hosts:
     def remove(self, *names: str, at_once: int = 8) -> int:
         chosen = Chosen(hosts_named(names), at_once)
         with gevent.Timeout(_SECONDS):
-            return remove(chosen, STEPS, Manner(), Target(str(self._file)), asks=False)
+            return remove(chosen, STEPS, Manner(), Target("--json", str(self._file)), asks=False)
 
     @property
     def written(self) -> dict[str, Any]:

@@ -21,7 +21,6 @@ from typing import Any
 import pytest
 
 from operations import STEPS
-from smtp_auth.fleet import as_json
 from smtp_auth.fleet.console import rows, width_of
 from smtp_auth.fleet.inventory import chosen_hosts
 from smtp_auth.fleet.options import OPTIONS, choice_of
@@ -31,12 +30,13 @@ from smtp_auth.verify.checks import Checks
 from smtp_auth.verify.fleet import targets
 from smtp_auth.verify.looking import look_at
 from smtp_auth.verify.options import OWN_OPTIONS
+from smtp_auth.verify.outputs import Output, outputs_of
 from smtp_auth.verify.password import mailbox_of, taken_from_environment
-from smtp_auth.verify.report import by_host, counts_line, host_as_json, table
+from smtp_auth.verify.report import counts_line, table
 
 _CHECKS = pytest.StashKey[Checks]()
-_HOSTS = pytest.StashKey[int]()
-_JSON = pytest.StashKey[as_json.Target | None]()
+_HOSTS = pytest.StashKey[list[str]]()
+_OUTPUTS = pytest.StashKey[list[Output]]()
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
@@ -59,7 +59,7 @@ def pytest_configure(config: pytest.Config) -> None:
             "--json -: pytest itself writes to standard output; smtp-auth verify does not"
         )
     try:
-        config.stash[_JSON] = None if options.json is None else as_json.Target(options.json)
+        config.stash[_OUTPUTS] = outputs_of(options)
         mailbox = mailbox_of(options.mailbox, given)
         chosen = chosen_hosts(choice_of(options))
     except Mistake as error:
@@ -71,7 +71,7 @@ def pytest_configure(config: pytest.Config) -> None:
         lambda looks: look_at(looks, chosen.at_once, is_verbose=options.verbose > 0),
         logs_in=mailbox is not None,
     )
-    config.stash[_CHECKS], config.stash[_HOSTS] = checks, len(hosts)
+    config.stash[_CHECKS], config.stash[_HOSTS] = checks, [host.name for host in hosts]
     for plugin in (checks, fixtures):
         config.pluginmanager.register(plugin)
     # The table shows the warnings.
@@ -99,13 +99,15 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     terminalreporter.section("hosts and checks")
     width = width_of(sys.stdout)
     lines = table(outcomes, width, everything=config.option.verbose > 0)
-    for line in (*lines, counts_line(outcomes, config.stash[_HOSTS])):
+    for line in (*lines, counts_line(outcomes, len(config.stash[_HOSTS]))):
         for text in [line.text] if width is None else rows(line, width):
             terminalreporter.write_line(text)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the JSON file."""
-    target, checks = session.config.stash[_JSON], session.config.stash[_CHECKS]
-    if target and not target.write(as_json.lines(by_host(checks.outcomes), host_as_json)):
+    """Write the files."""
+    stash = session.config.stash
+    outcomes, names = stash[_CHECKS].outcomes, stash[_HOSTS]
+    are_written = [output.write(outcomes, names) for output in stash[_OUTPUTS]]
+    if not all(are_written):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -1,0 +1,48 @@
+"""What a verification writes beside its table: a file for each option that asks for one."""
+
+from argparse import Namespace
+from collections.abc import Sequence
+from typing import Protocol
+
+from smtp_auth.fleet import as_json
+from smtp_auth.fleet.written import Target
+from smtp_auth.verify.report import Outcome, by_host, host_as_json
+
+
+class Output(Protocol):
+    """One file. To make one raises `Mistake` if the file cannot be written.
+
+    + option: the option that asks for it, with the file
+    + is_standard_output: whether it is written to standard output, which then gets nothing else
+    """
+
+    option: str
+    is_standard_output: bool
+
+    def write(self, outcomes: Sequence[Outcome], names: Sequence[str]) -> bool:
+        """Write it. Returns whether that succeeded; if not, it says why on standard error.
+
+        + outcomes: those of all checks
+        + names: those of all hosts, also of those without an outcome
+        """
+        ...
+
+
+class Json:
+    """The outcomes as JSON. + file: a file, or `-` for standard output"""
+
+    def __init__(self, file: str) -> None:
+        self.option, self._target = f"--json {file}", Target("--json", file)
+        self.is_standard_output = self._target.is_standard_output
+
+    def write(self, outcomes: Sequence[Outcome], names: Sequence[str]) -> bool:
+        """As `Output.write`."""
+        return self._target.write(as_json.lines(by_host(outcomes), host_as_json))
+
+
+def outputs_of(options: Namespace) -> list[Output]:
+    """What the options of a command line want. Raises `Mistake` if a file cannot be written."""
+    found: list[Output] = []
+    if options.json is not None:
+        found.append(Json(options.json))
+    return found
