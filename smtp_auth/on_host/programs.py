@@ -77,9 +77,9 @@ def proof_program(service: Service) -> str:
     return packed("SmtpAuth::Proof", f"{service.package}::Proof")
 
 
-def shell_program(command: str) -> str:
-    """The program that runs a shell command: input of `perl -x -`."""
-    return f"{packed('SmtpAuth::Shell')}__END__\n{command}"
+def shell_program() -> str:
+    """The program that runs shell commands: input of `perl -x -`, followed by them (`SmtpAuth::Shell`)."""
+    return f"{packed('SmtpAuth::Shell')}__END__\n"
 
 
 def change_program(told: Iterable[Instruction], services: Iterable[Service]) -> str:

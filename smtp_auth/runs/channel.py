@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any, TypeVar
 from weakref import WeakSet
 
+from paramiko import Channel as SshChannel
 from paramiko import ChannelException, SSHException
 from pyinfra.api import Host, StringCommand
 from pyinfra.api.exceptions import ConnectError, PyinfraError
@@ -52,37 +53,89 @@ def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channe
         return pyinfra_internals.connector_arguments(host) if arguments is None else arguments
 
     def run(command: str, stdin: str, limits: Limits) -> Answer:
-        wire = wire_of(host)
-        if wire.given_up:
-            raise NoAnswer(wire.given_up)
-        connect(host)
-        given = dict(as_asked())
-        password = _password_for_sudo(host, given)
-        seconds = limits.seconds or seconds_of(host)
-        # The host's data may set an earlier deadline for all commands.
-        seconds = min(given.get("_timeout") or seconds, seconds)
-
-        def run_once() -> CommandOutput:
-            prompt = new_prompt() if password else ""
-            line = pyinfra_internals.command_for_sudo(_FIRST + command, given, prompt)
-            if given.get("_sudo"):
-                # If the command failed, pyinfra would ask for sudo's password, for each host.
-                line = StringCommand(line, ";", "true")
-            told = Answering(prompt, password, _BEGINS, stdin) if password else stdin
-            options = {"_shell_executable": None, "_stdin": told, "_timeout": None}
-            return host.run_shell_command(line, **shows, **options)[1]
-
-        def read_once(left: float) -> CommandOutput:
-            return _read(host, left, limits.octets, run_once)
-
-        output = _in_a_session(host, read_once, seconds)
-        if given.get("_sudo") and not password and needs_password(output.output):
-            password = typed_password(asking=True)
-            output = _in_a_session(host, read_once, seconds) if password else output
-        _answering.add(host)
-        return _answer(output)
+        return _answer(_run(host, as_asked(), shows, command, stdin, limits))
 
     return run
+
+
+def converse(host: Host, command: str, talk: "Talk", limits: Limits) -> None:
+    """Run a command over SSH, and let somebody talk to it until they or it have had enough.
+
+    Raises as a channel does: also if the command does not begin.
+    """
+    state = host.state
+    shows = {"print_output": state.print_fact_output, "print_input": state.print_fact_input}
+    output = _run(host, pyinfra_internals.connector_arguments(host), shows, command, talk, limits)
+    if not talk.has_begun:
+        _answer(output)
+
+
+class Talk(pyinfra_internals.Dialogue):
+    """Standard input and output of a command that has begun.
+
+    + has_begun: whether it has
+    """
+
+    has_begun = False
+
+    def hold(self, channel: SshChannel) -> str:
+        """Wait until the command has begun, and talk to it."""
+        begins = f"{_BEGINS}\n".encode()
+        while begins not in (printed := pyinfra_internals.received(channel)[0]):
+            if channel.closed or channel.eof_received:
+                # What it has printed is left to be read.
+                return ""
+            time.sleep(_PAUSE)
+        self.has_begun = True
+        left = printed.index(begins) + len(begins)
+        while left:
+            left -= len(channel.recv(left))
+        self.talk(channel)
+        return ""
+
+    def talk(self, channel: SshChannel) -> None:
+        """Talk to the command, until it has ended."""
+        raise NotImplementedError
+
+
+def _run(
+    host: Host,
+    asked: Mapping[str, Any],
+    shows: Mapping[str, bool],
+    command: str,
+    stdin: "str | Talk",
+    limits: Limits,
+) -> CommandOutput:
+    """What a command prints. + asked: how commands run on the host; + shows: what pyinfra shows of it"""
+    wire = wire_of(host)
+    if wire.given_up:
+        raise NoAnswer(wire.given_up)
+    connect(host)
+    given = dict(asked)
+    password = _password_for_sudo(host, given)
+    seconds = limits.seconds or seconds_of(host)
+    # The host's data may set an earlier deadline for all commands.
+    seconds = min(given.get("_timeout") or seconds, seconds)
+
+    def run_once() -> CommandOutput:
+        prompt = new_prompt() if password else ""
+        line = pyinfra_internals.command_for_sudo(_FIRST + command, given, prompt)
+        if given.get("_sudo"):
+            # If the command failed, pyinfra would ask for sudo's password, for each host.
+            line = StringCommand(line, ";", "true")
+        told = Answering(prompt, password, _BEGINS, stdin) if password else stdin
+        options = {"_shell_executable": None, "_stdin": told, "_timeout": None}
+        return host.run_shell_command(line, **shows, **options)[1]
+
+    def read_once(left: float) -> CommandOutput:
+        return _read(host, left, limits.octets, run_once)
+
+    output = _in_a_session(host, read_once, seconds)
+    if given.get("_sudo") and not password and needs_password(output.output):
+        password = typed_password(asking=True)
+        output = _in_a_session(host, read_once, seconds) if password else output
+    _answering.add(host)
+    return output
 
 
 def _password_for_sudo(host: Host, given: dict[str, Any]) -> str:

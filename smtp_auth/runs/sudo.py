@@ -41,21 +41,22 @@ class Answering(Dialogue):
 
     + prompt: the one that sudo was told to use
     + begins: what the command prints first
+    + told: the program, or a further dialogue
     """
 
-    def __init__(self, prompt: str, password: str, begins: str, program: str) -> None:
+    def __init__(self, prompt: str, password: str, begins: str, told: str | Dialogue) -> None:
         self._prompt, self._begins = prompt.encode(), f"{begins}\n".encode()
-        self._password, self._program = password, program
+        self._password, self._told = password, told
 
     def hold(self, channel: Channel) -> str:
-        """The program, once the command has begun; empty if sudo does not let it begin."""
+        """What is told, once the command has begun; empty if sudo does not let it begin."""
         is_told, deadline = False, time.monotonic() + _SECONDS
         while time.monotonic() < deadline:
             # First, because all that was printed before the end has arrived then.
             is_over = channel.closed or channel.eof_received
             printed, complaints = received(channel)
             if self._begins in printed:
-                return self._program
+                return self._told.hold(channel) if isinstance(self._told, Dialogue) else self._told
             asked = complaints.count(self._prompt)
             if is_over or asked > 1:
                 # The password is wrong: sudo is told that no other follows.

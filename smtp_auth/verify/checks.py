@@ -10,7 +10,7 @@ import pytest
 
 from smtp_auth.facts.machine import machines_with_names
 from smtp_auth.plan.step import Step
-from smtp_auth.verify import inside
+from smtp_auth.verify.connection import look
 from smtp_auth.verify.fixtures import REPORTED_BY, escaped, skip
 from smtp_auth.verify.report import NOT_MADE, Outcome, settled
 from smtp_auth.verify.secret import without_secrets
@@ -136,7 +136,7 @@ class Checks:
 
 def _machine(target: Target) -> str:
     try:
-        return target.see(inside.look).machine
+        return target.see(look).machine
     except Exception:
         # The checks of that host report it.
         return ""

@@ -1,11 +1,11 @@
 """testinfra over pyinfra's own connection to a host.
 
 Verification therefore connects to a host exactly as a deploy does, with the same SSH configuration, keys,
-jump hosts and sudo; nothing has to be set up twice.
+jump hosts and sudo; nothing has to be set up twice. It needs two SSH sessions: one for the look of a deploy,
+and then one for the commands of testinfra.
 """
 
-import shlex
-from threading import BoundedSemaphore
+from contextlib import suppress
 from typing import Any
 
 import testinfra.host
@@ -13,14 +13,11 @@ from pyinfra.api import Host
 from pyinfra.api.exceptions import ConnectError
 from testinfra.backend.base import BaseBackend, CommandResult
 
-from smtp_auth.on_host.channel import Answer, Limits, NoAnswer
-from smtp_auth.on_host.packing import PERL
-from smtp_auth.on_host.programs import shell_program
-from smtp_auth.runs.channel import channel_to
+from smtp_auth.facts.look import Look
+from smtp_auth.on_host.asking import look_at
+from smtp_auth.runs.channel import channel_to, disconnect
+from smtp_auth.verify.shell import Shell
 from smtp_auth.verify.target import Target, Unseen, observer
-
-# How many commands run at the same time over one connection; sshd's MaxSessions is 10.
-_CHANNELS = 4
 
 
 @observer
@@ -34,47 +31,67 @@ def connection_error(target: Target) -> str:
 
 
 @observer
-def connected(target: Target) -> "Connection":
-    """The connection. Raises `Unseen` if the host cannot be reached."""
-    if target.see(connection_error):
-        raise Unseen("the host cannot be reached over SSH", "the host is reached over ssh")
-    return Connection(target.host)
+def look(target: Target) -> Look:
+    """The same look at the host as in a deploy, with some more parameters."""
+    _reach(target)
+    return look_at(channel_to(target.host), target.settings, target.steps, _ASKED_TOO)
 
 
-def on(target: Target) -> testinfra.host.Host:
-    """testinfra's host."""
-    connection = target.see(connected)
+# Parameters that the deploy does not need. Older releases do not know the last two.
+_ASKED_TOO = (
+    "maillog_file",
+    "mynetworks",
+    "smtpd_forbid_bare_newline",
+    "smtpd_forbid_bare_newline_exclusions",
+)
+
+
+@observer
+def connected(target: Target) -> testinfra.host.Host:
+    """testinfra's host. Raises `Unseen` if the host cannot be reached."""
+    _reach(target)
+    # sshd may allow one session at a time (MaxSessions 1). That of the look ends by itself.
+    with suppress(Exception):
+        target.see(look)
+    connection = _Connection(target.host)
     host = testinfra.host.Host(connection)
     connection.set_host(host)
     return host
 
 
-class Connection(BaseBackend):  # type: ignore[misc]
+def _reach(target: Target) -> None:
+    if target.see(connection_error):
+        raise Unseen("the host cannot be reached over SSH", "the host is reached over ssh")
+
+
+def on(target: Target) -> testinfra.host.Host:
+    """testinfra's host, as seen by the first one who needed it: it remembers what it has found out."""
+    return target.see(connected)
+
+
+def leave(target: Target) -> None:
+    """End the connection to a host of which all has been seen."""
+    if target.has_seen(connected):
+        with suppress(Unseen):
+            on(target).backend.close()
+    disconnect(target.host)
+
+
+class _Connection(BaseBackend):  # type: ignore[misc]
     """A backend of testinfra."""
 
     NAME = "pyinfra"
 
     def __init__(self, host: Host) -> None:
         super().__init__(host.name)
-        self._pyinfra = host
-        self._channels = BoundedSemaphore(_CHANNELS)
+        self._shell = Shell(host)
 
     def run(self, command: str, *args: str, **_kwargs: Any) -> CommandResult:
         """Run a command for testinfra, with the arguments quoted in place of each `%s`."""
-        return self.execute(self.quote(command, *args))
+        command = self.quote(command, *args)
+        ended = self._shell.run(command)
+        return self.result(ended.status, self.encode(command), ended.output, ended.complaints)
 
-    def ask(self, command: str, stdin: str, limits: Limits) -> Answer:
-        """The connection as a channel of `on_host`."""
-        with self._channels:
-            return channel_to(self._pyinfra)(command, stdin, limits)
-
-    def execute(self, command: str) -> CommandResult:
-        """Run a shell command as the host's data says: as root, with sudo, and so on."""
-        # A channel does not return the exit status, so the command prints it at the end.
-        program = shell_program(f"( {command}\n); printf '\\n%s' $?")
-        answer = self.ask(shlex.join(PERL), program, Limits())
-        *lines, status = answer.lines or [""]
-        if not status.isdigit():
-            raise NoAnswer(f"a command is incomplete: {answer.complaint}")
-        errors = "".join(f"{line}\n" for line in answer.complaints)
-        return self.result(int(status), self.encode(command), "\n".join(lines), errors)
+    def close(self) -> None:
+        """End the session of the commands."""
+        self._shell.close()

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from cryptography import x509
 
 from smtp_auth.facts.look import File, Look
-from smtp_auth.on_host.asking import look_at
 from smtp_auth.on_host.programs import proof_program
 from smtp_auth.plan import readiness
 from smtp_auth.plan.ours import ledger_now, without_ours
@@ -16,24 +15,10 @@ from smtp_auth.services.certbot.hook import reason_of_warning
 from smtp_auth.services.certbot.shebang import is_text
 from smtp_auth.services.dovecot import DOVECOT
 from smtp_auth.services.dovecot.listener import listener_path
-from smtp_auth.verify.connection import connected, on
+from smtp_auth.verify.connection import look, on
 from smtp_auth.verify.target import Target, Unseen, observer
 
-# Parameters that the deploy does not need. Older releases do not know the last two.
-_ASKED_TOO = (
-    "maillog_file",
-    "mynetworks",
-    "smtpd_forbid_bare_newline",
-    "smtpd_forbid_bare_newline_exclusions",
-)
-
 _DEPLOYABLE = "nothing prevents a deploy"
-
-
-@observer
-def look(target: Target) -> Look:
-    """The same look at the host as in a deploy, with some more parameters."""
-    return look_at(target.see(connected).ask, target.settings, target.steps, _ASKED_TOO)
 
 
 @observer

@@ -12,6 +12,7 @@ from gevent.pool import Pool
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import took_line
 from smtp_auth.runs.interruption import heed_interruptions
+from smtp_auth.verify.connection import leave
 from smtp_auth.verify.reach import why_down
 from smtp_auth.verify.target import Observer, Target
 
@@ -75,6 +76,7 @@ def _look_at(target: Target, observers: Sequence[Observer], side_by_side: int) -
             target.see(observe)
 
     Pool(side_by_side).map(try_look, [why_down, *ordered])
+    leave(target)
 
 
 def _word(target: Target) -> str:

@@ -20,6 +20,7 @@ from smtp_auth.postfix.master_cf import serves_port_25
 from smtp_auth.postfix.parameters import is_no
 from smtp_auth.services.postfix import sni
 from smtp_auth.verify.addresses import addresses, is_within
+from smtp_auth.verify.connection import look
 from smtp_auth.verify.conversation import (
     IMPLICIT_TLS,
     RELAY,
@@ -30,7 +31,7 @@ from smtp_auth.verify.conversation import (
     TooSlow,
     dial,
 )
-from smtp_auth.verify.inside import forbids_bare_newlines, look, release_defaults
+from smtp_auth.verify.inside import forbids_bare_newlines, release_defaults
 from smtp_auth.verify.target import Target, Unseen, observer
 
 # A name that no certificate covers (RFC 6761).

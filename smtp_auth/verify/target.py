@@ -117,6 +117,10 @@ class Target:
             raise Unseen("no --mailbox is given")
         return self._mailbox
 
+    def has_seen(self, observer: "Callable[[Target], Any]") -> bool:
+        """Whether the observer has looked, or has begun to."""
+        return observer in self._seen
+
     def see(self, observer: "Callable[[Target], Seen]") -> Seen:
         """What the observer finds. It looks only once; further calls return the same.
 
