@@ -15,9 +15,6 @@ from typing import TypeVar
 
 from cryptography import x509
 
-# Seconds to open a TCP connection.
-CONNECT_TIMEOUT = 10
-
 # Seconds for one answer: a whole reply, or a TLS handshake. smtpd first looks up its client in DNS, which can
 # take long.
 TIMEOUT = 30
@@ -70,19 +67,25 @@ class TooSlow(BrokenOff):
     """The server did not complete its answer in time."""
 
 
-def dial(address: str, port: int) -> "Conversation":
-    """A conversation over a new TCP connection. Raises OSError."""
-    return Conversation(socket.create_connection((address, port), CONNECT_TIMEOUT))
+class Limited(BrokenOff):
+    """The server admits this machine no more for a while, because it has asked too often."""
+
+
+# Of Postfix's smtpd and its postscreen: smtpd_client_connection_rate_limit and the parameters beside it.
+_LIMITED = re.compile(
+    r"too (?:many|much) (?:connections|new TLS sessions|AUTH commands|mail|recipients|concurrent SMTP)", re.I
+)
 
 
 class Conversation:
     """One conversation over a connection, which is closed when the conversation ends.
 
     + connection: just opened, so that the server sends its greeting next
+    + connecting: how many seconds that took
     """
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
+    def __init__(self, connection: socket.socket, connecting: float = 0.0) -> None:
+        self._connection, self.connecting = connection, connecting
         self._ends = time.monotonic() + LONGEST
         self._left = MOST
         self._received = bytearray()
@@ -98,7 +101,9 @@ class Conversation:
         self._connection.close()
 
     def reply(self, timeout: float = TIMEOUT) -> Reply:
-        """The next reply. Raises `BrokenOff`; `TooSlow` if it is not complete in time.
+        """The next reply.
+
+        Raises `BrokenOff`: `TooSlow` if it is not complete in time, `Limited` if this machine asks too often.
 
         + timeout: in seconds
         """
@@ -110,7 +115,11 @@ class Conversation:
                 raise BrokenOff(f"not an SMTP reply: {line[:80]!r}")
             lines.append(match[3])
             if match[2] != "-":
-                return Reply(int(match[1]), tuple(lines))
+                break
+        reply = Reply(int(match[1]), tuple(lines))
+        if 400 <= reply.code < 500 and _LIMITED.search(str(reply)):
+            raise Limited(str(reply))
+        return reply
 
     def receive(self) -> bytes:
         """What the server sends next, whatever it is; empty if it closes the connection. Raises `TooSlow`."""

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from email.utils import formatdate
 
 from smtp_auth.verify.connection import on
-from smtp_auth.verify.conversation import IMPLICIT_TLS, Conversation, Reply, dial, extension
-from smtp_auth.verify.outside import HOSTNAME_MISMATCH, sessions_465
+from smtp_auth.verify.conversation import IMPLICIT_TLS, Conversation, Reply, extension
+from smtp_auth.verify.dialing import dial, patiently
 from smtp_auth.verify.secret import hide
 from smtp_auth.verify.target import Mailbox, Target, Unseen, observer
+from smtp_auth.verify.visits import HOSTNAME_MISMATCH, sessions_465
 
 # Seconds within which an accepted message must be in the mailbox.
 _DELIVERY = 60
 
 
 @observer
+@patiently
 def logins(target: Target) -> dict[str, str]:
     """Each offered mechanism, to the server's reply to a login with it."""
     mailbox, found = target.mailbox, {}
@@ -49,6 +51,7 @@ class Sent:
 
 
 @observer
+@patiently
 def sent(target: Target) -> Sent:
     """Log in, and send a message to the same mailbox."""
     mailbox, settings = target.mailbox, target.settings

@@ -1,8 +1,8 @@
 """Whether a host answers: a host that is down is reported once, not by every check."""
 
 from smtp_auth.verify.connection import connection_error
-from smtp_auth.verify.outside import connections_25, connections_465
 from smtp_auth.verify.target import Target, Unseen, observer
+from smtp_auth.verify.visits import connections_25, connections_465
 
 
 @observer

@@ -12,8 +12,8 @@ from smtp_auth.facts.look import Look
 from smtp_auth.services.postfix import sni
 from smtp_auth.services.postfix.submissions_options import has_own_certificate
 from smtp_auth.verify.inside import Owner, readers
-from smtp_auth.verify.outside import WRONG_NAME, Session
 from smtp_auth.verify.target import Target, caution
+from smtp_auth.verify.visits import WRONG_NAME, Session
 
 _RELOAD = "Postfix has not loaded it: run systemctl reload postfix, and check that certbot's hook does that"
 

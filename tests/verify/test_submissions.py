@@ -5,8 +5,8 @@ from collections.abc import Callable
 from smtp_auth.facts.look import Look
 from smtp_auth.services.postfix.logins import offered_on_port_25
 from smtp_auth.verify.conversation import Reply, extension
-from smtp_auth.verify.outside import SLOW_DNS, Session
 from smtp_auth.verify.target import Target
+from smtp_auth.verify.visits import SLOW_DNS, Session
 
 _LOG = "Postfix's log shows the reason (journalctl -u 'postfix*')"
 
