@@ -9,7 +9,7 @@ from smtp_auth.facts.look import File, Look
 from smtp_auth.on_host.programs import proof_program
 from smtp_auth.plan import readiness
 from smtp_auth.plan.ours import ledger_now, without_ours
-from smtp_auth.plan.plan import Plan, plan_ignoring_obstacles
+from smtp_auth.plan.plan import Plan, plan_ignoring_obstacles, plan_of
 from smtp_auth.services.certbot.block import HOOK
 from smtp_auth.services.certbot.hook import reason_of_warning
 from smtp_auth.services.certbot.shebang import is_text
@@ -22,12 +22,19 @@ _DEPLOYABLE = "nothing prevents a deploy"
 
 
 @observer
+def deploy_plan(target: Target) -> Plan:
+    """What a deploy would do: with refusals and no edits if something prevents it."""
+    return plan_of(target.settings, target.see(look), target.steps)
+
+
+@observer
 def plan(target: Target) -> Plan:
     """How the host differs from what the steps want, and which reloads are due."""
     seen = target.see(look)
     if any(readiness.unreadable(seen)):
         raise Unseen("the host's configuration cannot be read", _DEPLOYABLE)
-    return plan_ignoring_obstacles(target.settings, seen, target.steps)
+    wanted = target.see(deploy_plan)
+    return plan_ignoring_obstacles(target.settings, seen, target.steps) if wanted.refusals else wanted
 
 
 @observer
@@ -90,14 +97,11 @@ def master_pid(target: Target) -> str:
 @observer
 def complaints(target: Target) -> tuple[str, ...]:
     """What Postfix's programs print about its configuration on standard error; nothing if it is good."""
-    host = on(target)
-    said = [host.run(f"{command} 2>&1 >/dev/null").stdout for command in _CHECKING]
+    # postfix check would create directories that are missing.
+    said = on(target).run("{ postconf; postconf -M; postmap -q any static:any; } 2>&1 >/dev/null").stdout
     # Several programs print the same line, each with its own name at the start.
-    found = {re.sub(r"^\S+: (?=warning: )", "", line) for text in said for line in text.splitlines() if line}
+    found = {re.sub(r"^\S+: (?=warning: )", "", line) for line in said.splitlines() if line}
     return tuple(sorted(found))
-
-
-_CHECKING = ("postconf", "postconf -M", "postfix check")
 
 
 @observer
@@ -254,7 +258,8 @@ def _is_idle(target: Target, hook: File) -> bool:
     if target.settings.certbot_reload_services != ("postfix",):
         return False
     without = replace(seen, files={**seen.files, HOOK.key: File(hook.path, real_path=hook.real_path)})
-    coming = plan_ignoring_obstacles(target.settings, without, target.steps).files
+    steps = [step for step in target.steps if HOOK in step.files]
+    coming = plan_ignoring_obstacles(target.settings, without, steps).files
     return hook.content in [planned.content for planned in coming if planned.file.path == hook.path]
 
 

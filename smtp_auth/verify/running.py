@@ -20,6 +20,8 @@ from smtp_auth.shown import shown
 _MANNER = (
     *("--noconftest", "-c", os.devnull, "-o", "junit_family=xunit1", "--strict-markers"),
     *("-p", "no:cacheprovider", "--assert=plain", "--capture=no"),
+    # They would look at each check, for what checks do not do: log, and leave threads and objects behind.
+    *("-p", "no:logging", "-p", "no:threadexception", "-p", "no:unraisableexception"),
 )
 
 # The options whose answer is pytest's own output.

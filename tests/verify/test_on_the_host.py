@@ -2,9 +2,8 @@
 
 import re
 
-from operations import STEPS
 from smtp_auth.facts.look import Look
-from smtp_auth.plan.plan import Plan, plan_of
+from smtp_auth.plan.plan import Plan
 from smtp_auth.plan.same_machine import note
 from smtp_auth.plan.step import Step
 from smtp_auth.plan.text import step_lines
@@ -13,7 +12,7 @@ from smtp_auth.services.certbot.block import HOOK
 from smtp_auth.services.dovecot.listener import WANTED, is_for_postfix_alone, is_served, listener_wanted
 from smtp_auth.shown import command
 from smtp_auth.verify.inside import Hook, Unit
-from smtp_auth.verify.target import Target, caution
+from smtp_auth.verify.target import caution
 
 _DEPLOY = "smtp-auth plan shows what a deploy would change"
 
@@ -84,10 +83,9 @@ def test_postfix_has_no_complaint(complaints: tuple[str, ...]) -> None:
         caution(line)
 
 
-def test_nothing_prevents_a_deploy(look: Look, target: Target) -> None:
-    plan = plan_of(target.settings, look, STEPS)
-    assert not plan.refusals, "\n".join(plan.refusals)
-    for warning in plan.warnings:
+def test_nothing_prevents_a_deploy(deploy_plan: Plan) -> None:
+    assert not deploy_plan.refusals, "\n".join(deploy_plan.refusals)
+    for warning in deploy_plan.warnings:
         caution(warning)
 
 
