@@ -108,7 +108,7 @@ def perl_programs() -> Iterator[Script]:
     yield Script("the rehearsal", rehearsal_program(plan, settings, look))
     yield Script("the start", start_program(Origin("id", "controller", "commit"), plan, settings, look))
     yield Script("the outcome", follow_program())
-    yield Script("a command of the verification", shell_program("true"))
+    yield Script("a command of the verification", shell_program())
     for service in SERVICES:
         if f"{service.package}::Proof" in packages():
             yield Script(f"{service.name}'s proof", proof_program(service))

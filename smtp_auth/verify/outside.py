@@ -34,6 +34,9 @@ _TLS_VERSIONS = {
 # at once.
 _SILENCE = 3
 
+# The server closes the conversation (RFC 5321, section 3.8).
+_CLOSING = 421
+
 # More Received headers than a server accepts; the default of hopcount_limit is 50.
 _HOPS = 200
 
@@ -173,17 +176,20 @@ def _relaying(
 ) -> dict[str, Reply]:
     replies: dict[str, Reply] = {}
     ways = _ways(target)
+    # Servers close a conversation after too many errors: then the next one goes on.
     while left := [way for way in ways if way not in replies]:
         known = len(replies)
         with session() as conversation:
             conversation.hello()
             try:
                 for way in left:
-                    replies[way] = _reply_to(conversation, *ways[way])
+                    reply = _reply_to(conversation, *ways[way])
+                    if reply.code == _CLOSING and len(replies) > known:
+                        break
+                    replies[way] = reply
                     conversation.command("RSET")
                 conversation.quit()
             except BrokenOff as error:
-                # Servers close a conversation after too many errors: the next one goes on.
                 if isinstance(error, Limited) or len(replies) == known:
                     raise
     return replies

@@ -5,12 +5,14 @@ The benchmark (`bench`) measures times; these counts are what the times come fro
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
 from bench.counts import Counts, counted, make_countable
 from lab import Lab, LabHost
 from tests.fleet.deploying import deploy, succeed, typed
+from tests.fleet.test_verify_breakages import verify
 
 # Processes of the look and of sshd itself; Debian 13's sshd has more of them.
 _PROCESSES = {"bookworm": 13, "trixie": 15}
@@ -18,8 +20,8 @@ _PROCESSES = {"bookworm": 13, "trixie": 15}
 # The most processes that a first deploy may start on a host, including those of the services' reloads.
 _OF_A_FIRST_DEPLOY = 100
 
-# SSH channels: the plan's look; the rehearsal, if there is a preview; the change.
-_LOOK = _REHEARSAL = _CHANGE = 1
+# SSH channels: the plan's look; the rehearsal, if there is a preview; the change; a verification's commands.
+_LOOK = _REHEARSAL = _CHANGE = _COMMANDS = 1
 
 
 @pytest.fixture
@@ -71,3 +73,15 @@ def test_a_run_with_a_preview_has_one_channel_more(lab: Lab, countable: list[Lab
             terminal.type("y\n")
             assert terminal.status() == 0, terminal.shown
     assert [count.channels for count in counts] == [_LOOK + _REHEARSAL + _CHANGE] * len(countable)
+
+
+def test_a_verification_has_two_channels(lab: Lab, countable: list[LabHost], tmp_path: Path) -> None:
+    succeed(deploy(countable))
+    with ExitStack() as stack:
+        counts = [stack.enter_context(counted(lab, host)) for host in countable]
+        data = {host.name: {"verify_ca_file": str(lab.ca)} for host in countable}
+        found = verify(tmp_path, countable, data, "-k", "not wrong_password")
+    assert found.status == 0, found.output
+    assert [(count.connections, count.channels) for count in counts] == [(1, _LOOK + _COMMANDS)] * len(
+        countable
+    )
