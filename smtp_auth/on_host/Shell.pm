@@ -24,7 +24,7 @@ sub main {
     prepare();
     my $commands = qualify_to_ref('DATA', 'main');
     # Whoever has taken the byte out of it may write: long lines of several processes would mix.
-    pipe my $may_write, my $written or die "cannot make a pipe: $!\n";
+    my ($may_write, $written) = @{_pipe()};
     syswrite $written, q{.};
     while (defined(my $head = readline $commands)) {
         my ($number, $length) = $head =~ /^(\d+)[ ](\d+)$/x or die "this is no command: $head\n";
@@ -56,7 +56,7 @@ sub _answer {
 
 sub _run {
     my ($command) = @_;
-    my @pipes = map { pipe my $from, my $to or die "cannot make a pipe: $!\n"; [$from, $to] } 1, 2;
+    my @pipes = (_pipe(), _pipe());
     my $pid = fork // die "cannot start a process: $!\n";
     _become($command, map { $_->[1] } @pipes) if !$pid;
     close $_->[1] for @pipes;
@@ -64,6 +64,11 @@ sub _run {
     waitpid $pid, 0;
     # As in a shell: of a signal, 128 and its number.
     return ($? & 127 ? 128 + ($? & 127) : $? >> 8, @said);
+}
+
+sub _pipe {
+    pipe my $from, my $to or die "cannot make a pipe: $!\n";
+    return [$from, $to];
 }
 
 sub _read_both {
