@@ -104,9 +104,12 @@ sub describe {
     return;
 }
 
+# The last line counts. With underscores, certbot refuses to run at all.
 sub _has_no_hooks {
     my ($file) = @_;
-    return scalar grep { /^\s*no-directory-hooks(?:[\s:=]+(?:true|yes|1))?\s*$/xi } _lines_of($file);
+    my @values =
+        map { /^\s*(?:--)?no[-_]directory[-_]hooks(?:[\s:=]+["']?(\w*)|$)/x ? lc($1 // q{}) : () } _lines_of($file);
+    return @values && $values[-1] =~ /^(?:|true|yes|on|1)$/x;
 }
 
 # Line by line: `^\s*` would also read all empty lines that follow, again and again.

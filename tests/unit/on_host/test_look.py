@@ -819,6 +819,13 @@ def test_whether_the_lineages_are_certbots_is_told(
     [
         ("no-directory-hooks = true", True),
         ("no-directory-hooks=1", True),
+        ("no-directory-hooks", True),
+        ("--no-directory-hooks = 'yes'", True),
+        ("no-directory-hooks = on  # a script reloads", True),
+        ("no-directory-hooks = false\nno-directory-hooks = true", True),
+        ("no-directory-hooks = true\nno-directory-hooks = no", False),
+        # certbot ends with an error.
+        ("no_directory_hooks = true", True),
         ("no-directory-hooks = false", False),
         ("# no-directory-hooks = true", False),
         ("deploy-hook = systemctl reload postfix", False),
