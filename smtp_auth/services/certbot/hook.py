@@ -1,6 +1,6 @@
 """certbot's deploy hook: whether certbot runs it, and what it does."""
 
-from smtp_auth.facts.look import Look
+from smtp_auth.facts.look import Lineage, Look
 from smtp_auth.services.certbot.block import HOOK, our_lines, with_our_lines
 from smtp_auth.services.certbot.script_effect import ScriptEffect, effect_of
 from smtp_auth.settings import Settings
@@ -46,6 +46,12 @@ def unrenewed(look: Look) -> tuple[str, ...]:
         for lineage in look.certificates.values()
         if lineage.chain is not None and not lineage.renewal
     )
+
+
+def renewed_by_certbot(look: Look) -> tuple[Lineage, ...]:
+    """The lineages for which certbot, which is installed, has a renewal configuration."""
+    lineages = look.certificates.values() if is_for_certbot(look) else ()
+    return tuple(lineage for lineage in lineages if lineage.renewal)
 
 
 def effect_of_hook(content: str, unit: str) -> ScriptEffect:
