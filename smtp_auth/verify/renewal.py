@@ -1,93 +1,58 @@
-"""What renews the certificates. Each observer looks at one thing on the host and only reads."""
+"""What renews the certificates, and what certbot's own files say about it."""
 
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from smtp_auth.services.certbot.clients import clients_in, mentions_client
+from smtp_auth.services.certbot.options import OPTIONS, hooks_in
 from smtp_auth.verify.connection import on
+from smtp_auth.verify.inside import look
+from smtp_auth.verify.jobs import Job, jobs, lines_by_file, with_scripts
 from smtp_auth.verify.target import Target, observer
-
-# Clients that renew certificates by ACME (RFC 8555), by the names in timers and cron jobs.
-_NAMES = "|".join(map(re.escape, ("certbot", "acme.sh", "lego", "dehydrated", "getssl", "uacme")))
-_CLIENTS = rf"\b(?:{_NAMES})\b"
-
-_TIMER = ("Id", "Unit", "UnitFileState", "ActiveState", "NextElapseUSecRealtime", "NextElapseUSecMonotonic")
 
 
 @dataclass(frozen=True)
 class Renewer:
-    """A timer or cron job that renews certificates.
+    """A job that renews certificates, or may do so.
 
-    + name: a systemd timer, or the file of a cron job
-    + is_certbots: whether certbot does it
-    + runs: whether it will run by itself
-    + enabled: whether it will also run after the host's next boot
-    + failed: how its last run failed, if it did
+    + clients: the clients that it starts; empty if only a name in it is that of a client
     """
 
-    name: str
-    is_certbots: bool
-    runs: bool
-    enabled: bool
-    failed: str = ""
+    job: Job
+    clients: frozenset[str]
+
+    @property
+    def is_certbots(self) -> bool:
+        """Whether certbot renews."""
+        return any(client.startswith("certbot") for client in self.clients)
+
+    @property
+    def is_anothers(self) -> bool:
+        """Whether another client renews."""
+        return any(not client.startswith("certbot") for client in self.clients)
 
 
 @observer
 def renewers(target: Target) -> tuple[Renewer, ...]:
-    """The timers, and the cron jobs, except those that do nothing under systemd, as Debian's own do."""
-    return (*_timers(target), *_cron_jobs(target))
+    """The jobs that renew, and the timers that may renew: the program that they start cannot be read."""
+    found = (Renewer(job, clients_in(job.commands)) for job in target.see(jobs))
+    return tuple(one for one in found if one.clients or _may_renew(one.job))
 
 
-def _timers(target: Target) -> list[Renewer]:
-    host = on(target)
-    listed = host.run("systemctl list-unit-files --type=timer --no-legend --plain").stdout
-    names = [line.split()[0] for line in listed.splitlines() if line.split()]
-    timers = _shown(target, _TIMER, names)
-    asked = ("Id", "ExecStart", "Result", "ActiveState")
-    shown = _shown(target, asked, [timer["Unit"] for timer in timers])
-    services = {one["Id"]: one for one in reversed(shown)}
-    found = []
-    for timer in timers:
-        service = services.get(timer["Unit"], {})
-        started = f"{timer['Id']} {service.get('ExecStart', '')}"
-        if not re.search(_CLIENTS, started):
-            continue
-        next_run = timer["NextElapseUSecRealtime"] or timer["NextElapseUSecMonotonic"]
-        # While its service runs, a timer has no next start time.
-        runs_now = service.get("ActiveState") in ("active", "activating")
-        runs = timer["ActiveState"] == "active" and (runs_now or next_run not in ("", "infinity"))
-        result = service.get("Result", "success")
-        failed = f"{timer['Unit']} failed with {result}" if result != "success" else ""
-        enabled = timer["UnitFileState"].startswith("enabled")
-        found.append(Renewer(timer["Id"], _is_certbots(started), runs, enabled, failed))
-    return found
+def _may_renew(job: Job) -> bool:
+    return job.name.endswith(".timer") and mentions_client(f"{job.name}\n{job.commands}")
 
 
-def _shown(target: Target, properties: tuple[str, ...], units: list[str]) -> list[dict[str, str]]:
-    """The properties of units from systemd, for each unit property to value."""
-    if not units:
-        return []
-    command = f"systemctl show --property={','.join(properties)} --" + " %s" * len(units)
-    found: list[dict[str, str]] = []
-    for block in on(target).run(command, *units).stdout.split("\n\n"):
-        values = dict(line.partition("=")[::2] for line in block.splitlines())
-        if values.get("Id"):
-            found.append({name: values.get(name, "") for name in properties})
-    return found
+@observer
+def certbot_files(target: Target) -> Mapping[str, str]:
+    """certbot's files with options, and the configurations with which it renews, path to text."""
+    lineages = target.see(look).certificates.values()
+    paths = [*OPTIONS, *dict.fromkeys(lineage.renewal for lineage in lineages if lineage.renewal)]
+    return lines_by_file(on(target).run("grep -sH '' --" + " %s" * len(paths), *paths).stdout)
 
 
-def _cron_jobs(target: Target) -> list[Renewer]:
-    host = on(target)
-    places = "/etc/crontab /etc/cron.d /etc/cron.daily /etc/cron.weekly /var/spool/cron"
-    lines = host.run(f"grep -rsE '^[^#]*({_NAMES})' {places}").stdout
-    is_active = "active" in host.run("systemctl is-active cron crond cronie").stdout.split()
-    found: dict[str, bool] = {}
-    for line in lines.splitlines():
-        file, _, job = line.partition(":")
-        if re.search(_CLIENTS, job) and not re.search(r"!\s*-d\s+/run/systemd/system", job):
-            found[file] = found.get(file, True) and _is_certbots(job)
-    return [Renewer(file, by, runs=is_active, enabled=is_active) for file, by in sorted(found.items())]
-
-
-def _is_certbots(started: str) -> bool:
-    """Whether certbot is the only client that a timer or a cron job starts."""
-    return {*re.findall(_CLIENTS, started)} == {"certbot"}
+@observer
+def own_hooks(target: Target) -> str:
+    """The commands of hooks in those files, with the text of the scripts that they start."""
+    commands = {path: hooks_in(text) for path, text in target.see(certbot_files).items()}
+    return "\n".join(with_scripts(target, commands).values())

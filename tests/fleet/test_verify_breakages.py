@@ -21,6 +21,8 @@ from tests.fleet.deploying import ROOT, deploy, inventory_of, side_by_side, succ
 
 HOOK = "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
 RELOAD = "systemctl reload postfix"
+# Stands for cron, which is not installed.
+CRON_RUNS = "systemd-run --quiet --collect --unit=cron sleep infinity"
 SLOW = "a wrong password is refused twice"
 
 # The checks that fail for a certificate with no name of the host, from an unknown authority.
@@ -392,6 +394,47 @@ BREAKAGES = (
         "mv /etc/letsencrypt/renewal/*.conf /root/",
         set(),
         warns={"certbot knows how to renew each lineage", "nothing prevents a deploy"},
+        alone=True,
+    ),
+    Breakage(
+        "a lineage that certbot is told not to renew",
+        "sed -i '/^.renewalparams/a autorenew = False' /etc/letsencrypt/renewal/*.conf",
+        {"certbot knows how to renew each lineage"},
+    ),
+    Breakage(
+        "hooks that certbot's own file tells it to pass over",
+        "echo '--no-directory-hooks = true  # for now' >>/etc/letsencrypt/cli.ini",
+        {"a renewal reloads the services"},
+        warns={"nothing prevents a deploy"},
+        alone=True,
+    ),
+    Breakage(
+        "hooks that the timer tells certbot to pass over",
+        "mkdir -p /etc/systemd/system/certbot.service.d && "
+        "printf '[Service]\\nExecStart=\\nExecStart=/usr/bin/certbot -q renew --no-directory-hooks\\n' "
+        ">/etc/systemd/system/certbot.service.d/own.conf && systemctl daemon-reload",
+        {"a renewal reloads the services"},
+        undo="rm -r /etc/systemd/system/certbot.service.d; systemctl daemon-reload",
+        alone=True,
+    ),
+    Breakage(
+        "renewals that are only tried, or that cron passes over",
+        "systemctl disable --quiet --now certbot.timer; mkdir -p /etc/cron.weekly; "
+        "printf '#!/bin/sh\\ncertbot renew --dry-run\\n' >/etc/cron.weekly/renew; "
+        "printf '#!/bin/sh\\ncertbot renew\\n' >/etc/cron.weekly/renew.sh; "
+        "chmod +x /etc/cron.weekly/renew*; " + CRON_RUNS,
+        {"something renews the certificates"},
+        undo="systemctl stop cron; systemctl enable --quiet --now certbot.timer",
+        alone=True,
+    ),
+    Breakage(
+        "a timer of certbot's that starts something else",
+        "mkdir -p /etc/systemd/system/certbot.service.d && "
+        "printf '[Service]\\nExecStart=\\nExecStart=/bin/true\\n' "
+        ">/etc/systemd/system/certbot.service.d/own.conf && systemctl daemon-reload",
+        set(),
+        warns={"something renews the certificates"},
+        undo="rm -r /etc/systemd/system/certbot.service.d; systemctl daemon-reload",
         alone=True,
     ),
     Breakage(

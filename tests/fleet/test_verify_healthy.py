@@ -13,11 +13,13 @@ from tests.fleet.authority import Authority
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import deploy, side_by_side, succeed
 from tests.fleet.test_preview import STATES
-from tests.fleet.test_verify_breakages import Verified, verify
+from tests.fleet.test_verify_breakages import CRON_RUNS, Verified, verify
 
 RELOAD = "systemctl reload postfix"
 HOOK = "/etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
 ANOTHERS = "/var/lib/dehydrated"
+_NO_TIMER = "systemctl disable --quiet --now certbot.timer"
+_TIMER = "systemctl enable --quiet --now certbot.timer"
 
 
 @dataclass(frozen=True)
@@ -71,8 +73,8 @@ HEALTHY = {
     },
     "without certbot": Healthy(
         _run("mv /usr/bin/certbot /usr/bin/certbot.away; systemctl disable --quiet --now certbot.timer"),
-        warned=frozenset({"nothing prevents a deploy"}),
-        skipped=frozenset({"something renews the certificates", "a renewal reloads the services"}),
+        warned=frozenset({"nothing prevents a deploy", "something renews the certificates"}),
+        skipped=frozenset({"a renewal reloads the services"}),
         undo="mv /usr/bin/certbot.away /usr/bin/certbot; systemctl enable --quiet --now certbot.timer",
     ),
     "with another client's certificates": Healthy(
@@ -81,16 +83,54 @@ HEALTHY = {
             f"cp -rL /etc/letsencrypt/live/. {ANOTHERS}/certs"
         ),
         data={"letsencrypt_live": f"{ANOTHERS}/certs"},
-        warned=frozenset({"nothing prevents a deploy"}),
         # certbot's timer runs, and renews other certificates.
+        warned=frozenset({"nothing prevents a deploy", "something renews the certificates"}),
         skipped=frozenset(
             {
-                "something renews the certificates",
                 "certbot knows how to renew each lineage",
                 "certbot can run the hook",
                 "a renewal reloads the services",
             }
         ),
+    ),
+    "with a copied lineage": Healthy(
+        _run(f"mv /etc/letsencrypt/renewal /etc/letsencrypt/accounts /root/; {_NO_TIMER}"),
+        warned=frozenset({"nothing prevents a deploy", "certbot knows how to renew each lineage"}),
+        skipped=frozenset({"something renews the certificates"}),
+        undo=_TIMER,
+    ),
+    "with a wrapper around certbot, of cron's": Healthy(
+        _run(
+            f"{_NO_TIMER}; mkdir -p /etc/cron.monthly /opt/tls; {CRON_RUNS}; "
+            "printf '#!/bin/sh\\nexec renew-all -q\\n' >/etc/cron.monthly/tls; "
+            "printf '#!/bin/sh\\ncd /opt/tls && ./renew.sh\\n' >/usr/local/sbin/renew-all; "
+            "printf '#!/bin/bash\\ncertbot renew\\n' >/opt/tls/renew.sh; "
+            "chmod +x /etc/cron.monthly/tls /usr/local/sbin/renew-all /opt/tls/renew.sh"
+        ),
+        undo=f"systemctl stop cron; {_TIMER}",
+    ),
+    "with a timer of another name, and hooks of its own": Healthy(
+        _run(
+            f"{_NO_TIMER}; printf '#!/bin/sh\\ncertbot -q renew --no-directory-hooks --deploy-hook "
+            "/usr/local/sbin/renewed\\n' >/usr/local/sbin/tls; "
+            "printf '#!/bin/sh\\nsystemctl reload postfix\\n' >/usr/local/sbin/renewed; "
+            "chmod +x /usr/local/sbin/*; "
+            "printf '[Service]\\nType=oneshot\\nExecStart=/usr/local/sbin/tls\\n' "
+            ">/etc/systemd/system/tls@.service; "
+            "printf '[Timer]\\nOnCalendar=daily\\n[Install]\\nWantedBy=timers.target\\n' "
+            ">/etc/systemd/system/tls@.timer; systemctl daemon-reload; systemctl enable --now tls@all.timer"
+        ),
+        undo="systemctl disable --now tls@all.timer; rm /etc/systemd/system/tls@*; systemctl daemon-reload; "
+        + _TIMER,
+    ),
+    "with a service that renews in a loop": Healthy(
+        _run(
+            f"{_NO_TIMER}; printf '[Service]\\nExecStart=/bin/sh -c \"while :; do certbot renew; sleep 12h; "
+            "done\"\\n[Install]\\nWantedBy=multi-user.target\\n' >/etc/systemd/system/tls-loop.service; "
+            "systemctl daemon-reload; systemctl enable --now tls-loop"
+        ),
+        undo="systemctl disable --now tls-loop; rm /etc/systemd/system/tls-loop.service; "
+        f"systemctl daemon-reload; {_TIMER}",
     ),
     "with a hook that is a program": Healthy(
         _run(f"cp /usr/bin/true {HOOK}"),
