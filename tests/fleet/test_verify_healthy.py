@@ -132,6 +132,16 @@ HEALTHY = {
         undo="systemctl disable --now tls-loop; rm /etc/systemd/system/tls-loop.service; "
         f"systemctl daemon-reload; {_TIMER}",
     ),
+    "with acme.sh, by its user's crontab": Healthy(
+        _run(
+            "mkdir -p /var/spool/cron/crontabs /srv/tls && cp -rL /etc/letsencrypt/live/. /srv/tls && "
+            "printf '%s\\n' '7 3 * * * \"/root/.acme.sh\"/acme.sh --cron >/dev/null' "
+            f">/var/spool/cron/crontabs/root; {CRON_RUNS}"
+        ),
+        data={"letsencrypt_live": "/srv/tls"},
+        warned=frozenset({"nothing prevents a deploy"}),
+        undo="systemctl stop cron",
+    ),
     "with a hook that is a program": Healthy(
         _run(f"cp /usr/bin/true {HOOK}"),
         warned=frozenset({"nothing prevents a deploy", "a renewal reloads the services"}),

@@ -15,7 +15,10 @@ from smtp_auth.verify.inside import Owner, readers
 from smtp_auth.verify.target import Target, caution
 from smtp_auth.verify.visits import WRONG_NAME, Session
 
-_RELOAD = "Postfix has not loaded it: run systemctl reload postfix, and check that certbot's hook does that"
+_RELOAD = (
+    "Postfix has not loaded it: run systemctl reload postfix, and check that certbot's hook does that, or "
+    "whatever else renews the certificate or copies it here"
+)
 
 
 def test_the_chain_verifies(untrusted: dict[str, str]) -> None:
