@@ -33,20 +33,19 @@ _LINES = "-type f -size -64k -exec env LC_ALL=C grep -sIHv '^[[:space:]]*\\(#\\|
 # Files that are no scripts may hold passwords, so they are not read.
 _SCRIPTS = f"-maxdepth 0 \\( -perm /111 -o -name '*.sh' \\) {_LINES}"
 
-# Instances of template units are only in the second list, disabled timers only in the first. run-parts passes
-# over what is not executable.
+# run-parts passes over what is not executable. `*.timer` stands for the timers in systemd's memory: those that
+# run, and few others. For a list of all unit files, systemd would need half a second. certbot's own timer is
+# named by a message also if it is disabled.
 _FOUND = (
     "find -L /etc/crontab /etc/anacrontab /etc/cron.d /etc/cron.hourly /etc/cron.daily /etc/cron.weekly "
     f"/etc/cron.monthly /var/spool/cron -maxdepth 2 \\( ! -path '/etc/cron.*ly/*' -o -perm /111 \\) {_LINES}"
     """
 find -L /usr/local/sbin /usr/local/bin -maxdepth 1 -type f -perm /111 2>/dev/null
 echo --
-timers=$({ systemctl list-unit-files --type=timer --no-legend --plain
-    systemctl list-units --all --type=timer --no-legend --plain; } | grep -o '^[^ ]*[^@ ][.]timer ' | sort -u)
 asked=Id,Unit,UnitFileState,ActiveState,NextElapseUSecRealtime,NextElapseUSecMonotonic
 started=Id,UnitFileState,ActiveState,SubState,Result,ExecStartPre,ExecStart,ExecStartPost
-systemctl show --property=$asked -- $timers; echo
-systemctl show --property=$started -- $(systemctl show --property=Unit --value -- $timers); echo
+systemctl show --property=$asked '*.timer' certbot.timer; echo
+systemctl show --property=$started -- $(systemctl show --property=Unit --value '*.timer' certbot.timer); echo
 systemctl show --property=$started --type=service --state=running '*.service'; echo
 systemctl show --property=Id,ActiveState cron.service crond.service cronie.service cron.target anacron.timer
 """
@@ -75,7 +74,7 @@ def units_in(shown: str) -> dict[str, dict[str, str]]:
         for name, _, value in (line.partition("=") for line in block.splitlines()):
             values[name] = f"{values[name]}\n{value}" if name in values else value
         if values.get("Id"):
-            units[values["Id"]] = values
+            units[values["Id"]] = units.get(values["Id"], {}) | values
     return units
 
 

@@ -34,6 +34,11 @@ def test_a_timer_has_all_that_its_service_runs() -> None:
     assert job.failed == "renew.service failed with exit-code"
 
 
+def test_a_unit_that_is_shown_twice_has_what_both_say() -> None:
+    shown = "Id=cron.service\nSubState=running\n\n\nId=cron.service\nActiveState=active\n"
+    assert units_in(shown)["cron.service"].keys() == {"Id", "SubState", "ActiveState"}
+
+
 @pytest.mark.parametrize(
     ("before", "after", "runs", "enabled"),
     [
