@@ -77,8 +77,9 @@ verify_ca_file = None
 # that SSH uses, as long as DNS does not name the host yet.
 verify_addresses = "dns"
 
-# For the verification: how many days a certificate must still be valid.
-verify_days_left = 10
+# For the verification: which share of a certificate's lifetime must be left. More than 90 days count
+# as 90. If less than a quarter is left, it warns.
+verify_lifetime_left = 0.1
 
 # For the verification: within how many seconds port 465 must greet a mail program.
 verify_seconds = 5

@@ -232,10 +232,10 @@ def sender_ownership(value: object) -> None:
         raise ValueError("not supported yet; leave it None")
 
 
-def days(value: object) -> int:
-    """A number of whole days, 0 or more."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError("give a whole number of days, 0 or more")
+def share(value: object) -> float:
+    """A share: at least 0, and less than 1."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1:
+        raise ValueError("give a share, at least 0 and less than 1, such as 0.1")
     return value
 
 

@@ -146,10 +146,11 @@ class Settings:
         "one that SSH uses, as long as DNS does not name the host yet.",
         default="dns",
     )
-    verify_days_left: int = _key(
-        accepted.days,
-        "For the verification: how many days a certificate must still be valid.",
-        default=10,
+    verify_lifetime_left: float = _key(
+        accepted.share,
+        "For the verification: which share of a certificate's lifetime must be left. More than 90 days count "
+        "as 90. If less than a quarter is left, it warns.",
+        default=0.1,
     )
     verify_seconds: float = _key(
         accepted.seconds,

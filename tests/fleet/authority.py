@@ -22,16 +22,20 @@ class Authority:
         self._intermediate = self._issue("Test intermediate", self._key, root, root_key, self._end)
         self.root = _pem(root)
 
-    def lineage(self, *names: str, days: int = 90, intermediate: bool = True) -> dict[str, str]:
+    def lineage(
+        self, *names: str, days: float = 90, lifetime: float = 490, intermediate: bool = True
+    ) -> dict[str, str]:
         """The files of a lineage: name to content.
 
         + names: what the certificate covers
         + days: until it expires; a negative number if it has expired
+        + lifetime: how many days it is valid
         + intermediate: whether `fullchain.pem` has the intermediate
         """
         key = ec.generate_private_key(ec.SECP256R1())
         end = datetime.now(UTC) + timedelta(days=days, hours=1)
-        leaf = self._issue(names[0], key, self._intermediate, self._key, end, names)
+        begin = end - timedelta(days=lifetime)
+        leaf = self._issue(names[0], key, self._intermediate, self._key, end, names, begin)
         private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
         chain = _pem(leaf) + (_pem(self._intermediate) if intermediate else "")
         return {"fullchain.pem": chain, "privkey.pem": private}
@@ -44,6 +48,7 @@ class Authority:
         issuer_key: ec.EllipticCurvePrivateKey,
         end: datetime,
         names: tuple[str, ...] = (),
+        begin: datetime | None = None,
     ) -> x509.Certificate:
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
         builder = (
@@ -52,7 +57,7 @@ class Authority:
             .issuer_name(issuer.subject if issuer else subject)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(self._begin)
+            .not_valid_before(begin or self._begin)
             .not_valid_after(end)
             .add_extension(x509.BasicConstraints(ca=not names, path_length=None), critical=True)
         )

@@ -139,7 +139,7 @@ BREAKAGES = (
         RELOAD,
         {
             "the chain verifies",
-            "the certificate has days left",
+            "the certificate has lifetime left",
             "nothing prevents a deploy",
         },
         certificate=lambda authority, host: authority.lineage(host.name, days=-1),
@@ -147,8 +147,23 @@ BREAKAGES = (
     Breakage(
         "a certificate that ends in five days",
         RELOAD,
-        {"the certificate has days left"},
+        {"the certificate has lifetime left"},
+        warns={"nothing prevents a deploy"},
         certificate=lambda authority, host: authority.lineage(host.name, days=5),
+    ),
+    Breakage(
+        "a certificate of six days that ends in twelve hours",
+        RELOAD,
+        {"the certificate has lifetime left"},
+        warns={"nothing prevents a deploy"},
+        certificate=lambda authority, host: authority.lineage(host.name, days=0.5, lifetime=6),
+    ),
+    Breakage(
+        "a certificate of six days that should have been renewed a day ago",
+        RELOAD,
+        set(),
+        warns={"the certificate has lifetime left", "nothing prevents a deploy"},
+        certificate=lambda authority, host: authority.lineage(host.name, days=1, lifetime=6),
     ),
     Breakage(
         "a certificate for another name",
@@ -474,7 +489,7 @@ BREAKAGES = (
         "data of verification that is not valid",
         "true",
         {"the data is valid"},
-        data={"verify_days_left": -1},
+        data={"verify_lifetime_left": -1},
         alone=True,
     ),
 )

@@ -88,7 +88,7 @@ def test_a_certificate_without_names_is_an_obstacle() -> None:
 
 @pytest.mark.parametrize(
     ("days", "refused", "warned"),
-    [(-0.1, True, False), (0.1, False, True), (9.9, False, True), (10.1, False, False), (60, False, False)],
+    [(-0.1, True, False), (0.1, False, True), (22.4, False, True), (22.6, False, False), (60, False, False)],
 )
 def test_the_end_of_a_certificate(days: float, refused: bool, warned: bool) -> None:
     seen = look([lineage("example.jp", ["mail.example.jp"], days)])

@@ -39,7 +39,7 @@ example_net = (NET, {"ssh_user": "admin", "_sudo": True})
 both = ["mail2.example.jp", *NET]
 """,
     "fleet/names.py": 'NET = ["mail1.example.net"]',
-    "fleet/group_data/all.py": "from pathlib import Path\nverify_days_left = 20\nhere = str(Path.cwd())\n",
+    "fleet/group_data/all.py": "from pathlib import Path\nverify_seconds = 20\nhere = str(Path.cwd())\n",
     "fleet/group_data/example_jp.py": """
 import subprocess
 mail_domain = "example.jp"

@@ -66,7 +66,7 @@ def test_a_name_with_nothing_to_do_is_not_refused() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        {"verify_days_left": 1},
+        {"verify_lifetime_left": 0.2},
         {"verify_addresses": "ssh"},
         {"even_held": True},
         {"mail_domain": "EXAMPLE.jp"},

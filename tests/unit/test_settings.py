@@ -139,11 +139,10 @@ def test_a_value_of_another_type_is_refused(key: str, value: object) -> None:
     fits = (key, type(value)) in (
         ("smtp_auth_on_port_25", bool),
         ("even_held", bool),
-        ("verify_days_left", int),
         *((name, kind) for name in seconds for kind in (int, float)),
     )
-    # Nobody can answer in 0 seconds.
-    if fits and not (key in seconds and value == 0):
+    # Nobody can answer in 0 seconds, and a share of 1 is never left.
+    if (fits and not (key in seconds and value == 0)) or (key, value) == ("verify_lifetime_left", 0):
         assert wanted(**{key: value})
     else:
         assert [problem.key for problem in refused(**{key: value})] == [key]
@@ -300,8 +299,10 @@ def test_an_unknown_key_names_the_nearest_and_not_its_value(key: object, hint: s
         ("verify_ca_file", "/nowhere/ca.pem", "the path of a file"),
         ("verify_ca_file", "x" * 300, "the path of a file"),
         ("verify_addresses", "DNS", "one of dns, ssh"),
-        ("verify_days_left", -1, "a whole number of days"),
-        ("verify_days_left", True, "a whole number of days"),
+        ("verify_lifetime_left", -0.1, "a share, at least 0 and less than 1"),
+        ("verify_lifetime_left", 10, "a share, at least 0 and less than 1"),
+        ("verify_lifetime_left", float("nan"), "a share, at least 0 and less than 1"),
+        ("verify_lifetime_left", True, "a share, at least 0 and less than 1"),
     ],
 )
 def test_a_key_of_verification_is_checked_as_any_other(key: str, value: object, accepted: str) -> None:

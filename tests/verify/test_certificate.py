@@ -1,6 +1,7 @@
 """The certificate that clients see is the host's own, current, complete, and trusted."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from itertools import pairwise
 
 import pytest
@@ -9,8 +10,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from smtp_auth.facts.look import Look
+from smtp_auth.services.certbot.lifetime import is_overdue, left, share_of
 from smtp_auth.services.postfix import sni
 from smtp_auth.services.postfix.submissions_options import has_own_certificate
+from smtp_auth.shown import counted, some_names
 from smtp_auth.verify.inside import Owner, readers
 from smtp_auth.verify.target import Target, caution
 from smtp_auth.verify.visits import WRONG_NAME, Session
@@ -38,18 +41,19 @@ def test_a_wrong_name_is_not_covered(covered: dict[str, bool]) -> None:
     assert not covered[WRONG_NAME], f"the certificate covers {WRONG_NAME}: it is not a certificate for a host"
 
 
-def test_the_certificate_has_days_left(
-    sessions_465: dict[str, Session], certificates_by_name: dict[str, x509.Certificate], target: Target
+def test_the_certificate_has_lifetime_left(
+    sessions_465: dict[str, Session],
+    certificates_by_name: dict[str, x509.Certificate],
+    target: Target,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    wanted = target.settings.verify_days_left
     shown = {address: session.certificate for address, session in sessions_465.items()}
-    for where, certificate in {**shown, **certificates_by_name}.items():
-        end = certificate.not_valid_after_utc
-        left = (end - datetime.now(UTC)).days
-        assert left >= wanted, (
-            f"{where}: the certificate expires on {end:%Y-%m-%d}, in {left} days; verify_days_left = "
-            f"{wanted}. Check that certbot's timer runs; certbot renew on the host shows why a renewal fails"
-        )
+    ends = {name: one.not_valid_after_utc for name, one in certificates_by_name.items()}
+    # Of the host's own name, that of the address whose certificate ends first.
+    ends[target.settings.mail_hostname] = min(one.not_valid_after_utc for one in shown.values())
+    for name, end in ends.items():
+        record_property(name, end)
+    _have_lifetime_left({**shown, **certificates_by_name}, target)
 
 
 def test_the_intermediates_are_sent(sessions_465: dict[str, Session], untrusted: dict[str, str]) -> None:
@@ -124,6 +128,37 @@ def test_the_key_is_readable_by_root_alone(key_owners: dict[str, tuple[Owner, ..
         assert set(others) <= {"group ssl-cert"}, advice
         if others:
             caution(advice)
+
+
+def _have_lifetime_left(certificates: Mapping[str, x509.Certificate], target: Target) -> None:
+    """Fail for a certificate that ends too soon, and warn of one that should have been renewed by now.
+
+    + certificates: what serves each of them, to the certificate
+    """
+    where: dict[x509.Certificate, list[str]] = {}
+    for name, certificate in certificates.items():
+        where.setdefault(certificate, []).append(name)
+    share = target.settings.verify_lifetime_left
+    for certificate, found in where.items():
+        has, wanted = left(certificate), share_of(certificate, share)
+        end = f"{certificate.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+        ends = (
+            f"{some_names(found)}: the certificate {'expires' if has > timedelta(0) else 'expired'} on {end}"
+        )
+        assert has >= wanted, (
+            f"{ends}; verify_lifetime_left = {share:g} asks for {_in_words(wanted)} more. Find out why it "
+            "was not renewed: if certbot renews it, certbot renew on the host shows that"
+        )
+        if is_overdue(certificate):
+            caution(
+                f"{ends}, and less than a quarter of its lifetime is left. Find out why it was not renewed: "
+                "if certbot renews it, certbot renew on the host shows that"
+            )
+
+
+def _in_words(time: timedelta) -> str:
+    days, hours = time // timedelta(days=1), time // timedelta(hours=1)
+    return counted(days, "day") if days > 1 else counted(hours, "hour")
 
 
 def _leave_to_its_owner(look: Look) -> None:

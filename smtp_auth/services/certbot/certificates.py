@@ -1,13 +1,13 @@
 """The certificates of a host: whether Postfix can serve them, and which problems they will soon have.
 
 A certificate that cannot be served is an obstacle, for which the host is refused: it is missing, does not
-belong to its key, has expired, or does not cover `mail_hostname`. A certificate that expires within ten days
-is a warning: certbot renews thirty days before the end, so the renewals have failed for about twenty days.
+belong to its key, has expired, or does not cover `mail_hostname`. A certificate that should have been renewed
+by now (lifetime.py) is a warning.
 """
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from smtp_auth.accepted_values import lineage_name
 from smtp_auth.facts.look import Lineage, Look
 from smtp_auth.services.certbot.hook import configuration_directory, has_certbot, is_for_certbot
+from smtp_auth.services.certbot.lifetime import is_overdue
 from smtp_auth.settings import Settings
 from smtp_auth.shown import command
 
@@ -24,8 +25,6 @@ from smtp_auth.shown import command
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-
-SOON = timedelta(days=10)
 
 
 def obstacles(settings: Settings, look: Look, domain: str) -> Iterator[str]:
@@ -76,8 +75,7 @@ def warnings(settings: Settings, look: Look, domain: str) -> Iterator[str]:
     certificate = _leaf(lineage)
     if certificate is None:
         return
-    left = certificate.not_valid_after_utc - datetime.now(UTC)
-    if timedelta(0) <= left < SOON:
+    if is_overdue(certificate):
         yield (
             f"the certificate in {lineage.directory} expires on {certificate.not_valid_after_utc:%Y-%m-%d}"
             f" and was not renewed: {_renewal(look, lineage, settings.lineage_name(domain))}"
