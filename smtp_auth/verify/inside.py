@@ -129,9 +129,16 @@ def is_trouble(line: str) -> bool:
     return _TROUBLE.search(line) is not None
 
 
+# What people and cron jobs start. If one of these fails, whoever has started it is told, and mail goes on.
+_COMMANDS = (
+    *("postalias", "postcat", "postconf", "postdrop", "postfix", "postfix-script", "postkick", "postlock"),
+    *("postlog", "postmap", "postmulti", "postqueue", "postsuper", "sendmail"),
+)
+
 # In a file, a line begins with the time, the host and the program.
 _TROUBLE = re.compile(
-    r"^(?:\S+ +){0,4}?(?:\S+\[\d+\]: )?"
+    rf"^(?!(?:[^\s\[]+ +){{1,4}}(?:\S+/)?(?:{'|'.join(_COMMANDS)})\[\d+\]: )"
+    r"(?:\S+ +){0,4}?(?:\S+\[\d+\]: )?"
     r"(?:(?:fatal|panic): |warning: (?:\S+: bad command startup|master_spawn: fork: .*) -- throttling$)"
 )
 

@@ -36,3 +36,14 @@ def test_a_message_of_postfix_is_one(before: str, message: str) -> None:
 )
 def test_what_a_client_says_is_none(before: str, message: str) -> None:
     assert not is_trouble(before + message)
+
+
+@pytest.mark.parametrize("before", IN_A_FILE)
+@pytest.mark.parametrize(
+    "program", ["postfix/sendmail", "postfix/postdrop", "postmap", "postfix/postfix-script"]
+)
+def test_what_somebody_did_with_a_command_is_none(before: str, program: str) -> None:
+    message = "fatal: root(0): No recipient addresses found in message header"
+    assert not is_trouble(before.replace("postfix/smtpd", program) + message)
+    # What a client says does not hide what a server has said.
+    assert is_trouble(f"{before}fatal: mail1 {program}[77]: {message}")
