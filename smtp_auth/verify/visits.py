@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from smtp_auth.postfix.master_cf import serves_port_25
+from smtp_auth.services.postfix.addresses import WILDCARDS
 from smtp_auth.verify.addresses import addresses
 from smtp_auth.verify.connection import look
 from smtp_auth.verify.conversation import (
@@ -263,6 +264,21 @@ def connections_25(target: Target) -> dict[str, OSError | None]:
 
 
 @observer
+def refused_25(target: Target) -> dict[str, OSError]:
+    """Each address where port 25 refuses a connection, and Postfix should take it, to the error.
+
+    An owner may let Postfix listen on port 25 on some addresses alone, such as loopback.
+    """
+    bound = {address for port, address in target.see(look).postfix_sockets if port == RELAY}
+    is_everywhere = not bound or bool(bound & WILDCARDS)
+    return {
+        address: error
+        for address, error in target.see(connections_25).items()
+        if isinstance(error, ConnectionError) and (is_everywhere or address in bound)
+    }
+
+
+@observer
 def attempt_25(target: Target) -> Reply | str:
     """The reply to EHLO on port 25 before TLS, or the error."""
     return next(iter(_answering_25(target).values())).hello
@@ -301,14 +317,12 @@ def relay(target: Target) -> Iterator[Conversation]:
 
 
 def _answering_25(target: Target) -> dict[str, _Visit]:
-    visits = target.see(_visits_25)
-    if answering := _answering(visits):
+    if answering := _answering(target.see(_visits_25)):
         return answering
     if not serves_port_25(target.see(look).master_cf.content or ""):
         raise Unseen("the host does not serve port 25")
-    refused = any(isinstance(visit.error, ConnectionError) for visit in visits.values())
     reachable = "port 25 is reachable unless it is blocked from here"
-    raise Unseen("port 25 cannot be reached", reachable if refused else "")
+    raise Unseen("port 25 cannot be reached", reachable if target.see(refused_25) else "")
 
 
 # -- TLS ----------------------------------------------------------------------------------------------

@@ -11,7 +11,8 @@ from smtp_auth.postfix.lists import elements
 from smtp_auth.postfix.master_cf import is_loopback, is_on_loopback, services
 from smtp_auth.services.postfix.reload import is_outdated
 
-_WILDCARDS = {"0.0.0.0", "::"}
+# All addresses of a host.
+WILDCARDS = {"0.0.0.0", "::"}
 
 _RESTART = "restart Postfix (systemctl restart postfix), because a reload keeps the old addresses"
 
@@ -72,7 +73,7 @@ def _addresses_in_use(look: Look) -> set[str]:
 def _is_outdated(given: list[str], used: set[str]) -> bool:
     """Whether the addresses surely are not those of inet_interfaces. What names stand for is not known."""
     if [word.lower() for word in given] == ["all"]:
-        return not used & _WILDCARDS
+        return not used & WILDCARDS
     known, of_ipv4 = {word for word in given if _is_ipv4(word)}, {word for word in used if _is_ipv4(word)}
     return bool(known - of_ipv4) or (len(known) == len(given) and known != of_ipv4)
 
