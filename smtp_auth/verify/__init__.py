@@ -4,6 +4,7 @@ target.py         one host: its settings, and what was seen of it so far
 fleet.py          the hosts, from the inventory
 connection.py     testinfra over pyinfra's own connection
 outside.py        what a mail program sees, in conversations (conversation.py) at addresses (addresses.py)
+own_certificates.py  those that the owner has set beside the lineages
 mailbox.py        a login and a message
 inside.py         what is seen on the host; renewal.py: what renews the certificates
 reach.py          whether the host answers

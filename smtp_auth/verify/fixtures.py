@@ -6,14 +6,25 @@ from typing import Any
 import pytest
 
 from smtp_auth.shown import shown
-from smtp_auth.verify import addresses, connection, inside, jobs, mailbox, outside, reach, renewal, visits
+from smtp_auth.verify import (
+    addresses,
+    connection,
+    inside,
+    jobs,
+    mailbox,
+    outside,
+    own_certificates,
+    reach,
+    renewal,
+    visits,
+)
 from smtp_auth.verify.conversation import BrokenOff
 from smtp_auth.verify.reach import why_down
 from smtp_auth.verify.secret import without_secrets
 from smtp_auth.verify.target import OBSERVERS, Observer, Target, Unseen
 
 # Loading these modules registers their observers.
-_OBSERVING = (addresses, connection, inside, jobs, mailbox, outside, reach, renewal, visits)
+_OBSERVING = (addresses, connection, inside, jobs, mailbox, outside, own_certificates, reach, renewal, visits)
 
 # The check that fails for the reason for which this one is skipped.
 REPORTED_BY = pytest.StashKey[str]()

@@ -15,6 +15,7 @@ from smtp_auth.services.postfix import sni
 from smtp_auth.services.postfix.submissions_options import has_own_certificate
 from smtp_auth.shown import counted, some_names
 from smtp_auth.verify.inside import Owner, readers
+from smtp_auth.verify.own_certificates import names_in
 from smtp_auth.verify.target import Target, caution
 from smtp_auth.verify.visits import WRONG_NAME, Session
 
@@ -75,27 +76,51 @@ def test_port_465_serves_the_certificate_on_the_disk(
     look: Look,
     sessions_465: dict[str, Session],
     disk_chains: dict[str, list[x509.Certificate]],
+    own_by_name: dict[str, str],
     target: Target,
 ) -> None:
     _leave_to_its_owner(look)
+    name = target.settings.mail_hostname
+    if own_by_name.get(name) == "":
+        pytest.skip(f"the host's owner has set a certificate for {name} in tls_server_sni_maps")
     _served_as_on_disk(sessions_465, disk_chains[target.settings.mail_domain][0])
 
 
 def test_port_25_serves_the_certificate_on_the_disk(
-    sessions_25: dict[str, Session], disk_chains: dict[str, list[x509.Certificate]], target: Target
+    sessions_25: dict[str, Session],
+    disk_chains: dict[str, list[x509.Certificate]],
+    own_on_port_25: dict[str, str],
+    target: Target,
 ) -> None:
-    _served_as_on_disk(sessions_25, disk_chains[target.settings.mail_domain][0])
+    """Or a trusted one that the host's owner has set for port 25."""
+    for address, refusal in own_on_port_25.items():
+        assert not refusal, (
+            f"{address}, port 25: the certificate of {_name(sessions_25[address].certificate)}, which the "
+            f"host's owner has set for this port, is not trusted ({refusal}): renew it, or delete its "
+            "options in master.cf"
+        )
+    _have_lifetime_left({f"{a}, port 25": sessions_25[a].certificate for a in own_on_port_25}, target)
+    others = {a: session for a, session in sessions_25.items() if a not in own_on_port_25}
+    _served_as_on_disk(others, disk_chains[target.settings.mail_domain][0])
 
 
 def test_each_name_gets_the_certificate_of_its_domain(
     look: Look,
     certificates_by_name: dict[str, x509.Certificate],
     disk_chains: dict[str, list[x509.Certificate]],
+    own_by_name: dict[str, str],
     target: Target,
 ) -> None:
+    """Or the one that the host's owner has set for that name in tls_server_sni_maps, if clients take it."""
     _leave_to_its_owner(look)
     wanted = sni.asked_for(sni.served(target.settings, look))
     for name, shown in certificates_by_name.items():
+        if name in own_by_name:
+            assert not own_by_name[name], (
+                f"{name} gets the certificate of {_name(shown)} out of tls_server_sni_maps, and clients "
+                f"refuse it ({own_by_name[name]}): correct the entry of {name} in its table, or delete it"
+            )
+            continue
         on_disk = next(
             disk_chains[domain][0] for domain, lineage in look.certificates.items() if lineage is wanted[name]
         )
@@ -180,8 +205,4 @@ def _digest(certificate: x509.Certificate) -> str:
 
 
 def _name(certificate: x509.Certificate) -> str:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return certificate.subject.rfc4514_string()
-    return ", ".join(names.get_values_for_type(x509.DNSName))
+    return ", ".join(names_in(certificate)) or certificate.subject.rfc4514_string()
