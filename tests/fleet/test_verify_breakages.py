@@ -217,6 +217,20 @@ BREAKAGES = (
         alone=True,
     ),
     Breakage(
+        "a certificate that nobody trusts, for port 25 alone",
+        "postconf -P smtp/inet/smtpd_tls_cert_file=/etc/ssl/certs/ssl-cert-snakeoil.pem "
+        f"smtp/inet/smtpd_tls_key_file=/etc/ssl/private/ssl-cert-snakeoil.key && {RELOAD}",
+        {"port 25 serves the certificate on the disk"},
+    ),
+    Breakage(
+        "a table of its owner's with a certificate for another name",
+        "printf 'smtp.%s /etc/ssl/private/ssl-cert-snakeoil.key /etc/ssl/certs/ssl-cert-snakeoil.pem\\n' "
+        "$(hostname -d) >/etc/postfix/own_sni && "
+        f"postconf -e tls_server_sni_maps=texthash:/etc/postfix/own_sni && {RELOAD}",
+        {"each name gets the certificate of its domain"},
+        certificate=lambda authority, host: authority.lineage(host.name, f"smtp.{host.domain}"),
+    ),
+    Breakage(
         "port 465 without TLS",
         f"postconf -P submissions/inet/smtpd_tls_wrappermode=no && {RELOAD}",
         {
