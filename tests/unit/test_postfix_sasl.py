@@ -92,7 +92,20 @@ def test_an_owners_option_against_logins_stays_and_is_named(asked: bool | None) 
     ],
 )
 def test_it_is_known_whether_port_25_offers_logins(look: Look, asked: bool | None, offered: bool) -> None:
-    assert offered_on_port_25(wanted(smtp_auth_on_port_25=asked), look) == offered
+    assert offered_on_port_25(wanted(smtp_auth_on_port_25=asked), look) == {offered}
+
+
+def test_each_service_of_port_25_that_other_hosts_reach_counts() -> None:
+    outer = "192.0.2.25:smtp inet n - y - - smtpd"
+    local = "127.0.0.1:smtp inet n - y - - smtpd"
+    other = "192.0.2.26:smtp inet n - y - - smtpd"
+    apart = with_option("No", outer)
+    assert offered_on_port_25(wanted(), _with_service(apart, local)) == {False}
+    assert offered_on_port_25(wanted(), _with_service(apart, other)) == {False, True}
+
+
+def _with_service(look: Look, stanza: str) -> Look:
+    return with_master_cf(look, f"{look.master_cf.content}{stanza}\n")
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from smtp_auth.facts.look import Look
-from smtp_auth.postfix.master_cf import Service, port_25_services
+from smtp_auth.postfix.master_cf import Service, is_on_loopback, port_25_services
 from smtp_auth.postfix.parameters import is_yes
 from smtp_auth.postfix.restriction_lists import LISTS_OF_A_MESSAGE, Restriction, rejects_strangers_with_sasl
 from smtp_auth.services.postfix.login_rules import AUTH, missing_limits, offers_logins
@@ -60,11 +60,14 @@ def switch_of(settings: Settings, look: Look) -> Switch:
     return Switch(bool(asked) or not (unlimited or strangers), unlimited, strangers)
 
 
-def offered_on_port_25(settings: Settings, look: Look) -> bool:
-    """Whether port 25 offers logins after a deploy. The arguments are those of `switch_of`."""
+def offered_on_port_25(settings: Settings, look: Look) -> set[bool]:
+    """Whether port 25 offers logins to other hosts after a deploy: both, if its services there differ.
+
+    The arguments are those of `switch_of`.
+    """
     switch = switch_of(settings, look)
-    found = port_25_services(look.master_cf.content or "")
-    return any(is_offered_after(settings, look, one, switch) for one in found)
+    found = [one for one in port_25_services(look.master_cf.content or "") if not is_on_loopback(one)]
+    return {is_offered_after(settings, look, one, switch) for one in found} or {False}
 
 
 def is_offered_after(settings: Settings, look: Look, service: Service, switch: Switch) -> bool:
