@@ -83,10 +83,18 @@ def _two_names(host: LabHost) -> None:
 
 def _own_certificate_for_a_name(host: LabHost) -> None:
     """The owner has a table for the other one of the certificate's names."""
-    _put(host, "etc/ssl", f"smtp.{host.domain}")
+    _set_table(host, f"smtp.{host.domain}")
+
+
+def _own_certificate_for_the_host(host: LabHost) -> None:
+    _set_table(host, host.name)
+
+
+def _set_table(host: LabHost, name: str) -> None:
+    _put(host, "etc/ssl", name)
     host.run(
-        f"echo smtp.{host.domain} /etc/ssl/privkey.pem /etc/ssl/fullchain.pem >/etc/postfix/own_sni && "
-        f"postmap -F /etc/postfix/own_sni && "
+        f"echo {name} /etc/ssl/privkey.pem /etc/ssl/fullchain.pem >/etc/postfix/own_sni && "
+        "postmap -F /etc/postfix/own_sni && "
         f"postconf -e tls_server_sni_maps=hash:/etc/postfix/own_sni && {RELOAD}"
     )
 
@@ -207,6 +215,10 @@ HEALTHY = {
     ),
     "with a certificate of its owner's on port 25": Healthy(after=_own_certificate_of_the_mx),
     "with a table of its owner's for another name": Healthy(_two_names, after=_own_certificate_for_a_name),
+    "with a table of its owner's for its own name": Healthy(
+        after=_own_certificate_for_the_host,
+        skipped=frozenset({"port 465 serves the certificate on the disk"}),
+    ),
     "with port 25 on loopback alone": Healthy(
         _run(
             "sed -i 's/^smtp  *inet /127.0.0.1:smtp inet /' /etc/postfix/master.cf; systemctl restart postfix"
