@@ -339,6 +339,10 @@ def _default_line(key: Field[Any]) -> str:
     return f"{key.name}{kinds.get(text, '')} = {text}\n"
 
 
+# Keys that had another name before, and whose nearest name is another one.
+_RENAMED = {"verify_days_left": "verify_lifetime_left"}
+
+
 def _unknown_keys(data: Mapping[str, Any], also_known: Collection[str]) -> Iterator[Problem]:
     known = {key.name for key in fields(Settings)} | set(also_known)
     for key in data:
@@ -346,7 +350,7 @@ def _unknown_keys(data: Mapping[str, Any], also_known: Collection[str]) -> Itera
         # pyinfra's global arguments (`_sudo`) and an administrator's own variables begin with "_".
         if name in known or name.startswith("_"):
             continue
-        near = get_close_matches(name, known, n=1)
+        near = [_RENAMED[name]] if name in _RENAMED else get_close_matches(name, known, n=1)
         guess = (
             f"did you mean {near[0]}?"
             if near

@@ -282,6 +282,7 @@ def test_an_options_white_space_is_folded_as_postfix_reads_it() -> None:
         ("mail_domian", "did you mean mail_domain?"),
         ("ssh_usr", "did you mean ssh_user?"),
         ("mua_client_restriction", "did you mean mua_client_restrictions?"),
+        ("verify_days_left", "did you mean verify_lifetime_left?"),
         ("nginx_port", "see group_data/all.py"),
         (7, "see group_data/all.py"),
     ],
