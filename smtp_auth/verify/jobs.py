@@ -33,9 +33,9 @@ _LINES = "-type f -size -64k -exec env LC_ALL=C grep -sIHv '^[[:space:]]*\\(#\\|
 # Files that are no scripts may hold passwords, so they are not read.
 _SCRIPTS = f"-maxdepth 0 \\( -perm /111 -o -name '*.sh' \\) {_LINES}"
 
-# run-parts passes over what is not executable. `*.timer` stands for the timers in systemd's memory: those that
-# run, and few others. For a list of all unit files, systemd would need half a second. certbot's own timer is
-# named by a message also if it is disabled.
+# run-parts passes over what is not executable. `*.timer` stands for the timers in systemd's memory: those
+# that run, and few others. For a list of all unit files, systemd would need half a second. certbot's own
+# timer is named by a message also if it is disabled.
 _FOUND = (
     "find -L /etc/crontab /etc/anacrontab /etc/cron.d /etc/cron.hourly /etc/cron.daily /etc/cron.weekly "
     f"/etc/cron.monthly /var/spool/cron -maxdepth 2 \\( ! -path '/etc/cron.*ly/*' -o -perm /111 \\) {_LINES}"

@@ -110,14 +110,23 @@ def wrong_logins(target: Target) -> list[str]:
     # Dovecot delays an address longer and longer if it tries many different ones.
     response = base64.b64encode(b"\0nobody-verifies\0not-a-password").decode()
 
-    def log_in(_attempt: int) -> str:
-        with submissions(target) as conversation:
-            conversation.hello()
-            reply = conversation.command(f"AUTH PLAIN {response}")
-            conversation.quit()
-            return str(reply)
+    def log_in(_attempt: int) -> str | Exception:
+        try:
+            with submissions(target) as conversation:
+                conversation.hello()
+                reply = conversation.command(f"AUTH PLAIN {response}")
+                conversation.quit()
+                return str(reply)
+        except Exception as error:
+            # gevent would print it.
+            return error
 
-    return Pool(2).map(log_in, range(2))  # type: ignore[no-any-return]
+    replies = []
+    for reply in Pool(2).map(log_in, range(2)):
+        if isinstance(reply, Exception):
+            raise reply
+        replies.append(reply)
+    return replies
 
 
 # -- relaying -----------------------------------------------------------------------------------------

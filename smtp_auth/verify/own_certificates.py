@@ -1,6 +1,5 @@
 """Certificates that the host's owner has set beside those of the lineages: for a service, or for a name."""
 
-import ssl
 from collections.abc import Iterable
 
 from cryptography import x509
@@ -10,13 +9,17 @@ from smtp_auth.facts.look import Look
 from smtp_auth.postfix.master_cf import Service, port_25_services
 from smtp_auth.services.postfix import sni
 from smtp_auth.services.postfix.submissions_options import has_own_certificate
-from smtp_auth.verify.conversation import IMPLICIT_TLS, RELAY, dial
-from smtp_auth.verify.inside import disk_chains, look, owners
-from smtp_auth.verify.outside import certificates_by_name, sessions_25, sessions_465
+from smtp_auth.verify.connection import look
+from smtp_auth.verify.conversation import IMPLICIT_TLS, RELAY
+from smtp_auth.verify.dialing import patiently
+from smtp_auth.verify.inside import disk_chains, owners
+from smtp_auth.verify.outside import certificates_by_name
 from smtp_auth.verify.target import Target, observer
+from smtp_auth.verify.visits import serving, sessions_25, trusting, verification
 
 
 @observer
+@patiently
 def own_by_name(target: Target) -> dict[str, str]:
     """Each name for which port 465 shows a certificate out of a table of the owner's, to the reason why
     clients refuse it; empty if they take it.
@@ -28,12 +31,11 @@ def own_by_name(target: Target) -> dict[str, str]:
     on_disk = {lineage.directory: chains[domain][0] for domain, lineage in lineages.items()}
     shown = target.see(certificates_by_name)
     found = [name for name, one in shown.items() if is_another(one, on_disk[wanted[name].directory])]
-    context = _trusting(target)
-    address = next(iter(target.see(sessions_465)))
-    return {name: _refusal(context, address, IMPLICIT_TLS, name) for name in found}
+    return {name: _distrust(target, serving(target), IMPLICIT_TLS, name) for name in found}
 
 
 @observer
+@patiently
 def own_on_port_25(target: Target) -> dict[str, str]:
     """Each address where port 25 shows a certificate of the owner's, to the reason why nobody trusts
     it; empty if it is trusted.
@@ -46,10 +48,8 @@ def own_on_port_25(target: Target) -> dict[str, str]:
         return {}
     on_disk = target.see(disk_chains)[target.settings.mail_domain][0]
     sessions = target.see(sessions_25)
-    context = _trusting(target)
-    context.check_hostname = False
     return {
-        address: _refusal(context, address, RELAY, target.settings.mail_hostname)
+        address: _distrust(target, address, RELAY, target.settings.mail_hostname)
         for address, session in sessions.items()
         if is_another(session.certificate, on_disk)
     }
@@ -83,18 +83,8 @@ def _has_tables(look: Look, services: Iterable[Service]) -> bool:
     return any(look.value(service, "tls_server_sni_maps") for service in services)
 
 
-def _trusting(target: Target) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=target.settings.verify_ca_file)
-
-
-def _refusal(context: ssl.SSLContext, address: str, port: int, name: str) -> str:
-    with dial(address, port) as conversation:
-        if port == RELAY:
-            conversation.reply()
-            conversation.hello()
-            conversation.command("STARTTLS")
-        try:
-            conversation.start_tls(context, name)
-        except ssl.SSLCertVerificationError as error:
-            return error.verify_message
-    return ""
+def _distrust(target: Target, address: str, port: int, name: str) -> str:
+    # Only mail programs compare the name.
+    context = trusting(target.settings.verify_ca_file, checks_name=port == IMPLICIT_TLS)
+    error = verification(context, address, name, port)
+    return error.verify_message if error else ""

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from smtp_auth.services.certbot.clients import clients_in, mentions_client
 from smtp_auth.services.certbot.options import OPTIONS, hooks_in
-from smtp_auth.verify.connection import on
-from smtp_auth.verify.inside import look
+from smtp_auth.verify.connection import look, on
 from smtp_auth.verify.jobs import Job, jobs, lines_by_file, with_scripts
 from smtp_auth.verify.target import Target, observer
 

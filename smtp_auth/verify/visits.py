@@ -92,9 +92,9 @@ def _visits_465(target: Target) -> dict[str, _Visit]:
 
 
 def _visit_465(target: Target, address: str) -> _Visit:
-    name, trusting = target.settings.mail_hostname, _trusting(target.settings.verify_ca_file)
+    name, ca_file = target.settings.mail_hostname, target.settings.verify_ca_file
     try:
-        return _Visit(session=_session_465(address, name, trusting))
+        return _Visit(session=_session_465(address, name, trusting(ca_file)))
     except ssl.SSLCertVerificationError:
         # It may have several reasons, of which this is the first.
         pass
@@ -104,8 +104,8 @@ def _visit_465(target: Target, address: str) -> _Visit:
         return _Visit(error=error)
     try:
         session = _session_465(address, name, any_certificate())
-        nameless = _trusting(target.settings.verify_ca_file, checks_name=False)
-        distrust = _verification(nameless, address, name)
+        nameless = trusting(ca_file, checks_name=False)
+        distrust = verification(nameless, address, name)
         covers = _covers_alone(address, name)
     except (OSError, BrokenOff) as error:
         return _Visit(session=_why_none(error))
@@ -170,7 +170,7 @@ def untrusted(target: Target) -> dict[str, str]:
 def covered(target: Target) -> dict[str, bool]:
     """Whether the certificate covers `mail_hostname` and `WRONG_NAME` in a client's comparison."""
     address = serving(target)
-    error = _verification(_trusting(target.settings.verify_ca_file), address, WRONG_NAME)
+    error = verification(trusting(target.settings.verify_ca_file), address, WRONG_NAME)
     if error is None or error.verify_code == HOSTNAME_MISMATCH:
         covers_wrong = error is None
     else:
@@ -186,7 +186,7 @@ def _covers_alone(address: str, name: str) -> bool:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.load_verify_locations(cadata=shown_for(address, name).public_bytes(Encoding.DER))
-    error = _verification(context, address, name)
+    error = verification(context, address, name)
     return error is None or error.verify_code != HOSTNAME_MISMATCH
 
 
@@ -339,15 +339,22 @@ def any_certificate() -> ssl.SSLContext:
 
 # Reading all authorities takes longer than a conversation.
 @cache
-def _trusting(ca_file: str | None, *, checks_name: bool = True) -> ssl.SSLContext:
+def trusting(ca_file: str | None, *, checks_name: bool = True) -> ssl.SSLContext:
     """A context that accepts what clients accept. + ca_file: `verify_ca_file`"""
     context = ssl.create_default_context(cafile=ca_file)
     context.check_hostname = checks_name
     return context
 
 
-def _verification(context: ssl.SSLContext, address: str, name: str) -> ssl.SSLCertVerificationError | None:
-    with dial(address, IMPLICIT_TLS) as conversation:
+def verification(
+    context: ssl.SSLContext, address: str, name: str, port: int = IMPLICIT_TLS
+) -> ssl.SSLCertVerificationError | None:
+    """Why a context does not accept what a port shows for a name (SNI); `None` if it does."""
+    with dial(address, port) as conversation:
+        if port == RELAY:
+            conversation.reply()
+            conversation.hello()
+            conversation.command("STARTTLS")
         try:
             conversation.start_tls(context, name)
         except ssl.SSLCertVerificationError as error:

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from smtp_auth.verify.inside import look
-from smtp_auth.verify.outside import connections_25, refused_25
+from smtp_auth.verify.connection import look
+from smtp_auth.verify.visits import connections_25, refused_25
 
 ADDRESS, OTHER = "192.0.2.25", "2001:db8::25"
 
