@@ -1,5 +1,6 @@
 """The report at the end: a table of hosts and checks for people, and the same as JSON for programs."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,15 +12,18 @@ from smtp_auth.shown import counted, shown, shown_name
 # The outcome of a check that was chosen, and that the run did not come to.
 NOT_MADE = "not made"
 
-# Of a host with outcomes of several kinds, the first one counts.
-_WORST_FIRST = ("failed", NOT_MADE, "warned", "passed")
+# Of a host with outcomes of several kinds, the first one counts; and how such a host is called.
+_WORST_FIRST = {"failed": "failed", NOT_MADE: "not checked", "warned": "warned", "passed": "passed"}
 
 _STYLES = {"failed": Style.TROUBLE, "warned": Style.WARNING}
 
 # In columns: a mark; the names of checks, at least; a table in a file.
 _MARK, _NARROWEST, _USUAL = 5, 20, 80
 
-_MARKS = {"passed": "ok", "warned": "warn", "failed": "FAIL", "skipped": "-", NOT_MADE: "?"}
+MARKS = {"passed": "ok", "warned": "warn", "failed": "FAIL", "skipped": "-", NOT_MADE: "?"}
+
+# Above a reason.
+_TITLES = {"failed": "FAILED", "warned": "warning", "skipped": "not checked"}
 
 # How many hosts of a group are named, unless all are asked for.
 _NAMES = 3
@@ -79,11 +83,25 @@ def _is_reported(outcomes: Mapping[tuple[str, str], Outcome], skipped: Outcome) 
 
 
 @dataclass
-class _Group:
-    """Hosts with equal outcomes."""
+class Group:
+    """Hosts with equal outcomes. + outcomes: by the checks"""
 
     outcomes: dict[str, str]
     hosts: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Told:
+    """Why checks failed, warned or were skipped, with all hosts and checks that say so.
+
+    + outcome: `failed`, `warned` or `skipped`
+    + reason: may have several lines
+    """
+
+    outcome: str
+    reason: str
+    hosts: list[str] = field(default_factory=list)
+    checks: list[str] = field(default_factory=list)
 
 
 def table(outcomes: list[Outcome], width: int | None, *, everything: bool = False) -> Iterator[Line]:
@@ -96,8 +114,8 @@ def table(outcomes: list[Outcome], width: int | None, *, everything: bool = Fals
     """
     if not outcomes:
         return
-    groups = _groups(outcomes)
-    checks = list(dict.fromkeys(outcome.check for outcome in outcomes))
+    groups = groups_of(outcomes)
+    checks = checks_of(outcomes)
     kinds = {check: {group.outcomes.get(check, NOT_MADE) for group in groups} for check in checks}
     rows = [check for check in checks if everything or kinds[check] & {*_STYLES}]
     if rows:
@@ -114,7 +132,7 @@ def table(outcomes: list[Outcome], width: int | None, *, everything: bool = Fals
 
 
 def _tables(
-    checks: Sequence[str], groups: Sequence[_Group], width: int | None, everything: bool
+    checks: Sequence[str], groups: Sequence[Group], width: int | None, everything: bool
 ) -> Iterator[Line]:
     most = width or _USUAL
     first = max(map(len, checks)) + 1
@@ -131,7 +149,7 @@ def _tables(
         )
         for check in checks:
             outcomes = [group.outcomes.get(check, NOT_MADE) for group in block]
-            marks = "".join(f"{_MARKS[outcome]:>{_MARK}}" for outcome in outcomes)
+            marks = "".join(f"{MARKS[outcome]:>{_MARK}}" for outcome in outcomes)
             style = next((style for outcome, style in _STYLES.items() if outcome in outcomes), Style.PLAIN)
             name, *rest = wrapped(check, first, under=2)
             yield Line(f"{name:<{first}}{marks}", style)
@@ -141,12 +159,28 @@ def _tables(
 
 def counts_line(outcomes: Sequence[Outcome], hosts: int) -> Line:
     """How many hosts have which outcome, each by its worst. + hosts: how many there are"""
-    worst = [{one.outcome for one in ones} for ones in by_host(outcomes).values()]
-    kinds = [next((kind for kind in _WORST_FIRST if kind in found), NOT_MADE) for found in worst]
-    kinds += [NOT_MADE] * (hosts - len(kinds))
-    titles = {"passed": "passed", "warned": "warned", "failed": "failed", NOT_MADE: "not checked"}
-    words = ", ".join(f"{kinds.count(kind)} {title}" for kind, title in titles.items() if kind in kinds)
+    counts = host_counts(outcomes, hosts)
+    titles = (title for title in ("passed", "warned", "failed", "not checked") if counts[title])
+    words = ", ".join(f"{counts[title]} {title}" for title in titles)
     return Line(f"{counted(hosts, 'host')}: {words}", Style.TITLE, under=4)
+
+
+def host_counts(outcomes: Iterable[Outcome], hosts: int) -> Counter[str]:
+    """How many hosts are `failed`, `not checked`, `warned` and `passed`. + hosts: how many there are"""
+    counts = Counter(worst_of(one.outcome for one in ones) for ones in by_host(outcomes).values())
+    counts[_WORST_FIRST[NOT_MADE]] += hosts - counts.total()
+    return counts
+
+
+def worst_of(outcomes: Iterable[str]) -> str:
+    """What a host with these outcomes is called."""
+    found = {*outcomes}
+    return next((title for kind, title in _WORST_FIRST.items() if kind in found), _WORST_FIRST[NOT_MADE])
+
+
+def checks_of(outcomes: Iterable[Outcome]) -> list[str]:
+    """The names of the checks, in their order."""
+    return [*dict.fromkeys(outcome.check for outcome in outcomes)]
 
 
 def by_host(outcomes: Iterable[Outcome]) -> dict[str, list[Outcome]]:
@@ -175,16 +209,26 @@ def host_as_json(outcomes: Iterable[Outcome], _host: str) -> dict[str, dict[str,
     }
 
 
-def _time(seconds: float) -> str:
-    return in_utc(datetime.fromtimestamp(seconds, UTC))
-
-
-def _groups(outcomes: list[Outcome]) -> list[_Group]:
-    groups: dict[tuple[tuple[str, str], ...], _Group] = {}
+def groups_of(outcomes: Iterable[Outcome]) -> list[Group]:
+    """Hosts with equal outcomes together."""
+    groups: dict[tuple[tuple[str, str], ...], Group] = {}
     for host, ones in by_host(outcomes).items():
         found = {one.check: one.outcome for one in ones}
-        groups.setdefault(tuple(found.items()), _Group(found)).hosts.append(host)
+        groups.setdefault(tuple(found.items()), Group(found)).hosts.append(host)
     return list(groups.values())
+
+
+def told_by(outcomes: Iterable[Outcome]) -> list[Told]:
+    """Each reason once: why checks failed, then warnings, then why checks were skipped."""
+    told: dict[tuple[str, str], Told] = {}
+    for outcome in outcomes:
+        reasons = [("warned", warning) for warning in outcome.warnings]
+        reasons += [(outcome.outcome, outcome.reason)] if outcome.outcome in ("failed", "skipped") else []
+        for kind, reason in reasons:
+            one = told.setdefault((kind, reason), Told(kind, reason))
+            one.hosts += [outcome.host] if outcome.host not in one.hosts else []
+            one.checks += [outcome.check] if outcome.check not in one.checks else []
+    return sorted(told.values(), key=lambda one: [*_TITLES].index(one.outcome))
 
 
 def _named(hosts: list[str], everything: bool) -> str:
@@ -205,21 +249,12 @@ def _not_made(outcomes: list[Outcome], everything: bool) -> Iterator[Line]:
 
 def _reasons(outcomes: list[Outcome], everything: bool) -> Iterator[Line]:
     """One entry per reason, for all hosts and checks that have it."""
-    kinds = {"failed": "FAILED", "warned": "warning", "skipped": "not checked"}
-    for kind, title in kinds.items():
-        told: dict[str, tuple[list[str], list[str]]] = {}
-        for outcome in outcomes:
-            for reason in outcome.warnings if kind == "warned" else [outcome.reason]:
-                if kind == "warned" or outcome.outcome == kind:
-                    hosts, checks = told.setdefault(reason, ([], []))
-                    hosts += [outcome.host] if outcome.host not in hosts else []
-                    checks += [outcome.check] if outcome.check not in checks else []
-        for reason, (hosts, checks) in told.items():
-            named = everything or len(checks) <= _NAMES
-            what = ", ".join(checks) if named else f"{len(checks)} checks"
-            style = _STYLES.get(kind, Style.PLAIN)
-            yield Line(f"{title}  {_named(hosts, everything)}: {what}", style, under=8)
-            yield from (Line(f"        {shown(line)}", under=10) for line in reason.split("\n"))
+    for one in told_by(outcomes):
+        named = everything or len(one.checks) <= _NAMES
+        what = ", ".join(one.checks) if named else f"{len(one.checks)} checks"
+        title = f"{_TITLES[one.outcome]}  {_named(one.hosts, everything)}: {what}"
+        yield Line(title, _STYLES.get(one.outcome, Style.PLAIN), under=8)
+        yield from (Line(f"        {shown(line)}", under=10) for line in one.reason.split("\n"))
 
 
 def _measured(outcomes: list[Outcome], everything: bool) -> Iterator[Line]:
