@@ -9,5 +9,7 @@ OWN_OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "--mailbox": {"metavar": "LOGIN", "help": "log in as this user, and send a message to it"},
         "--json": {"metavar": "FILE", "help": "write JSON for programs to this file; -: standard output"},
+        "--html": {"metavar": "FILE", "help": "write a page for people to this file; -: standard output"},
+        "--since": {"metavar": "FILE", "help": "let the page say what changed since this file of --json"},
     }
 )

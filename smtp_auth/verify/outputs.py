@@ -6,6 +6,7 @@ from typing import Protocol
 
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.written import Target
+from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.verify.report import Outcome, by_host, host_as_json
 
 
@@ -41,8 +42,18 @@ class Json:
 
 
 def outputs_of(options: Namespace) -> list[Output]:
-    """What the options of a command line want. Raises `Mistake` if a file cannot be written."""
+    """What the options of a command line want. Raises `Mistake` if a file cannot be written or read."""
     found: list[Output] = []
     if options.json is not None:
         found.append(Json(options.json))
+    if options.since is not None and options.html is None:
+        raise Mistake(f"--since {options.since} is for the page: give --html FILE, too")
+    if options.html is not None:
+        # jinja2 is loaded for a page alone.
+        from smtp_auth.verify.page import Page
+
+        found.append(Page(options.html, options.since))
+    on_standard_output = [output.option for output in found if output.is_standard_output]
+    if len(on_standard_output) > 1:
+        raise Mistake(f"{' and '.join(on_standard_output)}: standard output can have only one of these")
     return found

@@ -24,10 +24,10 @@ _PYTHON = (
     "smtp_auth/past",
     "smtp_auth/services",
     "smtp_auth/on_host",
-    "smtp_auth/fleet/as_json.py",
     "smtp_auth/fleet/history_command.py",
     "smtp_auth/fleet/inventory.py",
     "smtp_auth/fleet/undo_command.py",
+    "smtp_auth/fleet/written.py",
     "smtp_auth/runs/bounds.py",
     "smtp_auth/runs/channel.py",
     "smtp_auth/runs/data_check.py",
@@ -36,8 +36,10 @@ _PYTHON = (
     "smtp_auth/runs/run.py",
     "smtp_auth/runs/fault.py",
     "smtp_auth/runs/undo.py",
+    "smtp_auth/verify/outputs.py",
     "smtp_auth/verify/password.py",
     "smtp_auth/verify/running.py",
+    "smtp_auth/verify/since.py",
 )
 
 # Texts for previews and programs, and checks of what a developer writes.

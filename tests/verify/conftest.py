@@ -54,12 +54,13 @@ def pytest_configure(config: pytest.Config) -> None:
     options = config.option
     # Neither what the inventory runs nor a plugin finds it there.
     given = taken_from_environment()
-    if options.json == "-":
-        raise pytest.UsageError(
-            "--json -: pytest itself writes to standard output; smtp-auth verify does not"
-        )
     try:
         config.stash[_OUTPUTS] = outputs_of(options)
+        for output in config.stash[_OUTPUTS]:
+            if output.is_standard_output:
+                raise Mistake(
+                    f"{output.option}: pytest itself writes to standard output; smtp-auth verify does not"
+                )
         mailbox = mailbox_of(options.mailbox, given)
         chosen = chosen_hosts(choice_of(options))
     except Mistake as error:
