@@ -16,13 +16,14 @@ class Target:
 
     + option: the option of the command line that names it
     + file: the file, or `-`
+    + mode: the permissions of a file that is not there yet; `None` leaves them to the umask
 
     Raises `Mistake` if the file cannot be written, before any host is asked.
     """
 
-    def __init__(self, option: str, file: str) -> None:
+    def __init__(self, option: str, file: str, mode: int | None = None) -> None:
         self.is_standard_output, self._option = file == "-", option
-        self._given, self._path = file, Path(file)
+        self._given, self._path, self._mode = file, Path(file), mode
         if self.is_standard_output:
             return
         if not file:
@@ -56,11 +57,17 @@ class Target:
             else:
                 # What a link points to is replaced, and not the link.
                 with undivided():
-                    _replace(self._path.resolve(), lines)
+                    _replace(self._path.resolve(), lines, self._mode)
         except OSError as error:
             show_beside([Line(f"{self._option} {self._given}: {error.strerror}")])
             return False
         return True
+
+
+def one_on_standard_output(options: Iterable[str]) -> None:
+    """Raise `Mistake` if several options want standard output. + options: those that want it"""
+    if len(wanting := [*options]) > 1:
+        raise Mistake(f"{' and '.join(wanting)}: standard output is for one of them: give the others a file")
 
 
 def _mode(path: Path) -> int:
@@ -71,8 +78,8 @@ def _mode(path: Path) -> int:
         return 0
 
 
-def _replace(path: Path, lines: Iterable[str]) -> None:
-    """Replace a file, or add it. It keeps its owner and its permissions."""
+def _replace(path: Path, lines: Iterable[str], mode: int | None) -> None:
+    """Replace a file, or add it with these permissions. It keeps its owner and its permissions."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with beside.open("x") as file:
@@ -81,6 +88,8 @@ def _replace(path: Path, lines: Iterable[str]) -> None:
                 with suppress(PermissionError):
                     os.fchown(file.fileno(), was.st_uid, was.st_gid)
                 os.fchmod(file.fileno(), stat.S_IMODE(was.st_mode))
+            elif mode is not None:
+                os.fchmod(file.fileno(), mode)
             file.writelines(lines)
         beside.replace(path)
     finally:

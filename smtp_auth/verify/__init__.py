@@ -10,7 +10,8 @@ inside.py         what is seen on the host; renewal.py: what renews the certific
 reach.py          whether the host answers
 looking.py        all of that on many hosts side by side
 password.py       where a password comes from; secret.py: keeps it out of the reports
-report.py         the table, and JSON
+report.py         the table, and JSON; measured.py: what was measured
+outputs.py        the files that are written; prometheus.py: one of them
 checks.py         the plugin that makes a run of pytest a verification, with fixtures.py
 running.py        pytest in this process
 command.py        `smtp-auth verify`; options.py: its options

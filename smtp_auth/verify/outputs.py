@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from smtp_auth.fleet import as_json
-from smtp_auth.fleet.written import Target
+from smtp_auth.fleet.written import Target, one_on_standard_output
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.verify.report import Outcome, by_host, host_as_json
 
@@ -53,7 +53,10 @@ def outputs_of(options: Namespace) -> list[Output]:
         from smtp_auth.verify.page import Page
 
         found.append(Page(options.html, options.since))
-    on_standard_output = [output.option for output in found if output.is_standard_output]
-    if len(on_standard_output) > 1:
-        raise Mistake(f"{' and '.join(on_standard_output)}: standard output can have only one of these")
+    if options.prometheus is not None:
+        # prometheus_client takes time to load.
+        from smtp_auth.verify.prometheus import Prometheus
+
+        found.append(Prometheus(options.prometheus))
+    one_on_standard_output(output.option for output in found if output.is_standard_output)
     return found

@@ -62,3 +62,20 @@ end_loading()
 print(gc.isenabled(), gc.get_freeze_count() > 0)
 """)
     assert printed.split() == ["False", "True", "True"]
+
+
+def test_what_writes_figures_is_loaded_for_it() -> None:
+    printed = _printed("""
+import sys
+from argparse import Namespace
+from smtp_auth import cli
+from smtp_auth.runs.pyinfra_internals import make_sockets_cooperative
+make_sockets_cooperative()
+from smtp_auth.fleet import plan_command
+from smtp_auth.verify import command, outputs
+outputs.outputs_of(Namespace(json=None, prometheus=None))
+print("prometheus_client" in sys.modules)
+outputs.outputs_of(Namespace(json=None, prometheus="x.prom"))
+print("prometheus_client" in sys.modules)
+""")
+    assert printed.split() == ["False", "True"]

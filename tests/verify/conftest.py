@@ -55,16 +55,16 @@ def pytest_configure(config: pytest.Config) -> None:
     # Neither what the inventory runs nor a plugin finds it there.
     given = taken_from_environment()
     try:
-        config.stash[_OUTPUTS] = outputs_of(options)
-        for output in config.stash[_OUTPUTS]:
-            if output.is_standard_output:
-                raise Mistake(
-                    f"{output.option}: pytest itself writes to standard output; smtp-auth verify does not"
-                )
+        config.stash[_OUTPUTS] = outputs = outputs_of(options)
         mailbox = mailbox_of(options.mailbox, given)
         chosen = chosen_hosts(choice_of(options))
     except Mistake as error:
         raise pytest.UsageError(str(error)) from None
+    for output in outputs:
+        if output.is_standard_output:
+            raise pytest.UsageError(
+                f"{output.option}: pytest itself writes to standard output; smtp-auth verify does not"
+            )
     hosts = targets(chosen.hosts, STEPS, mailbox)
     checks = Checks(
         hosts,
@@ -106,8 +106,10 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Write the files."""
+    """Write the files. A program would take what an interrupted run knows for all there is."""
     stash = session.config.stash
+    if session.exitstatus == pytest.ExitCode.INTERRUPTED:
+        return
     outcomes, names = stash[_CHECKS].outcomes, stash[_HOSTS]
     are_written = [output.write(outcomes, names) for output in stash[_OUTPUTS]]
     if not all(are_written):

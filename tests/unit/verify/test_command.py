@@ -136,7 +136,8 @@ def test_verbose_shows_every_check_and_how_long_each_host_took(folder: Folder) -
 
 def test_interrupted_while_hosts_are_looked_at(folder: Folder, hanging: dict[str, object]) -> None:
     folder.has(**dict.fromkeys(NAMES, DOWN), hangs=hanging)
-    with in_a_terminal(folder.words("--json", "out.json"), folder.path) as terminal:
+    words = folder.words("--json", "out.json", "--prometheus", "out.prom")
+    with in_a_terminal(words, folder.path) as terminal:
         terminal.wait_for("looked at 2 of 3 hosts (2 not reached); under way: hangs")
         terminal.type(CTRL_C)
         assert terminal.status() == 130
@@ -145,7 +146,7 @@ def test_interrupted_while_hosts_are_looked_at(folder: Folder, hanging: dict[str
     assert lines[0].endswith("Interrupted: what is known so far follows.")
     assert lines[-1] == "3 hosts: 2 failed, 1 not checked"
     assert "Traceback" not in terminal.shown
-    assert not (folder.path / "out.json").exists()
+    assert not {"out.json", "out.prom"} & folder.files()
 
 
 def test_interrupted_before_anything_is_known(folder: Folder, hanging: dict[str, object]) -> None:
@@ -186,6 +187,10 @@ MISTAKES = {
     "no terminal": (["--mailbox", "alice"], "nobody can be asked for the password of alice"),
     "an empty login": (["--mailbox="], "--mailbox: the login is empty"),
     "no such folder": (["--json", "none/x"], "--json none/x: there is no such folder"),
+    "both on standard output": (
+        ["--json", "-", "--prometheus", "-"],
+        "--json - and --prometheus -: standard output is for one of them: give the others a file",
+    ),
     "no option of pytest": (["--", "--foo"], "pytest: unrecognized arguments: --foo"),
     "no expression": (["--", "-k", "and and"], "pytest: Wrong expression passed to '-k'"),
     "no check": (["--", "-k", "nothing_at_all"], "pytest: its options leave no check"),
