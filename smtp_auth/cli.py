@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smtp_auth import __version__
-from smtp_auth.fleet.options import add_options, choice_of
+from smtp_auth.fleet.options import PROMETHEUS, add_options, choice_of
 from smtp_auth.fleet.own_files import deploy_files
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import shown
@@ -201,13 +201,14 @@ def _target(arguments: argparse.Namespace) -> "Target | None":
 def _plan_options(parser: argparse.ArgumentParser) -> None:
     _console_options(parser)
     parser.add_argument("--check", action="store_true", help="exit with status 3 if a host would change")
+    parser.add_argument("--prometheus", **PROMETHEUS)
 
 
 def _plan(arguments: argparse.Namespace) -> int:
-    from smtp_auth.fleet.plan_command import plan
+    from smtp_auth.fleet.plan_command import outputs_of, plan
 
-    target, steps = _target(arguments), own_steps()
-    return plan(_chosen(arguments), steps, _manner(arguments), target, checks=arguments.check)
+    outputs, steps = outputs_of(arguments.json, arguments.prometheus), own_steps()
+    return plan(_chosen(arguments), steps, _manner(arguments), outputs, checks=arguments.check)
 
 
 # -- what changes hosts -------------------------------------------------------------------------------

@@ -59,6 +59,14 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 
+# Of a plan, and of a verification.
+PROMETHEUS: Mapping[str, Any] = MappingProxyType(
+    {
+        "metavar": "FILE",
+        "help": "write figures for Prometheus to this file, for node_exporter's textfile collector; -: standard output",
+    }
+)
+
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options to those of a command."""

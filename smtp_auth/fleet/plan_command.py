@@ -1,8 +1,9 @@
 """`smtp-auth plan`: shows what would change on which host, and changes nothing."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pyinfra.api import Host
 
@@ -13,7 +14,7 @@ from smtp_auth.fleet.console import EMPTY, Line, Style, show_results, width_of
 from smtp_auth.fleet.planning import TROUBLE, WITHOUT_PLAN, HostPlan, State, Task, deploy, plans_of
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import counts_line, height, plan_lines, took_line
-from smtp_auth.fleet.written import Target
+from smtp_auth.fleet.written import Target, one_on_standard_output
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.data_check import warning_of_port_25
 from smtp_auth.runs.interruption import heed_interruptions
@@ -32,25 +33,51 @@ class Manner:
     shows_programs: bool = False
 
 
+@dataclass(frozen=True)
+class Output:
+    """Where plans are written, too. + lines: the plans as what is written there, by the names of the hosts"""
+
+    target: Target
+    lines: Callable[[Mapping[str, HostPlan]], Iterator[str]]
+
+
+def outputs_of(json: str | None, prometheus: str | None) -> list[Output]:
+    """Where plans are written, too. Raises `Mistake` if a file cannot be written.
+
+    + json, prometheus: the files of these options, or `-` for standard output
+    """
+    found: list[Output] = []
+    if json is not None:
+        lines = partial(as_json.lines, entry=as_json.fleet_entry)
+        found.append(Output(Target("--json", json), lines))
+    if prometheus is not None:
+        # prometheus_client takes time to load.
+        from smtp_auth.fleet import metrics, plan_metrics
+
+        found.append(Output(metrics.target(prometheus), plan_metrics.plan_lines))
+    one_on_standard_output(one.target.option for one in found if one.target.is_standard_output)
+    return found
+
+
 def plan(
-    chosen: Chosen, steps: Sequence[Step], manner: Manner, target: Target | None, *, checks: bool
+    chosen: Chosen, steps: Sequence[Step], manner: Manner, outputs: Sequence[Output], *, checks: bool
 ) -> int:
     """Show the plans of the hosts.
 
     + steps: those of the deploy, in their order
-    + target: gets them as JSON, if that is wanted; standard output then gets nothing else
+    + outputs: where they are written, too; if one is standard output, nothing else is written there
     + checks: whether the exit status says that something is pending
 
     Returns the exit status.
     """
     found = asked(chosen.hosts, chosen.at_once, deploy(steps), manner)
-    if not (target and target.is_standard_output):
+    if not any(output.target.is_standard_output for output in outputs):
         width, last = width_of(sys.stdout), [*port_25_lines(chosen.hosts, found), counts_line(found)]
         lines = plan_lines(found, is_whole=manner.is_verbose, width=width, beside=height(last, width))
         show_results([*lines, *last])
-    is_written = target is None or target.write(as_json.lines(found, as_json.fleet_entry))
+    are_written = [output.target.write(output.lines(found)) for output in outputs]
     states = {one.state for one in found.values()}
-    if states & {*TROUBLE} or not is_written:
+    if states & {*TROUBLE} or not all(are_written):
         return Status.TROUBLE
     return Status.PENDING if checks and State.PENDING in states else 0
 

@@ -14,7 +14,7 @@ from smtp_auth.runs.mistakes import Mistake
 class Target:
     """Where something is written: a file, or standard output (`-`).
 
-    + option: the option of the command line that names it
+    + option: the option of the command line that names it; afterwards, with the file
     + file: the file, or `-`
     + mode: the permissions of a file that is not there yet; `None` leaves them to the umask
 
@@ -22,8 +22,8 @@ class Target:
     """
 
     def __init__(self, option: str, file: str, mode: int | None = None) -> None:
-        self.is_standard_output, self._option = file == "-", option
-        self._given, self._path, self._mode = file, Path(file), mode
+        self.is_standard_output, self.option = file == "-", f"{option} {file}"
+        self._path, self._mode = Path(file), mode
         if self.is_standard_output:
             return
         if not file:
@@ -59,7 +59,7 @@ class Target:
                 with undivided():
                     _replace(self._path.resolve(), lines, self._mode)
         except OSError as error:
-            show_beside([Line(f"{self._option} {self._given}: {error.strerror}")])
+            show_beside([Line(f"{self.option}: {error.strerror}")])
             return False
         return True
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from smtp_auth.fleet.options import PROMETHEUS
+
 # As argparse takes them, and pytest.
 OWN_OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -11,9 +13,6 @@ OWN_OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "--json": {"metavar": "FILE", "help": "write JSON for programs to this file; -: standard output"},
         "--html": {"metavar": "FILE", "help": "write a page for people to this file; -: standard output"},
         "--since": {"metavar": "FILE", "help": "let the page say what changed since this file of --json"},
-        "--prometheus": {
-            "metavar": "FILE",
-            "help": "write figures for Prometheus to this file, for node_exporter's textfile collector",
-        },
+        "--prometheus": PROMETHEUS,
     }
 )

@@ -33,8 +33,8 @@ class Json:
     """The outcomes as JSON. + file: a file, or `-` for standard output"""
 
     def __init__(self, file: str) -> None:
-        self.option, self._target = f"--json {file}", Target("--json", file)
-        self.is_standard_output = self._target.is_standard_output
+        self._target = Target("--json", file)
+        self.option, self.is_standard_output = self._target.option, self._target.is_standard_output
 
     def write(self, outcomes: Sequence[Outcome], names: Sequence[str]) -> bool:
         """As `Output.write`."""

@@ -20,8 +20,8 @@ class Prometheus:
     """The outcomes as figures. + file: a file, or `-` for standard output"""
 
     def __init__(self, file: str) -> None:
-        self.option, self._target = f"--prometheus {file}", target(file)
-        self.is_standard_output = self._target.is_standard_output
+        self._target = target(file)
+        self.option, self.is_standard_output = self._target.option, self._target.is_standard_output
 
     def write(self, outcomes: Sequence[Outcome], names: Sequence[str]) -> bool:
         """As `Output.write`."""
