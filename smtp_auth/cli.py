@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from smtp_auth.fleet.plan_command import Manner
     from smtp_auth.fleet.written import Target
     from smtp_auth.plan.step import Step
+    from smtp_auth.verify.outputs import Output
 
 
 # With which a write to a full disk, or to a terminal that is gone, fails.
@@ -51,29 +52,24 @@ def main() -> int:
     """Run the command that the command line names.
 
     Returns the exit status: that of the command; 2 if the command line or the inventory is wrong; 1 if a
-    question was not answered with yes, or the output cannot be written.
+    question was not answered with yes, or the output cannot be written. For Nagios, it is Nagios' own.
     """
     # What a script has closed is None here, which no library expects; and a connection would get its number.
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115
+    from smtp_auth.verify.plugin import is_plugin, run_as_plugin
+
+    if is_plugin(sys.argv[1:]):
+        return run_as_plugin(lambda: _run(_loaded(_arguments())))
     arguments = _arguments()
     _end_when_interrupted()
-    from smtp_auth.runs.startup import begin_loading
-
-    begin_loading()
-    from smtp_auth.runs.pyinfra_internals import make_sockets_cooperative
-
-    # Before anything else that a command imports.
-    make_sockets_cooperative()
-    from smtp_auth.fleet.console import Line, be_writable, show_beside
+    _loaded(arguments)
+    from smtp_auth.fleet.console import Line, show_beside
     from smtp_auth.runs.mistakes import Declined, Mistake
 
-    be_writable()
-
     try:
-        status = int(arguments.run(arguments))
-        sys.stdout.flush()
+        return _run(arguments)
     except (Mistake, Declined) as error:
         show_beside(Line(shown(line), under=4) for line in str(error).splitlines())
         return Status.MISTAKE if isinstance(error, Mistake) else Status.TROUBLE
@@ -89,6 +85,26 @@ def main() -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         print(f"the output cannot be written: {error.strerror}", file=sys.stderr)
         return Status.TROUBLE
+
+
+def _loaded(arguments: argparse.Namespace) -> argparse.Namespace:
+    """The same arguments, once what every command needs is loaded."""
+    from smtp_auth.runs.startup import begin_loading
+
+    begin_loading()
+    from smtp_auth.runs.pyinfra_internals import make_sockets_cooperative
+
+    # Before anything else that a command imports.
+    make_sockets_cooperative()
+    from smtp_auth.fleet.console import be_writable
+
+    be_writable()
+    return arguments
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    status = int(arguments.run(arguments))
+    sys.stdout.flush()
     return status
 
 
@@ -265,6 +281,16 @@ def _verify_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-v", "--verbose", action="store_true", help="show every check and every host, and how long each took"
     )
+    parser.add_argument(
+        "--nagios",
+        metavar="HOST",
+        help="verify this host alone, as a plugin of Nagios: one status line, and Nagios' exit statuses",
+    )
+    parser.add_argument(
+        "--blackbox-config",
+        metavar="FILE",
+        help="look at no host, but write modules of blackbox_exporter to this file, and show their targets",
+    )
     parser.epilog = "Behind -- are options of pytest: -- -k EXPRESSION -x --junitxml FILE, and others."
     parser.set_defaults(behind=())
 
@@ -276,11 +302,46 @@ def _verify(arguments: argparse.Namespace) -> int:
     # What the inventory runs does not find it there.
     password = taken_from_environment()
     outputs = outputs_of(arguments)
+    if arguments.blackbox_config is not None:
+        return _write_blackbox_config(arguments, outputs)
+    if arguments.nagios is not None:
+        arguments.named = _only_host(arguments, outputs)
     steps, chosen = own_steps(), _chosen(arguments)
     from smtp_auth.verify.command import Wishes, verify
+    from smtp_auth.verify.nagios_command import verify_for_nagios
 
     wishes = Wishes(arguments.mailbox, password, outputs, arguments.verbose, arguments.behind)
-    return verify(chosen, steps, wishes)
+    return (verify if arguments.nagios is None else verify_for_nagios)(chosen, steps, wishes)
+
+
+def _only_host(arguments: argparse.Namespace, outputs: "Sequence[Output]") -> list[str]:
+    """The host that Nagios asks about. Raises `Mistake` if an option contradicts it."""
+    from smtp_auth.runs.mistakes import Mistake
+
+    option = f"--nagios {arguments.nagios}"
+    if arguments.limit:
+        raise Mistake(f"--limit {arguments.limit[0]}: {option} says which host is meant: leave one out")
+    if outputs:
+        raise Mistake(f"{outputs[0].option}: {option} writes no file: run another verification for it")
+    if arguments.behind:
+        raise Mistake(f"{arguments.behind[0]}: {option} makes every check: leave out what is behind --")
+    return [arguments.nagios]
+
+
+def _write_blackbox_config(arguments: argparse.Namespace, outputs: "Sequence[Output]") -> int:
+    from smtp_auth.fleet.written import Target
+    from smtp_auth.runs.mistakes import Mistake
+    from smtp_auth.verify.blackbox_command import write_config
+
+    option = f"--blackbox-config {arguments.blackbox_config}"
+    others = [output.option for output in outputs]
+    others += [f"--nagios {arguments.nagios}"] if arguments.nagios is not None else []
+    if others:
+        raise Mistake(f"{others[0]}: {option} looks at no host: leave one of them out")
+    if arguments.blackbox_config == "-":
+        raise Mistake(f"{option}: standard output gets the targets: give a file")
+    target = Target("--blackbox-config", arguments.blackbox_config, 0o644)
+    return write_config(_chosen(arguments).hosts, target)
 
 
 # -- holds --------------------------------------------------------------------------------------------

@@ -63,7 +63,8 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 PROMETHEUS: Mapping[str, Any] = MappingProxyType(
     {
         "metavar": "FILE",
-        "help": "write figures for Prometheus to this file, for node_exporter's textfile collector; -: standard output",
+        "help": "write figures for Prometheus to this file, for node_exporter's textfile collector; "
+        "-: standard output",
     }
 )
 

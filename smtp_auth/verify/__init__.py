@@ -15,4 +15,6 @@ outputs.py        the files that are written; prometheus.py: one of them
 checks.py         the plugin that makes a run of pytest a verification, with fixtures.py
 running.py        pytest in this process
 command.py        `smtp-auth verify`; options.py: its options
+nagios.py         the same for Nagios, with nagios_command.py and plugin.py
+blackbox.py       modules of blackbox_exporter, with blackbox_command.py
 """

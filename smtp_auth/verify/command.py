@@ -33,6 +33,7 @@ class Wishes:
     + outputs: what is written beside the table
     + is_verbose: whether every check and every host is shown, and how long each took
     + for_pytest: options of pytest
+    + heeds_interruptions: whether an interruption shows what is known so far
     """
 
     login: str | None
@@ -40,6 +41,7 @@ class Wishes:
     outputs: Sequence[Output]
     is_verbose: bool
     for_pytest: Sequence[str]
+    heeds_interruptions: bool = True
 
 
 def verify(chosen: Chosen, steps: Sequence[Step], wishes: Wishes) -> int:
@@ -50,12 +52,12 @@ def verify(chosen: Chosen, steps: Sequence[Step], wishes: Wishes) -> int:
     Returns the exit status. Raises `Mistake` if there is no password, or pytest does not take its options.
     """
     hosts = targets(chosen.hosts, steps, mailbox_of(wishes.login, wishes.password))
-    stderr = sys.stderr
+    stderr, stopped = sys.stderr, Event() if wishes.heeds_interruptions else None
 
     def look(looks: Mapping[Target, Sequence[Observer]]) -> Sequence[Target]:
         # What pytest itself writes there is kept from people.
         with redirect_stderr(stderr):
-            return look_at(looks, chosen.at_once, is_verbose=wishes.is_verbose, stopped=Event())
+            return look_at(looks, chosen.at_once, is_verbose=wishes.is_verbose, stopped=stopped)
 
     checks = Checks(hosts, steps, look, logs_in=wishes.login is not None)
     done = run(deploy_files() / "tests" / "verify", [checks, fixtures], wishes.for_pytest)
