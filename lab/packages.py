@@ -1,6 +1,6 @@
 """The Debian packages that the lab needs here: installed without starting a service, and on record.
 
-A package's scripts find stand-ins for the two programs that start services first in
+A package's scripts find stand-ins for the programs that start services, now and at each boot, first in
 their PATH (`no-services/`). That holds for one installation, and ends with it, however it ends. A
 /usr/sbin/policy-rc.d would stay in force on the machine if this program was killed.
 

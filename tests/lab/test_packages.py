@@ -240,3 +240,35 @@ def test_a_checkout_that_cannot_be_in_a_path_installs_nothing(
     with pytest.raises(LabError, match="cannot be part of a PATH"):
         packages.require()
     assert in_process.states() == {}
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_only_a_service_that_was_there_starts_at_a_boot(tmp_path: Path, is_there: bool) -> None:
+    unit = tmp_path / "lib/systemd/system/tried.service"
+    script = tmp_path / "etc/init.d/tried"
+    for file, text in (
+        (unit, "[Install]\nWantedBy=multi-user.target\n"),
+        (
+            script,
+            "### BEGIN INIT INFO\n# Provides: tried\n# Default-Start: 2\n# Default-Stop: 0\n### END INIT INFO\n",
+        ),
+    ):
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+    script.chmod(0o755)
+    own = {
+        "DPKG_ROOT": str(tmp_path),
+        "DPKG_MAINTSCRIPT_PACKAGE": "tried",
+        "DPKG_MAINTSCRIPT_NAME": "postinst",
+    }
+    enabling = (["deb-systemd-helper", "enable", "tried.service"], ["update-rc.d", "tried", "defaults"])
+
+    def enable(path: str) -> None:
+        for words in enabling:
+            subprocess.run(words, env={**os.environ, **own, "PATH": path}, check=True, capture_output=True)
+
+    if is_there:
+        enable(packages._APT_PATH)
+    enable(packages._path())
+    link = tmp_path / "etc/systemd/system/multi-user.target.wants/tried.service"
+    assert (link.is_symlink(), bool([*tmp_path.glob("etc/rc2.d/S*tried")])) == (is_there, is_there)
