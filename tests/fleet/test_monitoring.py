@@ -1,6 +1,7 @@
 """What is written for Prometheus, Nagios and blackbox_exporter, read by Debian's own packages of these."""
 
 import json
+import re
 import socket
 import subprocess
 import time
@@ -44,6 +45,15 @@ def test_the_rules_fire_and_do_not() -> None:
     for words in (["check", "rules", "docs/alerts.yml"], ["test", "rules", "tests/fleet/alerts_test.yml"]):
         done = subprocess.run(["promtool", *words], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_prometheus_reads_the_pages_example(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "monitoring.md").read_text()
+    (example,) = re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "prometheus.yml").write_text(example)
+    words = ["promtool", "check", "config", str(tmp_path / "prometheus.yml")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_prometheus_reads_what_is_written(fleet: list[LabHost], lab: Lab, tmp_path: Path) -> None:

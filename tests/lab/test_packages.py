@@ -248,10 +248,7 @@ def test_only_a_service_that_was_there_starts_at_a_boot(tmp_path: Path, is_there
     script = tmp_path / "etc/init.d/tried"
     for file, text in (
         (unit, "[Install]\nWantedBy=multi-user.target\n"),
-        (
-            script,
-            "### BEGIN INIT INFO\n# Provides: tried\n# Default-Start: 2\n# Default-Stop: 0\n### END INIT INFO\n",
-        ),
+        (script, "### BEGIN INIT INFO\n# Provides: tried\n# Default-Start: 2\n### END INIT INFO\n"),
     ):
         file.parent.mkdir(parents=True)
         file.write_text(text)

@@ -1,9 +1,13 @@
 """What `plan --prometheus` writes."""
 
+import re
+from pathlib import Path
+
 from prometheus_client.parser import text_string_to_metric_families
 
 from smtp_auth.fleet.plan_metrics import plan_lines
 from smtp_auth.fleet.planning import HostPlan, State
+from smtp_auth.verify.prometheus import figures
 
 FOUND = {f"{state.value}.example": HostPlan(state) for state in State}
 
@@ -31,3 +35,17 @@ def test_every_host_is_in_one_state() -> None:
 
 def test_every_host_has_the_time() -> None:
     assert {host for host, _ in _samples("smtp_auth_last_plan_timestamp_seconds")} == {*FOUND}
+
+
+def test_the_page_and_the_rules_know_every_metric_and_no_other() -> None:
+    docs = Path(__file__).resolve().parents[2] / "docs"
+    written = {line.split()[2] for line in plan_lines(FOUND) if line.startswith("# TYPE ")}
+    written |= {family.name for family in figures([], ["a"], 0)}
+    on_the_page = set(
+        re.findall(r"^\| `(smtp_auth_\w+)\{", (docs / "monitoring.md").read_text(), re.MULTILINE)
+    )
+    assert on_the_page == written
+    lines = (docs / "alerts.yml").read_text().splitlines()
+    in_rules = {name for line in lines for name in re.findall(r"\bsmtp_auth_\w+", line)}
+    # The last one is a job.
+    assert in_rules - {"smtp_auth_465"} == written

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from smtp_auth.verify.nagios import Nagios, State, answer, state_of
+from smtp_auth.verify.nagios import _REACH, Nagios, State, answer, state_of
 from smtp_auth.verify.report import NOT_MADE, Outcome
 from tests.terminal import CTRL_C, in_a_terminal
+from tests.verify import test_reach
 
 HOST = "mail1.example.jp"
 SMTP_AUTH = str(Path(sys.executable).parent / "smtp-auth")
@@ -98,6 +99,11 @@ def test_exactly_as_much_as_fits_is_not_cut() -> None:
     first = "SMTP_AUTH OK - x\n"
     fits = answer(State.OK, "x", details=["y" * (4096 - len(first) - 1 - len("more is left out\n"))])
     assert (len(fits), fits[-1][0]) == (2, "y")
+
+
+def test_the_checks_that_say_what_cannot_be_looked_at_are_there() -> None:
+    names = {name.removeprefix("test_").replace("_", " ") for name in vars(test_reach)}
+    assert names >= _REACH
 
 
 # -- as Nagios runs it ----------------------------------------------------------------------------------
