@@ -95,10 +95,12 @@ def test_what_a_host_says_is_no_performance_data_and_no_more_than_an_agent_reads
     assert len("\n".join(lines)) > 3600
 
 
-def test_exactly_as_much_as_fits_is_not_cut() -> None:
-    first = "SMTP_AUTH OK - x\n"
-    fits = answer(State.OK, "x", details=["y" * (4096 - len(first) - 1 - len("more is left out\n"))])
-    assert (len(fits), fits[-1][0]) == (2, "y")
+def test_what_does_not_fit_is_cut_with_a_word() -> None:
+    room = 4096 - len("SMTP_AUTH OK - x\n") - len("more is left out\n")
+    fits = answer(State.OK, "x", details=["y" * (room - 1), "z"])
+    assert [line[0] for line in fits] == ["S", "y", "m"]
+    assert len("".join(fits)) == 4096
+    assert [line[0] for line in answer(State.OK, "x", details=["y" * room])] == ["S", "m"]
 
 
 def test_the_checks_that_say_what_cannot_be_looked_at_are_there() -> None:
