@@ -59,6 +59,10 @@ TRIALS = (
         ("tests/unit/test_shown.py", "tests/unit/test_escapes.py"),
     ),
     Trial(
+        "HTML and scripts in names and reasons on a verification's page: a browser runs and loads nothing",
+        ("tests/unit/verify/test_page.py", "tests/unit/verify/test_page_in_chromium.py"),
+    ),
+    Trial(
         "A text of many of one thing without an end: read in a time that grows with its size alone",
         ("tests/unit/test_linear.py",),
     ),
