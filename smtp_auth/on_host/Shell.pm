@@ -51,7 +51,7 @@ sub _answer {
         $done += syswrite(STDOUT, $line, length($line) - $done, $done) // last;
     }
     syswrite $written, $token;
-    return _leave();
+    exit;
 }
 
 sub _run {
@@ -89,16 +89,10 @@ sub _read_both {
 # The process of the command; never returns.
 sub _become {
     my ($command, $said, $complained) = @_;
-    open STDIN, '<', '/dev/null' or _leave();
-    open STDOUT, '>&', $said or _leave();
-    open STDERR, '>&', $complained or _leave();
-    exec 'sh', '-c', $command or _leave();
-}
-
-# Exits without the END blocks and destructors of the parent process, which would read on in its standard input.
-sub _leave {
-    require POSIX;
-    return POSIX::_exit($NOT_STARTED);
+    open STDIN, '<', '/dev/null' or exit $NOT_STARTED;
+    open STDOUT, '>&', $said or exit $NOT_STARTED;
+    open STDERR, '>&', $complained or exit $NOT_STARTED;
+    exec 'sh', '-c', $command or exit $NOT_STARTED;
 }
 
 1;

@@ -69,14 +69,30 @@ def dovecot_units(target: Target) -> tuple[Unit, ...]:
 
 
 def _units(target: Target, name: str, real: str) -> tuple[Unit, ...]:
-    host = on(target)
+    states = target.see(_states)
     if not real.endswith(".service"):
-        return (Unit(name, enabled=host.service(name).is_enabled, running=False),)
-    services = {unit: host.service(unit) for unit in dict.fromkeys((name, real))}
-    return tuple(
-        Unit(unit, enabled=service.is_enabled, running=service.is_running)
-        for unit, service in services.items()
-    )
+        return (replace(states[name], running=False),)
+    return tuple(states[unit] for unit in dict.fromkeys((name, real)))
+
+
+def _states(target: Target) -> dict[str, Unit]:
+    """All units at once: each question to systemd costs the host more than its answer."""
+    seen = target.see(look)
+    real = [unit for unit in (seen.postfix_unit, seen.dovecot_unit) if unit.endswith(".service")]
+    names = [*dict.fromkeys(("postfix.service", "dovecot.service", *real))]
+    asked = "systemctl show --property=UnitFileState,ActiveState --" + " %s" * len(names)
+    found = {}
+    # In the order of the names.
+    for name, block in zip(names, on(target).run(asked, *names).stdout.split("\n\n"), strict=False):
+        values = dict(line.partition("=")[::2] for line in block.splitlines())
+        enabled, running = values.get("UnitFileState") in _ENABLED, values.get("ActiveState") in _RUNNING
+        found[name] = Unit(name, enabled=enabled, running=running)
+    return found
+
+
+# As systemctl is-enabled and is-active judge.
+_ENABLED = ("enabled", "enabled-runtime", "static", "alias", "indirect", "generated")
+_RUNNING = ("active", "reloading", "refreshing")
 
 
 @observer
@@ -114,9 +130,8 @@ def troubles(target: Target) -> tuple[str, ...]:
     host = on(target)
     in_file = seen.parameters.get("maillog_file", "")
     journal = "journalctl --quiet --no-pager --output=cat --unit='postfix*'"
-    if not in_file and host.run(f"{journal} --lines=1").stdout.strip():
-        found = host.run(f"{journal} --since=%s --lines=1000", f"@{int(since)}").stdout
-    else:
+    found = "" if in_file else host.run(f"{journal} --since=%s --lines=1000", f"@{int(since)}").stdout
+    if in_file or not (found.strip() or host.run(f"{journal} --lines=1").stdout.strip()):
         found = _since_the_reload(target, in_file)
     return tuple([line for line in found.splitlines() if is_trouble(line)][-5:])
 

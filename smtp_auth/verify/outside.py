@@ -17,7 +17,15 @@ from smtp_auth.postfix.parameters import is_no
 from smtp_auth.services.postfix import sni
 from smtp_auth.verify.addresses import is_within
 from smtp_auth.verify.connection import look
-from smtp_auth.verify.conversation import IMPLICIT_TLS, BrokenOff, Conversation, Limited, Reply, TooSlow
+from smtp_auth.verify.conversation import (
+    IMPLICIT_TLS,
+    BrokenOff,
+    Conversation,
+    Limited,
+    Reply,
+    TooSlow,
+    extension,
+)
 from smtp_auth.verify.dialing import dial, patiently
 from smtp_auth.verify.inside import forbids_bare_newlines, release_defaults
 from smtp_auth.verify.target import Target, Unseen, observer
@@ -189,14 +197,13 @@ def _relaying(
     while left := [way for way in ways if way not in replies]:
         known = len(replies)
         with session() as conversation:
-            conversation.hello()
+            is_pipelining = extension(conversation.hello(), "PIPELINING") is not None
             try:
                 for way in left:
-                    reply = _reply_to(conversation, *ways[way])
+                    reply = _reply_to(conversation, *ways[way], at_once=is_pipelining)
                     if reply.code == _CLOSING and len(replies) > known:
                         break
                     replies[way] = reply
-                    conversation.command("RSET")
                 conversation.quit()
             except BrokenOff as error:
                 if isinstance(error, Limited) or len(replies) == known:
@@ -204,9 +211,17 @@ def _relaying(
     return replies
 
 
-def _reply_to(conversation: Conversation, sender: str, recipient: str) -> Reply:
-    reply = conversation.command(f"MAIL FROM:<{sender}>")
-    return conversation.command(f"RCPT TO:<{recipient}>") if reply.accepted else reply
+def _reply_to(conversation: Conversation, sender: str, recipient: str, *, at_once: bool) -> Reply:
+    """The first refusal of mail for a recipient, or the last reply. + at_once: as RFC 2920 allows"""
+    commands = ("RSET", f"MAIL FROM:<{sender}>", f"RCPT TO:<{recipient}>")
+    if at_once:
+        conversation.send("".join(f"{command}\r\n" for command in commands).encode())
+    found = []
+    for command in commands:
+        found.append(conversation.reply() if at_once else conversation.command(command))
+        if found[-1].code == _CLOSING:
+            break
+    return next((reply for reply in found if not reply.accepted), found[-1])
 
 
 @observer

@@ -73,13 +73,25 @@ def test_a_limit_that_lasts_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Talk:
-    """A conversation that the server ends after so many refused recipients. + says: whether it says so"""
+    """A conversation that the server ends after so many refused recipients.
 
-    def __init__(self, most: int, *, says: bool) -> None:
-        self._most, self._says, self._refused = most, says, 0
+    + says: whether it says so
+    + pipelines: whether it takes several commands at once
+    """
+
+    def __init__(self, most: int, *, says: bool, pipelines: bool) -> None:
+        self._most, self._says, self._pipelines, self._refused = most, says, pipelines, 0
+        self._sent: list[str] = []
 
     def hello(self) -> Reply:
-        return Reply(250, ("mail1.example.jp",))
+        return Reply(250, ("mail1.example.jp", *(["PIPELINING"] if self._pipelines else [])))
+
+    def send(self, data: bytes) -> None:
+        assert self._pipelines
+        self._sent += data.decode().splitlines()
+
+    def reply(self) -> Reply:
+        return self.command(self._sent.pop(0))
 
     def quit(self) -> None:
         pass
@@ -95,13 +107,15 @@ class Talk:
         return Reply(250, ("Ok",))
 
 
-def _replies(most: Sequence[int], *, says: bool = False) -> tuple[dict[str, Reply], int]:
+def _replies(
+    most: Sequence[int], *, says: bool = False, pipelines: bool = False
+) -> tuple[dict[str, Reply], int]:
     begun: list[int] = []
 
     @contextmanager
     def session() -> Iterator[Any]:
         begun.append(1)
-        yield Talk(most[min(len(begun), len(most)) - 1], says=says)
+        yield Talk(most[min(len(begun), len(most)) - 1], says=says, pipelines=pipelines)
 
     target: Any = MagicMock()
     target.settings.mail_domain, target.settings.mail_hostname = "example.jp", "mail1.example.jp"
@@ -109,10 +123,11 @@ def _replies(most: Sequence[int], *, says: bool = False) -> tuple[dict[str, Repl
     return outside._relaying(target, session), len(begun)
 
 
+@pytest.mark.parametrize("pipelines", [False, True])
 @pytest.mark.parametrize("says", [False, True])
 @pytest.mark.parametrize(("most", "conversations"), [([100], 1), ([1], 10), ([4], 3), ([9, 1], 2)])
-def test_each_way_to_relay_is_tried(most: list[int], conversations: int, says: bool) -> None:
-    replies, begun = _replies(most, says=says)
+def test_each_way_to_relay_is_tried(most: list[int], conversations: int, says: bool, pipelines: bool) -> None:
+    replies, begun = _replies(most, says=says, pipelines=pipelines)
     assert len(replies) == 10
     assert {reply.code for reply in replies.values()} == {554}
     assert begun == conversations
