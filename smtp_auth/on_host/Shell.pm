@@ -43,7 +43,10 @@ sub _no_hang { return 1 }
 # In a process of its own; never returns.
 sub _answer {
     my ($number, $command, $may_write, $written) = @_;
-    my ($status, $said, $complained) = _run($command);
+    my ($status, $said, $complained) = eval { _run($command) };
+    ($status, $said, $complained) = ($NOT_STARTED, q{}, $@) if !defined $status;
+    # If nobody reads any more, the others must get their turn to notice that, too.
+    local $SIG{PIPE} = 'IGNORE';
     my $line = as_line($number, "$status " . length($said) . "\n$said$complained");
     sysread $may_write, my $token, 1;
     my $done = 0;

@@ -58,16 +58,19 @@ def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channe
     return run
 
 
-def converse(host: Host, command: str, talk: "Talk", limits: Limits) -> None:
+def converse(host: Host, command: str, talk: "Talk") -> Answer:
     """Run a command over SSH, and let somebody talk to it until they or it have had enough.
 
-    Raises as a channel does: also if the command does not begin.
+    Returns what it prints after the talk, and on standard error. Raises as a channel does: also if the
+    command does not begin. The host may take any time, but may not be silent.
     """
     state = host.state
     shows = {"print_output": state.print_fact_output, "print_input": state.print_fact_input}
+    limits = Limits(seconds=float("inf"))
     output = _run(host, pyinfra_internals.connector_arguments(host), shows, command, talk, limits)
     if not talk.has_begun:
-        _answer(output)
+        return _answer(output)
+    return Answer(tuple(output.stdout_lines), tuple(output.stderr_lines))
 
 
 class Talk(pyinfra_internals.Dialogue):
@@ -114,8 +117,9 @@ def _run(
     given = dict(asked)
     password = _password_for_sudo(host, given)
     seconds = limits.seconds or seconds_of(host)
-    # The host's data may set an earlier deadline for all commands.
-    seconds = min(given.get("_timeout") or seconds, seconds)
+    if isinstance(stdin, str):
+        # The host's data may set an earlier deadline for all commands.
+        seconds = min(given.get("_timeout") or seconds, seconds)
 
     def run_once() -> CommandOutput:
         prompt = new_prompt() if password else ""

@@ -6,14 +6,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from gevent.lock import BoundedSemaphore
 
 from smtp_auth.verify.conversation import Conversation, Limited
-from smtp_auth.verify.target import Target, Unseen
+from smtp_auth.verify.target import Unseen
 
 Seen = TypeVar("Seen")
+Given = ParamSpec("Given")
 
 # Seconds to open a TCP connection.
 CONNECT_TIMEOUT = 10
@@ -39,24 +40,24 @@ def dial(address: str, port: int) -> Iterator[Conversation]:
             yield conversation
 
 
-def patiently(observe: Callable[[Target], Seen]) -> Callable[[Target], Seen]:
-    """An observer that waits if the server admits this machine no more for a while.
+def patiently(talk: Callable[Given, Seen]) -> Callable[Given, Seen]:
+    """A function that waits, and begins again, if the server admits this machine no more for a while.
 
     If it has waited long enough, it raises `Unseen`: a server that limits its clients is healthy.
     """
 
-    @wraps(observe)
-    def observe_patiently(target: Target) -> Seen:
+    @wraps(talk)
+    def talk_patiently(*args: Given.args, **options: Given.kwargs) -> Seen:
         ends = time.monotonic() + _PATIENCE
         while True:
             try:
-                return observe(target)
+                return talk(*args, **options)
             except Limited as reply:
                 if time.monotonic() > ends:
                     why = (
                         f"the host admits this machine no more for a while: it has asked too often ({reply})"
                     )
-                    raise Unseen(why) from None
+                    raise Unseen(why, is_limit=True) from None
             time.sleep(_PAUSE)
 
-    return observe_patiently
+    return talk_patiently

@@ -15,7 +15,7 @@ from smtp_auth.verify.conversation import IMPLICIT_TLS, Conversation, Reply, ext
 from smtp_auth.verify.dialing import dial, patiently
 from smtp_auth.verify.secret import hide
 from smtp_auth.verify.target import Mailbox, Target, Unseen, observer
-from smtp_auth.verify.visits import HOSTNAME_MISMATCH, sessions_465
+from smtp_auth.verify.visits import HOSTNAME_MISMATCH, sessions_465, trusting
 
 # Seconds within which an accepted message must be in the mailbox.
 _DELIVERY = 60
@@ -114,7 +114,7 @@ def delivery(target: Target) -> Delivery:
 def _submissions(target: Target) -> Iterator[Conversation]:
     """A conversation with a server whose certificate is verified: the password is sent to no other server."""
     address = next(iter(target.see(sessions_465)))
-    context = ssl.create_default_context(cafile=target.settings.verify_ca_file)
+    context = trusting(target.settings.verify_ca_file)
     name = target.settings.mail_hostname
     with dial(address, IMPLICIT_TLS) as conversation:
         try:

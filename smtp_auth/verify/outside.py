@@ -50,7 +50,6 @@ _HOPS = 200
 
 
 @observer
-@patiently
 def old_versions(target: Target) -> dict[str, str]:
     """Each TLS version below the host's minimum, to the error of port 465; empty if it was accepted."""
     versions = list(_TLS_VERSIONS)
@@ -76,7 +75,6 @@ def plain_text_answer(target: Target) -> bytes:
 
 
 @observer
-@patiently
 def certificates_by_name(target: Target) -> dict[str, x509.Certificate]:
     """Each name that the host serves, to the certificate that port 465 shows for it (SNI)."""
     address, own = serving(target), target.settings.mail_hostname
@@ -85,6 +83,7 @@ def certificates_by_name(target: Target) -> dict[str, x509.Certificate]:
     return {name: known.get(name) or shown_for(address, name) for name in names}
 
 
+@patiently
 def _refusal(target: Target, address: str, versions: Sequence[str]) -> str:
     """Why port 465 refuses a client that has only these versions; empty if it accepts it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -11,7 +11,6 @@ from smtp_auth.services.postfix import sni
 from smtp_auth.services.postfix.submissions_options import has_own_certificate
 from smtp_auth.verify.connection import look
 from smtp_auth.verify.conversation import IMPLICIT_TLS, RELAY
-from smtp_auth.verify.dialing import patiently
 from smtp_auth.verify.inside import disk_chains, owners
 from smtp_auth.verify.outside import certificates_by_name
 from smtp_auth.verify.target import Target, observer
@@ -19,7 +18,6 @@ from smtp_auth.verify.visits import serving, sessions_25, trusting, verification
 
 
 @observer
-@patiently
 def own_by_name(target: Target) -> dict[str, str]:
     """Each name for which port 465 shows a certificate out of a table of the owner's, to the reason why
     clients refuse it; empty if they take it.
@@ -35,7 +33,6 @@ def own_by_name(target: Target) -> dict[str, str]:
 
 
 @observer
-@patiently
 def own_on_port_25(target: Target) -> dict[str, str]:
     """Each address where port 25 shows a certificate of the owner's, to the reason why nobody trusts
     it; empty if it is trusted.

@@ -16,5 +16,7 @@ def why_down(target: Target) -> str:
             if None in target.see(connections).values():
                 return ""
         except Unseen as reason:
+            if reason.is_limit:
+                return ""
             error = f"{error}; {reason}"
     return error

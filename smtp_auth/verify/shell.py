@@ -16,13 +16,10 @@ from smtp_auth.on_host.programs import shell_program
 from smtp_auth.runs.bounds import wire_of
 from smtp_auth.runs.channel import Talk, channel_to, connect, converse
 from smtp_auth.runs.host_settings import seconds_of
-from smtp_auth.runs.pyinfra_internals import transport_of
+from smtp_auth.runs.pyinfra_internals import connector_arguments, transport_of
 
 # How many commands run at the same time.
 _AT_ONCE = 4
-
-# Seconds for all commands, and bytes that they may print. The longest wait for a mail queue.
-_LIMITS = Limits(seconds=600)
 
 _COMMAND = " ".join(PERL)
 
@@ -75,13 +72,17 @@ class _Session(Talk):
     """One program on the host that runs all commands."""
 
     def __init__(self, host: Host) -> None:
-        self._host, self._seconds = host, seconds_of(host)
+        self._host = host
+        # For one command. The host's data may set an earlier deadline.
+        seconds = seconds_of(host)
+        self._seconds = min(connector_arguments(host).get("_timeout") or seconds, seconds)
         self._numbers = count()
         self._channel: AsyncResult[SshChannel] = AsyncResult()
         self._waiting: dict[int, AsyncResult[Ended]] = {}
         self._over: NoAnswer | None = None
         # Nothing is sent while the mail servers are asked, which may take longer than a host may be silent.
-        wire_of(host).ask_for_signs_of_life(self._seconds / 3)
+        wire_of(host).ask_for_signs_of_life(seconds / 3)
+        self._writing = BoundedSemaphore(1)
         self._serving = gevent.spawn(self._serve)
 
     def run(self, command: str) -> Ended:
@@ -91,7 +92,8 @@ class _Session(Talk):
             raise self._over
         try:
             channel = self._channel.get(timeout=self._seconds)
-            channel.sendall(_as_sent(number, command).encode())
+            with self._writing:
+                channel.sendall(_as_sent(number, command).encode())
             ended: Ended = answer.get(timeout=self._seconds)
         except (gevent.Timeout, OSError) as error:
             if self._over:
@@ -116,14 +118,18 @@ class _Session(Talk):
     def close(self) -> None:
         if self._channel.ready() and self._channel.successful():
             self._channel.get().shutdown_write()
-        self._serving.join(timeout=0)
+        else:
+            self._serving.kill(block=False)
 
     def _serve(self) -> None:
         try:
-            converse(self._host, _COMMAND, self, _LIMITS)
-            self._over = NoAnswer("the shell on the host has ended")
+            said = converse(self._host, _COMMAND, self)
+            self._over = NoAnswer(f"the shell on the host has ended: {said.complaint}")
         except NoAnswer as error:
             self._over = error
+        except Exception as error:
+            # Whatever a host causes must not leave its commands waiting.
+            self._over = NoAnswer(f"the shell on the host has ended: {type(error).__name__}: {error}")
         for one in (self._channel, *self._waiting.values()):
             if not one.ready():
                 one.set_exception(self._over)

@@ -32,11 +32,12 @@ class Unseen(Exception):
     """Something could not be looked at.
 
     + reported_by: the check that fails for the same reason; empty if the reason is not a problem
+    + is_limit: whether the host has answered that it admits this machine no more for a while
     """
 
-    def __init__(self, reason: str, reported_by: str = "") -> None:
+    def __init__(self, reason: str, reported_by: str = "", *, is_limit: bool = False) -> None:
         super().__init__(reason)
-        self.reported_by = reported_by
+        self.reported_by, self.is_limit = reported_by, is_limit
 
 
 class Caution(UserWarning):

@@ -86,11 +86,11 @@ def _answering(visits: Mapping[str, _Visit]) -> dict[str, _Visit]:
 # -- port 465 -----------------------------------------------------------------------------------------
 
 
-@patiently
 def _visits_465(target: Target) -> dict[str, _Visit]:
     return {address: _visit_465(target, address) for address in target.see(addresses)}
 
 
+@patiently
 def _visit_465(target: Target, address: str) -> _Visit:
     name, ca_file = target.settings.mail_hostname, target.settings.verify_ca_file
     try:
@@ -166,7 +166,6 @@ def untrusted(target: Target) -> dict[str, str]:
 
 
 @observer
-@patiently
 def covered(target: Target) -> dict[str, bool]:
     """Whether the certificate covers `mail_hostname` and `WRONG_NAME` in a client's comparison."""
     address = serving(target)
@@ -190,6 +189,7 @@ def _covers_alone(address: str, name: str) -> bool:
     return error is None or error.verify_code != HOSTNAME_MISMATCH
 
 
+@patiently
 def shown_for(address: str, name: str) -> x509.Certificate:
     """The certificate that port 465 shows for a name (SNI)."""
     with dial(address, IMPLICIT_TLS) as conversation:
@@ -226,11 +226,11 @@ def _answering_465(target: Target) -> dict[str, _Visit]:
 # -- port 25 ------------------------------------------------------------------------------------------
 
 
-@patiently
 def _visits_25(target: Target) -> dict[str, _Visit]:
     return {address: _visit_25(target, address) for address in target.see(addresses)}
 
 
+@patiently
 def _visit_25(target: Target, address: str) -> _Visit:
     hello: Reply | str = ""
     try:
@@ -240,11 +240,8 @@ def _visit_25(target: Target, address: str) -> _Visit:
             hello = reply if reply.accepted else str(reply)
             if isinstance(hello, str) or target.settings.smtpd_tls_security_level == "none":
                 conversation.quit()
-                return _Visit(hello=hello)
-            started = conversation.command("STARTTLS")
-            if started.refused:
-                return _Visit(hello=hello, session=f"port 25 refuses STARTTLS: {started}")
-            conversation.start_tls(any_certificate(), target.settings.mail_hostname)
+                return _Visit(hello=hello, session=f"{address}: {hello}")
+            _start_tls_25(conversation, any_certificate(), target.settings.mail_hostname)
             session = Session(conversation.tls_version, conversation.chain, conversation.hello())
             conversation.quit()
     except Limited:
@@ -255,6 +252,13 @@ def _visit_25(target: Target, address: str) -> _Visit:
     except OSError as error:
         return _Visit(error=error)
     return _Visit(hello=hello, session=session)
+
+
+def _start_tls_25(conversation: Conversation, context: ssl.SSLContext, name: str) -> None:
+    started = conversation.command("STARTTLS")
+    if started.refused:
+        raise BrokenOff(f"port 25 refuses STARTTLS: {started}")
+    conversation.start_tls(context, name)
 
 
 @observer
@@ -346,17 +350,19 @@ def trusting(ca_file: str | None, *, checks_name: bool = True) -> ssl.SSLContext
     return context
 
 
+@patiently
 def verification(
     context: ssl.SSLContext, address: str, name: str, port: int = IMPLICIT_TLS
 ) -> ssl.SSLCertVerificationError | None:
     """Why a context does not accept what a port shows for a name (SNI); `None` if it does."""
     with dial(address, port) as conversation:
-        if port == RELAY:
-            conversation.reply()
-            conversation.hello()
-            conversation.command("STARTTLS")
         try:
-            conversation.start_tls(context, name)
+            if port == RELAY:
+                conversation.reply()
+                conversation.hello()
+                _start_tls_25(conversation, context, name)
+            else:
+                conversation.start_tls(context, name)
         except ssl.SSLCertVerificationError as error:
             return error
     return None

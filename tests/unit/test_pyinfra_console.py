@@ -24,7 +24,7 @@ from pyinfra import host, state
 from pyinfra.api import operation
 from pyinfra.context import ctx_host
 from smtp_auth.on_host.channel import Limits
-from smtp_auth.on_host.programs import shell_program
+from smtp_auth.on_host.programs import history_program
 from smtp_auth.runs.channel import channel_to
 from smtp_auth.runs.operation import _reported
 from smtp_auth.runs.pyinfra_internals import OwnCommand
@@ -41,7 +41,7 @@ def first():
 def second():
     yield _reported()
 
-channel_to(ctx_host.get())("perl -x - a-word-of-a-command", shell_program("true"), Limits())
+channel_to(ctx_host.get())("perl -x - a-word-of-a-command", history_program(), Limits())
 host.log(f"differences are {'shown' if state.config.DIFF else 'not shown'}")
 first(name="First")
 second(name="Second")

@@ -73,9 +73,9 @@ from smtp_auth.runs.pyinfra_internals import make_sockets_cooperative
 make_sockets_cooperative()
 from smtp_auth.fleet import plan_command
 from smtp_auth.verify import command, outputs
-outputs.outputs_of(Namespace(json=None, prometheus=None))
+outputs.outputs_of(Namespace(json=None, html=None, since=None, prometheus=None))
 print("prometheus_client" in sys.modules)
-outputs.outputs_of(Namespace(json=None, prometheus="x.prom"))
+outputs.outputs_of(Namespace(json=None, html=None, since=None, prometheus="x.prom"))
 print("prometheus_client" in sys.modules)
 """)
     assert printed.split() == ["False", "True"]

@@ -2,15 +2,17 @@
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 from gevent.os import tp_read
 from gevent.pool import Pool
 from paramiko.buffered_pipe import BufferedPipe
 from pyinfra.api import Host
 
-from smtp_auth.on_host.channel import NoAnswer
+from smtp_auth.on_host.channel import Answer, NoAnswer
 from smtp_auth.runs.channel import Talk
 from smtp_auth.verify import shell as module
 from smtp_auth.verify.shell import Shell
@@ -43,13 +45,23 @@ class Program:
     def gone(self) -> bool:
         return self._process.wait(timeout=60) == 0
 
+    def lose(self) -> None:
+        """The connection is lost."""
+        self._stdin.close()
+        self._stdout.close()
+
 
 @pytest.fixture
 def program(monkeypatch: pytest.MonkeyPatch) -> Iterator[Program]:
     """What a host over SSH runs."""
     found = Program()
     monkeypatch.setattr(module, "transport_of", lambda _host: "over SSH")
-    monkeypatch.setattr(module, "converse", lambda _host, _command, talk, _limits: talk.talk(found))
+
+    def converse(_host: Host, _command: str, talk: Talk) -> Answer:
+        talk.talk(found)  # type: ignore[arg-type]
+        return Answer(complaints=("out of memory",))
+
+    monkeypatch.setattr(module, "converse", converse)
     yield found
     found.end()
 
@@ -79,7 +91,7 @@ def test_a_command_is_run_over_ssh_and_without(command: str, host: Host, program
         assert Shell(host).run(command) == OUTPUTS[command]
 
 
-def test_commands_run_side_by_side(host: Host, program: Program, tmp_path: Any) -> None:
+def test_commands_run_side_by_side(host: Host, program: Program, tmp_path: Path) -> None:
     """Each waits for a file that another one writes."""
     files = [tmp_path / str(number) for number in range(4)]
     shell = Shell(host)
@@ -102,10 +114,28 @@ def test_it_ends_when_it_is_closed(host: Host, program: Program) -> None:
 def test_a_shell_that_dies_is_told(host: Host, program: Program) -> None:
     shell = Shell(host)
     shell.run("true")
-    with pytest.raises(NoAnswer, match="the shell on the host has ended"):
+    with pytest.raises(NoAnswer, match="the shell on the host has ended: out of memory"):
         shell.run("kill -9 $(awk '/^PPid/ {print $2}' /proc/$PPID/status) $PPID")
     with pytest.raises(NoAnswer, match="the shell on the host has ended"):
         shell.run("true")
+
+
+def test_nothing_stays_on_a_host_whose_connection_is_lost(
+    host: Host, program: Program, tmp_path: Path
+) -> None:
+    """Several commands have something to say, and nobody reads it."""
+    go, begun = tmp_path / "go", [tmp_path / str(number) for number in range(3)]
+    commands = [
+        f"touch {file}; until [ -e {go} ]; do sleep 0.01; done; yes | head -c 200000" for file in begun
+    ]
+    shell = Shell(host)
+    for command in commands:
+        gevent.spawn(shell.run, command)
+    while not all(file.exists() for file in begun):
+        gevent.sleep(0.01)
+    program.lose()
+    go.touch()
+    assert program.gone()
 
 
 class Begun:

@@ -81,7 +81,7 @@ def test_what_cannot_be_read_is_a_mistake(file: str, why: str) -> None:
 
 
 def _options(**given: str) -> Namespace:
-    return Namespace(**{"json": None, "html": None, "since": None, **given})
+    return Namespace(**{"json": None, "html": None, "since": None, "prometheus": None, **given})
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,10 @@ def _options(**given: str) -> Namespace:
         ({"since": "absent", "html": "-"}, "--since absent: No such file or directory"),
         ({"html": ""}, "--html has no file: give one, or - for standard output"),
         ({"html": "absent/page.html"}, "--html absent/page.html: there is no such folder"),
-        ({"html": "-", "json": "-"}, "--json - and --html -: standard output can have only one of these"),
+        (
+            {"html": "-", "json": "-"},
+            "--json - and --html -: standard output is for one of them: give the others a file",
+        ),
     ],
 )
 def test_options_that_do_not_fit_are_a_mistake(given: dict[str, str], why: str) -> None:
