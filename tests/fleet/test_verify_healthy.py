@@ -252,6 +252,13 @@ HEALTHY = {
         _run(f"printf '%s\\n' {shlex.quote(TALKATIVE)} >/root/.bashrc"),
     ),
     "with logins on port 25 for itself alone": Healthy(_logins_for_itself),
+    "with limits for its clients": Healthy(
+        _run(
+            "echo MaxSessions 1 >/etc/ssh/sshd_config.d/limits.conf && systemctl reload ssh && "
+            f"postconf -e smtpd_client_connection_rate_limit=10 && {RELOAD}"
+        ),
+        undo="rm /etc/ssh/sshd_config.d/limits.conf; systemctl reload ssh",
+    ),
     "with this machine in mynetworks": Healthy(
         _run(f"postconf -e 'mynetworks = 127.0.0.0/8, 198.18.0.0/15' && {RELOAD}"),
         skipped=frozenset({"port 25 relays nothing"}),
