@@ -63,10 +63,13 @@ def answer(
     + figures: performance data
     + details: further lines
     """
-    first = f"SMTP_AUTH {state.name} - {_without_bar(said)}"
-    found = [f"{first}|{' '.join(figures)}\n" if figures else f"{first}\n"]
+    more, end = "more is left out\n", f"|{' '.join(figures)}\n" if figures else "\n"
+    whole = f"SMTP_AUTH {state.name} - {_without_bar(said)}"
+    first = whole.encode()[: _MOST - len(f"{end}{more}")].decode(errors="ignore")
+    found = [f"{first}{end}"]
+    if first != whole:
+        return [*found, more]
     left = _MOST - len(found[0].encode())
-    more = "more is left out\n"
     for line in (f"{_without_bar(one)}\n" for one in details):
         left -= len(line.encode())
         if left < len(more):

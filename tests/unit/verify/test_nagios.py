@@ -1,6 +1,7 @@
 """What Nagios is told of a verification."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -103,6 +104,16 @@ def test_what_does_not_fit_is_cut_with_a_word() -> None:
     assert [line[0] for line in answer(State.OK, "x", details=["y" * room])] == ["S", "m"]
 
 
+@pytest.mark.parametrize("figures", [[], ["passed=1"]])
+def test_a_long_status_line_is_cut_and_keeps_its_figures(figures: list[str]) -> None:
+    # Each letter has three bytes, and none is torn.
+    first, last = answer(State.UNKNOWN, "\u65e5" * 3000, figures, ["why"])
+    assert re.fullmatch(r"SMTP_AUTH UNKNOWN - \u65e5+(\|passed=1)?\n", first)
+    assert ("|" in first) is bool(figures)
+    assert last == "more is left out\n"
+    assert 4090 < len(f"{first}{last}".encode()) <= 4096
+
+
 def test_the_checks_that_say_what_cannot_be_looked_at_are_there() -> None:
     names = {name.removeprefix("test_").replace("_", " ") for name in vars(test_reach)}
     assert names >= _REACH
@@ -178,14 +189,15 @@ def test_an_error_of_this_program_is_unknown() -> None:
 import sys
 from smtp_auth import cli
 def fail(arguments):
-    raise RuntimeError("odd | thing")
+    raise RuntimeError("odd | thing" + "x" * 5000)
 cli.COMMANDS = (cli.Command("verify", "fail", cli._verify_options, fail),)
 sys.argv = ["smtp-auth", "verify", "--nagios=x"]
 sys.exit(cli.main())
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (3, "")
-    assert done.stdout == "SMTP_AUTH UNKNOWN - RuntimeError: odd \\x7c thing\n"
+    assert done.stdout.startswith("SMTP_AUTH UNKNOWN - RuntimeError: odd \\x7c thingxxx")
+    assert len(done.stdout) <= 4096
 
 
 def test_an_interruption_is_unknown(tmp_path: Path) -> None:
