@@ -118,6 +118,15 @@ def test_every_name_and_reason_is_shown_as_a_text(hostile: str) -> None:
     assert "<u>monday</u>.json" in read.text("changes")
 
 
+@pytest.mark.parametrize("more", [0, 3])
+def test_the_names_of_checks_of_an_earlier_file_are_escaped(more: int) -> None:
+    names = ["\x00\x1b[2J\u202e\ud800<i>gone</i>", *(f"gone {number}" for number in range(more))]
+    earlier = Earlier("monday.json", "2026-11-26T06:33:05Z", {"a": dict.fromkeys(names, "passed")})
+    page = page_of([Outcome("a", SERVES, "passed")], ["a"], BEGAN, BEGAN, earlier)
+    assert r"\x00\x1b[2J\u202e\ud800<i>gone</i>" in Read(page).text("changes")
+    assert "&lt;i&gt;gone" in page
+
+
 def test_it_can_be_listened_to(hostile: str) -> None:
     elements = Read(hostile).elements
     assert ("html", {"lang": "en"}) in elements
