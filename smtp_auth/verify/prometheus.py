@@ -89,8 +89,8 @@ def figures(outcomes: Sequence[Outcome], names: Sequence[str], now: float) -> li
         ),
         gauge(
             "smtp_auth_last_verification_timestamp_seconds",
-            "When the host was last verified, in seconds since 1970.",
+            "When the host was last verified, in seconds since 1970; no sample if no check was made.",
             ["host"],
-            one_each(lambda _: now),
+            one_each(lambda ones: now if any(one.outcome != NOT_MADE for one in ones) else None),
         ),
     ]

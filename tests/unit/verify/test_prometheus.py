@@ -33,9 +33,11 @@ OUTCOMES = [
     Outcome("b.example", UP, "failed", "the host does not answer"),
     Outcome("b.example", GREETS, "skipped", "the host is down", reported_by=UP),
     Outcome("b.example", LEFT, NOT_MADE),
+    Outcome("d.example", UP, NOT_MADE),
 ]
 
-NAMES = ("a.example", "b.example", "c.example")
+# No check was chosen for c.example.
+NAMES = ("a.example", "b.example", "c.example", "d.example")
 
 Samples = Mapping[tuple[str, ...], float]
 
@@ -80,9 +82,10 @@ def test_every_host_has_the_count_of_each_outcome(file: Path) -> None:
         ("b.example", "failed"): 1,
         ("b.example", "skipped"): 1,
         ("b.example", NOT_MADE): 1,
+        ("d.example", NOT_MADE): 1,
     }
     assert {host for host, _ in found} == {*NAMES}
-    assert len(found) == 15
+    assert len(found) == 20
 
 
 def test_what_was_measured_is_the_hosts_that_measured_it(file: Path) -> None:
@@ -101,9 +104,9 @@ def test_how_long_nobody_got_a_message_is_no_delivery(tmp_path: Path) -> None:
     assert samples(file, "smtp_auth_delivery_seconds") == {}
 
 
-def test_every_host_has_the_time_and_no_sample_has_one_of_its_own(file: Path) -> None:
+def test_a_host_has_the_time_if_a_check_was_made_and_no_sample_has_one_of_its_own(file: Path) -> None:
     when = samples(file, "smtp_auth_last_verification_timestamp_seconds")
-    assert when.keys() == {(name,) for name in NAMES}
+    assert when.keys() == {("a.example",), ("b.example",)}
     assert len({*when.values()}) == 1
     assert abs(file.stat().st_mtime - when["a.example",]) < 60
     families = text_string_to_metric_families(file.read_text())
