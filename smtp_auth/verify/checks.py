@@ -11,7 +11,7 @@ import pytest
 from smtp_auth.facts.machine import machines_with_names
 from smtp_auth.plan.step import Step
 from smtp_auth.verify.connection import look
-from smtp_auth.verify.fixtures import REPORTED_BY, escaped, skip
+from smtp_auth.verify.fixtures import UNSEEN, escaped, skip
 from smtp_auth.verify.report import NOT_MADE, Outcome, settled
 from smtp_auth.verify.secret import without_secrets
 from smtp_auth.verify.target import OBSERVERS, Caution, Observer, Target, Unseen
@@ -110,6 +110,7 @@ class Checks:
             report.longrepr = without_secrets(said)
         if isinstance(item, pytest.Function) and (report.when == "call" or not report.passed):
             target = _target(item)
+            reported_by, is_limited = item.stash.get(UNSEEN, ("", False))
             seconds = sum(target.seconds.get(name, 0.0) for name in _looks(item))
             self._outcomes[item.nodeid] = Outcome(
                 target.name,
@@ -122,7 +123,8 @@ class Checks:
                 not_after={
                     name: one.timestamp() for name, one in item.user_properties if isinstance(one, datetime)
                 },
-                reported_by=item.stash.get(REPORTED_BY, ""),
+                reported_by=reported_by,
+                limited=is_limited,
             )
         return report
 

@@ -26,8 +26,8 @@ from smtp_auth.verify.target import OBSERVERS, Observer, Target, Unseen
 # Loading these modules registers their observers.
 _OBSERVING = (addresses, connection, inside, jobs, mailbox, outside, own_certificates, reach, renewal, visits)
 
-# The check that fails for the reason for which this one is skipped.
-REPORTED_BY = pytest.StashKey[str]()
+# Of a check that was skipped: the check that fails for the same reason, and whether the reason is a limit.
+UNSEEN = pytest.StashKey[tuple[str, bool]]()
 
 
 def _fixture(observe: Observer) -> Callable[..., Any]:
@@ -56,7 +56,7 @@ globals().update({f"_{name}": _fixture(observe) for name, observe in OBSERVERS.i
 
 def skip(item: pytest.Item, reason: Unseen) -> object:
     """Skip a check whose subject could not be looked at."""
-    item.stash[REPORTED_BY] = reason.reported_by
+    item.stash[UNSEEN] = reason.reported_by, reason.is_limit
     return pytest.skip(escaped(str(reason)))
 
 

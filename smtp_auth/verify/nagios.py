@@ -90,14 +90,15 @@ def state_of(outcomes: Sequence[Outcome]) -> State:
 def _unseen(outcomes: Sequence[Outcome]) -> list[Outcome]:
     """The checks that say that something could not be looked at.
 
-    A check that was skipped has failed if no other check fails for its reason. Without valid data, nobody
-    knows where the host is.
+    A check that was skipped has failed if no other check fails for its reason, but for one that a server's
+    limits have prevented. Without valid data, nobody knows where the host is.
     """
     is_nowhere = any(one.check == _DATA and one.outcome == "failed" for one in outcomes)
     return [
         one
         for one in outcomes
         if one.outcome == NOT_MADE
+        or one.limited
         or (one.outcome == "failed" and (is_nowhere or one.reported_by or one.check in _REACH))
     ]
 

@@ -42,6 +42,7 @@ class Outcome:
     + not_after: when certificates expire that the check saw: the name asked for, to seconds since 1970
     + reported_by: for a check that was skipped, the check that fails for the same reason, if there must be
       one
+    + limited: whether it was skipped because the server admits this machine no more for a while
     """
 
     host: str
@@ -53,6 +54,7 @@ class Outcome:
     measured: Mapping[str, float] = field(default_factory=dict)
     not_after: Mapping[str, float] = field(default_factory=dict)
     reported_by: str = ""
+    limited: bool = False
 
 
 def settled(outcomes: Iterable[Outcome]) -> list[Outcome]:
@@ -204,6 +206,7 @@ def host_as_json(outcomes: Iterable[Outcome], _host: str) -> dict[str, dict[str,
                 name: in_utc(datetime.fromtimestamp(end, UTC)) for name, end in outcome.not_after.items()
             },
             "reported_by": outcome.reported_by,
+            "limited": outcome.limited,
         }
         for outcome in outcomes
     }

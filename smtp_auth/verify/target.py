@@ -32,7 +32,7 @@ class Unseen(Exception):
     """Something could not be looked at.
 
     + reported_by: the check that fails for the same reason; empty if the reason is not a problem
-    + is_limit: whether the host has answered that it admits this machine no more for a while
+    + is_limit: whether the reason is that the server admits this machine no more for a while
     """
 
     def __init__(self, reason: str, reported_by: str = "", *, is_limit: bool = False) -> None:

@@ -67,7 +67,7 @@ def test_a_limit_that_lasts_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(Unseen, match="421 too many connections") as raised:
         observe(MagicMock())
     # No other check has to report it.
-    assert raised.value.reported_by == ""
+    assert (raised.value.reported_by, raised.value.is_limit) == ("", True)
     # Postfix counts anew after a minute.
     assert sum(passed) > 60
 

@@ -28,6 +28,8 @@ NO_SSH = Outcome(HOST, "the host is reached over ssh", "failed", "no key")
 UNSEEN = Outcome(HOST, "no reload is pending", "skipped", "no key", reported_by=NO_SSH.check)
 # The check that tells why was not chosen.
 UNTOLD = Outcome(HOST, "no reload is pending", "failed", "no key", reported_by=NO_SSH.check)
+# The server admitted this machine no more.
+LIMITED = Outcome(HOST, "port 25 relays nothing", "skipped", "too many connections", limited=True)
 INVALID = Outcome(HOST, "the data is valid", "failed", "mail_domain is missing")
 
 
@@ -40,6 +42,8 @@ INVALID = Outcome(HOST, "the data is valid", "failed", "mail_domain is missing")
         ([PASSED, WARNED, NO_SSH, UNSEEN], State.UNKNOWN),
         ([NO_SSH, UNSEEN, FAILED], State.CRITICAL),
         ([PASSED, UNTOLD], State.UNKNOWN),
+        ([PASSED, WARNED, LIMITED], State.UNKNOWN),
+        ([LIMITED, FAILED], State.CRITICAL),
         ([Outcome(HOST, "the host is up", "failed", "no port answers")], State.CRITICAL),
         ([INVALID, Outcome(HOST, "the host is up", "failed", "no port answers")], State.UNKNOWN),
         ([PASSED, Outcome(HOST, "the host is up", NOT_MADE)], State.UNKNOWN),
@@ -72,6 +76,12 @@ def test_the_status_line_has_the_figures_and_the_others_the_reasons(
         "FAILED the chain verifies: clients refuse it",
         "warning postfix has no complaint: unused parameter",
     ]
+
+
+def test_what_a_server_has_not_let_be_looked_at_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = _said([PASSED, LIMITED], capsys)
+    assert first.startswith(f"SMTP_AUTH UNKNOWN - {HOST}: could not look: port 25 relays nothing|")
+    assert second == "could not look, port 25 relays nothing: too many connections"
 
 
 def test_only_some_checks_are_named(capsys: pytest.CaptureFixture[str]) -> None:

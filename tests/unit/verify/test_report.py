@@ -176,7 +176,15 @@ PACE = {"TLS": 0.25, "greeting": 12.06}
 )
 def test_json_has_every_outcome(host: str, check: str, entry: dict[str, object]) -> None:
     written = host_as_json(by_host(OUTCOMES)[host], host)
-    empty = {"reason": "", "warnings": [], "seconds": 0.0, "measured": {}, "not_after": {}, "reported_by": ""}
+    empty = {
+        "reason": "",
+        "warnings": [],
+        "seconds": 0.0,
+        "measured": {},
+        "not_after": {},
+        "reported_by": "",
+        "limited": False,
+    }
     assert written[check] == empty | entry
 
 
