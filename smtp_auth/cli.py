@@ -322,7 +322,7 @@ def _only_host(arguments: argparse.Namespace, outputs: "Sequence[Output]") -> li
     if arguments.limit:
         raise Mistake(f"--limit {arguments.limit[0]}: {option} says which host is meant: leave one out")
     if outputs:
-        raise Mistake(f"{outputs[0].option}: {option} writes no file: run another verification for it")
+        raise Mistake(f"{outputs[0].target.option}: {option} writes no file: run another verification for it")
     if arguments.behind:
         raise Mistake(f"{arguments.behind[0]}: {option} makes every check: leave out what is behind --")
     return [arguments.nagios]
@@ -334,7 +334,7 @@ def _write_blackbox_config(arguments: argparse.Namespace, outputs: "Sequence[Out
     from smtp_auth.verify.blackbox_command import write_config
 
     option = f"--blackbox-config {arguments.blackbox_config}"
-    others = [output.option for output in outputs]
+    others = [output.target.option for output in outputs]
     others += [f"--nagios {arguments.nagios}"] if arguments.nagios is not None else []
     if others:
         raise Mistake(f"{others[0]}: {option} looks at no host: leave one of them out")

@@ -14,7 +14,7 @@ from smtp_auth.fleet.console import EMPTY, Line, Style, show_results, width_of
 from smtp_auth.fleet.planning import TROUBLE, WITHOUT_PLAN, HostPlan, State, Task, deploy, plans_of
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import counts_line, height, plan_lines, took_line
-from smtp_auth.fleet.written import Target, one_on_standard_output
+from smtp_auth.fleet.written import Target, refuse_shared
 from smtp_auth.plan.step import Step
 from smtp_auth.runs.data_check import warning_of_port_25
 from smtp_auth.runs.interruption import heed_interruptions
@@ -55,7 +55,7 @@ def outputs_of(json: str | None, prometheus: str | None) -> list[Output]:
         from smtp_auth.fleet import metrics, plan_metrics
 
         found.append(Output(metrics.target(prometheus), plan_metrics.plan_lines))
-    one_on_standard_output(one.target.option for one in found if one.target.is_standard_output)
+    refuse_shared([one.target for one in found])
     return found
 
 

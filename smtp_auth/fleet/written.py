@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,6 +36,12 @@ class Target:
             raise Mistake(f"{option} {file}: {why}")
 
     @property
+    def place(self) -> Path | None:
+        """The file itself, which links may point to; `None` for standard output."""
+        # Unlike pathlib, it takes links that point to each other.
+        return None if self.is_standard_output else Path(os.path.realpath(self._path))
+
+    @property
     def _is_written_in_place(self) -> bool:
         """Whether it is no file that another one may replace: a pipe, for example, or /dev/stdout."""
         is_special = self._path.is_relative_to("/dev") or self._path.is_relative_to("/proc")
@@ -49,7 +55,7 @@ class Target:
         """
         lines = (f"{line}\n" for line in found)
         try:
-            if self.is_standard_output:
+            if (place := self.place) is None:
                 write_results(lines)
             elif self._is_written_in_place:
                 with self._path.open("w") as file:
@@ -57,17 +63,25 @@ class Target:
             else:
                 # What a link points to is replaced, and not the link.
                 with undivided():
-                    _replace(self._path.resolve(), lines, self._mode)
+                    _replace(place, lines, self._mode)
         except OSError as error:
             show_beside([Line(f"{self.option}: {error.strerror}")])
             return False
         return True
 
 
-def one_on_standard_output(options: Iterable[str]) -> None:
-    """Raise `Mistake` if several options want standard output. + options: those that want it"""
-    if len(wanting := [*options]) > 1:
-        raise Mistake(f"{' and '.join(wanting)}: standard output is for one of them: give the others a file")
+def refuse_shared(targets: Sequence[Target]) -> None:
+    """Raise `Mistake` if several outputs want standard output, or the same file."""
+    wanting: dict[Path | None, list[str]] = {}
+    for one in targets:
+        wanting.setdefault(one.place, []).append(one.option)
+    for place, options in wanting.items():
+        if len(options) == 1:
+            continue
+        them = " and ".join(options)
+        if place is None:
+            raise Mistake(f"{them}: standard output is for one of them: give the others a file")
+        raise Mistake(f"{them}: this is one file, and the last would replace the others: give each its own")
 
 
 def _mode(path: Path) -> int:

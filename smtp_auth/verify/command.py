@@ -63,10 +63,10 @@ def verify(chosen: Chosen, steps: Sequence[Step], wishes: Wishes) -> int:
     done = run(deploy_files() / "tests" / "verify", [checks, fixtures], wishes.for_pytest)
     if done.shows_itself:
         why = "nothing was written, because an option behind -- lets pytest show something else"
-        show_beside(Line(f"{output.option}: {why}", under=4) for output in wishes.outputs)
+        show_beside(Line(f"{output.target.option}: {why}", under=4) for output in wishes.outputs)
         return 0 if done.is_well and not wishes.outputs else Status.TROUBLE
     outcomes = checks.outcomes
-    if not any(output.is_standard_output for output in wishes.outputs):
+    if not any(output.target.is_standard_output for output in wishes.outputs):
         lines = table(outcomes, width_of(sys.stdout), everything=wishes.is_verbose)
         show_results([*lines, counts_line(outcomes, len(hosts))])
     # A program would take what is known so far for all there is.

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 
 from smtp_auth.fleet.console import write_results
+from smtp_auth.fleet.written import Target
 from smtp_auth.shown import counted, shown, shown_name
 from smtp_auth.verify import measured
 from smtp_auth.verify.report import NOT_MADE, Outcome
@@ -38,9 +39,8 @@ class Nagios:
     + now: the time, in seconds since 1970
     """
 
-    option, is_standard_output = "--nagios", True
-
     def __init__(self, host: str, most_seconds: float | None, now: Callable[[], float]) -> None:
+        self.target = Target("--nagios", "-")
         self._host, self._most_seconds, self._now = host, most_seconds, now
         # The exit status: nothing is known until it is written.
         self.state = State.UNKNOWN

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from smtp_auth.fleet import as_json
-from smtp_auth.fleet.written import Target, one_on_standard_output
+from smtp_auth.fleet.written import Target, refuse_shared
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.verify.report import Outcome, by_host, host_as_json
 
@@ -13,12 +13,10 @@ from smtp_auth.verify.report import Outcome, by_host, host_as_json
 class Output(Protocol):
     """One file. To make one raises `Mistake` if the file cannot be written.
 
-    + option: the option that asks for it, with the file
-    + is_standard_output: whether it is written to standard output, which then gets nothing else
+    + target: where it is written; if that is standard output, this gets nothing else
     """
 
-    option: str
-    is_standard_output: bool
+    target: Target
 
     def write(self, outcomes: Sequence[Outcome], names: Sequence[str]) -> bool:
         """Write it. Returns whether that succeeded; if not, it says why on standard error.
@@ -33,12 +31,11 @@ class Json:
     """The outcomes as JSON. + file: a file, or `-` for standard output"""
 
     def __init__(self, file: str) -> None:
-        self._target = Target("--json", file)
-        self.option, self.is_standard_output = self._target.option, self._target.is_standard_output
+        self.target = Target("--json", file)
 
     def write(self, outcomes: Sequence[Outcome], names: Sequence[str]) -> bool:
         """As `Output.write`."""
-        return self._target.write(as_json.lines(by_host(outcomes), host_as_json))
+        return self.target.write(as_json.lines(by_host(outcomes), host_as_json))
 
 
 def outputs_of(options: Namespace) -> list[Output]:
@@ -58,5 +55,5 @@ def outputs_of(options: Namespace) -> list[Output]:
         from smtp_auth.verify.prometheus import Prometheus
 
         found.append(Prometheus(options.prometheus))
-    one_on_standard_output(output.option for output in found if output.is_standard_output)
+    refuse_shared([output.target for output in found])
     return found

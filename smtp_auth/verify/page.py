@@ -47,15 +47,14 @@ class Page:
     """
 
     def __init__(self, file: str, since: str | None) -> None:
-        self.option, self._target = f"--html {file}", Target("--html", file)
-        self.is_standard_output = self._target.is_standard_output
+        self.target = Target("--html", file)
         self._earlier = None if since is None else earlier_in(since)
         self._began = datetime.now(UTC)
 
     def write(self, outcomes: Sequence[Outcome], names: Sequence[str]) -> bool:
         """As `Output.write`."""
         page = page_of(outcomes, names, self._began, datetime.now(UTC), self._earlier)
-        return self._target.write(iter(page.split("\n")))
+        return self.target.write(iter(page.split("\n")))
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,11 @@ class Prometheus:
     """The outcomes as figures. + file: a file, or `-` for standard output"""
 
     def __init__(self, file: str) -> None:
-        self._target = target(file)
-        self.option, self.is_standard_output = self._target.option, self._target.is_standard_output
+        self.target = target(file)
 
     def write(self, outcomes: Sequence[Outcome], names: Sequence[str]) -> bool:
         """As `Output.write`."""
-        return self._target.write(lines(figures(outcomes, names, time.time())))
+        return self.target.write(lines(figures(outcomes, names, time.time())))
 
 
 def figures(outcomes: Sequence[Outcome], names: Sequence[str], now: float) -> list[GaugeMetricFamily]:

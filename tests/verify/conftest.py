@@ -61,9 +61,9 @@ def pytest_configure(config: pytest.Config) -> None:
     except Mistake as error:
         raise pytest.UsageError(str(error)) from None
     for output in outputs:
-        if output.is_standard_output:
+        if output.target.is_standard_output:
             raise pytest.UsageError(
-                f"{output.option}: pytest itself writes to standard output; smtp-auth verify does not"
+                f"{output.target.option}: pytest itself writes to standard output; smtp-auth verify does not"
             )
     hosts = targets(chosen.hosts, STEPS, mailbox)
     checks = Checks(

@@ -2,14 +2,12 @@
 
 import json
 import os
-from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from smtp_auth.fleet import as_json
 from smtp_auth.runs.mistakes import Mistake
-from smtp_auth.verify.outputs import outputs_of
 from smtp_auth.verify.report import NOT_MADE, Outcome, by_host, host_as_json
 from smtp_auth.verify.since import Changed, changes_since, earlier_in
 
@@ -78,35 +76,6 @@ def test_what_cannot_be_read_is_a_mistake(file: str, why: str) -> None:
     with pytest.raises(Mistake) as found:
         earlier_in(file)
     assert str(found.value) == why
-
-
-def _options(**given: str) -> Namespace:
-    return Namespace(**{"json": None, "html": None, "since": None, "prometheus": None, **given})
-
-
-@pytest.mark.parametrize(
-    ("given", "why"),
-    [
-        ({"since": "a"}, "--since a is for the page: give --html FILE, too"),
-        ({"since": "a", "json": "-"}, "--since a is for the page: give --html FILE, too"),
-        ({"since": "absent", "html": "-"}, "--since absent: No such file or directory"),
-        ({"html": ""}, "--html has no file: give one, or - for standard output"),
-        ({"html": "absent/page.html"}, "--html absent/page.html: there is no such folder"),
-        (
-            {"html": "-", "json": "-"},
-            "--json - and --html -: standard output is for one of them: give the others a file",
-        ),
-    ],
-)
-def test_options_that_do_not_fit_are_a_mistake(given: dict[str, str], why: str) -> None:
-    with pytest.raises(Mistake) as found:
-        outputs_of(_options(**given))
-    assert str(found.value) == why
-
-
-def test_a_page_is_an_output() -> None:
-    (page,) = outputs_of(_options(html="-"))
-    assert (page.option, page.is_standard_output) == ("--html -", True)
 
 
 @pytest.mark.parametrize(
