@@ -336,6 +336,7 @@ def _write_blackbox_config(arguments: argparse.Namespace, outputs: "Sequence[Out
     option = f"--blackbox-config {arguments.blackbox_config}"
     others = [output.target.option for output in outputs]
     others += [f"--nagios {arguments.nagios}"] if arguments.nagios is not None else []
+    others += arguments.behind[:1]
     if others:
         raise Mistake(f"{others[0]}: {option} looks at no host: leave one of them out")
     if arguments.blackbox_config == "-":

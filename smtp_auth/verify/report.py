@@ -169,7 +169,10 @@ def counts_line(outcomes: Sequence[Outcome], hosts: int) -> Line:
 
 def host_counts(outcomes: Iterable[Outcome], hosts: int) -> Counter[str]:
     """How many hosts are `failed`, `not checked`, `warned` and `passed`. + hosts: how many there are"""
-    counts = Counter(worst_of(one.outcome for one in ones) for ones in by_host(outcomes).values())
+    counts = Counter(
+        worst_of(NOT_MADE if one.limited else one.outcome for one in ones)
+        for ones in by_host(outcomes).values()
+    )
     counts[_WORST_FIRST[NOT_MADE]] += hosts - counts.total()
     return counts
 

@@ -20,7 +20,8 @@ from smtp_auth.verify.target import Target, caution
 from smtp_auth.verify.visits import WRONG_NAME, Session
 
 _RELOAD = (
-    "Postfix has not loaded it: run systemctl reload postfix, and check that certbot's hook does that, or "
+    "Postfix has not loaded it, or uses other files (then deploy): run systemctl reload postfix, and check "
+    "that certbot's hook does that, or "
     "whatever else renews the certificate or copies it here"
 )
 

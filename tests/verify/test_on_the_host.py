@@ -49,10 +49,13 @@ def test_the_host_listens_on_its_ports(look: Look) -> None:
 
 
 def test_postfix_owns_port_465(owners_465: tuple[str, ...], master_pid: str) -> None:
+    assert owners_465, (
+        "no program listens on port 465: start Postfix, and check that the service is in master.cf"
+    )
     # Other processes may hold the socket, too: master's children inherit it.
     assert f"master (pid {master_pid})" in owners_465, (
-        f"{', '.join(owners_465) or 'no program'} listens on port 465 instead of Postfix's master: stop that "
-        "program, or start Postfix"
+        f"{', '.join(owners_465)} listens on port 465 instead of Postfix's master: stop that program, or "
+        "start Postfix"
     )
 
 

@@ -22,7 +22,10 @@ def test_the_host_is_up(why_down: str) -> None:
 
 def test_the_host_is_reached_over_ssh(connection_error: str) -> None:
     error = connection_error
-    assert not error, f"{error}: pyinfra connects in the same way; check the host's ssh_… data"
+    assert not error, (
+        f"{error}. pyinfra connects in the same way: check ssh_user, ssh_port and the other keys "
+        "for SSH in the host's data"
+    )
 
 
 def test_the_name_resolves(name_lookup: tuple[tuple[str, ...], str]) -> None:

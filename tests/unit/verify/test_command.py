@@ -256,6 +256,12 @@ def test_it_is_said_that_no_json_is_written(folder: Folder, option: str) -> None
     assert not (folder.path / "out.json").exists()
 
 
+def test_nagios_hears_of_a_full_disk_by_the_status_alone(folder: Folder) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = folder.run("--nagios", "nothing.example", stdout=full.fileno())
+    assert (done.returncode, done.stderr) == (3, "")
+
+
 @pytest.mark.parametrize("option", ["--version", "--markers", "--help"])
 def test_what_looks_at_no_host_counts_none(folder: Folder, option: str) -> None:
     done = folder.run("--", option)

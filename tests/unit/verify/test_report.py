@@ -236,3 +236,9 @@ def test_what_is_no_trouble_stays_skipped() -> None:
 def test_a_check_that_passed_with_warnings_has_an_outcome_of_its_own(before: str, after: str) -> None:
     one = Outcome("a.example", SAFE, before, warnings=("it is slow",))
     assert [found.outcome for found in settled([one])] == [after]
+
+
+def test_a_host_that_limits_its_clients_is_not_passed() -> None:
+    seen = Outcome("a.example", SERVES, "passed")
+    unseen = Outcome("a.example", SAFE, "skipped", "too many connections", limited=True)
+    assert counts_line([seen, unseen], 1).text == "1 host: 1 not checked"
