@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from smtp_auth.services.certbot.clients import is_client, reached
 from smtp_auth.verify.connection import on
+from smtp_auth.verify.crontab import commands_of
 from smtp_auth.verify.target import Target, observer
 
 
@@ -118,7 +119,7 @@ def cron_jobs(files: Mapping[str, str], units: Mapping[str, Mapping[str, str]]) 
             r"/etc/(?:anacrontab$|cron\.(?:daily|weekly|monthly)/)", path
         )
         runs = bool(by_anacron) or (cron and path != "/etc/anacrontab")
-        yield Job(path, reached(text), runs, enabled=runs)
+        yield Job(path, commands_of(path, text), runs, enabled=runs)
 
 
 def lines_by_file(lines: str) -> dict[str, str]:
