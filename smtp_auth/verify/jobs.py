@@ -39,7 +39,8 @@ _SCRIPTS = f"-maxdepth 0 \\( -perm /111 -o -name '*.sh' \\) {_LINES}"
 # timer is named by a message also if it is disabled.
 _FOUND = (
     "find -L /etc/crontab /etc/anacrontab /etc/cron.d /etc/cron.hourly /etc/cron.daily /etc/cron.weekly "
-    f"/etc/cron.monthly /var/spool/cron -maxdepth 2 \\( ! -path '/etc/cron.*ly/*' -o -perm /111 \\) {_LINES}"
+    "/etc/cron.monthly /var/spool/cron/crontabs -maxdepth 2 "
+    f"\\( ! -path '/etc/cron.*ly/*' -o -perm /111 \\) {_LINES}"
     """
 find -L /usr/local/sbin /usr/local/bin -maxdepth 1 -type f -perm /111 2>/dev/null
 echo --
@@ -51,6 +52,10 @@ systemctl show --property=$started --type=service --state=running '*.service'; e
 systemctl show --property=Id,ActiveState cron.service crond.service cronie.service cron.target anacron.timer
 """
 )
+
+# Debian's cron and run-parts pass over names with a dot. The jobs of `at`, which run once, are beside the
+# crontabs of users.
+_OF_CRON = re.compile(r"/etc/(?:ana)?crontab|/etc/cron\.\w+/[\w-]+|/var/spool/cron/crontabs/[^/]+")
 
 # How deep scripts start other scripts; and how many are read at a time.
 _LEVELS = 2
@@ -112,8 +117,7 @@ def cron_jobs(files: Mapping[str, str], units: Mapping[str, Mapping[str, str]]) 
     active = {name for name, unit in units.items() if unit.get("ActiveState") == "active"}
     cron = bool(active & {"cron.service", "crond.service", "cronie.service", "cron.target"})
     for path, text in sorted(files.items()):
-        # Debian's cron and run-parts pass over names with a dot.
-        if path.startswith("/etc/cron.") and not re.fullmatch(r"/etc/cron\.\w+/[\w-]+", path):
+        if not _OF_CRON.fullmatch(path):
             continue
         by_anacron = "anacron.timer" in active and re.match(
             r"/etc/(?:anacrontab$|cron\.(?:daily|weekly|monthly)/)", path

@@ -74,7 +74,16 @@ def test_who_runs_a_cron_job(path: str, active: str, runs: bool) -> None:
     assert (job.name, job.runs) == (path, runs)
 
 
-@pytest.mark.parametrize("path", ["/etc/cron.d/renew.bak", "/etc/cron.daily/renew.sh", "/etc/cron.daily/x/y"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/cron.d/renew.bak",
+        "/etc/cron.daily/renew.sh",
+        "/etc/cron.daily/x/y",
+        # Of `at`: it runs once.
+        "/var/spool/cron/atjobs/a0001",
+    ],
+)
 def test_what_cron_passes_over_is_no_job(path: str) -> None:
     assert not list(cron_jobs({path: "certbot renew\n"}, units_in(SHOWN)))
 
