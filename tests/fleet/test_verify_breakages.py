@@ -457,6 +457,17 @@ BREAKAGES = (
         alone=True,
     ),
     Breakage(
+        "a backup of certbot's files in place of its timer",
+        "systemctl disable --quiet --now certbot.timer; mkdir -p /opt/certbot /etc/cron.daily; "
+        "printf '#!/bin/sh\\ntest -x /usr/bin/certbot || exit 0\\ntar czf /root/x.tgz /opt/certbot\\n"
+        "echo certbot renew | mail -s certbot root\\n' >/etc/cron.daily/backup; "
+        "chmod +x /etc/cron.daily/backup; "
+        "echo '0 4 * * * root rsync -a /opt/certbot backup:' >/etc/cron.d/backup; " + CRON_RUNS,
+        {"something renews the certificates"},
+        undo="systemctl stop cron; systemctl enable --quiet --now certbot.timer",
+        alone=True,
+    ),
+    Breakage(
         "a timer of certbot's that starts something else",
         "mkdir -p /etc/systemd/system/certbot.service.d && "
         "printf '[Service]\\nExecStart=\\nExecStart=/bin/true\\n' "
