@@ -43,9 +43,8 @@ def channel_to(host: Host, arguments: Mapping[str, Any] | None = None) -> Channe
     """
     state = host.state
     # pyinfra shows the commands and the output of facts and of operations at different levels of -v.
-    if arguments is None:
-        shows = {"print_output": state.print_fact_output, "print_input": state.print_fact_input}
-    else:
+    shows = _as_a_fact(host)
+    if arguments is not None:
         shows = {"print_output": state.print_output, "print_input": state.print_input}
 
     @cache
@@ -64,13 +63,17 @@ def converse(host: Host, command: str, talk: "Talk") -> Answer:
     Returns what it prints after the talk, and on standard error. Raises as a channel does: also if the
     command does not begin. The host may take any time, but may not be silent.
     """
-    state = host.state
-    shows = {"print_output": state.print_fact_output, "print_input": state.print_fact_input}
+    shows = _as_a_fact(host)
     limits = Limits(seconds=float("inf"))
     output = _run(host, pyinfra_internals.connector_arguments(host), shows, command, talk, limits)
     if not talk.has_begun:
         return _answer(output)
     return Answer(tuple(output.stdout_lines), tuple(output.stderr_lines))
+
+
+def _as_a_fact(host: Host) -> dict[str, bool]:
+    """What pyinfra shows of a command that only reads."""
+    return {"print_output": host.state.print_fact_output, "print_input": host.state.print_fact_input}
 
 
 class Talk(pyinfra_internals.Dialogue):

@@ -5,6 +5,8 @@ import ipaddress
 import re
 import socket
 
+from pyinfra.api import Host
+
 from smtp_auth.runs.pyinfra_internals import ssh_name
 from smtp_auth.verify.target import Target, Unseen, observer
 
@@ -20,8 +22,7 @@ def name_lookup(target: Target) -> tuple[tuple[str, ...], str]:
     """
     name = target.settings.mail_hostname
     if target.settings.verify_addresses == "ssh":
-        data = target.host.data
-        name = ssh_name(data.get("ssh_hostname") or target.name, data.get("ssh_config_file"))
+        name = name_for_ssh(target.host)
     try:
         found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -30,6 +31,11 @@ def name_lookup(target: Target) -> tuple[tuple[str, ...], str]:
     if not any(map(_routed, leads_to)):
         return (), f"this machine has no route to {', '.join(leads_to)}"
     return leads_to, ""
+
+
+def name_for_ssh(host: Host) -> str:
+    """The name or address that SSH connects to for a host."""
+    return ssh_name(host.data.get("ssh_hostname") or host.name, host.data.get("ssh_config_file"))
 
 
 @observer

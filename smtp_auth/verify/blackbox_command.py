@@ -8,10 +8,10 @@ from pyinfra.api import Host
 from smtp_auth.fleet.console import Line, show_beside, write_results
 from smtp_auth.fleet.written import Target
 from smtp_auth.runs.host_settings import settings_of
-from smtp_auth.runs.pyinfra_internals import ssh_name
 from smtp_auth.runs.status import Status
 from smtp_auth.settings import SettingsError
 from smtp_auth.shown import shown, shown_name
+from smtp_auth.verify.addresses import name_for_ssh
 from smtp_auth.verify.blackbox import Probe, config, names_of, probe, targets
 
 
@@ -23,10 +23,8 @@ def write_config(hosts: Sequence[Host], target: Target) -> int:
     probes: list[Probe] = []
     wrong: list[Line] = []
     for host in hosts:
-        data = host.data
-        name = ssh_name(data.get("ssh_hostname") or host.name, data.get("ssh_config_file"))
         try:
-            probes.append(probe(host.name, settings_of(host), name))
+            probes.append(probe(host.name, settings_of(host), name_for_ssh(host)))
         except SettingsError as error:
             wrong += [Line(f"{shown_name(host.name)}: {shown(str(one))}", under=4) for one in error.problems]
     show_beside(wrong)
