@@ -69,6 +69,10 @@ host_seconds = 120
 # too.
 even_held = False
 
+# From where the host is reached, if not all hosts are reached from one machine: the controllers there
+# do the hosts of this zone (smtp-auth rollout --zone, smtp-auth queue worker --zone).
+zone = None
+
 # For the verification: a file on this machine with the certificates that clients trust, in PEM. None:
 # the system's store.
 verify_ca_file = None

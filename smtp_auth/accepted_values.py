@@ -232,6 +232,13 @@ def sender_ownership(value: object) -> None:
         raise ValueError("not supported yet; leave it None")
 
 
+def zone(value: object) -> str:
+    """A short name of letters, digits, `.`, `_` and `-`."""
+    if not isinstance(value, str) or not re.fullmatch("[A-Za-z0-9][A-Za-z0-9._-]{0,62}", value, re.ASCII):
+        raise ValueError("give a short name of letters, digits, '.', '_' and '-', such as 'tokyo'")
+    return value
+
+
 def share(value: object) -> float:
     """A share: at least 0, and less than 1."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value < 1:

@@ -134,6 +134,12 @@ class Settings:
         "too.",
         default=False,
     )
+    zone: str | None = _key(
+        accepted.or_none(accepted.zone),
+        "From where the host is reached, if not all hosts are reached from one machine: the controllers there "
+        "do the hosts of this zone (smtp-auth rollout --zone, smtp-auth queue worker --zone).",
+        default=None,
+    )
     verify_ca_file: str | None = _key(
         accepted.certificates_file,
         "For the verification: a file on this machine with the certificates that clients trust, in PEM. "

@@ -1,0 +1,230 @@
+"""A rollout's plan as a file: reviewed today, carried out tonight.
+
+It holds the run's ID, and for each host its wave, its zone, the digest of its plan, and its lines. Lines of
+files that not everybody may read on the host are not in it.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from smtp_auth.facts.decode import in_bytes
+from smtp_auth.facts.hold import Hold
+from smtp_auth.facts.look import LastChange
+from smtp_auth.fleet.as_json import hold_as_json
+from smtp_auth.fleet.planning import HostPlan, State
+from smtp_auth.local_time import in_utc
+from smtp_auth.plan.as_json import text_of
+from smtp_auth.plan.text import Block
+from smtp_auth.runs.mistakes import Mistake
+from smtp_auth.shown import shown
+
+VERSION = 1
+
+# By how much the clock of another controller may be fast, in seconds.
+_CLOCKS_DIFFER = 300
+
+
+@dataclass(frozen=True)
+class PlannedHost:
+    """A host of the plan.
+
+    + found: its plan, as far as the file has it
+    + wave: in which it is changed; `None`: nothing would change on it, or it has no plan
+    + zone: the data key
+    """
+
+    found: HostPlan
+    wave: int | None
+    zone: str | None
+
+
+@dataclass(frozen=True)
+class RolloutPlan:
+    """What a rollout shall do.
+
+    + run: the run's ID
+    + made: when the hosts were asked, such as `2026-11-22T10:15:00Z`
+    + controller, commit: by whom, and with which version, as in `Origin`
+    + steps: how the waves were described: `1,10%,100%`
+    + most_failures: how many failures it goes on with
+    + hosts: all hosts that were asked, by their names, in the inventory's order
+    """
+
+    run: str
+    made: str
+    controller: str
+    commit: str
+    steps: str
+    most_failures: int
+    hosts: Mapping[str, PlannedHost]
+
+    @property
+    def waves(self) -> dict[int, list[str]]:
+        """The names of the hosts of each wave, by its number."""
+        found: dict[int, list[str]] = {}
+        for name, one in self.hosts.items():
+            if one.wave is not None:
+                found.setdefault(one.wave, []).append(name)
+        return dict(sorted(found.items()))
+
+    @property
+    def identity(self) -> str:
+        """What reports say of their plan: a digest of everything but lines and sentences."""
+        hosts = {
+            name: (one.wave, one.zone, one.found.state.value, one.found.digest)
+            for name, one in self.hosts.items()
+        }
+        return _digest([self.run, self.most_failures, hosts])
+
+    def without_lines(self) -> "RolloutPlan":
+        """The same plan without anything of the hosts' files: it approves the same."""
+        return replace(
+            self,
+            hosts={
+                name: replace(one, found=HostPlan(one.found.state, digest=one.found.digest))
+                for name, one in self.hosts.items()
+            },
+        )
+
+    def only(self, names: list[str]) -> "RolloutPlan":
+        """The same plan with these hosts alone."""
+        return replace(self, hosts={name: self.hosts[name] for name in names})
+
+    def refuse_old(self, most_seconds: float, option: str, file: str) -> None:
+        """Raise `Mistake` if the hosts were asked longer ago than that.
+
+        + option, file: with which the plan was given
+        """
+        age = (datetime.now(UTC) - datetime.fromisoformat(self.made)).total_seconds()
+        if age < -_CLOCKS_DIFFER:
+            why = "which is in the future by this machine's clock: set the clock"
+        elif age > most_seconds:
+            why = "which is longer ago than --max-age allows: make a new plan with smtp-auth plan --out"
+        else:
+            return
+        raise Mistake(f"{option} {file}: the hosts were asked at {self.made}, {why}")
+
+
+def lines(plan: RolloutPlan) -> Iterator[str]:
+    """The file, line by line, without line ends: one host per line."""
+    told: dict[str, int] = {}
+    hosts = {name: _host_as_json(one, told) for name, one in plan.hosts.items()}
+    head = {
+        "version": VERSION,
+        "run": plan.run,
+        "made": plan.made,
+        "controller": plan.controller,
+        "commit": plan.commit,
+        "waves": plan.steps,
+        "max_failures": plan.most_failures,
+    }
+    plans = [*map(json.loads, told)]
+    checksum = _digest({**head, "plans": plans, "hosts": hosts})
+    yield json.dumps(head)[:-1] + ","
+    # Most plans of a fleet are equal: each is in the file once.
+    yield '"plans": ['
+    yield from _listed([json.dumps(one) for one in plans])
+    yield '], "hosts": {'
+    yield from _listed([f"{json.dumps(name)}: {json.dumps(one)}" for name, one in hosts.items()])
+    yield f'}}, "checksum": {json.dumps(checksum)}}}'
+
+
+def _listed(parts: list[str]) -> Iterator[str]:
+    yield from (f"{part}," for part in parts[:-1])
+    yield from parts[-1:]
+
+
+def read(option: str, file: str) -> RolloutPlan:
+    """The plan in a file. Raises `Mistake` if it is none, or damaged. + option: with which it was given"""
+    try:
+        text = Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Mistake(f"{option} {shown(file)}: {why}") from None
+    try:
+        return plan_in(text)
+    except ValueError as error:
+        raise Mistake(f"{option} {shown(file)}: {error}") from None
+
+
+def plan_in(text: str) -> RolloutPlan:
+    """The plan that `lines` has written. Raises `ValueError` with a sentence if it is none."""
+    none = "this is no plan of smtp-auth plan --out"
+    try:
+        found = json.loads(text)
+        if not isinstance(found, dict) or "checksum" not in found:
+            raise ValueError(none)
+        if found.get("version") != VERSION:
+            raise ValueError(f"a plan of version {found.get('version')}, and this program reads {VERSION}")
+        if found.pop("checksum") != _digest(found):
+            raise ValueError("its checksum is wrong: it was cut off, or edited: make a new plan")
+        return RolloutPlan(
+            found["run"],
+            found["made"],
+            found["controller"],
+            found["commit"],
+            found["waves"],
+            found["max_failures"],
+            {name: _host_in(one, found["plans"]) for name, one in found["hosts"].items()},
+        )
+    except (json.JSONDecodeError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
+        raise ValueError(none) from None
+
+
+def _host_as_json(one: PlannedHost, told: dict[str, int]) -> dict[str, Any]:
+    """A host. + told: the index of each different plan; this one is added"""
+    found = one.found
+    plan = {
+        "lines": [{"path": block.path, "lines": [*block.lines]} for block in found.blocks],
+        "proof_due": found.proof_due,
+    }
+    last = found.last_change
+    return {
+        "wave": one.wave,
+        "zone": one.zone,
+        "state": found.state.value,
+        "digest": found.digest or None,
+        "plan": told.setdefault(json.dumps(plan), len(told)) if found.digest else None,
+        "reasons": [*map(text_of, found.reasons)],
+        "warnings": [*map(text_of, found.warnings)],
+        "hold_warning": found.hold_warning,
+        "same_machine": [*found.names],
+        "last_change": {**asdict(last), "who": text_of(last.who)} if last else None,
+        "hold": hold_as_json(found.hold),
+    }
+
+
+def _host_in(one: Mapping[str, Any], plans: list[dict[str, Any]]) -> PlannedHost:
+    plan: dict[str, Any] = {"lines": [], "proof_due": ""}
+    if one["plan"] is not None:
+        plan = plans[one["plan"]]
+    last, hold = one["last_change"], one["hold"]
+    if last:
+        last = LastChange(last["id"], in_bytes(last["who"]), last["began"], tuple(last["edited"]))
+    found = HostPlan(
+        State(one["state"]),
+        tuple(map(in_bytes, one["reasons"])),
+        tuple(map(in_bytes, one["warnings"])),
+        hold_warning=one["hold_warning"],
+        blocks=tuple(Block(block["path"], tuple(block["lines"])) for block in plan["lines"]),
+        proof_due=plan["proof_due"],
+        last_change=last,
+        digest=one["digest"] or "",
+        names=tuple(one["same_machine"]),
+        hold=Hold(**{key: value or "" for key, value in hold.items()}) if hold else None,
+    )
+    return PlannedHost(found, one["wave"], one["zone"])
+
+
+def _digest(what: object) -> str:
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
+
+
+def now() -> str:
+    """This moment, as a plan has it."""
+    return in_utc(datetime.now(UTC))

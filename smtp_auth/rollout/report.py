@@ -1,0 +1,114 @@
+"""What became of the hosts of a rollout, a wave or a slice, as JSON: without times, so that reports compare."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from smtp_auth.fleet import as_json
+from smtp_auth.runs.mistakes import Mistake
+from smtp_auth.shown import shown
+
+
+@dataclass(frozen=True)
+class HostReport:
+    """What became of a host.
+
+    + wave, zone: as in the plan
+    + state, outcome: in the words of JSON (`State`), and of people (`Outcome`)
+    + verified: whether every check of the verification passed or only warned; `None`: it was not verified
+    + failed_checks: their names
+    + undone: whether the change was taken back
+    + reasons: why it is not as wanted, one sentence each
+    """
+
+    wave: int | None
+    zone: str | None
+    state: str
+    outcome: str
+    verified: bool | None = None
+    failed_checks: tuple[str, ...] = ()
+    undone: bool = False
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it counts as a failure: it was not changed as planned, or does not verify."""
+        return self.state in ("refused", "unreachable", "failed") or self.verified is False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left to do: it is as wanted and verified, or held."""
+        return self.state == "held" or (self.state == "converged" and bool(self.verified) and not self.undone)
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of some hosts of a plan.
+
+    + run, plan: the run's ID, and `RolloutPlan.identity`
+    + wave: the only wave, or the last one of a report that `smtp-auth merge` has made; `None`: all waves
+    + zone, shard: of a slice (`3/8`); `None`: every zone; all of it
+    + is_merged: whether all of the waves up to this one are in it
+    + hosts: by their names
+    """
+
+    run: str
+    plan: str
+    wave: int | None
+    zone: str | None
+    shard: str | None
+    is_merged: bool
+    hosts: Mapping[str, HostReport]
+
+    @property
+    def failures(self) -> int:
+        """How many hosts have failed."""
+        return sum(one.has_failed for one in self.hosts.values())
+
+
+def lines(report: Report) -> Iterator[str]:
+    """The report as JSON, line by line, without line ends: one host per line."""
+    head = {
+        "version": as_json.VERSION,
+        **{one.name: getattr(report, one.name) for one in fields(Report) if one.name != "hosts"},
+    }
+    yield json.dumps(head)[:-1] + ', "hosts": {'
+    for index, (name, one) in enumerate(report.hosts.items(), 1):
+        end = "," if index < len(report.hosts) else ""
+        yield f"{json.dumps(name)}: {json.dumps(asdict(one))}{end}"
+    yield "}}"
+
+
+def read(option: str, file: str) -> Report:
+    """The report in a file. Raises `Mistake` if it is none. + option: with which it was given, if with one"""
+    given = f"{option} {shown(file)}".strip()
+    try:
+        text = Path(file).read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        raise Mistake(f"{given}: {why}") from None
+    try:
+        return report_in(text)
+    except ValueError as error:
+        raise Mistake(f"{given}: {error}") from None
+
+
+def report_in(text: str) -> Report:
+    """The report that `lines` has written. Raises `ValueError` with a sentence if it is none."""
+    none = "this is no report of smtp-auth rollout --json or smtp-auth merge --json"
+    try:
+        found: dict[str, Any] = json.loads(text)
+        if found.pop("version") != as_json.VERSION:
+            raise ValueError(none)
+        hosts = {name: _host_in(one) for name, one in found.pop("hosts").items()}
+        return Report(**found, hosts=hosts)
+    except (json.JSONDecodeError, RecursionError, KeyError, TypeError, AttributeError):
+        raise ValueError(none) from None
+
+
+def _host_in(one: dict[str, Any]) -> HostReport:
+    return HostReport(
+        **{**one, "failed_checks": tuple(one["failed_checks"]), "reasons": tuple(one["reasons"])}
+    )

@@ -1,0 +1,64 @@
+"""A slice: the part of a wave that one process carries out."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from smtp_auth.rollout.plan_file import RolloutPlan
+from smtp_auth.runs.mistakes import Mistake
+from smtp_auth.shown import shown
+
+_SHARD = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """Part of a wave.
+
+    + wave: its number, from 1
+    + zone: only hosts with this data key; `None`: those of every zone
+    + shard, shards: one of so many parts of these, from 1: every host is in exactly one
+    """
+
+    wave: int
+    zone: str | None = None
+    shard: int = 1
+    shards: int = 1
+
+    def __str__(self) -> str:
+        """Such as `wave 2, zone tokyo, shard 3/8`."""
+        zone = [] if self.zone is None else [f"zone {self.zone}"]
+        shard = [] if self.shards == 1 else [f"shard {self.shard}/{self.shards}"]
+        return ", ".join([f"wave {self.wave}", *zone, *shard])
+
+    def names(self, plan: RolloutPlan) -> list[str]:
+        """The names of its hosts, in the plan's order.
+
+        Those of a shard are not beside each other, so that a group of slow hosts is shared out.
+        """
+        found = [
+            name
+            for name, one in plan.hosts.items()
+            if one.wave == self.wave and self.zone in (None, one.zone)
+        ]
+        return found[self.shard - 1 :: self.shards]
+
+
+def slice_of(plan: RolloutPlan, wave: int, zone: str | None, shard: str | None) -> Slice:
+    """The slice that options describe. Raises `Mistake` if the plan has no such wave or zone.
+
+    + shard: such as `3/8`; `None`: all of it
+    """
+    if wave not in plan.waves:
+        raise Mistake(f"--wave {wave}: the plan has no such wave: it has {_listed(plan.waves)}")
+    zones = sorted({one.zone for one in plan.hosts.values() if one.zone is not None})
+    if zone is not None and zone not in zones:
+        raise Mistake(f"--zone {shown(zone)}: no host of the plan is in it: it has {_listed(zones)}")
+    found = _SHARD.fullmatch(shard or "1/1")
+    if not found or int(found[1]) > int(found[2]):
+        raise Mistake(f"--shard {shown(shard or '')}: give which of how many, such as 3/8")
+    return Slice(wave, zone, int(found[1]), int(found[2]))
+
+
+def _listed(ones: Iterable[object]) -> str:
+    return ", ".join(map(str, ones)) or "none"
