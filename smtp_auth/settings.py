@@ -136,8 +136,8 @@ class Settings:
     )
     zone: str | None = _key(
         accepted.or_none(accepted.zone),
-        "From where the host is reached, if not all hosts are reached from one machine: the controllers there "
-        "do the hosts of this zone (smtp-auth rollout --zone, smtp-auth queue worker --zone).",
+        "From where the host is reached, if not all hosts are reached from one machine: the controllers "
+        "there do the hosts of this zone (smtp-auth rollout --zone, smtp-auth queue worker --zone).",
         default=None,
     )
     verify_ca_file: str | None = _key(
