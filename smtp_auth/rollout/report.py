@@ -1,4 +1,4 @@
-"""What became of the hosts of a rollout, a wave or a slice: as JSON without times, so that reports compare."""
+"""What became of the hosts of a rollout, a wave or a slice. Its JSON has no times, so that reports compare."""
 
 import json
 from collections.abc import Iterator, Mapping
