@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from smtp_auth import __version__
 from smtp_auth.fleet.options import PROMETHEUS, add_options, choice_of
 from smtp_auth.fleet.own_files import deploy_files
+from smtp_auth.rollout.options import add_layout, add_own
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import shown
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from smtp_auth.fleet.plan_command import Manner
     from smtp_auth.fleet.written import Target
     from smtp_auth.plan.step import Step
+    from smtp_auth.rollout.out import Out
     from smtp_auth.verify.outputs import Output
 
 
@@ -218,13 +220,38 @@ def _plan_options(parser: argparse.ArgumentParser) -> None:
     _console_options(parser)
     parser.add_argument("--check", action="store_true", help="exit with status 3 if a host would change")
     parser.add_argument("--prometheus", **PROMETHEUS)
+    rollout = parser.add_argument_group("a rollout's plan")
+    rollout.add_argument(
+        "--out", metavar="FILE", help="write the plan of a rollout to this file, for smtp-auth rollout --plan"
+    )
+    add_layout(rollout)
 
 
 def _plan(arguments: argparse.Namespace) -> int:
     from smtp_auth.fleet.plan_command import outputs_of, plan
+    from smtp_auth.fleet.written import refuse_shared
 
     outputs, steps = outputs_of(arguments.json, arguments.prometheus), own_steps()
-    return plan(_chosen(arguments), steps, _manner(arguments), outputs, checks=arguments.check)
+    out = _out_of(arguments)
+    refuse_shared([one.target for one in (*outputs, out) if one])
+    chosen = _chosen(arguments)
+    outputs += [out.begin(chosen.hosts)] if out else []
+    return plan(chosen, steps, _manner(arguments), outputs, checks=arguments.check)
+
+
+def _out_of(arguments: argparse.Namespace) -> "Out | None":
+    from smtp_auth.rollout.options import given_of_layout
+    from smtp_auth.runs.mistakes import Mistake
+
+    if arguments.out is not None:
+        # The parts of a rollout are loaded for one alone.
+        from smtp_auth.rollout.out import Out
+
+        return Out(arguments.out, arguments)
+    given = given_of_layout(arguments)
+    if given:
+        raise Mistake(f"{given[0]} is for the plan of a rollout: give --out FILE, too")
+    return None
 
 
 # -- what changes hosts -------------------------------------------------------------------------------
@@ -268,6 +295,23 @@ def _remove(arguments: argparse.Namespace) -> int:
 
     target, steps = _target(arguments), own_steps()
     return remove(_chosen(arguments), steps, _manner(arguments), target, asks=not arguments.yes)
+
+
+# -- rollout ------------------------------------------------------------------------------------------
+
+
+def _rollout_options(parser: argparse.ArgumentParser) -> None:
+    _change_options(parser)
+    add_layout(parser)
+    add_own(parser)
+
+
+def _rollout(arguments: argparse.Namespace) -> int:
+    from smtp_auth.rollout.rollout_command import rollout
+    from smtp_auth.rollout.wishes import wishes_of
+
+    wishes, steps = wishes_of(arguments), own_steps()
+    return rollout(_chosen(arguments), steps, _manner(arguments), wishes)
 
 
 # -- verify -------------------------------------------------------------------------------------------
@@ -428,6 +472,12 @@ COMMANDS = (
     Command("plan", "show what would change on which host, and change nothing", _plan_options, _plan),
     Command(
         "apply", "change the hosts: shows the plan, asks, and proves each change", _change_options, _apply
+    ),
+    Command(
+        "rollout",
+        "change the hosts in waves, each verified before the next",
+        _rollout_options,
+        _rollout,
     ),
     Command(
         "verify",

@@ -25,6 +25,15 @@ _OTHER_PLAN = (
     "command again, which shows the new one"
 )
 
+# Says why a host's plan at its turn, by the host's name, is not the one that was approved; empty if it is.
+Approving = Callable[[str, HostPlan], str]
+
+
+def approving(digests: Mapping[str, str]) -> Approving:
+    """Approves the plans that were shown. + digests: theirs, by the names of the hosts"""
+    return lambda name, plan: "" if plan.digest == digests[name] else _OTHER_PLAN
+
+
 # How long a host that is to be changed waits for others that are asked at the same time, in seconds; or as
 # long as it was asked itself, if that is longer. They may be the same machine.
 _PATIENCE = 1.0
@@ -43,16 +52,16 @@ class Applying:
         hosts: Sequence[Host],
         task: Task,
         channel_to: ChannelTo,
-        approved: Mapping[str, str] | None = None,
+        approves: Approving | None = None,
     ) -> None:
         """Prepare the work.
 
         + channel_to: makes the channel to a host
-        + approved: the digests of the plans that were shown, by the names of the hosts; `None`: nobody was
-          asked, so each host's plan is carried out as it is made
+        + approves: whether a plan is the one that was approved; `None`: nobody was asked, so each host's plan
+          is carried out as it is made
         """
-        self._hosts, self._task, self._channel_to, self._approved = hosts, task, channel_to, approved
-        self._machines = None if approved is not None else _Machines([host.name for host in hosts])
+        self._hosts, self._task, self._channel_to, self._approves = hosts, task, channel_to, approves
+        self._machines = None if approves is not None else _Machines([host.name for host in hosts])
         self.plans: dict[str, HostPlan] = {}
         self.results: dict[str, Applied] = {}
 
@@ -62,16 +71,18 @@ class Applying:
         begins: Callable[[str], None],
         planned: Callable[[], None],
         ends: Callable[[str, Applied], None],
+        may_begin: Callable[[], bool] = lambda: True,
     ) -> None:
         """Carry out the plans. Whatever happens to one host is that host's alone.
 
         + at_once: how many hosts are worked on at the same time
         + begins, ends: are called with the name of each host, and with what became of it
         + planned: is called once all hosts have been asked
+        + may_begin: whether the work on a further host may begin
         """
 
         def apply(host: Host) -> None:
-            if is_interrupted():
+            if is_interrupted() or not may_begin():
                 return
             begins(host.name)
             plan, asked = self._ask(host)
@@ -98,8 +109,8 @@ class Applying:
     def _apply(self, host: Host, plan: HostPlan, asked: Asked | None) -> Applied:
         if plan.state in WITHOUT_PLAN:
             return Applied(OF_NO_PLAN[plan.state], plan.reasons, took=plan.took)
-        if self._approved is not None and plan.digest != self._approved[host.name]:
-            return Applied(Outcome.REFUSED, (_OTHER_PLAN,), took=plan.took)
+        if self._approves is not None and (why := self._approves(host.name, plan)):
+            return Applied(Outcome.REFUSED, (why,), took=plan.took)
         if asked is None:
             return Applied(Outcome.UNCHANGED, plan.reasons, took=plan.took)
         began = time.monotonic()

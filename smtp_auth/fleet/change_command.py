@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from smtp_auth.fleet import as_json
-from smtp_auth.fleet.applying import Applying
+from smtp_auth.fleet.applying import Applying, approving
 from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import EMPTY, Line, show_beside, show_results
@@ -156,7 +156,8 @@ class _Work:
         to_do = [host for host in self._chosen.hosts if host.name not in self._results]
         with Progress(self._words.done, len(to_do)) as progress:
             channels = Channels(progress.say if self._manner.shows_programs else None)
-            applying = Applying(to_do, self._task, channels, self._approved)
+            approves = None if self._approved is None else approving(self._approved)
+            applying = Applying(to_do, self._task, channels, approves)
 
             # What is said at once is then said to the reader of the results.
             is_one_screen = sys.stdout.isatty() and sys.stderr.isatty()

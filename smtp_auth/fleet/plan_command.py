@@ -1,7 +1,7 @@
 """`smtp-auth plan`: shows what would change on which host, and changes nothing."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -35,10 +35,15 @@ class Manner:
 
 @dataclass(frozen=True)
 class Output:
-    """Where plans are written, too. + lines: the plans as what is written there, by the names of the hosts"""
+    """Where plans are written, too.
+
+    + lines: the plans as what is written there, by the names of the hosts
+    + told: what is said of it to people, below the plans
+    """
 
     target: Target
     lines: Callable[[Mapping[str, HostPlan]], Iterator[str]]
+    told: Callable[[Mapping[str, HostPlan]], Iterable[Line]] = lambda _found: ()
 
 
 def outputs_of(json: str | None, prometheus: str | None) -> list[Output]:
@@ -72,7 +77,8 @@ def plan(
     """
     found = asked(chosen.hosts, chosen.at_once, deploy(steps), manner)
     if not any(output.target.is_standard_output for output in outputs):
-        width, last = width_of(sys.stdout), [*port_25_lines(chosen.hosts, found), counts_line(found)]
+        told = [line for output in outputs for line in output.told(found)]
+        width, last = width_of(sys.stdout), [*port_25_lines(chosen.hosts, found), *told, counts_line(found)]
         lines = plan_lines(found, is_whole=manner.is_verbose, width=width, beside=height(last, width))
         show_results([*lines, *last])
     are_written = [output.target.write(output.lines(found)) for output in outputs]

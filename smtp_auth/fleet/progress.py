@@ -4,7 +4,7 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, TextIO
 
@@ -26,12 +26,19 @@ _NAMED = 3
 class Progress:
     """Shows how far the work on many hosts is. Used as a context manager.
 
-    + doing: what is done with the hosts, in one word: "asked"
+    + doing: what is done with the hosts, in one word: "asked"; or in some more
     + total: how many hosts there are
+    + more: what is said in addition, once there is something to say
     """
 
-    def __init__(self, doing: str, total: int, stream: TextIO | None = None) -> None:
-        self._doing, self._total, self._stream = doing, total, stream or sys.stderr
+    def __init__(
+        self,
+        doing: str,
+        total: int,
+        stream: TextIO | None = None,
+        more: Callable[[], str] = str,
+    ) -> None:
+        self._doing, self._total, self._stream, self._more = doing, total, stream or sys.stderr, more
         self._began: dict[str, float] = {}
         self._ended: Counter[str] = Counter()
         # Whether it is shown in place.
@@ -133,6 +140,7 @@ class Progress:
         done = sum(self._ended.values())
         outcomes = ", ".join(f"{count} {word}" for word, count in sorted(self._ended.items()))
         told = f"{self._doing} {done} of {counted(self._total, 'host')}{f' ({outcomes})' if outcomes else ''}"
+        told = "; ".join(filter(None, (told, self._more())))
         now = time.monotonic()
         # The order of a dictionary is that of the beginnings.
         longest = [

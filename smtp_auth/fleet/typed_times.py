@@ -9,6 +9,8 @@ from smtp_auth.shown import shown
 
 _KINDS = "give a date (2026-11-22), a time (2026-11-22T10:15, or with an offset: 2026-11-22T10:15+01:00)"
 
+_SECONDS = {"m": 60, "h": 3600, "d": 86400}
+
 
 def time_since(option: str, text: str) -> str:
     """The beginning of a date, a time, or so many days ago (`7d`), such as `2026-11-22T10:15:00Z`.
@@ -35,6 +37,41 @@ def time_until(option: str, text: str) -> str:
         return in_utc(_end_of_day(text) or datetime.fromisoformat(text))
     except (ValueError, OverflowError, OSError):
         raise _mistake(option, text) from None
+
+
+def seconds_in(option: str, text: str) -> float:
+    """How many seconds a number of minutes, hours or days is: `90m`, `12h`, `7d`.
+
+    + option: with which it was given, such as `--max-age`
+
+    Raises `Mistake` if it is none.
+    """
+    found = re.fullmatch("([0-9]{1,6})([mhd])", text, re.ASCII)
+    if not found:
+        raise Mistake(f"{option} {shown(text)}: give minutes (90m), hours (12h) or days (7d)")
+    return float(int(found[1]) * _SECONDS[found[2]])
+
+
+def next_time(option: str, text: str) -> datetime:
+    """The next time that it is so late (`04:00`), or a time (`2026-11-22T04:00`), in a time zone.
+
+    + option: with which it was given, such as `--not-after`
+
+    Raises `Mistake` if it is none, or has passed.
+    """
+    now = datetime.now().astimezone()
+    try:
+        if re.fullmatch("[0-9]{1,2}:[0-9]{2}", text, re.ASCII):
+            today = datetime.combine(now.date(), time.fromisoformat(text.zfill(5)))
+            return next(one for day in (0, 1) if (one := (today + timedelta(days=day)).astimezone()) > now)
+        found = datetime.fromisoformat(text).astimezone()
+    except (ValueError, OverflowError, OSError):
+        raise Mistake(
+            f"{option} {shown(text)}: give a time (04:00), or with its date: 2026-11-22T04:00"
+        ) from None
+    if found <= now:
+        raise Mistake(f"{option} {shown(text)}: this time has passed")
+    return found
 
 
 def _end_of_day(text: str) -> datetime | None:

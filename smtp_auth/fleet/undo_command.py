@@ -67,7 +67,7 @@ def undo_runs(
     )
     return change(
         chosen,
-        _task(steps, run.id if run else None, only_last=to is None),
+        undo(steps, run.id if run else None, only_last=to is None),
         words,
         manner,
         target,
@@ -87,10 +87,17 @@ def undo_each_last(
     """
     _check_data(chosen)
     words = Words("undone", above=heading_of_each)
-    return change(chosen, _task(steps, None), words, manner, target, asks=asks)
+    return change(chosen, undo(steps, None), words, manner, target, asks=asks)
 
 
-def _task(steps: Sequence[Step], run: str | None, *, only_last: bool = False) -> Task:
+def undo(steps: Sequence[Step], run: str | None, *, only_last: bool = False) -> Task:
+    """The task of an undo.
+
+    + steps: those of the deploy, in their order
+    + run: the ID of the earliest run that is undone; `None`: the last one of each host
+    + only_last: whether a host with a later change on record is left alone
+    """
+
     def asking(host: Host) -> Asking:
         even_held = even_held_of(host)
         return lambda channel, rehearsing: ask_to_undo(

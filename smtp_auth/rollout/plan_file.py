@@ -6,7 +6,7 @@ files that not everybody may read on the host are not in it.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,13 +17,15 @@ from smtp_auth.facts.hold import Hold
 from smtp_auth.facts.look import LastChange
 from smtp_auth.fleet.as_json import hold_as_json
 from smtp_auth.fleet.planning import HostPlan, State
-from smtp_auth.local_time import in_utc
 from smtp_auth.plan.as_json import text_of
 from smtp_auth.plan.text import Block
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.shown import shown
 
 VERSION = 1
+
+# Of a new file: it has lines of the hosts' configuration.
+MODE = 0o600
 
 # By how much the clock of another controller may be fast, in seconds.
 _CLOCKS_DIFFER = 300
@@ -36,11 +38,13 @@ class PlannedHost:
     + found: its plan, as far as the file has it
     + wave: in which it is changed; `None`: nothing would change on it, or it has no plan
     + zone: the data key
+    + is_done: whether the run has changed and verified it already
     """
 
     found: HostPlan
     wave: int | None
     zone: str | None
+    is_done: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,9 +95,11 @@ class RolloutPlan:
             },
         )
 
-    def only(self, names: list[str]) -> "RolloutPlan":
-        """The same plan with these hosts alone."""
-        return replace(self, hosts={name: self.hosts[name] for name in names})
+    def after(self, done: Collection[str]) -> "RolloutPlan":
+        """The same plan once the work on these hosts is done, and on no others."""
+        return replace(
+            self, hosts={name: replace(one, is_done=name in done) for name, one in self.hosts.items()}
+        )
 
     def refuse_old(self, most_seconds: float, option: str, file: str) -> None:
         """Raise `Mistake` if the hosts were asked longer ago than that.
@@ -187,6 +193,7 @@ def _host_as_json(one: PlannedHost, told: dict[str, int]) -> dict[str, Any]:
     return {
         "wave": one.wave,
         "zone": one.zone,
+        "done": one.is_done,
         "state": found.state.value,
         "digest": found.digest or None,
         "plan": told.setdefault(json.dumps(plan), len(told)) if found.digest else None,
@@ -218,13 +225,8 @@ def _host_in(one: Mapping[str, Any], plans: list[dict[str, Any]]) -> PlannedHost
         names=tuple(one["same_machine"]),
         hold=Hold(**{key: value or "" for key, value in hold.items()}) if hold else None,
     )
-    return PlannedHost(found, one["wave"], one["zone"])
+    return PlannedHost(found, one["wave"], one["zone"], one["done"])
 
 
 def _digest(what: object) -> str:
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()
-
-
-def now() -> str:
-    """This moment, as a plan has it."""
-    return in_utc(datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""What became of the hosts of a rollout, a wave or a slice. Its JSON has no times, so that reports compare."""
+"""What became of the hosts of a rollout, a wave or a slice: as JSON without times, so that it compares."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from smtp_auth.fleet import as_json
+from smtp_auth.fleet.outcomes import OF_NO_PLAN
+from smtp_auth.fleet.planning import State
+from smtp_auth.plan.as_json import text_of
+from smtp_auth.rollout.plan_file import PlannedHost
 from smtp_auth.runs.mistakes import Mistake
+from smtp_auth.runs.outcome import Outcome
 from smtp_auth.shown import shown
 
 
@@ -34,13 +39,35 @@ class HostReport:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it counts as a failure: it was not changed as planned, or does not verify."""
-        return self.state in ("refused", "unreachable", "failed") or self.verified is False
+        """Whether it counts as a failure: it was not changed as planned, or does not verify.
+
+        What was wrong with a host before the rollout, is not one of the rollout.
+        """
+        return self.wave is not None and (
+            self.state in ("refused", "unreachable", "failed") or self.verified is False
+        )
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to do: it is as wanted and verified, or held."""
-        return self.state == "held" or (self.state == "converged" and bool(self.verified) and not self.undone)
+        """Whether nothing is left to do: it is as wanted, and verified if it was changed; or it is held."""
+        return self.state == "held" or (
+            self.state == "converged" and bool(self.verified or self.wave is None)
+        )
+
+
+def planned_report(one: PlannedHost) -> HostReport:
+    """What is known of a host from the plan alone."""
+    state, outcome = one.found.state, Outcome.UNCHANGED
+    if one.is_done:
+        state, outcome = State.CONVERGED, Outcome.CHANGED
+    elif one.wave is not None:
+        outcome = Outcome.NOT_BEGUN
+    elif state in OF_NO_PLAN:
+        outcome = OF_NO_PLAN[state]
+    reasons = () if one.wave is not None else tuple(map(text_of, one.found.reasons))
+    return HostReport(
+        one.wave, one.zone, state.value, outcome.value, verified=one.is_done or None, reasons=reasons
+    )
 
 
 @dataclass(frozen=True)

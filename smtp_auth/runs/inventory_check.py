@@ -58,15 +58,19 @@ def choose(
     Raises `Mistake` if one of them names nothing, or if they leave nothing.
     """
     wanted = [*(("--limit", word) for word in limit), *(("HOST", word) for word in named)]
-    limited = {host for option, word in wanted for host in _matching(inventory, option, word)}
-    excluded = {host for word in exclude for host in _matching(inventory, "--exclude", word)}
+    limited = {host for option, word in wanted for host in hosts_called(inventory, option, word)}
+    excluded = {host for word in exclude for host in hosts_called(inventory, "--exclude", word)}
     found = [host for host in inventory if (host in limited or not wanted) and host not in excluded]
     if not found:
         raise Mistake("--exclude leaves no host")
     return found
 
 
-def _matching(inventory: Inventory, option: str, pattern: str) -> Iterable[Host]:
+def hosts_called(inventory: Inventory, option: str, pattern: str) -> Iterable[Host]:
+    """The hosts that a name, a pattern or a group means. Raises `Mistake` if it means none.
+
+    + option: with which it was given
+    """
     try:
         found = inventory.get_group(pattern)
     except NoGroupError:

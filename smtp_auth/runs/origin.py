@@ -4,6 +4,7 @@ import getpass
 import secrets
 import socket
 import subprocess
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -17,17 +18,29 @@ _ROOT = Path(__file__).parents[2]
 # Many hosts ask at the same time, and other threads run while git works.
 _lock = Lock()
 
+# The ID of the run that is continued, if it is not this one's own.
+_continued: list[str] = []
+
 
 def origin_of_this_run() -> Origin:
     """The origin of the changes of this run, the same on all its hosts."""
     with _lock:
-        return _origin()
+        return replace(_origin(), id=_continued[-1]) if _continued else _origin()
+
+
+def continue_run(run: str) -> None:
+    """From now on, make changes as part of this run. + run: its ID, of an earlier process for example"""
+    _continued.append(run)
+
+
+def new_run() -> str:
+    """The ID of a new run."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}-{secrets.token_hex(2)}"
 
 
 @cache
 def _origin() -> Origin:
-    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    return Origin(f"{now}-{secrets.token_hex(2)}", f"{_user()}@{socket.gethostname()}", _commit())
+    return Origin(new_run(), f"{_user()}@{socket.gethostname()}", _commit())
 
 
 def _user() -> str:

@@ -20,7 +20,7 @@ from smtp_auth.verify.looking import look_at
 from smtp_auth.verify.outputs import Output
 from smtp_auth.verify.password import mailbox_of
 from smtp_auth.verify.report import counts_line, table
-from smtp_auth.verify.running import run
+from smtp_auth.verify.running import Run, run
 from smtp_auth.verify.target import Observer, Target
 
 
@@ -51,6 +51,31 @@ def verify(chosen: Chosen, steps: Sequence[Step], wishes: Wishes) -> int:
 
     Returns the exit status. Raises `Mistake` if there is no password, or pytest does not take its options.
     """
+    checks, done = checked(chosen, steps, wishes)
+    if done.shows_itself:
+        why = "nothing was written, because an option behind -- lets pytest show something else"
+        show_beside(Line(f"{output.target.option}: {why}", under=4) for output in wishes.outputs)
+        return 0 if done.is_well and not wishes.outputs else Status.TROUBLE
+    outcomes = checks.outcomes
+    if not any(output.target.is_standard_output for output in wishes.outputs):
+        lines = table(outcomes, width_of(sys.stdout), everything=wishes.is_verbose)
+        show_results([*lines, counts_line(outcomes, len(chosen.hosts))])
+    # A program would take what is known so far for all there is.
+    outputs = [] if is_interrupted() else wishes.outputs
+    names = [host.name for host in chosen.hosts]
+    are_written = [output.write(outcomes, names) for output in outputs]
+    leave_if_interrupted()
+    return 0 if done.is_well and all(are_written) else Status.TROUBLE
+
+
+def checked(chosen: Chosen, steps: Sequence[Step], wishes: Wishes) -> tuple[Checks, Run]:
+    """Run the checks for the hosts, with progress on standard error.
+
+    + steps: those of the deploy, in their order
+    + wishes: of these, `outputs` are left to the caller
+
+    Returns the checks with their outcomes, and what became of pytest. Raises as `verify`.
+    """
     hosts = targets(chosen.hosts, steps, mailbox_of(wishes.login, wishes.password))
     stderr, stopped = sys.stderr, Event() if wishes.heeds_interruptions else None
 
@@ -60,18 +85,4 @@ def verify(chosen: Chosen, steps: Sequence[Step], wishes: Wishes) -> int:
             return look_at(looks, chosen.at_once, is_verbose=wishes.is_verbose, stopped=stopped)
 
     checks = Checks(hosts, steps, look, logs_in=wishes.login is not None)
-    done = run(deploy_files() / "tests" / "verify", [checks, fixtures], wishes.for_pytest)
-    if done.shows_itself:
-        why = "nothing was written, because an option behind -- lets pytest show something else"
-        show_beside(Line(f"{output.target.option}: {why}", under=4) for output in wishes.outputs)
-        return 0 if done.is_well and not wishes.outputs else Status.TROUBLE
-    outcomes = checks.outcomes
-    if not any(output.target.is_standard_output for output in wishes.outputs):
-        lines = table(outcomes, width_of(sys.stdout), everything=wishes.is_verbose)
-        show_results([*lines, counts_line(outcomes, len(hosts))])
-    # A program would take what is known so far for all there is.
-    outputs = [] if is_interrupted() else wishes.outputs
-    names = [host.name for host in hosts]
-    are_written = [output.write(outcomes, names) for output in outputs]
-    leave_if_interrupted()
-    return 0 if done.is_well and all(are_written) else Status.TROUBLE
+    return checks, run(deploy_files() / "tests" / "verify", [checks, fixtures], wishes.for_pytest)

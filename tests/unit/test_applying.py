@@ -12,7 +12,7 @@ from pyinfra.api import Host
 
 from operations import STEPS
 from smtp_auth.fleet import applying
-from smtp_auth.fleet.applying import Applied, Applying
+from smtp_auth.fleet.applying import Applied, Applying, approving
 from smtp_auth.fleet.planning import deploy
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import ChangeOutcome, Ended
@@ -58,7 +58,8 @@ class Fleet:
         return name_of(host)
 
     def apply(self, approved: Mapping[str, str] | None = None) -> Applying:
-        work = Applying(self.hosts, deploy(STEPS), self.channel_to, approved)
+        approves = None if approved is None else approving(approved)
+        work = Applying(self.hosts, deploy(STEPS), self.channel_to, approves)
         self.run(work)
         return work
 

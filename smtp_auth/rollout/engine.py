@@ -1,0 +1,280 @@
+"""Carries out a rollout's plan: the hosts of a wave side by side, and each wave verified before the next.
+
+Hosts hold the truth: a host that an earlier attempt of the same run has changed is not changed again.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from pyinfra.api import Host
+
+from smtp_auth.fleet.applying import Applying
+from smtp_auth.fleet.channels import Channels
+from smtp_auth.fleet.console import show_beside
+from smtp_auth.fleet.outcomes import Applied, outcome_lines
+from smtp_auth.fleet.plan_command import Manner
+from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Task, deploy
+from smtp_auth.fleet.progress import Progress
+from smtp_auth.fleet.text import took_line
+from smtp_auth.fleet.undo_command import undo
+from smtp_auth.plan.as_json import text_of
+from smtp_auth.plan.step import Step
+from smtp_auth.rollout.events import Events
+from smtp_auth.rollout.plan_file import RolloutPlan
+from smtp_auth.rollout.report import HostReport, planned_report
+from smtp_auth.rollout.verifying import Verified, verified
+from smtp_auth.runs.interruption import heed_interruptions, leave_if_interrupted
+from smtp_auth.runs.origin import continue_run, new_run
+from smtp_auth.runs.outcome import Outcome
+from smtp_auth.shown import counted
+
+_OTHER_PLAN = (
+    "its plan is not the one that was approved, so the host or its data have changed since: make a new "
+    "plan of it with smtp-auth plan --out"
+)
+
+_NOT_IN_THE_INVENTORY = "the plan has this host, and the inventory has not: use the inventory of the plan"
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """When a rollout does not go on.
+
+    + not_after: when no wave begins any more
+    + pauses: asks whether to go on with a wave; raises `Declined` if not
+    """
+
+    not_after: datetime | None = None
+    pauses: Callable[[int, int], None] | None = None
+
+
+class Rollout:
+    """One rollout, or a slice of it, under way.
+
+    + plan: all of it
+    + names: the hosts that are done here, in the plan's order
+    + hosts: the inventory's, by their names
+    + at_once: how many hosts are worked on at the same time
+    + results, verdicts, undone: what is known so far, by the names of the hosts
+    + stopped: why it has not gone on, as a sentence; empty if it has
+    """
+
+    def __init__(
+        self,
+        plan: RolloutPlan,
+        names: Sequence[str],
+        hosts: Mapping[str, Host],
+        at_once: int,
+        steps: Sequence[Step],
+        manner: Manner,
+        events: Events,
+        saves: Callable[[], object],
+        reports: Callable[[], object],
+    ) -> None:
+        """Prepare it.
+
+        + saves: is called whenever more is known that a later attempt has to know
+        + reports: says what is known, once the run is interrupted
+        """
+        self._plan, self._names, self._hosts, self._at_once, self._steps = plan, names, hosts, at_once, steps
+        self._manner, self._events, self._saves, self._reports = manner, events, saves, reports
+        self.results: dict[str, Applied] = {}
+        self.verdicts: dict[str, Verified] = {}
+        self.undone: dict[str, Applied] = {}
+        self.stopped = ""
+        self._failed: set[str] = set()
+        self._began = time.monotonic()
+
+    # -- what is known ----------------------------------------------------------------------------
+
+    def reports(self) -> dict[str, HostReport]:
+        """What became of each host so far."""
+        return {name: self._report_of(name) for name in self._names}
+
+    def _report_of(self, name: str) -> HostReport:
+        report = planned_report(self._plan.hosts[name])
+        found, verdict = self.results.get(name), self.verdicts.get(name)
+        if found is not None:
+            report = replace(
+                report, state=found.state.value, outcome=found.outcome.value, reasons=_texts(found.said)
+            )
+        if verdict is not None:
+            reasons = (*report.reasons, *verdict.reasons)
+            report = replace(
+                report, verified=verdict.is_well, failed_checks=verdict.failed_checks, reasons=reasons
+            )
+        undone = self.undone.get(name)
+        if undone is None:
+            return report
+        if undone.outcome is Outcome.CHANGED:
+            return replace(report, state=State.PENDING.value, undone=True)
+        return replace(
+            report, reasons=(*report.reasons, f"undo: {undone.outcome.value}", *_texts(undone.said))
+        )
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether more hosts have failed than the plan allows."""
+        return len(self._failed) > self._plan.most_failures
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether a change of this run is in place, or may be."""
+        return any(self._may_be_changed(name) and name not in self.undone for name in self._names)
+
+    # -- what is done -----------------------------------------------------------------------------
+
+    def run(self, bounds: Bounds) -> None:
+        """Carry out the waves, one after the other, until one of them is the last, or the rollout stops.
+
+        Raises `Declined` if somebody does not want to go on.
+        """
+        for number, names in self._waves().items():
+            if bounds.not_after and datetime.now().astimezone() > bounds.not_after:
+                self.stopped = f"it is later than --not-after allows: wave {number} does not begin"
+                return
+            if self.results and bounds.pauses:
+                bounds.pauses(number, len(names))
+            self._carry_out(number, names)
+            self._saves()
+            if self.has_failed:
+                failed, most = counted(len(self._failed), "host"), self._plan.most_failures
+                self.stopped = f"{failed} failed, and the plan goes on with {most or 'none'}"
+                return
+
+    def _waves(self) -> dict[int, list[str]]:
+        """What is left of each wave."""
+        here = {name for name in self._names if not self._plan.hosts[name].is_done}
+        left = {
+            number: [name for name in names if name in here] for number, names in self._plan.waves.items()
+        }
+        return {number: names for number, names in left.items() if names}
+
+    def _carry_out(self, number: int, names: Sequence[str]) -> None:
+        """Change the hosts of a wave, then verify them."""
+        of = f"wave {number} of {max(self._plan.waves)}: "
+        self._events.tell("wave_begun", wave=number, hosts=len(names))
+        here = [self._hosts[name] for name in names if name in self._hosts]
+        for name in names:
+            if name not in self._hosts:
+                self._ends(name, Applied(Outcome.REFUSED, (_NOT_IN_THE_INVENTORY,)))
+        applying = self._changing(f"{of}applied", here, deploy(self._steps), self._approve, self._ends)
+        for name in applying.results:
+            self.results[name] = self._as_of_this_run(name, applying.plans.get(name))
+        done = [
+            host
+            for host in here
+            if host.name in self.results and self.results[host.name].state is State.CONVERGED
+        ]
+        if done:
+            self._verify(done)
+
+    def _changing(
+        self,
+        doing: str,
+        hosts: Sequence[Host],
+        task: Task,
+        approves: Callable[[str, HostPlan], str] | None,
+        ends: Callable[[str, Applied], None],
+    ) -> Applying:
+        """Carry out a task on hosts, with progress on standard error."""
+        with Progress(doing, len(hosts), more=self._time_left) as progress:
+            channels = Channels(progress.say if self._manner.shows_programs else None)
+            applying = Applying(hosts, task, channels, approves)
+
+            def end(name: str, found: Applied) -> None:
+                lines = [*outcome_lines(name, found)] if found.state in TROUBLE else []
+                if self._manner.is_verbose:
+                    lines.append(took_line(name, found.took))
+                ends(name, found)
+                progress.ends(name, found.outcome.value, lines)
+
+            def report() -> None:
+                progress.hide()
+                for name in [name for name in applying.results if name not in self.results]:
+                    self.results[name] = applying.results[name]
+                self._reports()
+
+            heed_interruptions(report, progress.say_text)
+            is_deploy = approves is not None
+            applying.run(
+                self._at_once,
+                progress.begins,
+                lambda: None,
+                end,
+                may_begin=lambda: not (is_deploy and self.has_failed),
+            )
+            leave_if_interrupted()
+        return applying
+
+    def _approve(self, name: str, found: HostPlan) -> str:
+        approved = self._plan.hosts[name].found.digest
+        if found.digest == approved or self._is_of_this_run(found):
+            return ""
+        return _OTHER_PLAN
+
+    def _is_of_this_run(self, found: HostPlan) -> bool:
+        """Whether an earlier attempt of this run has done a host already."""
+        last = found.last_change
+        return found.state is State.CONVERGED and last is not None and last.id == self._plan.run
+
+    def _as_of_this_run(self, name: str, found: HostPlan | None) -> Applied:
+        """What became of a host, whichever attempt of this run has done it."""
+        result = self.results[name]
+        is_earlier = result.outcome is Outcome.UNCHANGED and found and self._is_of_this_run(found)
+        return replace(result, outcome=Outcome.CHANGED) if is_earlier else result
+
+    def _ends(self, name: str, found: Applied) -> None:
+        self.results[name] = found
+        if found.state in TROUBLE:
+            self._failed.add(name)
+        event = "host_failed" if found.state in TROUBLE else "host_changed"
+        self._events.tell(event, host=name, outcome=found.outcome.value, reasons=_texts(found.said))
+
+    def _verify(self, hosts: Sequence[Host]) -> None:
+        found, lines = verified(hosts, self._at_once, self._steps, is_verbose=self._manner.is_verbose)
+        self.verdicts |= found
+        bad = {name for name, one in found.items() if not one.is_well}
+        self._failed |= bad
+        if bad:
+            show_beside(lines)
+        for name, one in found.items():
+            event = "host_verified" if one.is_well else "host_failed"
+            self._events.tell(event, host=name, failed_checks=one.failed_checks, reasons=one.reasons)
+
+    def _time_left(self) -> str:
+        done = len(self.results)
+        left = sum(map(len, self._waves().values())) - done
+        if not done or not left:
+            return ""
+        seconds = (time.monotonic() - self._began) / done * left
+        return (
+            f"about {counted(round(seconds / 60), 'minute')} left" if seconds > 90 else "about a minute left"
+        )
+
+    # -- back -------------------------------------------------------------------------------------
+
+    def take_back(self, *, only_wave: bool) -> None:
+        """Undo this run's change on every host that has it, or may have it: in a run with an ID of its own.
+
+        + only_wave: only in the last wave that has begun
+        """
+        last = max(self._plan.hosts[name].wave or 0 for name in self.results)
+        names = [name for name in self._names if not only_wave or self._plan.hosts[name].wave == last]
+        hosts = [self._hosts[name] for name in names if name in self._hosts and self._may_be_changed(name)]
+        if hosts:
+            continue_run(new_run())
+            task = undo(self._steps, self._plan.run, only_last=True)
+            self._changing("undone", hosts, task, None, self.undone.__setitem__)
+
+    def _may_be_changed(self, name: str) -> bool:
+        if self._plan.hosts[name].is_done:
+            return True
+        found = self.results.get(name)
+        return found is not None and found.outcome in (Outcome.CHANGED, Outcome.NOT_REACHED)
+
+
+def _texts(said: Sequence[str]) -> tuple[str, ...]:
+    return tuple(map(text_of, said))

@@ -1,0 +1,184 @@
+"""`--on-event COMMAND`: tells another program what happens in a rollout, one JSON object a line.
+
+The rollout never waits for that program but for some seconds at its end. It may die, or read slowly: the
+rollout goes on, and says so.
+"""
+
+import json
+import os
+import shlex
+import signal
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+
+from gevent.monkey import get_original
+
+from smtp_auth.fleet.console import Line, Style
+from smtp_auth.local_time import in_utc
+from smtp_auth.runs.interruption import undivided
+from smtp_auth.runs.mistakes import Mistake
+from smtp_auth.shown import counted, shown
+
+VERSION = 1
+
+# Seconds at the end of the rollout: to read the rest and end; to end once a signal asks for it.
+_TO_READ, _TO_END = 5.0, 1.0
+
+_PAUSE = 0.02
+
+# A rollout may end where an interruption is handled. Nothing of gevent's can wait there.
+_sleep: Callable[[float], None] = get_original("time", "sleep")
+
+
+class _Program:
+    """A program that was started. Raises `OSError` or `ValueError` if that is not possible.
+
+    + words: its name or path, and its arguments
+    + stdin: what it reads, a file descriptor
+    """
+
+    def __init__(self, words: Sequence[str], stdin: int) -> None:
+        # gevent replaces subprocess. Ctrl-C at the terminal does not reach another session, and standard output
+        # is for results.
+        self._pid = os.posix_spawnp(
+            words[0],
+            words,
+            os.environ,
+            file_actions=[(os.POSIX_SPAWN_DUP2, stdin, 0), (os.POSIX_SPAWN_DUP2, sys.stderr.fileno(), 1)],
+            setsid=True,
+            setsigdef=[signal.SIGPIPE],
+        )
+        self._status: int | None = None
+
+    @property
+    def status(self) -> int | None:
+        """With which status it has ended, or by which signal; 0 if somebody else was told. `None`: it runs."""
+        if self._status is None:
+            try:
+                found = os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG)
+                self._status = found and found.si_status
+            except ChildProcessError:
+                # gevent asks for all children if something else in this process waits for one.
+                self._status = 0
+        return self._status
+
+    def end(self) -> None:
+        """End it, and what it has started in its session."""
+        os.killpg(self._pid, signal.SIGTERM)
+        last = time.monotonic() + _TO_END
+        while self.status is None:
+            if time.monotonic() > last:
+                os.killpg(self._pid, signal.SIGKILL)
+            _sleep(_PAUSE)
+
+
+class Events:
+    """Tells a program the events of a rollout. Used as a context manager.
+
+    + command: the program and its arguments, as a shell reads words; no shell runs it. `None`: nobody is told
+    + say: shows lines to people: that the program has ended, or has not read everything
+
+    Who ends this process without leaving the `with`, as an interruption does, calls `close` before.
+    """
+
+    def __init__(self, command: str | None, say: Callable[[Iterable[Line]], None]) -> None:
+        self._command, self._say = command, say
+        self._program: _Program | None = None
+        # This process keeps the end that the program reads, and so learns what it has not read.
+        self._read_end = self._write_end = -1
+        # What is not in the pipe yet. The first line may be there in part.
+        self._waiting: deque[bytes] = deque()
+        self._is_told = False
+
+    def __enter__(self) -> "Events":
+        """Start the program. Raises `Mistake` if that is not possible."""
+        if self._command is not None:
+            self._start(f"--on-event {shown(self._command)}", self._command)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def tell(self, event: str, **values: object) -> None:
+        """Tell an event, without waiting for anything. + values: what the line has besides"""
+        if self._program is None:
+            return
+        line = {"version": VERSION, "event": event, "time": in_utc(datetime.now(UTC)), **values}
+        with undivided():
+            self._waiting.append(f"{json.dumps(line)}\n".encode())
+            self._write()
+            if not self._is_told and self._program.status is not None:
+                self._is_told = True
+                self._say_of_it(f"{_ended(self._program)}: the rollout goes on without it")
+
+    def close(self) -> None:
+        """Give the program some seconds to read the rest and to end, then end it. Can be called twice."""
+        program, self._program = self._program, None
+        if program is None:
+            return
+        last = time.monotonic() + _TO_READ
+        while program.status is None and time.monotonic() < last:
+            self._write()
+            if not self._waiting:
+                self._close_write_end()
+            _sleep(_PAUSE)
+        said = []
+        if program.status is None:
+            program.end()
+            said = [f"was still at work {_TO_READ:.0f} seconds after the rollout, and was ended"]
+        elif program.status and not self._is_told:
+            said = [_ended(program)]
+        self._close_write_end()
+        unread = self._unread()
+        os.close(self._read_end)
+        if unread:
+            said.append(f"has not read {counted(unread, 'event')}")
+        if said:
+            self._say_of_it(" and ".join(said))
+
+    def _start(self, given: str, command: str) -> None:
+        try:
+            words = shlex.split(command)
+        except ValueError:
+            raise Mistake(f"{given}: a quotation mark is not closed, or a backslash is its end") from None
+        if not words:
+            raise Mistake(f"{given}: there is no command in it: give one, or leave the option out")
+        self._read_end, self._write_end = os.pipe()
+        os.set_blocking(self._write_end, False)
+        try:
+            self._program = _Program(words, self._read_end)
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else error
+            raise Mistake(f"{given}: {shown(words[0])} cannot be run: {why}") from None
+
+    def _write(self) -> None:
+        """Write as much as the pipe takes."""
+        with suppress(BlockingIOError):
+            while self._waiting:
+                count = os.write(self._write_end, self._waiting[0])
+                line = self._waiting.popleft()
+                if count < len(line):
+                    self._waiting.appendleft(line[count:])
+
+    def _close_write_end(self) -> None:
+        if self._write_end >= 0:
+            os.close(self._write_end)
+            self._write_end = -1
+
+    def _unread(self) -> int:
+        """How many events the program, which has ended, has not read to their end."""
+        count = len(self._waiting)
+        while part := os.read(self._read_end, 65536):
+            count += part.count(b"\n")
+        return count
+
+    def _say_of_it(self, what: str) -> None:
+        self._say([Line(f"--on-event {shown(self._command or '')} {what}", Style.WARNING, under=4)])
+
+
+def _ended(program: _Program) -> str:
+    return f"has ended with status {program.status}" if program.status else "has ended"

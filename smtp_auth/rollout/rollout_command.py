@@ -1,0 +1,191 @@
+"""`smtp-auth rollout`: changes hosts in waves, each verified before the next."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterable, Sequence
+
+from smtp_auth.fleet.chosen import Chosen
+from smtp_auth.fleet.console import EMPTY, Line, Style, show_beside, show_results
+from smtp_auth.fleet.plan_command import Manner, asked, port_25_lines
+from smtp_auth.fleet.planning import HostPlan, State, deploy
+from smtp_auth.fleet.text import counts_line, plan_lines
+from smtp_auth.plan.step import Step
+from smtp_auth.rollout import plan_file, report
+from smtp_auth.rollout.engine import Bounds, Rollout
+from smtp_auth.rollout.events import Events
+from smtp_auth.rollout.making import canaries, has_work, made
+from smtp_auth.rollout.plan_file import RolloutPlan
+from smtp_auth.rollout.text import end_lines, wave_lines
+from smtp_auth.rollout.wishes import Wishes
+from smtp_auth.runs.interruption import undivided
+from smtp_auth.runs.mistakes import Declined
+from smtp_auth.runs.origin import continue_run
+from smtp_auth.runs.question import Question, can_be_asked, nobody_to_ask, question_about
+from smtp_auth.runs.status import Status
+from smtp_auth.shown import command, counted, shown_name
+
+
+def rollout(chosen: Chosen, steps: Sequence[Step], manner: Manner, wishes: Wishes) -> int:
+    """Carry out a rollout.
+
+    + steps: those of the deploy, in their order
+
+    Returns the exit status. Raises `Mistake` if nobody can be asked; `Declined` if the answer is not yes.
+    """
+    if wishes.plan is None:
+        canaries(chosen.hosts, wishes.layout)
+        found = asked(chosen.hosts, chosen.at_once, deploy(steps), manner)
+        plan = made(found, chosen.hosts, wishes.layout)
+    else:
+        plan = wishes.plan
+    return _Work(chosen, steps, manner, wishes, plan).run()
+
+
+class _Work:
+    """One run of the command."""
+
+    def __init__(
+        self, chosen: Chosen, steps: Sequence[Step], manner: Manner, wishes: Wishes, plan: RolloutPlan
+    ) -> None:
+        self._chosen, self._wishes, self._plan = chosen, wishes, plan
+        self._names = [*plan.hosts] if wishes.part is None else wishes.part.names(plan)
+        self._events = Events(wishes.on_event, show_beside)
+        hosts = {host.name: host for host in chosen.hosts}
+        self._rollout = Rollout(
+            plan,
+            self._names,
+            hosts,
+            chosen.at_once,
+            steps,
+            manner,
+            self._events,
+            saves=self._save,
+            reports=self._report,
+        )
+
+    def run(self) -> int:
+        self._show_plan()
+        self._ask()
+        continue_run(self._plan.run)
+        self._save()
+        bounds = Bounds(self._wishes.not_after, self._ask_to_go_on if self._wishes.pauses else None)
+        with self._events:
+            self._events.tell("run_begun", hosts=len(self._names))
+            try:
+                self._rollout.run(bounds)
+                if self._rollout.has_failed and self._wishes.undoes:
+                    self._rollout.take_back(only_wave=self._wishes.undoes == "wave")
+            except Declined as error:
+                self._rollout.stopped = str(error)
+            return self._report()
+
+    # -- before -----------------------------------------------------------------------------------
+
+    def _show_plan(self) -> None:
+        found = {
+            name: self._plan.hosts[name].found for name in self._names if not self._plan.hosts[name].is_done
+        }
+        shown_here = {name: one for name, one in found.items() if one.blocks or not has_work(one)}
+        here = [host for host in self._chosen.hosts if host.name in found]
+        what = f"{self._wishes.part} of run" if self._wishes.part else "run"
+        lines = [
+            *plan_lines(shown_here, is_whole=True),
+            *port_25_lines(here, found),
+            *self._missing(),
+            *wave_lines(self._plan, self._names),
+            Line(f"{what} {self._plan.run}", Style.TITLE, under=4),
+            counts_line(found),
+            EMPTY,
+        ]
+        self._show(lines, to_be_answered=self._wishes.asks)
+
+    def _missing(self) -> list[Line]:
+        """The hosts that the inventory has not."""
+        here = {host.name for host in self._chosen.hosts}
+        missing = [name for name in self._names if self._plan.hosts[name].wave and name not in here]
+        if not missing:
+            return []
+        names = ", ".join(map(shown_name, missing))
+        text = f"not in the inventory, so it will be refused: {names}"
+        return [Line(text, Style.TROUBLE, under=4), EMPTY]
+
+    def _ask(self) -> None:
+        pending = [name for name in self._names if self._is_to_change(self._plan.hosts[name].found, name)]
+        if not pending or not self._wishes.asks:
+            return
+        question = question_about(len(pending), ("yes",))
+        if not can_be_asked():
+            raise nobody_to_ask(question.what, "--yes")
+        question.ask(f"{question.what}. {question.asks}: ")
+
+    def _is_to_change(self, found: HostPlan, name: str) -> bool:
+        return found.state is State.PENDING and not self._plan.hosts[name].is_done
+
+    def _ask_to_go_on(self, number: int, count: int) -> None:
+        what = f"Wave {number} has {counted(count, 'host')}"
+        question = Question(what, "Go on with it? Only 'yes' does", ("yes",))
+        try:
+            question.ask(f"{what}. {question.asks}: ")
+        except Declined:
+            raise Declined(f"somebody did not want to go on with wave {number}") from None
+
+    # -- afterwards -------------------------------------------------------------------------------
+
+    def _save(self) -> bool:
+        """Keep what is left in a file, if that is wanted. Returns whether that was possible."""
+        if self._wishes.remaining is None:
+            return True
+        done = {name for name, one in self._rollout.reports().items() if one.wave and one.is_done}
+        return self._wishes.remaining.write(plan_file.lines(self._plan.after(done)))
+
+    def _report(self) -> int:
+        """Say what became of each host. Returns the exit status."""
+        found = self._rollout.reports()
+        is_well = all(one.is_done for one in found.values())
+        status = 0 if is_well else Status.TROUBLE
+        try:
+            self._show([*end_lines(found, self._rollout.stopped), *self._next_lines(is_well=is_well)])
+        finally:
+            are_written = [self._save(), self._write_json()]
+            self._events.tell(
+                "run_ended",
+                stopped=self._rollout.stopped,
+                failures=sum(one.has_failed for one in found.values()),
+            )
+        return status if all(are_written) else Status.TROUBLE
+
+    def _next_lines(self, *, is_well: bool) -> Iterable[Line]:
+        """How to go on, or back."""
+        if is_well or self._wishes.part:
+            return
+        if self._wishes.remaining:
+            file = str(self._wishes.remaining.option).partition(" ")[2]
+            yield Line(f"to go on: {command('smtp-auth', 'rollout', '--resume', file)}", under=4)
+        if self._rollout.has_changed:
+            yield Line(f"to take this run back: smtp-auth undo --to {self._plan.run}", under=4)
+
+    def _write_json(self) -> bool:
+        if self._wishes.target is None:
+            return True
+        part = self._wishes.part
+        found = report.Report(
+            self._plan.run,
+            self._plan.identity,
+            part.wave if part else None,
+            part.zone if part else None,
+            f"{part.shard}/{part.shards}" if part else None,
+            is_merged=False,
+            hosts=self._rollout.reports(),
+        )
+        return self._wishes.target.write(report.lines(found))
+
+    def _show(self, lines: Iterable[Line], *, to_be_answered: bool = False) -> None:
+        """Show lines to people: on standard error if standard output gets JSON."""
+        shown_lines = [*lines]
+        has_json = self._wishes.target is not None and self._wishes.target.is_standard_output
+        if has_json or (to_be_answered and stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)):
+            show_beside(shown_lines)
+        if not has_json:
+            with undivided():
+                show_results(shown_lines)
