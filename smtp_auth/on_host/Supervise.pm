@@ -44,17 +44,19 @@ sub main {
     my $status = eval { _start($id, $record, $program) };
     return _refuse($@) if !defined $status;
     # If systemd-run could not wait, the change has not printed its outcome.
-    return $status eq 'started' ? _follow($what, $id, $record) : $status;
+    return _follow($what, $id, $record) if $status eq 'started';
+    return $status eq 'under way' ? _follow('follow', $id, $record) : $status;
 }
 
-# The exit status of the change, or `started` if systemd-run could not wait for it. Dies with a sentence if the change did not
-# begin.
+# The exit status of the change; `started` if systemd-run could not wait for it; or `under way`, if an earlier attempt of the same
+# run has not finished: its controller may have died. Dies with a sentence if the change did not begin.
 sub _start {
     my ($id, $record, $program) = @_;
     # Without its last line, the program is incomplete.
     $program =~ /\ncomplete\t1\n*\z/x or die "the change arrived incomplete\n";
     _remove_remains();
     my $folder = _folder($id);
+    return 'under way' if -e $folder;
     my $in_use = _create($folder);
     eval { _fill($folder, $program); _forget_last($id, $record); 1 } or _die_without($folder, $@);
     # systemd-run needs D-Bus to wait; some hosts do not have it.

@@ -76,7 +76,7 @@ def change(
     + even_held: whether a hold is overridden; otherwise the host looks for one once more
     """
     began = time.monotonic()
-    start = _command("start", origin)
+    start = _command("start", origin.id)
     program = start_program(origin, plan, settings, look, even_held=even_held)
     ended = _ended(channel, start, program, limits)
     if isinstance(ended, str):
@@ -86,11 +86,20 @@ def change(
             return Ended(ChangeOutcome.UNKNOWN, (f"the connection was lost ({error}); {GOES_ON}",))
         # The deadline is for both, so that a host does not have it twice.
         left = max((limits.seconds or 0) - (time.monotonic() - began), 1)
-        follow = _command("follow", origin)
-        ended = _ended(channel, follow, follow_program(), replace(limits, seconds=left))
+        ended = follow(channel, origin.id, limits=replace(limits, seconds=left))
     if isinstance(ended, str):
         return Ended(ChangeOutcome.UNKNOWN, (f"the connection was lost twice ({ended}); {GOES_ON}",))
     return ended
+
+
+def follow(channel: Channel, run: str, *, limits: Limits = LIMITS) -> Ended | str:
+    """Wait until a run's change of a host has finished, if one is under way.
+
+    + run: its ID
+
+    Returns how it has ended, which is not known if others were made since; or why that could not be read.
+    """
+    return _ended(channel, _command("follow", run), follow_program(), limits)
 
 
 def prove(channel: Channel, plan: Plan, settings: Settings, look: Look, *, limits: Limits = ASKING) -> Ended:
@@ -112,8 +121,8 @@ def prove(channel: Channel, plan: Plan, settings: Settings, look: Look, *, limit
     return Ended(ChangeOutcome.FAILED, (why,), ended.proved, ended.seconds)
 
 
-def _command(what: str, origin: Origin) -> str:
-    return shlex.join((*PERL, what, origin.id, RECORD))
+def _command(what: str, run: str) -> str:
+    return shlex.join((*PERL, what, run, RECORD))
 
 
 def _ended(channel: Channel, command: str, stdin: str, limits: Limits) -> Ended | str:

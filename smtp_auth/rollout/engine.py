@@ -15,11 +15,14 @@ from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.console import show_beside
 from smtp_auth.fleet.outcomes import Applied, outcome_lines
 from smtp_auth.fleet.plan_command import Manner
-from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Task, deploy
+from smtp_auth.fleet.planning import TROUBLE, Asking, HostPlan, State, Task, deploy
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import took_line
 from smtp_auth.fleet.undo_command import undo
-from smtp_auth.plan.as_json import text_of
+from smtp_auth.on_host.asking import Asked
+from smtp_auth.on_host.changing import follow
+from smtp_auth.on_host.channel import Channel
+from smtp_auth.plan.as_json import digest, text_of
 from smtp_auth.plan.step import Step
 from smtp_auth.rollout.events import Events
 from smtp_auth.rollout.plan_file import RolloutPlan
@@ -34,6 +37,9 @@ _OTHER_PLAN = (
     "its plan is not the one that was approved, so the host or its data have changed since: make a new "
     "plan of it with smtp-auth plan --out"
 )
+
+# In seconds: how much time that is left is said.
+_WORTH_SAYING = 90
 
 _NOT_IN_THE_INVENTORY = "the plan has this host, and the inventory has not: use the inventory of the plan"
 
@@ -160,7 +166,7 @@ class Rollout:
         for name in names:
             if name not in self._hosts:
                 self._ends(name, Applied(Outcome.REFUSED, (_NOT_IN_THE_INVENTORY,)))
-        applying = self._changing(f"{of}applied", here, deploy(self._steps), self._approve, self._ends)
+        applying = self._changing(f"{of}applied", here, self._task(), self._approve, self._ends)
         for name in applying.results:
             self.results[name] = self._as_of_this_run(name, applying.plans.get(name))
         done = [
@@ -169,7 +175,7 @@ class Rollout:
             if host.name in self.results and self.results[host.name].state is State.CONVERGED
         ]
         if done:
-            self._verify(done)
+            self._verify(f"{of}verified", done)
 
     def _changing(
         self,
@@ -185,7 +191,8 @@ class Rollout:
             applying = Applying(hosts, task, channels, approves)
 
             def end(name: str, found: Applied) -> None:
-                lines = [*outcome_lines(name, found)] if found.state in TROUBLE else []
+                is_told = not progress.is_terminal or found.state in TROUBLE
+                lines = [*outcome_lines(name, found)] if is_told else []
                 if self._manner.is_verbose:
                     lines.append(took_line(name, found.took))
                 ends(name, found)
@@ -209,9 +216,29 @@ class Rollout:
             leave_if_interrupted()
         return applying
 
+    def _task(self) -> Task:
+        """A deploy that waits for an earlier attempt of the same run: a host may still be at work with it."""
+        task = deploy(self._steps)
+
+        def asking(host: Host) -> Asking:
+            ask = task.asking(host)
+
+            def ask_patiently(channel: Channel, rehearsing: bool) -> Asked:
+                asked = ask(channel, rehearsing)
+                if asked.hold or asked.refusals or digest(asked.plan) == self._approved(host.name):
+                    return asked
+                follow(channel, self._plan.run)
+                return ask(channel, rehearsing)
+
+            return ask_patiently
+
+        return replace(task, asking=asking, commands=("look", "earlier attempt", "second look"))
+
+    def _approved(self, name: str) -> str:
+        return self._plan.hosts[name].found.digest
+
     def _approve(self, name: str, found: HostPlan) -> str:
-        approved = self._plan.hosts[name].found.digest
-        if found.digest == approved or self._is_of_this_run(found):
+        if found.digest == self._approved(name) or self._is_of_this_run(found):
             return ""
         return _OTHER_PLAN
 
@@ -233,8 +260,8 @@ class Rollout:
         event = "host_failed" if found.state in TROUBLE else "host_changed"
         self._events.tell(event, host=name, outcome=found.outcome.value, reasons=_texts(found.said))
 
-    def _verify(self, hosts: Sequence[Host]) -> None:
-        found, lines = verified(hosts, self._at_once, self._steps, is_verbose=self._manner.is_verbose)
+    def _verify(self, doing: str, hosts: Sequence[Host]) -> None:
+        found, lines = verified(doing, hosts, self._at_once, self._steps, is_verbose=self._manner.is_verbose)
         self.verdicts |= found
         bad = {name for name, one in found.items() if not one.is_well}
         self._failed |= bad
@@ -247,9 +274,9 @@ class Rollout:
     def _time_left(self) -> str:
         done = len(self.results)
         left = sum(map(len, self._waves().values())) - done
-        if not done or not left:
+        seconds = (time.monotonic() - self._began) / max(done, 1) * left
+        if not done or seconds < _WORTH_SAYING:
             return ""
-        seconds = (time.monotonic() - self._began) / done * left
         return (
             f"about {counted(round(seconds / 60), 'minute')} left" if seconds > 90 else "about a minute left"
         )

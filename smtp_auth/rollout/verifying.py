@@ -32,15 +32,16 @@ class Verified:
 
 
 def verified(
-    hosts: Sequence[Host], at_once: int, steps: Sequence[Step], *, is_verbose: bool
+    doing: str, hosts: Sequence[Host], at_once: int, steps: Sequence[Step], *, is_verbose: bool
 ) -> tuple[dict[str, Verified], list[Line]]:
     """What is found of the hosts, by their names; and as lines for people.
 
+    + doing: what is shown as progress
     + at_once: how many hosts are looked at at the same time
     + steps: those of the deploy, in their order
     + is_verbose: whether it is said how long each host took
     """
-    wishes = Wishes(None, "", (), is_verbose, (), heeds_interruptions=False)
+    wishes = Wishes(None, "", (), is_verbose, (), heeds_interruptions=False, doing=doing)
     try:
         checks, _ = checked(Chosen([*hosts], at_once), steps, wishes)
     except Mistake as error:

@@ -34,6 +34,7 @@ class Wishes:
     + is_verbose: whether every check and every host is shown, and how long each took
     + for_pytest: options of pytest
     + heeds_interruptions: whether an interruption shows what is known so far
+    + doing: what is shown as progress
     """
 
     login: str | None
@@ -42,6 +43,7 @@ class Wishes:
     is_verbose: bool
     for_pytest: Sequence[str]
     heeds_interruptions: bool = True
+    doing: str = "looked at"
 
 
 def verify(chosen: Chosen, steps: Sequence[Step], wishes: Wishes) -> int:
@@ -82,7 +84,7 @@ def checked(chosen: Chosen, steps: Sequence[Step], wishes: Wishes) -> tuple[Chec
     def look(looks: Mapping[Target, Sequence[Observer]]) -> Sequence[Target]:
         # What pytest itself writes there is kept from people.
         with redirect_stderr(stderr):
-            return look_at(looks, chosen.at_once, is_verbose=wishes.is_verbose, stopped=stopped)
+            return look_at(looks, chosen.at_once, wishes.doing, is_verbose=wishes.is_verbose, stopped=stopped)
 
     checks = Checks(hosts, steps, look, logs_in=wishes.login is not None)
     return checks, run(deploy_files() / "tests" / "verify", [checks, fixtures], wishes.for_pytest)

@@ -24,6 +24,7 @@ _OBSERVERS = 4
 def look_at(
     looks: Mapping[Target, Sequence[Observer]],
     at_once: int,
+    doing: str = "looked at",
     *,
     is_verbose: bool = False,
     stopped: Event | None = None,
@@ -32,6 +33,7 @@ def look_at(
 
     + looks: the observers of each host
     + at_once: how many hosts are looked at at the same time
+    + doing: what is shown as progress
     + is_verbose: whether it is said how long each host took
     + stopped: is set by an interruption, which then ends this early; `None` leaves interruptions to others
 
@@ -39,7 +41,7 @@ def look_at(
     """
     side_by_side = max(_OBSERVERS, at_once // max(1, len(looks)))
     ended: list[Target] = []
-    with Progress("looked at", len(looks)) as progress:
+    with Progress(doing, len(looks)) as progress:
         if stopped:
             heed_interruptions(progress.hide, progress.say_text, stopped.set)
 
