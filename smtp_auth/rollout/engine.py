@@ -161,7 +161,7 @@ class Rollout:
     def _carry_out(self, number: int, names: Sequence[str]) -> None:
         """Change the hosts of a wave, then verify them."""
         of = f"wave {number} of {max(self._plan.waves)}: "
-        self._events.tell("wave_begun", wave=number, hosts=len(names))
+        self.tell("wave_begun", wave=number, hosts=len(names))
         here = [self._hosts[name] for name in names if name in self._hosts]
         for name in names:
             if name not in self._hosts:
@@ -253,12 +253,16 @@ class Rollout:
         is_earlier = result.outcome is Outcome.UNCHANGED and found and self._is_of_this_run(found)
         return replace(result, outcome=Outcome.CHANGED) if is_earlier else result
 
+    def tell(self, event: str, **values: object) -> None:
+        """Tell of an event of this run."""
+        self._events.tell(event, run=self._plan.run, **values)
+
     def _ends(self, name: str, found: Applied) -> None:
         self.results[name] = found
         if found.state in TROUBLE:
             self._failed.add(name)
         event = "host_failed" if found.state in TROUBLE else "host_changed"
-        self._events.tell(event, host=name, outcome=found.outcome.value, reasons=_texts(found.said))
+        self.tell(event, host=name, outcome=found.outcome.value, reasons=_texts(found.said))
 
     def _verify(self, doing: str, hosts: Sequence[Host]) -> None:
         found, lines = verified(doing, hosts, self._at_once, self._steps, is_verbose=self._manner.is_verbose)
@@ -269,7 +273,7 @@ class Rollout:
             show_beside(lines)
         for name, one in found.items():
             event = "host_verified" if one.is_well else "host_failed"
-            self._events.tell(event, host=name, failed_checks=one.failed_checks, reasons=one.reasons)
+            self.tell(event, host=name, failed_checks=one.failed_checks, reasons=one.reasons)
 
     def _time_left(self) -> str:
         done = len(self.results)

@@ -71,7 +71,7 @@ class _Work:
         self._save()
         bounds = Bounds(self._wishes.not_after, self._ask_to_go_on if self._wishes.pauses else None)
         with self._events:
-            self._events.tell("run_begun", hosts=len(self._names))
+            self._rollout.tell("run_begun", hosts=len(self._names))
             try:
                 self._rollout.run(bounds)
                 if self._rollout.has_failed and self._wishes.undoes:
@@ -128,7 +128,7 @@ class _Work:
         try:
             question.ask(f"{what}. {question.asks}: ")
         except Declined:
-            raise Declined(f"somebody did not want to go on with wave {number}") from None
+            raise Declined(f"the answer is not yes: wave {number} does not begin") from None
 
     # -- afterwards -------------------------------------------------------------------------------
 
@@ -148,7 +148,7 @@ class _Work:
             self._show([*end_lines(found, self._rollout.stopped), *self._next_lines(is_well=is_well)])
         finally:
             are_written = [self._save(), self._write_json()]
-            self._events.tell(
+            self._rollout.tell(
                 "run_ended",
                 stopped=self._rollout.stopped,
                 failures=sum(one.has_failed for one in found.values()),
