@@ -1,6 +1,6 @@
 """Plans carried out, each host at its own pace."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -8,67 +8,17 @@ from typing import Any
 import gevent
 import pytest
 from gevent.event import Event
-from pyinfra.api import Host
 
 from operations import STEPS
 from smtp_auth.fleet import applying
-from smtp_auth.fleet.applying import Applied, Applying, approving
+from smtp_auth.fleet.applying import Applying
 from smtp_auth.fleet.planning import deploy
-from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import ChangeOutcome, Ended
 from smtp_auth.runs.outcome import Outcome
-from tests.unit.fleets import NEW, OLD, UNREACHABLE, Answer, answering, deployed, hosts_named, name_of
+from tests.unit.fleets import NEW, OLD, SECONDS, UNREACHABLE, Answer, Fleet, answering, deployed
 from tests.unit.scenarios import with_main_cf
 
-LIVE = Ended(ChangeOutcome.LIVE, (), ("465: TLSv1.3",), 0.8)
 DONE = deployed(NEW)
-
-# Far more than anything here takes: what never ends fails the test.
-_SECONDS = 20
-
-
-class Fleet:
-    """Hosts that answer and end as they are told.
-
-    + changed: those whose plans were carried out, in their order
-    """
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, answers: Mapping[str, Answer]) -> None:
-        self.ends: dict[str, Ended] = {}
-        self.changed: list[str] = []
-        self.told: list[str] = []
-        # The hosts that hang when they are asked, or changed.
-        self.hangs: dict[str, Event] = {}
-        self.answers = dict(answers)
-        answering(monkeypatch, self.answers)
-        self.hosts = hosts_named([*answers], mail_hostname="mail1.example.jp")
-        monkeypatch.setattr(applying, "carry_out", self._carry_out)
-        monkeypatch.setattr(applying, "prove_services", lambda name, _asked: self.ends.get(name, LIVE))
-
-    def _carry_out(self, host: Host, _channel: Any, _asked: Asked) -> Ended:
-        if host.name in self.hangs:
-            self.hangs[host.name].wait()
-        self.changed.append(host.name)
-        return self.ends.get(host.name, LIVE)
-
-    def channel_to(self, host: Host) -> Any:
-        # Before the look.
-        if f"look {host.name}" in self.hangs:
-            self.hangs[f"look {host.name}"].wait()
-        return name_of(host)
-
-    def apply(self, approved: Mapping[str, str] | None = None) -> Applying:
-        approves = None if approved is None else approving(approved)
-        work = Applying(self.hosts, deploy(STEPS), self.channel_to, approves)
-        self.run(work)
-        return work
-
-    def run(self, work: Applying) -> None:
-        def ends(name: str, found: Applied) -> None:
-            self.told.append(f"{name} {found.outcome.value}")
-
-        with gevent.Timeout(_SECONDS):
-            work.run(8, lambda _name: None, lambda: self.told.append("planned"), ends)
 
 
 @contextmanager
@@ -77,11 +27,11 @@ def running(fleet: Fleet) -> Iterator[Applying]:
     work = Applying(fleet.hosts, deploy(STEPS), fleet.channel_to)
     worker = gevent.spawn(fleet.run, work)
     yield work
-    worker.get(timeout=_SECONDS)
+    worker.get(timeout=SECONDS)
 
 
 def until(true: Any) -> None:
-    with gevent.Timeout(_SECONDS):
+    with gevent.Timeout(SECONDS):
         while not true():
             gevent.sleep(0.01)
 

@@ -1,0 +1,230 @@
+"""Waves that are carried out: what stops them, and what an earlier attempt has done already."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import gevent
+import pytest
+from pyinfra.api import Host
+
+from operations import STEPS
+from smtp_auth.facts.look import LastChange
+from smtp_auth.fleet.applying import Applying
+from smtp_auth.fleet.plan_command import Manner
+from smtp_auth.fleet.planning import deploy, plans_of
+from smtp_auth.on_host.changing import ChangeOutcome, Ended
+from smtp_auth.rollout import engine
+from smtp_auth.rollout.engine import Bounds, Rollout
+from smtp_auth.rollout.events import Events
+from smtp_auth.rollout.making import Layout, made
+from smtp_auth.rollout.plan_file import RolloutPlan
+from smtp_auth.rollout.verifying import Verified
+from smtp_auth.runs.mistakes import Declined
+from tests.unit.fleets import NEW, SECONDS, Answer, Fleet, answering, deployed, name_of
+from tests.unit.scenarios import with_main_cf
+
+DONE = deployed(NEW)
+
+FAILED = Ended(ChangeOutcome.PUT_BACK, ("port 465 does not answer",))
+
+
+class Waves:
+    """A rollout over hosts that answer and end as they are told.
+
+    + verified: the hosts of each verification, in their order
+    + bad: those that do not verify
+    + saved: how often what is left was kept
+    """
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, answers: Mapping[str, Answer], layout: Layout
+    ) -> None:
+        self.fleet, self.verified, self.bad = Fleet(monkeypatch, answers), list[list[str]](), set[str]()
+        self.saved = 0
+        hosts = self.fleet.hosts
+        found = plans_of(hosts, 8, deploy(STEPS), name_of, lambda _name: None, lambda _name, _found: None)
+        self.plan: RolloutPlan = made(found, hosts, layout)
+        monkeypatch.setattr(engine, "Channels", lambda _say: self.fleet.channel_to)
+        monkeypatch.setattr(engine, "heed_interruptions", lambda *_: None)
+        monkeypatch.setattr(engine, "verified", self._verified)
+
+    def _verified(self, _doing: str, hosts: Sequence[Host], *_: Any, **__: Any) -> Any:
+        names = [host.name for host in hosts]
+        self.verified.append(names)
+        return {
+            name: Verified(("it works",), ("it does not",)) if name in self.bad else Verified()
+            for name in names
+        }, []
+
+    def _save(self) -> None:
+        self.saved += 1
+
+    def rollout(self, plan: RolloutPlan | None = None, hosts: Sequence[Host] | None = None) -> Rollout:
+        """A rollout that has not begun. + hosts: those of the inventory"""
+        plan = plan or self.plan
+        known = {host.name: host for host in (self.fleet.hosts if hosts is None else hosts)}
+        none = Events(None, lambda _lines: None)
+        return Rollout(
+            plan, [*plan.hosts], known, 8, STEPS, Manner(), none, saves=self._save, reports=lambda: None
+        )
+
+    def run(self, bounds: Bounds = Bounds(), **others: Any) -> Rollout:  # noqa: B008
+        """A rollout that is over."""
+        rollout = self.rollout(**others)
+        with gevent.Timeout(SECONDS):
+            rollout.run(bounds)
+        return rollout
+
+
+@pytest.fixture
+def waves(monkeypatch: pytest.MonkeyPatch) -> Waves:
+    """Four hosts, in waves of one, one and two."""
+    return Waves(monkeypatch, dict.fromkeys("abcd", NEW), Layout("1,2,100%", (), "0"))
+
+
+def outcomes(rollout: Rollout) -> dict[str, str]:
+    return {name: one.outcome for name, one in rollout.reports().items()}
+
+
+def test_each_wave_is_changed_and_verified_before_the_next(waves: Waves) -> None:
+    rollout = waves.run()
+    assert waves.fleet.changed[:2] == ["a", "b"]
+    assert waves.verified == [["a"], ["b"], ["c", "d"]]
+    assert all(one.is_done for one in rollout.reports().values())
+    assert (rollout.stopped, waves.saved) == ("", 3)
+
+
+def test_a_host_that_does_not_verify_stops_it(waves: Waves) -> None:
+    waves.bad = {"b"}
+    rollout = waves.run()
+    assert outcomes(rollout) == {"a": "changed", "b": "changed", "c": "not begun", "d": "not begun"}
+    report = rollout.reports()["b"]
+    assert (report.verified, report.failed_checks, report.reasons) == (False, ("it works",), ("it does not",))
+    assert rollout.has_failed
+    assert rollout.stopped.startswith("1 host failed")
+
+
+def test_a_host_that_fails_stops_it_and_is_not_verified(waves: Waves) -> None:
+    waves.fleet.ends["a"] = FAILED
+    rollout = waves.run()
+    assert outcomes(rollout)["a"] == "failed and put back"
+    assert (waves.fleet.changed, waves.verified) == (["a"], [])
+
+
+def test_failures_count_over_the_whole_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    waves = Waves(monkeypatch, dict.fromkeys("abcd", NEW), Layout("1,2,100%", (), "1"))
+    waves.fleet.ends["a"], waves.bad = FAILED, {"b"}
+    rollout = waves.run()
+    assert outcomes(rollout) == {
+        "a": "failed and put back",
+        "b": "changed",
+        "c": "not begun",
+        "d": "not begun",
+    }
+
+
+def test_no_further_host_of_a_wave_begins_once_too_many_have_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    waves = Waves(monkeypatch, dict.fromkeys("abcd", NEW), Layout("100%", (), "0"))
+    waves.fleet.ends["a"] = FAILED
+    rollout = waves.rollout()
+    monkeypatch.setattr(rollout, "_at_once", 1)
+    rollout.run(Bounds())
+    assert waves.fleet.changed == ["a"]
+
+
+def test_a_host_with_another_plan_than_was_approved_is_refused(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves
+) -> None:
+    waves.fleet.answers["a"] = with_main_cf(NEW, "smtpd_tls_security_level = none\n")
+    answering(monkeypatch, waves.fleet.answers)
+    followed: list[str] = []
+    monkeypatch.setattr(engine, "follow", lambda _channel, run: followed.append(run))
+    rollout = waves.run()
+    assert outcomes(rollout)["a"] == "refused"
+    assert "its plan is not the one that was approved" in rollout.reports()["a"].reasons[0]
+    # An earlier attempt could have been under way.
+    assert (waves.fleet.changed, followed) == ([], [waves.plan.run])
+
+
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_what_an_earlier_attempt_has_changed_is_verified_again(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves, is_ours: bool
+) -> None:
+    run = waves.plan.run if is_ours else "2026-11-22T10:15:00Z-0000"
+    waves.fleet.answers["a"] = replace(DONE, last_change=LastChange(run, "admin", "2026-11-22T10:15:00Z"))
+    answering(monkeypatch, waves.fleet.answers)
+    monkeypatch.setattr(engine, "follow", lambda _channel, _run: None)
+    rollout = waves.run()
+    assert outcomes(rollout)["a"] == ("changed" if is_ours else "refused")
+    assert "a" not in waves.fleet.changed
+    assert waves.verified[:1] == ([["a"]] if is_ours else [])
+
+
+def test_an_attempt_that_finishes_meanwhile_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves
+) -> None:
+    """Its files are in place and it is not on record: for a moment, the plan is another one."""
+    between = replace(DONE, last_change=None)
+    waves.fleet.answers["a"] = between
+    answering(monkeypatch, waves.fleet.answers)
+
+    def finish(_channel: Any, run: str) -> None:
+        waves.fleet.answers["a"] = replace(DONE, last_change=LastChange(run, "admin", "2026-11-22T10:15:00Z"))
+        answering(monkeypatch, waves.fleet.answers)
+
+    monkeypatch.setattr(engine, "follow", finish)
+    assert outcomes(waves.run())["a"] == "changed"
+
+
+def test_what_is_done_is_left_alone(waves: Waves) -> None:
+    rollout = waves.run(plan=waves.plan.after({"a", "b"}))
+    assert waves.verified == [["c", "d"]]
+    assert all(one.is_done for one in rollout.reports().values())
+
+
+def test_a_host_that_the_inventory_has_not_is_refused(waves: Waves) -> None:
+    rollout = waves.run(hosts=waves.fleet.hosts[1:])
+    assert outcomes(rollout) == {"a": "refused", "b": "not begun", "c": "not begun", "d": "not begun"}
+    assert "use the inventory of the plan" in rollout.reports()["a"].reasons[0]
+
+
+def test_no_wave_begins_later_than_allowed(waves: Waves) -> None:
+    rollout = waves.run(Bounds(not_after=datetime.now().astimezone() - timedelta(seconds=1)))
+    assert waves.fleet.changed == []
+    assert rollout.stopped.startswith("it is later than --not-after allows")
+    assert not rollout.has_failed
+
+
+def test_somebody_may_stop_it_between_waves(waves: Waves) -> None:
+    asked: list[tuple[int, int]] = []
+
+    def ask(number: int, count: int) -> None:
+        asked.append((number, count))
+        if number == 3:
+            raise Declined("no")
+
+    rollout = waves.rollout()
+    with pytest.raises(Declined):
+        rollout.run(Bounds(pauses=ask))
+    # Nobody is asked before the first one.
+    assert asked == [(2, 1), (3, 2)]
+    assert waves.fleet.changed == ["a", "b"]
+
+
+@pytest.mark.parametrize(("only_wave", "taken_back"), [(True, ["b"]), (False, ["a", "b"])])
+def test_what_was_changed_is_taken_back(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves, only_wave: bool, taken_back: list[str]
+) -> None:
+    waves.bad = {"b"}
+    rollout = waves.run()
+    found: list[str] = []
+
+    class Undoing(Applying):
+        def run(self, *_: Any, **__: Any) -> None:
+            found.extend(host.name for host in self._hosts)
+
+    monkeypatch.setattr(engine, "Applying", Undoing)
+    rollout.take_back(only_wave=only_wave)
+    assert found == taken_back
