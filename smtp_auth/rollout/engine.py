@@ -116,9 +116,8 @@ class Rollout:
             return report
         if undone.outcome is Outcome.CHANGED:
             return replace(report, state=State.PENDING.value, undone=True)
-        return replace(
-            report, reasons=(*report.reasons, f"undo: {undone.outcome.value}", *_texts(undone.said))
-        )
+        reasons = (*report.reasons, f"undo: {undone.outcome.value}", *_texts(undone.said))
+        return replace(report, undone=False, reasons=reasons)
 
     @property
     def has_failed(self) -> bool:

@@ -24,7 +24,7 @@ class HostReport:
     + state, outcome: in the words of JSON (`State`), and of people (`Outcome`)
     + verified: whether every check of the verification passed or only warned; `None`: it was not verified
     + failed_checks: their names
-    + undone: whether the change was taken back
+    + undone: whether the change was taken back; `None`: nobody wanted that
     + reasons: why it is not as wanted, one sentence each
     """
 
@@ -34,7 +34,7 @@ class HostReport:
     outcome: str
     verified: bool | None = None
     failed_checks: tuple[str, ...] = ()
-    undone: bool = False
+    undone: bool | None = None
     reasons: tuple[str, ...] = ()
 
     @property

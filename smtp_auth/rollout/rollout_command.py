@@ -19,7 +19,7 @@ from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.text import end_lines, wave_lines
 from smtp_auth.rollout.wishes import Wishes
 from smtp_auth.runs.interruption import undivided
-from smtp_auth.runs.mistakes import Declined
+from smtp_auth.runs.mistakes import Declined, Mistake
 from smtp_auth.runs.origin import continue_run
 from smtp_auth.runs.question import Question, can_be_asked, nobody_to_ask, question_about
 from smtp_auth.runs.status import Status
@@ -115,9 +115,13 @@ class _Work:
         if not pending or not self._wishes.asks:
             return
         question = question_about(len(pending), ("yes",))
-        if not can_be_asked():
-            raise nobody_to_ask(question.what, "--yes")
-        question.ask(f"{question.what}. {question.asks}: ")
+        try:
+            if not can_be_asked():
+                raise nobody_to_ask(question.what, "--yes")
+            question.ask(f"{question.what}. {question.asks}: ")
+        except (Mistake, Declined):
+            self._write_json()
+            raise
 
     def _is_to_change(self, found: HostPlan, name: str) -> bool:
         return found.state is State.PENDING and not self._plan.hosts[name].is_done
@@ -136,7 +140,8 @@ class _Work:
         """Keep what is left in a file, if that is wanted. Returns whether that was possible."""
         if self._wishes.remaining is None:
             return True
-        done = {name for name, one in self._rollout.reports().items() if one.wave and one.is_done}
+        # A host that is held now may be released by then.
+        done = {name for name, one in self._rollout.reports().items() if one.is_done and one.verified}
         return self._wishes.remaining.write(plan_file.lines(self._plan.after(done)))
 
     def _report(self) -> int:

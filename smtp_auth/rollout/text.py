@@ -36,7 +36,8 @@ def end_lines(found: Mapping[str, HostReport], stopped: str) -> Iterator[Line]:
     """What is not as wanted, host by host, and the counts. + stopped: why it did not go on, if so"""
     for name in in_order(found):
         one = found[name]
-        if not one.is_done and one.outcome != Outcome.NOT_BEGUN.value:
+        is_as_wanted = one.is_done and one.undone is None
+        if not is_as_wanted and one.outcome != Outcome.NOT_BEGUN.value:
             reasons = "; ".join(shown(in_bytes(reason)) for reason in one.reasons)
             text = f"{shown_name(name)}: {_word(one)}{f': {reasons}' if reasons else ''}"
             yield Line(text, Style.TROUBLE if one.has_failed else Style.PLAIN, under=len(MARGIN))
@@ -52,6 +53,8 @@ def end_lines(found: Mapping[str, HostReport], stopped: str) -> Iterator[Line]:
 def _word(one: HostReport) -> str:
     if one.undone:
         return "taken back"
+    if one.undone is False:
+        return f"{one.outcome}, not taken back"
     if one.verified is False:
         return f"{one.outcome}, does not verify"
     if one.wave is not None and one.state == "converged" and one.verified is None:

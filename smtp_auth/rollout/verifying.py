@@ -55,7 +55,7 @@ def verified(
 def _verified(outcomes: Sequence[Outcome]) -> Verified:
     if not outcomes:
         return Verified(("verification",), ("no check was made",))
-    bad = [one for one in outcomes if one.outcome in ("failed", NOT_MADE) or one.limited]
+    bad = [one for one in outcomes if one.outcome in ("failed", NOT_MADE)]
     return Verified(
         tuple(one.check for one in bad), tuple(dict.fromkeys(one.reason or one.outcome for one in bad))
     )
