@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 
@@ -30,8 +30,9 @@ _TO_READ, _TO_END = 5.0, 1.0
 
 _PAUSE = 0.02
 
-# A rollout may end where an interruption is handled. Nothing of gevent's can wait there.
+# A rollout may end where an interruption is handled. gevent cannot wait there, and closes files only later.
 _sleep: Callable[[float], None] = get_original("time", "sleep")
+_close: Callable[[int], None] = get_original("os", "close")
 
 
 class _Program:
@@ -41,9 +42,9 @@ class _Program:
     + stdin: what it reads, a file descriptor
     """
 
-    def __init__(self, words: Sequence[str], stdin: int) -> None:
-        # gevent replaces subprocess. Ctrl-C at the terminal does not reach another session, and standard output
-        # is for results.
+    def __init__(self, words: list[str], stdin: int) -> None:
+        # subprocess is gevent's. Ctrl-C at the terminal does not reach another session. Standard output is
+        # for results.
         self._pid = os.posix_spawnp(
             words[0],
             words,
@@ -56,7 +57,7 @@ class _Program:
 
     @property
     def status(self) -> int | None:
-        """With which status it has ended, or by which signal; 0 if somebody else was told. `None`: it runs."""
+        """With which status it has ended, or by which signal. `None`: it runs."""
         if self._status is None:
             try:
                 found = os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG)
@@ -129,14 +130,13 @@ class Events:
         said = []
         if program.status is None:
             program.end()
-            said = [f"was still at work {_TO_READ:.0f} seconds after the rollout, and was ended"]
+            said = [f"was ended, because it was still at work {_TO_READ:.0f} seconds after the rollout"]
         elif program.status and not self._is_told:
             said = [_ended(program)]
         self._close_write_end()
-        unread = self._unread()
-        os.close(self._read_end)
-        if unread:
-            said.append(f"has not read {counted(unread, 'event')}")
+        if unread := self._unread():
+            said.insert(0, f"has not read {counted(unread, 'event')}")
+        _close(self._read_end)
         if said:
             self._say_of_it(" and ".join(said))
 
@@ -166,7 +166,7 @@ class Events:
 
     def _close_write_end(self) -> None:
         if self._write_end >= 0:
-            os.close(self._write_end)
+            _close(self._write_end)
             self._write_end = -1
 
     def _unread(self) -> int:

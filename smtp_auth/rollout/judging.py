@@ -1,0 +1,148 @@
+"""Judges a wave that several processes have carried out, each a slice of it, and the run so far."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from smtp_auth.rollout.plan_file import RolloutPlan
+from smtp_auth.rollout.report import HostReport, Report
+from smtp_auth.rollout.slices import slice_of
+from smtp_auth.runs.mistakes import Mistake
+from smtp_auth.shown import counted, shown, shown_name, some_names
+
+
+class WrongSlices(Mistake):
+    """The reports are not those of one wave: a slice is missing, double, or of something else."""
+
+
+def merged(plan: RolloutPlan, wave: int, earlier: Report | None, reports: Mapping[str, Report]) -> Report:
+    """The report of all waves up to this one.
+
+    + earlier: what this function has returned for the wave before; `None` for the plan's first wave
+    + reports: those of the wave's slices, by what an error calls them, such as their files
+
+    Raises `WrongSlices` if not every host of the wave is in exactly one report, or if a report is of another
+    run, plan, wave or slice.
+    """
+    _refuse_foreign_earlier(plan, wave, earlier)
+    found: dict[str, HostReport] = dict(earlier.hosts) if earlier else {}
+    of: dict[str, str] = {}
+    for called, report in reports.items():
+        _refuse_foreign(plan, wave, called, report)
+        for name, one in report.hosts.items():
+            if name in of:
+                raise WrongSlices(
+                    f"{called}: {shown_name(name)} is in {of[name]}, too: give the report of each slice "
+                    "once, and those of one division into shards"
+                )
+            of[name] = called
+            found[name] = one
+    missing = [name for name in plan.waves[wave] if name not in of]
+    if missing:
+        raise WrongSlices(_of_missing(plan, wave, missing, reports.values()))
+    in_order = {name: found[name] for name in plan.hosts if name in found}
+    return Report(plan.run, plan.identity, wave, None, None, True, in_order)
+
+
+def why_stopped(plan: RolloutPlan, report: Report) -> str:
+    """Why no further wave may begin, as a sentence; empty if one may.
+
+    + report: a merged one, or that of a run without slices
+    """
+    failed = [name for name, one in report.hosts.items() if one.wave is not None and one.has_failed]
+    if len(failed) > plan.most_failures:
+        return (
+            f"{counted(len(failed), 'host')} failed or did not verify ({_named(failed)}), and the plan goes "
+            f"on with {plan.most_failures or 'none'}"
+        )
+    left = [
+        name
+        for name, one in report.hosts.items()
+        if one.wave is not None and not one.is_done and not one.has_failed
+    ]
+    if left:
+        return f"{counted(len(left), 'host')} of the waves so far not changed and verified: {_named(left)}"
+    return ""
+
+
+def _refuse_foreign_earlier(plan: RolloutPlan, wave: int, earlier: Report | None) -> None:
+    waves = [*plan.waves]
+    if wave not in waves:
+        raise WrongSlices(f"wave {wave}: the plan has no such wave: it has {', '.join(map(str, waves))}")
+    before = [one for one in waves if one < wave]
+    if not before:
+        if earlier:
+            raise WrongSlices(f"the earlier report: wave {wave} is the plan's first: leave it out")
+        return
+    if not earlier:
+        raise WrongSlices(f"wave {wave}: the merged report of wave {before[-1]} is missing: give it, too")
+    _refuse_other_plan(plan, "the earlier report", earlier)
+    if not earlier.is_merged or earlier.wave != before[-1]:
+        raise WrongSlices(
+            f"the earlier report: this is the report of {_called(earlier)}: "
+            f"give the merged one of wave {before[-1]}"
+        )
+    names = {name for name, one in plan.hosts.items() if one.wave in before}
+    _refuse_other_hosts(plan, "the earlier report", earlier, names)
+
+
+def _refuse_foreign(plan: RolloutPlan, wave: int, called: str, report: Report) -> None:
+    _refuse_other_plan(plan, called, report)
+    if report.is_merged or report.wave != wave:
+        raise WrongSlices(
+            f"{called}: this is the report of {_called(report)}: give one of a slice of wave {wave}"
+        )
+    try:
+        names = slice_of(plan, wave, report.zone, report.shard).names(plan)
+    except Mistake as error:
+        raise WrongSlices(f"{called}: {error}") from None
+    _refuse_other_hosts(plan, called, report, {*names})
+
+
+def _refuse_other_plan(plan: RolloutPlan, called: str, report: Report) -> None:
+    if report.run != plan.run:
+        raise WrongSlices(f"{called}: this is of the run {shown(report.run)}, and the plan is of {plan.run}")
+    if report.plan != plan.identity:
+        raise WrongSlices(
+            f"{called}: this is of another plan of the same run: give the plan that was carried out"
+        )
+
+
+def _refuse_other_hosts(plan: RolloutPlan, called: str, report: Report, names: set[str]) -> None:
+    """Raise `WrongSlices` if a report has other hosts than these, or has them in another wave or zone."""
+    wrong = names ^ {*report.hosts}
+    wrong |= {
+        name
+        for name in names - wrong
+        if (report.hosts[name].wave, report.hosts[name].zone)
+        != (plan.hosts[name].wave, plan.hosts[name].zone)
+    }
+    if wrong:
+        raise WrongSlices(
+            f"{called}: {_named(sorted(wrong))} is not in it as in the plan: it was edited or cut off"
+        )
+
+
+def _of_missing(plan: RolloutPlan, wave: int, missing: list[str], reports: Iterable[Report]) -> str:
+    """What is said of hosts that no report has: with the missing shards, as far as the others tell them."""
+    given = [slice_of(plan, wave, report.zone, report.shard) for report in reports]
+    shards = {
+        replace(one, shard=shard): None
+        for one in given
+        for shard in range(1, one.shards + 1)
+        if {*replace(one, shard=shard).names(plan)} & {*missing}
+    }
+    lacking = "; ".join(map(str, shards)) or f"the slices of wave {wave} with these hosts"
+    return (
+        f"{_named(missing)}: no report has {'it' if len(missing) == 1 else 'them'}: "
+        f"carry out what is missing, and give its report, too: {lacking}"
+    )
+
+
+def _called(report: Report) -> str:
+    if report.wave is None:
+        return "a run without slices"
+    return f"{'all waves up to ' if report.is_merged else ''}wave {report.wave}"
+
+
+def _named(names: list[str]) -> str:
+    return some_names([*map(shown_name, names)])
