@@ -42,12 +42,15 @@ class Command:
     + meaning: what it does, for `--help`: with a small letter at the start and no full stop at the end
     + add_options: adds its own options to those that every command has
     + run: carries it out, and returns the exit status
+    + asks_hosts: whether it is about hosts of an inventory: it has the options that choose them, and all of
+      its connections are gevent's
     """
 
     name: str
     meaning: str
     add_options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
+    asks_hosts: bool = True
 
 
 def main() -> int:
@@ -91,13 +94,14 @@ def main() -> int:
 
 def _loaded(arguments: argparse.Namespace) -> argparse.Namespace:
     """The same arguments, once what every command needs is loaded."""
-    from smtp_auth.runs.startup import begin_loading
+    if arguments.asks_hosts:
+        from smtp_auth.runs.startup import begin_loading
 
-    begin_loading()
-    from smtp_auth.runs.pyinfra_internals import make_sockets_cooperative
+        begin_loading()
+        from smtp_auth.runs.pyinfra_internals import make_sockets_cooperative
 
-    # Before anything else that a command imports.
-    make_sockets_cooperative()
+        # Before anything else that a command imports.
+        make_sockets_cooperative()
     from smtp_auth.fleet.console import be_writable
 
     be_writable()
@@ -152,8 +156,9 @@ def _parser() -> argparse.ArgumentParser:
         options = commands.add_parser(
             command.name, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."
         )
-        options.set_defaults(run=command.run, end=options.exit)
-        add_options(options)
+        options.set_defaults(run=command.run, end=options.exit, asks_hosts=command.asks_hosts)
+        if command.asks_hosts:
+            add_options(options)
         command.add_options(options)
     return parser
 
@@ -170,7 +175,11 @@ def _arguments() -> argparse.Namespace:
     if others:
         # pyinfra's first argument is the inventory.
         is_option = others[0].startswith("-")
-        advice = "see --help" if is_option else f"an inventory is given as --inventory {others[0]}"
+        advice = (
+            "see --help"
+            if is_option or not arguments.asks_hosts
+            else f"an inventory is given as --inventory {others[0]}"
+        )
         if not is_option and "named" in arguments:
             advice = "all hosts stand together, before the options"
         arguments.end(Status.MISTAKE, f"{others[0]} is no option: {advice}\n")
@@ -312,6 +321,28 @@ def _rollout(arguments: argparse.Namespace) -> int:
 
     wishes, steps = wishes_of(arguments), own_steps()
     return rollout(_chosen(arguments), steps, _manner(arguments), wishes)
+
+
+# -- merge --------------------------------------------------------------------------------------------
+
+
+def _merge_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--plan", required=True, metavar="FILE", help="the plan that is carried out")
+    parser.add_argument("--wave", required=True, type=int, metavar="NUMBER", help="the wave to judge")
+    parser.add_argument(
+        "--earlier", metavar="FILE", help="the merged report of the wave before, if it is not the first"
+    )
+    parser.add_argument(
+        "reports", nargs="+", metavar="FILE", help="what --json of each slice of the wave has written"
+    )
+    _json_option(parser)
+
+
+def _merge(arguments: argparse.Namespace) -> int:
+    from smtp_auth.rollout.merge_command import merge
+
+    target = _target(arguments)
+    return merge(arguments.plan, arguments.wave, arguments.earlier, arguments.reports, target)
 
 
 # -- verify -------------------------------------------------------------------------------------------
@@ -478,6 +509,13 @@ COMMANDS = (
         "change the hosts in waves, each verified before the next",
         _rollout_options,
         _rollout,
+    ),
+    Command(
+        "merge",
+        "judge a wave that several controllers have carried out, by the reports of its slices",
+        _merge_options,
+        _merge,
+        asks_hosts=False,
     ),
     Command(
         "verify",

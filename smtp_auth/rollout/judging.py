@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from smtp_auth.rollout.plan_file import RolloutPlan
-from smtp_auth.rollout.report import HostReport, Report
+from smtp_auth.rollout.report import Report, planned_report
 from smtp_auth.rollout.slices import slice_of
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.shown import counted, shown, shown_name, some_names
@@ -15,7 +15,7 @@ class WrongSlices(Mistake):
 
 
 def merged(plan: RolloutPlan, wave: int, earlier: Report | None, reports: Mapping[str, Report]) -> Report:
-    """The report of all waves up to this one.
+    """The report of all waves up to this one, and of the hosts of no wave, as the plan has them.
 
     + earlier: what this function has returned for the wave before; `None` for the plan's first wave
     + reports: those of the wave's slices, by what an error calls them, such as their files
@@ -24,7 +24,8 @@ def merged(plan: RolloutPlan, wave: int, earlier: Report | None, reports: Mappin
     run, plan, wave or slice.
     """
     _refuse_foreign_earlier(plan, wave, earlier)
-    found: dict[str, HostReport] = dict(earlier.hosts) if earlier else {}
+    found = {name: planned_report(one) for name, one in plan.hosts.items() if one.wave is None}
+    found |= earlier.hosts if earlier else {}
     of: dict[str, str] = {}
     for called, report in reports.items():
         _refuse_foreign(plan, wave, called, report)
@@ -81,7 +82,7 @@ def _refuse_foreign_earlier(plan: RolloutPlan, wave: int, earlier: Report | None
             f"the earlier report: this is the report of {_called(earlier)}: "
             f"give the merged one of wave {before[-1]}"
         )
-    names = {name for name, one in plan.hosts.items() if one.wave in before}
+    names = {name for name, one in plan.hosts.items() if one.wave in (None, *before)}
     _refuse_other_hosts(plan, "the earlier report", earlier, names)
 
 

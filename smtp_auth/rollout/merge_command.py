@@ -1,0 +1,43 @@
+"""`smtp-auth merge`: judges a wave that several processes have carried out, and the run so far."""
+
+from collections.abc import Iterator, Sequence
+
+from smtp_auth.fleet.console import Line, show_beside, show_results
+from smtp_auth.fleet.written import Target
+from smtp_auth.rollout import plan_file, report
+from smtp_auth.rollout.judging import WrongSlices, merged, why_stopped
+from smtp_auth.rollout.plan_file import RolloutPlan
+from smtp_auth.rollout.text import end_lines
+from smtp_auth.runs.status import Status
+from smtp_auth.shown import shown
+
+
+def merge(plan: str, wave: int, earlier: str | None, files: Sequence[str], target: Target | None) -> int:
+    """Say whether the next wave may begin.
+
+    + plan: the file of the plan that is carried out
+    + earlier: the merged report of the wave before, a file; `None` for the plan's first wave
+    + files: the reports of all slices of the wave
+    + target: gets the merged report; if it is standard output, nothing else is written there
+
+    Returns the exit status: 0 to go on, 1 to stop. Raises `Mistake` if a file is wrong, or if a slice is
+    missing, double, or of something else.
+    """
+    approved = plan_file.read("--plan", plan)
+    before = None if earlier is None else report.read("--earlier", earlier)
+    twice = [file for file in files if files.count(file) > 1]
+    if twice:
+        raise WrongSlices(f"{shown(twice[0])}: this file is given twice: give the report of each slice once")
+    found = merged(approved, wave, before, {shown(file): report.read("", file) for file in files})
+    stopped = why_stopped(approved, found)
+    show = show_beside if target and target.is_standard_output else show_results
+    show([*end_lines(found.hosts, stopped), *_next_line(approved, wave, stopped)])
+    is_written = target is None or target.write(report.lines(found))
+    return 0 if is_written and not stopped else Status.TROUBLE
+
+
+def _next_line(plan: RolloutPlan, wave: int, stopped: str) -> Iterator[Line]:
+    if stopped:
+        return
+    later = [one for one in plan.waves if one > wave]
+    yield Line(f"wave {later[0]} may begin" if later else f"wave {wave} was the last one", under=4)
