@@ -24,12 +24,13 @@ _OFF: dict[str, Any] = {"ssh_hostname": "127.0.0.1", "ssh_port": 1}
 def test_the_status_says_what_text_and_json_say(lab: Lab, tmp_path: Path) -> None:
     real = converged, edited, held, pending = [lab.hosts[name] for name in FLEET]
     side_by_side(LabHost.reset, real)
+    names: list[Any] = [*real, OFF, WRONG]
     file = tmp_path / "drift.json"
 
     def gate(*options: str) -> Done:
         return smtp_auth(
             "plan",
-            [*real, OFF, WRONG],
+            names,
             *("--check", "--json", str(file), *options),
             per_host={OFF.name: _OFF, WRONG.name: {"tls_minimum_version": "TLSv9"}},
         )
