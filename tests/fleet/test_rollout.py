@@ -1,0 +1,332 @@
+"""A rollout over booted hosts: it stops where it has to, goes on where it was, and gives everything back."""
+
+import json
+import os
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.fleet import specs
+from lab import Lab, LabHost
+from lab.command import wait_until
+from tests.fleet.commands import Done, command_line, smtp_auth
+from tests.fleet.conftest import FLEET
+from tests.fleet.deploying import LEFTOVERS, ROOT, shim, side_by_side, tree
+from tests.fleet.faults import UNIT
+from tests.fleet.test_in_the_middle import DPKG, HELD, locked
+from tests.fleet.test_undo import files, live
+from tests.terminal import CTRL_C, Terminal, in_a_terminal
+
+pytestmark = pytest.mark.lab
+
+# The deploy's own proof does not look for it: only the verification does.
+RENEWS_NO_MORE = "systemctl disable --quiet --now certbot.timer"
+RENEWS = "systemctl enable --quiet --now certbot.timer"
+_OF_RENEWAL = "something renews the certificates"
+
+EDIT = "postconf -e smtpd_tls_auth_only=no && systemctl reload postfix"
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Hosts by their states before a rollout.
+
+    + canary: is changed first
+    + stock: have never been deployed to; `edited`: somebody has edited what a deploy wrote; `converged`: are
+      as wanted; `held`: somebody holds them
+    """
+
+    canary: LabHost
+    stock: Sequence[LabHost]
+    edited: Sequence[LabHost]
+    held: Sequence[LabHost]
+    converged: Sequence[LabHost] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def working(self) -> list[LabHost]:
+        """The hosts that a rollout changes."""
+        return [self.canary, *self.stock, *self.edited]
+
+    @property
+    def others(self) -> list[LabHost]:
+        """Those that it leaves alone."""
+        return [*self.held, *self.converged]
+
+    @property
+    def all(self) -> list[LabHost]:
+        # The canary is not the first one of the inventory.
+        return [*self.others, *self.stock, self.canary, *self.edited]
+
+    def do(self, command: str, *options: str | Path, status: int = 0) -> Done:
+        """Run a command, which must end with this exit status."""
+        done = smtp_auth(command, self.all, *map(str, options), data=self.data)
+        assert done.status == status, (done.output, done.progress)
+        return done
+
+    def prepare(self) -> None:
+        """Bring the hosts into their states."""
+        deployed = [host.name for host in (*self.edited, *self.converged)]
+        self.do("apply", "--yes", *(word for name in deployed for word in ("--limit", name)))
+        side_by_side(lambda host: host.run(EDIT), self.edited)
+        self.do("hold", *(host.name for host in self.held), "--reason", "a migration")
+
+
+@pytest.fixture
+def four(lab: Lab) -> Fleet:
+    """The lab's own hosts."""
+    hosts = [lab.hosts[name] for name in FLEET]
+    side_by_side(LabHost.reset, hosts)
+    stock, canary, edited, held = hosts
+    return Fleet(canary, [stock], [edited], [held])
+
+
+@pytest.fixture
+def twelve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """A lab of its own: the releases alternate, so that each kind with two hosts has both."""
+    lab = Lab(tmp_path_factory.mktemp("twelve"))
+    try:
+        lab.up(specs(12))
+        one = [lab.hosts[spec.name] for spec in specs(12)]
+        data = {"ssh_config_file": str(lab.ssh_config)}
+        yield Fleet(one[0], one[1:6], one[6:8], one[8:10], one[10:], data)
+    finally:
+        lab.down()
+
+
+@pytest.fixture(params=["four", pytest.param("twelve", marks=pytest.mark.every_case)])
+def fleet(request: pytest.FixtureRequest) -> Fleet:
+    found: Fleet = request.getfixturevalue(request.param)
+    return found
+
+
+def _report(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text())
+    return found
+
+
+def _of_each(file: Path, *keys: str) -> dict[str, tuple[Any, ...]]:
+    """These values of each host, by its name."""
+    return {name: tuple(one[key] for key in keys) for name, one in _report(file)["hosts"].items()}
+
+
+def test_a_canary_that_does_not_verify_stops_it(fleet: Fleet, tmp_path: Path) -> None:
+    fleet.prepare()
+    canary = fleet.canary
+    canary.run(RENEWS_NO_MORE)
+    before, others_before = side_by_side(files, fleet.working), side_by_side(tree, fleet.others)
+    plan, left, out = (tmp_path / name for name in ("plan.json", "left.json", "out.json"))
+    fleet.do("plan", "--out", plan, "--first", canary.name, "--waves", "1,50%,100%")
+    untouched = [host for host in fleet.working if host is not canary]
+    trees = side_by_side(tree, untouched)
+
+    done = fleet.do("rollout", "--plan", plan, "--yes", "--remaining", left, "--json", out, status=1)
+    run = _report(plan)["run"]
+    told = _of_each(out, "state", "verified", "failed_checks")
+    assert told.pop(canary.name) == ("converged", False, [_OF_RENEWAL])
+    assert {told.pop(host.name) for host in untouched} == {("pending", None, [])}
+    assert {told.pop(host.name) for host in fleet.held} == {("held", None, [])}
+    assert {told.pop(host.name) for host in fleet.converged} <= {("converged", None, [])}
+    assert not told
+    assert f"\n{canary.name}: changed, does not verify: " in f"\n{done.output}", done.output
+    assert "\nstopped: " in done.output
+    assert f"smtp-auth rollout --resume {left}" in done.output
+    assert live(canary) == [run]
+    assert side_by_side(tree, untouched) == trees
+
+    # Once it is mended, the rest has its turn, in the same run; the canary is not changed a second time.
+    canary.run(RENEWS)
+    fleet.do("rollout", "--resume", left, "--yes", "--remaining", left, "--json", out)
+    assert _report(out)["run"] == run
+    told = _of_each(out, "state", "verified")
+    assert {told[host.name] for host in fleet.working} == {("converged", True)}
+    assert live(canary) == [run]
+    assert {live(host)[-1] for host in fleet.working} == {run}
+    trees = side_by_side(tree, fleet.all)
+    assert "changed" in fleet.do("rollout", "--resume", left, "--yes").output
+    assert side_by_side(tree, fleet.all) == trees
+
+    # All of it is one run on the record.
+    fleet.do("undo", "--to", run, "--yes")
+    assert side_by_side(files, fleet.working) == before
+    # And a rollout that stops in its last wave may take it back by itself.
+    last = fleet.edited[-1]
+    last.run(RENEWS_NO_MORE)
+    fleet.do(
+        *("rollout", "--first", canary.name, "--waves", "1,50%,100%", "--yes", "--undo-all", "--json", out),
+        status=1,
+    )
+    assert side_by_side(files, fleet.working) == before
+    told = _of_each(out, "undone", "verified")
+    assert {told.pop(host.name) for host in fleet.working if host is not last} == {(True, True)}
+    assert told[last.name] == (True, False)
+    assert side_by_side(tree, fleet.others) == others_before
+
+
+def test_it_stops_at_the_second_failure_if_one_is_accepted(lab: Lab, tmp_path: Path) -> None:
+    """In wave 3; what that wave has changed is taken back."""
+    first, second, third, fourth = hosts = [lab.hosts[name] for name in FLEET]
+    side_by_side(LabHost.reset, hosts)
+    before = side_by_side(files, hosts)
+    plan, left, out = (tmp_path / name for name in ("plan.json", "left.json", "out.json"))
+
+    def do(command: str, *options: str | Path, status: int) -> Done:
+        done = smtp_auth(command, hosts, *map(str, options))
+        assert done.status == status, (done.output, done.progress)
+        return done
+
+    # The last two would be all hosts of their domain.
+    shown = do("plan", "--out", plan, "--waves", "1,2,100%", "--max-failures", "1", status=0).output
+    assert [one["wave"] for one in _report(plan)["hosts"].values()] == [1, 2, 3, 4]
+    assert f"\nwave 3, 1 host: {third.name}\nwave 4, 1 host: {fourth.name}\n" in shown
+    second.run("postconf -e smtpd_tls_security_level=encrypt && systemctl reload postfix")
+    third.run(RENEWS_NO_MORE)
+    refused = tree(second)
+
+    rollout = ("--yes", "--remaining", left, "--json", out)
+    do("rollout", "--plan", plan, "--undo-wave", *rollout, status=1)
+    run = _report(plan)["run"]
+    assert _of_each(out, "state", "verified", "undone") == {
+        first.name: ("converged", True, False),
+        second.name: ("refused", None, False),
+        third.name: ("pending", False, True),
+        fourth.name: ("pending", None, False),
+    }
+    assert tree(second) == refused
+    assert [files(host) for host in (third, fourth)] == before[2:]
+    assert live(first) == [run]
+    assert live(third)[0] == run
+    assert live(fourth) == []
+
+    # One failure is accepted: the rest has its turn, although the second one is still another.
+    third.run(RENEWS)
+    do("rollout", "--resume", left, *rollout, status=1)
+    assert _of_each(out, "state", "verified", "undone") == {
+        first.name: ("converged", True, False),
+        second.name: ("refused", None, False),
+        third.name: ("converged", True, False),
+        fourth.name: ("converged", True, False),
+    }
+    assert live(first) == live(fourth) == [run]
+    # A second attempt on this host, after the undo.
+    assert live(third)[-1] == f"{run}.2"
+    assert tree(second) == refused
+
+
+# -- interruptions -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _held_up(host: LabHost, name: str, path: str) -> Iterator[Callable[[], bool]]:
+    """A program of the host waits before it begins. Yields whether it does so at this moment."""
+    script = f'while [ -e {HELD} ]; do : >{HELD}.reached; sleep 0.1; done\nexec {path} "$@"'
+    host.run(f"touch {HELD}\n{shim(name, script)}")
+    try:
+        yield lambda: host.run(f"test -e {HELD}.reached", check=False).returncode == 0
+    finally:
+        host.run(f"rm -f {HELD} {HELD}.reached")
+
+
+@contextmanager
+def _locked(host: LabHost) -> Iterator[Callable[[], bool]]:
+    with locked(host, DPKG):
+        yield lambda: host.run(f"systemctl is-active {UNIT}", check=False).returncode == 0
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Where a rollout is interrupted. The first wave has one host, and the second one has the other.
+
+    + holds_up: holds the first host up there; yields whether it is
+    + asks: the question that is shown there, instead
+    + options: of the rollout
+    + has_plan: whether it carries out a plan that exists
+    + begun: how many hosts have begun by then
+    """
+
+    holds_up: Callable[[LabHost], AbstractContextManager[Callable[[], bool]]] | None = None
+    asks: str = ""
+    options: tuple[str, ...] = ("--yes",)
+    has_plan: bool = True
+    begun: int = 0
+
+
+PHASES = {
+    "planning": Phase(lambda host: _held_up(host, "postconf", "/usr/sbin/postconf"), has_plan=False),
+    "asking": Phase(asks="Only 'yes' does: ", options=()),
+    "changing": Phase(_locked, begun=1),
+    # Only the verification asks it.
+    "verifying": Phase(lambda host: _held_up(host, "ss", "/usr/bin/ss"), begun=1),
+    "between waves": Phase(asks="Go on with it?", options=("--yes", "--pause"), begun=1),
+}
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
+@pytest.mark.parametrize("phase", PHASES.values(), ids=PHASES)
+def test_an_interruption_leaves_every_host_whole(
+    stock: list[LabHost], tmp_path: Path, phase: Phase, how: signal.Signals
+) -> None:
+    first, second = stock
+    before = side_by_side(files, stock)
+    plan, left, out = (tmp_path / name for name in ("plan.json", "left.json", "out.json"))
+    if phase.has_plan:
+        done = smtp_auth("plan", stock, "--out", str(plan), "--waves", "1,100%")
+        assert done.status == 0, (done.output, done.progress)
+    which = ("--plan", str(plan)) if phase.has_plan else ()
+    options = (*which, "--remaining", str(left), "--json", str(out))
+    with ExitStack() as stack:
+        words = stack.enter_context(command_line("rollout", stock, *options, *phase.options))
+        is_held_up = stack.enter_context(
+            phase.holds_up(first) if phase.holds_up else nullcontext(lambda: True)
+        )
+        terminal = stack.enter_context(in_a_terminal(words, ROOT))
+        if phase.asks:
+            terminal.wait_for(phase.asks)
+        wait_until(is_held_up, f"the phase on {first.name}", timeout=60)
+        _interrupt(terminal, how, first if phase.holds_up is _locked else None)
+
+    side_by_side(_wait_until_nothing_runs, stock)
+    for host, files_before, has_begun in zip(stock, before, (phase.begun > 0, False), strict=True):
+        assert (files(host) != files_before) is has_begun
+        assert host.run(LEFTOVERS).stdout == ""
+    after = files(first)
+    if how is signal.SIGINT and phase.has_plan and phase.begun:
+        # What is known so far was written.
+        assert _of_each(out, "outcome") == {first.name: ("changed",), second.name: ("not begun",)}
+
+    # Whatever there is leads to the end, in the same run; no host is changed twice.
+    again = ("--resume", str(left)) if left.exists() else which
+    done = smtp_auth("rollout", stock, *again, "--yes", "--json", str(out))
+    assert done.status == 0, (done.output, done.progress)
+    run = _report(out)["run"]
+    if phase.has_plan:
+        assert run == _report(plan)["run"]
+    assert [live(host) for host in stock] == [[run], [run]]
+    assert set(_of_each(out, "state", "verified").values()) == {("converged", True)}
+    assert not phase.begun or files(first) == after
+
+
+def _interrupt(terminal: Terminal, how: signal.Signals, changing: LabHost | None) -> None:
+    """Interrupt the rollout, and wait for its end. + changing: is changing, until it is let go"""
+    if how is signal.SIGKILL:
+        os.kill(terminal.process.pid, how)
+        assert terminal.status() == -how
+        return
+    terminal.type(CTRL_C)
+    if changing:
+        terminal.wait_for("waiting for 1 change under way; no other begins")
+        changing.run(f"rm {HELD}")
+    assert terminal.status() == 130, terminal.shown
+    assert terminal.is_as_before()
+
+
+def _wait_until_nothing_runs(host: LabHost) -> None:
+    runs = f"systemctl is-active {UNIT}"
+    wait_until(
+        lambda: host.run(runs, check=False).returncode != 0, f"the end of the change on {host.name}", 60
+    )
