@@ -77,6 +77,12 @@ SAMPLED = {
     "tests/fleet/test_proof_from_outside.py::test_a_host_near_it_is_asked_beforehand": Sampled(
         6, "two states each, on four hosts: eight seconds"
     ),
+    "tests/fleet/test_rollout.py::test_a_canary_that_does_not_verify_stops_it": Sampled(
+        2, "on the lab's four hosts: a minute; or on twelve of a lab of its own: three minutes"
+    ),
+    "tests/fleet/test_rollout.py::test_an_interruption_leaves_every_host_whole": Sampled(
+        5, "Ctrl-C and a kill each, on two hosts: half a minute", "phase"
+    ),
     "tests/fleet/test_services_beside.py::test_a_host_with_services_beside_port_465": Sampled(
         3, "two states each, on four hosts: ten seconds"
     ),

@@ -5,7 +5,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +45,8 @@ class Fleet:
     stock: Sequence[LabHost]
     edited: Sequence[LabHost]
     held: Sequence[LabHost]
-    converged: Sequence[LabHost] = ()
-    data: Mapping[str, Any] = field(default_factory=dict)
+    converged: Sequence[LabHost]
+    data: Mapping[str, Any]
 
     @property
     def working(self) -> list[LabHost]:
@@ -77,13 +77,22 @@ class Fleet:
         self.do("hold", *(host.name for host in self.held), "--reason", "a migration")
 
 
+def _data(lab: Lab) -> dict[str, Any]:
+    """What the verification of a lab's hosts needs."""
+    return {
+        "ssh_config_file": str(lab.ssh_config),
+        "verify_addresses": "ssh",
+        "verify_ca_file": str(lab.ca),
+    }
+
+
 @pytest.fixture
 def four(lab: Lab) -> Fleet:
     """The lab's own hosts."""
     hosts = [lab.hosts[name] for name in FLEET]
     side_by_side(LabHost.reset, hosts)
     stock, canary, edited, held = hosts
-    return Fleet(canary, [stock], [edited], [held])
+    return Fleet(canary, [stock], [edited], [held], [], _data(lab))
 
 
 @pytest.fixture
@@ -93,8 +102,7 @@ def twelve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     try:
         lab.up(specs(12))
         one = [lab.hosts[spec.name] for spec in specs(12)]
-        data = {"ssh_config_file": str(lab.ssh_config)}
-        yield Fleet(one[0], one[1:6], one[6:8], one[8:10], one[10:], data)
+        yield Fleet(one[0], one[1:6], one[6:8], one[8:10], one[10:], _data(lab))
     finally:
         lab.down()
 
@@ -127,12 +135,12 @@ def test_a_canary_that_does_not_verify_stops_it(fleet: Fleet, tmp_path: Path) ->
 
     done = fleet.do("rollout", "--plan", plan, "--yes", "--remaining", left, "--json", out, status=1)
     run = _report(plan)["run"]
-    told = _of_each(out, "state", "verified", "failed_checks")
-    assert told.pop(canary.name) == ("converged", False, [_OF_RENEWAL])
-    assert {told.pop(host.name) for host in untouched} == {("pending", None, [])}
-    assert {told.pop(host.name) for host in fleet.held} == {("held", None, [])}
-    assert {told.pop(host.name) for host in fleet.converged} <= {("converged", None, [])}
-    assert not told
+    assert _of_each(out, "state", "verified", "failed_checks") == {
+        canary.name: ("converged", False, [_OF_RENEWAL]),
+        **{host.name: ("pending", None, []) for host in untouched},
+        **{host.name: ("held", None, []) for host in fleet.held},
+        **{host.name: ("converged", None, []) for host in fleet.converged},
+    }
     assert f"\n{canary.name}: changed, does not verify: " in f"\n{done.output}", done.output
     assert "\nstopped: " in done.output
     assert f"smtp-auth rollout --resume {left}" in done.output
@@ -176,7 +184,7 @@ def test_it_stops_at_the_second_failure_if_one_is_accepted(lab: Lab, tmp_path: P
     plan, left, out = (tmp_path / name for name in ("plan.json", "left.json", "out.json"))
 
     def do(command: str, *options: str | Path, status: int) -> Done:
-        done = smtp_auth(command, hosts, *map(str, options))
+        done = smtp_auth(command, hosts, *map(str, options), data=_data(lab))
         assert done.status == status, (done.output, done.progress)
         return done
 
@@ -184,7 +192,7 @@ def test_it_stops_at_the_second_failure_if_one_is_accepted(lab: Lab, tmp_path: P
     shown = do("plan", "--out", plan, "--waves", "1,2,100%", "--max-failures", "1", status=0).output
     assert [one["wave"] for one in _report(plan)["hosts"].values()] == [1, 2, 3, 4]
     assert f"\nwave 3, 1 host: {third.name}\nwave 4, 1 host: {fourth.name}\n" in shown
-    second.run("postconf -e smtpd_tls_security_level=encrypt && systemctl reload postfix")
+    second.run("postconf -e smtpd_tls_auth_only=yes && systemctl reload postfix")
     third.run(RENEWS_NO_MORE)
     refused = tree(second)
 
@@ -213,8 +221,9 @@ def test_it_stops_at_the_second_failure_if_one_is_accepted(lab: Lab, tmp_path: P
         fourth.name: ("converged", True, False),
     }
     assert live(first) == live(fourth) == [run]
-    # A second attempt on this host, after the undo.
-    assert live(third)[-1] == f"{run}.2"
+    # After the undo, the host numbers its second attempt.
+    assert [one == run for one in live(third)] == [True, False, True]
+    assert (third.root / f"var/lib/smtp-auth/changes/{run}.2").is_dir()
     assert tree(second) == refused
 
 
@@ -246,41 +255,46 @@ class Phase:
     + asks: the question that is shown there, instead
     + options: of the rollout
     + has_plan: whether it carries out a plan that exists
-    + begun: how many hosts have begun by then
+    + has_begun: whether the first host has, by then
+    + is_verified: whether it was verified by then
     """
 
     holds_up: Callable[[LabHost], AbstractContextManager[Callable[[], bool]]] | None = None
     asks: str = ""
     options: tuple[str, ...] = ("--yes",)
     has_plan: bool = True
-    begun: int = 0
+    has_begun: bool = False
+    is_verified: bool | None = None
 
 
 PHASES = {
     "planning": Phase(lambda host: _held_up(host, "postconf", "/usr/sbin/postconf"), has_plan=False),
     "asking": Phase(asks="Only 'yes' does: ", options=()),
-    "changing": Phase(_locked, begun=1),
+    "changing": Phase(_locked, has_begun=True),
     # Only the verification asks it.
-    "verifying": Phase(lambda host: _held_up(host, "ss", "/usr/bin/ss"), begun=1),
-    "between waves": Phase(asks="Go on with it?", options=("--yes", "--pause"), begun=1),
+    "verifying": Phase(lambda host: _held_up(host, "ss", "/usr/bin/ss"), has_begun=True),
+    "between waves": Phase(
+        asks="Go on with it?", options=("--yes", "--pause"), has_begun=True, is_verified=True
+    ),
 }
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
 @pytest.mark.parametrize("phase", PHASES.values(), ids=PHASES)
 def test_an_interruption_leaves_every_host_whole(
-    stock: list[LabHost], tmp_path: Path, phase: Phase, how: signal.Signals
+    lab: Lab, stock: list[LabHost], tmp_path: Path, phase: Phase, how: signal.Signals
 ) -> None:
     first, second = stock
+    data = _data(lab)
     before = side_by_side(files, stock)
     plan, left, out = (tmp_path / name for name in ("plan.json", "left.json", "out.json"))
     if phase.has_plan:
-        done = smtp_auth("plan", stock, "--out", str(plan), "--waves", "1,100%")
+        done = smtp_auth("plan", stock, "--out", str(plan), "--waves", "1,100%", data=data)
         assert done.status == 0, (done.output, done.progress)
     which = ("--plan", str(plan)) if phase.has_plan else ()
     options = (*which, "--remaining", str(left), "--json", str(out))
     with ExitStack() as stack:
-        words = stack.enter_context(command_line("rollout", stock, *options, *phase.options))
+        words = stack.enter_context(command_line("rollout", stock, *options, *phase.options, data=data))
         is_held_up = stack.enter_context(
             phase.holds_up(first) if phase.holds_up else nullcontext(lambda: True)
         )
@@ -291,24 +305,27 @@ def test_an_interruption_leaves_every_host_whole(
         _interrupt(terminal, how, first if phase.holds_up is _locked else None)
 
     side_by_side(_wait_until_nothing_runs, stock)
-    for host, files_before, has_begun in zip(stock, before, (phase.begun > 0, False), strict=True):
-        assert (files(host) != files_before) is has_begun
+    for host, files_before, has_begun in zip(stock, before, (phase.has_begun, False), strict=True):
+        assert (files(host) != files_before) is has_begun, terminal.shown
         assert host.run(LEFTOVERS).stdout == ""
     after = files(first)
-    if how is signal.SIGINT and phase.has_plan and phase.begun:
+    if how is signal.SIGINT and phase.has_begun:
         # What is known so far was written.
-        assert _of_each(out, "outcome") == {first.name: ("changed",), second.name: ("not begun",)}
+        assert _of_each(out, "outcome", "verified") == {
+            first.name: ("changed", phase.is_verified),
+            second.name: ("not begun", None),
+        }
 
     # Whatever there is leads to the end, in the same run; no host is changed twice.
     again = ("--resume", str(left)) if left.exists() else which
-    done = smtp_auth("rollout", stock, *again, "--yes", "--json", str(out))
+    done = smtp_auth("rollout", stock, *again, "--yes", "--json", str(out), data=data)
     assert done.status == 0, (done.output, done.progress)
     run = _report(out)["run"]
     if phase.has_plan:
         assert run == _report(plan)["run"]
     assert [live(host) for host in stock] == [[run], [run]]
     assert set(_of_each(out, "state", "verified").values()) == {("converged", True)}
-    assert not phase.begun or files(first) == after
+    assert not phase.has_begun or files(first) == after
 
 
 def _interrupt(terminal: Terminal, how: signal.Signals, changing: LabHost | None) -> None:
