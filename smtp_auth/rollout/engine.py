@@ -27,6 +27,7 @@ from smtp_auth.plan.step import Step
 from smtp_auth.rollout.events import Events
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.report import HostReport, planned_report
+from smtp_auth.rollout.text import wave_ended_line
 from smtp_auth.rollout.verifying import Verified, verified
 from smtp_auth.runs.interruption import heed_interruptions, leave_if_interrupted
 from smtp_auth.runs.origin import continue_run, new_run
@@ -175,6 +176,7 @@ class Rollout:
         ]
         if done:
             self._verify(f"{of}verified", done)
+        show_beside([wave_ended_line(of, map(self._report_of, names))])
 
     def _changing(
         self,

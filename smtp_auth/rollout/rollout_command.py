@@ -149,15 +149,14 @@ class _Work:
         found = self._rollout.reports()
         is_well = all(one.is_done for one in found.values())
         status = 0 if is_well else Status.TROUBLE
+        failures = sum(one.has_failed for one in found.values())
         try:
             self._show([*end_lines(found, self._rollout.stopped), *self._next_lines(is_well=is_well)])
         finally:
             are_written = [self._save(), self._write_json()]
-            self._rollout.tell(
-                "run_ended",
-                stopped=self._rollout.stopped,
-                failures=sum(one.has_failed for one in found.values()),
-            )
+            self._rollout.tell("run_ended", stopped=self._rollout.stopped, failures=failures)
+            # An interrupted run does not leave the `with`.
+            self._events.close()
         return status if all(are_written) else Status.TROUBLE
 
     def _next_lines(self, *, is_well: bool) -> Iterable[Line]:

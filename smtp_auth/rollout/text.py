@@ -1,6 +1,7 @@
 """A rollout as lines for people: its waves beforehand, and what is left afterwards."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from smtp_auth.facts.decode import in_bytes
 from smtp_auth.fleet.console import EMPTY, Line, Style
@@ -32,6 +33,12 @@ def wave_lines(plan: RolloutPlan, names: Sequence[str]) -> Iterator[Line]:
         yield EMPTY
 
 
+def wave_ended_line(title: str, found: Iterable[HostReport]) -> Line:
+    """What became of the hosts of a wave. + title: which one it is"""
+    counts = Counter(map(_word, found))
+    return Line(title + ", ".join(f"{count} {word}" for word, count in sorted(counts.items())))
+
+
 def end_lines(found: Mapping[str, HostReport], stopped: str) -> Iterator[Line]:
     """What is not as wanted, host by host, and the counts. + stopped: why it did not go on, if so"""
     for name in in_order(found):
@@ -59,4 +66,4 @@ def _word(one: HostReport) -> str:
         return f"{one.outcome}, does not verify"
     if one.wave is not None and one.state == "converged" and one.verified is None:
         return f"{one.outcome}, not verified yet"
-    return one.outcome
+    return f"{one.outcome} and verified" if one.verified and one.wave is not None else one.outcome
