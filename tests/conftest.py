@@ -81,7 +81,7 @@ SAMPLED = {
         2, "on the lab's four hosts: a minute; or on twelve of a lab of its own: a minute and a half"
     ),
     "tests/fleet/test_rollout.py::test_an_interruption_leaves_every_host_whole": Sampled(
-        10, "an interrupted rollout and another one, on two hosts: fifteen seconds", "how"
+        12, "an interrupted rollout and another one, on two hosts: fifteen seconds", "how"
     ),
     "tests/fleet/test_services_beside.py::test_a_host_with_services_beside_port_465": Sampled(
         3, "two states each, on four hosts: ten seconds"

@@ -253,29 +253,40 @@ class Phase:
     """Where a rollout is interrupted. The first wave has one host, and the second one has the other.
 
     + holds_up: holds the first host up there; yields whether it is
-    + asks: the question that is shown there, instead
+    + after: what is shown there; if the first host is held up, too, then from that moment on
     + options: of the rollout
     + has_plan: whether it carries out a plan that exists
-    + has_begun: whether the first host has, by then
-    + is_verified: whether it was verified by then
+    + is_changed, is_verified: whether the first host is afterwards, and was before
+    + changes: how many changes each host has on record in the end
     """
 
-    holds_up: Callable[[LabHost], AbstractContextManager[Callable[[], bool]]] | None = None
-    asks: str = ""
+    holds_up: Callable[[LabHost], AbstractContextManager[Callable[[], bool]]] = lambda _: nullcontext(
+        lambda: True
+    )
+    after: str = ""
     options: tuple[str, ...] = ("--yes",)
     has_plan: bool = True
-    has_begun: bool = False
+    is_changed: bool = False
     is_verified: bool | None = None
+    changes: int = 1
 
 
 PHASES = {
     "planning": Phase(lambda host: _held_up(host, "postconf", "/usr/sbin/postconf"), has_plan=False),
-    "asking": Phase(asks="Only 'yes' does: ", options=()),
-    "changing": Phase(_locked, has_begun=True),
+    "asking": Phase(after="Only 'yes' does: ", options=()),
+    "changing": Phase(_locked, is_changed=True),
     # Only the verification asks it.
-    "verifying": Phase(lambda host: _held_up(host, "ss", "/usr/bin/ss"), has_begun=True),
+    "verifying": Phase(lambda host: _held_up(host, "ss", "/usr/bin/ss"), is_changed=True),
     "between waves": Phase(
-        asks="Go on with it?", options=("--yes", "--pause"), has_begun=True, is_verified=True
+        after="Go on with it?", options=("--yes", "--pause"), is_changed=True, is_verified=True
+    ),
+    # The second host does not verify.
+    "taking back": Phase(
+        _locked,
+        after="wave 2 of 2: verified",
+        options=("--yes", "--undo-all"),
+        is_verified=True,
+        changes=3,
     ),
 }
 
@@ -300,39 +311,40 @@ def test_an_interruption_leaves_every_host_whole(
         assert done.status == 0, (done.output, done.progress)
     which = ("--plan", str(plan)) if phase.has_plan else ()
     options = (*which, "--remaining", str(left), "--json", str(out))
+    second.run(RENEWS_NO_MORE)
     with ExitStack() as stack:
         words = stack.enter_context(command_line("rollout", stock, *options, *phase.options, data=data))
-        is_held_up = stack.enter_context(
-            phase.holds_up(first) if phase.holds_up else nullcontext(lambda: True)
-        )
+        if not phase.after:
+            is_held_up = stack.enter_context(phase.holds_up(first))
         terminal = stack.enter_context(in_a_terminal(words, ROOT))
-        if phase.asks:
-            terminal.wait_for(phase.asks)
+        if phase.after:
+            terminal.wait_for(phase.after)
+            is_held_up = stack.enter_context(phase.holds_up(first))
         wait_until(is_held_up, f"the phase on {first.name}", timeout=60)
         _interrupt(terminal, how, first if phase.holds_up is _locked else None)
 
     side_by_side(_wait_until_nothing_runs, stock)
-    for host, files_before, has_begun in zip(stock, before, (phase.has_begun, False), strict=True):
-        assert (files(host) != files_before) is has_begun, terminal.shown
+    for host, files_before, is_changed in zip(stock, before, (phase.is_changed, False), strict=True):
+        assert (files(host) != files_before) is is_changed, terminal.shown
         assert host.run(LEFTOVERS).stdout == ""
     after = files(first)
-    if how is signal.SIGINT and phase.has_begun:
+    if how is signal.SIGINT and live(first):
         # What is known so far was written.
-        assert _of_each(out, "outcome", "verified") == {
-            first.name: ("changed", phase.is_verified),
-            second.name: ("not begun", None),
-        }
+        assert _of_each(out, "outcome", "verified")[first.name] == ("changed", phase.is_verified)
 
     # Whatever there is leads to the end, in the same run; no host is changed twice.
+    second.run(RENEWS)
     again = ("--resume", str(left)) if left.exists() else which
     done = smtp_auth("rollout", stock, *again, "--yes", "--json", str(out), data=data)
     assert done.status == 0, (done.output, done.progress)
     run = _report(out)["run"]
     if phase.has_plan:
         assert run == _report(plan)["run"]
-    assert [live(host) for host in stock] == [[run], [run]]
+    for host in stock:
+        assert len(live(host)) == phase.changes
+        assert live(host)[-1] == run
     assert set(_of_each(out, "state", "verified").values()) == {("converged", True)}
-    assert not phase.has_begun or files(first) == after
+    assert not phase.is_changed or files(first) == after
 
 
 def _interrupt(terminal: Terminal, how: signal.Signals, changing: LabHost | None) -> None:
@@ -343,7 +355,7 @@ def _interrupt(terminal: Terminal, how: signal.Signals, changing: LabHost | None
         return
     terminal.type(CTRL_C)
     if changing:
-        terminal.wait_for("waiting for 1 change under way; no other begins")
+        terminal.wait_for("under way; no other begins")
         changing.run(f"rm {HELD}")
     assert terminal.status() == 130, terminal.shown
     assert terminal.is_as_before()
