@@ -13,7 +13,7 @@ from pyinfra.api import Host
 from smtp_auth.fleet.applying import Applying
 from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.console import show_beside
-from smtp_auth.fleet.outcomes import Applied, outcome_lines
+from smtp_auth.fleet.outcomes import NOT_BEGUN, Applied, outcome_lines
 from smtp_auth.fleet.plan_command import Manner
 from smtp_auth.fleet.planning import TROUBLE, Asking, HostPlan, State, Task, deploy
 from smtp_auth.fleet.progress import Progress
@@ -41,6 +41,8 @@ _OTHER_PLAN = (
 
 # In seconds: how much time that is left is said.
 _WORTH_SAYING = 90
+
+_MAY_HAVE_CHANGED = (Outcome.CHANGED, Outcome.NOT_REACHED, Outcome.NOT_AWAITED)
 
 _NOT_IN_THE_INVENTORY = "the plan has this host, and the inventory has not: use the inventory of the plan"
 
@@ -128,7 +130,10 @@ class Rollout:
     @property
     def has_changed(self) -> bool:
         """Whether a change of this run is in place, or may be."""
-        return any(self._may_be_changed(name) and name not in self.undone for name in self._names)
+        return any(
+            self._may_be_changed(name) and self.undone.get(name, NOT_BEGUN).outcome is not Outcome.CHANGED
+            for name in self._names
+        )
 
     # -- what is done -----------------------------------------------------------------------------
 
@@ -297,6 +302,9 @@ class Rollout:
         names = [name for name in self._names if not only_wave or self._plan.hosts[name].wave == last]
         hosts = [self._hosts[name] for name in names if name in self._hosts and self._may_be_changed(name)]
         if hosts:
+            self.undone = {host.name: NOT_BEGUN for host in hosts}
+            # Hosts give everything back even if this process ends at once: a later attempt has to ask them.
+            self._saves()
             continue_run(new_run())
             task = undo(self._steps, self._plan.run, only_last=True)
             self._changing("undone", hosts, task, None, self.undone.__setitem__)
@@ -305,7 +313,7 @@ class Rollout:
         if self._plan.hosts[name].is_done:
             return True
         found = self.results.get(name)
-        return found is not None and found.outcome in (Outcome.CHANGED, Outcome.NOT_REACHED)
+        return found is not None and found.outcome in _MAY_HAVE_CHANGED
 
 
 def _texts(said: Sequence[str]) -> tuple[str, ...]:

@@ -49,9 +49,12 @@ class HostReport:
 
     @property
     def is_done(self) -> bool:
-        """Whether nothing is left to do: it is as wanted, and verified if it was changed; or it is held."""
-        return self.state == "held" or (
-            self.state == "converged" and bool(self.verified or self.wave is None)
+        """Whether nothing is left to do: it is as wanted, and verified if it was changed; or it is held.
+
+        A host that was to be taken back has to be asked: whether it was is known there.
+        """
+        return self.undone is None and (
+            self.state == "held" or (self.state == "converged" and bool(self.verified or self.wave is None))
         )
 
 

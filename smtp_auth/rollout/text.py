@@ -43,8 +43,7 @@ def end_lines(found: Mapping[str, HostReport], stopped: str) -> Iterator[Line]:
     """What is not as wanted, host by host, and the counts. + stopped: why it did not go on, if so"""
     for name in in_order(found):
         one = found[name]
-        is_as_wanted = one.is_done and one.undone is None
-        if not is_as_wanted and one.outcome != Outcome.NOT_BEGUN.value:
+        if not one.is_done and one.outcome != Outcome.NOT_BEGUN.value:
             reasons = "; ".join(shown(in_bytes(reason)) for reason in one.reasons)
             text = f"{shown_name(name)}: {_word(one)}{f': {reasons}' if reasons else ''}"
             yield Line(text, Style.TROUBLE if one.has_failed else Style.PLAIN, under=len(MARGIN))

@@ -228,3 +228,20 @@ def test_what_was_changed_is_taken_back(
     monkeypatch.setattr(engine, "Applying", Undoing)
     rollout.take_back(only_wave=only_wave)
     assert found == taken_back
+
+
+def test_what_is_taken_back_is_kept_as_not_done_before_that_begins(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves
+) -> None:
+    """So that a later attempt asks these hosts, although this one was killed."""
+    waves.bad = {"b"}
+    rollout = waves.run()
+    saved: list[dict[str, bool]] = []
+    monkeypatch.setattr(
+        rollout, "_saves", lambda: saved.append({k: one.is_done for k, one in rollout.reports().items()})
+    )
+    monkeypatch.setattr(rollout, "_changing", lambda *_: None)
+    assert rollout.reports()["a"].is_done
+    rollout.take_back(only_wave=False)
+    assert saved == [dict.fromkeys("abcd", False)]
+    assert rollout.has_changed
