@@ -12,7 +12,9 @@ def add_layout(parser: Parser) -> None:
     parser.add_argument(
         "--waves",
         metavar="STEPS",
-        help=f"how many hosts are done after each wave, as numbers or shares of all ({DEFAULT})",
+        # argparse fills something in behind a single %.
+        help="how many hosts are done after each wave, as numbers or shares of all "
+        f"({DEFAULT.replace('%', '%%')})",
     )
     parser.add_argument(
         "--first", action="append", default=[], metavar="HOST", help="a canary: in the first wave"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from smtp_auth.cli import COMMANDS, main
+
 SMTP_AUTH = Path(sys.executable).parent / "smtp-auth"
 
 
@@ -29,6 +31,17 @@ def test_what_is_typed_for_pyinfra_is_one_sentence(command: str, words: list[str
     assert (status, printed) == (2, "")
     assert complained.startswith(sentence)
     assert complained.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [command.name for command in COMMANDS])
+def test_every_command_says_what_its_options_are(
+    command: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["smtp-auth", command, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    assert capsys.readouterr().out.startswith(f"usage: smtp-auth {command} ")
 
 
 def test_a_folder_that_was_removed_is_one_sentence(tmp_path: Path) -> None:
