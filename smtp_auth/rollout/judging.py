@@ -61,7 +61,7 @@ def why_stopped(plan: RolloutPlan, report: Report) -> str:
         if one.wave is not None and not one.is_done and not one.has_failed
     ]
     if left:
-        return f"{counted(len(left), 'host')} of the waves so far not changed and verified: {_named(left)}"
+        return f"{counted(len(left), 'host')} not changed and verified: {_named(left)}"
     return ""
 
 
@@ -119,7 +119,7 @@ def _refuse_other_hosts(plan: RolloutPlan, called: str, report: Report, names: s
     }
     if wrong:
         raise WrongSlices(
-            f"{called}: {_named(sorted(wrong))} is not in it as in the plan: it was edited or cut off"
+            f"{called}: {_named(sorted(wrong))}: not as the plan has them there, so the file was edited"
         )
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from smtp_auth.fleet import as_json
@@ -133,12 +134,51 @@ def report_in(text: str) -> Report:
         if found.pop("version") != as_json.VERSION:
             raise ValueError(none)
         hosts = {name: _host_in(one) for name, one in found.pop("hosts").items()}
+        _check(found, _OF_REPORT)
         return Report(**found, hosts=hosts)
-    except (json.JSONDecodeError, RecursionError, KeyError, TypeError, AttributeError):
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
         raise ValueError(none) from None
 
 
+_TEXT = (str,)
+_PERHAPS_TEXT = (str, NoneType)
+_PERHAPS_NUMBER = (int, NoneType)
+_PERHAPS_TRUE = (bool, NoneType)
+
+# The types of what is read.
+_OF_REPORT = {
+    "run": _TEXT,
+    "plan": _TEXT,
+    "wave": _PERHAPS_NUMBER,
+    "zone": _PERHAPS_TEXT,
+    "shard": _PERHAPS_TEXT,
+    "is_merged": (bool,),
+}
+_OF_HOST = {
+    "wave": _PERHAPS_NUMBER,
+    "zone": _PERHAPS_TEXT,
+    "state": _TEXT,
+    "outcome": _TEXT,
+    "verified": _PERHAPS_TRUE,
+    "failed_checks": (list,),
+    "undone": _PERHAPS_TRUE,
+    "reasons": (list,),
+}
+
+
 def _host_in(one: dict[str, Any]) -> HostReport:
-    return HostReport(
-        **{**one, "failed_checks": tuple(one["failed_checks"]), "reasons": tuple(one["reasons"])}
-    )
+    _check(one, _OF_HOST)
+    State(one["state"])
+    texts = {key: tuple(one[key]) for key in ("failed_checks", "reasons")}
+    for text in (*texts["failed_checks"], *texts["reasons"]):
+        if not isinstance(text, str):
+            raise TypeError
+    return HostReport(**{**one, **texts})
+
+
+def _check(found: Mapping[str, Any], types: Mapping[str, tuple[type, ...]]) -> None:
+    """Raise `TypeError` if a value has another type, or `KeyError` if it is absent."""
+    for key, wanted in types.items():
+        # For isinstance, true is a number.
+        if type(found[key]) not in wanted:
+            raise TypeError(key)

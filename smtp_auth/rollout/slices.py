@@ -54,9 +54,10 @@ def slice_of(plan: RolloutPlan, wave: int, zone: str | None, shard: str | None) 
     zones = sorted({one.zone for one in plan.hosts.values() if one.zone is not None})
     if zone is not None and zone not in zones:
         raise Mistake(f"--zone {shown(zone)}: no host of the plan is in it: it has {_listed(zones)}")
-    found = _SHARD.fullmatch(shard or "1/1")
+    shard = "1/1" if shard is None else shard
+    found = _SHARD.fullmatch(shard)
     if not found or int(found[1]) > int(found[2]):
-        raise Mistake(f"--shard {shown(shard or '')}: give which of how many, such as 3/8")
+        raise Mistake(f"--shard {shown(shard)}: give which of how many, such as 3/8")
     return Slice(wave, zone, int(found[1]), int(found[2]))
 
 
