@@ -49,7 +49,10 @@ def test_waves_are_merged_one_after_the_other(files: Files, capsys: pytest.Captu
     assert (status, capsys.readouterr().out) == (0, "1 host: 1 changed and verified\nwave 2 may begin\n")
     parts = [files.report(Slice(2, None, shard, 2)) for shard in (1, 2)]
     status, second = files.merge(2, *parts, earlier=first)
-    assert (status, capsys.readouterr().out) == (0, "3 hosts: 3 changed and verified\nwave 2 was the last one\n")
+    assert (status, capsys.readouterr().out) == (
+        0,
+        "3 hosts: 3 changed and verified\nwave 2 was the last one\n",
+    )
     assert [*report.read("", second).hosts] == [*PLAN.hosts]
 
 
@@ -91,7 +94,10 @@ def test_it_is_a_command_without_an_inventory(files: Files) -> None:
         return done.returncode, done.stdout, done.stderr
 
     words = ("--plan", files.plan, "--wave", "1")
-    assert run(*words, files.report(Slice(1)))[:2] == (0, "1 host: 1 changed and verified\nwave 2 may begin\n")
+    assert run(*words, files.report(Slice(1)))[:2] == (
+        0,
+        "1 host: 1 changed and verified\nwave 2 may begin\n",
+    )
     assert run(*words, files.report(Slice(1), state="refused"))[0] == 1
     status, printed, complained = run(*words, files.plan)
     none = "this is no report of smtp-auth rollout --json or smtp-auth merge --json"

@@ -1,0 +1,174 @@
+"""Waves in eight slices each, by GNU parallel: interrupted and resumed, they are as one run."""
+
+import json
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
+from typing import Any
+
+import pytest
+
+from bench.fleet import specs
+from lab import Lab, LabHost
+from lab.command import wait_until
+from tests.fleet.commands import SMTP_AUTH, command_line
+from tests.fleet.conftest import FLEET
+from tests.fleet.deploying import ROOT, side_by_side
+from tests.fleet.test_in_the_middle import DPKG, HELD, locked
+from tests.fleet.test_rollout import RENEWS_NO_MORE
+from tests.fleet.test_undo import live
+
+pytestmark = pytest.mark.lab
+
+_SHARDS = range(1, 9)
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Hosts before their first deploy. + data: what they are connected to and verified with"""
+
+    hosts: Sequence[LabHost]
+    data: Mapping[str, Any]
+
+    def prepare(self) -> None:
+        """Bring them into their states: the last one will not verify."""
+        side_by_side(LabHost.reset, self.hosts)
+        self.hosts[-1].run(RENEWS_NO_MORE)
+
+
+def _fleet(lab: Lab, names: Sequence[str]) -> Fleet:
+    data = {
+        "ssh_config_file": str(lab.ssh_config),
+        "verify_addresses": "ssh",
+        "verify_ca_file": str(lab.ca),
+    }
+    return Fleet([lab.hosts[name] for name in names], data)
+
+
+@pytest.fixture
+def four(lab: Lab) -> Fleet:
+    """The lab's own hosts: most slices have none."""
+    return _fleet(lab, FLEET)
+
+
+@pytest.fixture
+def twelve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """A lab of its own."""
+    lab = Lab(tmp_path_factory.mktemp("twelve"))
+    try:
+        lab.up(specs(12))
+        yield _fleet(lab, [spec.name for spec in specs(12)])
+    finally:
+        lab.down()
+
+
+@pytest.fixture(params=["four", pytest.param("twelve", marks=pytest.mark.every_case)])
+def fleet(request: pytest.FixtureRequest) -> Fleet:
+    found: Fleet = request.getfixturevalue(request.param)
+    return found
+
+
+class Slices:
+    """The slices of a wave as jobs of GNU parallel. + words: of the rollout; + folder: gets the reports"""
+
+    def __init__(self, words: Sequence[str], folder: Path) -> None:
+        self._words, self._folder = words, folder
+
+    def of(self, wave: int, *options: str) -> list[str]:
+        """The command that carries out a wave. + options: further ones of parallel"""
+        part = ["--wave", str(wave), "--shard", f"{{}}/{len(_SHARDS)}"]
+        reports = ["--json", str(self._folder / f"{wave}-{{}}.json")]
+        return [
+            *("parallel", "--jobs", "2", "--joblog", str(self._log(wave)), *options),
+            *(*self._words, *part, *reports, ":::", *map(str, _SHARDS)),
+        ]
+
+    def run(self, wave: int, *options: str) -> int:
+        """Carry out a wave. Returns how many slices failed."""
+        return subprocess.run(self.of(wave, *options), cwd=ROOT, stdin=DEVNULL, timeout=300).returncode
+
+    def statuses(self, wave: int) -> dict[str, int]:
+        """With which status each slice ended last, by its command."""
+        log = self._log(wave)
+        lines = log.read_text().splitlines()[1:] if log.exists() else []
+        return {columns[8]: int(columns[6]) for columns in (line.split("\t") for line in lines)}
+
+    def reports(self, wave: int) -> list[Path]:
+        """The reports of a wave's slices."""
+        return [self._folder / f"{wave}-{shard}.json" for shard in _SHARDS]
+
+    def _log(self, wave: int) -> Path:
+        return self._folder / f"{wave}.log"
+
+
+def _merge(*words: str | Path) -> int:
+    return subprocess.run([SMTP_AUTH, "merge", *words], cwd=ROOT, stdout=PIPE, timeout=60).returncode
+
+
+def _hosts(file: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(file.read_text())["hosts"]
+    return found
+
+
+def _kill(session: int) -> None:
+    """Kill every process of a session: what it has started, too."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                if os.getsid(int(folder.name)) == session:
+                    os.kill(int(folder.name), signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+
+def test_eight_slices_of_each_wave_are_one_run(fleet: Fleet, tmp_path: Path) -> None:
+    first, last = fleet.hosts[0], fleet.hosts[-1]
+    fleet.prepare()
+    plan, one, merged = (tmp_path / name for name in ("plan.json", "one.json", "merged.json"))
+    options = ("--out", str(plan), "--waves", "100%", "--max-failures", "1")
+    with command_line("plan", fleet.hosts, *options, data=fleet.data) as words:
+        subprocess.run(words, cwd=ROOT, check=True, stdout=PIPE, timeout=300)
+    waves = Counter(host["wave"] for host in _hosts(plan).values())
+    # Not all hosts of a domain at once.
+    assert [*waves] == [1, 2]
+
+    with command_line("rollout", fleet.hosts, "--plan", str(plan), "--yes", data=fleet.data) as words:
+        slices = Slices(words, tmp_path)
+        with (
+            locked(first, DPKG),
+            Popen(slices.of(1), cwd=ROOT, stdin=DEVNULL, start_new_session=True) as jobs,
+        ):
+            wait_until(lambda: len(slices.statuses(1)) > 1, "two slices that are done", timeout=60)
+            _kill(jobs.pid)
+            first.run(f"rm {HELD}")
+        # Its first slice was under way.
+        assert 0 < len(slices.statuses(1)) < len(_SHARDS)
+        assert _merge("--plan", plan, "--wave", "1", *(one for one in slices.reports(1) if one.exists())) == 2
+        assert slices.run(1, "--resume-failed") == 0
+        assert [*slices.statuses(1).values()] == [0] * len(_SHARDS)
+        assert _merge("--plan", plan, "--wave", "1", "--json", merged, *slices.reports(1)) == 0
+
+        # A failure is accepted. Once more, its slice alone is carried out.
+        assert slices.run(2) == 1
+        assert slices.run(2, "--resume-failed") == 1
+        judging = ("--plan", plan, "--wave", "2", "--earlier", merged, "--json", merged)
+        assert _merge(*judging, *slices.reports(2)) == 0
+
+        for wave in waves:
+            told = Counter(name for report in slices.reports(wave) for name in _hosts(report))
+            assert told == Counter(
+                dict.fromkeys((name for name, host in _hosts(plan).items() if host["wave"] == wave), 1)
+            )
+        run = json.loads(plan.read_text())["run"]
+        assert {tuple(live(host)) for host in fleet.hosts} == {(run,)}
+
+        fleet.prepare()
+        done = subprocess.run([*words, "--json", one], cwd=ROOT, stdin=DEVNULL, stdout=PIPE, timeout=300)
+        assert done.returncode == 1
+    assert [*_hosts(merged).items()] == [*_hosts(one).items()]
+    assert [name for name, host in _hosts(one).items() if not host["verified"]] == [last.name]
