@@ -39,7 +39,10 @@ def merged(plan: RolloutPlan, wave: int, earlier: Report | None, reports: Mappin
             found[name] = one
     missing = [name for name in plan.waves[wave] if name not in of]
     if missing:
-        raise WrongSlices(_of_missing(plan, wave, missing, reports.values()))
+        raise WrongSlices(
+            f"{_named(missing)}: no report has {'it' if len(missing) == 1 else 'them'}: carry out what is "
+            f"missing, and give its report, too: {_lacking(plan, wave, missing, reports.values())}"
+        )
     in_order = {name: found[name] for name in plan.hosts if name in found}
     return Report(plan.run, plan.identity, wave, None, None, True, in_order)
 
@@ -123,8 +126,8 @@ def _refuse_other_hosts(plan: RolloutPlan, called: str, report: Report, names: s
         )
 
 
-def _of_missing(plan: RolloutPlan, wave: int, missing: list[str], reports: Iterable[Report]) -> str:
-    """What is said of hosts that no report has: with the missing shards, as far as the others tell them."""
+def _lacking(plan: RolloutPlan, wave: int, missing: list[str], reports: Iterable[Report]) -> str:
+    """The slices of hosts that no report has, as far as the other slices tell them."""
     given = [slice_of(plan, wave, report.zone, report.shard) for report in reports]
     shards = {
         replace(one, shard=shard): None
@@ -132,11 +135,7 @@ def _of_missing(plan: RolloutPlan, wave: int, missing: list[str], reports: Itera
         for shard in range(1, one.shards + 1)
         if {*replace(one, shard=shard).names(plan)} & {*missing}
     }
-    lacking = "; ".join(map(str, shards)) or f"the slices of wave {wave} with these hosts"
-    return (
-        f"{_named(missing)}: no report has {'it' if len(missing) == 1 else 'them'}: "
-        f"carry out what is missing, and give its report, too: {lacking}"
-    )
+    return "; ".join(map(str, shards)) or f"the slices of wave {wave} with these hosts"
 
 
 def _called(report: Report) -> str:

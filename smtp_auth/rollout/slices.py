@@ -27,9 +27,9 @@ class Slice:
 
     def __str__(self) -> str:
         """Such as `wave 2, zone tokyo, shard 3/8`."""
-        zone = [] if self.zone is None else [f"zone {self.zone}"]
-        shard = [] if self.shards == 1 else [f"shard {self.shard}/{self.shards}"]
-        return ", ".join([f"wave {self.wave}", *zone, *shard])
+        zone = "" if self.zone is None else f", zone {self.zone}"
+        shard = "" if self.shards == 1 else f", shard {self.shard}/{self.shards}"
+        return f"wave {self.wave}{zone}{shard}"
 
     def names(self, plan: RolloutPlan) -> list[str]:
         """The names of its hosts, in the plan's order.

@@ -28,6 +28,10 @@ _PYTHON = (
     "smtp_auth/fleet/inventory.py",
     "smtp_auth/fleet/undo_command.py",
     "smtp_auth/fleet/written.py",
+    "smtp_auth/rollout/events.py",
+    "smtp_auth/rollout/judging.py",
+    "smtp_auth/rollout/merge_command.py",
+    "smtp_auth/rollout/slices.py",
     "smtp_auth/runs/bounds.py",
     "smtp_auth/runs/channel.py",
     "smtp_auth/runs/data_check.py",
@@ -52,7 +56,7 @@ _NO_REFUSALS = (
 
 # Functions that are given a sentence of a refusal: exceptions by their names' ends, and these.
 _REFUSING = re.compile(
-    r"(?:Error|Problem|Mistake|Declined|NoAnswer|NotAllowed|NotReached|OnRecord|NoSuchRun|Refusal|Ended|\bfail|\brefuse|(?:refus|reason|obstacle)\w*\.(?:append|extend))$"
+    r"(?:Error|Problem|Mistake|WrongSlices|Declined|NoAnswer|NotAllowed|NotReached|OnRecord|NoSuchRun|Refusal|Ended|\bfail|\brefuse|(?:refus|reason|obstacle)\w*\.(?:append|extend))$"
 )
 
 # Names that hold such sentences.
