@@ -70,10 +70,17 @@ def _split(wave: Sequence[str], domains: Mapping[str, Iterable[str]]) -> list[li
     for name, ones in domains.items():
         for domain in ones:
             hosts_of.setdefault(domain, set()).add(name)
-    whole = {domain: hosts for domain, hosts in hosts_of.items() if len(hosts) > 1 and hosts <= {*wave}}
+    here = {*wave}
+    # Of each domain that would be in this wave alone: how many of its hosts are not in the earlier part.
+    left = {domain: len(hosts) for domain, hosts in hosts_of.items() if len(hosts) > 1 and hosts <= here}
     earlier: list[str] = []
     later: list[str] = []
     for name in wave:
-        others_are_in = any(name in hosts and hosts - {name} <= {*earlier} for hosts in whole.values())
-        (later if others_are_in else earlier).append(name)
+        own = [domain for domain in {*domains.get(name, ())} if domain in left]
+        if any(left[domain] == 1 for domain in own):
+            later.append(name)
+            continue
+        earlier.append(name)
+        for domain in own:
+            left[domain] -= 1
     return [earlier, *_split(later, domains)] if later else [earlier]
