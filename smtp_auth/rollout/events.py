@@ -7,6 +7,7 @@ rollout goes on, and says so.
 import json
 import os
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -36,7 +37,7 @@ _close: Callable[[int], None] = get_original("os", "close")
 
 
 class _Program:
-    """A program that was started. Raises `OSError` or `ValueError` if that is not possible.
+    """A program that was started. Raises `OSError` if that is not possible.
 
     + words: its name or path, and its arguments
     + stdin: what it reads, a file descriptor
@@ -77,6 +78,25 @@ class _Program:
             _sleep(_PAUSE)
 
 
+def words_of(command: str) -> list[str]:
+    """The words of `--on-event`. Raises `Mistake` if the first one is no program."""
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        raise Mistake(
+            f"{_given(command)}: a quotation mark is not closed, or a backslash is its end"
+        ) from None
+    if not words:
+        raise Mistake(f"{_given(command)}: there is no command in it: give one, or leave the option out")
+    if shutil.which(words[0]) is None:
+        raise Mistake(f"{_given(command)}: {shown(words[0])} is no program: give a name in PATH, or a path")
+    return words
+
+
+def _given(command: str) -> str:
+    return f"--on-event {shown(command)}"
+
+
 class Events:
     """Tells a program the events of a rollout. Used as a context manager.
 
@@ -98,7 +118,7 @@ class Events:
     def __enter__(self) -> "Events":
         """Start the program. Raises `Mistake` if that is not possible."""
         if self._command is not None:
-            self._start(f"--on-event {shown(self._command)}", self._command)
+            self._start(self._command)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -140,20 +160,14 @@ class Events:
         if said:
             self._say_of_it(" and ".join(said))
 
-    def _start(self, given: str, command: str) -> None:
-        try:
-            words = shlex.split(command)
-        except ValueError:
-            raise Mistake(f"{given}: a quotation mark is not closed, or a backslash is its end") from None
-        if not words:
-            raise Mistake(f"{given}: there is no command in it: give one, or leave the option out")
+    def _start(self, command: str) -> None:
+        words = words_of(command)
         self._read_end, self._write_end = os.pipe()
         os.set_blocking(self._write_end, False)
         try:
             self._program = _Program(words, self._read_end)
-        except (OSError, ValueError) as error:
-            why = error.strerror if isinstance(error, OSError) else error
-            raise Mistake(f"{given}: {shown(words[0])} cannot be run: {why}") from None
+        except OSError as error:
+            raise Mistake(f"{_given(command)}: {shown(words[0])} cannot be run: {error.strerror}") from None
 
     def _write(self) -> None:
         """Write as much as the pipe takes."""
@@ -177,7 +191,7 @@ class Events:
         return count
 
     def _say_of_it(self, what: str) -> None:
-        self._say([Line(f"--on-event {shown(self._command or '')} {what}", Style.WARNING, under=4)])
+        self._say([Line(f"{_given(self._command or '')} {what}", Style.WARNING, under=4)])
 
 
 def _ended(program: _Program) -> str:

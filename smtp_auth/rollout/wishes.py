@@ -7,6 +7,7 @@ from datetime import datetime
 from smtp_auth.fleet.typed_times import next_time, seconds_in
 from smtp_auth.fleet.written import Target, refuse_shared
 from smtp_auth.rollout import plan_file
+from smtp_auth.rollout.events import words_of
 from smtp_auth.rollout.making import Layout
 from smtp_auth.rollout.options import given_of_layout
 from smtp_auth.rollout.plan_file import RolloutPlan
@@ -71,6 +72,9 @@ def wishes_of(options: argparse.Namespace) -> Wishes:
     not_after = None if options.not_after is None else next_time("--not-after", options.not_after)
     if options.pause and not can_be_asked():
         raise Mistake("--pause asks before each further wave, and standard input is no terminal")
+    if options.on_event is not None:
+        # It is started only once hosts may change.
+        words_of(options.on_event)
     plan = part = None
     if file is not None:
         plan = plan_file.read(option, file)

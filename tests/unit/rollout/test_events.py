@@ -135,17 +135,29 @@ def test_it_can_be_closed_before_the_end_and_tells_nothing_more() -> None:
 @pytest.mark.parametrize(
     ("command", "sentence"),
     [
-        ("no-such-program", "no-such-program: no-such-program cannot be run: No such file or directory"),
-        ("/etc/passwd x", "/etc/passwd x: /etc/passwd cannot be run: Permission denied"),
+        ("no-such-program", "no-such-program: no-such-program is no program: give a name in PATH, or a path"),
+        ("/etc/passwd x", "/etc/passwd x: /etc/passwd is no program"),
+        ("/", "/: / is no program"),
         ("", ": there is no command in it"),
         ("  ", "  : there is no command in it"),
         ("say 'hello", "say 'hello: a quotation mark is not closed"),
         ("say \\", "say \\: a quotation mark is not closed, or a backslash is its end"),
-        ("a\x1b", "a\\x1b: a\\x1b cannot be run"),
-        ("a\0b", "a\\x00b: a\\x00b cannot be run: embedded null"),
+        ("a\x1b", "a\\x1b: a\\x1b is no program"),
+        ("a\0b", "a\\x00b: a\\x00b is no program"),
     ],
 )
 def test_a_program_that_cannot_be_run_is_a_mistake(command: str, sentence: str) -> None:
     with pytest.raises(Mistake) as raised, Events(command, lambda _lines: None):
         pass
     assert str(raised.value).startswith(f"--on-event {sentence}")
+
+
+def test_a_program_that_cannot_be_started_is_a_mistake(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_bytes(b"\x7fELF\0")
+    program.chmod(0o755)
+    with (
+        pytest.raises(Mistake, match="cannot be run: Exec format error"),
+        Events(str(program), lambda _lines: None),
+    ):
+        pass

@@ -63,6 +63,7 @@ MISTAKES = {
     "a part of what is left": ("--resume FILE --wave 1", "--resume: --wave 1 is one part of a wave"),
     "what is left, on standard output": ("--remaining -", "--remaining -: give a file"),
     "one file for both": ("--remaining x --json x", "this is one file"),
+    "no program": ("--on-event none", "--on-event none: none is no program: give a name in PATH"),
     "a pause without a terminal": ("--pause", "standard input is no terminal"),
 }  # fmt: skip
 
