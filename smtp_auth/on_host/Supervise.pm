@@ -45,10 +45,10 @@ sub main {
     return _refuse($@) if !defined $status;
     # If systemd-run could not wait, the change has not printed its outcome.
     return _follow($what, $id, $record) if $status eq 'started';
-    return $status eq 'under way' ? _follow('follow', $id, $record) : $status;
+    return $status eq 'unfinished' ? _follow('follow', $id, $record) : $status;
 }
 
-# The exit status of the change; `started` if systemd-run could not wait for it; or `under way`, if an earlier attempt of the same
+# The exit status of the change; `started` if systemd-run could not wait for it; or `unfinished`, if an earlier attempt of the same
 # run has not finished: its controller may have died. Dies with a sentence if the change did not begin.
 sub _start {
     my ($id, $record, $program) = @_;
@@ -56,7 +56,7 @@ sub _start {
     $program =~ /\ncomplete\t1\n*\z/x or die "the change arrived incomplete\n";
     _remove_remains();
     my $folder = _folder($id);
-    return 'under way' if -e $folder;
+    return 'unfinished' if -e $folder;
     my $in_use = _create($folder);
     eval { _fill($folder, $program); _forget_last($id, $record); 1 } or _die_without($folder, $@);
     # systemd-run needs D-Bus to wait; some hosts do not have it.
