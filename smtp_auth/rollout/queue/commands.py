@@ -1,0 +1,134 @@
+"""`smtp-auth queue setup`, `rollout`, `worker`, `status`, `pause`, `resume` and `stop`."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from croniter import croniter
+
+from smtp_auth.fleet.console import EMPTY, Line, Style, show_beside, show_results
+from smtp_auth.fleet.written import Target
+from smtp_auth.rollout import plan_file
+from smtp_auth.rollout.plan_file import RolloutPlan
+from smtp_auth.rollout.queue import status
+from smtp_auth.rollout.queue.database import Database, Unreached, sentence_of
+from smtp_auth.rollout.queue.rows import LONGEST_ZONE, put_in, refuse_zones, set_state, zone_of
+from smtp_auth.rollout.queue.tables import set_up
+from smtp_auth.rollout.queue.worker import Wishes, work
+from smtp_auth.runs.mistakes import Mistake
+from smtp_auth.runs.origin import origin_of_this_run
+from smtp_auth.runs.question import can_be_asked, nobody_to_ask, question_about
+from smtp_auth.runs.status import Status
+from smtp_auth.shown import counted, shown, shown_name
+
+
+def reached(work: Callable[[Database], int], database: str) -> int:
+    """What a command returns that works in the database; 1, and why, if that is not reached."""
+    try:
+        return work(Database(database))
+    except Unreached as error:
+        show_beside([Line(f"the database is not reached: {sentence_of(error)}", under=4)])
+        return Status.TROUBLE
+
+
+def setup(database: Database) -> int:
+    """Make the queue's tables. Returns the exit status, as all of these."""
+    made = set_up(database)
+    show_results([Line("The queue is set up." if made else "The queue was set up before: nothing is changed.")])
+    return 0
+
+
+def rollout(
+    database: Database, file: str, most_seconds: float, begins: datetime | None, *, asks: bool
+) -> int:
+    """Put a plan in the queue.
+
+    + file: what `smtp-auth plan --out` has written
+    + most_seconds: how old it may be
+    + begins: no slice begins before then
+    + asks: whether somebody is asked
+
+    Raises `Mistake` if it cannot be put in, or nobody can be asked; `Declined` if the answer is not yes.
+    """
+    plan = plan_file.read("--plan", file)
+    option = f"--plan {shown(file)}"
+    plan.refuse_old(most_seconds, "--plan", file)
+    if not plan.waves:
+        raise Mistake(f"{option}: no host would change: there is nothing to carry out")
+    refuse_zones(option, plan)
+    database.require_tables()
+    show_results(_plan_lines(plan))
+    if asks:
+        question = question_about(sum(map(len, plan.waves.values())), ("yes",))
+        if not can_be_asked():
+            raise nobody_to_ask(question.what, "--yes")
+        question.ask(f"{question.asks}: ")
+    put_in(database, plan, origin_of_this_run().controller, begins)
+    show_results([Line(f"{plan.run} is in the queue: smtp-auth queue status shows what becomes of it", under=4)])
+    return 0
+
+
+def _plan_lines(plan: RolloutPlan) -> Iterator[Line]:
+    yield Line(f"{plan.run}, planned {plan.made} by {shown_name(plan.controller)}", Style.TITLE, under=4)
+    for wave, names in plan.waves.items():
+        zones = {zone_of(plan, name): 0 for name in names}
+        for name in names:
+            zones[zone_of(plan, name)] += 1
+        said = ", ".join(f"{shown_name(zone)} {count}" for zone, count in zones.items())
+        yield Line(f"    wave {wave}: {counted(len(names), 'host')}: {said}", under=8)
+    yield EMPTY
+
+
+def worker(database: Database, wishes: Wishes) -> int:
+    """Carry out the slices of a zone until a signal. Raises `Mistake` if it cannot begin."""
+    if not wishes.zone or len(wishes.zone.encode()) > LONGEST_ZONE:
+        raise Mistake(f"--zone {shown(wishes.zone)}: give a zone's name, of at most {LONGEST_ZONE} bytes")
+    if wishes.check_at is not None and not croniter.is_valid(wishes.check_at):
+        raise Mistake(
+            f"--check-at {shown(wishes.check_at)}: give minute, hour, day, month and day of the week, as in a "
+            "crontab: '30 4 * * *'"
+        )
+    database.require_tables()
+    return work(database, wishes)
+
+
+def show_status(database: Database, run: str | None, target: Target | None) -> int:
+    """Show what the queue knows. Returns 1 if something of it has failed or was stopped.
+
+    + run: of which rollout; `None`: of all that are not over, or else of the last one
+    + target: gets it as JSON, if that is wanted
+    """
+    database.require_tables()
+    found, checked = status.rollouts(database, run), status.checks(database)
+    if target is None or not target.is_standard_output:
+        show_results(status.lines(found, checked))
+    is_written = target is None or target.write(status.json_lines(found, checked))
+    has_trouble = any(one.state == "stopped" or one.failures for one in found)
+    return Status.TROUBLE if has_trouble or not is_written else 0
+
+
+def pause(database: Database, run: str | None) -> int:
+    """Let no further host begin, until it is resumed."""
+    return _set(database, run, "paused", ("going",), "no further host begins until smtp-auth queue resume")
+
+
+def resume(database: Database, run: str | None) -> int:
+    """Let a paused rollout go on."""
+    return _set(database, run, "going", ("paused",), "it goes on")
+
+
+def stop(database: Database, run: str | None) -> int:
+    """Let no further host begin, for good."""
+    why = f"stopped by {origin_of_this_run().controller}"
+    return _set(database, run, "stopped", ("going", "paused"), "no further host begins", why)
+
+
+def _set(
+    database: Database, given: str | None, state: str, of: tuple[str, ...], then: str, why: str = ""
+) -> int:
+    database.require_tables()
+    run = status.only_rollout(database, given)
+    is_now = set_state(database, run, state, of, why)
+    if is_now != state:
+        raise Mistake(f"{run} is {is_now}: only one that is {' or '.join(of)} can become {state}")
+    show_results([Line(f"{run} is {state}: {then}.", under=4)])
+    return 0

@@ -1,0 +1,81 @@
+"""What follows a slice: the one that finishes a wave judges it, and puts in the jobs of the next one.
+
+It holds the rollout's row meanwhile: of two slices that end together, one judges. Verdict and jobs are one
+transaction, so that a worker that dies leaves both or neither, and who retries its slice judges then.
+"""
+
+from smtp_auth.rollout import plan_file, report
+from smtp_auth.rollout.judging import WrongSlices, merged, why_stopped
+from smtp_auth.rollout.plan_file import RolloutPlan
+from smtp_auth.rollout.queue.database import Connection, Database, rows
+from smtp_auth.rollout.queue.rows import begin_wave
+from smtp_auth.rollout.report import Report
+
+
+def go_on(database: Database, run: str, wave: int) -> None:
+    """Judge a wave if all of its slices have ended and nobody has judged it, and go on or stop."""
+    with database.transaction() as connection:
+        found = rows(
+            connection,
+            "SELECT plan FROM smtp_auth_rollouts WHERE run = %(run)s AND wave = %(wave)s "
+            "AND state IN ('going', 'paused') FOR UPDATE",
+            run=run,
+            wave=wave,
+        )
+        slices = rows(
+            connection,
+            "SELECT zone, shard, state, said, report FROM smtp_auth_slices "
+            "WHERE run = %(run)s AND wave = %(wave)s ORDER BY zone, shard",
+            run=run,
+            wave=wave,
+        )
+        if not found or not slices or any(one["state"] in ("waiting", "under way") for one in slices):
+            return
+        plan = plan_file.plan_in(found[0]["plan"])
+        lost = [one for one in slices if one["state"] == "lost"]
+        if lost:
+            why = f"zone {lost[0]['zone']}, shard {lost[0]['shard']}: {lost[0]['said']}"
+        else:
+            reports = {f"zone {one['zone']}, shard {one['shard']}": one["report"] for one in slices}
+            why = _judged(connection, plan, wave, reports)
+        later = [number for number in plan.waves if number > wave]
+        if not why and later:
+            connection.execute(
+                "UPDATE smtp_auth_rollouts SET wave = %(wave)s WHERE run = %(run)s",
+                {"run": run, "wave": later[0]},
+            )
+            begin_wave(connection, plan, later[0])
+            return
+        connection.execute(
+            "UPDATE smtp_auth_rollouts SET state = %(state)s, why = %(why)s WHERE run = %(run)s",
+            {"run": run, "state": "stopped" if why else "done", "why": why},
+        )
+
+
+def _judged(connection: Connection, plan: RolloutPlan, wave: int, reports: dict[str, str]) -> str:
+    """Why the next wave may not begin; empty if it may. The wave's report is kept."""
+    try:
+        found = merged(
+            plan,
+            wave,
+            _earlier(connection, plan.run, wave),
+            {name: report.report_in(text) for name, text in reports.items()},
+        )
+    except (WrongSlices, ValueError) as error:
+        return str(error)
+    connection.execute(
+        "INSERT INTO smtp_auth_waves VALUES (%(run)s, %(wave)s, %(report)s)",
+        {"run": plan.run, "wave": wave, "report": "\n".join(report.lines(found))},
+    )
+    return why_stopped(plan, found)
+
+
+def _earlier(connection: Connection, run: str, wave: int) -> Report | None:
+    found = rows(
+        connection,
+        "SELECT report FROM smtp_auth_waves WHERE run = %(run)s AND wave < %(wave)s "
+        "ORDER BY wave DESC LIMIT 1",
+        run=run,
+        wave=wave,
+    )
+    return report.report_in(found[0]["report"]) if found else None

@@ -1,0 +1,306 @@
+"""Rollouts and slices as rows. Each function is one transaction, or part of one that it is given."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+import procrastinate
+from psycopg.types.json import Jsonb
+from procrastinate.exceptions import AlreadyEnqueued
+
+from smtp_auth.rollout import plan_file, report
+from smtp_auth.rollout.plan_file import RolloutPlan
+from smtp_auth.rollout.queue.database import Connection, Database, one, rows
+from smtp_auth.rollout.report import Report
+from smtp_auth.rollout.slices import Slice
+from smtp_auth.runs.mistakes import Mistake
+from smtp_auth.shown import shown_name
+
+# The name of the job that carries out a slice. A worker knows this one and its own periodic ones.
+CARRY_OUT = "smtp_auth.carry_out"
+
+# The queue of hosts without a zone.
+NO_ZONE = "default"
+
+# How many hosts a slice has at most; those of a zone are shared out evenly.
+_MOST_HOSTS = 250
+
+# A slice whose worker has not said for so long that it is at work may be another's, in seconds.
+STALE = 30
+
+# So often a slice is tried whose process has ended without a report.
+_MOST_TRIES = 3
+
+# PostgreSQL's names of channels, one of which is a queue's, have less than 64 bytes.
+LONGEST_ZONE = 40
+
+_RUN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z-[0-9a-f]{4}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Key:
+    """Which slice a job is about: all that a job says.
+
+    + zone: the queue's name
+    """
+
+    run: str
+    wave: int
+    zone: str
+    shard: int
+
+    def __post_init__(self) -> None:
+        # A job is what somebody has put in: its values need not be what ours are.
+        numbers = (self.wave, self.shard)
+        if not all(type(number) is int and 0 < number < 2**31 for number in numbers):
+            raise ValueError("wave and shard must be numbers")
+        if not (isinstance(self.run, str) and _RUN.fullmatch(self.run)):
+            raise ValueError("the run is no ID of a run")
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """As the arguments of a job, and in a query."""
+        return {"run": self.run, "wave": self.wave, "zone": self.zone, "shard": self.shard}
+
+    @property
+    def lock(self) -> str:
+        """One word for it: no second job of it waits."""
+        return f"{self.run} {self.wave} {self.shard} {self.zone}"
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A slice that this worker may carry out.
+
+    + claim: only who has it may store the report
+    """
+
+    key: Key
+    claim: str
+    plan: RolloutPlan
+    part: Slice
+
+
+class Busy(Exception):
+    """Another worker is at work on the slice."""
+
+
+def zone_of(plan: RolloutPlan, name: str) -> str:
+    """The queue of a host."""
+    return plan.hosts[name].zone or NO_ZONE
+
+
+def refuse_zones(option: str, plan: RolloutPlan) -> None:
+    """Raise `Mistake` if the plan's zones cannot be queues. + option: with which it was given, and the file"""
+    zones = {name: one.zone for name, one in plan.hosts.items() if one.wave is not None}
+    without = [name for name, zone in zones.items() if zone is None]
+    if without and len(without) < len(zones):
+        raise Mistake(
+            f"{option}: {shown_name(without[0])} has no zone, and others have one: a queue is a zone, so give "
+            "the data key zone to all of the hosts that would change, or to none"
+        )
+    long = next((zone for zone in zones.values() if zone and len(zone.encode()) > LONGEST_ZONE), None)
+    if long:
+        raise Mistake(
+            f"{option}: the zone {shown_name(long)} is longer than {LONGEST_ZONE} bytes, which no queue's "
+            "name may be: give it a shorter name"
+        )
+
+
+def put_in(database: Database, plan: RolloutPlan, who: str, begins: datetime | None) -> None:
+    """Put in a rollout, with the jobs of its first wave. Raises `Mistake` if its run is there already.
+
+    + who: by whom
+    + begins: not before then
+    """
+    bare = plan.without_lines()
+    with database.transaction() as connection:
+        put = rows(
+            connection,
+            "INSERT INTO smtp_auth_rollouts (run, plan, state, wave, put_in_by, begins) "
+            "VALUES (%(run)s, %(plan)s, 'going', %(wave)s, %(who)s, %(begins)s) "
+            "ON CONFLICT DO NOTHING RETURNING run",
+            run=plan.run,
+            plan="\n".join(plan_file.lines(bare)),
+            wave=min(plan.waves),
+            who=who,
+            begins=begins,
+        )
+        if not put:
+            raise Mistake(
+                f"the queue has this rollout already: see smtp-auth queue status {plan.run}, or make a new plan"
+            )
+        begin_wave(connection, bare, min(plan.waves), begins)
+
+
+def begin_wave(connection: Connection, plan: RolloutPlan, wave: int, begins: datetime | None = None) -> None:
+    """Put in the slices of a wave, and their jobs."""
+    of_zones: dict[str, int] = {}
+    for name in plan.waves[wave]:
+        zone = zone_of(plan, name)
+        of_zones[zone] = of_zones.get(zone, 0) + 1
+    for zone, count in of_zones.items():
+        shards = -(-count // _MOST_HOSTS)
+        for shard in range(1, shards + 1):
+            key = Key(plan.run, wave, zone, shard)
+            connection.execute(
+                "INSERT INTO smtp_auth_slices (run, wave, zone, shard, shards, hosts) "
+                "VALUES (%(run)s, %(wave)s, %(zone)s, %(shard)s, %(shards)s, %(hosts)s)",
+                {**key.values, "shards": shards, "hosts": len(_part(plan, key, shards).names(plan))},
+            )
+            _put_in_job(connection, key, begins)
+
+
+def _put_in_job(connection: Connection, key: Key, begins: datetime | None = None) -> None:
+    # It is put in over our connection, and so in our transaction.
+    jobs = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
+    job = jobs.configure_task(
+        CARRY_OUT, queue=key.zone, queueing_lock=key.lock, schedule_at=begins, connection=connection
+    )
+    try:
+        with connection.transaction():
+            job.defer(**key.values)
+    except AlreadyEnqueued:
+        # It waits already.
+        pass
+
+
+def _part(plan: RolloutPlan, key: Key, shards: int) -> Slice:
+    zone = None if all(one.zone is None for one in plan.hosts.values() if one.wave) else key.zone
+    return Slice(key.wave, zone, key.shard, shards)
+
+
+def claim(database: Database, key: Key, worker: str, token: str) -> Claimed | None:
+    """Take a slice for this worker. Returns `None` if there is nothing to do.
+
+    + worker: its name, for people; + token: a word that no other claim has
+
+    Raises `Busy` if another worker is at work on it; `ValueError` if the plan in the row is none.
+    """
+    with database.transaction() as connection:
+        found = rows(
+            connection,
+            """
+            UPDATE smtp_auth_slices AS slice
+            SET state = 'under way', claim = %(token)s, worker = %(worker)s, began = now(), seen = now(),
+                ended = NULL
+            FROM smtp_auth_rollouts AS rollout
+            WHERE rollout.run = slice.run AND rollout.state = 'going' AND rollout.wave = slice.wave
+                AND slice.run = %(run)s AND slice.wave = %(wave)s AND slice.zone = %(zone)s
+                AND slice.shard = %(shard)s
+                AND (slice.state = 'waiting'
+                    OR slice.state = 'under way' AND slice.seen < now() - make_interval(secs => %(stale)s))
+            RETURNING slice.shards, rollout.plan
+            """,
+            **key.values,
+            worker=worker,
+            token=token,
+            stale=STALE,
+        )
+        if not found:
+            if _state(connection, key) == "under way":
+                raise Busy
+            return None
+        plan = plan_file.plan_in(found[0]["plan"]).without_lines()
+        if plan.run != key.run or key.wave not in plan.waves:
+            raise ValueError("the plan in the database is that of another rollout")
+    return Claimed(key, token, plan, _part(plan, key, found[0]["shards"]))
+
+
+def _state(connection: Connection, key: Key) -> str | None:
+    found = rows(
+        connection,
+        "SELECT state FROM smtp_auth_slices "
+        "WHERE run = %(run)s AND wave = %(wave)s AND zone = %(zone)s AND shard = %(shard)s",
+        **key.values,
+    )
+    return str(found[0]["state"]) if found else None
+
+
+def may_go_on(database: Database, claimed: Claimed) -> bool:
+    """Say that this worker is at work on the slice. Returns whether further hosts may begin."""
+    with database.transaction() as connection:
+        found = rows(
+            connection,
+            """
+            UPDATE smtp_auth_slices AS slice SET seen = now()
+            FROM smtp_auth_rollouts AS rollout
+            WHERE rollout.run = slice.run AND slice.claim = %(claim)s AND slice.state = 'under way'
+            RETURNING rollout.state
+            """,
+            claim=claimed.claim,
+        )
+    return bool(found) and found[0]["state"] == "going"
+
+
+def store(database: Database, claimed: Claimed, found: Report | None, said: str, *, is_done: bool) -> bool:
+    """Keep what became of a slice, unless another worker has claimed it meanwhile.
+
+    + found: the report, if there is one
+    + said: if not, how the process ended, for people
+    + is_done: whether it need not be carried out again
+
+    Returns whether it has to be carried out again now.
+    """
+    with database.transaction() as connection:
+        stored = rows(
+            connection,
+            """
+            UPDATE smtp_auth_slices AS slice
+            SET state = CASE WHEN %(done)s THEN 'done'
+                    WHEN without_report + %(lost)s >= %(most)s THEN 'lost' ELSE 'waiting' END,
+                without_report = without_report + %(lost)s,
+                report = coalesce(%(report)s, slice.report), said = %(said)s, ended = now()
+            FROM smtp_auth_rollouts AS rollout
+            WHERE rollout.run = slice.run AND slice.claim = %(claim)s AND slice.state = 'under way'
+            RETURNING slice.state = 'waiting' AND rollout.state = 'going' AS again
+            """,
+            done=is_done,
+            lost=int(bool(said)),
+            most=_MOST_TRIES,
+            report="\n".join(report.lines(_bare(found))) if found else None,
+            said=said,
+            claim=claimed.claim,
+        )
+    return bool(stored) and bool(stored[0]["again"])
+
+
+def _bare(found: Report) -> Report:
+    """The same report without sentences, which may quote a file."""
+    return replace(found, hosts={name: replace(one, reasons=()) for name, one in found.hosts.items()})
+
+
+def set_state(database: Database, run: str, state: str, of: Iterable[str], why: str = "") -> str:
+    """Pause, resume or stop a rollout that is in one of these states. Returns in which state it is then."""
+    with database.transaction() as connection:
+        found = one(
+            connection, "SELECT state, wave FROM smtp_auth_rollouts WHERE run = %(run)s FOR UPDATE", run=run
+        )
+        if found["state"] not in of:
+            return str(found["state"])
+        connection.execute(
+            "UPDATE smtp_auth_rollouts SET state = %(state)s, why = %(why)s WHERE run = %(run)s",
+            {"run": run, "state": state, "why": why},
+        )
+        if state == "going":
+            for row in rows(
+                connection,
+                "SELECT run, wave, zone, shard FROM smtp_auth_slices "
+                "WHERE run = %(run)s AND wave = %(wave)s AND state IN ('waiting', 'under way')",
+                run=run,
+                wave=found["wave"],
+            ):
+                _put_in_job(connection, Key(**row))
+    return state
+
+
+def keep_check(database: Database, zone: str, worker: str, states: Mapping[str, str]) -> None:
+    """Keep what the last check of a zone's hosts has found. + states: by the names of the hosts"""
+    with database.transaction() as connection:
+        connection.execute(
+            "INSERT INTO smtp_auth_checks (zone, worker, states) VALUES (%(zone)s, %(worker)s, %(states)s) "
+            "ON CONFLICT (zone) DO UPDATE SET at = now(), worker = excluded.worker, states = excluded.states",
+            {"zone": zone, "worker": worker, "states": Jsonb(dict(states))},
+        )

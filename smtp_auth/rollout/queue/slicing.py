@@ -1,0 +1,135 @@
+"""A slice that a worker carries out, from its claim to its report."""
+
+import asyncio
+import secrets
+import tempfile
+from asyncio.subprocess import Process
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+import psycopg
+
+from smtp_auth.rollout import plan_file, report
+from smtp_auth.rollout.queue import rows
+from smtp_auth.rollout.queue.database import Database, Unreached, sentence_of
+from smtp_auth.rollout.queue.going_on import go_on
+from smtp_auth.rollout.queue.process import interrupt, started
+from smtp_auth.rollout.queue.rows import Claimed, Key
+from smtp_auth.rollout.report import Report
+from smtp_auth.runs.status import Status
+
+# How often a worker says that it is at work, and asks whether it may go on; and how often it tries to reach
+# the database, in seconds.
+_PAUSE = 1.0
+
+_Given = ParamSpec("_Given")
+_Found = TypeVar("_Found")
+
+
+class Unfinished(Exception):
+    """The slice has to be carried out again: this worker ends, or the process has ended without a report."""
+
+
+class Slicing:
+    """Carries out slices.
+
+    + worker: the worker's name, for people
+    + words: the worker's own options of `smtp-auth rollout`
+    + stopping: is set once this worker shall end
+    + say: prints a sentence
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        worker: str,
+        words: Sequence[str],
+        stopping: asyncio.Event,
+        say: Callable[[str], None],
+    ) -> None:
+        self._database, self._worker, self._words = database, worker, words
+        self._stopping, self._say = stopping, say
+        self._is_reached = True
+
+    async def carry_out(self, key: Key) -> None:
+        """Carry out a slice, unless somebody else does or did. Raises `Busy`, `Unfinished`."""
+        claimed = await self._kept(rows.claim, self._database, key, self._worker, secrets.token_hex(8))
+        if claimed:
+            self._say(f"{key.run}: {claimed.part} begins")
+            await self._carry_out(claimed)
+            self._say(f"{key.run}: {claimed.part} has ended")
+        # Who has stored the last report may have died before this.
+        await self._kept(go_on, self._database, key.run, key.wave)
+
+    async def _carry_out(self, claimed: Claimed) -> None:
+        with tempfile.TemporaryDirectory(prefix="smtp-auth-queue-") as folder:
+            plan, output = Path(folder, "plan.json"), Path(folder, "report.json")
+            # In a folder that nobody else may enter.
+            plan.touch(0o600)
+            plan.write_text("".join(f"{line}\n" for line in plan_file.lines(claimed.plan)))
+            process = await started([*_words(claimed, plan, output), *self._words])
+            status = await self._ended(process, claimed)
+            found = _report_in(output, claimed)
+        is_done = found is not None and status in (0, Status.TROUBLE)
+        is_stopped = status == Status.INTERRUPTED
+        said = "" if found or is_stopped else f"its process has ended with status {status} and without a report"
+        if said:
+            self._say(f"{claimed.key.run}: {claimed.part}: {said}")
+        if await self._kept(rows.store, self._database, claimed, found, said, is_done=is_done):
+            raise Unfinished
+
+    async def _ended(self, process: Process, claimed: Claimed) -> int:
+        """Wait for the end of a process; it is interrupted once nothing new shall begin. Returns its status."""
+        end = asyncio.create_task(process.wait())
+        stop = asyncio.create_task(self._stopping.wait())
+        while not end.done() and not stop.done():
+            await asyncio.wait((end, stop), timeout=_PAUSE, return_when=asyncio.FIRST_COMPLETED)
+            # If the database is not reached, the process goes on.
+            with suppress(psycopg.Error):
+                if not await asyncio.to_thread(rows.may_go_on, self._database, claimed):
+                    break
+        stop.cancel()
+        if not end.done():
+            interrupt(process)
+        while not end.done():
+            await asyncio.wait((end,), timeout=_PAUSE)
+            # The changes under way are this worker's until they are over.
+            with suppress(psycopg.Error):
+                await asyncio.to_thread(rows.may_go_on, self._database, claimed)
+        return end.result()
+
+    async def _kept(
+        self, work: Callable[_Given, _Found], *given: _Given.args, **named: _Given.kwargs
+    ) -> _Found:
+        """What work in the database returns, once that is reached."""
+        while True:
+            try:
+                found = await asyncio.to_thread(work, *given, **named)
+            except Unreached as error:
+                if self._is_reached:
+                    self._say(f"the database is not reached: {sentence_of(error)}; what is known is kept")
+                self._is_reached = False
+                await asyncio.sleep(_PAUSE)
+            else:
+                self._is_reached = True
+                return found
+
+
+def _words(claimed: Claimed, plan: Path, output: Path) -> list[str]:
+    part = claimed.part
+    words = ["rollout", "--plan", str(plan), "--wave", str(part.wave)]
+    # The zone's name is a plan's data: it is no option, whatever it begins with.
+    words += [] if part.zone is None else [f"--zone={part.zone}"]
+    return [*words, "--shard", f"{part.shard}/{part.shards}", "--yes", "--json", str(output)]
+
+
+def _report_in(file: Path, claimed: Claimed) -> Report | None:
+    """The report of a slice; `None` if it is not there, or is another's."""
+    try:
+        found = report.report_in(file.read_text())
+    except (OSError, ValueError):
+        return None
+    is_its_own = found.run == claimed.key.run and found.plan == claimed.plan.identity
+    return found if is_its_own and found.hosts.keys() == {*claimed.part.names(claimed.plan)} else None

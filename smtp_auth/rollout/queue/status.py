@@ -1,0 +1,221 @@
+"""What the queue knows, as lines for people and as JSON: waves, slices, failures, and who works where."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any
+
+from smtp_auth.fleet import as_json
+from smtp_auth.fleet.console import Line, Style
+from smtp_auth.local_time import in_utc, local_time
+from smtp_auth.rollout import report
+from smtp_auth.rollout.queue.database import Database, rows
+from smtp_auth.rollout.queue.rows import NO_ZONE
+from smtp_auth.rollout.report import HostReport
+from smtp_auth.runs.mistakes import Mistake
+from smtp_auth.shown import counted, shown_name, shown_words
+
+OVER = ("stopped", "done")
+
+
+@dataclass(frozen=True)
+class SliceStatus:
+    """What is known of a slice.
+
+    + number: of how many hosts it is
+    + worker, began, seen, ended: of the last attempt, if there was one; `seen` is how many seconds ago the
+      worker said that it is at work
+    + said: how its process ended without a report, if it did
+    + hosts: what the last report says of them
+    """
+
+    wave: int
+    zone: str
+    shard: int
+    shards: int
+    number: int
+    state: str
+    worker: str | None
+    began: str | None
+    seen: int | None
+    ended: str | None
+    said: str
+    hosts: Mapping[str, HostReport]
+
+
+@dataclass(frozen=True)
+class RolloutStatus:
+    """What is known of a rollout. + state: `going`, `paused`, `stopped`, `done`; + why: it has stopped"""
+
+    run: str
+    state: str
+    why: str
+    wave: int
+    put_in_by: str
+    put_in: str
+    begins: str | None
+    slices: Sequence[SliceStatus]
+
+    @property
+    def failures(self) -> dict[str, HostReport]:
+        """The hosts that have failed."""
+        return {name: one for part in self.slices for name, one in part.hosts.items() if one.has_failed}
+
+
+@dataclass(frozen=True)
+class CheckStatus:
+    """The last check of a zone's hosts. + states: how many hosts are in each, by its name"""
+
+    zone: str
+    at: str
+    worker: str
+    states: Mapping[str, str]
+
+
+def rollouts(database: Database, given: str | None) -> list[RolloutStatus]:
+    """The rollout that somebody names; else all that are not over, or else the last one.
+
+    + given: the run's ID, or its beginning or end. Raises `Mistake` if there is no such one, or several
+    """
+    with database.transaction() as connection:
+        found = rows(connection, "SELECT * FROM smtp_auth_rollouts ORDER BY put_in, run")
+        if given is not None:
+            found = [_named(given, found)]
+        else:
+            found = [one for one in found if one["state"] not in OVER] or found[-1:]
+        slices = rows(
+            connection,
+            "SELECT *, extract(epoch FROM now() - seen)::integer AS ago FROM smtp_auth_slices "
+            "WHERE run = ANY(%(runs)s) ORDER BY wave, zone, shard",
+            runs=[one["run"] for one in found],
+        )
+    return [_rollout(one, [part for part in slices if part["run"] == one["run"]]) for one in found]
+
+
+def only_rollout(database: Database, given: str | None) -> str:
+    """The run's ID that somebody names; else of the only rollout that is not over. Raises `Mistake`."""
+    found = rollouts(database, given)
+    if given is None:
+        found = [one for one in found if one.state not in OVER]
+    if len(found) != 1:
+        them = ", ".join(one.run for one in found)
+        raise Mistake(f"several rollouts are not over: say which: {them}" if them else "no rollout is under way")
+    return found[0].run
+
+
+def checks(database: Database) -> list[CheckStatus]:
+    """The last checks of what would change, by zone."""
+    with database.transaction() as connection:
+        return [
+            CheckStatus(one["zone"], in_utc(one["at"]), one["worker"], one["states"])
+            for one in rows(connection, "SELECT * FROM smtp_auth_checks ORDER BY zone")
+        ]
+
+
+def _named(given: str, found: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    them = [one for one in found if given and (one["run"].startswith(given) or one["run"].endswith(given))]
+    if len(them) != 1:
+        what = f"several rollouts of the queue: {', '.join(one['run'] for one in them)}"
+        raise Mistake(f"{shown_name(given)} is {what if them else 'no rollout of the queue'}")
+    return them[0]
+
+
+def _rollout(row: dict[str, Any], slices: Iterable[dict[str, Any]]) -> RolloutStatus:
+    return RolloutStatus(
+        row["run"],
+        row["state"],
+        row["why"],
+        row["wave"],
+        row["put_in_by"],
+        in_utc(row["put_in"]),
+        _utc(row["begins"]),
+        [_slice(one) for one in slices],
+    )
+
+
+def _slice(row: dict[str, Any]) -> SliceStatus:
+    return SliceStatus(
+        row["wave"],
+        row["zone"],
+        row["shard"],
+        row["shards"],
+        row["hosts"],
+        row["state"],
+        row["worker"],
+        _utc(row["began"]),
+        row["ago"],
+        _utc(row["ended"]),
+        row["said"],
+        report.report_in(row["report"]).hosts if row["report"] else {},
+    )
+
+
+def _utc(time: datetime | None) -> str | None:
+    return in_utc(time) if time else None
+
+
+# -- for people ---------------------------------------------------------------------------------------
+
+
+def lines(found: Sequence[RolloutStatus], checked: Sequence[CheckStatus]) -> Iterator[Line]:
+    """The status as lines."""
+    for one in found:
+        yield from _rollout_lines(one)
+    if not found:
+        yield Line("The queue has no rollout.")
+    for check in checked:
+        counts = Counter(check.states.values())
+        said = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
+        yield Line(f"zone {shown_name(check.zone)} was checked {local_time(check.at)}: {said or 'no host'}", under=4)
+
+
+def _rollout_lines(one: RolloutStatus) -> Iterator[Line]:
+    why = f": {one.why}" if one.why else ""
+    style = Style.TROUBLE if one.state == "stopped" else Style.TITLE
+    yield Line(shown_words(f"{one.run}: {one.state}, wave {one.wave}{why}"), style, under=4)
+    when = f", begins {local_time(one.begins)}" if one.begins else ""
+    yield Line(shown_words(f"    put in {local_time(one.put_in)} by {one.put_in_by}{when}"), under=8)
+    for part in one.slices:
+        yield Line(shown_words(f"    {_slice_line(part)}"), under=8)
+    for name, host in one.failures.items():
+        checks = f": {', '.join(host.failed_checks)}" if host.failed_checks else ""
+        text = f"    {shown_name(name)}: {host.outcome}{', and does not verify' if checks else ''}{checks}"
+        yield Line(shown_words(text), Style.TROUBLE, under=8)
+
+
+def _slice_line(part: SliceStatus) -> str:
+    zone = "" if part.zone == NO_ZONE else f", zone {part.zone}"
+    shard = "" if part.shards == 1 else f", shard {part.shard}/{part.shards}"
+    is_under_way = part.state == "under way"
+    worker = f" by {part.worker}, heard {part.seen} s ago" if is_under_way else ""
+    said = f": {part.said}" if part.said else ""
+    return f"wave {part.wave}{zone}{shard}: {part.state}{worker}: {counted(part.number, 'host')}{_counts(part)}{said}"
+
+
+def _counts(part: SliceStatus) -> str:
+    done = sum(one.is_done for one in part.hosts.values())
+    failed = sum(one.has_failed for one in part.hosts.values())
+    return f", {done} done, {failed} failed" if part.hosts else ""
+
+
+# -- for programs -------------------------------------------------------------------------------------
+
+
+def json_lines(found: Sequence[RolloutStatus], checked: Sequence[CheckStatus]) -> Iterator[str]:
+    """The status as JSON, line by line: a rollout a line."""
+    yield f'{{"version": {as_json.VERSION}, "rollouts": {{'
+    yield from _members({one.run: _without(one, "run") for one in found})
+    yield '}, "checks": {'
+    yield from _members({one.zone: _without(one, "zone") for one in checked})
+    yield "}}"
+
+
+def _without(one: RolloutStatus | CheckStatus, key: str) -> dict[str, Any]:
+    return {field.name: asdict(one)[field.name] for field in fields(one) if field.name != key}
+
+
+def _members(found: Mapping[str, Any]) -> Iterator[str]:
+    for index, (name, one) in enumerate(found.items(), 1):
+        yield f"{json.dumps(name)}: {json.dumps(one)}{',' if index < len(found) else ''}"

@@ -1,0 +1,198 @@
+"""`smtp-auth queue worker`: carries out the slices of a zone, one at a time, until it is told to end.
+
+procrastinate hands out jobs, and finds those of workers whose heartbeat has stopped. A row can only name a
+task that is defined here; its arguments are checked, and none of them becomes a command, an option or a path.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import procrastinate
+from procrastinate.jobs import Job, Status
+
+from smtp_auth.fleet.console import Line, show_beside
+from smtp_auth.rollout.queue.checking import check
+from smtp_auth.rollout.queue.database import Database, Unreached, sentence_of
+from smtp_auth.rollout.queue.rows import CARRY_OUT, Busy, Key
+from smtp_auth.rollout.queue.slicing import Slicing, Unfinished
+from smtp_auth.runs.origin import origin_of_this_run
+from smtp_auth.shown import shown_words
+
+# A worker whose heartbeat is older than this is dead, in seconds; how often it beats; and how often the jobs
+# of dead workers are looked for, as cron says it, with seconds at the end.
+_DEAD = 30.0
+_BEAT = 10.0
+_LOOKS = "* * * * * */10"
+
+# Before a job is tried again that another worker still has, or that has ended without a report. A worker that
+# has lost the database alone says within this time that it is at work.
+_AGAIN = 5
+
+# Between two attempts to reach the database, in seconds.
+_PAUSE = 2.0
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """How a worker works.
+
+    + zone: its queue
+    + choice: its own options of every command: the inventory and the like
+    + max_age: its `--max-age`
+    + check_at: when it checks what would change, as cron says it; `None`: never
+    """
+
+    zone: str
+    choice: Sequence[str]
+    max_age: str
+    check_at: str | None
+
+
+def work(database: Database, wishes: Wishes) -> int:
+    """Carry out slices until SIGINT, SIGTERM or SIGHUP. Returns the exit status.
+
+    The slice under way then begins no further host, and is another worker's.
+    """
+    # Both log what is in rows, and tracebacks.
+    for name in ("procrastinate", "psycopg"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    asyncio.run(_Worker(database, wishes).run())
+    return 0
+
+
+class _Worker:
+    def __init__(self, database: Database, wishes: Wishes) -> None:
+        self._database, self._wishes = database, wishes
+        self._name = f"{origin_of_this_run().controller}, process {os.getpid()}"
+        self._stopping = asyncio.Event()
+        self._is_reached = True
+        words = [*wishes.choice, "--max-age", wishes.max_age]
+        self._slicing = Slicing(database, self._name, words, self._stopping, self._say)
+        self._app = self._tasks()
+
+    def _say(self, text: str) -> None:
+        show_beside([Line(shown_words(text), under=4)])
+
+    # -- what a row may name ----------------------------------------------------------------------
+
+    def _tasks(self) -> procrastinate.App:
+        zone = self._wishes.zone
+        app = procrastinate.App(
+            connector=procrastinate.PsycopgConnector(
+                conninfo=self._database.conninfo, min_size=1, max_size=4, timeout=10
+            )
+        )
+        # procrastinate's own, which deletes jobs.
+        app.tasks.clear()
+
+        @app.task(name=CARRY_OUT, queue=zone, retry=_Again())
+        async def carry_out(**values: Any) -> None:
+            await self._carry_out(values)
+
+        @app.periodic(cron=_LOOKS, periodic_id=zone)
+        @app.task(
+            name="smtp_auth.retry_stalled",
+            queue=zone,
+            queueing_lock=f"smtp_auth.retry_stalled {zone}",
+            priority=10,
+        )
+        async def retry_stalled(timestamp: int) -> None:
+            await self._retry_stalled()
+
+        if self._wishes.check_at:
+
+            @app.periodic(cron=self._wishes.check_at, periodic_id=zone)
+            @app.task(name="smtp_auth.check", queue=zone, queueing_lock=f"smtp_auth.check {zone}")
+            async def check_hosts(timestamp: int) -> None:
+                await check(self._database, zone, self._name, self._wishes.choice, self._stopping)
+
+        return app
+
+    async def _carry_out(self, values: dict[str, Any]) -> None:
+        try:
+            key = Key(**values)
+            if key.zone != self._wishes.zone:
+                raise ValueError("the job is of another zone")
+            await self._slicing.carry_out(key)
+        except (Busy, Unfinished):
+            raise
+        except Exception as error:
+            self._say(f"a job of the queue was not carried out: {type(error).__name__}: {error}")
+            raise
+
+    async def _retry_stalled(self) -> None:
+        """Give back the jobs of workers that are dead."""
+        manager = self._app.job_manager
+        for job in await manager.get_stalled_jobs(queue=self._wishes.zone, seconds_since_heartbeat=_DEAD):
+            if job.task_name == CARRY_OUT:
+                self._say("a worker was not heard of: its slice is carried out again")
+                await manager.retry_job(job, retry_at=datetime.now(UTC) + timedelta(seconds=_AGAIN))
+            else:
+                await manager.finish_job(job, status=Status.FAILED, delete_job=True)
+
+    # -- its life ---------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until a signal."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self._stopping.set)
+        # What procrastinate leaves to itself while the database is away.
+        loop.set_exception_handler(lambda _loop, _context: None)
+        self._say(f"worker of zone {self._wishes.zone}: {self._name}")
+        while not self._stopping.is_set():
+            try:
+                async with self._app.open_async():
+                    self._note_reached()
+                    await self._take_jobs()
+            except Unreached as error:
+                self._note_unreached(error)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), _PAUSE)
+        self._say("the worker has ended")
+
+    async def _take_jobs(self) -> None:
+        """Take jobs until a signal, or until the database is lost; and then wait for the slice under way."""
+        taking = asyncio.create_task(
+            self._app.run_worker_async(
+                queues=[self._wishes.zone],
+                name=self._name,
+                delete_jobs="successful",
+                install_signal_handlers=False,
+                update_heartbeat_interval=_BEAT,
+                stalled_worker_timeout=_DEAD,
+            )
+        )
+        stop = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait((taking, stop), return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        if not taking.done():
+            # Of a worker of procrastinate, this is an orderly end.
+            taking.cancel()
+        with suppress(asyncio.CancelledError):
+            await taking
+
+    def _note_unreached(self, error: BaseException) -> None:
+        if self._is_reached:
+            self._say(f"the database is not reached: {sentence_of(error)}; it is tried again")
+        self._is_reached = False
+
+    def _note_reached(self) -> None:
+        if not self._is_reached:
+            self._say("the database is reached again")
+        self._is_reached = True
+
+
+class _Again(procrastinate.BaseRetryStrategy):
+    """When a slice is tried again that was not carried out to its end."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: Job) -> procrastinate.RetryDecision | None:
+        is_unfinished = isinstance(exception, Busy | Unfinished)
+        return procrastinate.RetryDecision(retry_in={"seconds": _AGAIN}) if is_unfinished else None
