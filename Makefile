@@ -102,7 +102,8 @@ MAKE_VENV = @test -x $(@D)/bin/python || $(PYTHON) -m venv $(@D) || { \
 COMPILE = uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 lock:
 	$(COMPILE) pyproject.toml --output-file requirements.txt
-	$(COMPILE) pyproject.toml --group dev --constraints requirements.txt --output-file requirements-dev.txt
+	$(COMPILE) pyproject.toml --extra queue --constraints requirements.txt --output-file requirements-queue.txt
+	$(COMPILE) pyproject.toml --extra queue --group dev --constraints requirements.txt --output-file requirements-dev.txt
 	cd bench && $(COMPILE) requirements.in --output-file requirements.txt
 
 # The screens that tests compare, out of runs on the lab; and docs/preview.svg and docs/refusal.svg, out of these.

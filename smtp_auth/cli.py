@@ -547,9 +547,7 @@ _MAX_AGE: Mapping[str, Any] = MappingProxyType(
 
 
 def _queue_rollout_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--plan", required=True, metavar="FILE", help="what smtp-auth plan --out has written"
-    )
+    parser.add_argument("--plan", required=True, metavar="FILE", help="what smtp-auth plan --out has written")
     parser.add_argument("--max-age", **_MAX_AGE)
     parser.add_argument(
         "--at",
@@ -660,7 +658,9 @@ class QueueCommand:
 
 
 QUEUE_COMMANDS = (
-    QueueCommand("setup", "make the queue's tables in an empty PostgreSQL database", _no_options, _queue_setup),
+    QueueCommand(
+        "setup", "make the queue's tables in an empty PostgreSQL database", _no_options, _queue_setup
+    ),
     QueueCommand("rollout", "put a plan in the queue", _queue_rollout_options, _queue_rollout),
     QueueCommand("worker", "carry out the slices of a zone", _queue_worker_options, _queue_worker),
     QueueCommand(

@@ -33,7 +33,9 @@ def reached(work: Callable[[Database], int], database: str) -> int:
 def setup(database: Database) -> int:
     """Make the queue's tables. Returns the exit status, as all of these."""
     made = set_up(database)
-    show_results([Line("The queue is set up." if made else "The queue was set up before: nothing is changed.")])
+    show_results(
+        [Line("The queue is set up." if made else "The queue was set up before: nothing is changed.")]
+    )
     return 0
 
 
@@ -63,7 +65,9 @@ def rollout(
             raise nobody_to_ask(question.what, "--yes")
         question.ask(f"{question.asks}: ")
     put_in(database, plan, origin_of_this_run().controller, begins)
-    show_results([Line(f"{plan.run} is in the queue: smtp-auth queue status shows what becomes of it", under=4)])
+    show_results(
+        [Line(f"{plan.run} is in the queue: smtp-auth queue status shows what becomes of it", under=4)]
+    )
     return 0
 
 
@@ -84,8 +88,8 @@ def worker(database: Database, wishes: Wishes) -> int:
         raise Mistake(f"--zone {shown(wishes.zone)}: give a zone's name, of at most {LONGEST_ZONE} bytes")
     if wishes.check_at is not None and not croniter.is_valid(wishes.check_at):
         raise Mistake(
-            f"--check-at {shown(wishes.check_at)}: give minute, hour, day, month and day of the week, as in a "
-            "crontab: '30 4 * * *'"
+            f"--check-at {shown(wishes.check_at)}: give minute, hour, day, month and day of the week, as in "
+            "a crontab: '30 4 * * *'"
         )
     database.require_tables()
     return work(database, wishes)

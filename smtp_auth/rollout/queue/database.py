@@ -15,17 +15,28 @@ try:
 except ImportError as error:
     if error.name in ("procrastinate", "psycopg"):
         raise Mistake(
-            "smtp-auth queue needs procrastinate, which is not installed: pip install 'smtp-auth-fleet[queue]'"
+            "smtp-auth queue needs procrastinate, which is not installed: "
+            "pip install 'smtp-auth-fleet[queue]'"
         ) from None
     # psycopg says which ways to load libpq it has tried.
-    raise Mistake("smtp-auth queue needs PostgreSQL's libpq, which is not installed: Debian's libpq5") from None
+    raise Mistake(
+        "smtp-auth queue needs PostgreSQL's libpq, which is not installed: Debian's libpq5"
+    ) from None
 
 # That of our tables, and of procrastinate's, whose own may be others in its next version.
 _VERSION = f"1, procrastinate {'.'.join(procrastinate.__version__.split('.')[:2])}"
 
 # Where a network swallows everything, an attempt ends all the same: seconds and, at the last one,
 # milliseconds.
-_BOUNDS = {"connect_timeout": "5", "keepalives_idle": "10", "keepalives_interval": "5", "tcp_user_timeout": "20000"}
+_OURS = {
+    "connect_timeout": "5",
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "tcp_user_timeout": "20000",
+    "application_name": "smtp-auth queue",
+    # Whatever the environment says: hosts' names have letters of all scripts.
+    "client_encoding": "utf8",
+}
 
 Connection = psycopg.Connection[DictRow]
 
@@ -52,7 +63,9 @@ class Database:
                 f"--database has a {secret}, which everybody on this machine can read there: give it in "
                 "~/.pgpass, or with service= in a service file"
             )
-        self.conninfo = make_conninfo(**{**_BOUNDS, "application_name": "smtp-auth queue", **words})
+        self.conninfo = make_conninfo(
+            given, **{name: value for name, value in _OURS.items() if name not in words}
+        )
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -96,7 +109,7 @@ def one(connection: Connection, query: str, **values: Any) -> Mapping[str, Any]:
 
 def rows(connection: Connection, query: str, **values: Any) -> list[DictRow]:
     """The rows of an answer. + query: a literal text; values are sent beside it, and never part of it"""
-    return connection.execute(query, values).fetchall()  # type: ignore[call-overload, no-any-return]
+    return connection.execute(query, values).fetchall()
 
 
 def sentence_of(error: BaseException) -> str:

@@ -12,7 +12,7 @@ from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Sequence
 
 # The same program, from the same place.
-_PROGRAM = (sys.executable, "-P", "-m", "smtp_auth.cli")
+PROGRAM: tuple[str, ...] = (sys.executable, "-P", "-m", "smtp_auth.cli")
 
 _PR_SET_PDEATHSIG = 1
 
@@ -26,7 +26,7 @@ async def started(words: Sequence[str]) -> Process:
     changes under way, and begins no other.
     """
     return await asyncio.create_subprocess_exec(
-        *_PROGRAM,
+        *PROGRAM,
         *words,
         stdin=DEVNULL,
         start_new_session=True,

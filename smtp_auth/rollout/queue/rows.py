@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 import procrastinate
-from psycopg.types.json import Jsonb
 from procrastinate.exceptions import AlreadyEnqueued
+from psycopg.types.json import Jsonb
 
 from smtp_auth.rollout import plan_file, report
 from smtp_auth.rollout.plan_file import RolloutPlan
@@ -25,7 +25,7 @@ CARRY_OUT = "smtp_auth.carry_out"
 NO_ZONE = "default"
 
 # How many hosts a slice has at most; those of a zone are shared out evenly.
-_MOST_HOSTS = 250
+MOST_HOSTS = 250
 
 # A slice whose worker has not said for so long that it is at work may be another's, in seconds.
 STALE = 30
@@ -93,13 +93,13 @@ def zone_of(plan: RolloutPlan, name: str) -> str:
 
 
 def refuse_zones(option: str, plan: RolloutPlan) -> None:
-    """Raise `Mistake` if the plan's zones cannot be queues. + option: with which it was given, and the file"""
+    """Raise `Mistake` if the plan's zones cannot be queues. + option: that of the plan, with its file"""
     zones = {name: one.zone for name, one in plan.hosts.items() if one.wave is not None}
     without = [name for name, zone in zones.items() if zone is None]
     if without and len(without) < len(zones):
         raise Mistake(
-            f"{option}: {shown_name(without[0])} has no zone, and others have one: a queue is a zone, so give "
-            "the data key zone to all of the hosts that would change, or to none"
+            f"{option}: {shown_name(without[0])} has no zone, and others have one: a queue is a zone, so "
+            "give the data key zone to all of the hosts that would change, or to none"
         )
     long = next((zone for zone in zones.values() if zone and len(zone.encode()) > LONGEST_ZONE), None)
     if long:
@@ -110,13 +110,19 @@ def refuse_zones(option: str, plan: RolloutPlan) -> None:
 
 
 def put_in(database: Database, plan: RolloutPlan, who: str, begins: datetime | None) -> None:
-    """Put in a rollout, with the jobs of its first wave. Raises `Mistake` if its run is there already.
+    """Put in a rollout, with the jobs of its first wave. If it is there, and is over, it begins again.
 
     + who: by whom
     + begins: not before then
+
+    Raises `Mistake` if it is under way.
     """
     bare = plan.without_lines()
     with database.transaction() as connection:
+        connection.execute(
+            "DELETE FROM smtp_auth_rollouts WHERE run = %(run)s AND state IN ('stopped', 'done')",
+            {"run": plan.run},
+        )
         put = rows(
             connection,
             "INSERT INTO smtp_auth_rollouts (run, plan, state, wave, put_in_by, begins) "
@@ -130,7 +136,8 @@ def put_in(database: Database, plan: RolloutPlan, who: str, begins: datetime | N
         )
         if not put:
             raise Mistake(
-                f"the queue has this rollout already: see smtp-auth queue status {plan.run}, or make a new plan"
+                f"this rollout is under way: smtp-auth queue status {plan.run} shows it; end it with "
+                f"smtp-auth queue stop {plan.run}"
             )
         begin_wave(connection, bare, min(plan.waves), begins)
 
@@ -142,7 +149,7 @@ def begin_wave(connection: Connection, plan: RolloutPlan, wave: int, begins: dat
         zone = zone_of(plan, name)
         of_zones[zone] = of_zones.get(zone, 0) + 1
     for zone, count in of_zones.items():
-        shards = -(-count // _MOST_HOSTS)
+        shards = -(-count // MOST_HOSTS)
         for shard in range(1, shards + 1):
             key = Key(plan.run, wave, zone, shard)
             connection.execute(

@@ -74,14 +74,16 @@ class Slicing:
             found = _report_in(output, claimed)
         is_done = found is not None and status in (0, Status.TROUBLE)
         is_stopped = status == Status.INTERRUPTED
-        said = "" if found or is_stopped else f"its process has ended with status {status} and without a report"
+        said = (
+            "" if found or is_stopped else f"its process has ended with status {status} and without a report"
+        )
         if said:
             self._say(f"{claimed.key.run}: {claimed.part}: {said}")
         if await self._kept(rows.store, self._database, claimed, found, said, is_done=is_done):
             raise Unfinished
 
     async def _ended(self, process: Process, claimed: Claimed) -> int:
-        """Wait for the end of a process; it is interrupted once nothing new shall begin. Returns its status."""
+        """Wait for the end of a process; interrupt it once nothing new shall begin. Returns its status."""
         end = asyncio.create_task(process.wait())
         stop = asyncio.create_task(self._stopping.wait())
         while not end.done() and not stop.done():

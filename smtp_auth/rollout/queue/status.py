@@ -101,7 +101,9 @@ def only_rollout(database: Database, given: str | None) -> str:
         found = [one for one in found if one.state not in OVER]
     if len(found) != 1:
         them = ", ".join(one.run for one in found)
-        raise Mistake(f"several rollouts are not over: say which: {them}" if them else "no rollout is under way")
+        raise Mistake(
+            f"several rollouts are not over: say which: {them}" if them else "no rollout is under way"
+        )
     return found[0].run
 
 
@@ -168,7 +170,9 @@ def lines(found: Sequence[RolloutStatus], checked: Sequence[CheckStatus]) -> Ite
     for check in checked:
         counts = Counter(check.states.values())
         said = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
-        yield Line(f"zone {shown_name(check.zone)} was checked {local_time(check.at)}: {said or 'no host'}", under=4)
+        yield Line(
+            f"zone {shown_name(check.zone)} was checked {local_time(check.at)}: {said or 'no host'}", under=4
+        )
 
 
 def _rollout_lines(one: RolloutStatus) -> Iterator[Line]:
@@ -191,7 +195,8 @@ def _slice_line(part: SliceStatus) -> str:
     is_under_way = part.state == "under way"
     worker = f" by {part.worker}, heard {part.seen} s ago" if is_under_way else ""
     said = f": {part.said}" if part.said else ""
-    return f"wave {part.wave}{zone}{shard}: {part.state}{worker}: {counted(part.number, 'host')}{_counts(part)}{said}"
+    what = f"wave {part.wave}{zone}{shard}, {counted(part.number, 'host')}"
+    return f"{what}: {part.state}{worker}{_counts(part)}{said}"
 
 
 def _counts(part: SliceStatus) -> str:

@@ -2,7 +2,8 @@
 
 from procrastinate.schema import SchemaManager
 
-from smtp_auth.rollout.queue.database import Connection, Database, check_version, is_there, note_version
+from smtp_auth.rollout.queue.database import Connection, Database, check_version, is_there, note_version, one
+from smtp_auth.runs.mistakes import Mistake
 
 # `seen`: when the worker last said that it is at work; `claim`: of whom a report is taken.
 # The hosts' lines are in no table, and neither are the sentences of a report: they may quote a file.
@@ -61,7 +62,7 @@ _LOCK = 0x736D7470
 def set_up(database: Database) -> bool:
     """Make the tables, unless they are there. Returns whether they were made.
 
-    Raises `Mistake` if those that are there are of another version.
+    Raises `Mistake` if those that are there are of another version, or the database cannot have them.
     """
     with database.transaction() as connection:
         # A second one waits here, and then finds them.
@@ -74,6 +75,12 @@ def set_up(database: Database) -> bool:
 
 
 def _make(connection: Connection) -> None:
+    encoding = one(connection, "SHOW server_encoding")["server_encoding"]
+    if encoding != "UTF8":
+        raise Mistake(
+            f"the database's encoding is {encoding}, and hosts have names in all scripts: make it with "
+            "createdb --encoding UTF8 --template template0"
+        )
     if not is_there(connection, "procrastinate_jobs"):
         connection.execute(SchemaManager.get_schema())
     connection.execute(_OURS)

@@ -1,0 +1,1 @@
+"""Tests of rollouts that need no host."""

@@ -1,0 +1,118 @@
+"""A queue for tests: its PostgreSQL, its commands, and workers that can be killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.postgresql import PostgreSQL
+
+ROOT = Path(__file__).resolve().parents[1]
+
+_PATIENCE = 12
+
+
+def wait_for(what: Callable[[], object], why: str) -> None:
+    """Wait until something is so."""
+    deadline = time.monotonic() + _PATIENCE
+    while not what():
+        assert time.monotonic() < deadline, why
+        time.sleep(0.05)
+
+
+class Queue:
+    """A queue.
+
+    + folder: what the workers say is kept there
+    + environment: further variables of its commands
+    """
+
+    def __init__(self, server: PostgreSQL, folder: Path, environment: Mapping[str, str]) -> None:
+        self.server, self._folder = server, folder
+        self._environment = {**os.environ, **environment}
+        self.workers: list[Worker] = []
+
+    def __call__(
+        self, what: str, *words: str, before: Sequence[str] = ()
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `smtp-auth queue WHAT` to its end."""
+        return subprocess.run(
+            self._words(what, words, before),
+            cwd=ROOT,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=_PATIENCE,
+        )
+
+    def worker(self, *words: str, before: Sequence[str] = ()) -> "Worker":
+        """Start a worker. + before: words before its own, such as `ip netns exec`"""
+        said = self._folder / f"worker {len(self.workers)}"
+        with said.open("w") as file:
+            process = subprocess.Popen(
+                self._words("worker", words, before),
+                cwd=ROOT,
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                start_new_session=True,
+            )
+        found = Worker(process, said)
+        self.workers.append(found)
+        return found
+
+    def state(self) -> object:
+        """The state of the only rollout; `None` if there is none."""
+        found = self.server.rows("SELECT state FROM smtp_auth_rollouts")
+        return found[0][0] if found else None
+
+    def wait_until(self, *states: str) -> None:
+        """Wait until the only rollout is in one of these states."""
+        wait_for(lambda: self.state() in states, f"not {states}: {self.state()}: {self.said()}")
+
+    def said(self) -> str:
+        """What all workers have said."""
+        return "\n".join(f"{one.said.name}:\n{one.said.read_text()}" for one in self.workers)
+
+    def _words(self, what: str, words: Sequence[str], before: Sequence[str]) -> list[str]:
+        database = ("--database", self.server.conninfo)
+        return [*before, sys.executable, "-m", "tests.queue_program", "queue", what, *database, *words]
+
+
+class Worker:
+    """A worker. + said: the file with what it has said"""
+
+    def __init__(self, process: subprocess.Popen[bytes], said: Path) -> None:
+        self.process, self.said = process, said
+
+    def kill(self) -> None:
+        """End it as kill -9 does."""
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> int:
+        """End it as its administrator does. Returns its exit status."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=_PATIENCE)
+
+
+@contextmanager
+def queue_of(server: PostgreSQL, folder: Path, environment: Mapping[str, str]) -> Iterator[Queue]:
+    """An empty queue; its workers are ended with the `with`."""
+    server.rows("DROP SCHEMA public CASCADE")
+    server.rows("CREATE SCHEMA public")
+    found = Queue(server, folder, environment)
+    done = found("setup")
+    assert done.returncode == 0, done.stderr
+    try:
+        yield found
+    finally:
+        for one in found.workers:
+            one.kill()

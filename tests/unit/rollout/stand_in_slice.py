@@ -1,0 +1,61 @@
+"""A stand-in for `smtp-auth rollout` with a slice: `python stand_in_slice.py WORDS…`.
+
+Its hosts are files in the folder of `STAND_IN`: `changed HOST` has the runs that have changed a host, one a
+line. While the file `hold HOST` exists, the change of a host goes on; a host called `bad…` does not verify.
+As the real one: it changes no host that its run has changed, and SIGINT lets no further host begin.
+While `die` exists, it ends without a report.
+"""
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from smtp_auth.cli import _parser
+from smtp_auth.rollout import plan_file, report
+from smtp_auth.rollout.report import HostReport, Report
+from smtp_auth.rollout.slices import slice_of
+
+_interrupted: list[bool] = []
+
+
+def main() -> int:
+    folder = Path(os.environ["STAND_IN"])
+    signal.signal(signal.SIGINT, lambda *_: _interrupted.append(True))
+    arguments = _parser().parse_args(sys.argv[1:])
+    assert not [name for name in os.environ if name.startswith("PG")]
+    assert arguments.yes
+    assert Path(arguments.plan).stat().st_mode & 0o777 == 0o600
+    plan = plan_file.read("--plan", arguments.plan)
+    part = slice_of(plan, arguments.wave, arguments.zone, arguments.shard)
+    (folder / f"started {os.getpid()}").write_text(str(part))
+    if (folder / "die").exists():
+        return 2
+    hosts = {name: _host(folder, plan.run, name, part.wave, part.zone) for name in part.names(plan)}
+    found = Report(plan.run, plan.identity, part.wave, part.zone, arguments.shard, False, hosts)
+    Path(arguments.json).write_text("\n".join(report.lines(found)))
+    if _interrupted:
+        return 130
+    return 1 if any(one.has_failed for one in hosts.values()) else 0
+
+
+def _host(folder: Path, run: str, name: str, wave: int, zone: str | None) -> HostReport:
+    if _interrupted:
+        return HostReport(wave, zone, "pending", "not begun")
+    changed = folder / f"changed {name}"
+    if not (changed.exists() and run in changed.read_text().splitlines()):
+        (folder / f"begun {name}").touch()
+        while (folder / f"hold {name}").exists():
+            time.sleep(0.02)
+        with changed.open("a") as file:
+            file.write(f"{run}\n")
+    is_well = not name.startswith("bad")
+    reasons = () if is_well else ("mynetworks = 0.0.0.0/0",)
+    return HostReport(
+        wave, zone, "converged", "changed", is_well, () if is_well else ("relay",), False, reasons
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

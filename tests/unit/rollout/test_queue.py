@@ -1,0 +1,316 @@
+"""The queue with a real PostgreSQL, and with a stand-in for the process that carries out a slice."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from smtp_auth.fleet.planning import HostPlan, State
+from smtp_auth.local_time import in_utc
+from smtp_auth.rollout import plan_file
+from smtp_auth.rollout.plan_file import PlannedHost, RolloutPlan
+from tests.postgresql import PostgreSQL, postgresql
+from tests.queues import Queue, queue_of, wait_for
+
+RUN = "2026-11-22T10:15:00Z-3f2a"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgreSQL]:
+    with postgresql() as found:
+        yield found
+
+
+@pytest.fixture
+def queue(server: PostgreSQL, tmp_path: Path) -> Iterator[Queue]:
+    with queue_of(server, tmp_path, {"STAND_IN": str(tmp_path), "PGPASSWORD": "not for a slice"}) as found:
+        yield found
+
+
+def plan_of(waves: Sequence[Mapping[str, str | None]], most_failures: int = 0) -> RolloutPlan:
+    """A plan. + waves: of each, the zones by the names of the hosts"""
+    return RolloutPlan(
+        RUN,
+        in_utc(datetime.now(UTC)),
+        "ann@desk",
+        "0123456789ab",
+        "1,100%",
+        most_failures,
+        {
+            name: PlannedHost(HostPlan(State.PENDING, digest=f"of {name}"), number, zone)
+            for number, hosts in enumerate(waves, 1)
+            for name, zone in hosts.items()
+        },
+    )
+
+
+TWO_WAVES = ({"a1": "tokyo"}, {"a2": "tokyo", "b2": "osaka", "a3": "tokyo"})
+ALL = ("a1", "a2", "a3", "b2")
+
+
+def put_in(queue: Queue, tmp_path: Path, plan: RolloutPlan) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text("\n".join(plan_file.lines(plan)))
+    done = queue("rollout", "--plan", str(file), "--yes")
+    assert done.returncode == 0, done.stderr
+
+
+def changes(tmp_path: Path) -> dict[str, int]:
+    """How often each host was changed."""
+    return {
+        file.name.partition(" ")[2]: len(file.read_text().splitlines())
+        for file in sorted(tmp_path.glob("changed *"))
+    }
+
+
+def begun(tmp_path: Path, name: str) -> None:
+    wait_for((tmp_path / f"begun {name}").exists, f"{name} does not begin")
+
+
+def test_waves_follow_each_other_over_zones(queue: Queue, tmp_path: Path) -> None:
+    put_in(queue, tmp_path, plan_of(TWO_WAVES))
+    assert "wave 1, zone tokyo, 1 host: waiting" in queue("status").stdout
+    tokyo = queue.worker("--zone", "tokyo")
+    wait_for(lambda: changes(tmp_path) == {"a1": 1, "a2": 1, "a3": 1}, "tokyo is not done")
+    # The other zone has no worker yet: its hosts are nobody else's.
+    assert queue.state() == "going"
+    osaka = queue.worker("--zone", "osaka")
+    queue.wait_until("done")
+    assert changes(tmp_path) == dict.fromkeys(ALL, 1)
+    assert queue("status").returncode == 0
+    assert [tokyo.end(), osaka.end()] == [0, 0]
+
+
+def test_a_failure_stops_the_next_wave(queue: Queue, tmp_path: Path) -> None:
+    put_in(queue, tmp_path, plan_of([{"bad1": None}, {"a2": None}]))
+    queue.worker()
+    queue.wait_until("stopped")
+    assert changes(tmp_path) == {"bad1": 1}
+    shown = queue("status", "--json", "-")
+    assert shown.returncode == 1
+    (found,) = json.loads(shown.stdout)["rollouts"].values()
+    assert "bad1" in found["why"]
+    assert found["slices"][0]["hosts"]["bad1"]["failed_checks"] == ["relay"]
+    # What a report says of a host may quote its files.
+    assert "mynetworks" not in str(queue.server.rows("SELECT report FROM smtp_auth_slices"))
+    assert "mynetworks" not in str(queue.server.rows("SELECT report FROM smtp_auth_waves"))
+
+
+@pytest.mark.parametrize("when", ["before", "during", "after"])
+def test_a_killed_worker_leaves_its_slice_to_another(queue: Queue, tmp_path: Path, when: str) -> None:
+    held = tmp_path / "hold a1"
+    held.touch()
+    put_in(queue, tmp_path, plan_of(TWO_WAVES[:1]))
+    first = queue.worker("--zone", "tokyo")
+    begun(tmp_path, "a1")
+    (process,) = [int(file.name.split()[1]) for file in tmp_path.glob("started *")]
+    if when == "before":
+        # As if it had begun no change.
+        os.kill(process, signal.SIGKILL)
+        first.kill()
+    elif when == "during":
+        first.kill()
+    else:
+        os.kill(first.process.pid, signal.SIGSTOP)
+        held.unlink()
+        wait_for(lambda: changes(tmp_path), "the change does not end")
+        first.kill()
+    held.unlink(missing_ok=True)
+    queue.worker("--zone", "tokyo")
+    queue.wait_until("done")
+    assert changes(tmp_path) == {"a1": 1}
+
+
+def test_a_killed_worker_lets_no_further_host_begin(queue: Queue, tmp_path: Path) -> None:
+    (tmp_path / "hold a1").touch()
+    put_in(queue, tmp_path, plan_of(TWO_WAVES[:1]))
+    worker = queue.worker("--zone", "tokyo")
+    begun(tmp_path, "a1")
+    (process,) = [int(file.name.split()[1]) for file in tmp_path.glob("started *")]
+    worker.kill()
+    wait_for(lambda: _caught(process), "the process under way was not told")
+    (tmp_path / "hold a1").unlink()
+
+
+def _caught(process: int) -> bool:
+    """Whether a process has nothing left of its parent: init or a subreaper has it."""
+    return f"PPid:\t{os.getpid()}" not in Path(f"/proc/{process}/status").read_text()
+
+
+def test_the_database_stops_and_starts_while_a_slice_is_under_way(queue: Queue, tmp_path: Path) -> None:
+    (tmp_path / "hold a1").touch()
+    put_in(queue, tmp_path, plan_of(TWO_WAVES))
+    workers = [queue.worker("--zone", zone) for zone in ("tokyo", "tokyo", "osaka")]
+    begun(tmp_path, "a1")
+    queue.server.stop()
+    wait_for(lambda: "not reached" in workers[0].said.read_text() + workers[1].said.read_text(), queue.said())
+    status = queue("status")
+    assert status.returncode == 1
+    assert "the database is not reached: " in status.stderr
+    (tmp_path / "hold a1").unlink()
+    wait_for(lambda: changes(tmp_path), "the change under way does not end")
+    queue.server.start()
+    queue.wait_until("done")
+    assert changes(tmp_path) == dict.fromkeys(ALL, 1)
+    assert [worker.end() for worker in workers] == [0, 0, 0]
+
+
+def test_the_same_slice_twice_is_carried_out_once(queue: Queue, tmp_path: Path) -> None:
+    (tmp_path / "hold a1").touch()
+    put_in(queue, tmp_path, plan_of(TWO_WAVES[:1]))
+    again = (
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, args) SELECT queue_name, task_name, args "
+        "FROM procrastinate_jobs WHERE task_name = 'smtp_auth.carry_out' LIMIT 1"
+    )
+    for _ in range(3):
+        queue.server.rows(again)
+    for _ in range(2):
+        queue.worker("--zone", "tokyo")
+    begun(tmp_path, "a1")
+    wait_for(lambda: "retry" in _events(queue), "the other worker does not see that it is busy")
+    (tmp_path / "hold a1").unlink()
+    queue.wait_until("done")
+    assert len([*tmp_path.glob("started *")]) == 1
+    assert changes(tmp_path) == {"a1": 1}
+
+
+def _events(queue: Queue) -> str:
+    return str(queue.server.rows("SELECT type FROM procrastinate_events"))
+
+
+def test_a_pause_lets_no_further_host_begin_and_a_resume_goes_on(queue: Queue, tmp_path: Path) -> None:
+    (tmp_path / "hold a1").touch()
+    put_in(queue, tmp_path, plan_of([{"a1": None}, {"a2": None}]))
+    queue.worker()
+    begun(tmp_path, "a1")
+    assert queue("pause").returncode == 0
+    (tmp_path / "hold a1").unlink()
+    wait_for(lambda: _states(queue) == ["waiting"], "the slice does not end")
+    assert changes(tmp_path) == {"a1": 1}
+    assert queue("resume", "3f2a").returncode == 0
+    queue.wait_until("done")
+    assert changes(tmp_path) == {"a1": 1, "a2": 1}
+
+
+def _states(queue: Queue) -> list[object]:
+    return [state for (state,) in queue.server.rows("SELECT state FROM smtp_auth_slices")]
+
+
+def test_what_was_stopped_can_be_put_in_again(queue: Queue, tmp_path: Path) -> None:
+    plan = plan_of([{"a1": None}, {"a2": None}])
+    put_in(queue, tmp_path, plan)
+    assert queue("stop").returncode == 0
+    worker = queue.worker()
+    assert queue("resume").returncode == 2
+    put_in(queue, tmp_path, plan)
+    queue.wait_until("done")
+    assert worker.end() == 0
+
+
+def test_a_worker_that_is_ended_gives_its_slice_back(queue: Queue, tmp_path: Path) -> None:
+    (tmp_path / "hold a1").touch()
+    put_in(queue, tmp_path, plan_of(TWO_WAVES[:1]))
+    first = queue.worker("--zone", "tokyo")
+    begun(tmp_path, "a1")
+    first.process.send_signal(signal.SIGTERM)
+    (tmp_path / "hold a1").unlink()
+    assert first.end() == 0
+    queue.worker("--zone", "tokyo")
+    queue.wait_until("done")
+    assert changes(tmp_path) == {"a1": 1}
+
+
+def test_a_slice_without_a_report_stops_the_rollout(queue: Queue, tmp_path: Path) -> None:
+    (tmp_path / "die").touch()
+    put_in(queue, tmp_path, plan_of(TWO_WAVES[:1]))
+    queue.worker("--zone", "tokyo")
+    queue.wait_until("stopped")
+    assert len([*tmp_path.glob("started *")]) == 3
+    assert "status 2 and without a report" in queue("status").stdout
+
+
+@pytest.mark.parametrize(
+    ("task", "arguments"),
+    [
+        ("os.system", {"command": "touch stolen"}),
+        ("builtin:procrastinate.builtin_tasks.remove_old_jobs", {"max_hours": 0}),
+        ("procrastinate.builtin_tasks.remove_old_jobs", {"max_hours": 0}),
+        ("smtp_auth.carry_out", {"run": RUN, "wave": "1 --undo-all", "zone": "tokyo", "shard": 1}),
+        ("smtp_auth.carry_out", {"run": "../../etc", "wave": 1, "zone": "tokyo", "shard": 1}),
+        ("smtp_auth.carry_out", {"run": RUN, "wave": 1, "zone": "osaka", "shard": 1}),
+        ("smtp_auth.carry_out", {"run": RUN, "wave": 1, "zone": "tokyo", "shard": 1, "json": "/etc/passwd"}),
+        ("smtp_auth.carry_out", {"run": RUN, "wave": True, "zone": "tokyo", "shard": 1}),
+        ("smtp_auth.carry_out", ["smtp-auth", "remove"]),
+        ("\x1b]0;owned\x07", {}),
+    ],
+    ids=lambda value: None if isinstance(value, str) else "arguments",
+)
+def test_a_stolen_queue_runs_nothing_else(queue: Queue, tmp_path: Path, task: str, arguments: object) -> None:
+    given = json.dumps(arguments).replace("'", "''")
+    queue.server.rows(
+        f"INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES ('tokyo', '{task}', '{given}')"
+    )
+    worker = queue.worker("--zone", "tokyo")
+    # The worker does the next job all the same.
+    put_in(queue, tmp_path, plan_of(TWO_WAVES[:1]))
+    queue.wait_until("done")
+    assert len([*tmp_path.glob("started *")]) == 1
+    assert "\x1b" not in worker.said.read_text()
+    assert queue.server.rows("SELECT status::text FROM procrastinate_jobs WHERE status = 'failed'")
+
+
+def test_a_plan_that_was_tampered_with_is_not_carried_out(queue: Queue, tmp_path: Path) -> None:
+    put_in(queue, tmp_path, plan_of(TWO_WAVES[:1]))
+    queue.server.rows("UPDATE smtp_auth_rollouts SET plan = replace(plan, 'of a1', 'of a2')")
+    worker = queue.worker("--zone", "tokyo")
+    wait_for(lambda: "its checksum is wrong" in worker.said.read_text(), "it does not say so")
+    assert _states(queue) == ["waiting"]
+    assert not [*tmp_path.glob("started *")]
+
+
+@pytest.mark.parametrize(
+    ("waves", "said"),
+    [
+        ([{"a1": "tokyo", "a2": None}], "a2 has no zone, and others have one"),
+        ([{"a1": "t" * 41}], "is longer than 40 bytes"),
+        ([], "no host would change"),
+    ],
+    ids=["a host without a zone", "a long zone", "nothing to do"],
+)
+def test_a_plan_that_cannot_be_put_in_is_refused(
+    queue: Queue, tmp_path: Path, waves: Sequence[Mapping[str, str | None]], said: str
+) -> None:
+    file = tmp_path / "plan.json"
+    file.write_text("\n".join(plan_file.lines(plan_of(waves))))
+    done = queue("rollout", "--plan", str(file), "--yes")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert said in done.stderr
+    assert queue.state() is None
+
+
+def test_a_rollout_that_is_under_way_is_not_put_in_twice(queue: Queue, tmp_path: Path) -> None:
+    plan = plan_of(TWO_WAVES)
+    put_in(queue, tmp_path, plan)
+    done = queue("rollout", "--plan", str(tmp_path / "plan.json"), "--yes")
+    assert done.returncode == 2
+    assert "this rollout is under way" in done.stderr
+
+
+def test_the_longest_zone_is_a_queue(queue: Queue, tmp_path: Path) -> None:
+    zone = "z" * 40
+    put_in(queue, tmp_path, plan_of([{"a1": zone}]))
+    queue.worker("--zone", zone)
+    queue.wait_until("done")
+
+
+def test_a_queue_is_set_up_once(queue: Queue) -> None:
+    again = queue("setup")
+    assert (again.returncode, again.stdout) == (0, "The queue was set up before: nothing is changed.\n")
+    queue.server.rows("UPDATE smtp_auth_queue SET version = '0'")
+    for done in (queue("setup"), queue("status")):
+        assert done.returncode == 2
+        assert "of version 0, and this program uses 1, procrastinate 3." in done.stderr
