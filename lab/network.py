@@ -1,6 +1,7 @@
 """A lab's network: a bridge on the controller, and one namespace per host with a cable to the bridge."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab.command import run
@@ -40,6 +41,15 @@ def make_host(names: Names, host: str, index: int) -> None:
         stdin="link set lo up\n"
         f"address add {names.address(index)}/{names.network.prefixlen} dev eth0\n"
         "link set eth0 up\n",
+    )
+
+
+def make_zone(names: Names, zone: str, index: int, unreached: Sequence[str]) -> None:
+    """The same for a namespace without a host, from which these addresses are not reached."""
+    make_host(names, zone, index)
+    run(
+        *("ip", "-netns", names.netns(zone), "-batch", "-"),
+        stdin="".join(f"route add prohibit {address}/32\n" for address in unreached),
     )
 
 

@@ -83,6 +83,9 @@ SAMPLED = {
     "tests/fleet/test_rollout.py::test_an_interruption_leaves_every_host_whole": Sampled(
         12, "an interrupted rollout and another one, on two hosts: fifteen seconds", "how"
     ),
+    "tests/fleet/test_queue.py::test_every_host_is_changed_once": Sampled(
+        6, "a rollout over two zones each, on four hosts: three quarters of a minute"
+    ),
     "tests/fleet/test_services_beside.py::test_a_host_with_services_beside_port_465": Sampled(
         3, "two states each, on four hosts: ten seconds"
     ),

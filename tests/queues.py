@@ -13,7 +13,7 @@ from tests.postgresql import PostgreSQL
 
 ROOT = Path(__file__).resolve().parents[1]
 
-_PATIENCE = 12
+_PATIENCE = 60
 
 
 def wait_for(what: Callable[[], object], why: str) -> None:
@@ -74,7 +74,8 @@ class Queue:
 
     def wait_until(self, *states: str) -> None:
         """Wait until the only rollout is in one of these states."""
-        wait_for(lambda: self.state() in states, f"not {states}: {self.state()}: {self.said()}")
+        wait_for(lambda: self.state() in (*states, "stopped"), f"not {states}: {self.said()}")
+        assert self.state() in states, (self("status").stdout, self.said())
 
     def said(self) -> str:
         """What all workers have said."""

@@ -52,9 +52,8 @@ def _host(folder: Path, run: str, name: str, wave: int, zone: str | None) -> Hos
             file.write(f"{run}\n")
     is_well = not name.startswith("bad")
     reasons = () if is_well else ("mynetworks = 0.0.0.0/0",)
-    return HostReport(
-        wave, zone, "converged", "changed", is_well, () if is_well else ("relay",), False, reasons
-    )
+    checks = () if is_well else ("relay",)
+    return HostReport(wave, zone, "converged", "changed", is_well, checks, reasons=reasons)
 
 
 if __name__ == "__main__":
