@@ -143,6 +143,9 @@ SAMPLED = {
     "tests/fleet/test_week_after.py::test_the_last_run_is_taken_back_where_it_may_be": Sampled(
         2, "on the lab's four hosts, or on twelve of a lab of its own: two minutes"
     ),
+    "tests/unit/rollout/test_queue.py::test_a_killed_worker_leaves_its_slice_to_another": Sampled(
+        3, "a dead worker each, which is noticed after seconds: six seconds"
+    ),
     "tests/unit/verify/test_command.py::test_a_mistake_is_one_sentence": Sampled(
         4, "a run of smtp-auth each: a second"
     ),

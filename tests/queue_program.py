@@ -14,6 +14,7 @@ rows.STALE = 3
 rows.MOST_HOSTS = 1
 slicing._PAUSE = 0.2
 worker._DEAD, worker._BEAT, worker._LOOKS, worker._AGAIN, worker._PAUSE = 3.0, 1.0, "* * * * * */1", 1, 0.2
+worker._PATIENCE = 1.0
 if "STAND_IN" in os.environ:
     process.PROGRAM = (sys.executable, stand_in_slice.__file__)
 

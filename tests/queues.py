@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from smtp_auth.rollout.queue.database import Database
+from smtp_auth.rollout.queue.tables import set_up
 from tests.postgresql import PostgreSQL
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -110,8 +112,7 @@ def queue_of(server: PostgreSQL, folder: Path, environment: Mapping[str, str]) -
     server.rows("DROP SCHEMA public CASCADE")
     server.rows("CREATE SCHEMA public")
     found = Queue(server, folder, environment)
-    done = found("setup")
-    assert done.returncode == 0, done.stderr
+    assert set_up(Database(server.conninfo))
     try:
         yield found
     finally:

@@ -32,6 +32,7 @@ _OURS = {
     "connect_timeout": "5",
     "keepalives_idle": "10",
     "keepalives_interval": "5",
+    "keepalives_count": "3",
     "tcp_user_timeout": "20000",
     "application_name": "smtp-auth queue",
     # Whatever the environment says: hosts' names have letters of all scripts.

@@ -35,6 +35,9 @@ _LOOKS = "* * * * * */10"
 # has lost the database alone says within this time that it is at work.
 _AGAIN = 5
 
+# How long procrastinate waits for a connection, in seconds.
+_PATIENCE = 10.0
+
 # Between two attempts to reach the database, in seconds.
 _PAUSE = 2.0
 
@@ -86,7 +89,7 @@ class _Worker:
         zone = self._wishes.zone
         app = procrastinate.App(
             connector=procrastinate.PsycopgConnector(
-                conninfo=self._database.conninfo, min_size=1, max_size=4, timeout=10
+                conninfo=self._database.conninfo, min_size=1, max_size=4, timeout=_PATIENCE
             )
         )
         # procrastinate's own, which deletes jobs.
@@ -131,7 +134,8 @@ class _Worker:
         """Give back the jobs of workers that are dead."""
         manager = self._app.job_manager
         for job in await manager.get_stalled_jobs(queue=self._wishes.zone, seconds_since_heartbeat=_DEAD):
-            if job.task_name == CARRY_OUT:
+            # Arguments that are no object fail before our function is called, and leave the job as it is.
+            if job.task_name == CARRY_OUT and isinstance(job.task_kwargs, dict):
                 self._say("a worker was not heard of: its slice is carried out again")
                 await manager.retry_job(job, retry_at=datetime.now(UTC) + timedelta(seconds=_AGAIN))
             else:

@@ -3,9 +3,12 @@
 Its hosts are files in the folder of `STAND_IN`: `changed HOST` has the runs that have changed a host, one a
 line. While the file `hold HOST` exists, the change of a host goes on; a host called `bad…` does not verify.
 As the real one: it changes no host that its run has changed, and SIGINT lets no further host begin.
-While `die` exists, it ends without a report.
+`told` says that it was interrupted. While `die` exists, it ends without a report.
+
+For `smtp-auth plan --check`, it is pending on one host, and one is as wanted.
 """
 
+import json
 import os
 import signal
 import sys
@@ -22,8 +25,17 @@ _interrupted: list[bool] = []
 
 def main() -> int:
     folder = Path(os.environ["STAND_IN"])
-    signal.signal(signal.SIGINT, lambda *_: _interrupted.append(True))
+
+    def interrupted(*_: object) -> None:
+        _interrupted.append(True)
+        (folder / "told").touch()
+
+    signal.signal(signal.SIGINT, interrupted)
     arguments = _parser().parse_args(sys.argv[1:])
+    if sys.argv[1] == "plan":
+        hosts_json = {"a1": {"state": "converged"}, "a2": {"state": "pending"}}
+        Path(arguments.json).write_text(json.dumps({"version": 1, "hosts": hosts_json}))
+        return 3
     assert not [name for name in os.environ if name.startswith("PG")]
     assert arguments.yes
     assert Path(arguments.plan).stat().st_mode & 0o777 == 0o600

@@ -3,9 +3,10 @@
 import json
 import os
 import signal
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -13,6 +14,8 @@ from smtp_auth.fleet.planning import HostPlan, State
 from smtp_auth.local_time import in_utc
 from smtp_auth.rollout import plan_file
 from smtp_auth.rollout.plan_file import PlannedHost, RolloutPlan
+from smtp_auth.rollout.queue import rows
+from smtp_auth.rollout.queue.database import Database
 from tests.postgresql import PostgreSQL, postgresql
 from tests.queues import Queue, queue_of, wait_for
 
@@ -26,7 +29,8 @@ def server() -> Iterator[PostgreSQL]:
 
 
 @pytest.fixture
-def queue(server: PostgreSQL, tmp_path: Path) -> Iterator[Queue]:
+def queue(server: PostgreSQL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Queue]:
+    monkeypatch.setattr(rows, "MOST_HOSTS", 1)
     with queue_of(server, tmp_path, {"STAND_IN": str(tmp_path), "PGPASSWORD": "not for a slice"}) as found:
         yield found
 
@@ -52,11 +56,15 @@ TWO_WAVES = ({"a1": "tokyo"}, {"a2": "tokyo", "b2": "osaka", "a3": "tokyo"})
 ALL = ("a1", "a2", "a3", "b2")
 
 
-def put_in(queue: Queue, tmp_path: Path, plan: RolloutPlan) -> None:
-    file = tmp_path / "plan.json"
+def put_in(queue: Queue, plan: RolloutPlan) -> None:
+    rows.put_in(Database(queue.server.conninfo), plan, "ann@desk", None)
+
+
+def given(queue: Queue, folder: Path, plan: RolloutPlan) -> CompletedProcess[str]:
+    """Put a plan in as its administrator does."""
+    file = folder / "plan.json"
     file.write_text("\n".join(plan_file.lines(plan)))
-    done = queue("rollout", "--plan", str(file), "--yes")
-    assert done.returncode == 0, done.stderr
+    return queue("rollout", "--plan", str(file), "--yes")
 
 
 def changes(tmp_path: Path) -> dict[str, int]:
@@ -72,7 +80,7 @@ def begun(tmp_path: Path, name: str) -> None:
 
 
 def test_waves_follow_each_other_over_zones(queue: Queue, tmp_path: Path) -> None:
-    put_in(queue, tmp_path, plan_of(TWO_WAVES))
+    put_in(queue, plan_of(TWO_WAVES))
     assert "wave 1, zone tokyo, 1 host: waiting" in queue("status").stdout
     tokyo = queue.worker("--zone", "tokyo")
     wait_for(lambda: changes(tmp_path) == {"a1": 1, "a2": 1, "a3": 1}, "tokyo is not done")
@@ -86,7 +94,7 @@ def test_waves_follow_each_other_over_zones(queue: Queue, tmp_path: Path) -> Non
 
 
 def test_a_failure_stops_the_next_wave(queue: Queue, tmp_path: Path) -> None:
-    put_in(queue, tmp_path, plan_of([{"bad1": None}, {"a2": None}]))
+    put_in(queue, plan_of([{"bad1": None}, {"a2": None}]))
     queue.worker()
     queue.wait_until("stopped")
     assert changes(tmp_path) == {"bad1": 1}
@@ -104,7 +112,7 @@ def test_a_failure_stops_the_next_wave(queue: Queue, tmp_path: Path) -> None:
 def test_a_killed_worker_leaves_its_slice_to_another(queue: Queue, tmp_path: Path, when: str) -> None:
     held = tmp_path / "hold a1"
     held.touch()
-    put_in(queue, tmp_path, plan_of(TWO_WAVES[:1]))
+    put_in(queue, plan_of(TWO_WAVES[:1]))
     first = queue.worker("--zone", "tokyo")
     begun(tmp_path, "a1")
     (process,) = [int(file.name.split()[1]) for file in tmp_path.glob("started *")]
@@ -127,23 +135,17 @@ def test_a_killed_worker_leaves_its_slice_to_another(queue: Queue, tmp_path: Pat
 
 def test_a_killed_worker_lets_no_further_host_begin(queue: Queue, tmp_path: Path) -> None:
     (tmp_path / "hold a1").touch()
-    put_in(queue, tmp_path, plan_of(TWO_WAVES[:1]))
+    put_in(queue, plan_of(TWO_WAVES[:1]))
     worker = queue.worker("--zone", "tokyo")
     begun(tmp_path, "a1")
-    (process,) = [int(file.name.split()[1]) for file in tmp_path.glob("started *")]
     worker.kill()
-    wait_for(lambda: _caught(process), "the process under way was not told")
+    wait_for((tmp_path / "told").exists, "the process under way was not told")
     (tmp_path / "hold a1").unlink()
-
-
-def _caught(process: int) -> bool:
-    """Whether a process has nothing left of its parent: init or a subreaper has it."""
-    return f"PPid:\t{os.getpid()}" not in Path(f"/proc/{process}/status").read_text()
 
 
 def test_the_database_stops_and_starts_while_a_slice_is_under_way(queue: Queue, tmp_path: Path) -> None:
     (tmp_path / "hold a1").touch()
-    put_in(queue, tmp_path, plan_of(TWO_WAVES))
+    put_in(queue, plan_of(TWO_WAVES))
     workers = [queue.worker("--zone", zone) for zone in ("tokyo", "tokyo", "osaka")]
     begun(tmp_path, "a1")
     queue.server.stop()
@@ -161,7 +163,7 @@ def test_the_database_stops_and_starts_while_a_slice_is_under_way(queue: Queue, 
 
 def test_the_same_slice_twice_is_carried_out_once(queue: Queue, tmp_path: Path) -> None:
     (tmp_path / "hold a1").touch()
-    put_in(queue, tmp_path, plan_of(TWO_WAVES[:1]))
+    put_in(queue, plan_of(TWO_WAVES[:1]))
     again = (
         "INSERT INTO procrastinate_jobs (queue_name, task_name, args) SELECT queue_name, task_name, args "
         "FROM procrastinate_jobs WHERE task_name = 'smtp_auth.carry_out' LIMIT 1"
@@ -184,7 +186,7 @@ def _events(queue: Queue) -> str:
 
 def test_a_pause_lets_no_further_host_begin_and_a_resume_goes_on(queue: Queue, tmp_path: Path) -> None:
     (tmp_path / "hold a1").touch()
-    put_in(queue, tmp_path, plan_of([{"a1": None}, {"a2": None}]))
+    put_in(queue, plan_of([{"a1": None}, {"a2": None}]))
     queue.worker()
     begun(tmp_path, "a1")
     assert queue("pause").returncode == 0
@@ -202,18 +204,18 @@ def _states(queue: Queue) -> list[object]:
 
 def test_what_was_stopped_can_be_put_in_again(queue: Queue, tmp_path: Path) -> None:
     plan = plan_of([{"a1": None}, {"a2": None}])
-    put_in(queue, tmp_path, plan)
+    put_in(queue, plan)
     assert queue("stop").returncode == 0
     worker = queue.worker()
     assert queue("resume").returncode == 2
-    put_in(queue, tmp_path, plan)
+    put_in(queue, plan)
     queue.wait_until("done")
     assert worker.end() == 0
 
 
 def test_a_worker_that_is_ended_gives_its_slice_back(queue: Queue, tmp_path: Path) -> None:
     (tmp_path / "hold a1").touch()
-    put_in(queue, tmp_path, plan_of(TWO_WAVES[:1]))
+    put_in(queue, plan_of(TWO_WAVES[:1]))
     first = queue.worker("--zone", "tokyo")
     begun(tmp_path, "a1")
     first.process.send_signal(signal.SIGTERM)
@@ -226,45 +228,59 @@ def test_a_worker_that_is_ended_gives_its_slice_back(queue: Queue, tmp_path: Pat
 
 def test_a_slice_without_a_report_stops_the_rollout(queue: Queue, tmp_path: Path) -> None:
     (tmp_path / "die").touch()
-    put_in(queue, tmp_path, plan_of(TWO_WAVES[:1]))
+    put_in(queue, plan_of(TWO_WAVES[:1]))
     queue.worker("--zone", "tokyo")
     queue.wait_until("stopped")
     assert len([*tmp_path.glob("started *")]) == 3
     assert "status 2 and without a report" in queue("status").stdout
 
 
-@pytest.mark.parametrize(
-    ("task", "arguments"),
-    [
-        ("os.system", {"command": "touch stolen"}),
-        ("builtin:procrastinate.builtin_tasks.remove_old_jobs", {"max_hours": 0}),
-        ("procrastinate.builtin_tasks.remove_old_jobs", {"max_hours": 0}),
-        ("smtp_auth.carry_out", {"run": RUN, "wave": "1 --undo-all", "zone": "tokyo", "shard": 1}),
-        ("smtp_auth.carry_out", {"run": "../../etc", "wave": 1, "zone": "tokyo", "shard": 1}),
-        ("smtp_auth.carry_out", {"run": RUN, "wave": 1, "zone": "osaka", "shard": 1}),
-        ("smtp_auth.carry_out", {"run": RUN, "wave": 1, "zone": "tokyo", "shard": 1, "json": "/etc/passwd"}),
-        ("smtp_auth.carry_out", {"run": RUN, "wave": True, "zone": "tokyo", "shard": 1}),
-        ("smtp_auth.carry_out", ["smtp-auth", "remove"]),
-        ("\x1b]0;owned\x07", {}),
-    ],
-    ids=lambda value: None if isinstance(value, str) else "arguments",
+_CARRY_OUT = {"run": RUN, "wave": 1, "zone": "tokyo", "shard": 1}
+
+# Jobs that somebody else has put in: their tasks and arguments.
+STOLEN: Sequence[tuple[str, object]] = (
+    ("os.system", {"command": "touch stolen"}),
+    ("builtin:procrastinate.builtin_tasks.remove_old_jobs", {"max_hours": 0}),
+    ("procrastinate.builtin_tasks.remove_old_jobs", {"max_hours": 0}),
+    ("smtp_auth.carry_out", {**_CARRY_OUT, "wave": "1 --undo-all"}),
+    ("smtp_auth.carry_out", {**_CARRY_OUT, "wave": True}),
+    ("smtp_auth.carry_out", {**_CARRY_OUT, "run": "../../etc"}),
+    ("smtp_auth.carry_out", {**_CARRY_OUT, "zone": "osaka"}),
+    ("smtp_auth.carry_out", {**_CARRY_OUT, "json": "/etc/passwd"}),
+    ("smtp_auth.carry_out", ["smtp-auth", "remove"]),
+    ("\x1b]0;owned\x07", {}),
 )
-def test_a_stolen_queue_runs_nothing_else(queue: Queue, tmp_path: Path, task: str, arguments: object) -> None:
-    given = json.dumps(arguments).replace("'", "''")
-    queue.server.rows(
-        f"INSERT INTO procrastinate_jobs (queue_name, task_name, args) VALUES ('tokyo', '{task}', '{given}')"
-    )
+
+
+def test_a_stolen_queue_runs_nothing_else(
+    queue: Queue, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    record_property("cases", len(STOLEN))
+    for task, arguments in STOLEN:
+        queue.server.rows(
+            "INSERT INTO procrastinate_jobs (queue_name, task_name, args) "
+            f"VALUES ('tokyo', '{task}', '{json.dumps(arguments)}')"
+        )
     worker = queue.worker("--zone", "tokyo")
     # The worker does the next job all the same.
-    put_in(queue, tmp_path, plan_of(TWO_WAVES[:1]))
+    put_in(queue, plan_of(TWO_WAVES[:1]))
     queue.wait_until("done")
     assert len([*tmp_path.glob("started *")]) == 1
     assert "\x1b" not in worker.said.read_text()
-    assert queue.server.rows("SELECT status::text FROM procrastinate_jobs WHERE status = 'failed'")
+    left = queue.server.rows("SELECT count(*) FROM procrastinate_jobs WHERE status IN ('failed', 'doing')")
+    assert left == [(len(STOLEN),)]
+
+
+def test_the_last_check_of_a_zone_is_kept(queue: Queue) -> None:
+    queue.worker("--zone", "tokyo", "--check-at", "* * * * * */1")
+    wait_for(lambda: queue.server.rows("SELECT zone FROM smtp_auth_checks"), "nothing is checked")
+    shown = queue("status").stdout
+    assert "zone tokyo was checked " in shown
+    assert shown.endswith(": 1 converged, 1 pending\n")
 
 
 def test_a_plan_that_was_tampered_with_is_not_carried_out(queue: Queue, tmp_path: Path) -> None:
-    put_in(queue, tmp_path, plan_of(TWO_WAVES[:1]))
+    put_in(queue, plan_of(TWO_WAVES[:1]))
     queue.server.rows("UPDATE smtp_auth_rollouts SET plan = replace(plan, 'of a1', 'of a2')")
     worker = queue.worker("--zone", "tokyo")
     wait_for(lambda: "its checksum is wrong" in worker.said.read_text(), "it does not say so")
@@ -284,25 +300,22 @@ def test_a_plan_that_was_tampered_with_is_not_carried_out(queue: Queue, tmp_path
 def test_a_plan_that_cannot_be_put_in_is_refused(
     queue: Queue, tmp_path: Path, waves: Sequence[Mapping[str, str | None]], said: str
 ) -> None:
-    file = tmp_path / "plan.json"
-    file.write_text("\n".join(plan_file.lines(plan_of(waves))))
-    done = queue("rollout", "--plan", str(file), "--yes")
+    done = given(queue, tmp_path, plan_of(waves))
     assert (done.returncode, done.stdout) == (2, "")
     assert said in done.stderr
     assert queue.state() is None
 
 
 def test_a_rollout_that_is_under_way_is_not_put_in_twice(queue: Queue, tmp_path: Path) -> None:
-    plan = plan_of(TWO_WAVES)
-    put_in(queue, tmp_path, plan)
-    done = queue("rollout", "--plan", str(tmp_path / "plan.json"), "--yes")
+    assert given(queue, tmp_path, plan_of(TWO_WAVES)).returncode == 0
+    done = given(queue, tmp_path, plan_of(TWO_WAVES))
     assert done.returncode == 2
     assert "this rollout is under way" in done.stderr
 
 
 def test_the_longest_zone_is_a_queue(queue: Queue, tmp_path: Path) -> None:
     zone = "z" * 40
-    put_in(queue, tmp_path, plan_of([{"a1": zone}]))
+    put_in(queue, plan_of([{"a1": zone}]))
     queue.worker("--zone", zone)
     queue.wait_until("done")
 
