@@ -327,3 +327,26 @@ def test_a_queue_is_set_up_once(queue: Queue) -> None:
     for done in (queue("setup"), queue("status")):
         assert done.returncode == 2
         assert "of version 0, and this program uses 1, procrastinate 3." in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--database", "host=db password=hunter2"), "--database has a password, which everybody"),
+        (("--database", "postgresql://queue:hunter2@db/x"), "--database has a password, which everybody"),
+        (("--database", "host=/nowhere port=x y"), "--database: "),
+        (("--zone", "z" * 41), "give a zone's name, of at most 40 bytes"),
+        (("--check-at", "at night"), "--check-at at night: give minute, hour, day"),
+        (("--max-age", "soon"), "--max-age soon: give minutes"),
+        (("--limit", "a1"), "--limit is no option"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, tuple) else None,
+)
+def test_a_wrong_command_line_is_one_sentence(
+    server: PostgreSQL, tmp_path: Path, words: Sequence[str], said: str
+) -> None:
+    # The last --database counts.
+    done = Queue(server, tmp_path, {})("worker", *words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "hunter2" not in done.stderr
