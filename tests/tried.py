@@ -149,6 +149,11 @@ TRIALS = (
         "Holds that come between plan and change, that are over, damaged, or overridden, and many at once",
         ("tests/fleet/test_holds.py", "tests/unit/test_holds.py", "tests/unit/on_host/test_hold.py"),
     ),
+    Trial(
+        "A rollout that is interrupted or killed while it plans, asks, changes, verifies, waits between "
+        "waves or takes back: every host is whole, and a later attempt leads to the end",
+        ("tests/fleet/test_rollout.py::test_an_interruption_leaves_every_host_whole",),
+    ),
 )
 
 
