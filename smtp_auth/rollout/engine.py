@@ -10,7 +10,7 @@ from datetime import datetime
 
 from pyinfra.api import Host
 
-from smtp_auth.fleet.applying import Applying
+from smtp_auth.fleet.applying import Applying, Approving
 from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.console import show_beside
 from smtp_auth.fleet.outcomes import NOT_BEGUN, Applied, outcome_lines
@@ -67,6 +67,7 @@ class Rollout:
     + hosts: the inventory's, by their names
     + at_once: how many hosts are worked on at the same time
     + results, verdicts, undone: what is known so far, by the names of the hosts
+    + taken_back_by: the ID of the run that takes this one back, if it does
     + stopped: why it has not gone on, as a sentence; empty if it has
     """
 
@@ -93,6 +94,7 @@ class Rollout:
         self.verdicts: dict[str, Verified] = {}
         self.undone: dict[str, Applied] = {}
         self.stopped = ""
+        self.taken_back_by = ""
         self._failed: set[str] = set()
         self._began = time.monotonic()
 
@@ -150,10 +152,18 @@ class Rollout:
                 bounds.pauses(number, len(names))
             self._carry_out(number, names)
             self._saves()
+            if all(one.outcome is Outcome.HELD for one in self.results.values()) and not self._is_last(
+                number
+            ):
+                self.stopped = f"all hosts of wave {number} are held, so nothing is known of this change yet"
+                return
             if self.has_failed:
                 failed, most = counted(len(self._failed), "host"), self._plan.most_failures
                 self.stopped = f"{failed} failed, and the plan goes on with {most or 'none'}"
                 return
+
+    def _is_last(self, number: int) -> bool:
+        return number == max(self._plan.waves)
 
     def _waves(self) -> dict[int, list[str]]:
         """What is left of each wave."""
@@ -170,10 +180,9 @@ class Rollout:
         here = [self._hosts[name] for name in names if name in self._hosts]
         for name in names:
             if name not in self._hosts:
-                self._ends(name, Applied(Outcome.REFUSED, (_NOT_IN_THE_INVENTORY,)))
-        applying = self._changing(f"{of}applied", here, self._task(), self._approve, self._ends)
-        for name in applying.results:
-            self.results[name] = self._as_of_this_run(name, applying.plans.get(name))
+                self.results[name] = Applied(Outcome.REFUSED, (_NOT_IN_THE_INVENTORY,))
+                self._tell_end(name, self.results[name])
+        self._changing(f"{of}applied", here, self._task(), self.results, self._approve)
         done = [
             host
             for host in here
@@ -188,48 +197,64 @@ class Rollout:
         doing: str,
         hosts: Sequence[Host],
         task: Task,
-        approves: Callable[[str, HostPlan], str] | None,
-        ends: Callable[[str, Applied], None],
-    ) -> Applying:
-        """Carry out a task on hosts, with progress on standard error."""
+        into: dict[str, Applied],
+        approves: Approving | None = None,
+    ) -> None:
+        """Carry out a task on hosts, with progress on standard error.
+
+        + into: gets what became of each host
+        + approves: of a deploy: whether a plan is the approved one; an undo needs no approval
+        """
         with Progress(doing, len(hosts), more=self._time_left) as progress:
             channels = Channels(progress.say if self._manner.shows_programs else None)
             applying = Applying(hosts, task, channels, approves)
 
-            def end(name: str, found: Applied) -> None:
+            def keep(name: str, found: Applied) -> Applied:
+                if approves:
+                    found = self._as_of_this_run(found, applying.plans.get(name))
+                into[name] = found
+                return found
+
+            def end(name: str, applied: Applied) -> None:
+                found = keep(name, applied)
                 is_told = not progress.is_terminal or found.state in TROUBLE
                 lines = [*outcome_lines(name, found)] if is_told else []
                 if self._manner.is_verbose:
                     lines.append(took_line(name, found.took))
-                ends(name, found)
+                if approves:
+                    self._tell_end(name, found)
                 progress.ends(name, found.outcome.value, lines)
 
             def report() -> None:
                 progress.hide()
-                for name in [name for name in applying.results if name not in self.results]:
-                    self.results[name] = applying.results[name]
+                # Those that are not waited for have not ended.
+                for name, found in applying.results.items():
+                    keep(name, found)
                 self._reports()
 
             heed_interruptions(report, progress.say_text)
-            is_deploy = approves is not None
             applying.run(
                 self._at_once,
                 progress.begins,
                 lambda: None,
                 end,
-                may_begin=lambda: not (is_deploy and self.has_failed),
+                may_begin=lambda: not (approves and self.has_failed),
             )
             leave_if_interrupted()
-        return applying
 
     def _task(self) -> Task:
-        """A deploy that waits for an earlier attempt of the same run: a host may still be at work with it."""
+        """A deploy that waits for an earlier attempt of the same run, or its undo.
+
+        Its controller may have died, and the host may still be at work with it.
+        """
         task = deploy(self._steps)
 
         def asking(host: Host) -> Asking:
             ask = task.asking(host)
 
             def ask_patiently(channel: Channel, rehearsing: bool) -> Asked:
+                if self._plan.taken_back_by:
+                    follow(channel, self._plan.taken_back_by)
                 asked = ask(channel, rehearsing)
                 if asked.hold or asked.refusals or digest(asked.plan) == self._approved(host.name):
                     return asked
@@ -238,7 +263,8 @@ class Rollout:
 
             return ask_patiently
 
-        return replace(task, asking=asking, commands=("look", "earlier attempt", "second look"))
+        undo_first = ("undo",) if self._plan.taken_back_by else ()
+        return replace(task, asking=asking, commands=(*undo_first, "look", "earlier attempt", "second look"))
 
     def _approved(self, name: str) -> str:
         return self._plan.hosts[name].found.digest
@@ -253,18 +279,16 @@ class Rollout:
         last = found.last_change
         return found.state is State.CONVERGED and last is not None and last.id == self._plan.run
 
-    def _as_of_this_run(self, name: str, found: HostPlan | None) -> Applied:
+    def _as_of_this_run(self, found: Applied, plan: HostPlan | None) -> Applied:
         """What became of a host, whichever attempt of this run has done it."""
-        result = self.results[name]
-        is_earlier = result.outcome is Outcome.UNCHANGED and found and self._is_of_this_run(found)
-        return replace(result, outcome=Outcome.CHANGED) if is_earlier else result
+        is_earlier = found.outcome is Outcome.UNCHANGED and plan and self._is_of_this_run(plan)
+        return replace(found, outcome=Outcome.CHANGED) if is_earlier else found
 
     def tell(self, event: str, **values: object) -> None:
         """Tell of an event of this run."""
         self._events.tell(event, run=self._plan.run, **values)
 
-    def _ends(self, name: str, found: Applied) -> None:
-        self.results[name] = found
+    def _tell_end(self, name: str, found: Applied) -> None:
         if found.state in TROUBLE:
             self._failed.add(name)
         event = "host_failed" if found.state in TROUBLE else "host_changed"
@@ -301,13 +325,14 @@ class Rollout:
         last = max(self._plan.hosts[name].wave or 0 for name in self.results)
         names = [name for name in self._names if not only_wave or self._plan.hosts[name].wave == last]
         hosts = [self._hosts[name] for name in names if name in self._hosts and self._may_be_changed(name)]
-        if hosts:
-            self.undone = {host.name: NOT_BEGUN for host in hosts}
-            # Hosts give everything back even if this process ends at once: a later attempt has to ask them.
-            self._saves()
-            continue_run(new_run())
-            task = undo(self._steps, self._plan.run, only_last=True)
-            self._changing("undone", hosts, task, None, self.undone.__setitem__)
+        if not hosts:
+            return
+        self.undone = {host.name: NOT_BEGUN for host in hosts}
+        self.taken_back_by = new_run()
+        # Hosts give everything back even if this process ends at once: a later attempt has to ask them.
+        self._saves()
+        continue_run(self.taken_back_by)
+        self._changing("undone", hosts, undo(self._steps, self._plan.run, only_last=True), self.undone)
 
     def _may_be_changed(self, name: str) -> bool:
         if self._plan.hosts[name].is_done:

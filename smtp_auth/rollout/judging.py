@@ -58,6 +58,9 @@ def why_stopped(plan: RolloutPlan, report: Report) -> str:
             f"{counted(len(failed), 'host')} failed or did not verify ({_named(failed)}), and the plan goes "
             f"on with {plan.most_failures or 'none'}"
         )
+    is_last = report.wave in (None, max(plan.waves, default=None))
+    if not is_last and all(one.state == "held" for one in report.hosts.values() if one.wave is not None):
+        return "all hosts of the waves so far are held, so nothing is known of this change yet"
     left = [
         name
         for name, one in report.hosts.items()

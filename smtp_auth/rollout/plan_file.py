@@ -57,6 +57,7 @@ class RolloutPlan:
     + steps: how the waves were described: `1,10%,100%`
     + most_failures: how many failures it goes on with
     + hosts: all hosts that were asked, by their names, in the inventory's order
+    + taken_back_by: the ID of the run that took an earlier attempt back, if one did
     """
 
     run: str
@@ -66,6 +67,7 @@ class RolloutPlan:
     steps: str
     most_failures: int
     hosts: Mapping[str, PlannedHost]
+    taken_back_by: str = ""
 
     @property
     def waves(self) -> dict[int, list[str]]:
@@ -95,10 +97,15 @@ class RolloutPlan:
             },
         )
 
-    def after(self, done: Collection[str]) -> "RolloutPlan":
-        """The same plan once the work on these hosts is done, and on no others."""
+    def after(self, done: Collection[str], taken_back_by: str = "") -> "RolloutPlan":
+        """The same plan once the work on these hosts is done, and on no others.
+
+        + taken_back_by: the ID of the run that takes it back, if it does
+        """
         return replace(
-            self, hosts={name: replace(one, is_done=name in done) for name, one in self.hosts.items()}
+            self,
+            taken_back_by=taken_back_by or self.taken_back_by,
+            hosts={name: replace(one, is_done=name in done) for name, one in self.hosts.items()},
         )
 
     def refuse_old(self, most_seconds: float, option: str, file: str) -> None:
@@ -128,6 +135,7 @@ def lines(plan: RolloutPlan) -> Iterator[str]:
         "commit": plan.commit,
         "waves": plan.steps,
         "max_failures": plan.most_failures,
+        "taken_back_by": plan.taken_back_by or None,
     }
     plans = [*map(json.loads, told)]
     checksum = _digest({**head, "plans": plans, "hosts": hosts})
@@ -177,6 +185,7 @@ def plan_in(text: str) -> RolloutPlan:
             found["waves"],
             found["max_failures"],
             {name: _host_in(one, found["plans"]) for name, one in found["hosts"].items()},
+            found["taken_back_by"] or "",
         )
     except (json.JSONDecodeError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
         raise ValueError(none) from None

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Sequence
 from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import EMPTY, Line, Style, show_beside, show_results
 from smtp_auth.fleet.plan_command import Manner, asked, port_25_lines
-from smtp_auth.fleet.planning import HostPlan, State, deploy
+from smtp_auth.fleet.planning import State, deploy
 from smtp_auth.fleet.text import counts_line, plan_lines
 from smtp_auth.plan.step import Step
 from smtp_auth.rollout import plan_file, report
 from smtp_auth.rollout.engine import Bounds, Rollout
 from smtp_auth.rollout.events import Events
 from smtp_auth.rollout.making import canaries, has_work, made
-from smtp_auth.rollout.plan_file import RolloutPlan
+from smtp_auth.rollout.plan_file import PlannedHost, RolloutPlan
 from smtp_auth.rollout.text import end_lines, wave_lines
 from smtp_auth.rollout.wishes import Wishes
 from smtp_auth.runs.interruption import undivided
@@ -98,7 +98,7 @@ class _Work:
             counts_line(found),
             EMPTY,
         ]
-        self._show(lines, to_be_answered=self._wishes.asks)
+        self._show(lines, to_be_answered=self._wishes.asks and bool(self._pending()))
 
     def _missing(self) -> list[Line]:
         """The hosts that the inventory has not."""
@@ -111,7 +111,7 @@ class _Work:
         return [Line(text, Style.TROUBLE, under=4), EMPTY]
 
     def _ask(self) -> None:
-        pending = [name for name in self._names if self._is_to_change(self._plan.hosts[name].found, name)]
+        pending = self._pending()
         if not pending or not self._wishes.asks:
             return
         question = question_about(len(pending), ("yes",))
@@ -123,8 +123,10 @@ class _Work:
             self._write_json()
             raise
 
-    def _is_to_change(self, found: HostPlan, name: str) -> bool:
-        return found.state is State.PENDING and not self._plan.hosts[name].is_done
+    def _pending(self) -> list[PlannedHost]:
+        """The hosts that would change."""
+        hosts = [self._plan.hosts[name] for name in self._names]
+        return [one for one in hosts if one.found.state is State.PENDING and not one.is_done]
 
     def _ask_to_go_on(self, number: int, count: int) -> None:
         what = f"Wave {number} has {counted(count, 'host')}"
@@ -142,7 +144,9 @@ class _Work:
             return True
         # A host that is held now may be released by then.
         done = {name for name, one in self._rollout.reports().items() if one.is_done and one.verified}
-        return self._wishes.remaining.write(plan_file.lines(self._plan.after(done)))
+        return self._wishes.remaining.write(
+            plan_file.lines(self._plan.after(done, self._rollout.taken_back_by))
+        )
 
     def _report(self) -> int:
         """Say what became of each host. Returns the exit status."""

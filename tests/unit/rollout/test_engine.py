@@ -10,6 +10,7 @@ import pytest
 from pyinfra.api import Host
 
 from operations import STEPS
+from smtp_auth.facts.hold import Hold
 from smtp_auth.facts.look import LastChange
 from smtp_auth.fleet.applying import Applying
 from smtp_auth.fleet.plan_command import Manner
@@ -176,6 +177,39 @@ def test_an_attempt_that_finishes_meanwhile_is_waited_for(
 
     monkeypatch.setattr(engine, "follow", finish)
     assert outcomes(waves.run())["a"] == "changed"
+
+
+def test_an_undo_of_an_earlier_attempt_is_waited_for(monkeypatch: pytest.MonkeyPatch, waves: Waves) -> None:
+    """Its controller may have died: the host takes the change back by itself."""
+    waves.fleet.answers["a"] = replace(
+        DONE, last_change=LastChange(waves.plan.run, "admin", "2026-11-22T10:15:00Z")
+    )
+    answering(monkeypatch, waves.fleet.answers)
+    followed: list[str] = []
+
+    def finish(_channel: Any, run: str) -> None:
+        followed.append(run)
+        waves.fleet.answers["a"] = NEW
+        answering(monkeypatch, waves.fleet.answers)
+
+    monkeypatch.setattr(engine, "follow", finish)
+    rollout = waves.run(plan=waves.plan.after([], "2026-11-22T11:15:00Z-0001"))
+    assert {*followed} == {"2026-11-22T11:15:00Z-0001"}
+    assert (outcomes(rollout)["a"], waves.fleet.changed[0]) == ("changed", "a")
+
+
+def test_a_canary_that_is_held_by_now_proves_nothing(monkeypatch: pytest.MonkeyPatch, waves: Waves) -> None:
+    hold = Hold("admin", "2026-11-22T10:15:00Z", "a migration", "")
+    waves.fleet.answers["a"] = replace(NEW, hold=hold)
+    answering(monkeypatch, waves.fleet.answers)
+    rollout = waves.run()
+    assert outcomes(rollout) == {"a": "held", "b": "not begun", "c": "not begun", "d": "not begun"}
+    assert rollout.stopped.startswith("all hosts of wave 1 are held")
+    # A later wave may be held: others have shown that it works.
+    waves.fleet.answers |= {"a": NEW, "b": replace(NEW, hold=hold)}
+    answering(monkeypatch, waves.fleet.answers)
+    rollout = waves.run()
+    assert (outcomes(rollout)["b"], rollout.stopped) == ("held", "")
 
 
 def test_what_is_done_is_left_alone(waves: Waves) -> None:
