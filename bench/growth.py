@@ -4,6 +4,7 @@
 
 Plans of 100 and of 1,000 entries are over the lab's hosts: each entry is asked. A host has one change at a
 time, so slices, and plans of 10,000 entries, have answers that are replayed from a file (bench/replayed.py).
+Each slice has an inventory of its own hosts alone.
 """
 
 import json
@@ -15,8 +16,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab import Lab
+from lab import Lab, LabHost
 from smtp_auth.rollout import plan_file
+from smtp_auth.rollout.slices import Slice
 from tests.fleet.commands import SMTP_AUTH
 from tests.fleet.deploying import ROOT, side_by_side
 from tests.fleet.many_entries import AT_ONCE, as_many_machines, write_inventory
@@ -63,31 +65,44 @@ def show(what: str, costs: Sequence[Cost], size: int) -> None:
     )
 
 
-class Growth:
-    """The processes of one rollout. + begins: the words that run smtp-auth; + inventory: its hosts"""
+def inventory_of(folder: Path, names: Sequence[str], host: LabHost) -> Path:
+    """An inventory with these names. + host: gives their data"""
+    file = folder / "inventory.py"
+    file.write_text(
+        f"mail = ({[*names]!r}, {{'mail_domain': {host.domain!r}, 'mail_hostname': {host.name!r}}})\n"
+    )
+    return file
 
-    def __init__(self, folder: Path, begins: Sequence[str | Path], inventory: Path) -> None:
+
+class Growth:
+    """The processes of one rollout. + begins: the words that run smtp-auth"""
+
+    def __init__(self, folder: Path, begins: Sequence[str | Path]) -> None:
         self._folder, self._begins = folder, begins
-        self._of = ("--inventory", inventory, "--parallel", str(AT_ONCE))
         self._plan = folder / "plan.json"
 
-    def plan(self, what: str) -> None:
+    def _run(self, command: str, inventory: Path, *options: str | Path) -> Cost:
+        of = ("--inventory", inventory, "--parallel", str(AT_ONCE))
+        return cost_of([*self._begins, command, *of, *options])
+
+    def plan(self, what: str, inventory: Path) -> None:
         """Plan all hosts."""
-        cost = cost_of([*self._begins, "plan", *self._of, "--out", self._plan])
+        cost = self._run("plan", inventory, "--out", self._plan)
         show(f"{what}: `plan --out`", [cost], self._plan.stat().st_size)
 
-    def slices(self, what: str) -> None:
-        """Carry out each wave in slices, and merge them."""
+    def slices(self, what: str, host: LabHost) -> None:
+        """Carry out each wave in slices, and merge them. + host: each of the hosts is like this one"""
         earlier: list[str | Path] = []
-        for wave, names in plan_file.read("--plan", str(self._plan)).waves.items():
+        plan = plan_file.read("--plan", str(self._plan))
+        for wave, names in plan.waves.items():
             shards = -(-len(names) // _SLICE)
             reports = [self._folder / f"{wave}-{shard}.json" for shard in range(1, shards + 1)]
             costs = [
-                cost_of(
-                    [
-                        *(*self._begins, "rollout", *self._of, "--plan", self._plan, "--yes"),
-                        *("--wave", str(wave), "--shard", f"{shard}/{shards}", "--json", report),
-                    ]
+                self._run(
+                    "rollout",
+                    inventory_of(self._folder, Slice(wave, None, shard, shards).names(plan), host),
+                    *("--plan", self._plan, "--yes", "--json", report),
+                    *("--wave", str(wave), "--shard", f"{shard}/{shards}"),
                 )
                 for shard, report in enumerate(reports, 1)
             ]
@@ -112,15 +127,16 @@ def main() -> None:
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     with as_many_machines(hosts):
         for count in _ON_HOSTS:
-            Growth(folder, [SMTP_AUTH], write_inventory(hosts, count, folder)).plan(f"{count:,} on hosts")
+            inventory = write_inventory(hosts, count, folder)
+            Growth(folder, [SMTP_AUTH]).plan(f"{count:,} on hosts", inventory)
         one = write_inventory(hosts[:1], 1, folder)
         words = ("record", answers, "plan", "--inventory", one)
         cost_of([sys.executable, "-m", "bench.replayed", *words])
     for count in _REPLAYED:
-        inventory = write_inventory(hosts[:1], count, folder)
-        growth = Growth(folder, [sys.executable, "-m", "bench.replayed", "replay", answers], inventory)
-        growth.plan(f"{count:,} replayed")
-        growth.slices(f"{count:,} replayed")
+        names = [f"mx{number:05}.{hosts[0].domain}" for number in range(count)]
+        growth = Growth(folder, [sys.executable, "-m", "bench.replayed", "replay", answers])
+        growth.plan(f"{count:,} replayed", inventory_of(folder, names, hosts[0]))
+        growth.slices(f"{count:,} replayed", hosts[0])
 
 
 if __name__ == "__main__":

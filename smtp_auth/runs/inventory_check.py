@@ -4,6 +4,7 @@ pyinfra takes most mistakes for an inventory without hosts, and is done with it 
 exist is the name of a host, and a text is no group.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from fnmatch import fnmatch
 from functools import partial
@@ -223,7 +224,7 @@ def _is_host(value: object) -> bool:
 
 
 def _check_twice(names: list[str], where: str) -> None:
-    twice = [name for number, name in enumerate(names) if name in names[:number]]
+    twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise Mistake(f"{where} names {twice[0]} twice: delete one of both")
 
