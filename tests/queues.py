@@ -35,7 +35,8 @@ class Queue:
 
     def __init__(self, server: PostgreSQL, folder: Path, environment: Mapping[str, str]) -> None:
         self.server, self._folder = server, folder
-        self._environment = {**os.environ, **environment}
+        # What killed workers leave is deleted with the test's own folder.
+        self._environment = {**os.environ, "TMPDIR": str(folder), **environment}
         self.workers: list[Worker] = []
 
     def __call__(
