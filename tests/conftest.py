@@ -86,6 +86,9 @@ SAMPLED = {
     "tests/fleet/test_queue.py::test_every_host_is_changed_once": Sampled(
         6, "a rollout over two zones each, on four hosts: three quarters of a minute"
     ),
+    "tests/fleet/test_slices.py::test_eight_slices_of_each_wave_are_one_run": Sampled(
+        3, "on the lab's four hosts: three quarters of a minute; or on twelve: two minutes"
+    ),
     "tests/fleet/test_services_beside.py::test_a_host_with_services_beside_port_465": Sampled(
         3, "two states each, on four hosts: ten seconds"
     ),
@@ -102,13 +105,13 @@ SAMPLED = {
         3, "deploys and undos each, on two hosts: fifteen seconds"
     ),
     "tests/fleet/test_verify_breakages.py::test_a_breakage_is_noticed_by_its_checks_and_no_others": Sampled(
-        3, "sixteen verifications of four broken hosts: fifteen seconds each", "breakage"
+        4, "sixteen verifications of four broken hosts: fifteen seconds each", "breakage"
     ),
     "tests/fleet/test_verify_breakages.py::test_what_is_skipped_takes_nothing_else_with_it": Sampled(
-        3, "it judges the same verifications", "breakage"
+        4, "it judges the same verifications", "breakage"
     ),
     "tests/fleet/test_verify_healthy.py::test_a_healthy_host_is_not_blamed": Sampled(
-        3, "four states each, deployed to and verified: half a minute"
+        4, "four states each, deployed to and verified: half a minute"
     ),
     "tests/fleet/test_wild_hosts.py::test_a_host_in_the_wild": Sampled(
         5, "two states each, on four hosts: eight seconds, and one that takes a minute"
