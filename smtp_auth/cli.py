@@ -10,26 +10,24 @@ import os
 import signal
 import sys
 import termios
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from smtp_auth import __version__
-from smtp_auth.fleet.options import OPTIONS, PROMETHEUS, add_options, choice_of
+from smtp_auth.fleet.options import JSON, PROMETHEUS, add_options, choice_of
 from smtp_auth.fleet.own_files import deploy_files
 from smtp_auth.rollout.options import add_layout, add_own
+from smtp_auth.rollout.queue import cli as queue
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import shown
 
 if TYPE_CHECKING:
     from smtp_auth.fleet.chosen import Chosen
     from smtp_auth.fleet.plan_command import Manner
-    from smtp_auth.fleet.written import Target
     from smtp_auth.plan.step import Step
     from smtp_auth.rollout.out import Out
-    from smtp_auth.rollout.queue.database import Database
     from smtp_auth.verify.outputs import Output
 
 
@@ -202,9 +200,7 @@ def _chosen(arguments: argparse.Namespace) -> "Chosen":
 
 
 def _json_option(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--json", metavar="FILE", help="write JSON for programs to this file; -: standard output"
-    )
+    parser.add_argument("--json", **JSON)
 
 
 def _console_options(parser: argparse.ArgumentParser) -> None:
@@ -219,12 +215,6 @@ def _manner(arguments: argparse.Namespace) -> "Manner":
     from smtp_auth.fleet.plan_command import Manner
 
     return Manner(arguments.verbose, arguments.debug)
-
-
-def _target(arguments: argparse.Namespace) -> "Target | None":
-    from smtp_auth.fleet.written import Target
-
-    return None if arguments.json is None else Target("--json", arguments.json)
 
 
 def _plan_options(parser: argparse.ArgumentParser) -> None:
@@ -275,8 +265,9 @@ def _change_options(parser: argparse.ArgumentParser) -> None:
 
 def _apply(arguments: argparse.Namespace) -> int:
     from smtp_auth.fleet.apply_command import apply
+    from smtp_auth.fleet.written import target_of
 
-    target, steps = _target(arguments), own_steps()
+    target, steps = target_of(arguments), own_steps()
     return apply(_chosen(arguments), steps, _manner(arguments), target, asks=not arguments.yes)
 
 
@@ -293,8 +284,9 @@ def _undo_options(parser: argparse.ArgumentParser) -> None:
 
 def _undo(arguments: argparse.Namespace) -> int:
     from smtp_auth.fleet.undo_command import undo_each_last, undo_runs
+    from smtp_auth.fleet.written import target_of
 
-    target, steps = _target(arguments), own_steps()
+    target, steps = target_of(arguments), own_steps()
     chosen, manner, asks = _chosen(arguments), _manner(arguments), not arguments.yes
     if arguments.each_last:
         return undo_each_last(chosen, steps, manner, target, asks=asks)
@@ -303,8 +295,9 @@ def _undo(arguments: argparse.Namespace) -> int:
 
 def _remove(arguments: argparse.Namespace) -> int:
     from smtp_auth.fleet.remove_command import remove
+    from smtp_auth.fleet.written import target_of
 
-    target, steps = _target(arguments), own_steps()
+    target, steps = target_of(arguments), own_steps()
     return remove(_chosen(arguments), steps, _manner(arguments), target, asks=not arguments.yes)
 
 
@@ -341,9 +334,10 @@ def _merge_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _merge(arguments: argparse.Namespace) -> int:
+    from smtp_auth.fleet.written import target_of
     from smtp_auth.rollout.merge_command import merge
 
-    target = _target(arguments)
+    target = target_of(arguments)
     return merge(arguments.plan, arguments.wave, arguments.earlier, arguments.reports, target)
 
 
@@ -447,18 +441,20 @@ def _hold(arguments: argparse.Namespace) -> int:
     from smtp_auth.fleet.hold_command import hold
     from smtp_auth.fleet.hold_words import reason_in
     from smtp_auth.fleet.typed_times import time_until
+    from smtp_auth.fleet.written import target_of
 
     why, until = reason_in(arguments.reason), ""
     if arguments.until is not None:
         until = time_until("--until", arguments.until)
-    target = _target(arguments)
+    target = target_of(arguments)
     return hold(_named(arguments), _manner(arguments), target, why, until)
 
 
 def _release(arguments: argparse.Namespace) -> int:
     from smtp_auth.fleet.hold_command import release
+    from smtp_auth.fleet.written import target_of
 
-    target = _target(arguments)
+    target = target_of(arguments)
     return release(_named(arguments), _manner(arguments), target)
 
 
@@ -500,178 +496,6 @@ def _history(arguments: argparse.Namespace) -> int:
     return history(_chosen(arguments), asked, arguments.json)
 
 
-# -- queue --------------------------------------------------------------------------------------------
-
-
-def _queue_options(parser: argparse.ArgumentParser) -> None:
-    whats = parser.add_subparsers(required=True, metavar="WHAT")
-    for command in QUEUE_COMMANDS:
-        meaning = command.meaning
-        options = whats.add_parser(
-            command.name, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."
-        )
-        options.set_defaults(run_queue=command.run, end=options.exit)
-        options.add_argument(
-            "--database",
-            default="",
-            metavar="CONNINFO",
-            help="where the queue's PostgreSQL is, if the environment (PGHOST, PGSERVICE) does not say it",
-        )
-        command.add_options(options)
-
-
-def _queue(arguments: argparse.Namespace) -> int:
-    # The program runs without what only a queue needs.
-    from smtp_auth.rollout.queue.commands import reached
-
-    return reached(lambda database: arguments.run_queue(database, arguments), arguments.database)
-
-
-def _no_options(_parser: argparse.ArgumentParser) -> None:
-    pass
-
-
-def _queue_setup(database: "Database", _arguments: argparse.Namespace) -> int:
-    from smtp_auth.rollout.queue.commands import setup
-
-    return setup(database)
-
-
-_MAX_AGE: Mapping[str, Any] = MappingProxyType(
-    {
-        "default": "1d",
-        "metavar": "AGE",
-        "help": "refuse a plan whose hosts were asked longer ago: 12h, 3d (1d)",
-    }
-)
-
-
-def _queue_rollout_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--plan", required=True, metavar="FILE", help="what smtp-auth plan --out has written")
-    parser.add_argument("--max-age", **_MAX_AGE)
-    parser.add_argument(
-        "--at",
-        metavar="TIME",
-        help="begin no host before this time: 22:00 (the next time that it is), or 2026-12-01T22:00",
-    )
-    parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
-
-
-def _queue_rollout(database: "Database", arguments: argparse.Namespace) -> int:
-    from smtp_auth.fleet.typed_times import next_time, seconds_in
-    from smtp_auth.rollout.queue.commands import rollout
-
-    seconds = seconds_in("--max-age", arguments.max_age)
-    begins = None if arguments.at is None else next_time("--at", arguments.at)
-    return rollout(database, arguments.plan, seconds, begins, asks=not arguments.yes)
-
-
-# A slice says which hosts are meant.
-_OF_A_SLICE = ("--limit", "--exclude")
-
-
-def _queue_worker_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--zone",
-        default="default",
-        metavar="ZONE",
-        help="carry out the slices of this zone; of hosts without one: default",
-    )
-    parser.add_argument("--max-age", **_MAX_AGE)
-    parser.add_argument(
-        "--check-at",
-        metavar="CRON",
-        help="check then what would change on the inventory's hosts, as plan --check: '30 4 * * *'",
-    )
-    for name, settings in OPTIONS.items():
-        if name not in _OF_A_SLICE:
-            parser.add_argument(name, **settings)
-
-
-def _queue_worker(database: "Database", arguments: argparse.Namespace) -> int:
-    from smtp_auth.fleet.typed_times import seconds_in
-    from smtp_auth.rollout.queue.commands import worker
-    from smtp_auth.rollout.queue.worker import Wishes
-
-    seconds_in("--max-age", arguments.max_age)
-    wishes = Wishes(arguments.zone, _choice_words(arguments), arguments.max_age, arguments.check_at)
-    return worker(database, wishes)
-
-
-def _choice_words(arguments: argparse.Namespace) -> list[str]:
-    """The options of every command, as they were given."""
-    words = []
-    for name in OPTIONS:
-        given = getattr(arguments, name.removeprefix("--").replace("-", "_"), None)
-        if given is True:
-            words.append(name)
-        elif given:
-            values = given if isinstance(given, list) else [given]
-            # A value may begin like an option.
-            words += [f"{name}={value}" for value in values]
-    return words
-
-
-def _which_rollout(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "which", nargs="?", metavar="RUN", help="which rollout; a beginning or an end of its ID is enough"
-    )
-
-
-def _queue_status_options(parser: argparse.ArgumentParser) -> None:
-    _which_rollout(parser)
-    _json_option(parser)
-
-
-def _queue_status(database: "Database", arguments: argparse.Namespace) -> int:
-    from smtp_auth.rollout.queue.commands import show_status
-
-    return show_status(database, arguments.which, _target(arguments))
-
-
-def _queue_pause(database: "Database", arguments: argparse.Namespace) -> int:
-    from smtp_auth.rollout.queue.commands import pause
-
-    return pause(database, arguments.which)
-
-
-def _queue_resume(database: "Database", arguments: argparse.Namespace) -> int:
-    from smtp_auth.rollout.queue.commands import resume
-
-    return resume(database, arguments.which)
-
-
-def _queue_stop(database: "Database", arguments: argparse.Namespace) -> int:
-    from smtp_auth.rollout.queue.commands import stop
-
-    return stop(database, arguments.which)
-
-
-@dataclass(frozen=True)
-class QueueCommand:
-    """One command of `smtp-auth queue`. Its fields are those of `Command`; + run: works in the database"""
-
-    name: str
-    meaning: str
-    add_options: Callable[[argparse.ArgumentParser], None]
-    run: "Callable[[Database, argparse.Namespace], int]"
-
-
-QUEUE_COMMANDS = (
-    QueueCommand(
-        "setup", "make the queue's tables in an empty PostgreSQL database", _no_options, _queue_setup
-    ),
-    QueueCommand("rollout", "put a plan in the queue", _queue_rollout_options, _queue_rollout),
-    QueueCommand("worker", "carry out the slices of a zone", _queue_worker_options, _queue_worker),
-    QueueCommand(
-        "status", "show waves, slices, failures, and who works where", _queue_status_options, _queue_status
-    ),
-    QueueCommand("pause", "let no further host begin, until it is resumed", _which_rollout, _queue_pause),
-    QueueCommand("resume", "let a paused rollout go on", _which_rollout, _queue_resume),
-    QueueCommand("stop", "let no further host begin, for good", _which_rollout, _queue_stop),
-)
-
-
 # In the order of `--help`.
 COMMANDS = (
     Command("plan", "show what would change on which host, and change nothing", _plan_options, _plan),
@@ -708,8 +532,8 @@ COMMANDS = (
     Command(
         "queue",
         "carry out a rollout with several controllers, over a PostgreSQL",
-        _queue_options,
-        _queue,
+        queue.add_options,
+        queue.run,
         asks_hosts=False,
     ),
     Command("hold", "keep hosts from being changed, for a reason that everybody sees", _hold_options, _hold),

@@ -59,6 +59,11 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 
+# Of every command with results for programs.
+JSON: Mapping[str, Any] = MappingProxyType(
+    {"metavar": "FILE", "help": "write JSON for programs to this file; -: standard output"}
+)
+
 # Of a plan, and of a verification.
 PROMETHEUS: Mapping[str, Any] = MappingProxyType(
     {

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -68,6 +69,11 @@ class Target:
             show_beside([Line(f"{self.option}: {error.strerror}")])
             return False
         return True
+
+
+def target_of(options: Namespace) -> Target | None:
+    """Where `--json` wants results for programs, if it is given. Raises `Mistake` as `Target` does."""
+    return None if options.json is None else Target("--json", options.json)
 
 
 def refuse_shared(targets: Sequence[Target]) -> None:

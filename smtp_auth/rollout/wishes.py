@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from smtp_auth.fleet.typed_times import next_time, seconds_in
-from smtp_auth.fleet.written import Target, refuse_shared
+from smtp_auth.fleet.written import Target, refuse_shared, target_of
 from smtp_auth.rollout import plan_file
 from smtp_auth.rollout.events import words_of
 from smtp_auth.rollout.making import Layout
@@ -61,7 +61,7 @@ def wishes_of(options: argparse.Namespace) -> Wishes:
     """What the options want. Raises `Mistake` if they contradict each other, or name what there is not."""
     option, file = ("--resume", options.resume) if options.resume is not None else ("--plan", options.plan)
     _check_together(options, option, file)
-    target = None if options.json is None else Target("--json", options.json)
+    target = target_of(options)
     remaining = (
         None if options.remaining is None else Target("--remaining", options.remaining, plan_file.MODE)
     )

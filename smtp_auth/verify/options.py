@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from smtp_auth.fleet.options import PROMETHEUS
+from smtp_auth.fleet.options import JSON, PROMETHEUS
 
 # As argparse takes them, and pytest.
 OWN_OPTIONS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "--mailbox": {"metavar": "LOGIN", "help": "log in as this user, and send a message to it"},
-        "--json": {"metavar": "FILE", "help": "write JSON for programs to this file; -: standard output"},
+        "--json": JSON,
         "--html": {"metavar": "FILE", "help": "write a page for people to this file; -: standard output"},
         "--since": {"metavar": "FILE", "help": "let the page say what changed since this file of --json"},
         "--prometheus": PROMETHEUS,
