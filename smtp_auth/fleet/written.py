@@ -90,6 +90,19 @@ def refuse_shared(targets: Sequence[Target]) -> None:
         raise Mistake(f"{them}: this is one file, and the last would replace the others: give each its own")
 
 
+def refuse_inputs(targets: Iterable[Target | None], inputs: Iterable[tuple[str, str]]) -> None:
+    """Raise `Mistake` if an output would replace what is read.
+
+    + inputs: what a sentence calls each file that is read, such as its option, and the file
+    """
+    read = {Path(os.path.realpath(file)): f"{option} {file}".strip() for option, file in inputs}
+    for target in targets:
+        if target and target.place in read:
+            raise Mistake(
+                f"{target.option}: it would replace {read[target.place]}, which is read: give another file"
+            )
+
+
 def _mode(path: Path) -> int:
     """A file's type and permissions; 0 if it is absent, or in a folder that may not be searched."""
     try:

@@ -12,7 +12,7 @@ from pyinfra.api import Host
 
 from smtp_auth.fleet.applying import Applying, Approving
 from smtp_auth.fleet.channels import Channels
-from smtp_auth.fleet.console import show_beside
+from smtp_auth.fleet.console import Line, show_beside
 from smtp_auth.fleet.outcomes import NOT_BEGUN, Applied, outcome_lines
 from smtp_auth.fleet.plan_command import Manner
 from smtp_auth.fleet.planning import TROUBLE, Asking, HostPlan, State, Task, deploy
@@ -27,14 +27,14 @@ from smtp_auth.plan.step import Step
 from smtp_auth.rollout.events import Events
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.report import HostReport, planned_report
-from smtp_auth.rollout.text import wave_ended_line
+from smtp_auth.rollout.text import too_many, wave_ended_line
 from smtp_auth.rollout.verifying import Verified, verified
 from smtp_auth.runs.interruption import heed_interruptions, leave_if_interrupted
 from smtp_auth.runs.origin import continue_run, new_run
 from smtp_auth.runs.outcome import Outcome
 from smtp_auth.shown import counted
 
-_OTHER_PLAN = (
+OTHER_PLAN = (
     "its plan is not the one that was approved, so the host or its data have changed since: make a new "
     "plan of it with smtp-auth plan --out"
 )
@@ -158,8 +158,7 @@ class Rollout:
                 self.stopped = f"all hosts of wave {number} are held, so nothing is known of this change yet"
                 return
             if self.has_failed:
-                failed, most = counted(len(self._failed), "host"), self._plan.most_failures
-                self.stopped = f"{failed} failed, and the plan goes on with {most or 'none'}"
+                self.stopped = too_many(len(self._failed), self._plan.most_failures)
                 return
 
     def _is_last(self, number: int) -> bool:
@@ -272,7 +271,7 @@ class Rollout:
     def _approve(self, name: str, found: HostPlan) -> str:
         if found.digest == self._approved(name) or self._is_of_this_run(found):
             return ""
-        return _OTHER_PLAN
+        return OTHER_PLAN
 
     def _is_of_this_run(self, found: HostPlan) -> bool:
         """Whether an earlier attempt of this run has done a host already."""
@@ -326,6 +325,7 @@ class Rollout:
         names = [name for name in self._names if not only_wave or self._plan.hosts[name].wave == last]
         hosts = [self._hosts[name] for name in names if name in self._hosts and self._may_be_changed(name)]
         if not hosts:
+            show_beside([Line("nothing has to be taken back", under=4)])
             return
         self.undone = {host.name: NOT_BEGUN for host in hosts}
         self.taken_back_by = new_run()

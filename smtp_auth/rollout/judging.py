@@ -6,6 +6,7 @@ from dataclasses import replace
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.report import Report, planned_report
 from smtp_auth.rollout.slices import slice_of
+from smtp_auth.rollout.text import too_many
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.shown import counted, shown, shown_name, some_names
 
@@ -54,10 +55,7 @@ def why_stopped(plan: RolloutPlan, report: Report) -> str:
     """
     failed = [name for name, one in report.hosts.items() if one.wave is not None and one.has_failed]
     if len(failed) > plan.most_failures:
-        return (
-            f"{counted(len(failed), 'host')} failed or did not verify ({_named(failed)}), and the plan goes "
-            f"on with {plan.most_failures or 'none'}"
-        )
+        return f"{too_many(len(failed), plan.most_failures)}: {_named(failed)}"
     is_last = report.wave in (None, max(plan.waves, default=None))
     if not is_last and all(one.state == "held" for one in report.hosts.values() if one.wave is not None):
         return "all hosts of the waves so far are held, so nothing is known of this change yet"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from smtp_auth.fleet.console import Line, show_beside, show_results
-from smtp_auth.fleet.written import Target
+from smtp_auth.fleet.written import Target, refuse_inputs
 from smtp_auth.rollout import plan_file, report
 from smtp_auth.rollout.judging import WrongSlices, merged, why_stopped
 from smtp_auth.rollout.plan_file import RolloutPlan
@@ -23,6 +23,8 @@ def merge(plan: str, wave: int, earlier: str | None, files: Sequence[str], targe
     Returns the exit status: 0 to go on, 1 to stop. Raises `Mistake` if a file is wrong, or if a slice is
     missing, double, or of something else.
     """
+    inputs = [("--plan", plan), *([("--earlier", earlier)] if earlier is not None else [])]
+    refuse_inputs([target], [*inputs, *(("", file) for file in files)])
     approved = plan_file.read("--plan", plan)
     before = None if earlier is None else report.read("--earlier", earlier)
     twice = [file for file in files if files.count(file) > 1]

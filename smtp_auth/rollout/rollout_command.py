@@ -3,7 +3,7 @@
 import os
 import stat
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import EMPTY, Line, Style, show_beside, show_results
@@ -12,10 +12,11 @@ from smtp_auth.fleet.planning import State, deploy
 from smtp_auth.fleet.text import counts_line, plan_lines
 from smtp_auth.plan.step import Step
 from smtp_auth.rollout import plan_file, report
-from smtp_auth.rollout.engine import Bounds, Rollout
+from smtp_auth.rollout.engine import OTHER_PLAN, Bounds, Rollout
 from smtp_auth.rollout.events import Events
 from smtp_auth.rollout.making import canaries, has_work, made
 from smtp_auth.rollout.plan_file import PlannedHost, RolloutPlan
+from smtp_auth.rollout.report import HostReport
 from smtp_auth.rollout.text import end_lines, wave_lines
 from smtp_auth.rollout.wishes import Wishes
 from smtp_auth.runs.interruption import undivided
@@ -155,7 +156,7 @@ class _Work:
         status = 0 if is_well else Status.TROUBLE
         failures = sum(one.has_failed for one in found.values())
         try:
-            self._show([*end_lines(found, self._rollout.stopped), *self._next_lines(is_well=is_well)])
+            self._show([*end_lines(found, self._rollout.stopped), *self._next_lines(found)])
         finally:
             are_written = [self._save(), self._write_json()]
             self._rollout.tell("run_ended", stopped=self._rollout.stopped, failures=failures)
@@ -163,13 +164,17 @@ class _Work:
             self._events.close()
         return status if all(are_written) else Status.TROUBLE
 
-    def _next_lines(self, *, is_well: bool) -> Iterable[Line]:
+    def _next_lines(self, found: Mapping[str, HostReport]) -> Iterator[Line]:
         """How to go on, or back."""
-        if is_well or self._wishes.part:
+        left = [one for one in found.values() if one.wave is not None and not one.is_done]
+        if not left or self._wishes.part:
             return
-        if self._wishes.remaining:
-            file = str(self._wishes.remaining.option).partition(" ")[2]
-            yield Line(f"to go on: {command('smtp-auth', 'rollout', '--resume', file)}", under=4)
+        if all(OTHER_PLAN in one.reasons for one in left):
+            yield Line("to go on with a new plan of these hosts: smtp-auth plan --out", under=4)
+        elif self._wishes.remaining:
+            file = self._wishes.remaining.option.partition(" ")[2]
+            words = command("smtp-auth", "rollout", "--resume", file, "--remaining", file)
+            yield Line(f"to go on: {words}", under=4)
         if self._rollout.has_changed:
             yield Line(f"to take this run back: smtp-auth undo --to {self._plan.run}", under=4)
 

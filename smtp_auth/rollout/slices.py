@@ -50,10 +50,10 @@ def slice_of(plan: RolloutPlan, wave: int, zone: str | None, shard: str | None) 
     + shard: such as `3/8`; `None`: all of it
     """
     if wave not in plan.waves:
-        raise Mistake(f"--wave {wave}: the plan has no such wave: it has {_listed(plan.waves)}")
+        raise Mistake(f"--wave {wave}: the plan has no such wave: its waves are {_listed(plan.waves)}")
     zones = sorted({one.zone for one in plan.hosts.values() if one.zone is not None})
     if zone is not None and zone not in zones:
-        raise Mistake(f"--zone {shown(zone)}: no host of the plan is in it: it has {_listed(zones)}")
+        raise Mistake(f"--zone {shown(zone)}: no host of the plan is in it: the zones are {_listed(zones)}")
     shard = "1/1" if shard is None else shard
     found = _SHARD.fullmatch(shard)
     if not found or int(found[1]) > int(found[2]):

@@ -18,7 +18,7 @@ _NAMED = 5
 
 def wave_lines(plan: RolloutPlan, names: Sequence[str]) -> Iterator[Line]:
     """The waves, and after how many failures it stops. + names: the hosts that are done here"""
-    here = {name for name in names if not plan.hosts[name].is_done}
+    here = {name for name in names if plan.hosts[name].wave is not None and not plan.hosts[name].is_done}
     waves = {number: [name for name in ones if name in here] for number, ones in plan.waves.items()}
     for number, ones in waves.items():
         if ones:
@@ -27,10 +27,22 @@ def wave_lines(plan: RolloutPlan, names: Sequence[str]) -> Iterator[Line]:
             text = f"wave {number}, {counted(len(ones), 'host')}: {named}{more}"
             yield Line(text, Style.TITLE, under=len(MARGIN))
     if any(waves.values()):
-        most = plan.most_failures
-        after = f"more than {counted(most, 'host')} failed" if most else "a host failed"
-        yield Line(f"Each wave is verified before the next. It stops once {after}.")
+        yield Line(f"Each wave is verified before the next. {_when_it_stops(plan.most_failures, len(here))}")
         yield EMPTY
+
+
+def _when_it_stops(most: int, count: int) -> str:
+    if most >= count:
+        return "Failures do not stop it."
+    return (
+        f"It stops once more than {counted(most, 'host')} failed." if most else "It stops once a host fails."
+    )
+
+
+def too_many(failed: int, most: int) -> str:
+    """Why a rollout stops because of failures. + most: how many the plan accepts"""
+    accepted = f"only {most}" if most else "none"
+    return f"{counted(failed, 'host')} failed or did not verify, and the plan accepts {accepted}"
 
 
 def wave_ended_line(title: str, found: Iterable[HostReport]) -> Line:

@@ -16,6 +16,10 @@ def check_waves(text: str) -> None:
     found = [_STEP.fullmatch(word.strip()) for word in text.split(",")]
     if not all(found) or any(one[2] and int(one[1]) > 100 for one in found if one):
         raise ValueError("give numbers of hosts or shares of all, such as 1,10%,100%")
+    for unit in ("", "%"):
+        steps = [int(one[1]) for one in found if one and one[2] == unit]
+        if 0 in steps or steps != sorted({*steps}):
+            raise ValueError("each step must be more than the one before, as in 1,10%,100%")
     if text.split(",")[-1].strip() != "100%":
         raise ValueError("the last one must be 100%, so that no host is left out")
 
@@ -32,8 +36,9 @@ def waves(
 
     A wave without further hosts is left out. A wave with all hosts of a domain that has several is split.
     """
-    canaries = [name for name in dict.fromkeys(first) if name in names]
-    order = [*canaries, *(name for name in names if name not in {*canaries})]
+    working = {*names}
+    canaries = [name for name in dict.fromkeys(first) if name in working]
+    order = [*dict.fromkeys([*canaries, *names])]
     found, begin = [], 0
     for index, end in enumerate(_ends(text, len(order))):
         if not index:

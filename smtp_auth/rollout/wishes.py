@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from smtp_auth.fleet.typed_times import next_time, seconds_in
-from smtp_auth.fleet.written import Target, refuse_shared, target_of
+from smtp_auth.fleet.written import Target, refuse_inputs, refuse_shared, target_of
 from smtp_auth.rollout import plan_file
 from smtp_auth.rollout.events import words_of
 from smtp_auth.rollout.making import Layout
@@ -68,6 +68,10 @@ def wishes_of(options: argparse.Namespace) -> Wishes:
     if remaining and remaining.is_standard_output:
         raise Mistake("--remaining -: give a file, which is written again after each wave")
     refuse_shared([one for one in (target, remaining) if one])
+    if file is not None:
+        # What is left of what was left may replace that.
+        replacing = (target,) if option == "--resume" else (target, remaining)
+        refuse_inputs(replacing, [(option, file)])
     age = seconds_in("--max-age", _MAX_AGE if options.max_age is None else options.max_age)
     not_after = None if options.not_after is None else next_time("--not-after", options.not_after)
     if options.pause and not can_be_asked():
@@ -124,5 +128,6 @@ def _check_together(options: argparse.Namespace, option: str, file: str | None) 
     for name in ("remaining", "resume", "pause"):
         if getattr(options, name):
             raise Mistake(
-                f"--{name}: --wave {options.wave} is one part of a wave: give the same command again"
+                f"--{name} is for a whole plan, and --wave {options.wave} is a part of one: to go on with a part, "
+                "give the same command again"
             )

@@ -163,11 +163,11 @@ NOT_BEGUN = {"state": "pending", "outcome": "not begun", "verified": None}
     [
         (0, {}, ""),
         (0, {"host1": {"state": "held", "outcome": "held", "verified": None}}, ""),
-        (0, {"host1": BAD}, "1 host failed or did not verify (host1), and the plan goes on with none"),
+        (0, {"host1": BAD}, "1 host failed or did not verify, and the plan accepts none: host1"),
         (1, {"host1": BAD}, ""),
         # Over the whole run.
         (1, {"host0": BAD, "host1": {"state": "refused"}},
-         "2 hosts failed or did not verify (host0 and host1), and the plan goes on with 1"),
+         "2 hosts failed or did not verify, and the plan accepts only 1: host0 and host1"),
         (9, {"host1": NOT_BEGUN}, "1 host not changed and verified: host1"),
         (9, {"host1": {"verified": None}}, "1 host not changed and verified: host1"),
         (9, {"host1": {"state": "pending", "undone": True}}, "1 host not changed and verified: host1"),

@@ -64,7 +64,7 @@ def test_a_wave_that_failed_stops_it_and_its_report_is_written(
     printed = capsys.readouterr().out
     assert status == 1
     assert "host0: changed, does not verify: port 465 is closed\n" in printed
-    assert "stopped: 1 host failed or did not verify (host0), and the plan goes on with none\n" in printed
+    assert "stopped: 1 host failed or did not verify, and the plan accepts none: host0\n" in printed
     assert "may begin" not in printed
     assert report.read("", first).failures == 1
 

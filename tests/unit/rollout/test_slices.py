@@ -48,9 +48,9 @@ def test_it_is_named_by_what_it_is() -> None:
 @pytest.mark.parametrize(
     ("wave", "zone", "shard", "sentence"),
     [
-        (3, None, None, "--wave 3: the plan has no such wave: it has 1, 2"),
-        (0, None, None, "--wave 0: the plan has no such wave: it has 1, 2"),
-        (1, "nara", None, "--zone nara: no host of the plan is in it: it has kyoto, osaka, tokyo"),
+        (3, None, None, "--wave 3: the plan has no such wave: its waves are 1, 2"),
+        (0, None, None, "--wave 0: the plan has no such wave: its waves are 1, 2"),
+        (1, "nara", None, "--zone nara: no host of the plan is in it: the zones are kyoto, osaka, tokyo"),
         (1, "", None, "--zone : no host of the plan is in it"),
     ],
 )
