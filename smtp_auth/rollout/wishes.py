@@ -128,6 +128,6 @@ def _check_together(options: argparse.Namespace, option: str, file: str | None) 
     for name in ("remaining", "resume", "pause"):
         if getattr(options, name):
             raise Mistake(
-                f"--{name} is for a whole plan, and --wave {options.wave} is a part of one: to go on with a part, "
-                "give the same command again"
+                f"--{name} is for a whole plan, and --wave {options.wave} is a part of one: to go on with a "
+                "part, give the same command again"
             )
