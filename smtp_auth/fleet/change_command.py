@@ -3,8 +3,6 @@
 `smtp-auth apply`, `undo` and `remove` do it with a task and words of their own.
 """
 
-import os
-import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -16,7 +14,7 @@ from smtp_auth.fleet import as_json
 from smtp_auth.fleet.applying import Applying, approving
 from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.chosen import Chosen
-from smtp_auth.fleet.console import EMPTY, Line, show_beside, show_results
+from smtp_auth.fleet.console import EMPTY, Line
 from smtp_auth.fleet.outcomes import (
     NOT_BEGUN,
     OF_NO_PLAN,
@@ -28,6 +26,7 @@ from smtp_auth.fleet.outcomes import (
 from smtp_auth.fleet.plan_command import Manner, asked
 from smtp_auth.fleet.planning import TROUBLE, WITHOUT_PLAN, HostPlan, State, Task, compared
 from smtp_auth.fleet.progress import Progress
+from smtp_auth.fleet.showing import show_to_people
 from smtp_auth.fleet.text import counts_line, plan_lines, took_line
 from smtp_auth.fleet.written import Target
 from smtp_auth.runs.interruption import heed_interruptions, leave_if_interrupted
@@ -215,7 +214,7 @@ class _Work:
             for name, one in self._plans.items()
             if not (name in self._told and one.state in WITHOUT_PLAN)
         }
-        self._show(
+        show_to_people(
             [
                 *self._words.above(self._plans),
                 *plan_lines(found, is_whole=True),
@@ -223,21 +222,10 @@ class _Work:
                 counts_line(self._plans),
                 EMPTY,
             ],
+            self._target,
             to_be_answered=self._asks and any(one.state is State.PENDING for one in self._plans.values()),
         )
         self._told.update(name for name, one in self._plans.items() if one.state in WITHOUT_PLAN)
-
-    def _show(self, lines: Iterable[Line], *, to_be_answered: bool = False) -> None:
-        """Show lines to people: on standard error if standard output gets JSON.
-
-        + to_be_answered: whether who is asked must have seen them, even if the results go to a file
-        """
-        shown = [*lines]
-        has_json = self._target is not None and self._target.is_standard_output
-        if has_json or (to_be_answered and _is_file(sys.stdout.fileno())):
-            show_beside(shown)
-        if not has_json:
-            show_results(shown)
 
     def _report(self) -> int:
         """Say what became of each host. Returns the exit status."""
@@ -245,7 +233,7 @@ class _Work:
             self._show_plans()
         found = self._found()
         try:
-            self._show([*result_lines(found, self._told), *self._words.left(found)])
+            show_to_people([*result_lines(found, self._told), *self._words.left(found)], self._target)
         finally:
             is_written = self._write_json()
         is_well = is_written and all(one.state in (State.CONVERGED, State.HELD) for one in found.values())
@@ -261,7 +249,3 @@ class _Work:
             return applied_as_json(self._plans.get(name), one, name)
 
         return self._target is None or self._target.write(as_json.lines(self._found(), entry))
-
-
-def _is_file(descriptor: int) -> bool:
-    return stat.S_ISREG(os.fstat(descriptor).st_mode)

@@ -56,8 +56,7 @@ sub _start {
     $program =~ /\ncomplete\t1\n*\z/x or die "the change arrived incomplete\n";
     _remove_remains();
     my $folder = _folder($id);
-    return 'unfinished' if -e $folder;
-    my $in_use = _create($folder);
+    my $in_use = _create($folder) or return 'unfinished';
     eval { _fill($folder, $program); _forget_last($id, $record); 1 } or _die_without($folder, $@);
     # systemd-run needs D-Bus to wait; some hosts do not have it.
     my $waits = -S "$RUN/dbus/system_bus_socket";
@@ -73,13 +72,14 @@ sub _start {
 
 sub _folder { my ($id) = @_; return "$RUN/smtp-auth-$id" }
 
-# Creates a folder and locks it; returns the handle. Another start may take it for a remainder until it is locked.
+# Creates a folder and locks it; returns the handle, or nothing if the folder exists. Another start may take it for a remainder
+# until it is locked.
 sub _create {
     my ($folder) = @_;
     for (1 .. $TRIES) {
         if (!mkdir $folder, $FOR_ITS_OWNER) {
-            my $why = "cannot create $folder: $!";
-            die $!{EEXIST} ? _at_work() // $why : $why, "\n";
+            return if $!{EEXIST};
+            die "cannot create $folder: $!\n";
         }
         open my $handle, '<', $folder or next;
         flock $handle, LOCK_SH or die "cannot lock $folder: $!\n";

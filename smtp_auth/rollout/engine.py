@@ -26,7 +26,7 @@ from smtp_auth.plan.as_json import digest, text_of
 from smtp_auth.plan.step import Step
 from smtp_auth.rollout.events import Events
 from smtp_auth.rollout.plan_file import RolloutPlan
-from smtp_auth.rollout.report import HostReport, planned_report
+from smtp_auth.rollout.report import HostReport, are_all_held, planned_report
 from smtp_auth.rollout.text import too_many, wave_ended_line
 from smtp_auth.rollout.verifying import Verified, verified
 from smtp_auth.runs.interruption import heed_interruptions, leave_if_interrupted
@@ -152,17 +152,17 @@ class Rollout:
                 bounds.pauses(number, len(names))
             self._carry_out(number, names)
             self._saves()
-            if all(one.outcome is Outcome.HELD for one in self.results.values()) and not self._is_last(
-                number
-            ):
+            if self._knows_nothing(number):
                 self.stopped = f"all hosts of wave {number} are held, so nothing is known of this change yet"
                 return
             if self.has_failed:
                 self.stopped = too_many(len(self._failed), self._plan.most_failures)
                 return
 
-    def _is_last(self, number: int) -> bool:
-        return number == max(self._plan.waves)
+    def _knows_nothing(self, number: int) -> bool:
+        """Whether all hosts up to a wave are held, and others follow. Of a part, a merge judges that."""
+        is_part = len(self._names) < len(self._plan.hosts)
+        return not is_part and number < max(self._plan.waves) and are_all_held(self.reports().values())
 
     def _waves(self) -> dict[int, list[str]]:
         """What is left of each wave."""
@@ -180,7 +180,7 @@ class Rollout:
         for name in names:
             if name not in self._hosts:
                 self.results[name] = Applied(Outcome.REFUSED, (_NOT_IN_THE_INVENTORY,))
-                self._tell_end(name, self.results[name])
+                self._tell_end(name, self.results[name], "host_failed")
         self._changing(f"{of}applied", here, self._task(), self.results, self._approve)
         done = [
             host
@@ -204,7 +204,7 @@ class Rollout:
         + into: gets what became of each host
         + approves: of a deploy: whether a plan is the approved one; an undo needs no approval
         """
-        with Progress(doing, len(hosts), more=self._time_left) as progress:
+        with Progress(doing, len(hosts), more=self._time_left if approves else str) as progress:
             channels = Channels(progress.say if self._manner.shows_programs else None)
             applying = Applying(hosts, task, channels, approves)
 
@@ -220,8 +220,7 @@ class Rollout:
                 lines = [*outcome_lines(name, found)] if is_told else []
                 if self._manner.is_verbose:
                     lines.append(took_line(name, found.took))
-                if approves:
-                    self._tell_end(name, found)
+                self._tell_end(name, found, "host_changed" if approves else "host_undone")
                 progress.ends(name, found.outcome.value, lines)
 
             def report() -> None:
@@ -287,10 +286,13 @@ class Rollout:
         """Tell of an event of this run."""
         self._events.tell(event, run=self._plan.run, **values)
 
-    def _tell_end(self, name: str, found: Applied) -> None:
+    def _tell_end(self, name: str, found: Applied, event: str) -> None:
+        """Tell what became of a host. + event: what is told if it has changed"""
         if found.state in TROUBLE:
             self._failed.add(name)
-        event = "host_failed" if found.state in TROUBLE else "host_changed"
+            event = "host_failed"
+        elif found.outcome is not Outcome.CHANGED:
+            return
         self.tell(event, host=name, outcome=found.outcome.value, reasons=_texts(found.said))
 
     def _verify(self, doing: str, hosts: Sequence[Host]) -> None:
@@ -335,8 +337,10 @@ class Rollout:
         self._changing("undone", hosts, undo(self._steps, self._plan.run, only_last=True), self.undone)
 
     def _may_be_changed(self, name: str) -> bool:
-        if self._plan.hosts[name].is_done:
-            return True
+        planned = self._plan.hosts[name]
+        if planned.is_done:
+            # Of the others, only the services were proved.
+            return planned.found.state is State.PENDING
         found = self.results.get(name)
         return found is not None and found.outcome in _MAY_HAVE_CHANGED
 

@@ -4,11 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from smtp_auth.rollout.plan_file import RolloutPlan
-from smtp_auth.rollout.report import Report, planned_report
-from smtp_auth.rollout.slices import slice_of
+from smtp_auth.rollout.report import Report, are_all_held, planned_report
+from smtp_auth.rollout.slices import Slice, slice_of
 from smtp_auth.rollout.text import too_many
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.shown import counted, shown, shown_name, some_names
+
+# How many slices an error names.
+_MOST_NAMED = 20
 
 
 class WrongSlices(Mistake):
@@ -49,15 +52,11 @@ def merged(plan: RolloutPlan, wave: int, earlier: Report | None, reports: Mappin
 
 
 def why_stopped(plan: RolloutPlan, report: Report) -> str:
-    """Why no further wave may begin, as a sentence; empty if one may.
-
-    + report: a merged one, or that of a run without slices
-    """
+    """Why no further wave may begin, as a sentence; empty if one may. + report: a merged one"""
     failed = [name for name, one in report.hosts.items() if one.wave is not None and one.has_failed]
     if len(failed) > plan.most_failures:
         return f"{too_many(len(failed), plan.most_failures)}: {_named(failed)}"
-    is_last = report.wave in (None, max(plan.waves, default=None))
-    if not is_last and all(one.state == "held" for one in report.hosts.values() if one.wave is not None):
+    if report.wave != max(plan.waves) and are_all_held(report.hosts.values()):
         return "all hosts of the waves so far are held, so nothing is known of this change yet"
     left = [
         name
@@ -97,7 +96,7 @@ def _refuse_foreign(plan: RolloutPlan, wave: int, called: str, report: Report) -
             f"{called}: this is the report of {_called(report)}: give one of a slice of wave {wave}"
         )
     try:
-        names = slice_of(plan, wave, report.zone, report.shard).names(plan)
+        names = _slice(plan, wave, report).names(plan)
     except Mistake as error:
         raise WrongSlices(f"{called}: {error}") from None
     _refuse_other_hosts(plan, called, report, {*names})
@@ -129,14 +128,23 @@ def _refuse_other_hosts(plan: RolloutPlan, called: str, report: Report, names: s
 
 def _lacking(plan: RolloutPlan, wave: int, missing: list[str], reports: Iterable[Report]) -> str:
     """The slices of hosts that no report has, as far as the other slices tell them."""
-    given = [slice_of(plan, wave, report.zone, report.shard) for report in reports]
-    shards = {
-        replace(one, shard=shard): None
-        for one in given
-        for shard in range(1, one.shards + 1)
-        if {*replace(one, shard=shard).names(plan)} & {*missing}
-    }
-    return "; ".join(map(str, shards)) or f"the slices of wave {wave} with these hosts"
+    # A report without hosts may tell of any number of shards: the hosts are numbered, and not the shards.
+    divisions = dict.fromkeys(replace(_slice(plan, wave, one), shard=1) for one in reports)
+    lacking: dict[Slice, None] = {}
+    wanted = {*missing}
+    for division in divisions:
+        names = replace(division, shards=1).names(plan)
+        lacking |= {
+            replace(division, shard=index % division.shards + 1): None
+            for index, name in enumerate(names)
+            if name in wanted
+        }
+    some = [*map(str, lacking)][:_MOST_NAMED]
+    return "; ".join(some) or f"the slices of wave {wave} with these hosts"
+
+
+def _slice(plan: RolloutPlan, wave: int, report: Report) -> Slice:
+    return slice_of(plan, wave, report.zone, report.shard)
 
 
 def _called(report: Report) -> str:

@@ -20,7 +20,7 @@ from smtp_auth.shown import shown
 
 @dataclass(frozen=True)
 class Layout:
-    """How a rollout goes, as options of the command line say it.
+    """The waves of a rollout and the failures that it accepts, as options of the command line say it.
 
     + waves: `--waves`
     + first: `--first`: names, patterns or groups of canaries

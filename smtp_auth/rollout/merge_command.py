@@ -1,8 +1,10 @@
 """`smtp-auth merge`: judges a wave that several processes have carried out, and the run so far."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from smtp_auth.fleet.console import Line, show_beside, show_results
+from smtp_auth.fleet.console import Line
+from smtp_auth.fleet.showing import show_to_people
 from smtp_auth.fleet.written import Target, refuse_inputs
 from smtp_auth.rollout import plan_file, report
 from smtp_auth.rollout.judging import WrongSlices, merged, why_stopped
@@ -27,13 +29,12 @@ def merge(plan: str, wave: int, earlier: str | None, files: Sequence[str], targe
     refuse_inputs([target], [*inputs, *(("", file) for file in files)])
     approved = plan_file.read("--plan", plan)
     before = None if earlier is None else report.read("--earlier", earlier)
-    twice = [file for file in files if files.count(file) > 1]
+    twice = [file for file, count in Counter(files).items() if count > 1]
     if twice:
         raise WrongSlices(f"{shown(twice[0])}: this file is given twice: give the report of each slice once")
     found = merged(approved, wave, before, {shown(file): report.read("", file) for file in files})
     stopped = why_stopped(approved, found)
-    show = show_beside if target and target.is_standard_output else show_results
-    show([*end_lines(found.hosts, stopped), *_next_line(approved, wave, stopped)])
+    show_to_people([*end_lines(found.hosts, stopped), *_next_line(approved, wave, stopped)], target)
     is_written = target is None or target.write(report.lines(found))
     return 0 if is_written and not stopped else Status.TROUBLE
 

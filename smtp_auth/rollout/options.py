@@ -8,7 +8,7 @@ Parser = argparse.ArgumentParser | argparse._ArgumentGroup
 
 
 def add_layout(parser: Parser) -> None:
-    """Add the options that say how a rollout goes, and that are part of its plan."""
+    """Add the options that are part of a rollout's plan."""
     parser.add_argument(
         "--waves",
         metavar="STEPS",

@@ -6,10 +6,10 @@ files that not everybody may read on the host are not in it.
 
 import hashlib
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 from smtp_auth.facts.decode import in_bytes
@@ -17,10 +17,12 @@ from smtp_auth.facts.hold import Hold
 from smtp_auth.facts.look import LastChange
 from smtp_auth.fleet.as_json import hold_as_json
 from smtp_auth.fleet.planning import HostPlan, State
+from smtp_auth.local_time import is_time
 from smtp_auth.plan.as_json import text_of
 from smtp_auth.plan.text import Block
+from smtp_auth.rollout import reading
 from smtp_auth.runs.mistakes import Mistake
-from smtp_auth.shown import shown
+from smtp_auth.runs.origin import is_run_id
 
 VERSION = 1
 
@@ -69,7 +71,7 @@ class RolloutPlan:
     hosts: Mapping[str, PlannedHost]
     taken_back_by: str = ""
 
-    @property
+    @cached_property
     def waves(self) -> dict[int, list[str]]:
         """The names of the hosts of each wave, by its number."""
         found: dict[int, list[str]] = {}
@@ -78,7 +80,7 @@ class RolloutPlan:
                 found.setdefault(one.wave, []).append(name)
         return dict(sorted(found.items()))
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """What reports say of their plan: a digest of everything but lines and sentences."""
         hosts = {
@@ -155,15 +157,7 @@ def _listed(parts: list[str]) -> Iterator[str]:
 
 def read(option: str, file: str) -> RolloutPlan:
     """The plan in a file. Raises `Mistake` if it is none, or damaged. + option: with which it was given"""
-    try:
-        text = Path(file).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise Mistake(f"{option} {shown(file)}: {why}") from None
-    try:
-        return plan_in(text)
-    except ValueError as error:
-        raise Mistake(f"{option} {shown(file)}: {error}") from None
+    return reading.read(option, file, plan_in)
 
 
 def plan_in(text: str) -> RolloutPlan:
@@ -177,18 +171,36 @@ def plan_in(text: str) -> RolloutPlan:
             raise ValueError(f"a plan of version {found.get('version')}, and this program reads {VERSION}")
         if found.pop("checksum") != _digest(found):
             raise ValueError("its checksum is wrong: it was cut off, or edited: make a new plan")
-        return RolloutPlan(
-            found["run"],
-            found["made"],
-            found["controller"],
-            found["commit"],
-            found["waves"],
-            found["max_failures"],
-            {name: _host_in(one, found["plans"]) for name, one in found["hosts"].items()},
-            found["taken_back_by"] or "",
-        )
+        return _plan_in(found)
     except (json.JSONDecodeError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
         raise ValueError(none) from None
+
+
+def _plan_in(found: Mapping[str, Any]) -> RolloutPlan:
+    """A plan whose checksum is right. Whoever may write that may write anything, so all is checked.
+
+    Raises `TypeError` for what `lines` does not write.
+    """
+    runs = [found["run"], *([found["taken_back_by"]] if found["taken_back_by"] is not None else [])]
+    texts = [found["made"], found["controller"], found["commit"], found["waves"]]
+    if not all(is_run_id(one) for one in runs) or not is_time(found["made"]) or not _are(str, texts):
+        raise TypeError
+    if type(found["max_failures"]) is not int or found["max_failures"] < 0:
+        raise TypeError
+    return RolloutPlan(
+        found["run"],
+        found["made"],
+        found["controller"],
+        found["commit"],
+        found["waves"],
+        found["max_failures"],
+        {name: _host_in(one, found["plans"]) for name, one in found["hosts"].items()},
+        found["taken_back_by"] or "",
+    )
+
+
+def _are(kind: type, values: Iterable[object]) -> bool:
+    return all(type(value) is kind for value in values)
 
 
 def _host_as_json(one: PlannedHost, told: dict[str, int]) -> dict[str, Any]:
@@ -234,7 +246,15 @@ def _host_in(one: Mapping[str, Any], plans: list[dict[str, Any]]) -> PlannedHost
         names=tuple(one["same_machine"]),
         hold=Hold(**{key: value or "" for key, value in hold.items()}) if hold else None,
     )
-    return PlannedHost(found, one["wave"], one["zone"], one["done"])
+    texts = [*one["reasons"], *one["warnings"], one["hold_warning"], *one["same_machine"], found.proof_due]
+    texts += [text for block in found.blocks for text in (block.path, *block.lines)]
+    texts += [found.digest, *([one["zone"]] if one["zone"] is not None else [])]
+    texts += [last.id, last.began, *last.edited] if last else []
+    wave = one["wave"]
+    is_wave = wave is None or (type(wave) is int and wave > 0)
+    if not (is_wave and _are(str, texts) and type(one["done"]) is bool):
+        raise TypeError
+    return PlannedHost(found, wave, one["zone"], one["done"])
 
 
 def _digest(what: object) -> str:

@@ -1,9 +1,8 @@
 """What became of the hosts of a rollout, a wave or a slice: as JSON without times, so that it compares."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from types import NoneType
 from typing import Any
 
@@ -11,10 +10,9 @@ from smtp_auth.fleet import as_json
 from smtp_auth.fleet.outcomes import OF_NO_PLAN
 from smtp_auth.fleet.planning import State
 from smtp_auth.plan.as_json import text_of
+from smtp_auth.rollout import reading
 from smtp_auth.rollout.plan_file import PlannedHost
-from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.runs.outcome import Outcome
-from smtp_auth.shown import shown
 
 
 @dataclass(frozen=True)
@@ -57,6 +55,12 @@ class HostReport:
         return self.undone is None and (
             self.state == "held" or (self.state == "converged" and bool(self.verified or self.wave is None))
         )
+
+
+def are_all_held(hosts: Iterable[HostReport]) -> bool:
+    """Whether every host that had its turn in a wave is held, so that nothing is known of the change."""
+    tried = [one for one in hosts if one.wave is not None and one.outcome != Outcome.NOT_BEGUN.value]
+    return all(one.state == State.HELD.value for one in tried)
 
 
 def planned_report(one: PlannedHost) -> HostReport:
@@ -114,16 +118,7 @@ def lines(report: Report) -> Iterator[str]:
 
 def read(option: str, file: str) -> Report:
     """The report in a file. Raises `Mistake` if it is none. + option: with which it was given, if with one"""
-    given = f"{option} {shown(file)}".strip()
-    try:
-        text = Path(file).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise Mistake(f"{given}: {why}") from None
-    try:
-        return report_in(text)
-    except ValueError as error:
-        raise Mistake(f"{given}: {error}") from None
+    return reading.read(option, file, report_in)
 
 
 def report_in(text: str) -> Report:

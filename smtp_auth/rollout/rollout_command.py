@@ -1,14 +1,12 @@
 """`smtp-auth rollout`: changes hosts in waves, each verified before the next."""
 
-import os
-import stat
-import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from smtp_auth.fleet.chosen import Chosen
-from smtp_auth.fleet.console import EMPTY, Line, Style, show_beside, show_results
+from smtp_auth.fleet.console import EMPTY, Line, Style, show_beside
 from smtp_auth.fleet.plan_command import Manner, asked, port_25_lines
 from smtp_auth.fleet.planning import State, deploy
+from smtp_auth.fleet.showing import show_to_people
 from smtp_auth.fleet.text import counts_line, plan_lines
 from smtp_auth.plan.step import Step
 from smtp_auth.rollout import plan_file, report
@@ -99,7 +97,7 @@ class _Work:
             counts_line(found),
             EMPTY,
         ]
-        self._show(lines, to_be_answered=self._wishes.asks and bool(self._pending()))
+        show_to_people(lines, self._wishes.target, to_be_answered=self._wishes.asks and bool(self._pending()))
 
     def _missing(self) -> list[Line]:
         """The hosts that the inventory has not."""
@@ -156,7 +154,9 @@ class _Work:
         status = 0 if is_well else Status.TROUBLE
         failures = sum(one.has_failed for one in found.values())
         try:
-            self._show([*end_lines(found, self._rollout.stopped), *self._next_lines(found)])
+            lines = [*end_lines(found, self._rollout.stopped), *self._next_lines(found)]
+            with undivided():
+                show_to_people(lines, self._wishes.target)
         finally:
             are_written = [self._save(), self._write_json()]
             self._rollout.tell("run_ended", stopped=self._rollout.stopped, failures=failures)
@@ -192,13 +192,3 @@ class _Work:
             hosts=self._rollout.reports(),
         )
         return self._wishes.target.write(report.lines(found))
-
-    def _show(self, lines: Iterable[Line], *, to_be_answered: bool = False) -> None:
-        """Show lines to people: on standard error if standard output gets JSON."""
-        shown_lines = [*lines]
-        has_json = self._wishes.target is not None and self._wishes.target.is_standard_output
-        if has_json or (to_be_answered and stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)):
-            show_beside(shown_lines)
-        if not has_json:
-            with undivided():
-                show_results(shown_lines)

@@ -23,7 +23,7 @@ _MAX_AGE = "1d"
 
 @dataclass(frozen=True)
 class Wishes:
-    """How a rollout goes.
+    """What the options of a rollout say.
 
     + layout: of the plan that is made
     + plan: the one to carry out, if there is one

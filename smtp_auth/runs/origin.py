@@ -1,6 +1,7 @@
 """Who makes the changes of this run, from where, and with which version of this program and its data."""
 
 import getpass
+import re
 import secrets
 import socket
 import subprocess
@@ -14,6 +15,8 @@ from smtp_auth import __version__
 from smtp_auth.on_host.origin import Origin
 
 _ROOT = Path(__file__).parents[2]
+
+_ID = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ-[0-9a-f]{4}", re.ASCII)
 
 # Many hosts ask at the same time, and other threads run while git works.
 _lock = Lock()
@@ -31,6 +34,11 @@ def origin_of_this_run() -> Origin:
 def continue_run(run: str) -> None:
     """From now on, make changes as part of this run. + run: its ID, of an earlier process for example"""
     _continued.append(run)
+
+
+def is_run_id(value: object) -> bool:
+    """Whether a value is the ID of a run, as `new_run` makes them."""
+    return isinstance(value, str) and bool(_ID.fullmatch(value))
 
 
 def new_run() -> str:

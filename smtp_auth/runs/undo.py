@@ -1,6 +1,5 @@
 """Undo: restores what a host's last live change replaced."""
 
-import re
 from collections.abc import Generator, Sequence
 
 from pyinfra import host
@@ -16,10 +15,8 @@ from smtp_auth.runs.coming_back import keep_asked_for
 from smtp_auth.runs.host import prepare_this_host
 from smtp_auth.runs.host_settings import even_held_of
 from smtp_auth.runs.operation import take_part
+from smtp_auth.runs.origin import is_run_id
 from smtp_auth.runs.trouble import fail
-
-# What `undo_to` accepts: see runs/origin.py.
-_ID = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ-[0-9a-f]{4}")
 
 
 def ready_to_undo(steps: Sequence[Step]) -> bool:
@@ -52,7 +49,7 @@ def last_change() -> Generator[PyinfraCommand, None, None]:
 
 def _ask(channel: Channel, steps: tuple[Step, ...], rehearsing: bool) -> Asked | None:
     this, undo_to = ctx_host.get(), host.data.get("undo_to")
-    if undo_to is not None and not _ID.fullmatch(str(undo_to)):
+    if undo_to is not None and not is_run_id(str(undo_to)):
         fail([f"undo_to = {undo_to!r}: give the ID of a change, as `smtp-auth history` lists them"])
         return None
     if undo_to is None:

@@ -1,10 +1,12 @@
 """The plan of a rollout as a file."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -52,8 +54,8 @@ def _found(draw: st.DrawFn) -> HostPlan:
 
 _PLANS = st.builds(
     RolloutPlan,
-    _TEXT,
-    _TEXT,
+    st.just(RUN),
+    st.datetimes(datetime(2026, 1, 1), timezones=st.just(UTC)).map(in_utc),
     _TEXT,
     _TEXT,
     _TEXT,
@@ -173,3 +175,42 @@ def test_a_plan_gets_old(seconds: int, said: str) -> None:
         return
     with pytest.raises(Mistake, match=said):
         plan.refuse_old(3600, "--plan", "plan")
+
+
+def _with_checksum(found: dict[str, Any]) -> str:
+    """A plan with a right checksum, whatever is in it: whoever may write the file may write that, too."""
+    del found["checksum"]
+    digest = hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+    return json.dumps({**found, "checksum": digest})
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("run", "../../etc"),
+        ("run", f"{RUN}; reboot"),
+        ("run", 1),
+        ("taken_back_by", "-e"),
+        ("made", "2026-11-22"),
+        ("made", 20261122),
+        ("max_failures", "0"),
+        ("max_failures", -1),
+        ("controller", None),
+    ],
+)
+def test_a_value_that_is_never_written_is_refused(key: str, value: object) -> None:
+    """IDs become arguments and paths on hosts."""
+    found = json.loads(text_of(plan_of([(1, None)])))
+    with pytest.raises(ValueError, match="this is no plan"):
+        plan_in(_with_checksum({**found, key: value}))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("wave", "1"), ("wave", 0), ("wave", True), ("zone", 3), ("done", 1), ("digest", 5), ("reasons", [7])],
+)
+def test_a_value_of_a_host_that_is_never_written_is_refused(key: str, value: object) -> None:
+    found = json.loads(text_of(plan_of([(1, None)])))
+    found["hosts"] = {name: {**one, key: value} for name, one in found["hosts"].items()}
+    with pytest.raises(ValueError, match="this is no plan"):
+        plan_in(_with_checksum(found))
