@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import Any
 
 import procrastinate
-from procrastinate.exceptions import AlreadyEnqueued
 from psycopg.types.json import Jsonb
 
 from smtp_auth.rollout import plan_file, report
@@ -64,11 +63,6 @@ class Key:
         """As the arguments of a job, and in a query."""
         return {"run": self.run, "wave": self.wave, "zone": self.zone, "shard": self.shard}
 
-    @property
-    def lock(self) -> str:
-        """One word for it: no second job of it waits."""
-        return f"{self.run} {self.wave} {self.shard} {self.zone}"
-
 
 @dataclass(frozen=True)
 class Claimed:
@@ -123,6 +117,7 @@ def put_in(database: Database, plan: RolloutPlan, who: str, begins: datetime | N
             "DELETE FROM smtp_auth_rollouts WHERE run = %(run)s AND state IN ('stopped', 'done')",
             {"run": plan.run},
         )
+        _take_out_jobs(connection, plan.run)
         put = rows(
             connection,
             "INSERT INTO smtp_auth_rollouts (run, plan, state, wave, put_in_by, begins) "
@@ -161,17 +156,20 @@ def begin_wave(connection: Connection, plan: RolloutPlan, wave: int, begins: dat
 
 
 def _put_in_job(connection: Connection, key: Key, begins: datetime | None = None) -> None:
-    # It is put in over our connection, and so in our transaction.
+    # It is put in over our connection, and so in our transaction. Another job of the same slice may wait or
+    # be under way: the claim decides.
     jobs = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
-    job = jobs.configure_task(
-        CARRY_OUT, queue=key.zone, queueing_lock=key.lock, schedule_at=begins, connection=connection
+    job = jobs.configure_task(CARRY_OUT, queue=key.zone, schedule_at=begins, connection=connection)
+    job.defer(**key.values)
+
+
+def _take_out_jobs(connection: Connection, run: str) -> None:
+    """Take out the jobs of a run that wait: they may be of a maintenance window that no longer counts."""
+    connection.execute(
+        "DELETE FROM procrastinate_jobs "
+        "WHERE task_name = %(task)s AND status = 'todo' AND args ->> 'run' = %(run)s",
+        {"task": CARRY_OUT, "run": run},
     )
-    try:
-        with connection.transaction():
-            job.defer(**key.values)
-    except AlreadyEnqueued:
-        # It waits already.
-        pass
 
 
 def _part(plan: RolloutPlan, key: Key, shards: int) -> Slice:
@@ -195,6 +193,7 @@ def claim(database: Database, key: Key, worker: str, token: str) -> Claimed | No
                 ended = NULL
             FROM smtp_auth_rollouts AS rollout
             WHERE rollout.run = slice.run AND rollout.state = 'going' AND rollout.wave = slice.wave
+                AND coalesce(rollout.begins <= now(), true)
                 AND slice.run = %(run)s AND slice.wave = %(wave)s AND slice.zone = %(zone)s
                 AND slice.shard = %(shard)s
                 AND (slice.state = 'waiting'
@@ -283,7 +282,9 @@ def set_state(database: Database, run: str, state: str, of: Iterable[str], why: 
     """Pause, resume or stop a rollout that is in one of these states. Returns in which state it is then."""
     with database.transaction() as connection:
         found = one(
-            connection, "SELECT state, wave FROM smtp_auth_rollouts WHERE run = %(run)s FOR UPDATE", run=run
+            connection,
+            "SELECT state, wave, begins FROM smtp_auth_rollouts WHERE run = %(run)s FOR UPDATE",
+            run=run,
         )
         if found["state"] not in of:
             return str(found["state"])
@@ -291,6 +292,8 @@ def set_state(database: Database, run: str, state: str, of: Iterable[str], why: 
             "UPDATE smtp_auth_rollouts SET state = %(state)s, why = %(why)s WHERE run = %(run)s",
             {"run": run, "state": state, "why": why},
         )
+        if state == "stopped":
+            _take_out_jobs(connection, run)
         if state == "going":
             for row in rows(
                 connection,
@@ -299,7 +302,7 @@ def set_state(database: Database, run: str, state: str, of: Iterable[str], why: 
                 run=run,
                 wave=found["wave"],
             ):
-                _put_in_job(connection, Key(**row))
+                _put_in_job(connection, Key(**row), found["begins"])
     return state
 
 

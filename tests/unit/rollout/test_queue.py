@@ -4,7 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -56,8 +56,8 @@ TWO_WAVES = ({"a1": "tokyo"}, {"a2": "tokyo", "b2": "osaka", "a3": "tokyo"})
 ALL = ("a1", "a2", "a3", "b2")
 
 
-def put_in(queue: Queue, plan: RolloutPlan) -> None:
-    rows.put_in(Database(queue.server.conninfo), plan, "ann@desk", None)
+def put_in(queue: Queue, plan: RolloutPlan, begins: datetime | None = None) -> None:
+    rows.put_in(Database(queue.server.conninfo), plan, "ann@desk", begins)
 
 
 def given(queue: Queue, folder: Path, plan: RolloutPlan) -> CompletedProcess[str]:
@@ -202,15 +202,65 @@ def _states(queue: Queue) -> list[object]:
     return [state for (state,) in queue.server.rows("SELECT state FROM smtp_auth_slices")]
 
 
+def test_a_resume_before_the_process_has_ended_leaves_no_job(queue: Queue, tmp_path: Path) -> None:
+    (tmp_path / "hold a1").touch()
+    put_in(queue, plan_of([{"a1": None}, {"a2": None}]))
+    worker = queue.worker()
+    begun(tmp_path, "a1")
+    assert queue("pause").returncode == 0
+    wait_for((tmp_path / "told").exists, "the process under way was not told")
+    assert queue("resume").returncode == 0
+    (tmp_path / "hold a1").unlink()
+    queue.wait_until("done")
+    wait_for(lambda: not _slice_jobs(queue), "a job is left")
+    assert changes(tmp_path) == {"a1": 1, "a2": 1}
+    assert worker.end() == 0
+
+
+def _slice_jobs(queue: Queue) -> list[tuple[object, ...]]:
+    return queue.server.rows("SELECT status FROM procrastinate_jobs WHERE task_name = 'smtp_auth.carry_out'")
+
+
 def test_what_was_stopped_can_be_put_in_again(queue: Queue, tmp_path: Path) -> None:
     plan = plan_of([{"a1": None}, {"a2": None}])
-    put_in(queue, plan)
+    put_in(queue, plan, _in_seconds(3600))
     assert queue("stop").returncode == 0
+    assert _slice_jobs(queue) == []
     worker = queue.worker()
     assert queue("resume").returncode == 2
     put_in(queue, plan)
     queue.wait_until("done")
     assert worker.end() == 0
+
+
+def test_no_job_begins_before_the_time_that_counts(queue: Queue, tmp_path: Path) -> None:
+    put_in(queue, plan_of([{"a1": "tokyo"}]), _in_seconds(3600))
+    # Jobs of other times: of an earlier attempt, or somebody else's.
+    queue.server.rows(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, args) SELECT queue_name, task_name, args "
+        "FROM procrastinate_jobs"
+    )
+    queue.worker("--zone", "tokyo")
+    wait_for(lambda: len(_slice_jobs(queue)) == 1, "the early job is not taken")
+    assert _states(queue) == ["waiting"]
+    assert queue("pause").returncode == 0
+    assert queue("resume").returncode == 0
+    assert _at_once(queue) == []
+    queue.server.rows("UPDATE smtp_auth_rollouts SET begins = now()")
+    queue.server.rows("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE scheduled_at IS NOT NULL")
+    queue.wait_until("done")
+    assert changes(tmp_path) == {"a1": 1}
+
+
+def _at_once(queue: Queue) -> object:
+    return queue.server.rows(
+        "SELECT id FROM procrastinate_jobs WHERE task_name = 'smtp_auth.carry_out' "
+        "AND (scheduled_at IS NULL OR scheduled_at <= now())"
+    )
+
+
+def _in_seconds(number: int) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=number)
 
 
 def test_a_worker_that_is_ended_gives_its_slice_back(queue: Queue, tmp_path: Path) -> None:
