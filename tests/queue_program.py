@@ -3,8 +3,12 @@
 If `STAND_IN` is set, a stand-in carries out the slices (tests/unit/rollout/stand_in_slice.py).
 """
 
+import errno
 import os
 import sys
+import tempfile
+from pathlib import Path
+from typing import Any
 
 from smtp_auth import cli
 from smtp_auth.rollout.queue import process, rows, slicing, worker
@@ -17,6 +21,18 @@ worker._DEAD, worker._BEAT, worker._LOOKS, worker._AGAIN, worker._PAUSE = 3.0, 1
 worker._PATIENCE = 1.0
 if "STAND_IN" in os.environ:
     process.PROGRAM = (sys.executable, stand_in_slice.__file__)
+
+
+class _Folder(tempfile.TemporaryDirectory[str]):
+    """A temporary folder for which no space is left while the file `full` exists."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        if Path(os.environ.get("STAND_IN", "."), "full").exists():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        super().__init__(*given, **named)
+
+
+slicing.tempfile.TemporaryDirectory = _Folder  # type: ignore[assignment, misc]
 
 if __name__ == "__main__":
     sys.exit(cli.main())

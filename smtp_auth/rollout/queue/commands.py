@@ -66,13 +66,17 @@ def rollout(
         question.ask(f"{question.asks}: ")
     put_in(database, plan, origin_of_this_run().controller, begins)
     show_results(
-        [Line(f"{plan.run} is in the queue: smtp-auth queue status shows what becomes of it", under=4)]
+        [Line(f"{shown(plan.run)} is in the queue: smtp-auth queue status shows what becomes of it", under=4)]
     )
     return 0
 
 
 def _plan_lines(plan: RolloutPlan) -> Iterator[Line]:
-    yield Line(f"{plan.run}, planned {plan.made} by {shown_name(plan.controller)}", Style.TITLE, under=4)
+    yield Line(
+        f"{shown(plan.run)}, planned {shown(plan.made)} by {shown_name(plan.controller)}",
+        Style.TITLE,
+        under=4,
+    )
     for wave, names in plan.waves.items():
         zones = {zone_of(plan, name): 0 for name in names}
         for name in names:
@@ -106,7 +110,7 @@ def show_status(database: Database, run: str | None, target: Target | None) -> i
     if target is None or not target.is_standard_output:
         show_results(status.lines(found, checked))
     is_written = target is None or target.write(status.json_lines(found, checked))
-    has_trouble = any(one.state == "stopped" or one.failures for one in found)
+    has_trouble = any(one.has_trouble for one in found)
     return Status.TROUBLE if has_trouble or not is_written else 0
 
 
@@ -133,6 +137,6 @@ def _set(
     run = status.only_rollout(database, given)
     is_now = set_state(database, run, state, of, why)
     if is_now != state:
-        raise Mistake(f"{run} is {is_now}: only one that is {' or '.join(of)} can become {state}")
-    show_results([Line(f"{run} is {state}: {then}.", under=4)])
+        raise Mistake(f"{shown(run)} is {is_now}: only one that is {' or '.join(of)} can become {state}")
+    show_results([Line(f"{shown(run)} is {state}: {then}.", under=4)])
     return 0

@@ -4,16 +4,23 @@ It holds the rollout's row meanwhile: of two slices that end together, one judge
 transaction, so that a worker that dies leaves both or neither, and who retries its slice judges then.
 """
 
-from smtp_auth.rollout import plan_file, report
+from smtp_auth.rollout import report
 from smtp_auth.rollout.judging import WrongSlices, merged, why_stopped
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.queue.database import Connection, Database, rows
-from smtp_auth.rollout.queue.rows import begin_wave
+from smtp_auth.rollout.queue.rows import begin_wave, plan_in_row, stop_damaged
 from smtp_auth.rollout.report import Report
 
 
 def go_on(database: Database, run: str, wave: int) -> None:
     """Judge a wave if all of its slices have ended and nobody has judged it, and go on or stop."""
+    try:
+        _go_on(database, run, wave)
+    except ValueError as error:
+        stop_damaged(database, run, str(error))
+
+
+def _go_on(database: Database, run: str, wave: int) -> None:
     with database.transaction() as connection:
         found = rows(
             connection,
@@ -31,7 +38,7 @@ def go_on(database: Database, run: str, wave: int) -> None:
         )
         if not found or not slices or any(one["state"] in ("waiting", "under way") for one in slices):
             return
-        plan = plan_file.plan_in(found[0]["plan"])
+        plan = plan_in_row(found[0]["plan"], run, wave)
         lost = [one for one in slices if one["state"] == "lost"]
         if lost:
             why = f"zone {lost[0]['zone']}, shard {lost[0]['shard']}: {lost[0]['said']}"

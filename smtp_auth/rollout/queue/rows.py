@@ -209,10 +209,21 @@ def claim(database: Database, key: Key, worker: str, token: str) -> Claimed | No
             if _state(connection, key) == "under way":
                 raise Busy
             return None
-        plan = plan_file.plan_in(found[0]["plan"]).without_lines()
-        if plan.run != key.run or key.wave not in plan.waves:
-            raise ValueError("the plan in the database is that of another rollout")
+        plan = plan_in_row(found[0]["plan"], key.run, key.wave)
     return Claimed(key, token, plan, _part(plan, key, found[0]["shards"]))
+
+
+def plan_in_row(text: str, run: str, wave: int) -> RolloutPlan:
+    """The plan of a rollout's row. Raises `ValueError` with a sentence if it is none, or another's."""
+    plan = plan_file.plan_in(text).without_lines()
+    if plan.run != run or wave not in plan.waves:
+        raise ValueError("this is the plan of another rollout")
+    return plan
+
+
+def stop_damaged(database: Database, run: str, why: str) -> None:
+    """Stop a rollout whose plan in the database cannot be carried out."""
+    set_state(database, run, "stopped", ("going", "paused"), f"its plan in the database: {why}")
 
 
 def _state(connection: Connection, key: Key) -> str | None:

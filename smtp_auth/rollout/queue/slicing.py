@@ -2,10 +2,12 @@
 
 import asyncio
 import secrets
+import signal
 import tempfile
 from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -13,7 +15,7 @@ import psycopg
 
 from smtp_auth.rollout import plan_file, report
 from smtp_auth.rollout.queue import rows
-from smtp_auth.rollout.queue.database import Database, Unreached, sentence_of
+from smtp_auth.rollout.queue.database import Database, sentence_of
 from smtp_auth.rollout.queue.going_on import go_on
 from smtp_auth.rollout.queue.process import interrupt, started
 from smtp_auth.rollout.queue.rows import Claimed, Key
@@ -30,6 +32,19 @@ _Found = TypeVar("_Found")
 
 class Unfinished(Exception):
     """The slice has to be carried out again: this worker ends, or the process has ended without a report."""
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """How a slice has ended.
+
+    + found: its report, if there is one; + said: why there is none, unless it was interrupted
+    + is_done: whether it need not be carried out again
+    """
+
+    found: Report | None
+    said: str
+    is_done: bool
 
 
 class Slicing:
@@ -55,15 +70,31 @@ class Slicing:
 
     async def carry_out(self, key: Key) -> None:
         """Carry out a slice, unless somebody else does or did. Raises `Busy`, `Unfinished`."""
-        claimed = await self._kept(rows.claim, self._database, key, self._worker, secrets.token_hex(8))
+        try:
+            claimed = await self._kept(rows.claim, self._database, key, self._worker, secrets.token_hex(8))
+        except ValueError as error:
+            self._say(f"{key.run}: the plan in the database: {error}")
+            await self._kept(rows.stop_damaged, self._database, key.run, str(error))
+            return
         if claimed:
             self._say(f"{key.run}: {claimed.part} begins")
-            await self._carry_out(claimed)
-            self._say(f"{key.run}: {claimed.part} has ended")
+            ended = await self._outcome(claimed)
+            self._say(f"{key.run}: {claimed.part} has ended{f': {ended.said}' if ended.said else ''}")
+            if await self._stored(claimed, ended):
+                raise Unfinished
         # Who has stored the last report may have died before this.
         await self._kept(go_on, self._database, key.run, key.wave)
 
-    async def _carry_out(self, claimed: Claimed) -> None:
+    async def _outcome(self, claimed: Claimed) -> _Ended:
+        """Carry out a claimed slice. It has to be given back however that ends, so this raises nothing."""
+        try:
+            return await self._carried_out(claimed)
+        except Exception as error:
+            # A message may quote a path of this machine, which is nobody's business in the database.
+            cause = error.strerror if isinstance(error, OSError) else None
+            return _Ended(None, f"the worker cannot carry it out: {cause or type(error).__name__}", False)
+
+    async def _carried_out(self, claimed: Claimed) -> _Ended:
         with tempfile.TemporaryDirectory(prefix="smtp-auth-queue-") as folder:
             plan, output = Path(folder, "plan.json"), Path(folder, "report.json")
             # In a folder that nobody else may enter.
@@ -72,15 +103,18 @@ class Slicing:
             process = await started([*_words(claimed, plan, output), *self._words])
             status = await self._ended(process, claimed)
             found = _report_in(output, claimed)
-        is_done = found is not None and status in (0, Status.TROUBLE)
-        is_stopped = status == Status.INTERRUPTED
+        # While Python starts, SIGINT ends it as it ends any program.
+        is_interrupted = status in (Status.INTERRUPTED, -signal.SIGINT)
         said = (
-            "" if found or is_stopped else f"its process has ended with status {status} and without a report"
+            "" if found or is_interrupted else f"its process has ended with {_called(status)} and no report"
         )
-        if said:
-            self._say(f"{claimed.key.run}: {claimed.part}: {said}")
-        if await self._kept(rows.store, self._database, claimed, found, said, is_done=is_done):
-            raise Unfinished
+        return _Ended(found, said, found is not None and status in (0, Status.TROUBLE))
+
+    async def _stored(self, claimed: Claimed, ended: _Ended) -> bool:
+        """Store how a slice has ended. Returns whether it has to be carried out again now."""
+        return await self._kept(
+            rows.store, self._database, claimed, ended.found, ended.said, is_done=ended.is_done
+        )
 
     async def _ended(self, process: Process, claimed: Claimed) -> int:
         """Wait for the end of a process; interrupt it once nothing new shall begin. Returns its status."""
@@ -109,14 +143,19 @@ class Slicing:
         while True:
             try:
                 found = await asyncio.to_thread(work, *given, **named)
-            except Unreached as error:
+            except psycopg.Error as error:
+                # A database that answers may refuse it for a while, too, as after a failover.
                 if self._is_reached:
-                    self._say(f"the database is not reached: {sentence_of(error)}; what is known is kept")
+                    self._say(f"the database does not take it: {sentence_of(error)}; it is tried again")
                 self._is_reached = False
                 await asyncio.sleep(_PAUSE)
             else:
                 self._is_reached = True
                 return found
+
+
+def _called(status: int) -> str:
+    return f"status {status}" if status >= 0 else f"signal {-status}"
 
 
 def _words(claimed: Claimed, plan: Path, output: Path) -> list[str]:

@@ -15,7 +15,7 @@ from smtp_auth.rollout.queue.database import Database, rows
 from smtp_auth.rollout.queue.rows import NO_ZONE
 from smtp_auth.rollout.report import HostReport
 from smtp_auth.runs.mistakes import Mistake
-from smtp_auth.shown import counted, shown_name, shown_words
+from smtp_auth.shown import counted, shown, shown_name, shown_words
 
 OVER = ("stopped", "done")
 
@@ -29,6 +29,7 @@ class SliceStatus:
       worker said that it is at work
     + said: how its process ended without a report, if it did
     + hosts: what the last report says of them
+    + is_damaged: whether that cannot be read
     """
 
     wave: int
@@ -43,6 +44,7 @@ class SliceStatus:
     ended: str | None
     said: str
     hosts: Mapping[str, HostReport]
+    is_damaged: bool
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,15 @@ class RolloutStatus:
     def failures(self) -> dict[str, HostReport]:
         """The hosts that have failed."""
         return {name: one for part in self.slices for name, one in part.hosts.items() if one.has_failed}
+
+    @property
+    def has_trouble(self) -> bool:
+        """Whether somebody has to look at it."""
+        return (
+            self.state == "stopped"
+            or bool(self.failures)
+            or any(part.said or part.is_damaged for part in self.slices)
+        )
 
 
 @dataclass(frozen=True)
@@ -100,7 +111,7 @@ def only_rollout(database: Database, given: str | None) -> str:
     if given is None:
         found = [one for one in found if one.state not in OVER]
     if len(found) != 1:
-        them = ", ".join(one.run for one in found)
+        them = ", ".join(shown(one.run) for one in found)
         raise Mistake(
             f"several rollouts are not over: say which: {them}" if them else "no rollout is under way"
         )
@@ -119,7 +130,7 @@ def checks(database: Database) -> list[CheckStatus]:
 def _named(given: str, found: Iterable[dict[str, Any]]) -> dict[str, Any]:
     them = [one for one in found if given and (one["run"].startswith(given) or one["run"].endswith(given))]
     if len(them) != 1:
-        what = f"several rollouts of the queue: {', '.join(one['run'] for one in them)}"
+        what = f"several rollouts of the queue: {', '.join(shown(one['run']) for one in them)}"
         raise Mistake(f"{shown_name(given)} is {what if them else 'no rollout of the queue'}")
     return them[0]
 
@@ -150,8 +161,16 @@ def _slice(row: dict[str, Any]) -> SliceStatus:
         row["ago"],
         _utc(row["ended"]),
         row["said"],
-        report.report_in(row["report"]).hosts if row["report"] else {},
+        *_report_in(row["report"]),
     )
+
+
+def _report_in(text: str | None) -> tuple[Mapping[str, HostReport], bool]:
+    """What a slice's row says of the hosts, and whether that is damaged."""
+    try:
+        return report.report_in(text).hosts if text else {}, False
+    except ValueError:
+        return {}, True
 
 
 def _utc(time: datetime | None) -> str | None:
@@ -196,7 +215,8 @@ def _slice_line(part: SliceStatus) -> str:
     worker = f" by {part.worker}, heard {part.seen} s ago" if is_under_way else ""
     said = f": {part.said}" if part.said else ""
     what = f"wave {part.wave}{zone}{shard}, {counted(part.number, 'host')}"
-    return f"{what}: {part.state}{worker}{_counts(part)}{said}"
+    damaged = ": its report is damaged" if part.is_damaged else ""
+    return f"{what}: {part.state}{worker}{_counts(part)}{said}{damaged}"
 
 
 def _counts(part: SliceStatus) -> str:

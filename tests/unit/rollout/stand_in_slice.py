@@ -3,7 +3,8 @@
 Its hosts are files in the folder of `STAND_IN`: `changed HOST` has the runs that have changed a host, one a
 line. While the file `hold HOST` exists, the change of a host goes on; a host called `bad…` does not verify.
 As the real one: it changes no host that its run has changed, and SIGINT lets no further host begin.
-`told` says that it was interrupted. While `die` exists, it ends without a report.
+`told` says that it was interrupted. While `die` exists, it ends without a report; while `starts` exists, it
+starts, as Python does before it knows of signals.
 
 For `smtp-auth plan --check`, it is pending on one host, and one is as wanted.
 """
@@ -30,6 +31,10 @@ def main() -> int:
         _interrupted.append(True)
         (folder / "told").touch()
 
+    (folder / "starting").touch()
+    while (folder / "starts").exists():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        time.sleep(0.02)
     signal.signal(signal.SIGINT, interrupted)
     arguments = _parser().parse_args(sys.argv[1:])
     if sys.argv[1] == "plan":

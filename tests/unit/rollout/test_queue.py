@@ -4,10 +4,13 @@ import json
 import os
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
+from typing import LiteralString
 
+import psycopg
 import pytest
 
 from smtp_auth.fleet.planning import HostPlan, State
@@ -282,7 +285,7 @@ def test_a_slice_without_a_report_stops_the_rollout(queue: Queue, tmp_path: Path
     queue.worker("--zone", "tokyo")
     queue.wait_until("stopped")
     assert len([*tmp_path.glob("started *")]) == 3
-    assert "status 2 and without a report" in queue("status").stdout
+    assert "status 2 and no report" in queue("status").stdout
 
 
 _CARRY_OUT = {"run": RUN, "wave": 1, "zone": "tokyo", "shard": 1}
@@ -329,13 +332,108 @@ def test_the_last_check_of_a_zone_is_kept(queue: Queue) -> None:
     assert shown.endswith(": 1 converged, 1 pending\n")
 
 
-def test_a_plan_that_was_tampered_with_is_not_carried_out(queue: Queue, tmp_path: Path) -> None:
-    put_in(queue, plan_of(TWO_WAVES[:1]))
-    queue.server.rows("UPDATE smtp_auth_rollouts SET plan = replace(plan, 'of a1', 'of a2')")
-    worker = queue.worker("--zone", "tokyo")
-    wait_for(lambda: "its checksum is wrong" in worker.said.read_text(), "it does not say so")
-    assert _states(queue) == ["waiting"]
+OTHER_RUN = "2026-11-22T10:15:00Z-ffff"
+
+# A plan in the database that somebody has changed, and why it is not carried out.
+TAMPERED = {
+    "cut off": (lambda plan: plan[:-9], "this is no plan"),
+    "edited": (lambda plan: plan.replace("of a1", "of a2"), "its checksum is wrong"),
+    "of another run": (lambda _plan: _written(replace(plan_of(TWO_WAVES), run=OTHER_RUN)), "another rollout"),
+    "without the wave": (lambda _plan: _written(plan_of([{}, {"a1": "tokyo"}])), "another rollout"),
+}
+
+
+def _written(plan: RolloutPlan) -> str:
+    return "\n".join(plan_file.lines(plan))
+
+
+@pytest.mark.parametrize("how", TAMPERED)
+def test_a_plan_that_was_tampered_with_is_not_carried_out(queue: Queue, tmp_path: Path, how: str) -> None:
+    tamper, said = TAMPERED[how]
+    plan = plan_of(TWO_WAVES[:1])
+    put_in(queue, plan)
+    _set_text(queue, "UPDATE smtp_auth_rollouts SET plan = %s", tamper(_written(plan)))
+    queue.worker("--zone", "tokyo")
+    queue.wait_until("stopped")
+    shown = queue("status")
+    assert shown.returncode == 1
+    assert "its plan in the database: " in shown.stdout
+    assert said in " ".join(shown.stdout.split())
     assert not [*tmp_path.glob("started *")]
+
+
+def test_a_plan_that_is_damaged_when_a_wave_ends_stops_it(queue: Queue, tmp_path: Path) -> None:
+    (tmp_path / "hold a1").touch()
+    put_in(queue, plan_of(TWO_WAVES))
+    queue.worker("--zone", "tokyo")
+    begun(tmp_path, "a1")
+    _set_text(queue, "UPDATE smtp_auth_rollouts SET plan = %s", "{}")
+    (tmp_path / "hold a1").unlink()
+    queue.wait_until("stopped")
+    assert changes(tmp_path) == {"a1": 1}
+
+
+def test_a_damaged_report_is_shown_and_stops_it(queue: Queue, tmp_path: Path) -> None:
+    put_in(queue, plan_of([{"a1": "tokyo", "b1": "osaka"}]))
+    queue.worker("--zone", "tokyo")
+    wait_for(lambda: "done" in _states(queue), "tokyo is not done")
+    _set_text(queue, "UPDATE smtp_auth_slices SET report = %s WHERE report IS NOT NULL", '{"run": 1}')
+    shown = queue("status")
+    assert (shown.returncode, shown.stderr) == (1, "")
+    assert "zone tokyo, 1 host: done: its report is damaged" in shown.stdout
+    queue.worker("--zone", "osaka")
+    queue.wait_until("stopped")
+
+
+def _set_text(queue: Queue, query: LiteralString, text: str) -> None:
+    with psycopg.connect(queue.server.conninfo) as connection:
+        connection.execute(query, [text])
+
+
+def test_an_id_of_a_row_writes_nothing_to_a_terminal(queue: Queue, tmp_path: Path) -> None:
+    put_in(queue, plan_of(TWO_WAVES[:1]))
+    queue.server.rows("DELETE FROM smtp_auth_slices")
+    _set_text(queue, "UPDATE smtp_auth_rollouts SET run = %s", f"{RUN}\x1b]0;owned\x07")
+    for done in (queue("status"), queue("pause"), queue("resume"), queue("resume"), queue("stop")):
+        assert "owned" in done.stdout + done.stderr
+        assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_what_a_worker_cannot_do_stops_the_rollout(queue: Queue, tmp_path: Path) -> None:
+    put_in(queue, plan_of(TWO_WAVES[:1]))
+    # As if no space were left.
+    (tmp_path / "full").touch()
+    queue.worker("--zone", "tokyo")
+    queue.wait_until("stopped")
+    status = " ".join(queue("status").stdout.split())
+    assert "the worker cannot carry it out: No space left on device" in status
+
+
+def test_a_database_that_refuses_to_write_for_a_while_gets_the_report(queue: Queue, tmp_path: Path) -> None:
+    (tmp_path / "hold a1").touch()
+    put_in(queue, plan_of(TWO_WAVES[:1]))
+    worker = queue.worker("--zone", "tokyo")
+    begun(tmp_path, "a1")
+    queue.server.rows("ALTER TABLE smtp_auth_slices RENAME TO away")
+    (tmp_path / "hold a1").unlink()
+    wait_for(lambda: "does not take it: relation" in worker.said.read_text(), "it does not say so")
+    queue.server.rows("ALTER TABLE away RENAME TO smtp_auth_slices")
+    queue.wait_until("done")
+    assert len([*tmp_path.glob("started *")]) == 1
+
+
+def test_a_process_that_is_interrupted_while_it_starts_is_not_lost(queue: Queue, tmp_path: Path) -> None:
+    (tmp_path / "starts").touch()
+    put_in(queue, plan_of(TWO_WAVES[:1]))
+    first = queue.worker("--zone", "tokyo")
+    wait_for((tmp_path / "starting").exists, "no process starts")
+    assert first.end() == 0
+    (tmp_path / "starts").unlink()
+    assert queue.server.rows("SELECT state, without_report, said FROM smtp_auth_slices") == [
+        ("waiting", 0, "")
+    ]
+    queue.worker("--zone", "tokyo")
+    queue.wait_until("done")
 
 
 @pytest.mark.parametrize(
