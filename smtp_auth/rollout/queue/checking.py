@@ -7,17 +7,33 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from smtp_auth.rollout.queue.database import Database
-from smtp_auth.rollout.queue.process import interrupt, started
+from smtp_auth.rollout.queue.process import how_ended, interrupt, started
 from smtp_auth.rollout.queue.rows import keep_check
 
 
 async def check(
     database: Database, zone: str, worker: str, choice: Sequence[str], stopping: asyncio.Event
-) -> None:
-    """Ask all hosts of the worker's inventory, and keep the state of each.
+) -> str:
+    """Ask all hosts of the worker's inventory, and keep the state of each, or why that has failed.
 
     + worker: its name; + choice: its options of every command; + stopping: ends the check
+
+    Returns why it has failed, for people; empty if it has not.
     """
+    states: dict[str, str] = {}
+    said = ""
+    try:
+        states = await _asked(choice, stopping)
+    except (OSError, ValueError) as error:
+        said = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    if stopping.is_set():
+        return ""
+    await asyncio.to_thread(keep_check, database, zone, worker, states, said)
+    return said
+
+
+async def _asked(choice: Sequence[str], stopping: asyncio.Event) -> dict[str, str]:
+    """The states of the hosts, by name. Raises `ValueError` with a sentence, or `OSError`."""
     with tempfile.TemporaryDirectory(prefix="smtp-auth-queue-") as folder:
         output = Path(folder, "check.json")
         process = await started(["plan", "--check", "--json", str(output), *choice])
@@ -26,10 +42,9 @@ async def check(
         await asyncio.wait((end, stop), return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
         interrupt(process)
-        await end
-        if stopping.is_set() or not output.exists():
-            # It says itself why, on this worker's standard error.
-            return
+        status = await end
+        if not output.exists():
+            # Why, its process says on this worker's standard error.
+            raise ValueError(f"its process has ended with {how_ended(status)} and no output")
         hosts = json.loads(output.read_text())["hosts"]
-    states = {name: one["state"] for name, one in hosts.items()}
-    await asyncio.to_thread(keep_check, database, zone, worker, states)
+    return {name: one["state"] for name, one in hosts.items()}

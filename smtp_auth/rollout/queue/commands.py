@@ -110,7 +110,7 @@ def show_status(database: Database, run: str | None, target: Target | None) -> i
     if target is None or not target.is_standard_output:
         show_results(status.lines(found, checked))
     is_written = target is None or target.write(status.json_lines(found, checked))
-    has_trouble = any(one.has_trouble for one in found)
+    has_trouble = any(one.has_trouble for one in found) or any(one.has_trouble for one in checked)
     return Status.TROUBLE if has_trouble or not is_written else 0
 
 

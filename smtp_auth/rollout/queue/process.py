@@ -42,6 +42,11 @@ def interrupt(process: Process) -> None:
         process.send_signal(signal.SIGINT)
 
 
+def how_ended(status: int) -> str:
+    """How a process has ended, for people."""
+    return f"status {status}" if status >= 0 else f"signal {-status}"
+
+
 def _as_child_of(worker: int) -> Callable[[], None]:
     def prepare() -> None:
         # A shell lets a program in the background ignore it, and so its children.

@@ -317,11 +317,15 @@ def set_state(database: Database, run: str, state: str, of: Iterable[str], why: 
     return state
 
 
-def keep_check(database: Database, zone: str, worker: str, states: Mapping[str, str]) -> None:
-    """Keep what the last check of a zone's hosts has found. + states: by the names of the hosts"""
+def keep_check(database: Database, zone: str, worker: str, states: Mapping[str, str], said: str) -> None:
+    """Keep what the last check of a zone's hosts has found.
+
+    + states: by the names of the hosts; + said: why it has failed, if it has
+    """
     with database.transaction() as connection:
         connection.execute(
-            "INSERT INTO smtp_auth_checks (zone, worker, states) VALUES (%(zone)s, %(worker)s, %(states)s) "
-            "ON CONFLICT (zone) DO UPDATE SET at = now(), worker = excluded.worker, states = excluded.states",
-            {"zone": zone, "worker": worker, "states": Jsonb(dict(states))},
+            "INSERT INTO smtp_auth_checks (zone, worker, states, said) "
+            "VALUES (%(zone)s, %(worker)s, %(states)s, %(said)s) ON CONFLICT (zone) DO UPDATE "
+            "SET at = now(), worker = excluded.worker, states = excluded.states, said = excluded.said",
+            {"zone": zone, "worker": worker, "states": Jsonb(dict(states)), "said": said},
         )

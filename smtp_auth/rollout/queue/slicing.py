@@ -17,7 +17,7 @@ from smtp_auth.rollout import plan_file, report
 from smtp_auth.rollout.queue import rows
 from smtp_auth.rollout.queue.database import Database, sentence_of
 from smtp_auth.rollout.queue.going_on import go_on
-from smtp_auth.rollout.queue.process import interrupt, started
+from smtp_auth.rollout.queue.process import how_ended, interrupt, started
 from smtp_auth.rollout.queue.rows import Claimed, Key
 from smtp_auth.rollout.report import Report
 from smtp_auth.runs.status import Status
@@ -31,7 +31,7 @@ _Found = TypeVar("_Found")
 
 
 class Unfinished(Exception):
-    """The slice has to be carried out again: this worker ends, or the process has ended without a report."""
+    """The slice has to be carried out again: this worker ends, or its process has ended without a report."""
 
 
 @dataclass(frozen=True)
@@ -106,15 +106,22 @@ class Slicing:
         # While Python starts, SIGINT ends it as it ends any program.
         is_interrupted = status in (Status.INTERRUPTED, -signal.SIGINT)
         said = (
-            "" if found or is_interrupted else f"its process has ended with {_called(status)} and no report"
+            "" if found or is_interrupted else f"its process has ended with {how_ended(status)} and no report"
         )
         return _Ended(found, said, found is not None and status in (0, Status.TROUBLE))
 
     async def _stored(self, claimed: Claimed, ended: _Ended) -> bool:
         """Store how a slice has ended. Returns whether it has to be carried out again now."""
-        return await self._kept(
-            rows.store, self._database, claimed, ended.found, ended.said, is_done=ended.is_done
-        )
+        try:
+            return await self._kept(
+                rows.store, self._database, claimed, ended.found, ended.said, is_done=ended.is_done
+            )
+        except Unfinished:
+            self._say(
+                f"{claimed.key.run}: {claimed.part}: its report is lost, because the database does not "
+                "take it: another worker carries out the slice again, and the hosts know what was changed"
+            )
+            raise
 
     async def _ended(self, process: Process, claimed: Claimed) -> int:
         """Wait for the end of a process; interrupt it once nothing new shall begin. Returns its status."""
@@ -122,8 +129,8 @@ class Slicing:
         stop = asyncio.create_task(self._stopping.wait())
         while not end.done() and not stop.done():
             await asyncio.wait((end, stop), timeout=_PAUSE, return_when=asyncio.FIRST_COMPLETED)
-            # If the database is not reached, the process goes on.
-            with suppress(psycopg.Error):
+            # Whatever is wrong with the database or this machine, the process goes on.
+            with suppress(Exception):
                 if not await asyncio.to_thread(rows.may_go_on, self._database, claimed):
                     break
         stop.cancel()
@@ -132,18 +139,21 @@ class Slicing:
         while not end.done():
             await asyncio.wait((end,), timeout=_PAUSE)
             # The changes under way are this worker's until they are over.
-            with suppress(psycopg.Error):
+            with suppress(Exception):
                 await asyncio.to_thread(rows.may_go_on, self._database, claimed)
         return end.result()
 
     async def _kept(
         self, work: Callable[_Given, _Found], *given: _Given.args, **named: _Given.kwargs
     ) -> _Found:
-        """What work in the database returns, once that is reached."""
+        """What work in the database returns, once that takes it. Raises `Unfinished` if this worker ends."""
         while True:
             try:
                 found = await asyncio.to_thread(work, *given, **named)
             except psycopg.Error as error:
+                if self._stopping.is_set():
+                    # Nobody waits for a worker that is to end.
+                    raise Unfinished from error
                 # A database that answers may refuse it for a while, too, as after a failover.
                 if self._is_reached:
                     self._say(f"the database does not take it: {sentence_of(error)}; it is tried again")
@@ -152,10 +162,6 @@ class Slicing:
             else:
                 self._is_reached = True
                 return found
-
-
-def _called(status: int) -> str:
-    return f"status {status}" if status >= 0 else f"signal {-status}"
 
 
 def _words(claimed: Claimed, plan: Path, output: Path) -> list[str]:

@@ -1,7 +1,6 @@
 """What the queue knows, as lines for people and as JSON: waves, slices, failures, and who works where."""
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
@@ -9,13 +8,14 @@ from typing import Any
 
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.console import Line, Style
+from smtp_auth.fleet.planning import TROUBLE, State
 from smtp_auth.local_time import in_utc, local_time
 from smtp_auth.rollout import report
 from smtp_auth.rollout.queue.database import Database, rows
 from smtp_auth.rollout.queue.rows import NO_ZONE
 from smtp_auth.rollout.report import HostReport
 from smtp_auth.runs.mistakes import Mistake
-from smtp_auth.shown import counted, shown, shown_name, shown_words
+from smtp_auth.shown import counted, shown, shown_name, shown_words, some_names
 
 OVER = ("stopped", "done")
 
@@ -77,12 +77,18 @@ class RolloutStatus:
 
 @dataclass(frozen=True)
 class CheckStatus:
-    """The last check of a zone's hosts. + states: how many hosts are in each, by its name"""
+    """The last check of a zone's hosts. + states: by their names; + said: why it has failed, if it has"""
 
     zone: str
     at: str
     worker: str
     states: Mapping[str, str]
+    said: str
+
+    @property
+    def has_trouble(self) -> bool:
+        """Whether it has failed, or a host cannot be deployed to. A pending one can."""
+        return bool(self.said) or any(one.value in self.states.values() for one in TROUBLE)
 
 
 def rollouts(database: Database, given: str | None) -> list[RolloutStatus]:
@@ -122,9 +128,14 @@ def checks(database: Database) -> list[CheckStatus]:
     """The last checks of what would change, by zone."""
     with database.transaction() as connection:
         return [
-            CheckStatus(one["zone"], in_utc(one["at"]), one["worker"], one["states"])
+            CheckStatus(one["zone"], in_utc(one["at"]), one["worker"], _states_in(one["states"]), one["said"])
             for one in rows(connection, "SELECT * FROM smtp_auth_checks ORDER BY zone")
         ]
+
+
+def _states_in(found: Any) -> dict[str, str]:
+    """The states of hosts in a row, which may hold any JSON if somebody has changed it."""
+    return {name: str(state) for name, state in found.items()} if isinstance(found, dict) else {}
 
 
 def _named(given: str, found: Iterable[dict[str, Any]]) -> dict[str, Any]:
@@ -187,11 +198,20 @@ def lines(found: Sequence[RolloutStatus], checked: Sequence[CheckStatus]) -> Ite
     if not found:
         yield Line("The queue has no rollout.")
     for check in checked:
-        counts = Counter(check.states.values())
-        said = ", ".join(f"{number} {state}" for state, number in sorted(counts.items()))
-        yield Line(
-            f"zone {shown_name(check.zone)} was checked {local_time(check.at)}: {said or 'no host'}", under=4
-        )
+        yield from _check_lines(check)
+
+
+def _check_lines(check: CheckStatus) -> Iterator[Line]:
+    of_states: dict[str, list[str]] = {}
+    for name, state in sorted(check.states.items()):
+        of_states.setdefault(state, []).append(shown_name(name))
+    counts = ", ".join(f"{len(names)} {state}" for state, names in sorted(of_states.items()))
+    said = f"it has failed: {check.said}" if check.said else counts or "no host"
+    text = f"zone {check.zone} was checked {local_time(check.at)}: {said}"
+    yield Line(shown_words(text), Style.TROUBLE if check.has_trouble else Style.PLAIN, under=4)
+    for state, names in sorted(of_states.items()):
+        if state != State.CONVERGED.value:
+            yield Line(shown_words(f"    {state}: {some_names(names)}"), under=8)
 
 
 def _rollout_lines(one: RolloutStatus) -> Iterator[Line]:

@@ -51,7 +51,8 @@ CREATE TABLE smtp_auth_checks (
     zone text PRIMARY KEY,
     at timestamptz NOT NULL DEFAULT now(),
     worker text NOT NULL,
-    states jsonb NOT NULL
+    states jsonb NOT NULL,
+    said text NOT NULL
 );
 """
 

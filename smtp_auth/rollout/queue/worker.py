@@ -114,7 +114,7 @@ class _Worker:
             @app.periodic(cron=self._wishes.check_at, periodic_id=zone)
             @app.task(name="smtp_auth.check", queue=zone, queueing_lock=f"smtp_auth.check {zone}")
             async def check_hosts(timestamp: int) -> None:
-                await check(self._database, zone, self._name, self._wishes.choice, self._stopping)
+                await self._check()
 
         return app
 
@@ -129,6 +129,16 @@ class _Worker:
         except Exception as error:
             self._say(f"a job of the queue was not carried out: {type(error).__name__}: {error}")
             raise
+
+    async def _check(self) -> None:
+        zone, choice = self._wishes.zone, self._wishes.choice
+        try:
+            said = await check(self._database, zone, self._name, choice, self._stopping)
+        except Exception as error:
+            self._say(f"the check of the hosts is not kept: {type(error).__name__}: {error}")
+            raise
+        if said:
+            self._say(f"the check of the hosts has failed: {said}")
 
     async def _retry_stalled(self) -> None:
         """Give back the jobs of workers that are dead."""

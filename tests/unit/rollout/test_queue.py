@@ -164,6 +164,23 @@ def test_the_database_stops_and_starts_while_a_slice_is_under_way(queue: Queue, 
     assert [worker.end() for worker in workers] == [0, 0, 0]
 
 
+def test_a_worker_ends_while_the_database_is_away(queue: Queue, tmp_path: Path) -> None:
+    (tmp_path / "hold a1").touch()
+    put_in(queue, plan_of(TWO_WAVES[:1]))
+    first = queue.worker("--zone", "tokyo")
+    begun(tmp_path, "a1")
+    queue.server.stop()
+    (tmp_path / "hold a1").unlink()
+    wait_for(lambda: "does not take it" in first.said.read_text(), "it does not say so")
+    ended = first.end()
+    queue.server.start()
+    assert ended == 0
+    assert "its report is lost" in first.said.read_text()
+    queue.worker("--zone", "tokyo")
+    queue.wait_until("done")
+    assert changes(tmp_path) == {"a1": 1}
+
+
 def test_the_same_slice_twice_is_carried_out_once(queue: Queue, tmp_path: Path) -> None:
     (tmp_path / "hold a1").touch()
     put_in(queue, plan_of(TWO_WAVES[:1]))
@@ -327,9 +344,23 @@ def test_a_stolen_queue_runs_nothing_else(
 def test_the_last_check_of_a_zone_is_kept(queue: Queue) -> None:
     queue.worker("--zone", "tokyo", "--check-at", "* * * * * */1")
     wait_for(lambda: queue.server.rows("SELECT zone FROM smtp_auth_checks"), "nothing is checked")
-    shown = queue("status").stdout
-    assert "zone tokyo was checked " in shown
-    assert shown.endswith(": 1 converged, 1 pending\n")
+    shown = queue("status")
+    assert shown.returncode == 0
+    assert "zone tokyo was checked " in shown.stdout
+    assert shown.stdout.endswith(": 1 converged, 1 pending\n    pending: a2\n")
+
+
+def test_a_check_that_fails_is_shown(queue: Queue, tmp_path: Path) -> None:
+    (tmp_path / "die").touch()
+    worker = queue.worker("--zone", "tokyo", "--check-at", "* * * * * */1")
+    wait_for(lambda: queue.server.rows("SELECT zone FROM smtp_auth_checks"), "nothing is checked")
+    shown = queue("status")
+    assert shown.returncode == 1
+    said = "its process has ended with status 2 and no output"
+    assert f"it has failed: {said}" in " ".join(shown.stdout.split())
+    assert f"the check of the hosts has failed: {said}" in " ".join(worker.said.read_text().split())
+    (tmp_path / "die").unlink()
+    wait_for(lambda: queue("status").returncode == 0, "the next check is not kept")
 
 
 OTHER_RUN = "2026-11-22T10:15:00Z-ffff"
