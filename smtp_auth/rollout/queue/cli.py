@@ -65,16 +65,26 @@ def _rollout_options(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="begin no host before this time: 22:00 (the next time that it is), or 2026-12-01T22:00",
     )
+    parser.add_argument(
+        "--not-after",
+        metavar="TIME",
+        help="begin no slice after this time, and pause then: 04:00 (the next time that it is), or with its "
+        "date",
+    )
     parser.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
 
 def _rollout(database: "Database", arguments: argparse.Namespace) -> int:
     from smtp_auth.fleet.typed_times import next_time, seconds_in
     from smtp_auth.rollout.queue.commands import rollout
+    from smtp_auth.rollout.queue.rows import Window
 
     seconds = seconds_in("--max-age", arguments.max_age)
-    begins = None if arguments.at is None else next_time("--at", arguments.at)
-    return rollout(database, arguments.plan, seconds, begins, asks=not arguments.yes)
+    begins, ends = (
+        None if given is None else next_time(option, given)
+        for option, given in (("--at", arguments.at), ("--not-after", arguments.not_after))
+    )
+    return rollout(database, arguments.plan, seconds, Window(begins, ends), asks=not arguments.yes)
 
 
 # A slice says which hosts are meant.

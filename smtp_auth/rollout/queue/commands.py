@@ -1,17 +1,17 @@
 """`smtp-auth queue setup`, `rollout`, `worker`, `status`, `pause`, `resume` and `stop`."""
 
 from collections.abc import Callable, Iterator
-from datetime import datetime
 
 from croniter import croniter
 
 from smtp_auth.fleet.console import EMPTY, Line, Style, show_beside, show_results
 from smtp_auth.fleet.written import Target
+from smtp_auth.local_time import in_utc, local_time
 from smtp_auth.rollout import plan_file
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.queue import status
 from smtp_auth.rollout.queue.database import Database, Unreached, sentence_of
-from smtp_auth.rollout.queue.rows import LONGEST_ZONE, put_in, refuse_zones, set_state, zone_of
+from smtp_auth.rollout.queue.rows import LONGEST_ZONE, Window, put_in, refuse_zones, set_state, zone_of
 from smtp_auth.rollout.queue.tables import set_up
 from smtp_auth.rollout.queue.worker import Wishes, work
 from smtp_auth.runs.mistakes import Mistake
@@ -39,18 +39,20 @@ def setup(database: Database) -> int:
     return 0
 
 
-def rollout(
-    database: Database, file: str, most_seconds: float, begins: datetime | None, *, asks: bool
-) -> int:
+def rollout(database: Database, file: str, most_seconds: float, window: Window, *, asks: bool) -> int:
     """Put a plan in the queue.
 
     + file: what `smtp-auth plan --out` has written
     + most_seconds: how old it may be
-    + begins: no slice begins before then
     + asks: whether somebody is asked
 
     Raises `Mistake` if it cannot be put in, or nobody can be asked; `Declined` if the answer is not yes.
     """
+    if window.begins and window.ends and window.ends <= window.begins:
+        raise Mistake(
+            f"--not-after: {local_time(in_utc(window.ends))} is not after --at, "
+            f"{local_time(in_utc(window.begins))}: give both with their dates"
+        )
     plan = plan_file.read("--plan", file)
     option = f"--plan {shown(file)}"
     plan.refuse_old(most_seconds, "--plan", file)
@@ -64,7 +66,7 @@ def rollout(
         if not can_be_asked():
             raise nobody_to_ask(question.what, "--yes")
         question.ask(f"{question.asks}: ")
-    put_in(database, plan, origin_of_this_run().controller, begins)
+    put_in(database, plan, origin_of_this_run().controller, window)
     show_results(
         [Line(f"{shown(plan.run)} is in the queue: smtp-auth queue status shows what becomes of it", under=4)]
     )

@@ -26,8 +26,7 @@ except ImportError as error:
 # That of our tables, and of procrastinate's, whose own may be others in its next version.
 _VERSION = f"1, procrastinate {'.'.join(procrastinate.__version__.split('.')[:2])}"
 
-# Where a network swallows everything, an attempt ends all the same: seconds and, at the last one,
-# milliseconds.
+# So that an attempt ends where a network answers nothing: seconds and, at the last one, milliseconds.
 _OURS = {
     "connect_timeout": "5",
     "keepalives_idle": "10",

@@ -8,7 +8,7 @@ from smtp_auth.rollout import report
 from smtp_auth.rollout.judging import WrongSlices, merged, why_stopped
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.queue.database import Connection, Database, rows
-from smtp_auth.rollout.queue.rows import begin_wave, plan_in_row, stop_damaged
+from smtp_auth.rollout.queue.rows import begin_wave, is_too_late, plan_in_row, stop_damaged, too_late
 from smtp_auth.rollout.report import Report
 
 
@@ -51,6 +51,11 @@ def _go_on(database: Database, run: str, wave: int) -> None:
                 "UPDATE smtp_auth_rollouts SET wave = %(wave)s WHERE run = %(run)s",
                 {"run": run, "wave": later[0]},
             )
+            if is_too_late(connection, run):
+                connection.execute(
+                    "UPDATE smtp_auth_rollouts SET state = 'paused', why = %(why)s WHERE run = %(run)s",
+                    {"run": run, "why": too_late(later[0])},
+                )
             begin_wave(connection, plan, later[0])
             return
         connection.execute(

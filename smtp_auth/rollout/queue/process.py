@@ -16,6 +16,7 @@ PROGRAM: tuple[str, ...] = (sys.executable, "-P", "-m", "smtp_auth.cli")
 
 _PR_SET_PDEATHSIG = 1
 
+# Loaded here, so that a child has nothing to load: it never gets a lock that another thread had at the fork.
 _libc = ctypes.CDLL(None)
 
 
@@ -48,6 +49,7 @@ def how_ended(status: int) -> str:
 
 
 def _as_child_of(worker: int) -> Callable[[], None]:
+    # Only system calls and what is loaded already: the worker has threads, and a fork copies this one alone.
     def prepare() -> None:
         # A shell lets a program in the background ignore it, and so its children.
         signal.signal(signal.SIGINT, signal.SIG_DFL)

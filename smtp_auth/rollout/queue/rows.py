@@ -39,6 +39,17 @@ _RUN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z-[0-9a
 
 
 @dataclass(frozen=True)
+class Window:
+    """The maintenance window of a rollout.
+
+    + begins: no slice begins before then; + ends: none begins after then
+    """
+
+    begins: datetime | None = None
+    ends: datetime | None = None
+
+
+@dataclass(frozen=True)
 class Key:
     """Which slice a job is about: all that a job says.
 
@@ -103,11 +114,10 @@ def refuse_zones(option: str, plan: RolloutPlan) -> None:
         )
 
 
-def put_in(database: Database, plan: RolloutPlan, who: str, begins: datetime | None) -> None:
+def put_in(database: Database, plan: RolloutPlan, who: str, window: Window) -> None:
     """Put in a rollout, with the jobs of its first wave. If it is there, and is over, it begins again.
 
     + who: by whom
-    + begins: not before then
 
     Raises `Mistake` if it is under way.
     """
@@ -120,21 +130,22 @@ def put_in(database: Database, plan: RolloutPlan, who: str, begins: datetime | N
         _take_out_jobs(connection, plan.run)
         put = rows(
             connection,
-            "INSERT INTO smtp_auth_rollouts (run, plan, state, wave, put_in_by, begins) "
-            "VALUES (%(run)s, %(plan)s, 'going', %(wave)s, %(who)s, %(begins)s) "
+            "INSERT INTO smtp_auth_rollouts (run, plan, state, wave, put_in_by, begins, not_after) "
+            "VALUES (%(run)s, %(plan)s, 'going', %(wave)s, %(who)s, %(begins)s, %(ends)s) "
             "ON CONFLICT DO NOTHING RETURNING run",
             run=plan.run,
             plan="\n".join(plan_file.lines(bare)),
             wave=min(plan.waves),
             who=who,
-            begins=begins,
+            begins=window.begins,
+            ends=window.ends,
         )
         if not put:
             raise Mistake(
                 f"this rollout is under way: smtp-auth queue status {plan.run} shows it; end it with "
                 f"smtp-auth queue stop {plan.run}"
             )
-        begin_wave(connection, bare, min(plan.waves), begins)
+        begin_wave(connection, bare, min(plan.waves), window.begins)
 
 
 def begin_wave(connection: Connection, plan: RolloutPlan, wave: int, begins: datetime | None = None) -> None:
@@ -185,6 +196,9 @@ def claim(database: Database, key: Key, worker: str, token: str) -> Claimed | No
     Raises `Busy` if another worker is at work on it; `ValueError` if the plan in the row is none.
     """
     with database.transaction() as connection:
+        if is_too_late(connection, key.run):
+            _pause_late(connection, key)
+            return None
         found = rows(
             connection,
             """
@@ -211,6 +225,45 @@ def claim(database: Database, key: Key, worker: str, token: str) -> Claimed | No
             return None
         plan = plan_in_row(found[0]["plan"], key.run, key.wave)
     return Claimed(key, token, plan, _part(plan, key, found[0]["shards"]))
+
+
+def is_too_late(connection: Connection, run: str) -> bool:
+    """Whether the maintenance window of a rollout is over."""
+    return bool(
+        rows(
+            connection,
+            "SELECT run FROM smtp_auth_rollouts WHERE run = %(run)s AND not_after <= now() FOR UPDATE",
+            run=run,
+        )
+    )
+
+
+def too_late(wave: int) -> str:
+    """Why a rollout is paused whose maintenance window is over."""
+    return f"it is later than --not-after allows: wave {wave} does not go on until smtp-auth queue resume"
+
+
+def _pause_late(connection: Connection, key: Key) -> None:
+    """Pause a rollout because a slice of it comes too late. Raises `Busy` while others are under way.
+
+    A pause would interrupt these, which have begun in time.
+    """
+    slices = rows(
+        connection,
+        "SELECT state, seen < now() - make_interval(secs => %(stale)s) AS is_stale FROM smtp_auth_slices "
+        "WHERE run = %(run)s AND wave = %(wave)s AND state IN ('waiting', 'under way')",
+        run=key.run,
+        wave=key.wave,
+        stale=STALE,
+    )
+    if any(one["state"] == "under way" and not one["is_stale"] for one in slices):
+        raise Busy
+    if slices:
+        connection.execute(
+            "UPDATE smtp_auth_rollouts SET state = 'paused', why = %(why)s "
+            "WHERE run = %(run)s AND wave = %(wave)s AND state = 'going'",
+            {"run": key.run, "wave": key.wave, "why": too_late(key.wave)},
+        )
 
 
 def plan_in_row(text: str, run: str, wave: int) -> RolloutPlan:
@@ -303,6 +356,12 @@ def set_state(database: Database, run: str, state: str, of: Iterable[str], why: 
             "UPDATE smtp_auth_rollouts SET state = %(state)s, why = %(why)s WHERE run = %(run)s",
             {"run": run, "state": state, "why": why},
         )
+        if state == "going":
+            # Who lets it go on does not mean the window that is over.
+            connection.execute(
+                "UPDATE smtp_auth_rollouts SET not_after = NULL WHERE run = %(run)s AND not_after <= now()",
+                {"run": run},
+            )
         if state == "stopped":
             _take_out_jobs(connection, run)
         if state == "going":

@@ -49,7 +49,10 @@ class SliceStatus:
 
 @dataclass(frozen=True)
 class RolloutStatus:
-    """What is known of a rollout. + state: `going`, `paused`, `stopped`, `done`; + why: it has stopped"""
+    """What is known of a rollout.
+
+    + state: `going`, `paused`, `stopped`, `done`; + why: it has stopped, or has paused by itself
+    """
 
     run: str
     state: str
@@ -58,6 +61,7 @@ class RolloutStatus:
     put_in_by: str
     put_in: str
     begins: str | None
+    not_after: str | None
     slices: Sequence[SliceStatus]
 
     @property
@@ -70,6 +74,8 @@ class RolloutStatus:
         """Whether somebody has to look at it."""
         return (
             self.state == "stopped"
+            # It has paused by itself.
+            or bool(self.why)
             or bool(self.failures)
             or any(part.said or part.is_damaged for part in self.slices)
         )
@@ -155,6 +161,7 @@ def _rollout(row: dict[str, Any], slices: Iterable[dict[str, Any]]) -> RolloutSt
         row["put_in_by"],
         in_utc(row["put_in"]),
         _utc(row["begins"]),
+        _utc(row["not_after"]),
         [_slice(one) for one in slices],
     )
 
@@ -219,6 +226,7 @@ def _rollout_lines(one: RolloutStatus) -> Iterator[Line]:
     style = Style.TROUBLE if one.state == "stopped" else Style.TITLE
     yield Line(shown_words(f"{one.run}: {one.state}, wave {one.wave}{why}"), style, under=4)
     when = f", begins {local_time(one.begins)}" if one.begins else ""
+    when += f", begins nothing after {local_time(one.not_after)}" if one.not_after else ""
     yield Line(shown_words(f"    put in {local_time(one.put_in)} by {one.put_in_by}{when}"), under=8)
     for part in one.slices:
         yield Line(shown_words(f"    {_slice_line(part)}"), under=8)

@@ -6,6 +6,7 @@ from smtp_auth.rollout.queue.database import Connection, Database, check_version
 from smtp_auth.runs.mistakes import Mistake
 
 # `seen`: when the worker last said that it is at work; `claim`: of whom a report is taken.
+# `begins`, `not_after`: the maintenance window.
 # The hosts' lines are in no table, and neither are the sentences of a report: they may quote a file.
 _OURS = """
 CREATE TABLE smtp_auth_queue (version text NOT NULL);
@@ -18,7 +19,8 @@ CREATE TABLE smtp_auth_rollouts (
     wave integer NOT NULL,
     put_in_by text NOT NULL,
     put_in timestamptz NOT NULL DEFAULT now(),
-    begins timestamptz
+    begins timestamptz,
+    not_after timestamptz
 );
 
 CREATE TABLE smtp_auth_waves (

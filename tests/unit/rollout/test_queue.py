@@ -19,6 +19,7 @@ from smtp_auth.rollout import plan_file
 from smtp_auth.rollout.plan_file import PlannedHost, RolloutPlan
 from smtp_auth.rollout.queue import rows
 from smtp_auth.rollout.queue.database import Database
+from smtp_auth.rollout.queue.rows import Window
 from tests.postgresql import PostgreSQL, postgresql
 from tests.queues import Queue, queue_of, wait_for
 
@@ -60,14 +61,14 @@ ALL = ("a1", "a2", "a3", "b2")
 
 
 def put_in(queue: Queue, plan: RolloutPlan, begins: datetime | None = None) -> None:
-    rows.put_in(Database(queue.server.conninfo), plan, "ann@desk", begins)
+    rows.put_in(Database(queue.server.conninfo), plan, "ann@desk", Window(begins))
 
 
-def given(queue: Queue, folder: Path, plan: RolloutPlan) -> CompletedProcess[str]:
+def given(queue: Queue, folder: Path, plan: RolloutPlan, *words: str) -> CompletedProcess[str]:
     """Put a plan in as its administrator does."""
     file = folder / "plan.json"
     file.write_text("\n".join(plan_file.lines(plan)))
-    return queue("rollout", "--plan", str(file), "--yes")
+    return queue("rollout", "--plan", str(file), "--yes", *words)
 
 
 def changes(tmp_path: Path) -> dict[str, int]:
@@ -270,6 +271,53 @@ def test_no_job_begins_before_the_time_that_counts(queue: Queue, tmp_path: Path)
     queue.server.rows("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE scheduled_at IS NOT NULL")
     queue.wait_until("done")
     assert changes(tmp_path) == {"a1": 1}
+
+
+def test_no_wave_begins_after_the_window(queue: Queue, tmp_path: Path) -> None:
+    (tmp_path / "hold a1").touch()
+    done = given(
+        queue, tmp_path, plan_of([{"a1": "tokyo"}, {"a2": "tokyo"}]), "--not-after", "2999-01-01T04:00"
+    )
+    assert done.returncode == 0
+    queue.worker("--zone", "tokyo")
+    begun(tmp_path, "a1")
+    assert "begins nothing after 2999-01-01 04:00" in " ".join(queue("status").stdout.split())
+    queue.server.rows("UPDATE smtp_auth_rollouts SET not_after = now()")
+    (tmp_path / "hold a1").unlink()
+    queue.wait_until("paused")
+    # What had begun has come to its end.
+    assert changes(tmp_path) == {"a1": 1}
+    status = queue("status")
+    assert status.returncode == 1
+    assert "paused, wave 2: it is later than --not-after allows" in " ".join(status.stdout.split())
+    assert queue("resume").returncode == 0
+    queue.wait_until("done")
+    assert changes(tmp_path) == {"a1": 1, "a2": 1}
+
+
+def test_a_slice_that_comes_after_the_window_pauses_it_once_the_others_have_ended(
+    queue: Queue, tmp_path: Path
+) -> None:
+    (tmp_path / "hold a1").touch()
+    put_in(queue, plan_of([{"a1": "tokyo", "b1": "osaka"}]))
+    queue.worker("--zone", "tokyo")
+    begun(tmp_path, "a1")
+    queue.server.rows("UPDATE smtp_auth_rollouts SET not_after = now()")
+    queue.worker("--zone", "osaka")
+    wait_for(lambda: "retry" in _events(queue), "the late slice does not wait")
+    assert queue.state() == "going"
+    (tmp_path / "hold a1").unlink()
+    queue.wait_until("paused")
+    assert changes(tmp_path) == {"a1": 1}
+    assert not (tmp_path / "told").exists()
+
+
+def test_a_window_that_ends_before_it_begins_is_refused(queue: Queue, tmp_path: Path) -> None:
+    window = ("--at", "2999-01-01T04:00", "--not-after", "2999-01-01T03:00")
+    done = given(queue, tmp_path, plan_of(TWO_WAVES), *window)
+    assert done.returncode == 2
+    assert "--not-after: 2999-01-01 03:00" in " ".join(done.stderr.split())
+    assert queue.state() is None
 
 
 def _at_once(queue: Queue) -> object:
