@@ -1,14 +1,16 @@
 """What the tests on real hosts share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
+from bench.fleet import specs
 from lab.fixtures import lab
 from lab.host import LabHost
 from lab.lab import Lab
-from tests.fleet.deploying import Run, deploy, succeed
+from tests.fleet.deploying import Run, data_of, deploy, side_by_side, succeed
 
 __all__ = ["lab"]
 
@@ -41,6 +43,31 @@ def stock(lab: Lab) -> list[LabHost]:
     for host in hosts:
         host.reset()
     return hosts
+
+
+@dataclass(frozen=True)
+class Several:
+    """Hosts of one lab, as before any deploy: the releases alternate. + data: see `data_of`"""
+
+    hosts: list[LabHost]
+    data: Mapping[str, Any]
+
+
+@pytest.fixture(params=["four", pytest.param("twelve", marks=pytest.mark.every_case)])
+def several(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Several]:
+    """The four hosts of the lab; or twelve, of a lab of their own."""
+    if request.param == "four":
+        usual: Lab = request.getfixturevalue("lab")
+        hosts = [usual.hosts[name] for name in FLEET]
+        side_by_side(LabHost.reset, hosts)
+        yield Several(hosts, data_of(usual))
+        return
+    own = Lab(tmp_path_factory.mktemp("twelve"))
+    try:
+        own.up(specs(12))
+        yield Several([own.hosts[spec.name] for spec in specs(12)], data_of(own))
+    finally:
+        own.down()
 
 
 @pytest.fixture(scope="module")

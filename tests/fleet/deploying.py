@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from lab.host import LabHost
+from lab.lab import Lab
 from tests.terminal import Terminal, in_a_terminal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -178,6 +179,15 @@ def inventory_of(
         own = {**lab, "mail_domain": host.domain, **data, **per_host.get(host.name, {})}
         groups.setdefault(host.group, []).append((host.name, own))
     return "".join(f"{group} = {members!r}\n" for group, members in groups.items())
+
+
+def data_of(lab: Lab) -> dict[str, Any]:
+    """The data with which a lab's hosts are reached, and can be verified."""
+    return {
+        "ssh_config_file": str(lab.ssh_config),
+        "verify_addresses": "ssh",
+        "verify_ca_file": str(lab.ca),
+    }
 
 
 def fingerprint(host: LabHost, *paths: str) -> dict[str, tuple[object, ...]]:

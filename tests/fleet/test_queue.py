@@ -14,7 +14,7 @@ from lab.lab import Lab
 from lab.zones import zones
 from tests.fleet.commands import smtp_auth
 from tests.fleet.conftest import FLEET
-from tests.fleet.deploying import LEFTOVERS, inventory_of, side_by_side
+from tests.fleet.deploying import LEFTOVERS, data_of, inventory_of, side_by_side
 from tests.fleet.test_in_the_middle import DPKG, HELD, locked
 from tests.fleet.test_undo import live
 from tests.postgresql import PostgreSQL, postgresql
@@ -94,11 +94,7 @@ def two_zones(lab: Lab, server: PostgreSQL, tmp_path: Path) -> Iterator[Zones]:
         "tokyo": [lab.hosts[name] for name in FLEET[:2]],
         "osaka": [lab.hosts[name] for name in FLEET[2:]],
     }
-    data = {
-        "ssh_config_file": str(lab.ssh_config),
-        "verify_addresses": "ssh",
-        "verify_ca_file": str(lab.ca),
-    }
+    data = data_of(lab)
     per_host = {host.name: {"zone": zone} for zone, them in hosts.items() for host in them}
     with zones(lab, hosts) as inside, queue_of(server, tmp_path, {}) as queue:
         yield Zones(hosts, inside, queue, data, per_host, tmp_path)

@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from bench.fleet import specs
 from lab import Lab, LabHost
 from lab.command import wait_until
 from tests.fleet.commands import Done, command_line, smtp_auth
-from tests.fleet.conftest import FLEET
-from tests.fleet.deploying import LEFTOVERS, ROOT, shim, side_by_side, tree
+from tests.fleet.conftest import FLEET, Several
+from tests.fleet.deploying import LEFTOVERS, ROOT, data_of, shim, side_by_side, tree
 from tests.fleet.faults import UNIT
 from tests.fleet.test_in_the_middle import DPKG, HELD, locked
 from tests.fleet.test_undo import files, live
@@ -77,40 +76,14 @@ class Fleet:
         self.do("hold", *(host.name for host in self.held), "--reason", "a migration")
 
 
-def _data(lab: Lab) -> dict[str, Any]:
-    """What the verification of a lab's hosts needs."""
-    return {
-        "ssh_config_file": str(lab.ssh_config),
-        "verify_addresses": "ssh",
-        "verify_ca_file": str(lab.ca),
-    }
-
-
 @pytest.fixture
-def four(lab: Lab) -> Fleet:
-    """The lab's own hosts."""
-    hosts = [lab.hosts[name] for name in FLEET]
-    side_by_side(LabHost.reset, hosts)
-    stock, canary, edited, held = hosts
-    return Fleet(canary, [stock], [edited], [held], [], _data(lab))
-
-
-@pytest.fixture
-def twelve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """A lab of its own: the releases alternate, so that each kind with two hosts has both."""
-    lab = Lab(tmp_path_factory.mktemp("twelve"))
-    try:
-        lab.up(specs(12))
-        one = [lab.hosts[spec.name] for spec in specs(12)]
-        yield Fleet(one[0], one[1:6], one[6:8], one[8:10], one[10:], _data(lab))
-    finally:
-        lab.down()
-
-
-@pytest.fixture(params=["four", pytest.param("twelve", marks=pytest.mark.every_case)])
-def fleet(request: pytest.FixtureRequest) -> Fleet:
-    found: Fleet = request.getfixturevalue(request.param)
-    return found
+def fleet(several: Several) -> Fleet:
+    """Of twelve, each kind with two hosts has both releases."""
+    one = several.hosts
+    if len(one) == len(FLEET):
+        stock, canary, edited, held = one
+        return Fleet(canary, [stock], [edited], [held], [], several.data)
+    return Fleet(one[0], one[1:6], one[6:8], one[8:10], one[10:], several.data)
 
 
 def _report(file: Path) -> dict[str, Any]:
@@ -185,7 +158,7 @@ def test_it_stops_at_the_second_failure_if_one_is_accepted(lab: Lab, tmp_path: P
     plan, left, out = (tmp_path / name for name in ("plan.json", "left.json", "out.json"))
 
     def do(command: str, *options: str | Path, status: int) -> Done:
-        done = smtp_auth(command, hosts, *map(str, options), data=_data(lab))
+        done = smtp_auth(command, hosts, *map(str, options), data=data_of(lab))
         assert done.status == status, (done.output, done.progress)
         return done
 
@@ -303,7 +276,7 @@ def test_an_interruption_leaves_every_host_whole(
     lab: Lab, stock: list[LabHost], tmp_path: Path, phase: Phase, how: signal.Signals
 ) -> None:
     first, second = stock
-    data = _data(lab)
+    data = data_of(lab)
     before = side_by_side(files, stock)
     plan, left, out = (tmp_path / name for name in ("plan.json", "left.json", "out.json"))
     if phase.has_plan:

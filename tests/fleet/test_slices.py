@@ -5,19 +5,17 @@ import os
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 
 import pytest
 
-from bench.fleet import specs
-from lab import Lab, LabHost
+from lab import LabHost
 from lab.command import wait_until
 from tests.fleet.commands import SMTP_AUTH, command_line
-from tests.fleet.conftest import FLEET
+from tests.fleet.conftest import Several
 from tests.fleet.deploying import ROOT, side_by_side
 from tests.fleet.test_in_the_middle import DPKG, HELD, locked
 from tests.fleet.test_rollout import RENEWS_NO_MORE
@@ -26,51 +24,6 @@ from tests.fleet.test_undo import live
 pytestmark = pytest.mark.lab
 
 _SHARDS = range(1, 9)
-
-
-@dataclass(frozen=True)
-class Fleet:
-    """Hosts before their first deploy. + data: what they are connected to and verified with"""
-
-    hosts: Sequence[LabHost]
-    data: Mapping[str, Any]
-
-    def prepare(self) -> None:
-        """Bring them into their states: the last one will not verify."""
-        side_by_side(LabHost.reset, self.hosts)
-        self.hosts[-1].run(RENEWS_NO_MORE)
-
-
-def _fleet(lab: Lab, names: Sequence[str]) -> Fleet:
-    data = {
-        "ssh_config_file": str(lab.ssh_config),
-        "verify_addresses": "ssh",
-        "verify_ca_file": str(lab.ca),
-    }
-    return Fleet([lab.hosts[name] for name in names], data)
-
-
-@pytest.fixture
-def four(lab: Lab) -> Fleet:
-    """The lab's own hosts: most slices have none."""
-    return _fleet(lab, FLEET)
-
-
-@pytest.fixture
-def twelve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """A lab of its own."""
-    lab = Lab(tmp_path_factory.mktemp("twelve"))
-    try:
-        lab.up(specs(12))
-        yield _fleet(lab, [spec.name for spec in specs(12)])
-    finally:
-        lab.down()
-
-
-@pytest.fixture(params=["four", pytest.param("twelve", marks=pytest.mark.every_case)])
-def fleet(request: pytest.FixtureRequest) -> Fleet:
-    found: Fleet = request.getfixturevalue(request.param)
-    return found
 
 
 class Slices:
@@ -126,18 +79,18 @@ def _kill(session: int) -> None:
                 continue
 
 
-def test_eight_slices_of_each_wave_are_one_run(fleet: Fleet, tmp_path: Path) -> None:
-    first, last = fleet.hosts[0], fleet.hosts[-1]
-    fleet.prepare()
+def test_eight_slices_of_each_wave_are_one_run(several: Several, tmp_path: Path) -> None:
+    first, last = several.hosts[0], several.hosts[-1]
+    last.run(RENEWS_NO_MORE)
     plan, one, merged = (tmp_path / name for name in ("plan.json", "one.json", "merged.json"))
     options = ("--out", str(plan), "--waves", "100%", "--max-failures", "1")
-    with command_line("plan", fleet.hosts, *options, data=fleet.data) as words:
+    with command_line("plan", several.hosts, *options, data=several.data) as words:
         subprocess.run(words, cwd=ROOT, check=True, stdout=PIPE, timeout=300)
     waves = Counter(host["wave"] for host in _hosts(plan).values())
     # Not all hosts of a domain at once.
     assert [*waves] == [1, 2]
 
-    with command_line("rollout", fleet.hosts, "--plan", str(plan), "--yes", data=fleet.data) as words:
+    with command_line("rollout", several.hosts, "--plan", str(plan), "--yes", data=several.data) as words:
         slices = Slices(words, tmp_path)
         with (
             locked(first, DPKG),
@@ -164,9 +117,10 @@ def test_eight_slices_of_each_wave_are_one_run(fleet: Fleet, tmp_path: Path) -> 
                 dict.fromkeys((name for name, host in _hosts(plan).items() if host["wave"] == wave), 1)
             )
         run = json.loads(plan.read_text())["run"]
-        assert {tuple(live(host)) for host in fleet.hosts} == {(run,)}
+        assert {tuple(live(host)) for host in several.hosts} == {(run,)}
 
-        fleet.prepare()
+        side_by_side(LabHost.reset, several.hosts)
+        last.run(RENEWS_NO_MORE)
         done = subprocess.run([*words, "--json", one], cwd=ROOT, stdin=DEVNULL, stdout=PIPE, timeout=300)
         assert done.returncode == 1
     assert [*_hosts(merged).items()] == [*_hosts(one).items()]

@@ -1,16 +1,15 @@
 """The week after: the last run is taken back, past hosts that are held, edited, changed since, or off."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from subprocess import PIPE, Popen
 from typing import Any
 
 import pytest
 
-from bench.fleet import specs
-from lab import Lab, LabHost
+from lab import LabHost
 from tests.fleet.commands import command_line, smtp_auth
-from tests.fleet.conftest import FLEET
+from tests.fleet.conftest import FLEET, Several
 from tests.fleet.deploying import ROOT, deploy, side_by_side, tree
 from tests.fleet.test_in_the_middle import DPKG, HELD, locked
 from tests.fleet.test_undo import files, live
@@ -49,31 +48,13 @@ class Fleet:
 
 
 @pytest.fixture
-def four(lab: Lab) -> Fleet:
-    """The lab's own hosts."""
-    plain, edited, newer, held = (lab.hosts[name] for name in FLEET)
-    for name in FLEET:
-        lab.hosts[name].reset()
-    return Fleet([plain], [edited], [newer], [held])
-
-
-@pytest.fixture
-def twelve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """A lab of its own: the releases alternate, so that each kind with two hosts has both."""
-    lab = Lab(tmp_path_factory.mktemp("twelve"))
-    try:
-        lab.up(specs(12))
-        one = [lab.hosts[spec.name] for spec in specs(12)]
-        data = {"ssh_config_file": str(lab.ssh_config)}
-        yield Fleet(one[:3], one[3:4], one[4:6], one[6:7], one[7:8], one[8:], data)
-    finally:
-        lab.down()
-
-
-@pytest.fixture(params=["four", pytest.param("twelve", marks=pytest.mark.every_case)])
-def fleet(request: pytest.FixtureRequest) -> Fleet:
-    found: Fleet = request.getfixturevalue(request.param)
-    return found
+def fleet(several: Several) -> Fleet:
+    """Of twelve, each kind with two hosts has both releases."""
+    one = several.hosts
+    if len(one) == len(FLEET):
+        plain, edited, newer, held = one
+        return Fleet([plain], [edited], [newer], [held], data=several.data)
+    return Fleet(one[:3], one[3:4], one[4:6], one[6:7], one[7:8], one[8:], several.data)
 
 
 def _done(fleet: Fleet, command: str, hosts: Sequence[LabHost], *options: str, **data: Any) -> str:
