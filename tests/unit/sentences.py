@@ -28,10 +28,7 @@ _PYTHON = (
     "smtp_auth/fleet/inventory.py",
     "smtp_auth/fleet/undo_command.py",
     "smtp_auth/fleet/written.py",
-    "smtp_auth/rollout/events.py",
-    "smtp_auth/rollout/judging.py",
-    "smtp_auth/rollout/merge_command.py",
-    "smtp_auth/rollout/slices.py",
+    "smtp_auth/rollout",
     "smtp_auth/runs/bounds.py",
     "smtp_auth/runs/channel.py",
     "smtp_auth/runs/data_check.py",
@@ -56,11 +53,11 @@ _NO_REFUSALS = (
 
 # Functions that are given a sentence of a refusal: exceptions by their names' ends, and these.
 _REFUSING = re.compile(
-    r"(?:Error|Problem|Mistake|WrongSlices|Declined|NoAnswer|NotAllowed|NotReached|OnRecord|NoSuchRun|Refusal|Ended|\bfail|\brefuse|(?:refus|reason|obstacle)\w*\.(?:append|extend))$"
+    r"(?:Applied|Error|Problem|Mistake|WrongSlices|Declined|NoAnswer|NotAllowed|NotReached|OnRecord|NoSuchRun|Refusal|Ended|\bfail|\brefuse|(?:refus|reason|obstacle)\w*\.(?:append|extend))$"
 )
 
 # Names that hold such sentences.
-_REFUSALS = re.compile(r"refus|obstacle")
+_REFUSALS = re.compile(r"refus|obstacle|^stopped$")
 
 
 @dataclass(frozen=True, order=True)
@@ -114,19 +111,21 @@ def of_python(code: str, place: str) -> Iterator[Sentence]:
     """The sentences of a module. + place: its path"""
     module = ast.parse(code)
     constants = _assigned(module.body)
-    for function in ast.walk(module):
-        if not isinstance(function, ast.FunctionDef) or re.search("warning|note", function.name):
-            continue
-        known = {**constants, **_assigned(_own(function))}
-        for node in _refusing(function):
+    # What cannot be imported is refused outside all functions.
+    scopes: list[ast.FunctionDef | ast.Module] = [module]
+    functions = (one for one in ast.walk(module) if isinstance(one, ast.FunctionDef))
+    scopes += (one for one in functions if not re.search("warning|note", one.name))
+    for scope in scopes:
+        known = {**constants, **_assigned(_own(scope))}
+        for node in _refusing(scope):
             text = _normal(_text(node, known))
             if _is_sentence(text):
                 yield Sentence(text, f"{place}:{node.lineno}")
 
 
-def _own(function: ast.FunctionDef) -> Iterator[ast.AST]:
-    """A function's nodes without those of functions in it."""
-    todo: list[ast.AST] = [*function.body]
+def _own(scope: ast.FunctionDef | ast.Module) -> Iterator[ast.AST]:
+    """The nodes of a function or module without those of functions in it."""
+    todo: list[ast.AST] = [*scope.body]
     while todo:
         node = todo.pop(0)
         yield node
@@ -144,26 +143,28 @@ def _assigned(nodes: Iterable[ast.AST]) -> dict[str, ast.expr]:
     return found
 
 
-def _refusing(function: ast.FunctionDef) -> Iterator[ast.expr]:
+def _refusing(scope: ast.FunctionDef | ast.Module) -> Iterator[ast.expr]:
     """The expressions that may be a sentence of a refusal.
 
-    What a private function returns is a part of a sentence that its caller has.
+    What a private function returns is a part of a sentence that its caller has, unless it has a name.
     """
-    is_public = not function.name.startswith("_")
-    for node in _own(function):
+    is_public = isinstance(scope, ast.FunctionDef) and not scope.name.startswith("_")
+    for node in _own(scope):
         match node:
             case ast.Yield(value=ast.expr() as value):
                 yield from _alternatives(value)
             case ast.Return(value=ast.expr() as value):
                 lists = (one for one in ast.walk(value) if isinstance(one, ast.List))
                 yield from (part for one in lists for part in _alternatives(one))
-                if is_public:
+                if is_public or isinstance(value, ast.Name):
                     yield from _alternatives(value)
             case ast.Call(func=called, args=arguments) if _REFUSING.search(ast.unparse(called)):
                 yield from (part for one in arguments for part in _alternatives(one))
             case ast.keyword(arg=str() as name, value=value) if _REFUSALS.search(name):
                 yield from _alternatives(value)
-            case ast.Assign(targets=[ast.Name(id=name)], value=value) if _REFUSALS.search(name):
+            case ast.Assign(targets=[ast.Name(id=name) | ast.Attribute(attr=name)], value=value) if (
+                _REFUSALS.search(name)
+            ):
                 yield from _alternatives(value)
             case ast.AugAssign(target=ast.Name(id=name), value=value) if _REFUSALS.search(name):
                 yield from _alternatives(value)

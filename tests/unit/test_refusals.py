@@ -89,6 +89,13 @@ def test_no_entry_stands_twice() -> None:
         ("def f(x):\n    return f'{x} is lost'", "… is lost"),
         ("def f(x):\n    yield 'one way' if x else 'one way'", "one way"),
         ("def f(x):\n    yield 'one ' + x + ' way'", "one … way"),
+        ("def f(self, x):\n    self.stopped = f'{x} is late'", "… is late"),
+        ("LOST = 'it is lost'\ndef _f(x):\n    return LOST", "it is lost"),
+        ("def f(x):\n    return Applied(REFUSED, (f'no {x!r} here',))", "no … here"),
+        (
+            "try:\n    import x\nexcept ImportError:\n    raise Mistake('x is missing') from None",
+            "x is missing",
+        ),
     ],
 )
 def test_a_sentence_is_found_in_python(code: str, text: str) -> None:
