@@ -84,7 +84,7 @@ SAMPLED = {
         12, "an interrupted rollout and another one, on two hosts: fifteen seconds", "how"
     ),
     "tests/fleet/test_queue.py::test_every_host_is_changed_once": Sampled(
-        6, "a rollout over two zones each, on four hosts: three quarters of a minute"
+        12, "a rollout over two zones each, on four hosts: three quarters of a minute", "disturb"
     ),
     "tests/fleet/test_slices.py::test_eight_slices_of_each_wave_are_one_run": Sampled(
         3, "on the lab's four hosts: three quarters of a minute; or on twelve: two minutes"
@@ -148,6 +148,9 @@ SAMPLED = {
     ),
     "tests/unit/rollout/test_queue.py::test_a_killed_worker_leaves_its_slice_to_another": Sampled(
         3, "a dead worker each, which is noticed after seconds: six seconds"
+    ),
+    "tests/unit/rollout/test_queue.py::test_a_plan_that_was_tampered_with_is_not_carried_out": Sampled(
+        4, "a worker each: three seconds"
     ),
     "tests/unit/verify/test_command.py::test_a_mistake_is_one_sentence": Sampled(
         4, "a run of smtp-auth each: a second"

@@ -87,12 +87,19 @@ def server() -> Iterator[PostgreSQL]:
         yield found
 
 
+# The hosts of each zone, the canary first: by the canary's release.
+_ORDERS = {"Debian 12": slice(None), "Debian 13": slice(None, None, -1)}
+
+
 @pytest.fixture
-def two_zones(lab: Lab, server: PostgreSQL, tmp_path: Path) -> Iterator[Zones]:
+def two_zones(
+    request: pytest.FixtureRequest, lab: Lab, server: PostgreSQL, tmp_path: Path
+) -> Iterator[Zones]:
     side_by_side(LabHost.reset, [lab.hosts[name] for name in FLEET])
+    order = _ORDERS[request.param]
     hosts = {
-        "tokyo": [lab.hosts[name] for name in FLEET[:2]],
-        "osaka": [lab.hosts[name] for name in FLEET[2:]],
+        "tokyo": [lab.hosts[name] for name in FLEET[:2][order]],
+        "osaka": [lab.hosts[name] for name in FLEET[2:][order]],
     }
     data = data_of(lab)
     per_host = {host.name: {"zone": zone} for zone, them in hosts.items() for host in them}
@@ -150,17 +157,24 @@ def _same_slice_twice(zones: Zones) -> None:
         zones.queue.server.rows(_AGAIN)
 
 
+_DISTURBED = (
+    _undisturbed,
+    _killed_before_the_change,
+    _killed_in_the_change,
+    _killed_after_the_change,
+    _database_stopped_in_the_change,
+    _same_slice_twice,
+)
+
+
 @pytest.mark.parametrize(
-    "disturb",
+    ("disturb", "two_zones"),
     [
-        _undisturbed,
-        _killed_before_the_change,
-        _killed_in_the_change,
-        _killed_after_the_change,
-        _database_stopped_in_the_change,
-        _same_slice_twice,
+        pytest.param(disturb, release, id=f"{disturb.__name__.strip('_').replace('_', ' ')}, {release}")
+        for disturb in _DISTURBED
+        for release in _ORDERS
     ],
-    ids=lambda disturb: disturb.__name__.strip("_").replace("_", " "),
+    indirect=["two_zones"],
 )
 def test_every_host_is_changed_once(two_zones: Zones, disturb: Callable[[Zones], None]) -> None:
     run = two_zones.put_in()

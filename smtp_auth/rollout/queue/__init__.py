@@ -7,7 +7,7 @@ database.py    the connection, and what can be wrong with it
 tables.py      the tables
 rows.py        rollouts and slices as rows: put in, claimed, stored, paused
 cli.py         the command line
-going_on.py    the slice that finishes a wave judges it, and puts in the jobs of the next one
+next_wave.py   the slice that finishes a wave judges it, and puts in the jobs of the next one
 process.py     the process that carries out a slice
 slicing.py     a claimed slice, from its claim to its report
 worker.py      takes jobs, finds those of dead workers, outlives the database

@@ -118,18 +118,18 @@ def show_status(database: Database, run: str | None, target: Target | None) -> i
 
 def pause(database: Database, run: str | None) -> int:
     """Let no further host begin, until it is resumed."""
-    return _set(database, run, "paused", ("going",), "no further host begins until smtp-auth queue resume")
+    return _set(database, run, "paused", ("running",), "no further host begins until smtp-auth queue resume")
 
 
 def resume(database: Database, run: str | None) -> int:
     """Let a paused rollout go on."""
-    return _set(database, run, "going", ("paused",), "it goes on")
+    return _set(database, run, "running", ("paused",), "it goes on")
 
 
 def stop(database: Database, run: str | None) -> int:
     """Let no further host begin, for good."""
     why = f"stopped by {origin_of_this_run().controller}"
-    return _set(database, run, "stopped", ("going", "paused"), "no further host begins", why)
+    return _set(database, run, "stopped", ("running", "paused"), "no further host begins", why)
 
 
 def _set(
@@ -137,7 +137,10 @@ def _set(
 ) -> int:
     database.require_tables()
     run = status.only_rollout(database, given)
-    is_now = set_state(database, run, state, of, why)
+    try:
+        is_now = set_state(database, run, state, of, why)
+    except ValueError as error:
+        raise Mistake(f"{shown(run)}: its rows are damaged: {error}: put its plan in again") from None
     if is_now != state:
         raise Mistake(f"{shown(run)} is {is_now}: only one that is {' or '.join(of)} can become {state}")
     show_results([Line(f"{shown(run)} is {state}: {then}.", under=4)])

@@ -121,7 +121,7 @@ def put_in(database: Database, plan: RolloutPlan, who: str, window: Window) -> N
 
     Raises `Mistake` if it is under way.
     """
-    bare = plan.without_lines()
+    stored = plan.without_lines()
     with database.transaction() as connection:
         connection.execute(
             "DELETE FROM smtp_auth_rollouts WHERE run = %(run)s AND state IN ('stopped', 'done')",
@@ -131,10 +131,10 @@ def put_in(database: Database, plan: RolloutPlan, who: str, window: Window) -> N
         put = rows(
             connection,
             "INSERT INTO smtp_auth_rollouts (run, plan, state, wave, put_in_by, begins, not_after) "
-            "VALUES (%(run)s, %(plan)s, 'going', %(wave)s, %(who)s, %(begins)s, %(ends)s) "
+            "VALUES (%(run)s, %(plan)s, 'running', %(wave)s, %(who)s, %(begins)s, %(ends)s) "
             "ON CONFLICT DO NOTHING RETURNING run",
             run=plan.run,
-            plan="\n".join(plan_file.lines(bare)),
+            plan="\n".join(plan_file.lines(stored)),
             wave=min(plan.waves),
             who=who,
             begins=window.begins,
@@ -145,7 +145,7 @@ def put_in(database: Database, plan: RolloutPlan, who: str, window: Window) -> N
                 f"this rollout is under way: smtp-auth queue status {plan.run} shows it; end it with "
                 f"smtp-auth queue stop {plan.run}"
             )
-        begin_wave(connection, bare, min(plan.waves), window.begins)
+        begin_wave(connection, stored, min(plan.waves), window.begins)
 
 
 def begin_wave(connection: Connection, plan: RolloutPlan, wave: int, begins: datetime | None = None) -> None:
@@ -183,6 +183,11 @@ def _take_out_jobs(connection: Connection, run: str) -> None:
     )
 
 
+def slice_named(wave: int, zone: str, shard: int, shards: int) -> Slice:
+    """A slice of a row, as people read it."""
+    return Slice(wave, None if zone == NO_ZONE else zone, shard, shards)
+
+
 def _part(plan: RolloutPlan, key: Key, shards: int) -> Slice:
     zone = None if all(one.zone is None for one in plan.hosts.values() if one.wave) else key.zone
     return Slice(key.wave, zone, key.shard, shards)
@@ -206,7 +211,7 @@ def claim(database: Database, key: Key, worker: str, token: str) -> Claimed | No
             SET state = 'under way', claim = %(token)s, worker = %(worker)s, began = now(), seen = now(),
                 ended = NULL
             FROM smtp_auth_rollouts AS rollout
-            WHERE rollout.run = slice.run AND rollout.state = 'going' AND rollout.wave = slice.wave
+            WHERE rollout.run = slice.run AND rollout.state = 'running' AND rollout.wave = slice.wave
                 AND coalesce(rollout.begins <= now(), true)
                 AND slice.run = %(run)s AND slice.wave = %(wave)s AND slice.zone = %(zone)s
                 AND slice.shard = %(shard)s
@@ -261,7 +266,7 @@ def _pause_late(connection: Connection, key: Key) -> None:
     if slices:
         connection.execute(
             "UPDATE smtp_auth_rollouts SET state = 'paused', why = %(why)s "
-            "WHERE run = %(run)s AND wave = %(wave)s AND state = 'going'",
+            "WHERE run = %(run)s AND wave = %(wave)s AND state = 'running'",
             {"run": key.run, "wave": key.wave, "why": too_late(key.wave)},
         )
 
@@ -276,7 +281,7 @@ def plan_in_row(text: str, run: str, wave: int) -> RolloutPlan:
 
 def stop_damaged(database: Database, run: str, why: str) -> None:
     """Stop a rollout whose plan in the database cannot be carried out."""
-    set_state(database, run, "stopped", ("going", "paused"), f"its plan in the database: {why}")
+    set_state(database, run, "stopped", ("running", "paused"), f"its plan in the database: {why}")
 
 
 def _state(connection: Connection, key: Key) -> str | None:
@@ -302,7 +307,7 @@ def may_go_on(database: Database, claimed: Claimed) -> bool:
             """,
             claim=claimed.claim,
         )
-    return bool(found) and found[0]["state"] == "going"
+    return bool(found) and found[0]["state"] == "running"
 
 
 def store(database: Database, claimed: Claimed, found: Report | None, said: str, *, is_done: bool) -> bool:
@@ -325,19 +330,19 @@ def store(database: Database, claimed: Claimed, found: Report | None, said: str,
                 report = coalesce(%(report)s, slice.report), said = %(said)s, ended = now()
             FROM smtp_auth_rollouts AS rollout
             WHERE rollout.run = slice.run AND slice.claim = %(claim)s AND slice.state = 'under way'
-            RETURNING slice.state = 'waiting' AND rollout.state = 'going' AS again
+            RETURNING slice.state = 'waiting' AND rollout.state = 'running' AS again
             """,
             done=is_done,
             lost=int(bool(said)),
             most=_MOST_TRIES,
-            report="\n".join(report.lines(_bare(found))) if found else None,
+            report="\n".join(report.lines(_without_reasons(found))) if found else None,
             said=said,
             claim=claimed.claim,
         )
     return bool(stored) and bool(stored[0]["again"])
 
 
-def _bare(found: Report) -> Report:
+def _without_reasons(found: Report) -> Report:
     """The same report without sentences, which may quote a file."""
     return replace(found, hosts={name: replace(one, reasons=()) for name, one in found.hosts.items()})
 
@@ -356,7 +361,7 @@ def set_state(database: Database, run: str, state: str, of: Iterable[str], why: 
             "UPDATE smtp_auth_rollouts SET state = %(state)s, why = %(why)s WHERE run = %(run)s",
             {"run": run, "state": state, "why": why},
         )
-        if state == "going":
+        if state == "running":
             # Who lets it go on does not mean the window that is over.
             connection.execute(
                 "UPDATE smtp_auth_rollouts SET not_after = NULL WHERE run = %(run)s AND not_after <= now()",
@@ -364,7 +369,7 @@ def set_state(database: Database, run: str, state: str, of: Iterable[str], why: 
             )
         if state == "stopped":
             _take_out_jobs(connection, run)
-        if state == "going":
+        if state == "running":
             for row in rows(
                 connection,
                 "SELECT run, wave, zone, shard FROM smtp_auth_slices "

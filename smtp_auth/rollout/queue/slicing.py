@@ -16,15 +16,15 @@ import psycopg
 from smtp_auth.rollout import plan_file, report
 from smtp_auth.rollout.queue import rows
 from smtp_auth.rollout.queue.database import Database, sentence_of
-from smtp_auth.rollout.queue.going_on import go_on
+from smtp_auth.rollout.queue.next_wave import go_on
 from smtp_auth.rollout.queue.process import how_ended, interrupt, started
 from smtp_auth.rollout.queue.rows import Claimed, Key
 from smtp_auth.rollout.report import Report
 from smtp_auth.runs.status import Status
 
 # How often a worker says that it is at work, and asks whether it may go on; and how often it tries to reach
-# the database, in seconds.
-_PAUSE = 1.0
+# the database, in seconds. Each is a connection of its own, so it is seldom.
+_PAUSE = 3.0
 
 _Given = ParamSpec("_Given")
 _Found = TypeVar("_Found")

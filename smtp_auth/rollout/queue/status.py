@@ -12,7 +12,7 @@ from smtp_auth.fleet.planning import TROUBLE, State
 from smtp_auth.local_time import in_utc, local_time
 from smtp_auth.rollout import report
 from smtp_auth.rollout.queue.database import Database, rows
-from smtp_auth.rollout.queue.rows import NO_ZONE
+from smtp_auth.rollout.queue.rows import slice_named
 from smtp_auth.rollout.report import HostReport
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.shown import counted, shown, shown_name, shown_words, some_names
@@ -51,7 +51,7 @@ class SliceStatus:
 class RolloutStatus:
     """What is known of a rollout.
 
-    + state: `going`, `paused`, `stopped`, `done`; + why: it has stopped, or has paused by itself
+    + state: `running`, `paused`, `stopped`, `done`; + why: it has stopped, or has paused by itself
     """
 
     run: str
@@ -237,12 +237,11 @@ def _rollout_lines(one: RolloutStatus) -> Iterator[Line]:
 
 
 def _slice_line(part: SliceStatus) -> str:
-    zone = "" if part.zone == NO_ZONE else f", zone {part.zone}"
-    shard = "" if part.shards == 1 else f", shard {part.shard}/{part.shards}"
     is_under_way = part.state == "under way"
     worker = f" by {part.worker}, heard {part.seen} s ago" if is_under_way else ""
     said = f": {part.said}" if part.said else ""
-    what = f"wave {part.wave}{zone}{shard}, {counted(part.number, 'host')}"
+    named = slice_named(part.wave, part.zone, part.shard, part.shards)
+    what = f"{named}, {counted(part.number, 'host')}"
     damaged = ": its report is damaged" if part.is_damaged else ""
     return f"{what}: {part.state}{worker}{_counts(part)}{said}{damaged}"
 

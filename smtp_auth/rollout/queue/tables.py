@@ -14,7 +14,7 @@ CREATE TABLE smtp_auth_queue (version text NOT NULL);
 CREATE TABLE smtp_auth_rollouts (
     run text PRIMARY KEY,
     plan text NOT NULL,
-    state text NOT NULL CHECK (state IN ('going', 'paused', 'stopped', 'done')),
+    state text NOT NULL CHECK (state IN ('running', 'paused', 'stopped', 'done')),
     why text NOT NULL DEFAULT '',
     wave integer NOT NULL,
     put_in_by text NOT NULL,

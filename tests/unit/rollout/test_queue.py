@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import LiteralString
 import psycopg
 import pytest
 
+from smtp_auth.cli import _arguments, _run
 from smtp_auth.fleet.planning import HostPlan, State
 from smtp_auth.local_time import in_utc
 from smtp_auth.rollout import plan_file
@@ -20,6 +22,7 @@ from smtp_auth.rollout.plan_file import PlannedHost, RolloutPlan
 from smtp_auth.rollout.queue import rows
 from smtp_auth.rollout.queue.database import Database
 from smtp_auth.rollout.queue.rows import Window
+from smtp_auth.runs.mistakes import Mistake
 from tests.postgresql import PostgreSQL, postgresql
 from tests.queues import Queue, queue_of, wait_for
 
@@ -89,7 +92,7 @@ def test_waves_follow_each_other_over_zones(queue: Queue, tmp_path: Path) -> Non
     tokyo = queue.worker("--zone", "tokyo")
     wait_for(lambda: changes(tmp_path) == {"a1": 1, "a2": 1, "a3": 1}, "tokyo is not done")
     # The other zone has no worker yet: its hosts are nobody else's.
-    assert queue.state() == "going"
+    assert queue.state() == "running"
     osaka = queue.worker("--zone", "osaka")
     queue.wait_until("done")
     assert changes(tmp_path) == dict.fromkeys(ALL, 1)
@@ -305,7 +308,7 @@ def test_a_slice_that_comes_after_the_window_pauses_it_once_the_others_have_ende
     queue.server.rows("UPDATE smtp_auth_rollouts SET not_after = now()")
     queue.worker("--zone", "osaka")
     wait_for(lambda: "retry" in _events(queue), "the late slice does not wait")
-    assert queue.state() == "going"
+    assert queue.state() == "running"
     (tmp_path / "hold a1").unlink()
     queue.wait_until("paused")
     assert changes(tmp_path) == {"a1": 1}
@@ -380,13 +383,19 @@ def test_a_stolen_queue_runs_nothing_else(
             f"VALUES ('tokyo', '{task}', '{json.dumps(arguments)}')"
         )
     worker = queue.worker("--zone", "tokyo")
-    # The worker does the next job all the same.
+    wait_for(lambda: _not_carried_out(queue) == len(STOLEN), f"not all are refused: {queue.said()}")
+    # The worker still does the next job.
     put_in(queue, plan_of(TWO_WAVES[:1]))
     queue.wait_until("done")
     assert len([*tmp_path.glob("started *")]) == 1
     assert "\x1b" not in worker.said.read_text()
-    left = queue.server.rows("SELECT count(*) FROM procrastinate_jobs WHERE status IN ('failed', 'doing')")
-    assert left == [(len(STOLEN),)]
+
+
+def _not_carried_out(queue: Queue) -> object:
+    ((found,),) = queue.server.rows(
+        "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('failed', 'doing')"
+    )
+    return found
 
 
 def test_the_last_check_of_a_zone_is_kept(queue: Queue) -> None:
@@ -472,10 +481,19 @@ def _set_text(queue: Queue, query: LiteralString, text: str) -> None:
 def test_an_id_of_a_row_writes_nothing_to_a_terminal(queue: Queue, tmp_path: Path) -> None:
     put_in(queue, plan_of(TWO_WAVES[:1]))
     queue.server.rows("DELETE FROM smtp_auth_slices")
-    _set_text(queue, "UPDATE smtp_auth_rollouts SET run = %s", f"{RUN}\x1b]0;owned\x07")
-    for done in (queue("status"), queue("pause"), queue("resume"), queue("resume"), queue("stop")):
-        assert "owned" in done.stdout + done.stderr
-        assert "\x1b" not in done.stdout + done.stderr
+    run = f"{RUN}\x1b]0;owned\x07"
+    _set_text(queue, "UPDATE smtp_auth_rollouts SET run = %s", run)
+    _set_text(
+        queue,
+        "INSERT INTO smtp_auth_slices (run, wave, zone, shard, shards, hosts) "
+        "VALUES (%s, 1, 'tokyo', 1, 1, 1)",
+        run,
+    )
+    # It is no run's ID, so that no job can be put in.
+    for what, status in (("status", 0), ("pause", 0), ("resume", 2), ("stop", 0)):
+        done = queue(what)
+        said = done.stdout + done.stderr
+        assert (done.returncode, "owned" in said, "\x1b" in said) == (status, True, False), said
 
 
 def test_what_a_worker_cannot_do_stops_the_rollout(queue: Queue, tmp_path: Path) -> None:
@@ -570,10 +588,19 @@ def test_a_queue_is_set_up_once(queue: Queue) -> None:
     ids=lambda value: value[0] if isinstance(value, tuple) else None,
 )
 def test_a_wrong_command_line_is_one_sentence(
-    server: PostgreSQL, tmp_path: Path, words: Sequence[str], said: str
+    server: PostgreSQL,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    words: Sequence[str],
+    said: str,
 ) -> None:
     # The last --database counts.
-    done = Queue(server, tmp_path, {})("worker", *words)
-    assert done.returncode == 2
-    assert said in done.stderr
-    assert "hunter2" not in done.stderr
+    given = ["smtp-auth", "queue", "worker", "--database", server.conninfo, *words]
+    monkeypatch.setattr(sys, "argv", given)
+    # In this process: a program of its own takes a second each.
+    with pytest.raises((Mistake, SystemExit)) as ended:
+        _run(_arguments())
+    assert not isinstance(ended.value, SystemExit) or ended.value.code == 2
+    complained = f"{capsys.readouterr().err}{ended.value}"
+    assert said in complained
+    assert "hunter2" not in complained

@@ -8,7 +8,14 @@ from smtp_auth.rollout import report
 from smtp_auth.rollout.judging import WrongSlices, merged, why_stopped
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.queue.database import Connection, Database, rows
-from smtp_auth.rollout.queue.rows import begin_wave, is_too_late, plan_in_row, stop_damaged, too_late
+from smtp_auth.rollout.queue.rows import (
+    begin_wave,
+    is_too_late,
+    plan_in_row,
+    slice_named,
+    stop_damaged,
+    too_late,
+)
 from smtp_auth.rollout.report import Report
 
 
@@ -25,13 +32,13 @@ def _go_on(database: Database, run: str, wave: int) -> None:
         found = rows(
             connection,
             "SELECT plan FROM smtp_auth_rollouts WHERE run = %(run)s AND wave = %(wave)s "
-            "AND state IN ('going', 'paused') FOR UPDATE",
+            "AND state IN ('running', 'paused') FOR UPDATE",
             run=run,
             wave=wave,
         )
         slices = rows(
             connection,
-            "SELECT zone, shard, state, said, report FROM smtp_auth_slices "
+            "SELECT wave, zone, shard, shards, state, said, report FROM smtp_auth_slices "
             "WHERE run = %(run)s AND wave = %(wave)s ORDER BY zone, shard",
             run=run,
             wave=wave,
@@ -39,11 +46,14 @@ def _go_on(database: Database, run: str, wave: int) -> None:
         if not found or not slices or any(one["state"] in ("waiting", "under way") for one in slices):
             return
         plan = plan_in_row(found[0]["plan"], run, wave)
-        lost = [one for one in slices if one["state"] == "lost"]
+        named = {
+            str(slice_named(one["wave"], one["zone"], one["shard"], one["shards"])): one for one in slices
+        }
+        lost = next((name for name, one in named.items() if one["state"] == "lost"), None)
         if lost:
-            why = f"zone {lost[0]['zone']}, shard {lost[0]['shard']}: {lost[0]['said']}"
+            why = f"{lost}: {named[lost]['said']}"
         else:
-            reports = {f"zone {one['zone']}, shard {one['shard']}": one["report"] for one in slices}
+            reports = {name: one["report"] for name, one in named.items()}
             why = _judged(connection, plan, wave, reports)
         later = [number for number in plan.waves if number > wave]
         if not why and later:
