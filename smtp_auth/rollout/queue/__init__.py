@@ -12,5 +12,6 @@ process.py     the process that carries out a slice
 slicing.py     a claimed slice, from its claim to its report
 worker.py      takes jobs, finds those of dead workers, outlives the database
 checking.py    the periodic check of what would change
-commands.py, status.py    `smtp-auth queue …`; what it shows
+commands.py    `smtp-auth queue …`
+status.py, status_text.py, status_json.py    what the queue knows; shown to people and programs
 """

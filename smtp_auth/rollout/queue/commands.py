@@ -12,6 +12,8 @@ from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.queue import status
 from smtp_auth.rollout.queue.database import Database, Unreached, sentence_of
 from smtp_auth.rollout.queue.rows import LONGEST_ZONE, Window, put_in, refuse_zones, set_state, zone_of
+from smtp_auth.rollout.queue.status_json import json_lines
+from smtp_auth.rollout.queue.status_text import lines
 from smtp_auth.rollout.queue.tables import set_up
 from smtp_auth.rollout.queue.worker import Wishes, work
 from smtp_auth.runs.mistakes import Mistake
@@ -110,8 +112,8 @@ def show_status(database: Database, run: str | None, target: Target | None) -> i
     database.require_tables()
     found, checked = status.rollouts(database, run), status.checks(database)
     if target is None or not target.is_standard_output:
-        show_results(status.lines(found, checked))
-    is_written = target is None or target.write(status.json_lines(found, checked))
+        show_results(lines(found, checked))
+    is_written = target is None or target.write(json_lines(found, checked))
     has_trouble = any(one.has_trouble for one in found) or any(one.has_trouble for one in checked)
     return Status.TROUBLE if has_trouble or not is_written else 0
 

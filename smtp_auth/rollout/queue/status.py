@@ -1,21 +1,17 @@
-"""What the queue knows, as lines for people and as JSON: waves, slices, failures, and who works where."""
+"""What the queue knows: waves, slices, failures, who works where, and the last checks."""
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from smtp_auth.fleet import as_json
-from smtp_auth.fleet.console import Line, Style
-from smtp_auth.fleet.planning import TROUBLE, State
-from smtp_auth.local_time import in_utc, local_time
+from smtp_auth.fleet.planning import TROUBLE
+from smtp_auth.local_time import in_utc
 from smtp_auth.rollout import report
 from smtp_auth.rollout.queue.database import Database, rows
-from smtp_auth.rollout.queue.rows import slice_named
 from smtp_auth.rollout.report import HostReport
 from smtp_auth.runs.mistakes import Mistake
-from smtp_auth.shown import counted, shown, shown_name, shown_words, some_names
+from smtp_auth.shown import shown, shown_name
 
 OVER = ("stopped", "done")
 
@@ -193,81 +189,3 @@ def _report_in(text: str | None) -> tuple[Mapping[str, HostReport], bool]:
 
 def _utc(time: datetime | None) -> str | None:
     return in_utc(time) if time else None
-
-
-# -- for people ---------------------------------------------------------------------------------------
-
-
-def lines(found: Sequence[RolloutStatus], checked: Sequence[CheckStatus]) -> Iterator[Line]:
-    """The status as lines."""
-    for one in found:
-        yield from _rollout_lines(one)
-    if not found:
-        yield Line("The queue has no rollout.")
-    for check in checked:
-        yield from _check_lines(check)
-
-
-def _check_lines(check: CheckStatus) -> Iterator[Line]:
-    of_states: dict[str, list[str]] = {}
-    for name, state in sorted(check.states.items()):
-        of_states.setdefault(state, []).append(shown_name(name))
-    counts = ", ".join(f"{len(names)} {state}" for state, names in sorted(of_states.items()))
-    said = f"it has failed: {check.said}" if check.said else counts or "no host"
-    text = f"zone {check.zone} was checked {local_time(check.at)}: {said}"
-    yield Line(shown_words(text), Style.TROUBLE if check.has_trouble else Style.PLAIN, under=4)
-    for state, names in sorted(of_states.items()):
-        if state != State.CONVERGED.value:
-            yield Line(shown_words(f"    {state}: {some_names(names)}"), under=8)
-
-
-def _rollout_lines(one: RolloutStatus) -> Iterator[Line]:
-    why = f": {one.why}" if one.why else ""
-    style = Style.TROUBLE if one.state == "stopped" else Style.TITLE
-    yield Line(shown_words(f"{one.run}: {one.state}, wave {one.wave}{why}"), style, under=4)
-    when = f", begins {local_time(one.begins)}" if one.begins else ""
-    when += f", begins nothing after {local_time(one.not_after)}" if one.not_after else ""
-    yield Line(shown_words(f"    put in {local_time(one.put_in)} by {one.put_in_by}{when}"), under=8)
-    for part in one.slices:
-        yield Line(shown_words(f"    {_slice_line(part)}"), under=8)
-    for name, host in one.failures.items():
-        checks = f": {', '.join(host.failed_checks)}" if host.failed_checks else ""
-        text = f"    {shown_name(name)}: {host.outcome}{', and does not verify' if checks else ''}{checks}"
-        yield Line(shown_words(text), Style.TROUBLE, under=8)
-
-
-def _slice_line(part: SliceStatus) -> str:
-    is_under_way = part.state == "under way"
-    worker = f" by {part.worker}, heard {part.seen} s ago" if is_under_way else ""
-    said = f": {part.said}" if part.said else ""
-    named = slice_named(part.wave, part.zone, part.shard, part.shards)
-    what = f"{named}, {counted(part.number, 'host')}"
-    damaged = ": its report is damaged" if part.is_damaged else ""
-    return f"{what}: {part.state}{worker}{_counts(part)}{said}{damaged}"
-
-
-def _counts(part: SliceStatus) -> str:
-    done = sum(one.is_done for one in part.hosts.values())
-    failed = sum(one.has_failed for one in part.hosts.values())
-    return f", {done} done, {failed} failed" if part.hosts else ""
-
-
-# -- for programs -------------------------------------------------------------------------------------
-
-
-def json_lines(found: Sequence[RolloutStatus], checked: Sequence[CheckStatus]) -> Iterator[str]:
-    """The status as JSON, line by line: a rollout a line."""
-    yield f'{{"version": {as_json.VERSION}, "rollouts": {{'
-    yield from _members({one.run: _without(one, "run") for one in found})
-    yield '}, "checks": {'
-    yield from _members({one.zone: _without(one, "zone") for one in checked})
-    yield "}}"
-
-
-def _without(one: RolloutStatus | CheckStatus, key: str) -> dict[str, Any]:
-    return {field.name: asdict(one)[field.name] for field in fields(one) if field.name != key}
-
-
-def _members(found: Mapping[str, Any]) -> Iterator[str]:
-    for index, (name, one) in enumerate(found.items(), 1):
-        yield f"{json.dumps(name)}: {json.dumps(one)}{',' if index < len(found) else ''}"

@@ -1,0 +1,27 @@
+"""`smtp-auth queue status` for programs."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any
+
+from smtp_auth.fleet import as_json
+from smtp_auth.rollout.queue.status import CheckStatus, RolloutStatus
+
+
+def json_lines(found: Sequence[RolloutStatus], checked: Sequence[CheckStatus]) -> Iterator[str]:
+    """The status as JSON, line by line: a rollout a line."""
+    yield f'{{"version": {as_json.VERSION}, "rollouts": {{'
+    yield from _members({one.run: _without(one, "run") for one in found})
+    yield '}, "checks": {'
+    yield from _members({one.zone: _without(one, "zone") for one in checked})
+    yield "}}"
+
+
+def _without(one: RolloutStatus | CheckStatus, key: str) -> dict[str, Any]:
+    return {field.name: asdict(one)[field.name] for field in fields(one) if field.name != key}
+
+
+def _members(found: Mapping[str, Any]) -> Iterator[str]:
+    for index, (name, one) in enumerate(found.items(), 1):
+        yield f"{json.dumps(name)}: {json.dumps(one)}{',' if index < len(found) else ''}"
