@@ -15,6 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import procrastinate
+from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Job, Status
 
 from smtp_auth.fleet.console import Line, show_beside
@@ -147,9 +148,11 @@ class _Worker:
             # Arguments that are no object fail before our function is called, and leave the job as it is.
             if job.task_name == CARRY_OUT and isinstance(job.task_kwargs, dict):
                 self._say("a worker was not heard of: its slice is carried out again")
-                await manager.retry_job(job, retry_at=datetime.now(UTC) + timedelta(seconds=_AGAIN))
-            else:
-                await manager.finish_job(job, status=Status.FAILED, delete_job=True)
+                # Ours have no lock, but somebody's may: another job with it waits, and does the same.
+                with suppress(UniqueViolation):
+                    await manager.retry_job(job, retry_at=datetime.now(UTC) + timedelta(seconds=_AGAIN))
+                    continue
+            await manager.finish_job(job, status=Status.FAILED, delete_job=True)
 
     # -- its life ---------------------------------------------------------------------------------
 

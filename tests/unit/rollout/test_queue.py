@@ -140,6 +140,31 @@ def test_a_killed_worker_leaves_its_slice_to_another(queue: Queue, tmp_path: Pat
     assert changes(tmp_path) == {"a1": 1}
 
 
+def test_a_job_that_cannot_be_given_back_does_not_keep_others(queue: Queue, tmp_path: Path) -> None:
+    (tmp_path / "hold a1").touch()
+    put_in(queue, plan_of(TWO_WAVES[:1]))
+    first = queue.worker("--zone", "tokyo")
+    begun(tmp_path, "a1")
+    first.kill()
+    (tmp_path / "hold a1").unlink()
+    # Two jobs of the dead worker: the first has somebody's lock, which a job that waits has, too.
+    jobs = "INSERT INTO procrastinate_jobs (queue_name, task_name, args, queueing_lock"
+    own = "SELECT queue_name, task_name, args"
+    queue.server.rows(f"{jobs}, scheduled_at) {own}, 'x', now() + '1 hour' FROM procrastinate_jobs LIMIT 1")
+    queue.server.rows(
+        f"{jobs}, status, worker_id) {own}, NULL, status, worker_id FROM procrastinate_jobs "
+        "WHERE status = 'doing'"
+    )
+    queue.server.rows(
+        "UPDATE procrastinate_jobs SET queueing_lock = 'x' "
+        "WHERE id = (SELECT min(id) FROM procrastinate_jobs WHERE status = 'doing')"
+    )
+    queue.worker("--zone", "tokyo")
+    queue.wait_until("done")
+    wait_for(lambda: ("doing",) not in _slice_jobs(queue), "a job is left")
+    assert changes(tmp_path) == {"a1": 1}
+
+
 def test_a_killed_worker_lets_no_further_host_begin(queue: Queue, tmp_path: Path) -> None:
     (tmp_path / "hold a1").touch()
     put_in(queue, plan_of(TWO_WAVES[:1]))
