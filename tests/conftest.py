@@ -83,6 +83,9 @@ SAMPLED = {
     "tests/fleet/test_rollout.py::test_an_interruption_leaves_every_host_whole": Sampled(
         12, "an interrupted rollout and another one, on two hosts: fifteen seconds", "how"
     ),
+    "tests/fleet/test_rollout.py::test_it_stops_at_the_second_failure_if_one_is_accepted": Sampled(
+        3, "two rollouts and perhaps an undo, on four hosts: three quarters of a minute"
+    ),
     "tests/fleet/test_queue.py::test_every_host_is_changed_once": Sampled(
         12, "a rollout over two zones each, on four hosts: three quarters of a minute", "disturb"
     ),

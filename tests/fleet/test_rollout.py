@@ -150,8 +150,15 @@ def test_a_canary_that_does_not_verify_stops_it(fleet: Fleet, tmp_path: Path) ->
     assert side_by_side(tree, fleet.others) == others_before
 
 
-def test_it_stops_at_the_second_failure_if_one_is_accepted(lab: Lab, tmp_path: Path) -> None:
-    """In wave 3; what that wave has changed is taken back."""
+@pytest.mark.parametrize(
+    ("takes_back", "indices"),
+    [((), ()), (("--undo-wave",), (2,)), (("--undo-all",), (0, 2))],
+    ids=["nothing is taken back", "the wave is taken back", "all is taken back"],
+)
+def test_it_stops_at_the_second_failure_if_one_is_accepted(
+    lab: Lab, tmp_path: Path, takes_back: Sequence[str], indices: Sequence[int]
+) -> None:
+    """In wave 3. + indices: of the hosts that are given back"""
     first, second, third, fourth = hosts = [lab.hosts[name] for name in FLEET]
     side_by_side(LabHost.reset, hosts)
     before = side_by_side(files, hosts)
@@ -171,18 +178,23 @@ def test_it_stops_at_the_second_failure_if_one_is_accepted(lab: Lab, tmp_path: P
     refused = tree(second)
 
     rollout = ("--yes", "--remaining", left, "--json", out)
-    do("rollout", "--plan", plan, "--undo-wave", *rollout, status=1)
-    run = _report(plan)["run"]
-    assert _of_each(out, "state", "verified", "undone") == {
-        first.name: ("converged", True, None),
-        second.name: ("refused", None, None),
-        third.name: ("pending", False, True),
-        fourth.name: ("pending", None, None),
+    do("rollout", "--plan", plan, *takes_back, *rollout, status=1)
+    run, given_back = _report(plan)["run"], [hosts[index] for index in indices]
+    state = {host: ("pending", True) if host in given_back else ("converged", None) for host in hosts}
+    assert _of_each(out, "verified", "state", "undone") == {
+        first.name: (True, *state[first]),
+        second.name: (None, "refused", None),
+        third.name: (False, *state[third]),
+        fourth.name: (None, "pending", None),
     }
     assert tree(second) == refused
-    assert [files(host) for host in (third, fourth)] == before[2:]
-    assert live(first) == [run]
-    assert live(third)[0] == run
+    assert [files(host) == of for host, of in zip(hosts, before, strict=True)] == [
+        first in given_back,
+        False,
+        third in given_back,
+        True,
+    ]
+    assert [live(host)[0] for host in (first, third)] == [run, run]
     assert live(fourth) == []
 
     # One failure is accepted: the rest has its turn, although the second one is still another.
@@ -194,10 +206,12 @@ def test_it_stops_at_the_second_failure_if_one_is_accepted(lab: Lab, tmp_path: P
         third.name: ("converged", True, None),
         fourth.name: ("converged", True, None),
     }
-    assert live(first) == live(fourth) == [run]
-    # After the undo, the host numbers its second attempt.
-    assert [one == run for one in live(third)] == [True, False, True]
-    assert (third.root / f"var/lib/smtp-auth/changes/{run}.2").is_dir()
+    assert live(fourth) == [run]
+    for host in (first, third):
+        # After an undo, the host numbers its second attempt.
+        again = [False, True] if host in given_back else []
+        assert [one == run for one in live(host)] == [True, *again]
+        assert (host.root / f"var/lib/smtp-auth/changes/{run}.2").is_dir() is bool(again)
     assert tree(second) == refused
 
 
