@@ -31,6 +31,7 @@ class Trial:
 
 _SETTINGS = "tests/unit/test_settings.py::test_"
 _CONVERSATION = "tests/unit/verify/test_conversation.py::test_"
+_QUEUE = "tests/unit/rollout/test_queue.py::test_"
 
 TRIALS = (
     Trial(
@@ -153,6 +154,18 @@ TRIALS = (
         "A rollout that is interrupted or killed while it plans, asks, changes, verifies, waits between "
         "waves or takes back: every host is whole, and a later attempt leads to the end",
         ("tests/fleet/test_rollout.py::test_an_interruption_leaves_every_host_whole",),
+    ),
+    Trial(
+        "A queue whose worker is killed before, during or after a change, whose database stops in one, that "
+        "has a slice twice, or rows that somebody else has written: every host is changed once, and nothing "
+        "else runs",
+        (
+            "tests/fleet/test_queue.py",
+            f"{_QUEUE}a_killed_worker_leaves_its_slice_to_another",
+            f"{_QUEUE}a_killed_worker_lets_no_further_host_begin",
+            f"{_QUEUE}the_database_stops_and_starts_while_a_slice_is_under_way",
+            f"{_QUEUE}a_stolen_queue_runs_nothing_else",
+        ),
     ),
 )
 

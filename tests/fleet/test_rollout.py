@@ -279,7 +279,7 @@ PHASES = {
 
 
 CASES = {
-    f"{way}: {name}": (phase, how)
+    f"{way}, {name}": (phase, how)
     for way, how in {"Ctrl-C": signal.SIGINT, "kill -9": signal.SIGKILL}.items()
     for name, phase in PHASES.items()
 }
