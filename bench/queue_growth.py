@@ -17,7 +17,7 @@ from smtp_auth.rollout import plan_file
 from smtp_auth.rollout.plan_file import PlannedHost, RolloutPlan
 from smtp_auth.rollout.queue import rows
 from smtp_auth.rollout.queue.database import Database
-from smtp_auth.rollout.queue.going_on import go_on
+from smtp_auth.rollout.queue.next_wave import go_on
 from smtp_auth.rollout.queue.tables import set_up
 from smtp_auth.rollout.waves import DEFAULT, waves
 from tests.fleet.commands import SMTP_AUTH
