@@ -408,7 +408,7 @@ def test_a_stolen_queue_runs_nothing_else(
             f"VALUES ('tokyo', '{task}', '{json.dumps(arguments)}')"
         )
     worker = queue.worker("--zone", "tokyo")
-    wait_for(lambda: _not_carried_out(queue) == len(STOLEN), f"not all are refused: {queue.said()}")
+    wait_for(lambda: not _waiting(queue), f"not all are refused: {queue.said()}")
     # The worker still does the next job.
     put_in(queue, plan_of(TWO_WAVES[:1]))
     queue.wait_until("done")
@@ -416,9 +416,11 @@ def test_a_stolen_queue_runs_nothing_else(
     assert "\x1b" not in worker.said.read_text()
 
 
-def _not_carried_out(queue: Queue) -> object:
+def _waiting(queue: Queue) -> object:
+    """How many jobs wait for a worker, but for its own periodic ones. Those that fail may be deleted soon."""
     ((found,),) = queue.server.rows(
-        "SELECT count(*) FROM procrastinate_jobs WHERE status IN ('failed', 'doing')"
+        "SELECT count(*) FROM procrastinate_jobs "
+        "WHERE status = 'todo' AND task_name <> 'smtp_auth.retry_stalled'"
     )
     return found
 
