@@ -82,7 +82,8 @@ def _kill(session: int) -> None:
 def test_eight_slices_of_each_wave_are_one_run(several: Several, tmp_path: Path) -> None:
     first, last = several.hosts[0], several.hosts[-1]
     last.run(RENEWS_NO_MORE)
-    plan, one, merged = (tmp_path / name for name in ("plan.json", "one.json", "merged.json"))
+    names = ("plan.json", "one.json", "merged.json", "whole.json")
+    plan, one, merged, whole = (tmp_path / name for name in names)
     options = ("--out", str(plan), "--waves", "100%", "--max-failures", "1")
     with command_line("plan", several.hosts, *options, data=several.data) as words:
         subprocess.run(words, cwd=ROOT, check=True, stdout=PIPE, timeout=300)
@@ -108,8 +109,10 @@ def test_eight_slices_of_each_wave_are_one_run(several: Several, tmp_path: Path)
 
         # One failure is accepted.
         assert slices.run(2) == 1
-        judging = ("--plan", plan, "--wave", "2", "--earlier", merged, "--json", merged)
-        assert _merge(*judging, *slices.reports(2)) == 0
+        judging = ("--plan", plan, "--wave", "2", "--earlier", merged)
+        assert _merge(*judging, "--json", whole, *slices.reports(2)) == 0
+        # A report that has to be judged again is not replaced.
+        assert _merge(*judging, "--json", merged, *slices.reports(2)) == 2
 
         for wave in waves:
             told = Counter(name for report in slices.reports(wave) for name in _hosts(report))
@@ -123,5 +126,5 @@ def test_eight_slices_of_each_wave_are_one_run(several: Several, tmp_path: Path)
         last.run(RENEWS_NO_MORE)
         done = subprocess.run([*words, "--json", one], cwd=ROOT, stdin=DEVNULL, stdout=PIPE, timeout=300)
         assert done.returncode == 1
-    assert [*_hosts(merged).items()] == [*_hosts(one).items()]
+    assert [*_hosts(whole).items()] == [*_hosts(one).items()]
     assert [name for name, host in _hosts(one).items() if not host["verified"]] == [last.name]
