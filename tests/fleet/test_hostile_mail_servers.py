@@ -4,7 +4,6 @@ How one conversation breaks off is in tests/unit/verify/test_conversation.py.
 """
 
 import json
-import os
 import shlex
 import subprocess
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ import pytest
 
 from lab.host import LabHost
 from lab.lab import Lab
+from tests import memory
 from tests.fleet.commands import SMTP_AUTH
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import ROOT, deploy, inventory_of, side_by_side, succeed
@@ -80,18 +80,14 @@ def fleet(lab: Lab) -> Iterator[dict[str, LabHost]]:
 def test_a_server_that_never_ends_an_answer_fails_alone(
     fleet: dict[str, LabHost], lab: Lab, tmp_path: Path, measured: Callable[[str], None]
 ) -> None:
-    inventory, result = tmp_path / "inventory.py", tmp_path / "result.json"
+    inventory, result, size = (tmp_path / name for name in ("inventory.py", "result.json", "size"))
     data = {"verify_addresses": "ssh", "verify_ca_file": str(lab.ca)}
     inventory.write_text(inventory_of(fleet.values(), data, {}))
     words = [SMTP_AUTH, "verify", "-v", f"--inventory={inventory}", f"--json={result}"]
-    with subprocess.Popen(
-        words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        assert process.stdout
-        printed = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 1, printed
+    command = memory.measured(words, size)
+    ended = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    printed = ended.stdout
+    assert ended.returncode == 1, printed
     checks = json.loads(result.read_text())["hosts"]
     for behaviour, sentences in SENTENCES.items():
         found = checks[fleet[behaviour].name]
@@ -104,5 +100,5 @@ def test_a_server_that_never_ends_an_answer_fails_alone(
     # Nobody waited for the host that is slow.
     done = [line.partition(": look ")[0] for line in printed.splitlines() if ": look " in line]
     assert done[-1] == fleet["trickle"].name, printed
-    measured(f"verification beside hostile mail servers: {usage.ru_maxrss >> 10} MiB")
-    assert usage.ru_maxrss < MEMORY
+    measured(f"verification beside hostile mail servers: {memory.peak(size) >> 10} MiB")
+    assert memory.peak(size) < MEMORY

@@ -1,7 +1,6 @@
 """Hosts that hang, trickle, flood or break off fail alone; the healthy hosts beside them are served."""
 
 import json
-import os
 import re
 import sys
 import time
@@ -10,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import PIPE, STDOUT, Popen
+from subprocess import PIPE, STDOUT, run
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from tests.fleet.faults import UNIT
 from tests.fleet.test_in_the_middle import DPKG, locked
 from tests.hostile_ssh import BEHAVIOURS, hostile_server
 from tests.hostile_ssh import inventory_of as inventory_of_hostile
+from tests.memory import measured, peak
 
 pytestmark = pytest.mark.lab
 
@@ -61,15 +61,12 @@ class Fleet:
 
     def run(self, *words: str | Path, status: int = 1) -> str:
         """What a program prints, with this exit status and little memory."""
-        process = Popen(
-            [sys.executable, "-m", *map(str, words)], cwd=ROOT, stdout=PIPE, stderr=STDOUT, text=True
-        )
-        assert process.stdout
-        output = process.stdout.read()
-        _, waited, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(waited)
-        assert process.returncode == status, output
-        assert used.ru_maxrss < SMALL, output
+        size = self.inventory.with_name("size")
+        command = measured([sys.executable, "-m", *words], size)
+        done = run(command, cwd=ROOT, stdout=PIPE, stderr=STDOUT, text=True)
+        output = done.stdout
+        assert done.returncode == status, output
+        assert peak(size) < SMALL, output
         assert "Traceback" not in output
         return re.sub(r"\x1b\[[\d;]*[A-Za-z]", "", output)
 

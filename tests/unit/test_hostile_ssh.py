@@ -1,18 +1,18 @@
 """SSH servers that hang, trickle, flood or break off, beside a healthy host: a history of all of them."""
 
 import json
-import os
 import re
 import signal
 import socket
 import sys
 from pathlib import Path
-from subprocess import DEVNULL, PIPE, Popen
+from subprocess import DEVNULL, Popen, run
 from typing import Any
 
 import pytest
 
 from tests.hostile_ssh import BEHAVIOURS, hostile_server, inventory_of
+from tests.memory import measured, peak
 from tests.terminal import without_progress
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -95,13 +95,9 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         )
         words = ["history", "--json", "-", "--inventory", str(inventory)]
         command = [sys.executable, "-m", "smtp_auth.cli", *words]
-        process = Popen(command, cwd=ROOT, stdout=PIPE, stderr=PIPE, text=True)
-        assert process.stdout
-        assert process.stderr
-        output, errors = process.stdout.read(), process.stderr.read()
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return {**json.loads(output)["hosts"], "errors": without_progress(errors), "KiB": used.ru_maxrss}
+        size = folder / "size"
+        done = run(measured(command, size), cwd=ROOT, capture_output=True, text=True)
+    return {**json.loads(done.stdout)["hosts"], "errors": without_progress(done.stderr), "KiB": peak(size)}
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
