@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from smtp_auth.rollout.queue.database import Database
 from smtp_auth.rollout.queue.tables import set_up
@@ -36,7 +37,11 @@ class Queue:
     def __init__(self, server: PostgreSQL, folder: Path, environment: Mapping[str, str]) -> None:
         self.server, self._folder = server, folder
         # What killed workers leave is deleted with the test's own folder.
-        self._environment = {**os.environ, "TMPDIR": str(folder), **environment}
+        self._surroundings: dict[str, Any] = {
+            "cwd": ROOT,
+            "env": {**os.environ, "TMPDIR": str(folder), **environment},
+            "stdin": subprocess.DEVNULL,
+        }
         self.workers: list[Worker] = []
 
     def __call__(
@@ -45,9 +50,7 @@ class Queue:
         """Run `smtp-auth queue WHAT` to its end."""
         return subprocess.run(
             self._words(what, words, before),
-            cwd=ROOT,
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
+            **self._surroundings,
             capture_output=True,
             text=True,
             timeout=_PATIENCE,
@@ -59,9 +62,7 @@ class Queue:
         with said.open("w") as file:
             process = subprocess.Popen(
                 self._words("worker", words, before),
-                cwd=ROOT,
-                env=self._environment,
-                stdin=subprocess.DEVNULL,
+                **self._surroundings,
                 stdout=file,
                 stderr=file,
                 start_new_session=True,

@@ -96,6 +96,7 @@ class Rollout:
         self.stopped = ""
         self.taken_back_by = ""
         self._failed: set[str] = set()
+        self._left = self._waves()
         self._began = time.monotonic()
 
     # -- what is known ----------------------------------------------------------------------------
@@ -144,7 +145,7 @@ class Rollout:
 
         Raises `Declined` if somebody does not want to go on.
         """
-        for number, names in self._waves().items():
+        for number, names in self._left.items():
             if bounds.not_after and datetime.now().astimezone() > bounds.not_after:
                 self.stopped = f"it is later than --not-after allows: wave {number} does not begin"
                 return
@@ -165,7 +166,7 @@ class Rollout:
         return not is_part and number < max(self._plan.waves) and are_all_held(self.reports().values())
 
     def _waves(self) -> dict[int, list[str]]:
-        """What is left of each wave."""
+        """What is left of each wave before anything is done."""
         here = {name for name in self._names if not self._plan.hosts[name].is_done}
         left = {
             number: [name for name in names if name in here] for number, names in self._plan.waves.items()
@@ -308,13 +309,11 @@ class Rollout:
 
     def _time_left(self) -> str:
         done = len(self.results)
-        left = sum(map(len, self._waves().values())) - done
+        left = sum(map(len, self._left.values())) - done
         seconds = (time.monotonic() - self._began) / max(done, 1) * left
         if not done or seconds < _WORTH_SAYING:
             return ""
-        return (
-            f"about {counted(round(seconds / 60), 'minute')} left" if seconds > 90 else "about a minute left"
-        )
+        return f"about {counted(round(seconds / 60), 'minute')} left"
 
     # -- back -------------------------------------------------------------------------------------
 

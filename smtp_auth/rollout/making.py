@@ -58,16 +58,19 @@ def canaries(hosts: Sequence[Host], layout: Layout) -> list[str]:
     return found
 
 
-def made(found: Mapping[str, HostPlan], hosts: Sequence[Host], layout: Layout) -> RolloutPlan:
+def made(
+    found: Mapping[str, HostPlan], hosts: Sequence[Host], layout: Layout, first: Sequence[str]
+) -> RolloutPlan:
     """The plan of a rollout.
 
     + found: the hosts' plans, by their names
     + hosts: the same hosts
+    + first: the names of the canaries
     """
     settings = {host.name: _settings(host) for host in hosts}
     working = [host.name for host in hosts if has_work(found[host.name])]
     domains = {name: one.domains for name, one in settings.items() if one}
-    together = waves(working, layout.waves, canaries(hosts, layout), domains)
+    together = waves(working, layout.waves, first, domains)
     wave_of = {name: number for number, names in enumerate(together, 1) for name in names}
     origin = origin_of_this_run()
     return RolloutPlan(

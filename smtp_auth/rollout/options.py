@@ -4,6 +4,9 @@ import argparse
 
 from smtp_auth.rollout.waves import DEFAULT
 
+# How old a plan may be, if nobody says it.
+MAX_AGE = "1d"
+
 Parser = argparse.ArgumentParser | argparse._ArgumentGroup
 
 

@@ -29,10 +29,10 @@ class Out:
 
     def begin(self, hosts: Sequence[Host]) -> Output:
         """What writes the plan of these hosts. Raises `Mistake` if a canary is none of them."""
-        canaries(hosts, self._layout)
+        first = canaries(hosts, self._layout)
 
         def plan(found: Mapping[str, HostPlan]) -> RolloutPlan:
-            self._made = self._made or made(found, hosts, self._layout)
+            self._made = self._made or made(found, hosts, self._layout, first)
             return self._made
 
         def lines(found: Mapping[str, HostPlan]) -> Iterator[str]:

@@ -20,7 +20,7 @@ from smtp_auth.rollout.wishes import Wishes
 from smtp_auth.runs.interruption import undivided
 from smtp_auth.runs.mistakes import Declined, Mistake
 from smtp_auth.runs.origin import continue_run
-from smtp_auth.runs.question import Question, can_be_asked, nobody_to_ask, question_about
+from smtp_auth.runs.question import answer_to, can_be_asked, nobody_to_ask, question_about
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import command, counted, shown_name
 
@@ -33,9 +33,9 @@ def rollout(chosen: Chosen, steps: Sequence[Step], manner: Manner, wishes: Wishe
     Returns the exit status. Raises `Mistake` if nobody can be asked; `Declined` if the answer is not yes.
     """
     if wishes.plan is None:
-        canaries(chosen.hosts, wishes.layout)
+        first = canaries(chosen.hosts, wishes.layout)
         found = asked(chosen.hosts, chosen.at_once, deploy(steps), manner)
-        plan = made(found, chosen.hosts, wishes.layout)
+        plan = made(found, chosen.hosts, wishes.layout, first)
     else:
         plan = wishes.plan
     return _Work(chosen, steps, manner, wishes, plan).run()
@@ -128,12 +128,9 @@ class _Work:
         return [one for one in hosts if one.found.state is State.PENDING and not one.is_done]
 
     def _ask_to_go_on(self, number: int, count: int) -> None:
-        what = f"Wave {number} has {counted(count, 'host')}"
-        question = Question(what, "Go on with it? Only 'yes' does", ("yes",))
-        try:
-            question.ask(f"{what}. {question.asks}: ")
-        except Declined:
-            raise Declined(f"the answer is not yes: wave {number} does not begin") from None
+        question = f"Wave {number} has {counted(count, 'host')}. Go on with it? Only 'yes' does: "
+        if answer_to(question).lower() != "yes":
+            raise Declined(f"the answer is not yes: wave {number} does not begin")
 
     # -- afterwards -------------------------------------------------------------------------------
 

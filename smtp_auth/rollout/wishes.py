@@ -9,16 +9,13 @@ from smtp_auth.fleet.written import Target, refuse_inputs, refuse_shared, target
 from smtp_auth.rollout import plan_file
 from smtp_auth.rollout.events import words_of
 from smtp_auth.rollout.making import Layout
-from smtp_auth.rollout.options import given_of_layout
+from smtp_auth.rollout.options import MAX_AGE, given_of_layout
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.slices import Slice, slice_of
 from smtp_auth.rollout.waves import DEFAULT
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.runs.question import can_be_asked
 from smtp_auth.shown import shown
-
-# The age of a plan that is refused, if nobody says another.
-_MAX_AGE = "1d"
 
 
 @dataclass(frozen=True)
@@ -72,7 +69,7 @@ def wishes_of(options: argparse.Namespace) -> Wishes:
         # What is left of what was left may replace that.
         replacing = (target,) if option == "--resume" else (target, remaining)
         refuse_inputs(replacing, [(option, file)])
-    age = seconds_in("--max-age", _MAX_AGE if options.max_age is None else options.max_age)
+    age = seconds_in("--max-age", MAX_AGE if options.max_age is None else options.max_age)
     not_after = None if options.not_after is None else next_time("--not-after", options.not_after)
     if options.pause and not can_be_asked():
         raise Mistake("--pause asks before each further wave, and standard input is no terminal")

@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from smtp_auth.fleet.options import JSON, OPTIONS
+from smtp_auth.rollout.options import MAX_AGE
 
 if TYPE_CHECKING:
     from smtp_auth.rollout.queue.database import Database
@@ -50,7 +51,7 @@ def _setup(database: "Database", _arguments: argparse.Namespace) -> int:
 
 _MAX_AGE: Mapping[str, Any] = MappingProxyType(
     {
-        "default": "1d",
+        "default": MAX_AGE,
         "metavar": "AGE",
         "help": "refuse a plan whose hosts were asked longer ago: 12h, 3d (1d)",
     }

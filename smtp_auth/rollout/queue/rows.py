@@ -1,6 +1,5 @@
 """Rollouts and slices as rows. Each function is one transaction, or part of one that it is given."""
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,6 +14,7 @@ from smtp_auth.rollout.queue.database import Connection, Database, one, rows
 from smtp_auth.rollout.report import Report
 from smtp_auth.rollout.slices import Slice
 from smtp_auth.runs.mistakes import Mistake
+from smtp_auth.runs.origin import is_run_id
 from smtp_auth.shown import shown_name
 
 # The name of the job that carries out a slice. A worker knows this one and its own periodic ones.
@@ -34,8 +34,6 @@ _MOST_TRIES = 3
 
 # PostgreSQL's names of channels, one of which is a queue's, have less than 64 bytes.
 LONGEST_ZONE = 40
-
-_RUN = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z-[0-9a-f]{4}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Key:
         numbers = (self.wave, self.shard)
         if not all(type(number) is int and 0 < number < 2**31 for number in numbers):
             raise ValueError("wave and shard must be numbers")
-        if not (isinstance(self.run, str) and _RUN.fullmatch(self.run)):
+        if not is_run_id(self.run):
             raise ValueError("the run is no ID of a run")
 
     @property
@@ -367,9 +365,6 @@ def set_state(database: Database, run: str, state: str, of: Iterable[str], why: 
                 "UPDATE smtp_auth_rollouts SET not_after = NULL WHERE run = %(run)s AND not_after <= now()",
                 {"run": run},
             )
-        if state == "stopped":
-            _take_out_jobs(connection, run)
-        if state == "running":
             for row in rows(
                 connection,
                 "SELECT run, wave, zone, shard FROM smtp_auth_slices "
@@ -378,6 +373,8 @@ def set_state(database: Database, run: str, state: str, of: Iterable[str], why: 
                 wave=found["wave"],
             ):
                 _put_in_job(connection, Key(**row), found["begins"])
+        if state == "stopped":
+            _take_out_jobs(connection, run)
     return state
 
 

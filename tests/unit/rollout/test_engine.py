@@ -46,7 +46,7 @@ class Waves:
         self.saved = 0
         hosts = self.fleet.hosts
         found = plans_of(hosts, 8, deploy(STEPS), name_of, lambda _name: None, lambda _name, _found: None)
-        self.plan: RolloutPlan = made(found, hosts, layout)
+        self.plan: RolloutPlan = made(found, hosts, layout, ())
         monkeypatch.setattr(engine, "Channels", lambda _say: self.fleet.channel_to)
         monkeypatch.setattr(engine, "heed_interruptions", lambda *_: None)
         monkeypatch.setattr(engine, "verified", self._verified)
