@@ -1,13 +1,19 @@
 """A question on the terminal."""
 
 import os
+import signal
 import sys
 import termios
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from gevent.monkey import get_original
+
 from smtp_auth.runs.mistakes import Declined, Mistake
 from smtp_auth.shown import counted
+
+# With gevent's, the rest of the run would go on while somebody is asked.
+_select = get_original("select", "select")
 
 
 @dataclass(frozen=True)
@@ -75,12 +81,31 @@ def answer_to(question: str) -> str:
     # What was typed before the question does not answer it.
     termios.tcflush(sys.stdin, termios.TCIFLUSH)
     _write(question)
+    _wait_for_a_line()
     try:
         return input().strip()
     except (EOFError, UnicodeDecodeError):
         # Ctrl-D, or no text.
         _write("\n")
         return ""
+
+
+def _wait_for_a_line() -> None:
+    """Wait until somebody has typed a line, or until a handler of a signal ends the run.
+
+    Python runs a handler between two of its own steps. A signal that comes after the last step before
+    `input` reads would have to wait for a line, too: Ctrl-C would seem to do nothing. See
+    `signal.set_wakeup_fd` in Python's library reference.
+    """
+    woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+    before = signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    try:
+        while sys.stdin not in _select([sys.stdin, woken], [], [])[0]:
+            os.read(woken, 64)
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(wakes)
+        os.close(woken)
 
 
 def _write(text: str) -> None:

@@ -323,6 +323,22 @@ def test_an_interruption_ends_a_run_that_changes_nothing_yet(
     assert not (tmp_path / "begun").exists()
 
 
+def test_ctrl_c_just_before_an_answer_is_read_is_not_left_until_one_is_typed() -> None:
+    """The read itself is not interrupted then. Nor is it if another thread gets the signal, as here."""
+    program = (
+        "import os, signal, threading\n"
+        "from smtp_auth.runs.question import answer_to\n"
+        "signal.signal(signal.SIGINT, lambda *_: os._exit(130))\n"
+        "threading.Thread(target=threading.Event().wait, daemon=True).start()\n"
+        "signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])\n"
+        "answer_to('Change it? ')\n"
+    )
+    with in_a_terminal([sys.executable, "-c", program], ROOT) as terminal:
+        terminal.wait_for("Change it? ")
+        terminal.type(CTRL_C)
+        assert terminal.status() == 130, terminal.shown
+
+
 @NUMBERS
 def test_an_interruption_while_the_inventory_is_read_is_no_mistake_in_it(
     tmp_path: Path, number: signal.Signals
