@@ -32,7 +32,7 @@ from smtp_auth.fleet.written import Target
 from smtp_auth.runs.interruption import heed_interruptions, leave_if_interrupted
 from smtp_auth.runs.mistakes import Declined, Mistake
 from smtp_auth.runs.outcome import Outcome
-from smtp_auth.runs.question import Question, can_be_asked, nobody_to_ask, question_about
+from smtp_auth.runs.question import Question, question_about
 from smtp_auth.runs.status import Status
 
 # By the names of the hosts.
@@ -141,8 +141,7 @@ class _Work:
         closing = sum(one.closes_submissions for one in pending)
         question = self._words.asks(len(pending), closing)
         try:
-            if not can_be_asked():
-                raise nobody_to_ask(question.what, "--yes")
+            question.needs_somebody("--yes")
             # The longer one would not fit the width of a terminal.
             between = "\n" if closing else " "
             question.ask(f"{question.what}.{between}{question.asks}: ")

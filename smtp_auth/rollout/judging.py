@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.report import Report, are_all_held, planned_report
-from smtp_auth.rollout.slices import Slice, slice_of
+from smtp_auth.rollout.slices import Slice, refuse_absent_wave, slice_of
 from smtp_auth.rollout.text import too_many
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.shown import counted, shown, shown_name, some_names
@@ -69,10 +69,8 @@ def why_stopped(plan: RolloutPlan, report: Report) -> str:
 
 
 def _refuse_foreign_earlier(plan: RolloutPlan, wave: int, earlier: Report | None) -> None:
-    waves = [*plan.waves]
-    if wave not in waves:
-        raise WrongSlices(f"wave {wave}: the plan has no such wave: it has {', '.join(map(str, waves))}")
-    before = [one for one in waves if one < wave]
+    refuse_absent_wave(plan, wave)
+    before = [one for one in plan.waves if one < wave]
     if not before:
         if earlier:
             raise WrongSlices(f"the earlier report: wave {wave} is the plan's first: leave it out")

@@ -20,7 +20,7 @@ from smtp_auth.rollout.wishes import Wishes
 from smtp_auth.runs.interruption import undivided
 from smtp_auth.runs.mistakes import Declined, Mistake
 from smtp_auth.runs.origin import continue_run
-from smtp_auth.runs.question import answer_to, can_be_asked, nobody_to_ask, question_about
+from smtp_auth.runs.question import answer_to, question_about
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import command, counted, shown_name
 
@@ -115,8 +115,7 @@ class _Work:
             return
         question = question_about(len(pending), ("yes",))
         try:
-            if not can_be_asked():
-                raise nobody_to_ask(question.what, "--yes")
+            question.needs_somebody("--yes")
             question.ask(f"{question.what}. {question.asks}: ")
         except (Mistake, Declined):
             self._write_json()

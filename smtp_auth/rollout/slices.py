@@ -49,8 +49,7 @@ def slice_of(plan: RolloutPlan, wave: int, zone: str | None, shard: str | None) 
 
     + shard: such as `3/8`; `None`: all of it
     """
-    if wave not in plan.waves:
-        raise Mistake(f"--wave {wave}: the plan has no such wave: its waves are {_listed(plan.waves)}")
+    refuse_absent_wave(plan, wave)
     zones = sorted({one.zone for one in plan.hosts.values() if one.zone is not None})
     if zone is not None and zone not in zones:
         raise Mistake(f"--zone {shown(zone)}: no host of the plan is in it: the zones are {_listed(zones)}")
@@ -59,6 +58,12 @@ def slice_of(plan: RolloutPlan, wave: int, zone: str | None, shard: str | None) 
     if not found or int(found[1]) > int(found[2]):
         raise Mistake(f"--shard {shown(shard)}: give which of how many, such as 3/8")
     return Slice(wave, zone, int(found[1]), int(found[2]))
+
+
+def refuse_absent_wave(plan: RolloutPlan, wave: int) -> None:
+    """Raise `Mistake` if the plan has no such wave."""
+    if wave not in plan.waves:
+        raise Mistake(f"--wave {wave}: the plan has no such wave: its waves are {_listed(plan.waves)}")
 
 
 def _listed(ones: Iterable[object]) -> str:

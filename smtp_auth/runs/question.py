@@ -29,6 +29,14 @@ class Question:
     asks: str
     answers: tuple[str, ...]
 
+    def needs_somebody(self, option: str) -> None:
+        """Raise `Mistake` if nobody can be asked. + option: the one that answers the question"""
+        if not can_be_asked():
+            raise Mistake(
+                f"{self.what}, and nobody can be asked: standard input is no terminal. Use {option} to go on "
+                "without a question"
+            )
+
     def ask(self, text: str) -> None:
         """Ask. Raises `Declined` if the answer is another one.
 
@@ -59,18 +67,6 @@ def question_about(changing: int, answers: Sequence[str], *, closing: int = 0) -
 def can_be_asked() -> bool:
     """Whether somebody can be asked: standard input is a terminal."""
     return bool(sys.stdin and sys.stdin.isatty())
-
-
-def nobody_to_ask(what: str, option: str) -> Mistake:
-    """The error if nobody can be asked.
-
-    + what: what would be asked about
-    + option: the one that answers the question
-    """
-    return Mistake(
-        f"{what}, and nobody can be asked: standard input is no terminal. Use {option} to go on without a "
-        "question"
-    )
 
 
 def answer_to(question: str) -> str:

@@ -22,7 +22,7 @@ from smtp_auth.runs.interruption import heed_interruptions
 from smtp_auth.runs.inventory_check import check_options, choose, read_checked
 from smtp_auth.runs.mistakes import Mistake, sentence_of
 from smtp_auth.runs.names import compare_names
-from smtp_auth.runs.question import can_be_asked, nobody_to_ask, question_about
+from smtp_auth.runs.question import question_about
 from smtp_auth.runs.report import report_at_the_end, report_now, tell_left_out
 from smtp_auth.runs.startup import is_run_of_pyinfra, leave_interruptions_to_pyinfra
 from smtp_auth.runs.status import Status
@@ -162,8 +162,7 @@ def _ask(state: State) -> bool:
     if not changing:
         return True
     question = question_about(changing, ("y", "yes"), closing=hosts_removed_from())
-    if not can_be_asked():
-        raise nobody_to_ask(question.what, "-y")
+    question.needs_somebody("-y")
     tell_left_out(state)
     failed = len(state.failed_hosts)
     left_out = f"; {failed} {'is' if failed == 1 else 'are'} left out, see above" if failed else ""

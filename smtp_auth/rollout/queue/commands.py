@@ -18,7 +18,7 @@ from smtp_auth.rollout.queue.tables import set_up
 from smtp_auth.rollout.queue.worker import Wishes, work
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.runs.origin import origin_of_this_run
-from smtp_auth.runs.question import can_be_asked, nobody_to_ask, question_about
+from smtp_auth.runs.question import question_about
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import counted, shown, shown_name
 
@@ -65,8 +65,7 @@ def rollout(database: Database, file: str, most_seconds: float, window: Window, 
     show_results(_plan_lines(plan))
     if asks:
         question = question_about(sum(map(len, plan.waves.values())), ("yes",))
-        if not can_be_asked():
-            raise nobody_to_ask(question.what, "--yes")
+        question.needs_somebody("--yes")
         question.ask(f"{question.asks}: ")
     put_in(database, plan, origin_of_this_run().controller, window)
     show_results(

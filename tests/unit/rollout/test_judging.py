@@ -12,6 +12,7 @@ from smtp_auth.rollout.judging import WrongSlices, merged, why_stopped
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.report import Report, planned_report
 from smtp_auth.rollout.slices import Slice
+from smtp_auth.runs.mistakes import Mistake
 from tests.unit.rollout.plans import RUN, done, plan_of, plans, report_of
 
 # Three waves; of the second, two slices of one zone and one of the other.
@@ -136,11 +137,11 @@ def test_other_slices_than_those_of_the_wave_are_refused(name: str) -> None:
         ),
         (2, replace(FIRST, plan="0"), "the earlier report: this is of another plan of the same run"),
         (2, replace(FIRST, hosts={}), "the earlier report: host0 and host6: not as the plan has"),
-        (4, FIRST, "wave 4: the plan has no such wave: it has 1, 2, 3"),
+        (4, FIRST, "--wave 4: the plan has no such wave: its waves are 1, 2, 3"),
     ],
 )
 def test_another_earlier_report_is_refused(wave: int, earlier: Report | None, sentence: str) -> None:
-    with pytest.raises(WrongSlices) as raised:
+    with pytest.raises(Mistake) as raised:
         merged(PLAN, wave, earlier, reports())
     assert str(raised.value).startswith(sentence)
 
