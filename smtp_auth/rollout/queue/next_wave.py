@@ -10,11 +10,9 @@ from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.queue.database import Connection, Database, rows
 from smtp_auth.rollout.queue.rows import (
     begin_wave,
-    is_too_late,
     plan_in_row,
     slice_named,
     stop_damaged,
-    too_late,
 )
 from smtp_auth.rollout.report import Report
 
@@ -61,11 +59,6 @@ def _go_on(database: Database, run: str, wave: int) -> None:
                 "UPDATE smtp_auth_rollouts SET wave = %(wave)s WHERE run = %(run)s",
                 {"run": run, "wave": later[0]},
             )
-            if is_too_late(connection, run):
-                connection.execute(
-                    "UPDATE smtp_auth_rollouts SET state = 'paused', why = %(why)s WHERE run = %(run)s",
-                    {"run": run, "why": too_late(later[0])},
-                )
             begin_wave(connection, plan, later[0])
             return
         connection.execute(

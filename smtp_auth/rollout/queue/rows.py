@@ -199,7 +199,7 @@ def claim(database: Database, key: Key, worker: str, token: str) -> Claimed | No
     Raises `Busy` if another worker is at work on it; `ValueError` if the plan in the row is none.
     """
     with database.transaction() as connection:
-        if is_too_late(connection, key.run):
+        if _is_too_late(connection, key.run):
             _pause_late(connection, key)
             return None
         found = rows(
@@ -230,7 +230,7 @@ def claim(database: Database, key: Key, worker: str, token: str) -> Claimed | No
     return Claimed(key, token, plan, _part(plan, key, found[0]["shards"]))
 
 
-def is_too_late(connection: Connection, run: str) -> bool:
+def _is_too_late(connection: Connection, run: str) -> bool:
     """Whether the maintenance window of a rollout is over."""
     return bool(
         rows(
@@ -239,11 +239,6 @@ def is_too_late(connection: Connection, run: str) -> bool:
             run=run,
         )
     )
-
-
-def too_late(wave: int) -> str:
-    """Why a rollout is paused whose maintenance window is over."""
-    return f"it is later than --not-after allows: wave {wave} does not go on until smtp-auth queue resume"
 
 
 def _pause_late(connection: Connection, key: Key) -> None:
@@ -262,10 +257,14 @@ def _pause_late(connection: Connection, key: Key) -> None:
     if any(one["state"] == "under way" and not one["is_stale"] for one in slices):
         raise Busy
     if slices:
+        stopped = (
+            f"it is later than --not-after allows: wave {key.wave} does not go on until "
+            "smtp-auth queue resume"
+        )
         connection.execute(
             "UPDATE smtp_auth_rollouts SET state = 'paused', why = %(why)s "
             "WHERE run = %(run)s AND wave = %(wave)s AND state = 'running'",
-            {"run": key.run, "wave": key.wave, "why": too_late(key.wave)},
+            {"run": key.run, "wave": key.wave, "why": stopped},
         )
 
 
