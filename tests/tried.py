@@ -156,9 +156,9 @@ TRIALS = (
         ("tests/fleet/test_rollout.py::test_an_interruption_leaves_every_host_whole",),
     ),
     Trial(
-        "A queue whose worker is killed before, during or after a change, whose database stops in one, that "
-        "has a slice twice, or rows that somebody else has written: every host is changed once, and nothing "
-        "else runs",
+        "A queue whose worker is killed before, during or after a change, or hangs in one, whose database "
+        "stops in one, that has a slice twice, or rows that somebody else has written: every host is changed "
+        "once, and nothing else runs",
         (
             "tests/fleet/test_queue.py",
             f"{_QUEUE}a_killed_worker_leaves_its_slice_to_another",

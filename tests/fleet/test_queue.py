@@ -1,5 +1,6 @@
 """The queue over booted hosts: two zones, of which neither reaches the other's hosts, two workers each."""
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -142,6 +143,16 @@ def _killed_after_the_change(zones: Zones) -> None:
     worker.kill()
 
 
+def _hung_in_the_change(zones: Zones) -> None:
+    with locked(zones.canary, DPKG):
+        worker = zones.of_tokyo()
+        _wait_for_the_change(zones)
+        # What it has started goes on, and nobody hears of either.
+        worker.process.send_signal(signal.SIGSTOP)
+        wait_for(lambda: zones.of_tokyo() is not worker, "no other worker takes the slice")
+        worker.process.send_signal(signal.SIGCONT)
+
+
 def _database_stopped_in_the_change(zones: Zones) -> None:
     with locked(zones.canary, DPKG):
         zones.of_tokyo()
@@ -162,6 +173,7 @@ _DISTURBED = (
     _killed_before_the_change,
     _killed_in_the_change,
     _killed_after_the_change,
+    _hung_in_the_change,
     _database_stopped_in_the_change,
     _same_slice_twice,
 )
