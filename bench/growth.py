@@ -2,9 +2,9 @@
 
     python -m bench.growth FOLDER        the lab has to be up (make lab-up)
 
-Plans of 100 and of 1,000 entries are over the lab's hosts: each entry is asked. A host has one change at a
-time, so slices, and plans of 10,000 entries, have answers that are replayed from a file (bench/replayed.py).
-Each slice has an inventory of its own hosts alone.
+100 and 1,000 entries are over the lab's hosts: each entry is asked, and verified, and all entries of a host
+wait for its one change, as attempts of the same run do. 10,000 entries, and as many again of the others, have
+answers that are replayed from a file (bench/replayed.py). Each slice has an inventory of its own hosts alone.
 """
 
 import json
@@ -12,15 +12,16 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from lab import Lab, LabHost
 from smtp_auth.rollout import plan_file
 from smtp_auth.rollout.slices import Slice
 from tests.fleet.commands import SMTP_AUTH
-from tests.fleet.deploying import ROOT, side_by_side
+from tests.fleet.deploying import ROOT, data_of, side_by_side
 from tests.fleet.many_entries import AT_ONCE, as_many_machines, write_inventory
 
 # How many hosts a slice has at most.
@@ -90,8 +91,8 @@ class Growth:
         cost = self._run("plan", inventory, "--out", self._plan)
         show(f"{what}: `plan --out`", [cost], self._plan.stat().st_size)
 
-    def slices(self, what: str, host: LabHost) -> None:
-        """Carry out each wave in slices, and merge them. + host: each of the hosts is like this one"""
+    def slices(self, what: str, inventory: Callable[[Sequence[str]], Path]) -> None:
+        """Carry out each wave in slices, and merge them. + inventory: makes one of some of the hosts"""
         earlier: list[str | Path] = []
         plan = plan_file.read("--plan", str(self._plan))
         for wave, names in plan.waves.items():
@@ -100,7 +101,7 @@ class Growth:
             costs = [
                 self._run(
                     "rollout",
-                    inventory_of(self._folder, Slice(wave, None, shard, shards).names(plan), host),
+                    inventory(Slice(wave, None, shard, shards).names(plan)),
                     *("--plan", self._plan, "--yes", "--json", report),
                     *("--wave", str(wave), "--shard", f"{shard}/{shards}"),
                 )
@@ -120,23 +121,29 @@ def main() -> None:
     """Measure, and print a table."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    hosts = [*Lab.load(ROOT).hosts.values()]
-    side_by_side(lambda host: host.reset(), hosts)
+    lab = Lab.load(ROOT)
+    hosts = [*lab.hosts.values()]
     answers = folder / "answers.json"
     print("| hosts and process | processes | seconds | of the processor | MiB | bytes written |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
-    with as_many_machines(hosts):
-        for count in _ON_HOSTS:
-            inventory = write_inventory(hosts, count, folder)
-            Growth(folder, [SMTP_AUTH]).plan(f"{count:,} on hosts", inventory)
+    for count in _ON_HOSTS:
+        side_by_side(LabHost.reset, hosts)
+        on_hosts = partial(write_inventory, hosts, count, folder, data_of(lab))
+        growth = Growth(folder, [SMTP_AUTH])
+        with as_many_machines(hosts):
+            growth.plan(f"{count:,} on hosts", on_hosts())
+            growth.slices(f"{count:,} on hosts", on_hosts)
+    hosts[0].reset()
+    with as_many_machines(hosts[:1]):
         one = write_inventory(hosts[:1], 1, folder)
         words = ("record", answers, "plan", "--inventory", one)
         cost_of([sys.executable, "-m", "bench.replayed", *words])
     for count in _REPLAYED:
         names = [f"mx{number:05}.{hosts[0].domain}" for number in range(count)]
+        replayed = partial(inventory_of, folder, host=hosts[0])
         growth = Growth(folder, [sys.executable, "-m", "bench.replayed", "replay", answers])
-        growth.plan(f"{count:,} replayed", inventory_of(folder, names, hosts[0]))
-        growth.slices(f"{count:,} replayed", hosts[0])
+        growth.plan(f"{count:,} replayed", replayed(names))
+        growth.slices(f"{count:,} replayed", replayed)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ than ten that have not logged in yet (MaxStartups).
 """
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from lab import Lab
 from lab.host import LabHost
@@ -19,10 +20,18 @@ from tests.fleet.deploying import ROOT
 AT_ONCE = 40
 
 
-def write_inventory(hosts: Sequence[LabHost], count: int, folder: Path) -> Path:
+def write_inventory(
+    hosts: Sequence[LabHost],
+    count: int,
+    folder: Path,
+    further: Mapping[str, Any] | None = None,
+    only: Container[str] | None = None,
+) -> Path:
     """An inventory with so many names, of the hosts in turn. The first names are the hosts' own.
 
     + folder: gets the inventory and its SSH configuration
+    + further: data of all hosts
+    + only: of these names alone
     """
     hosts_of = {host.name: host for host in hosts}
     for number in range(len(hosts), count):
@@ -33,9 +42,11 @@ def write_inventory(hosts: Sequence[LabHost], count: int, folder: Path) -> Path:
         config = config.replace(f"Host {host.name}\n", f"Host {host.name} *.{host.name}\n")
     (folder / "ssh_config").write_text(config)
     entries = [
-        (name, {"mail_domain": host.domain, "mail_hostname": host.name}) for name, host in hosts_of.items()
+        (name, {"mail_domain": host.domain, "mail_hostname": host.name})
+        for name, host in hosts_of.items()
+        if only is None or name in only
     ]
-    data = {"ssh_config_file": str(folder / "ssh_config")}
+    data = {**(further or {}), "ssh_config_file": str(folder / "ssh_config")}
     inventory = folder / "inventory.py"
     inventory.write_text(f"entries = ({entries!r}, {data!r})\n")
     return inventory
