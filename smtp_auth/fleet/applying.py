@@ -6,12 +6,13 @@ host is planned anew at its turn, and refused if that is another plan than the o
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from gevent.event import Event
 from gevent.pool import Pool
 from pyinfra.api import Host
 
-from smtp_auth.fleet.outcomes import OF_NO_PLAN, Applied
+from smtp_auth.fleet.outcomes import NOT_BEGUN, OF_NO_PLAN, Applied
 from smtp_auth.fleet.planning import WITHOUT_PLAN, ChannelTo, HostPlan, State, Task, ask_host, compared
 from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import GOES_ON, ChangeOutcome
@@ -78,7 +79,7 @@ class Applying:
         + at_once: how many hosts are worked on at the same time
         + begins, ends: are called with the name of each host, and with what became of it
         + planned: is called once all hosts have been asked
-        + may_begin: whether the work on a further host may begin
+        + may_begin: whether the work on a further host may begin; it is asked again before the host changes
         """
 
         def apply(host: Host) -> None:
@@ -88,7 +89,7 @@ class Applying:
             plan, asked = self._ask(host)
             if len(self.plans) == len(self._hosts):
                 planned()
-            found = self.results[host.name] = self._apply(host, plan, asked)
+            found = self.results[host.name] = self._apply(host, plan, asked, may_begin)
             ends(host.name, found)
             disconnect(host)
 
@@ -106,26 +107,30 @@ class Applying:
         self.plans[host.name] = plan
         return plan, asked
 
-    def _apply(self, host: Host, plan: HostPlan, asked: Asked | None) -> Applied:
+    def _apply(
+        self, host: Host, plan: HostPlan, asked: Asked | None, may_begin: Callable[[], bool]
+    ) -> Applied:
         if plan.state in WITHOUT_PLAN:
             return Applied(OF_NO_PLAN[plan.state], plan.reasons, took=plan.took)
         if self._approves is not None and (why := self._approves(host.name, plan)):
             return Applied(Outcome.REFUSED, (why,), took=plan.took)
         if asked is None:
             return Applied(Outcome.UNCHANGED, plan.reasons, took=plan.took)
+        if plan.state is not State.PENDING and not plan.proof_due:
+            return Applied(Outcome.UNCHANGED, took=plan.took)
+        if not may_begin():
+            return replace(NOT_BEGUN, took=plan.took)
         began = time.monotonic()
         if plan.state is State.PENDING:
             with change_under_way():
                 self.results[host.name] = _NOT_AWAITED
                 ended, part = carry_out(host, self._channel_to(host), asked), "change"
             outcome = OF_CHANGE[ended.outcome]
-        elif plan.proof_due:
+        else:
             ended, part = prove_services(self._channel_to(host), asked), "proof"
             # It is refused if another deploy runs there, which proves them itself.
             has_failed = ended.outcome is ChangeOutcome.FAILED
             outcome = Outcome.FAILED if has_failed else Outcome.UNCHANGED
-        else:
-            return Applied(Outcome.UNCHANGED, took=plan.took)
         took = (*plan.took, (part, time.monotonic() - began))
         return Applied(outcome, ended.said, ended.proved, ended.seconds, took)
 

@@ -6,6 +6,7 @@ out.py         `smtp-auth plan --out`
 slices.py      the part of a wave that one process carries out
 report.py      what became of the hosts, as JSON; reading.py: reads what another command has written
 engine.py      carries a plan out, wave by wave; verifying.py: verifies the hosts of a wave
+tasks.py       what hosts are asked: as in a deploy and an undo, once an earlier attempt is over
 events.py      tells another program what happens
 options.py     the options of `smtp-auth rollout`; wishes.py: what they want
 rollout_command.py    `smtp-auth rollout`; text.py: what it shows

@@ -15,18 +15,16 @@ from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.console import Line, show_beside
 from smtp_auth.fleet.outcomes import NOT_BEGUN, Applied, outcome_lines
 from smtp_auth.fleet.plan_command import Manner
-from smtp_auth.fleet.planning import TROUBLE, Asking, HostPlan, State, Task, deploy
+from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Task, ask_host
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import took_line
-from smtp_auth.fleet.undo_command import undo
-from smtp_auth.on_host.asking import Asked
-from smtp_auth.on_host.changing import follow
-from smtp_auth.on_host.channel import Channel
 from smtp_auth.plan.as_json import digest, text_of
+from smtp_auth.plan.plan import Plan
 from smtp_auth.plan.step import Step
 from smtp_auth.rollout.events import Events
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.report import HostReport, are_all_held, planned_report
+from smtp_auth.rollout.tasks import deploy_of, undo_of
 from smtp_auth.rollout.text import too_many, wave_ended_line
 from smtp_auth.rollout.verifying import Verified, verified
 from smtp_auth.runs.interruption import heed_interruptions, leave_if_interrupted
@@ -43,6 +41,8 @@ OTHER_PLAN = (
 _WORTH_SAYING = 90
 
 _MAY_HAVE_CHANGED = (Outcome.CHANGED, Outcome.NOT_REACHED, Outcome.NOT_AWAITED)
+
+_OF_NO_CHANGE = digest(Plan())
 
 _NOT_IN_THE_INVENTORY = "the plan has this host, and the inventory has not: use the inventory of the plan"
 
@@ -82,20 +82,27 @@ class Rollout:
         events: Events,
         saves: Callable[[], object],
         reports: Callable[[], object],
+        *,
+        is_first: bool,
     ) -> None:
         """Prepare it.
 
         + saves: is called whenever more is known that a later attempt has to know
         + reports: says what is known, once the run is interrupted
+        + is_first: whether no earlier attempt of this run can have changed a host
         """
         self._plan, self._names, self._hosts, self._at_once, self._steps = plan, names, hosts, at_once, steps
         self._manner, self._events, self._saves, self._reports = manner, events, saves, reports
+        self._is_first = is_first
         self.results: dict[str, Applied] = {}
         self.verdicts: dict[str, Verified] = {}
         self.undone: dict[str, Applied] = {}
         self.stopped = ""
         self.taken_back_by = ""
         self._failed: set[str] = set()
+        # The hosts whose last change is of this run; and those that have none of it, as an undo has found.
+        self._changed_before: set[str] = set()
+        self._without_it: set[str] = set()
         self._left = self._waves()
         self._began = time.monotonic()
 
@@ -132,9 +139,9 @@ class Rollout:
 
     @property
     def has_changed(self) -> bool:
-        """Whether a change of this run is in place, or may be."""
+        """Whether a change of this run is in place, as far as this attempt knows, or may be."""
         return any(
-            self._may_be_changed(name) and self.undone.get(name, NOT_BEGUN).outcome is not Outcome.CHANGED
+            self._is_changed(name) and self.undone.get(name, NOT_BEGUN).outcome is not Outcome.CHANGED
             for name in self._names
         )
 
@@ -181,8 +188,15 @@ class Rollout:
         for name in names:
             if name not in self._hosts:
                 self.results[name] = Applied(Outcome.REFUSED, (_NOT_IN_THE_INVENTORY,))
-                self._tell_end(name, self.results[name], "host_failed")
-        self._changing(f"{of}applied", here, self._task(), self.results, self._approve)
+                self._tell_end(name, self.results[name])
+        self._changing(
+            f"{of}applied",
+            here,
+            deploy_of(self._plan, self._steps),
+            self.results,
+            self._tell_end,
+            self._approve,
+        )
         done = [
             host
             for host in here
@@ -198,37 +212,42 @@ class Rollout:
         hosts: Sequence[Host],
         task: Task,
         into: dict[str, Applied],
+        tells: Callable[[str, Applied], None],
         approves: Approving | None = None,
     ) -> None:
         """Carry out a task on hosts, with progress on standard error.
 
-        + into: gets what became of each host
+        + into: gets what became of each host; + tells: tells of it
         + approves: of a deploy: whether a plan is the approved one; an undo needs no approval
         """
         with Progress(doing, len(hosts), more=self._time_left if approves else str) as progress:
             channels = Channels(progress.say if self._manner.shows_programs else None)
             applying = Applying(hosts, task, channels, approves)
 
-            def keep(name: str, found: Applied) -> Applied:
+            def keep(name: str, found: Applied, plan: HostPlan | None) -> Applied:
                 if approves:
-                    found = self._as_of_this_run(found, applying.plans.get(name))
+                    found = self._as_of_this_run(name, found, plan)
                 into[name] = found
                 return found
 
             def end(name: str, applied: Applied) -> None:
-                found = keep(name, applied)
+                plan = applying.plans[name]
+                if approves and applied.outcome is Outcome.REFUSED and plan.digest == self._approved(name):
+                    # Another attempt may have changed it after it was asked.
+                    plan, _ = ask_host(self._hosts[name], task, channels(self._hosts[name]), rehearsing=False)
+                found = keep(name, applied, plan)
                 is_told = not progress.is_terminal or found.state in TROUBLE
                 lines = [*outcome_lines(name, found)] if is_told else []
                 if self._manner.is_verbose:
                     lines.append(took_line(name, found.took))
-                self._tell_end(name, found, "host_changed" if approves else "host_undone")
+                tells(name, found)
                 progress.ends(name, found.outcome.value, lines)
 
             def report() -> None:
                 progress.hide()
                 # Those that are not waited for have not ended.
                 for name, found in applying.results.items():
-                    keep(name, found)
+                    keep(name, found, applying.plans.get(name))
                 self._reports()
 
             heed_interruptions(report, progress.say_text)
@@ -241,30 +260,6 @@ class Rollout:
             )
             leave_if_interrupted()
 
-    def _task(self) -> Task:
-        """A deploy that waits for an earlier attempt of the same run, or its undo.
-
-        Its controller may have died, and the host may still be at work with it.
-        """
-        task = deploy(self._steps)
-
-        def asking(host: Host) -> Asking:
-            ask = task.asking(host)
-
-            def ask_patiently(channel: Channel, rehearsing: bool) -> Asked:
-                if self._plan.taken_back_by:
-                    follow(channel, self._plan.taken_back_by)
-                asked = ask(channel, rehearsing)
-                if asked.hold or asked.refusals or digest(asked.plan) == self._approved(host.name):
-                    return asked
-                follow(channel, self._plan.run)
-                return ask(channel, rehearsing)
-
-            return ask_patiently
-
-        undo_first = ("undo",) if self._plan.taken_back_by else ()
-        return replace(task, asking=asking, commands=(*undo_first, "look", "earlier attempt", "second look"))
-
     def _approved(self, name: str) -> str:
         return self._plan.hosts[name].found.digest
 
@@ -274,26 +269,40 @@ class Rollout:
         return OTHER_PLAN
 
     def _is_of_this_run(self, found: HostPlan) -> bool:
-        """Whether an earlier attempt of this run has done a host already."""
-        last = found.last_change
-        return found.state is State.CONVERGED and last is not None and last.id == self._plan.run
+        """Whether an earlier attempt of this run has done a host already. A reload may be due since."""
+        return found.digest == _OF_NO_CHANGE and self._has_changed_last(found)
 
-    def _as_of_this_run(self, found: Applied, plan: HostPlan | None) -> Applied:
+    def _has_changed_last(self, found: HostPlan) -> bool:
+        return found.last_change is not None and found.last_change.id == self._plan.run
+
+    def _as_of_this_run(self, name: str, found: Applied, plan: HostPlan | None) -> Applied:
         """What became of a host, whichever attempt of this run has done it."""
-        is_earlier = found.outcome is Outcome.UNCHANGED and plan and self._is_of_this_run(plan)
-        return replace(found, outcome=Outcome.CHANGED) if is_earlier else found
+        if plan is None or not self._has_changed_last(plan):
+            return found
+        self._changed_before.add(name)
+        is_done = self._is_of_this_run(plan) and found.outcome in (Outcome.UNCHANGED, Outcome.REFUSED)
+        return replace(found, outcome=Outcome.CHANGED, said=()) if is_done else found
 
     def tell(self, event: str, **values: object) -> None:
         """Tell of an event of this run."""
         self._events.tell(event, run=self._plan.run, **values)
 
-    def _tell_end(self, name: str, found: Applied, event: str) -> None:
-        """Tell what became of a host. + event: what is told if it has changed"""
+    def _tell_end(self, name: str, found: Applied) -> None:
+        """Tell what became of a host that was to be changed."""
         if found.state in TROUBLE:
             self._failed.add(name)
-            event = "host_failed"
-        elif found.outcome is not Outcome.CHANGED:
-            return
+            self._tell_of("host_failed", name, found)
+        elif found.outcome is Outcome.CHANGED:
+            self._tell_of("host_changed", name, found)
+
+    def _tell_undone(self, name: str, found: Applied) -> None:
+        """Tell what became of a host whose change was to be taken back."""
+        if found.outcome is Outcome.CHANGED:
+            self._tell_of("host_undone", name, found)
+        elif not self._has_nothing_to_undo(name):
+            self._tell_of("host_failed", name, found)
+
+    def _tell_of(self, event: str, name: str, found: Applied) -> None:
         self.tell(event, host=name, outcome=found.outcome.value, reasons=_texts(found.said))
 
     def _verify(self, doing: str, hosts: Sequence[Host]) -> None:
@@ -323,25 +332,60 @@ class Rollout:
         + only_wave: only in the last wave that has begun
         """
         last = max(self._plan.hosts[name].wave or 0 for name in self.results)
-        names = [name for name in self._names if not only_wave or self._plan.hosts[name].wave == last]
-        hosts = [self._hosts[name] for name in names if name in self._hosts and self._may_be_changed(name)]
-        if not hosts:
+        names = [
+            name
+            for name in self._names
+            if self._may_be_changed(name, last) and (not only_wave or self._plan.hosts[name].wave == last)
+        ]
+        self.undone = dict.fromkeys(names, NOT_BEGUN)
+        if names:
+            self.taken_back_by = new_run()
+            # Hosts give everything back even if this process ends at once: a later attempt has to ask them.
+            self._saves()
+            continue_run(self.taken_back_by)
+            for name in names:
+                if name not in self._hosts:
+                    self.undone[name] = Applied(Outcome.REFUSED, (_NOT_IN_THE_INVENTORY,))
+                    self._tell_undone(name, self.undone[name])
+            hosts = [self._hosts[name] for name in names if name in self._hosts]
+            self._changing(
+                "undone",
+                hosts,
+                undo_of(self._plan, self._steps, self._without_it.add),
+                self.undone,
+                self._tell_undone,
+            )
+            self.undone = {
+                name: found for name, found in self.undone.items() if not self._has_nothing_to_undo(name)
+            }
+        if not self.undone:
             show_beside([Line("nothing has to be taken back", under=4)])
-            return
-        self.undone = {host.name: NOT_BEGUN for host in hosts}
-        self.taken_back_by = new_run()
-        # Hosts give everything back even if this process ends at once: a later attempt has to ask them.
-        self._saves()
-        continue_run(self.taken_back_by)
-        self._changing("undone", hosts, undo(self._steps, self._plan.run, only_last=True), self.undone)
 
-    def _may_be_changed(self, name: str) -> bool:
+    def _has_nothing_to_undo(self, name: str) -> bool:
+        """Whether a host has no change of this run, and nobody has said that it has one."""
+        is_said = self._plan.hosts[name].is_done or self._outcome(name) is Outcome.CHANGED
+        return name in self._without_it and not is_said
+
+    def _is_changed(self, name: str) -> bool:
+        """Whether a host has this run's change, or may have it, as far as this attempt knows."""
         planned = self._plan.hosts[name]
-        if planned.is_done:
-            # Of the others, only the services were proved.
-            return planned.found.state is State.PENDING
+        # Of the others, only the services were proved.
+        return planned.found.state is State.PENDING and (
+            planned.is_done or name in self._changed_before or self._outcome(name) in _MAY_HAVE_CHANGED
+        )
+
+    def _may_be_changed(self, name: str, last: int) -> bool:
+        """Whether a host has to be asked. + last: the last wave that has begun"""
+        planned = self._plan.hosts[name]
+        if self._is_first or planned.found.state is not State.PENDING or name not in self._hosts:
+            return self._is_changed(name)
+        # An earlier attempt may have changed hosts that this one has not asked, and may have come further.
+        was_begun = any(one.is_done for one in self._plan.hosts.values()) or bool(self._changed_before)
+        return was_begun or (planned.wave or 0) <= last
+
+    def _outcome(self, name: str) -> Outcome | None:
         found = self.results.get(name)
-        return found is not None and found.outcome in _MAY_HAVE_CHANGED
+        return found.outcome if found else None
 
 
 def _texts(said: Sequence[str]) -> tuple[str, ...]:

@@ -23,7 +23,7 @@ class HostReport:
     + state, outcome: in the words of JSON (`State`), and of people (`Outcome`)
     + verified: whether every check of the verification passed or only warned; `None`: it was not verified
     + failed_checks: their names
-    + undone: whether the change was taken back; `None`: nobody wanted that
+    + undone: whether the change was taken back; `None`: nobody wanted that, or there was none of this run
     + reasons: why it is not as wanted, one sentence each
     """
 

@@ -61,6 +61,7 @@ class _Work:
             self._events,
             saves=self._save,
             reports=self._report,
+            is_first=wishes.plan is None,
         )
 
     def run(self) -> int:

@@ -7,16 +7,21 @@ from typing import Any
 
 import gevent
 import pytest
+from gevent.event import Event
 from pyinfra.api import Host
 
 from operations import STEPS
 from smtp_auth.facts.hold import Hold
-from smtp_auth.facts.look import LastChange
+from smtp_auth.facts.look import LastChange, Look
+from smtp_auth.facts.record import Record
+from smtp_auth.fleet import applying, undo_command
 from smtp_auth.fleet.applying import Applying
 from smtp_auth.fleet.plan_command import Manner
 from smtp_auth.fleet.planning import deploy, plans_of
+from smtp_auth.on_host.asking import Asked, NothingOnRecord
 from smtp_auth.on_host.changing import ChangeOutcome, Ended
-from smtp_auth.rollout import engine
+from smtp_auth.on_host.channel import NoAnswer
+from smtp_auth.rollout import engine, tasks
 from smtp_auth.rollout.engine import Bounds, Rollout
 from smtp_auth.rollout.events import Events
 from smtp_auth.rollout.making import Layout, made
@@ -50,6 +55,7 @@ class Waves:
         monkeypatch.setattr(engine, "Channels", lambda _say: self.fleet.channel_to)
         monkeypatch.setattr(engine, "heed_interruptions", lambda *_: None)
         monkeypatch.setattr(engine, "verified", self._verified)
+        monkeypatch.setattr(tasks, "follow", lambda _channel, _run: None)
 
     def _verified(self, _doing: str, hosts: Sequence[Host], *_: Any, **__: Any) -> Any:
         names = [host.name for host in hosts]
@@ -62,17 +68,28 @@ class Waves:
     def _save(self) -> None:
         self.saved += 1
 
-    def rollout(self, plan: RolloutPlan | None = None, hosts: Sequence[Host] | None = None) -> Rollout:
+    def rollout(
+        self, plan: RolloutPlan | None = None, hosts: Sequence[Host] | None = None, *, is_first: bool = True
+    ) -> Rollout:
         """A rollout that has not begun. + hosts: those of the inventory"""
         plan = plan or self.plan
         known = {host.name: host for host in (self.fleet.hosts if hosts is None else hosts)}
         none = Events(None, lambda _lines: None)
         return Rollout(
-            plan, [*plan.hosts], known, 8, STEPS, Manner(), none, saves=self._save, reports=lambda: None
+            plan,
+            [*plan.hosts],
+            known,
+            8,
+            STEPS,
+            Manner(),
+            none,
+            saves=self._save,
+            reports=lambda: None,
+            is_first=is_first,
         )
 
     def run(self, bounds: Bounds = Bounds(), **others: Any) -> Rollout:  # noqa: B008
-        """A rollout that is over."""
+        """A rollout that is over. + others: as for `rollout`"""
         rollout = self.rollout(**others)
         with gevent.Timeout(SECONDS):
             rollout.run(bounds)
@@ -141,7 +158,7 @@ def test_a_host_with_another_plan_than_was_approved_is_refused(
     waves.fleet.answers["a"] = with_main_cf(NEW, "smtpd_tls_security_level = none\n")
     answering(monkeypatch, waves.fleet.answers)
     followed: list[str] = []
-    monkeypatch.setattr(engine, "follow", lambda _channel, run: followed.append(run))
+    monkeypatch.setattr(tasks, "follow", lambda _channel, run: followed.append(run))
     rollout = waves.run()
     assert outcomes(rollout)["a"] == "refused"
     assert "its plan is not the one that was approved" in rollout.reports()["a"].reasons[0]
@@ -156,7 +173,6 @@ def test_what_an_earlier_attempt_has_changed_is_verified_again(
     run = waves.plan.run if is_ours else "2026-11-22T10:15:00Z-0000"
     waves.fleet.answers["a"] = replace(DONE, last_change=LastChange(run, "admin", "2026-11-22T10:15:00Z"))
     answering(monkeypatch, waves.fleet.answers)
-    monkeypatch.setattr(engine, "follow", lambda _channel, _run: None)
     rollout = waves.run()
     assert outcomes(rollout)["a"] == ("changed" if is_ours else "refused")
     assert "a" not in waves.fleet.changed
@@ -175,7 +191,7 @@ def test_an_attempt_that_finishes_meanwhile_is_waited_for(
         waves.fleet.answers["a"] = replace(DONE, last_change=LastChange(run, "admin", "2026-11-22T10:15:00Z"))
         answering(monkeypatch, waves.fleet.answers)
 
-    monkeypatch.setattr(engine, "follow", finish)
+    monkeypatch.setattr(tasks, "follow", finish)
     assert outcomes(waves.run())["a"] == "changed"
 
 
@@ -192,7 +208,7 @@ def test_an_undo_of_an_earlier_attempt_is_waited_for(monkeypatch: pytest.MonkeyP
         waves.fleet.answers["a"] = NEW
         answering(monkeypatch, waves.fleet.answers)
 
-    monkeypatch.setattr(engine, "follow", finish)
+    monkeypatch.setattr(tasks, "follow", finish)
     rollout = waves.run(plan=waves.plan.after([], "2026-11-22T11:15:00Z-0001"))
     assert {*followed} == {"2026-11-22T11:15:00Z-0001"}
     assert (outcomes(rollout)["a"], waves.fleet.changed[0]) == ("changed", "a")
@@ -279,3 +295,168 @@ def test_what_is_taken_back_is_kept_as_not_done_before_that_begins(
     rollout.take_back(only_wave=False)
     assert saved == [dict.fromkeys("abcd", False)]
     assert rollout.has_changed
+
+
+class _Undo:
+    """Undos in which no host is reached; which hosts were asked.
+
+    + without: those that have no change of this run
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, without: Sequence[str] = ()) -> None:
+        self.asked: list[str] = []
+        self.followed: list[str] = []
+        self._without = without
+        monkeypatch.setattr(tasks, "follow", lambda channel, run: self.followed.append(run))
+        monkeypatch.setattr(undo_command, "ask_to_undo", self._ask)
+
+    def _ask(self, channel: Any, *_: Any, **__: Any) -> Any:
+        name = channel._channel
+        self.asked.append(name)
+        if name in self._without:
+            raise NothingOnRecord("no live change", Record(), even_held=False)
+        raise NoAnswer("it is down")
+
+
+def _changed_by(waves: Waves, *names: str) -> None:
+    """Let an earlier attempt of the run have changed some hosts."""
+    last = LastChange(waves.plan.run, "admin", "2026-11-22T10:15:00Z")
+    waves.fleet.answers |= {name: replace(DONE, last_change=last) for name in names}
+
+
+def test_what_an_earlier_attempt_has_changed_is_taken_back_although_this_one_has_not_asked_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waves = Waves(monkeypatch, dict.fromkeys("abcd", NEW), Layout("1,3,100%", (), "0"))
+    waves.fleet.ends["b"] = FAILED
+    rollout = waves.rollout(is_first=False)
+    monkeypatch.setattr(rollout, "_at_once", 1)
+    rollout.run(Bounds())
+    undo = _Undo(monkeypatch, without=["b"])
+    rollout.take_back(only_wave=False)
+    # Wave 3 cannot have begun: nothing says that any attempt has come to the end of this one.
+    assert undo.asked == ["a", "b", "c"]
+    assert {name: one.undone for name, one in rollout.reports().items()} == {
+        "a": False,
+        "b": None,
+        "c": False,
+        "d": None,
+    }
+
+
+@pytest.mark.parametrize("is_marked", [True, False])
+def test_an_earlier_attempt_may_have_come_further(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves, is_marked: bool
+) -> None:
+    if not is_marked:
+        _changed_by(waves, "a")
+        answering(monkeypatch, waves.fleet.answers)
+    waves.fleet.ends["b"] = FAILED
+    rollout = waves.run(plan=waves.plan.after({"a"} if is_marked else ()), is_first=False)
+    undo = _Undo(monkeypatch)
+    rollout.take_back(only_wave=False)
+    assert sorted(undo.asked) == ["a", "b", "c", "d"]
+
+
+def test_a_host_that_was_refused_is_taken_back_if_its_last_change_is_of_this_run(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves
+) -> None:
+    _changed_by(waves, "a")
+    look = waves.fleet.answers["a"]
+    assert isinstance(look, Look)
+    waves.fleet.answers["a"] = with_main_cf(look, "smtpd_tls_auth_only = no\n")
+    answering(monkeypatch, waves.fleet.answers)
+    undo = _Undo(monkeypatch)
+    rollout = waves.run()
+    assert (outcomes(rollout)["a"], rollout.has_changed) == ("refused", True)
+    rollout.take_back(only_wave=False)
+    assert undo.asked == ["a"]
+
+
+def test_the_change_is_waited_for_before_it_is_taken_back(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves
+) -> None:
+    """The connection to the host was lost, and it is at work: its record has no change that is live."""
+    waves.fleet.ends["a"] = Ended(ChangeOutcome.UNKNOWN, ("the connection was lost",))
+    rollout = waves.run()
+    undo = _Undo(monkeypatch, without=["a"])
+    rollout.take_back(only_wave=False)
+    assert (undo.followed, undo.asked) == ([waves.plan.run], ["a"])
+    # It was put back.
+    assert rollout.reports()["a"].undone is None
+
+
+def test_a_host_that_was_done_and_is_not_in_the_inventory_is_not_taken_back(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves
+) -> None:
+    waves.fleet.ends["b"] = FAILED
+    rollout = waves.run(plan=waves.plan.after({"a"}), hosts=waves.fleet.hosts[1:], is_first=False)
+    _Undo(monkeypatch, without="bcd")
+    rollout.take_back(only_wave=False)
+    report = rollout.reports()["a"]
+    assert (report.undone, report.is_done) == (False, False)
+    assert "use the inventory of the plan" in report.reasons[-1]
+
+
+def test_an_event_tells_of_each_host_that_was_not_taken_back(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves
+) -> None:
+    waves.bad = {"b"}
+    rollout = waves.run(plan=waves.plan.after({"a"}))
+    _Undo(monkeypatch, without="ab")
+    told: list[tuple[str, str]] = []
+    monkeypatch.setattr(rollout, "tell", lambda event, host, **_: told.append((event, host)))
+    rollout.take_back(only_wave=False)
+    # They were said to be changed, and somebody has undone that already.
+    assert sorted(told) == [("host_failed", "a"), ("host_failed", "b")]
+
+
+def test_a_reload_that_is_due_is_no_other_plan(monkeypatch: pytest.MonkeyPatch, waves: Waves) -> None:
+    """Somebody has edited another line of main.cf since an earlier attempt of this run."""
+    _changed_by(waves, "a")
+    look = waves.fleet.answers["a"]
+    assert isinstance(look, Look)
+    assert look.postfix_reloaded
+    edited = {
+        key: replace(file, changed=look.postfix_reloaded + 1) if file.path.endswith("main.cf") else file
+        for key, file in look.files.items()
+    }
+    waves.fleet.answers["a"] = replace(look, files=edited)
+    answering(monkeypatch, waves.fleet.answers)
+    rollout = waves.run()
+    assert (outcomes(rollout)["a"], waves.verified[0]) == ("changed", ["a"])
+
+
+def test_a_host_that_another_attempt_changes_between_its_plan_and_its_change_is_verified(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves
+) -> None:
+    def changed_first(host: Host, _channel: Any, _asked: Asked) -> Ended:
+        _changed_by(waves, host.name)
+        answering(monkeypatch, waves.fleet.answers)
+        return Ended(ChangeOutcome.REFUSED, ("main.cf was changed since the plan was made",))
+
+    monkeypatch.setattr(applying, "carry_out", changed_first)
+    rollout = waves.run()
+    assert (outcomes(rollout), waves.verified[0]) == (dict.fromkeys("abcd", "changed"), ["a"])
+    assert rollout.reports()["a"].reasons == ()
+
+
+def test_a_host_that_is_asked_while_too_many_fail_is_not_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    waves = Waves(monkeypatch, dict.fromkeys("abc", NEW), Layout("2,100%", (), "0"))
+    waves.fleet.ends["a"] = FAILED
+    is_asked, has_failed = Event(), Event()
+    waves.fleet.hangs["a"] = is_asked
+
+    def channel_to(host: Host) -> Any:
+        if host.name == "b":
+            is_asked.set()
+            has_failed.wait()
+        return name_of(host)
+
+    monkeypatch.setattr(engine, "Channels", lambda _say: channel_to)
+    rollout = waves.rollout()
+    monkeypatch.setattr(rollout, "tell", lambda event, **_: event == "host_failed" and has_failed.set())
+    with gevent.Timeout(SECONDS):
+        rollout.run(Bounds())
+    assert waves.fleet.changed == ["a"]
+    assert outcomes(rollout) == {"a": "failed and put back", "b": "not begun", "c": "not begun"}
