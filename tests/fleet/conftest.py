@@ -18,6 +18,9 @@ __all__ = ["lab"]
 RELEASES = ("mail1.example.jp", "mail2.example.jp")
 FLEET = (*RELEASES, "mail1.example.net", "mail2.example.net")
 
+# Which of the two is the first one.
+ORDERS = {"Debian 12": slice(None), "Debian 13": slice(None, None, -1)}
+
 _MEASURED = pytest.StashKey[list[str]]()
 
 

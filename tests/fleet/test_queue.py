@@ -14,7 +14,7 @@ from lab.host import LabHost
 from lab.lab import Lab
 from lab.zones import zones
 from tests.fleet.commands import smtp_auth
-from tests.fleet.conftest import FLEET
+from tests.fleet.conftest import FLEET, ORDERS
 from tests.fleet.deploying import LEFTOVERS, data_of, inventory_of, side_by_side
 from tests.fleet.test_in_the_middle import DPKG, HELD, locked
 from tests.fleet.test_undo import live
@@ -88,16 +88,12 @@ def server() -> Iterator[PostgreSQL]:
         yield found
 
 
-# The hosts of each zone, the canary first: by the canary's release.
-_ORDERS = {"Debian 12": slice(None), "Debian 13": slice(None, None, -1)}
-
-
 @pytest.fixture
 def two_zones(
     request: pytest.FixtureRequest, lab: Lab, server: PostgreSQL, tmp_path: Path
 ) -> Iterator[Zones]:
     side_by_side(LabHost.reset, [lab.hosts[name] for name in FLEET])
-    order = _ORDERS[request.param]
+    order = ORDERS[request.param]
     hosts = {
         "tokyo": [lab.hosts[name] for name in FLEET[:2][order]],
         "osaka": [lab.hosts[name] for name in FLEET[2:][order]],
@@ -184,7 +180,7 @@ _DISTURBED = (
     [
         pytest.param(disturb, release, id=f"{disturb.__name__.strip('_').replace('_', ' ')}, {release}")
         for disturb in _DISTURBED
-        for release in _ORDERS
+        for release in ORDERS
     ],
     indirect=["two_zones"],
 )

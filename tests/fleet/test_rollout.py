@@ -14,9 +14,9 @@ import pytest
 from lab import Lab, LabHost
 from lab.command import wait_until
 from tests.fleet.commands import Done, command_line, smtp_auth
-from tests.fleet.conftest import FLEET, Several
-from tests.fleet.deploying import LEFTOVERS, ROOT, data_of, shim, side_by_side, tree
-from tests.fleet.faults import UNIT
+from tests.fleet.conftest import FLEET, ORDERS, Several
+from tests.fleet.deploying import LEFTOVERS, ROOT, TAKE_PORT_465, data_of, shim, side_by_side, tree
+from tests.fleet.faults import UNIT, Faults
 from tests.fleet.test_in_the_middle import DPKG, HELD, locked
 from tests.fleet.test_undo import files, live
 from tests.terminal import CTRL_C, Terminal, in_a_terminal
@@ -213,6 +213,81 @@ def test_it_stops_at_the_second_failure_if_one_is_accepted(
         assert [one == run for one in live(host)] == [True, *again]
         assert (host.root / f"var/lib/smtp-auth/changes/{run}.2").is_dir() is bool(again)
     assert tree(second) == refused
+
+
+# -- attempts of one run -------------------------------------------------------------------------------
+
+
+def test_what_another_attempt_has_changed_is_taken_back(lab: Lab, tmp_path: Path) -> None:
+    """This one stops before it asks that host."""
+    hosts = [lab.hosts[name] for name in FLEET]
+    side_by_side(LabHost.reset, hosts)
+    before = side_by_side(files, hosts)
+    plan, out = (tmp_path / name for name in ("plan.json", "out.json"))
+
+    def do(command: str, *options: str | Path, status: int) -> None:
+        done = smtp_auth(command, hosts, *map(str, options), data=data_of(lab))
+        assert done.status == status, (done.output, done.progress)
+
+    first, second = hosts[0], hosts[2]
+    canaries = ("--first", first.name, "--first", second.name)
+    do("plan", "--out", plan, "--waves", "2,100%", *canaries, status=0)
+    do("rollout", "--plan", plan, "--wave", "1", "--shard", "2/2", "--yes", status=0)
+    run = _report(plan)["run"]
+    assert [live(host) for host in hosts] == [[], [], [run], []]
+    first.run(TAKE_PORT_465)
+    trees = side_by_side(tree, [hosts[1], hosts[3]])
+    options = ("--undo-all", "--parallel", "1", "--yes", "--json", out)
+    try:
+        do("rollout", "--plan", plan, *options, status=1)
+    finally:
+        first.run("systemctl stop taken")
+    assert side_by_side(files, hosts) == before
+    assert _of_each(out, "outcome", "undone") == {
+        first.name: ("refused", None),
+        second.name: ("not begun", True),
+        hosts[1].name: ("not begun", None),
+        hosts[3].name: ("not begun", None),
+    }
+    # The next wave has not begun.
+    assert side_by_side(tree, [hosts[1], hosts[3]]) == trees
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_a_change_whose_connection_is_lost_is_taken_back_once_it_is_made(
+    lab: Lab, stock: list[LabHost], tmp_path: Path, order: slice
+) -> None:
+    first, second = stock[order]
+    before, second_before = files(first), tree(second)
+    out = tmp_path / "out.json"
+    options = ("--first", first.name, "--waves", "1,100%", "--undo-all", "--yes", "--json", str(out))
+    faults = Faults(first)
+    with (
+        command_line("rollout", stock, *options, data=data_of(lab)) as words,
+        _locked(first) as is_changing,
+        in_a_terminal(words, ROOT) as terminal,
+    ):
+        terminal.wait_for("2 hosts: 2 pending")
+        wait_until(is_changing, f"the change of {first.name}", timeout=60)
+        for _ in range(2):
+            # The rollout connects once more.
+            wait_until(lambda: _is_connected(first), f"a connection to {first.name}", timeout=60)
+            faults.cut_connection()
+            faults.wait_no_sessions()
+        terminal.wait_for("the connection was lost twice")
+        wait_until(lambda: _is_connected(first), f"a connection to {first.name}", timeout=60)
+        first.run(f"rm {HELD}")
+        assert terminal.status() == 1, terminal.shown
+    assert files(first) == before, terminal.shown
+    assert tree(second) == second_before
+    assert _of_each(out, "outcome", "undone") == {
+        first.name: ("not reached", True),
+        second.name: ("not begun", None),
+    }
+
+
+def _is_connected(host: LabHost) -> bool:
+    return host.run("pgrep -f '^sshd.*: root'", check=False).returncode == 0
 
 
 # -- interruptions -------------------------------------------------------------------------------------
