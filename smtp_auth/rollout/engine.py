@@ -331,11 +331,15 @@ class Rollout:
 
         + only_wave: only in the last wave that has begun
         """
-        last = max(self._plan.hosts[name].wave or 0 for name in self.results)
+        waves = {name: self._plan.hosts[name].wave or 0 for name in self._names}
+        last = max(waves[name] for name in self.results)
+        # An earlier attempt that has come to the end of a wave may have come further than this one.
+        is_further = self._changed_before or any(one.is_done for one in self._plan.hosts.values())
+        begun = max(waves.values()) if is_further else last
         names = [
             name
             for name in self._names
-            if self._may_be_changed(name, last) and (not only_wave or self._plan.hosts[name].wave == last)
+            if self._may_be_changed(name, begun) and (not only_wave or waves[name] == last)
         ]
         self.undone = dict.fromkeys(names, NOT_BEGUN)
         if names:
@@ -374,14 +378,13 @@ class Rollout:
             planned.is_done or name in self._changed_before or self._outcome(name) in _MAY_HAVE_CHANGED
         )
 
-    def _may_be_changed(self, name: str, last: int) -> bool:
-        """Whether a host has to be asked. + last: the last wave that has begun"""
+    def _may_be_changed(self, name: str, begun: int) -> bool:
+        """Whether a host has to be asked. + begun: the last wave that any attempt may have begun"""
         planned = self._plan.hosts[name]
         if self._is_first or planned.found.state is not State.PENDING or name not in self._hosts:
             return self._is_changed(name)
-        # An earlier attempt may have changed hosts that this one has not asked, and may have come further.
-        was_begun = any(one.is_done for one in self._plan.hosts.values()) or bool(self._changed_before)
-        return was_begun or (planned.wave or 0) <= last
+        # An earlier attempt may have changed it, although this one has not asked it.
+        return (planned.wave or 0) <= begun
 
     def _outcome(self, name: str) -> Outcome | None:
         found = self.results.get(name)

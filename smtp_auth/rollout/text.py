@@ -53,13 +53,17 @@ def wave_ended_line(title: str, found: Iterable[HostReport]) -> Line:
 
 def end_lines(found: Mapping[str, HostReport], stopped: str) -> Iterator[Line]:
     """What is not as wanted, host by host, and the counts. + stopped: why it did not go on, if so"""
+    waiting = dict.fromkeys(
+        name
+        for name in in_order(found)
+        if found[name].outcome == Outcome.NOT_BEGUN.value and found[name].undone is None
+    )
     for name in in_order(found):
         one = found[name]
-        if not one.is_done and one.outcome != Outcome.NOT_BEGUN.value:
+        if not one.is_done and name not in waiting:
             reasons = "; ".join(shown(in_bytes(reason)) for reason in one.reasons)
             text = f"{shown_name(name)}: {_word(one)}{f': {reasons}' if reasons else ''}"
             yield Line(text, Style.TROUBLE if one.has_failed else Style.PLAIN, under=len(MARGIN))
-    waiting = [name for name in in_order(found) if found[name].outcome == Outcome.NOT_BEGUN.value]
     if waiting:
         names = ", ".join(map(shown_name, waiting))
         yield Line(f"not begun, {counted(len(waiting), 'host')}: {names}", under=len(MARGIN))

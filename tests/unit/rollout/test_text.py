@@ -1,0 +1,23 @@
+"""What people read at the end of a rollout."""
+
+from smtp_auth.rollout.report import HostReport
+from smtp_auth.rollout.text import end_lines
+
+
+def test_each_host_that_is_not_as_wanted_is_told_once() -> None:
+    """An earlier attempt may have changed a host that this one has not begun: it is taken back, or not."""
+    found = {
+        "a": HostReport(1, None, "converged", "changed", verified=True),
+        "b": HostReport(1, None, "refused", "refused", reasons=("port 465 is taken",)),
+        "c": HostReport(1, None, "pending", "not begun", undone=True),
+        "d": HostReport(1, None, "pending", "not begun", undone=False, reasons=("undo: not reached",)),
+        "e": HostReport(2, None, "pending", "not begun"),
+    }
+    assert [line.text for line in end_lines(found, "1 host failed")] == [
+        "b: refused: port 465 is taken",
+        "c: taken back",
+        "d: not begun, not taken back: undo: not reached",
+        "not begun, 1 host: e",
+        "stopped: 1 host failed",
+        "5 hosts: 1 changed and verified, 1 not begun, 1 not begun, not taken back, 1 refused, 1 taken back",
+    ]
