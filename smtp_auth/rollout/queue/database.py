@@ -40,6 +40,9 @@ _OURS = {
 
 Connection = psycopg.Connection[DictRow]
 
+# With which work in the database fails. procrastinate raises its own for that of psycopg.
+Failed = (psycopg.Error, procrastinate.exceptions.ConnectorException)
+
 # With which an attempt fails while the database is not there. It may be later.
 Unreached = (psycopg.OperationalError, psycopg.InterfaceError, procrastinate.exceptions.ConnectorException)
 

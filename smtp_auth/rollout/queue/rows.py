@@ -364,17 +364,25 @@ def set_state(database: Database, run: str, state: str, of: Iterable[str], why: 
                 "UPDATE smtp_auth_rollouts SET not_after = NULL WHERE run = %(run)s AND not_after <= now()",
                 {"run": run},
             )
-            for row in rows(
-                connection,
-                "SELECT run, wave, zone, shard FROM smtp_auth_slices "
-                "WHERE run = %(run)s AND wave = %(wave)s AND state IN ('waiting', 'under way')",
-                run=run,
-                wave=found["wave"],
-            ):
-                _put_in_job(connection, Key(**row), found["begins"])
+            for key in _keys_of_jobs(connection, run, found["wave"]):
+                _put_in_job(connection, key, found["begins"])
         if state == "stopped":
             _take_out_jobs(connection, run)
     return state
+
+
+def _keys_of_jobs(connection: Connection, run: str, wave: int) -> list[Key]:
+    """Of which slices of a wave jobs have to be there, so that it comes to its end."""
+    slices = rows(
+        connection,
+        "SELECT run, wave, zone, shard, state IN ('waiting', 'under way') AS is_left FROM smtp_auth_slices "
+        "WHERE run = %(run)s AND wave = %(wave)s ORDER BY zone, shard",
+        run=run,
+        wave=wave,
+    )
+    left = [one for one in slices if one["is_left"]]
+    # Whoever gets the job of a slice that is over judges the wave, if nobody has.
+    return [Key(one["run"], one["wave"], one["zone"], one["shard"]) for one in left or slices[:1]]
 
 
 def keep_check(database: Database, zone: str, worker: str, states: Mapping[str, str], said: str) -> None:

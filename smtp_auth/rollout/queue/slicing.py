@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-import psycopg
-
 from smtp_auth.rollout import plan_file, report
 from smtp_auth.rollout.queue import rows
-from smtp_auth.rollout.queue.database import Database, sentence_of
+from smtp_auth.rollout.queue.database import Database, Failed, sentence_of
 from smtp_auth.rollout.queue.next_wave import go_on
 from smtp_auth.rollout.queue.process import how_ended, interrupt, started
 from smtp_auth.rollout.queue.rows import Claimed, Key
@@ -150,7 +148,7 @@ class Slicing:
         while True:
             try:
                 found = await asyncio.to_thread(work, *given, **named)
-            except psycopg.Error as error:
+            except Failed as error:
                 if self._stopping.is_set():
                     # Nobody waits for a worker that is to end.
                     raise Unfinished from error

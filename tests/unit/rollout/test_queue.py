@@ -115,6 +115,38 @@ def test_a_failure_stops_the_next_wave(queue: Queue, tmp_path: Path) -> None:
     assert "mynetworks" not in str(queue.server.rows("SELECT report FROM smtp_auth_waves"))
 
 
+def test_a_next_wave_that_the_database_refuses_for_a_while_begins(queue: Queue, tmp_path: Path) -> None:
+    # As a connection that breaks just then: procrastinate has its own exception for it.
+    queue.server.rows("CREATE SEQUENCE attempts")
+    queue.server.rows(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF nextval('attempts') = 1 THEN RAISE 'not now'; END IF; RETURN NEW; END $$"
+    )
+    queue.server.rows(
+        "CREATE TRIGGER refuses BEFORE INSERT ON procrastinate_jobs FOR EACH ROW "
+        "WHEN (NEW.args @> '{\"wave\": 2}') EXECUTE FUNCTION refuse()"
+    )
+    put_in(queue, plan_of([{"a1": None}, {"a2": None}]))
+    worker = queue.worker()
+    queue.wait_until("done")
+    assert changes(tmp_path) == {"a1": 1, "a2": 1}
+    assert "the database does not take it: not now" in worker.said.read_text()
+
+
+def test_a_resume_lets_a_wave_be_judged_that_nobody_has_judged(queue: Queue, tmp_path: Path) -> None:
+    put_in(queue, plan_of([{"a1": None, "b1": None}]))
+    queue.worker()
+    queue.wait_until("done")
+    wait_for(lambda: not _slice_jobs(queue), "a job is left")
+    # As if somebody had deleted the job whose worker was to judge.
+    queue.server.rows("DELETE FROM smtp_auth_waves")
+    queue.server.rows("UPDATE smtp_auth_rollouts SET state = 'running'")
+    assert queue("pause").returncode == 0
+    assert queue("resume").returncode == 0
+    queue.wait_until("done")
+    assert changes(tmp_path) == {"a1": 1, "b1": 1}
+
+
 @pytest.mark.parametrize("when", ["before", "during", "after"])
 def test_a_killed_worker_leaves_its_slice_to_another(queue: Queue, tmp_path: Path, when: str) -> None:
     held = tmp_path / "hold a1"
