@@ -55,6 +55,8 @@ def seconds_in(option: str, text: str) -> float:
 def next_time(option: str, text: str) -> datetime:
     """The next time that it is so late (`04:00`), or a time (`2026-11-22T04:00`), in a time zone.
 
+    In the hour that comes twice, each of the two is meant until it has passed.
+
     + option: with which it was given, such as `--not-after`
 
     Raises `Mistake` if it is none, or has passed.
@@ -63,15 +65,24 @@ def next_time(option: str, text: str) -> datetime:
     try:
         if re.fullmatch("[0-9]{1,2}:[0-9]{2}", text, re.ASCII):
             today = datetime.combine(now.date(), time.fromisoformat(text.zfill(5)))
-            return next(one for day in (0, 1) if (one := (today + timedelta(days=day)).astimezone()) > now)
-        found = datetime.fromisoformat(text).astimezone()
+            typed = [today + timedelta(days=day) for day in (0, 1)]
+        else:
+            typed = [datetime.fromisoformat(text)]
+        found = [moment for one in typed for moment in _times(one) if moment > now]
     except (ValueError, OverflowError, OSError):
         raise Mistake(
             f"{option} {shown(text)}: give a time (04:00), or with its date: 2026-11-22T04:00"
         ) from None
-    if found <= now:
+    if not found:
         raise Mistake(f"{option} {shown(text)}: this time has passed")
-    return found
+    return found[0]
+
+
+def _times(typed: datetime) -> list[datetime]:
+    """What a typed time means: two in the hour that comes twice, the earlier one first."""
+    first, second = (typed.replace(fold=fold).astimezone() for fold in (0, 1))
+    # In the hour that is left out, Python takes the clock of after it, and then that of before it.
+    return [first, second] if first.time() == second.time() else [first]
 
 
 def _end_of_day(text: str) -> datetime | None:
