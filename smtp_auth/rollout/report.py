@@ -58,9 +58,9 @@ class HostReport:
 
 
 def are_all_held(hosts: Iterable[HostReport]) -> bool:
-    """Whether every host that had its turn in a wave is held, so that nothing is known of the change."""
+    """Whether hosts had their turn in a wave, and each is held, so that nothing is known of the change."""
     tried = [one for one in hosts if one.wave is not None and one.outcome != Outcome.NOT_BEGUN.value]
-    return all(one.state == State.HELD.value for one in tried)
+    return bool(tried) and all(one.state == State.HELD.value for one in tried)
 
 
 def planned_report(one: PlannedHost) -> HostReport:

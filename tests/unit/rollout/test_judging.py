@@ -170,6 +170,9 @@ NOT_BEGUN = {"state": "pending", "outcome": "not begun", "verified": None}
         (1, {"host0": BAD, "host1": {"state": "refused"}},
          "2 hosts failed or did not verify, and the plan accepts only 1: host0 and host1"),
         (9, {"host1": NOT_BEGUN}, "1 host not changed and verified: host1"),
+        # Nothing began, so nothing was found to be held.
+        (0, {f"host{number}": NOT_BEGUN for number in range(5)},
+         "5 hosts not changed and verified: host0, host1 and 3 more"),
         (9, {"host1": {"verified": None}}, "1 host not changed and verified: host1"),
         (9, {"host1": {"state": "pending", "undone": True}}, "1 host not changed and verified: host1"),
         # What the plan knew already is no failure of the rollout.
