@@ -196,7 +196,8 @@ def claim(database: Database, key: Key, worker: str, token: str) -> Claimed | No
 
     + worker: its name, for people; + token: a word that no other claim has
 
-    Raises `Busy` if another worker is at work on it; `ValueError` if the plan in the row is none.
+    Raises `Busy` if another worker is at work on it, while hosts may begin; `ValueError` if the plan in the
+    row is none.
     """
     with database.transaction() as connection:
         if _is_too_late(connection, key.run):
@@ -223,7 +224,8 @@ def claim(database: Database, key: Key, worker: str, token: str) -> Claimed | No
             stale=STALE,
         )
         if not found:
-            if _state(connection, key) == "under way":
+            # While nothing may begin, nobody waits for it: a resume puts in a job for it, too.
+            if _states(connection, key) == ("running", "under way"):
                 raise Busy
             return None
         plan = plan_in_row(found[0]["plan"], key.run, key.wave)
@@ -281,14 +283,16 @@ def stop_damaged(database: Database, run: str, why: str) -> None:
     set_state(database, run, "stopped", ("running", "paused"), f"its plan in the database: {why}")
 
 
-def _state(connection: Connection, key: Key) -> str | None:
+def _states(connection: Connection, key: Key) -> tuple[str, str] | None:
+    """The states of a slice's rollout, and of the slice itself, if it is there."""
     found = rows(
         connection,
-        "SELECT state FROM smtp_auth_slices "
-        "WHERE run = %(run)s AND wave = %(wave)s AND zone = %(zone)s AND shard = %(shard)s",
+        "SELECT rollout.state AS whole, slice.state AS part "
+        "FROM smtp_auth_slices AS slice JOIN smtp_auth_rollouts AS rollout USING (run) "
+        "WHERE run = %(run)s AND slice.wave = %(wave)s AND zone = %(zone)s AND shard = %(shard)s",
         **key.values,
     )
-    return str(found[0]["state"]) if found else None
+    return (found[0]["whole"], found[0]["part"]) if found else None
 
 
 def may_go_on(database: Database, claimed: Claimed) -> bool:

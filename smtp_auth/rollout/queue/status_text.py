@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from smtp_auth.fleet.console import Line, Style
 from smtp_auth.fleet.planning import State
 from smtp_auth.local_time import local_time
-from smtp_auth.rollout.queue.rows import slice_named
+from smtp_auth.rollout.queue import rows
 from smtp_auth.rollout.queue.status import CheckStatus, RolloutStatus, SliceStatus
 from smtp_auth.shown import counted, shown_name, shown_words, some_names
 
@@ -49,13 +49,17 @@ def _rollout_lines(one: RolloutStatus) -> Iterator[Line]:
 
 
 def _slice_line(part: SliceStatus) -> str:
-    is_under_way = part.state == "under way"
-    worker = f" by {part.worker}, heard {part.seen} s ago" if is_under_way else ""
+    worker = f" by {part.worker}, {_heard(part.seen)}" if part.state == "under way" else ""
     said = f": {part.said}" if part.said else ""
-    named = slice_named(part.wave, part.zone, part.shard, part.shards)
+    named = rows.slice_named(part.wave, part.zone, part.shard, part.shards)
     what = f"{named}, {counted(part.number, 'host')}"
     damaged = ": its report is damaged" if part.is_damaged else ""
     return f"{what}: {part.state}{worker}{_counts(part)}{said}{damaged}"
+
+
+def _heard(seconds: int | None) -> str:
+    is_lost = seconds is not None and seconds > rows.STALE
+    return f"not heard of for {seconds} s" if is_lost else f"heard {seconds} s ago"
 
 
 def _counts(part: SliceStatus) -> str:

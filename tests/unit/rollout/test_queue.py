@@ -302,6 +302,26 @@ def _slice_jobs(queue: Queue) -> list[tuple[object, ...]]:
     return queue.server.rows("SELECT status FROM procrastinate_jobs WHERE task_name = 'smtp_auth.carry_out'")
 
 
+@pytest.mark.parametrize("what", ["stop", "pause"])
+def test_no_job_of_a_dead_worker_is_tried_again_while_nothing_may_begin(
+    queue: Queue, tmp_path: Path, what: str
+) -> None:
+    (tmp_path / "hold a1").touch()
+    put_in(queue, plan_of(TWO_WAVES[:1]))
+    first = queue.worker("--zone", "tokyo")
+    begun(tmp_path, "a1")
+    first.kill()
+    assert queue(what).returncode == 0
+    queue.worker("--zone", "tokyo")
+    wait_for(lambda: not _slice_jobs(queue), "a job is left")
+    assert f", process {first.process.pid}, not heard of for " in " ".join(queue("status").stdout.split())
+    (tmp_path / "hold a1").unlink()
+    if what == "pause":
+        assert queue("resume").returncode == 0
+        queue.wait_until("done")
+        assert changes(tmp_path) == {"a1": 1}
+
+
 def test_what_was_stopped_can_be_put_in_again(queue: Queue, tmp_path: Path) -> None:
     plan = plan_of([{"a1": None}, {"a2": None}])
     put_in(queue, plan, _in_seconds(3600))
