@@ -23,16 +23,17 @@ if "STAND_IN" in os.environ:
     process.PROGRAM = (sys.executable, stand_in_slice.__file__)
 
 
-class _Folder(tempfile.TemporaryDirectory[str]):
-    """A temporary folder for which no space is left while the file `full` exists."""
-
-    def __init__(self, *given: Any, **named: Any) -> None:
-        if Path(os.environ.get("STAND_IN", "."), "full").exists():
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        super().__init__(*given, **named)
+_temporary_file = tempfile.TemporaryFile
 
 
-slicing.tempfile.TemporaryDirectory = _Folder  # type: ignore[assignment, misc]
+def _file(*given: Any, **named: Any) -> Any:
+    """A temporary file, for which no space is left while the file `full` exists."""
+    if Path(os.environ.get("STAND_IN", "."), "full").exists():
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return _temporary_file(*given, **named)
+
+
+slicing.tempfile.TemporaryFile = _file
 
 if __name__ == "__main__":
     sys.exit(cli.main())

@@ -4,10 +4,9 @@ import asyncio
 import json
 import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from smtp_auth.rollout.queue.database import Database
-from smtp_auth.rollout.queue.process import how_ended, interrupt, started
+from smtp_auth.rollout.queue.process import how_ended, interrupt, path_of, started
 from smtp_auth.rollout.queue.rows import keep_check
 
 
@@ -34,17 +33,17 @@ async def check(
 
 async def _asked(choice: Sequence[str], stopping: asyncio.Event) -> dict[str, str]:
     """The states of the hosts, by name. Raises `ValueError` with a sentence, or `OSError`."""
-    with tempfile.TemporaryDirectory(prefix="smtp-auth-queue-") as folder:
-        output = Path(folder, "check.json")
-        process = await started(["plan", "--check", "--json", str(output), *choice])
+    with tempfile.TemporaryFile("w+") as output:
+        process = await started(["plan", "--check", "--json", path_of(output), *choice], output)
         end = asyncio.create_task(process.wait())
         stop = asyncio.create_task(stopping.wait())
         await asyncio.wait((end, stop), return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
         interrupt(process)
         status = await end
-        if not output.exists():
+        text = output.read()
+        if not text:
             # Why, its process says on this worker's standard error.
             raise ValueError(f"its process has ended with {how_ended(status)} and no output")
-        hosts = json.loads(output.read_text())["hosts"]
+    hosts = json.loads(text)["hosts"]
     return {name: one["state"] for name, one in hosts.items()}

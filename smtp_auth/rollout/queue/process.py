@@ -10,6 +10,7 @@ import signal
 import sys
 from asyncio.subprocess import DEVNULL, Process
 from collections.abc import Callable, Sequence
+from typing import IO
 
 # The same program, from the same place.
 PROGRAM: tuple[str, ...] = (sys.executable, "-P", "-m", "smtp_auth.cli")
@@ -20,8 +21,8 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
-async def started(words: Sequence[str]) -> Process:
-    """Start `smtp-auth` with these words. Its output is this worker's.
+async def started(words: Sequence[str], *files: IO[str]) -> Process:
+    """Start `smtp-auth` with these words. Its output is this worker's. + files: those that it finds, too
 
     Ctrl-C reaches the worker alone. If the worker is killed, the process gets SIGINT: it waits for the
     changes under way, and begins no other.
@@ -31,10 +32,19 @@ async def started(words: Sequence[str]) -> Process:
         *words,
         stdin=DEVNULL,
         start_new_session=True,
+        pass_fds=[one.fileno() for one in files],
         preexec_fn=_as_child_of(os.getpid()),
         # It has no business in the database.
         env={name: value for name, value in os.environ.items() if not name.startswith("PG")},
     )
+
+
+def path_of(file: IO[str]) -> str:
+    """Where a process that is started with a file finds it.
+
+    The file needs no name: then nothing is left of it, whoever is killed, and whichever process ends last.
+    """
+    return f"/proc/self/fd/{file.fileno()}"
 
 
 def interrupt(process: Process) -> None:

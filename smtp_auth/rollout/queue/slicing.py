@@ -8,14 +8,13 @@ from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import IO, ParamSpec, TypeVar
 
 from smtp_auth.rollout import plan_file, report
 from smtp_auth.rollout.queue import rows
 from smtp_auth.rollout.queue.database import Database, Failed, sentence_of
 from smtp_auth.rollout.queue.next_wave import go_on
-from smtp_auth.rollout.queue.process import how_ended, interrupt, started
+from smtp_auth.rollout.queue.process import how_ended, interrupt, path_of, started
 from smtp_auth.rollout.queue.rows import Claimed, Key
 from smtp_auth.rollout.report import Report
 from smtp_auth.runs.status import Status
@@ -93,12 +92,11 @@ class Slicing:
             return _Ended(None, f"the worker cannot carry it out: {cause or type(error).__name__}", False)
 
     async def _carried_out(self, claimed: Claimed) -> _Ended:
-        with tempfile.TemporaryDirectory(prefix="smtp-auth-queue-") as folder:
-            plan, output = Path(folder, "plan.json"), Path(folder, "report.json")
-            # In a folder that nobody else may enter.
-            plan.touch(0o600)
-            plan.write_text("".join(f"{line}\n" for line in plan_file.lines(claimed.plan)))
-            process = await started([*_words(claimed, plan, output), *self._words])
+        with tempfile.TemporaryFile("w+") as plan, tempfile.TemporaryFile("w+") as output:
+            plan.writelines(f"{line}\n" for line in plan_file.lines(claimed.plan))
+            plan.flush()
+            words = _words(claimed, path_of(plan), path_of(output))
+            process = await started([*words, *self._words], plan, output)
             status = await self._ended(process, claimed)
             found = _report_in(output, claimed)
         # While Python starts, SIGINT ends it as it ends any program.
@@ -162,18 +160,18 @@ class Slicing:
                 return found
 
 
-def _words(claimed: Claimed, plan: Path, output: Path) -> list[str]:
+def _words(claimed: Claimed, plan: str, output: str) -> list[str]:
     part = claimed.part
-    words = ["rollout", "--plan", str(plan), "--wave", str(part.wave)]
+    words = ["rollout", "--plan", plan, "--wave", str(part.wave)]
     # The zone's name is a plan's data: it is no option, whatever it begins with.
     words += [] if part.zone is None else [f"--zone={part.zone}"]
-    return [*words, "--shard", f"{part.shard}/{part.shards}", "--yes", "--json", str(output)]
+    return [*words, "--shard", f"{part.shard}/{part.shards}", "--yes", "--json", output]
 
 
-def _report_in(file: Path, claimed: Claimed) -> Report | None:
+def _report_in(file: IO[str], claimed: Claimed) -> Report | None:
     """The report of a slice; `None` if it is not there, or is another's."""
     try:
-        found = report.report_in(file.read_text())
+        found = report.report_in(file.read())
     except (OSError, ValueError):
         return None
     is_its_own = found.run == claimed.key.run and found.plan == claimed.plan.identity

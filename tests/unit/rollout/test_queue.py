@@ -207,6 +207,21 @@ def test_a_killed_worker_lets_no_further_host_begin(queue: Queue, tmp_path: Path
     (tmp_path / "hold a1").unlink()
 
 
+def test_a_killed_worker_leaves_no_file(queue: Queue, tmp_path: Path) -> None:
+    (tmp_path / "hold a1").touch()
+    put_in(queue, plan_of(TWO_WAVES[:1]))
+    worker = queue.worker("--zone", "tokyo")
+    begun(tmp_path, "a1")
+    worker.kill()
+    (process,) = [file.name.split()[1] for file in tmp_path.glob("started *")]
+    (tmp_path / "hold a1").unlink()
+    # It is there as long as a process is no zombie.
+    wait_for(lambda: not Path("/proc", process, "cwd").exists(), "the process does not end")
+    # What is left are the files of the stand-in, in what is the worker's TMPDIR, too.
+    words = {file.name.split()[0] for file in tmp_path.iterdir()}
+    assert words == {"begun", "changed", "started", "starting", "told", "worker"}
+
+
 def test_the_database_stops_and_starts_while_a_slice_is_under_way(queue: Queue, tmp_path: Path) -> None:
     (tmp_path / "hold a1").touch()
     put_in(queue, plan_of(TWO_WAVES))
