@@ -11,6 +11,7 @@ import signal
 import sys
 import termios
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,18 +116,24 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _end_when_interrupted() -> None:
-    """End at Ctrl-C at once, and without a traceback, until a command handles it in its own way."""
+    """End at Ctrl-C at once, and without a traceback, until a command handles it in its own way.
+
+    Likewise at SIGTERM, which the first process of a container would not even notice, and at SIGHUP.
+    """
     # A prompt for a password switches off that a terminal shows what is typed.
     was = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
 
     def end(_number: int, _frame: object) -> None:
         if was:
-            termios.tcsetattr(sys.stdin, termios.TCSANOW, was)
+            # It may be closed.
+            with suppress(termios.error):
+                termios.tcsetattr(sys.stdin, termios.TCSANOW, was)
         os._exit(Status.INTERRUPTED)
 
-    # A shell lets a program in the background ignore it.
-    if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
-        signal.signal(signal.SIGINT, end)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # A shell lets a program in the background ignore the first one, and nohup(1) the last one.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, end)
 
 
 def own_steps() -> "tuple[Step, ...]":

@@ -1,6 +1,8 @@
 """What somebody may do wrong with `smtp-auth` before any host is known, each in a process of its own."""
 
 import errno
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from smtp_auth.cli import COMMANDS, main
+from tests.queues import wait_for
+from tests.terminal import in_a_terminal
 
 SMTP_AUTH = Path(sys.executable).parent / "smtp-auth"
 
@@ -66,3 +70,45 @@ sys.exit(cli.main())
     status, _, complained = _run(sys.executable, "-c", program)
     assert status == 1
     assert (complained == "the output cannot be written: it failed\n") == is_of_writing, complained
+
+
+# It takes as long as a test needs.
+SLOW = """
+import os, signal
+from gevent.monkey import get_original
+from pathlib import Path
+
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    os.kill(os.getpid(), signal.SIGHUP)
+Path(__file__).with_name("begun").touch()
+get_original("time", "sleep")(60)
+mail = ["a"]
+"""
+NOHUP = ("nohup",)
+
+
+@pytest.mark.parametrize(
+    ("before", "number"),
+    [((), signal.SIGINT), ((), signal.SIGTERM), ((), signal.SIGHUP), (NOHUP, signal.SIGTERM)],
+    ids=["SIGINT", "SIGTERM", "SIGHUP", "SIGTERM below nohup, after SIGHUP"],
+)
+def test_interrupted_before_any_host_is_known(
+    tmp_path: Path, before: tuple[str, ...], number: signal.Signals
+) -> None:
+    (tmp_path / "inventory.py").write_text(SLOW)
+    words: list[str | Path] = [*before, SMTP_AUTH, "plan", "--inventory", tmp_path / "inventory.py"]
+    nothing, pipe = subprocess.DEVNULL, subprocess.PIPE
+    with subprocess.Popen(words, stdin=nothing, stdout=pipe, stderr=pipe) as process:
+        wait_for((tmp_path / "begun").exists, "the inventory is not read")
+        process.send_signal(number)
+        assert process.communicate() == (b"", b"")
+    assert process.returncode == 130
+
+
+def test_a_terminal_that_is_closed_before_any_host_is_known_is_an_interruption(tmp_path: Path) -> None:
+    (tmp_path / "inventory.py").write_text(SLOW)
+    words: list[str | Path] = [SMTP_AUTH, "plan", "--inventory", "inventory.py"]
+    with in_a_terminal(words, tmp_path) as terminal:
+        wait_for((tmp_path / "begun").exists, "the inventory is not read")
+        os.dup2(os.open(os.devnull, os.O_RDWR), terminal.descriptor)
+        assert terminal.process.wait(60) == 130
