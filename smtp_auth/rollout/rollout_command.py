@@ -17,7 +17,7 @@ from smtp_auth.rollout.plan_file import PlannedHost, RolloutPlan
 from smtp_auth.rollout.report import HostReport
 from smtp_auth.rollout.text import end_lines, wave_lines
 from smtp_auth.rollout.wishes import Wishes
-from smtp_auth.runs.interruption import undivided
+from smtp_auth.runs.interruption import heed_interruptions, undivided
 from smtp_auth.runs.mistakes import Declined, Mistake
 from smtp_auth.runs.origin import continue_run
 from smtp_auth.runs.question import answer_to, question_about
@@ -67,6 +67,8 @@ class _Work:
     def run(self) -> int:
         self._show_plan()
         self._ask()
+        # Each wave does so again, with its progress.
+        heed_interruptions(self._report, _say)
         continue_run(self._plan.run)
         self._save()
         bounds = Bounds(self._wishes.not_after, self._ask_to_go_on if self._wishes.pauses else None)
@@ -189,3 +191,8 @@ class _Work:
             hosts=self._rollout.reports(),
         )
         return self._wishes.target.write(report.lines(found))
+
+
+def _say(text: str) -> None:
+    # The line before may be incomplete, where somebody has typed.
+    show_beside([EMPTY, *map(Line, text.splitlines())])

@@ -34,7 +34,7 @@ class _Changes:
 
     under_way: int = 0
     interruptions: int = 0
-    report: Callable[[], None] = lambda: None
+    report: Callable[[], object] = lambda: None
     say: Callable[[str], None] = lambda _text: None
     stop: Callable[[], None] | None = None
     each_host: str = _COMPLETES
@@ -48,7 +48,7 @@ _changes = _Changes()
 
 
 def heed_interruptions(
-    report: Callable[[], None],
+    report: Callable[[], object],
     say: Callable[[str], None],
     stop: Callable[[], None] | None = None,
     *,
