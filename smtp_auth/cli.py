@@ -21,6 +21,7 @@ from smtp_auth.fleet.options import JSON, PROMETHEUS, add_options, choice_of
 from smtp_auth.fleet.own_files import deploy_files
 from smtp_auth.rollout.options import add_layout, add_own
 from smtp_auth.rollout.queue import cli as queue
+from smtp_auth.runs.signals import ending
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import shown
 
@@ -130,10 +131,8 @@ def _end_when_interrupted() -> None:
                 termios.tcsetattr(sys.stdin, termios.TCSANOW, was)
         os._exit(Status.INTERRUPTED)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # A shell lets a program in the background ignore the first one, and nohup(1) the last one.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, end)
+    for number in ending():
+        signal.signal(number, end)
 
 
 def own_steps() -> "tuple[Step, ...]":

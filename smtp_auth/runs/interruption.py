@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from gevent import spawn
 from gevent.event import Event
 
+from smtp_auth.runs.signals import ending
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import counted
 
@@ -66,10 +67,8 @@ def heed_interruptions(
     _changes.each_host = each_host
     # A prompt for a password switches off that a terminal shows what is typed.
     _changes.terminal = termios.tcgetattr(sys.stdin) if sys.stdin and sys.stdin.isatty() else None
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        # Below nohup(1), a terminal that is closed interrupts nothing.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _interrupted)
+    for number in ending():
+        signal.signal(number, _interrupted)
 
 
 @contextmanager

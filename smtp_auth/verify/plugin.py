@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
 
+from smtp_auth.runs.signals import ending
+
 _OPTION = "--nagios"
 
 
@@ -27,7 +29,7 @@ def run_as_plugin(work: Callable[[], int]) -> int:
 
     + work: writes the answer, and returns the exit status; if it raises anything, that is the answer
     """
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in ending():
         signal.signal(number, _interrupted)
     said = io.TextIOWrapper(io.BytesIO(), "utf-8", errors="backslashreplace", write_through=True)
     try:

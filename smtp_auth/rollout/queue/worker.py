@@ -7,7 +7,6 @@ task that is defined here; its arguments are checked, and none of them becomes a
 import asyncio
 import logging
 import os
-import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from smtp_auth.rollout.queue.database import Database, Unreached, sentence_of
 from smtp_auth.rollout.queue.rows import CARRY_OUT, Busy, Key
 from smtp_auth.rollout.queue.slicing import Slicing, Unfinished
 from smtp_auth.runs.origin import origin_of_this_run
+from smtp_auth.runs.signals import ending
 from smtp_auth.shown import shown_words
 
 # A worker whose heartbeat is older than this is dead, in seconds; how often it beats; and how often the jobs
@@ -159,7 +159,7 @@ class _Worker:
     async def run(self) -> None:
         """Work until a signal."""
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in ending():
             loop.add_signal_handler(number, self._stopping.set)
         # What procrastinate leaves to itself while the database is away.
         loop.set_exception_handler(lambda _loop, _context: None)

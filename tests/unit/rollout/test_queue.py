@@ -698,3 +698,11 @@ def test_a_wrong_command_line_is_one_sentence(
     complained = f"{capsys.readouterr().err}{ended.value}"
     assert said in complained
     assert "hunter2" not in complained
+
+
+def test_a_worker_below_nohup_outlives_its_terminal(queue: Queue, tmp_path: Path) -> None:
+    worker = queue.worker("--zone", "tokyo", before=["nohup"])
+    wait_for(lambda: "worker of zone tokyo" in worker.said.read_text(), "it does not begin")
+    worker.process.send_signal(signal.SIGHUP)
+    put_in(queue, plan_of([{"a1": "tokyo"}]))
+    queue.wait_until("done")
