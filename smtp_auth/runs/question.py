@@ -1,6 +1,7 @@
 """A question on the terminal."""
 
 import os
+import select
 import signal
 import sys
 import termios
@@ -13,7 +14,7 @@ from smtp_auth.runs.mistakes import Declined, Mistake
 from smtp_auth.shown import counted
 
 # With gevent's, the rest of the run would go on while somebody is asked.
-_select = get_original("select", "select")
+_poll = get_original("select", "poll")
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,11 @@ def _wait_for_a_line() -> None:
     """
     woken, wakes = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     before = signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
+    poll = _poll()
+    for descriptor in (sys.stdin, woken):
+        poll.register(descriptor, select.POLLIN)
     try:
-        while sys.stdin not in _select([sys.stdin, woken], [], [])[0]:
+        while [descriptor for descriptor, _ in poll.poll()] == [woken]:
             os.read(woken, 64)
     finally:
         signal.set_wakeup_fd(before)

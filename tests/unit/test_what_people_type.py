@@ -339,6 +339,22 @@ def test_ctrl_c_just_before_an_answer_is_read_is_not_left_until_one_is_typed() -
         assert terminal.status() == 130, terminal.shown
 
 
+def test_an_answer_is_read_beside_a_thousand_connections() -> None:
+    program = (
+        "import os, resource\n"
+        "from smtp_auth.runs.question import answer_to\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (2048, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))\n"
+        "for _ in range(1100):\n"
+        "    os.dup(1)\n"
+        "print('answered', answer_to('Change it? '))\n"
+    )
+    with in_a_terminal([sys.executable, "-c", program], ROOT) as terminal:
+        terminal.wait_for("Change it? ")
+        terminal.type("y\n")
+        assert terminal.status() == 0, terminal.shown
+    assert "answered y" in terminal.shown
+
+
 @NUMBERS
 def test_an_interruption_while_the_inventory_is_read_is_no_mistake_in_it(
     tmp_path: Path, number: signal.Signals
