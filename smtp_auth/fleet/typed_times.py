@@ -55,7 +55,8 @@ def seconds_in(option: str, text: str) -> float:
 def next_time(option: str, text: str) -> datetime:
     """The next time that it is so late (`04:00`), or a time (`2026-11-22T04:00`), in a time zone.
 
-    In the hour that comes twice, each of the two is meant until it has passed.
+    In the hour that comes twice, each of the two is meant until it has passed. In the one that is left out,
+    the clock has not been changed.
 
     + option: with which it was given, such as `--not-after`
 
@@ -79,10 +80,12 @@ def next_time(option: str, text: str) -> datetime:
 
 
 def _times(typed: datetime) -> list[datetime]:
-    """What a typed time means: two in the hour that comes twice, the earlier one first."""
-    first, second = (typed.replace(fold=fold).astimezone() for fold in (0, 1))
-    # In the hour that is left out, Python takes the clock of after it, and then that of before it.
-    return [first, second] if first.time() == second.time() else [first]
+    """What a typed time means: two in the hour that comes twice, the earlier one first.
+
+    In the hour that is left out, it is that of the clock from before (RFC 5545, section 3.3.5).
+    """
+    both = sorted(typed.replace(fold=fold).astimezone() for fold in (0, 1))
+    return both if both[0].time() == both[1].time() else both[1:]
 
 
 def _end_of_day(text: str) -> datetime | None:

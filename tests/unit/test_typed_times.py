@@ -64,11 +64,13 @@ def test_a_date_or_an_offset_says_which_one(monkeypatch: pytest.MonkeyPatch, now
 @pytest.mark.parametrize(
     ("now", "wanted"),
     [
-        ("2026-03-29T00:10:00Z", "2026-03-29T00:30:00Z"),
-        ("2026-03-29T01:10:00Z", "2026-03-30T00:30:00Z"),
+        ("2026-03-28T20:00:00Z", "2026-03-29T01:30:00Z"),
+        ("2026-03-29T00:40:00Z", "2026-03-29T01:30:00Z"),
+        ("2026-03-29T01:10:00Z", "2026-03-29T01:30:00Z"),
+        ("2026-03-29T01:40:00Z", "2026-03-30T00:30:00Z"),
     ],
 )
-def test_in_the_hour_that_is_left_out_the_clock_of_after_it_counts(
+def test_in_the_hour_that_is_left_out_the_clock_of_before_it_counts(
     monkeypatch: pytest.MonkeyPatch, now: str, wanted: str
 ) -> None:
     assert _next(monkeypatch, now, "02:30") == wanted
