@@ -42,6 +42,17 @@ def why_left_alone(record: Record, run: str) -> str:
     )
 
 
+def is_undone(record: Record, run: str) -> bool:
+    """Whether a live change of a run was undone, and that undo was not.
+
+    + record: the host's
+    + run: its ID; a later attempt of it is another change
+    """
+    last = max((index for index, change in enumerate(record.live) if change.id == run), default=None)
+    later = () if last is None else record.live[last + 1 :]
+    return any(run in change.manifest["undone"] and not is_undone(record, change.id) for change in later)
+
+
 def plan_of_undo(
     changes: Sequence[PastChange],
     settings: Settings,

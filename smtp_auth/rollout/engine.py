@@ -100,7 +100,9 @@ class Rollout:
         self.stopped = ""
         self.taken_back_by = ""
         self._failed: set[str] = set()
-        # The hosts whose last change is of this run; and those that have none of it, as an undo has found.
+        # The hosts that were as the plan has them at their turn; that an earlier attempt has changed; and
+        # that are without a change of this run, as an undo has found.
+        self._as_planned: set[str] = set()
         self._changed_before: set[str] = set()
         self._without_it: set[str] = set()
         self._left = self._waves()
@@ -125,7 +127,7 @@ class Rollout:
                 report, verified=verdict.is_well, failed_checks=verdict.failed_checks, reasons=reasons
             )
         undone = self.undone.get(name)
-        if undone is None:
+        if undone is None or self._has_nothing_to_undo(name):
             return report
         if undone.outcome is Outcome.CHANGED:
             return replace(report, state=State.PENDING.value, undone=True)
@@ -141,7 +143,9 @@ class Rollout:
     def has_changed(self) -> bool:
         """Whether a change of this run is in place, as far as this attempt knows, or may be."""
         return any(
-            self._is_changed(name) and self.undone.get(name, NOT_BEGUN).outcome is not Outcome.CHANGED
+            self._is_changed(name)
+            and self.undone.get(name, NOT_BEGUN).outcome is not Outcome.CHANGED
+            and not self._has_nothing_to_undo(name)
             for name in self._names
         )
 
@@ -184,11 +188,7 @@ class Rollout:
         """Change the hosts of a wave, then verify them."""
         of = f"wave {number} of {max(self._plan.waves)}: "
         self.tell("wave_begun", wave=number, hosts=len(names))
-        here = [self._hosts[name] for name in names if name in self._hosts]
-        for name in names:
-            if name not in self._hosts:
-                self.results[name] = Applied(Outcome.REFUSED, (_NOT_IN_THE_INVENTORY,))
-                self._tell_end(name, self.results[name])
+        here = self._in_the_inventory(names, self.results, self._tell_end)
         self._changing(
             f"{of}applied",
             here,
@@ -205,6 +205,16 @@ class Rollout:
         if done:
             self._verify(f"{of}verified", done)
         show_beside([wave_ended_line(of, map(self._report_of, names))])
+
+    def _in_the_inventory(
+        self, names: Sequence[str], into: dict[str, Applied], tells: Callable[[str, Applied], None]
+    ) -> list[Host]:
+        """The hosts with these names; those that are not there are refused. + into, tells: as below"""
+        for name in names:
+            if name not in self._hosts:
+                into[name] = Applied(Outcome.REFUSED, (_NOT_IN_THE_INVENTORY,))
+                tells(name, into[name])
+        return [self._hosts[name] for name in names if name in self._hosts]
 
     def _changing(
         self,
@@ -224,18 +234,19 @@ class Rollout:
             channels = Channels(progress.say if self._manner.shows_programs else None)
             applying = Applying(hosts, task, channels, approves)
 
-            def keep(name: str, found: Applied, plan: HostPlan | None) -> Applied:
+            def keep(name: str, found: Applied) -> Applied:
                 if approves:
-                    found = self._as_of_this_run(name, found, plan)
+                    found = self._as_of_this_run(name, found, applying.plans.get(name))
                 into[name] = found
                 return found
 
             def end(name: str, applied: Applied) -> None:
-                plan = applying.plans[name]
-                if approves and applied.outcome is Outcome.REFUSED and plan.digest == self._approved(name):
+                digest_asked = applying.plans[name].digest
+                if approves and applied.outcome is Outcome.REFUSED and digest_asked == self._approved(name):
                     # Another attempt may have changed it after it was asked.
-                    plan, _ = ask_host(self._hosts[name], task, channels(self._hosts[name]), rehearsing=False)
-                found = keep(name, applied, plan)
+                    host = self._hosts[name]
+                    applying.plans[name], _ = ask_host(host, task, channels(host), rehearsing=False)
+                found = keep(name, applied)
                 is_told = not progress.is_terminal or found.state in TROUBLE
                 lines = [*outcome_lines(name, found)] if is_told else []
                 if self._manner.is_verbose:
@@ -247,7 +258,7 @@ class Rollout:
                 progress.hide()
                 # Those that are not waited for have not ended.
                 for name, found in applying.results.items():
-                    keep(name, found, applying.plans.get(name))
+                    keep(name, found)
                 self._reports()
 
             heed_interruptions(report, progress.say_text)
@@ -277,10 +288,14 @@ class Rollout:
 
     def _as_of_this_run(self, name: str, found: Applied, plan: HostPlan | None) -> Applied:
         """What became of a host, whichever attempt of this run has done it."""
-        if plan is None or not self._has_changed_last(plan):
+        if plan is None:
+            return found
+        if not self._has_changed_last(plan):
+            if plan.state is State.PENDING and plan.digest == self._approved(name):
+                self._as_planned.add(name)
             return found
         self._changed_before.add(name)
-        is_done = self._is_of_this_run(plan) and found.outcome in (Outcome.UNCHANGED, Outcome.REFUSED)
+        is_done = plan.state is State.CONVERGED and found.outcome in (Outcome.UNCHANGED, Outcome.REFUSED)
         return replace(found, outcome=Outcome.CHANGED, said=()) if is_done else found
 
     def tell(self, event: str, **values: object) -> None:
@@ -333,9 +348,7 @@ class Rollout:
         """
         waves = {name: self._plan.hosts[name].wave or 0 for name in self._names}
         last = max(waves[name] for name in self.results)
-        # An earlier attempt that has come to the end of a wave may have come further than this one.
-        is_further = self._changed_before or any(one.is_done for one in self._plan.hosts.values())
-        begun = max(waves.values()) if is_further else last
+        begun = last if self._is_beginning() else max(waves.values())
         names = [
             name
             for name in self._names
@@ -343,27 +356,23 @@ class Rollout:
         ]
         self.undone = dict.fromkeys(names, NOT_BEGUN)
         if names:
+            task = undo_of(self._plan, self._steps, self._without_it.add)
             self.taken_back_by = new_run()
             # Hosts give everything back even if this process ends at once: a later attempt has to ask them.
             self._saves()
             continue_run(self.taken_back_by)
-            for name in names:
-                if name not in self._hosts:
-                    self.undone[name] = Applied(Outcome.REFUSED, (_NOT_IN_THE_INVENTORY,))
-                    self._tell_undone(name, self.undone[name])
-            hosts = [self._hosts[name] for name in names if name in self._hosts]
-            self._changing(
-                "undone",
-                hosts,
-                undo_of(self._plan, self._steps, self._without_it.add),
-                self.undone,
-                self._tell_undone,
-            )
-            self.undone = {
-                name: found for name, found in self.undone.items() if not self._has_nothing_to_undo(name)
-            }
-        if not self.undone:
+            hosts = self._in_the_inventory(names, self.undone, self._tell_undone)
+            self._changing("undone", hosts, task, self.undone, self._tell_undone)
+        if all(map(self._has_nothing_to_undo, names)):
             show_beside([Line("nothing has to be taken back", under=4)])
+
+    def _is_beginning(self) -> bool:
+        """Whether no earlier attempt can have come to a wave that this one has not begun.
+
+        It would have changed the first wave, but for as many failures as the plan accepts.
+        """
+        first = next(iter(self._plan.waves.values()))
+        return len(first) > self._plan.most_failures and self._as_planned.issuperset(first)
 
     def _has_nothing_to_undo(self, name: str) -> bool:
         """Whether a host has no change of this run, and nobody has said that it has one."""
@@ -373,18 +382,20 @@ class Rollout:
     def _is_changed(self, name: str) -> bool:
         """Whether a host has this run's change, or may have it, as far as this attempt knows."""
         planned = self._plan.hosts[name]
-        # Of the others, only the services were proved.
-        return planned.found.state is State.PENDING and (
+        return self._has_lines(name) and (
             planned.is_done or name in self._changed_before or self._outcome(name) in _MAY_HAVE_CHANGED
         )
 
+    def _has_lines(self, name: str) -> bool:
+        """Whether files of a host change. Of others, services are reloaded or proved: nobody undoes that."""
+        return self._plan.hosts[name].found.digest not in ("", _OF_NO_CHANGE)
+
     def _may_be_changed(self, name: str, begun: int) -> bool:
         """Whether a host has to be asked. + begun: the last wave that any attempt may have begun"""
-        planned = self._plan.hosts[name]
-        if self._is_first or planned.found.state is not State.PENDING or name not in self._hosts:
+        if self._is_first or not self._has_lines(name) or name not in self._hosts:
             return self._is_changed(name)
         # An earlier attempt may have changed it, although this one has not asked it.
-        return (planned.wave or 0) <= begun
+        return (self._plan.hosts[name].wave or 0) <= begun
 
     def _outcome(self, name: str) -> Outcome | None:
         found = self.results.get(name)

@@ -13,6 +13,7 @@ from smtp_auth.fleet.undo_command import undo
 from smtp_auth.on_host.asking import Asked, NothingOnRecord
 from smtp_auth.on_host.changing import follow
 from smtp_auth.on_host.channel import Channel
+from smtp_auth.past.undo import is_undone
 from smtp_auth.plan.as_json import digest
 from smtp_auth.plan.step import Step
 from smtp_auth.rollout.plan_file import RolloutPlan
@@ -20,45 +21,58 @@ from smtp_auth.rollout.plan_file import RolloutPlan
 
 def deploy_of(plan: RolloutPlan, steps: Sequence[Step]) -> Task:
     """A deploy that waits for an earlier attempt of the same run, or its undo."""
-    task = deploy(steps)
 
-    def asking(host: Host) -> Asking:
-        ask = task.asking(host)
+    def ask_patiently(name: str, ask: Asking, channel: Channel, rehearsing: bool) -> Asked:
+        asked = ask(channel, rehearsing)
+        if asked.hold or asked.refusals or digest(asked.plan) == plan.hosts[name].found.digest:
+            return asked
+        follow(channel, plan.run)
+        return ask(channel, rehearsing)
 
-        def ask_patiently(channel: Channel, rehearsing: bool) -> Asked:
-            if plan.taken_back_by:
-                follow(channel, plan.taken_back_by)
-            asked = ask(channel, rehearsing)
-            if asked.hold or asked.refusals or digest(asked.plan) == plan.hosts[host.name].found.digest:
-                return asked
-            follow(channel, plan.run)
-            return ask(channel, rehearsing)
-
-        return ask_patiently
-
-    undo_first = ("undo",) if plan.taken_back_by else ()
-    return replace(task, asking=asking, commands=(*undo_first, "look", "earlier attempt", "second look"))
+    return _after_the_undo(plan, deploy(steps), ("look", "earlier attempt", "second look"), ask_patiently)
 
 
 def undo_of(plan: RolloutPlan, steps: Sequence[Step], without_it: Callable[[str], object]) -> Task:
-    """An undo of this run that waits for its change.
+    """An undo of this run that waits for its change, or an earlier undo.
 
     + without_it: is called with the name of a host that has no change of this run
     """
+
+    def ask_patiently(name: str, ask: Asking, channel: Channel, rehearsing: bool) -> Asked:
+        follow(channel, plan.run)
+        try:
+            return ask(channel, rehearsing)
+        except NothingOnRecord as reason:
+            is_live = any(change.id == plan.run for change in reason.record.live)
+            if not is_live or is_undone(reason.record, plan.run):
+                without_it(name)
+            raise
+
     task = undo(steps, plan.run, only_last=True)
+    return _after_the_undo(plan, task, ("change", *task.commands), ask_patiently)
+
+
+def _after_the_undo(
+    plan: RolloutPlan,
+    task: Task,
+    commands: tuple[str, ...],
+    ask_patiently: Callable[[str, Asking, Channel, bool], Asked],
+) -> Task:
+    """A task that first waits until an earlier attempt has taken its change back, if it does.
+
+    + commands: what each further command is
+    + ask_patiently: asks a host, by its name, with the task's own asking
+    """
+    by = plan.taken_back_by
 
     def asking(host: Host) -> Asking:
         ask = task.asking(host)
 
-        def ask_patiently(channel: Channel, rehearsing: bool) -> Asked:
-            follow(channel, plan.run)
-            try:
-                return ask(channel, rehearsing)
-            except NothingOnRecord as reason:
-                if all(change.id != plan.run for change in reason.record.live):
-                    without_it(host.name)
-                raise
+        def ask_afterwards(channel: Channel, rehearsing: bool) -> Asked:
+            if by:
+                follow(channel, by)
+            return ask_patiently(host.name, ask, channel, rehearsing)
 
-        return ask_patiently
+        return ask_afterwards
 
-    return replace(task, asking=asking, commands=("change", *task.commands))
+    return replace(task, asking=asking, commands=(*(["undo"] if by else []), *commands))

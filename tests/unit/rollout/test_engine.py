@@ -1,6 +1,6 @@
 """Waves that are carried out: what stops them, and what an earlier attempt has done already."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,7 +13,7 @@ from pyinfra.api import Host
 from operations import STEPS
 from smtp_auth.facts.hold import Hold
 from smtp_auth.facts.look import LastChange, Look
-from smtp_auth.facts.record import Record
+from smtp_auth.facts.record import PastChange, Record
 from smtp_auth.fleet import applying, undo_command
 from smtp_auth.fleet.applying import Applying
 from smtp_auth.fleet.plan_command import Manner
@@ -21,6 +21,7 @@ from smtp_auth.fleet.planning import deploy, plans_of
 from smtp_auth.on_host.asking import Asked, NothingOnRecord
 from smtp_auth.on_host.changing import ChangeOutcome, Ended
 from smtp_auth.on_host.channel import NoAnswer
+from smtp_auth.past.undo import is_undone
 from smtp_auth.rollout import engine, tasks
 from smtp_auth.rollout.engine import Bounds, Rollout
 from smtp_auth.rollout.events import Events
@@ -298,15 +299,21 @@ def test_what_is_taken_back_is_kept_as_not_done_before_that_begins(
 
 
 class _Undo:
-    """Undos in which no host is reached; which hosts were asked.
+    """Undos in which no host is reached; which hosts were asked, and which runs were waited for.
 
     + without: those that have no change of this run
+    + record: what is on record there
     """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, without: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        without: Sequence[str] = (),
+        record: Record = Record(),  # noqa: B008
+    ) -> None:
         self.asked: list[str] = []
         self.followed: list[str] = []
-        self._without = without
+        self._without, self._record = without, record
         monkeypatch.setattr(tasks, "follow", lambda channel, run: self.followed.append(run))
         monkeypatch.setattr(undo_command, "ask_to_undo", self._ask)
 
@@ -314,7 +321,7 @@ class _Undo:
         name = channel._channel
         self.asked.append(name)
         if name in self._without:
-            raise NothingOnRecord("no live change", Record(), even_held=False)
+            raise NothingOnRecord("no live change", self._record, even_held=False)
         raise NoAnswer("it is down")
 
 
@@ -322,6 +329,18 @@ def _changed_by(waves: Waves, *names: str) -> None:
     """Let an earlier attempt of the run have changed some hosts."""
     last = LastChange(waves.plan.run, "admin", "2026-11-22T10:15:00Z")
     waves.fleet.answers |= {name: replace(DONE, last_change=last) for name in names}
+
+
+def _reload_is_due(waves: Waves, name: str) -> None:
+    """Let somebody have edited another line of a host's main.cf."""
+    look = waves.fleet.answers[name]
+    assert isinstance(look, Look)
+    assert look.postfix_reloaded
+    edited = {
+        key: replace(file, changed=look.postfix_reloaded + 1) if file.path.endswith("main.cf") else file
+        for key, file in look.files.items()
+    }
+    waves.fleet.answers[name] = replace(look, files=edited)
 
 
 def test_what_an_earlier_attempt_has_changed_is_taken_back_although_this_one_has_not_asked_it(
@@ -344,16 +363,30 @@ def test_what_an_earlier_attempt_has_changed_is_taken_back_although_this_one_has
     }
 
 
-@pytest.mark.parametrize("is_marked", [True, False])
+@pytest.mark.parametrize("knows", ["by its mark", "by its host", "not"])
 def test_an_earlier_attempt_may_have_come_further(
-    monkeypatch: pytest.MonkeyPatch, waves: Waves, is_marked: bool
+    monkeypatch: pytest.MonkeyPatch, waves: Waves, knows: str
 ) -> None:
-    if not is_marked:
+    """Whether this attempt knows that the first wave was changed, or its host is down by now."""
+    if knows == "by its host":
         _changed_by(waves, "a")
-        answering(monkeypatch, waves.fleet.answers)
+    if knows == "not":
+        waves.fleet.answers["a"] = NoAnswer("it is down")
+    answering(monkeypatch, waves.fleet.answers)
     waves.fleet.ends["b"] = FAILED
-    rollout = waves.run(plan=waves.plan.after({"a"} if is_marked else ()), is_first=False)
+    rollout = waves.run(plan=waves.plan.after({"a"} if knows == "by its mark" else ()), is_first=False)
     undo = _Undo(monkeypatch)
+    rollout.take_back(only_wave=False)
+    assert sorted(undo.asked) == ["a", "b", "c", "d"]
+
+
+def test_failures_that_the_plan_accepts_do_not_show_that_no_earlier_attempt_has_come_further(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    waves = Waves(monkeypatch, dict.fromkeys("abcd", NEW), Layout("1,2,100%", (), "1"))
+    waves.fleet.ends |= {"a": FAILED, "b": FAILED}
+    rollout = waves.run(is_first=False)
+    undo = _Undo(monkeypatch, without="abcd")
     rollout.take_back(only_wave=False)
     assert sorted(undo.asked) == ["a", "b", "c", "d"]
 
@@ -383,7 +416,7 @@ def test_the_change_is_waited_for_before_it_is_taken_back(
     rollout.take_back(only_wave=False)
     assert (undo.followed, undo.asked) == ([waves.plan.run], ["a"])
     # It was put back.
-    assert rollout.reports()["a"].undone is None
+    assert (rollout.reports()["a"].undone, rollout.has_changed) == (None, False)
 
 
 def test_a_host_that_was_done_and_is_not_in_the_inventory_is_not_taken_back(
@@ -414,14 +447,7 @@ def test_an_event_tells_of_each_host_that_was_not_taken_back(
 def test_a_reload_that_is_due_is_no_other_plan(monkeypatch: pytest.MonkeyPatch, waves: Waves) -> None:
     """Somebody has edited another line of main.cf since an earlier attempt of this run."""
     _changed_by(waves, "a")
-    look = waves.fleet.answers["a"]
-    assert isinstance(look, Look)
-    assert look.postfix_reloaded
-    edited = {
-        key: replace(file, changed=look.postfix_reloaded + 1) if file.path.endswith("main.cf") else file
-        for key, file in look.files.items()
-    }
-    waves.fleet.answers["a"] = replace(look, files=edited)
+    _reload_is_due(waves, "a")
     answering(monkeypatch, waves.fleet.answers)
     rollout = waves.run()
     assert (outcomes(rollout)["a"], waves.verified[0]) == ("changed", ["a"])
@@ -460,3 +486,95 @@ def test_a_host_that_is_asked_while_too_many_fail_is_not_changed(monkeypatch: py
         rollout.run(Bounds())
     assert waves.fleet.changed == ["a"]
     assert outcomes(rollout) == {"a": "failed and put back", "b": "not begun", "c": "not begun"}
+
+
+UNDONE_BY = "2026-11-22T11:15:00Z-0001"
+
+
+def _change(run: str, *undone: str) -> PastChange:
+    who = {"controller": "admin@controller", "ssh_user": "root", "began": "2026-11-22T10:15:00Z"}
+    return PastChange({**who, "id": run, "outcome": "live", "undone": [*undone]})
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_undone_by_now"),
+    [
+        ([("run",)], False),
+        ([("run",), ("undo", "run")], True),
+        ([("run",), ("undo", "run"), ("other",)], True),
+        ([("run",), ("undo", "run"), ("run",)], False),
+        ([("run",), ("undo", "run"), ("second undo", "undo")], False),
+        ([("run",), ("other",), ("undo", "other", "run")], True),
+        ([("other",)], False),
+    ],
+)
+def test_whether_a_change_is_undone(changes: list[tuple[str, ...]], is_undone_by_now: bool) -> None:
+    assert is_undone(Record(tuple(_change(*one) for one in changes)), "run") is is_undone_by_now
+
+
+def test_what_an_earlier_attempt_has_taken_back_is_not_called_changed(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves
+) -> None:
+    waves.fleet.ends["a"] = FAILED
+    rollout = waves.run(plan=waves.plan.after((), UNDONE_BY), is_first=False)
+    record = Record((_change(waves.plan.run), _change(UNDONE_BY, waves.plan.run)))
+    undo = _Undo(monkeypatch, without="a", record=record)
+    rollout.take_back(only_wave=False)
+    # That undo may be under way still.
+    assert undo.followed == [UNDONE_BY, waves.plan.run]
+    assert (rollout.reports()["a"].undone, rollout.has_changed) == (None, False)
+
+
+def test_a_refused_reload_is_no_change(monkeypatch: pytest.MonkeyPatch, waves: Waves) -> None:
+    _changed_by(waves, "a")
+    _reload_is_due(waves, "a")
+    answering(monkeypatch, waves.fleet.answers)
+    waves.fleet.ends["a"] = Ended(ChangeOutcome.REFUSED, ("another deploy is running",))
+    report = waves.run().reports()["a"]
+    assert (report.outcome, report.reasons) == ("refused", ("another deploy is running",))
+
+
+def test_what_is_only_reloaded_is_not_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    waves = Waves(monkeypatch, {"a": DONE, "b": NEW, "c": NEW}, Layout("1,100%", (), "0"))
+    _reload_is_due(waves, "a")
+    waves = Waves(monkeypatch, waves.fleet.answers, Layout("1,100%", (), "0"))
+    waves.bad = {"a"}
+    rollout = waves.run()
+    undo = _Undo(monkeypatch)
+    rollout.take_back(only_wave=False)
+    assert (outcomes(rollout)["a"], undo.asked) == ("changed", [])
+    assert (rollout.reports()["a"].undone, rollout.has_changed) == (None, False)
+
+
+def test_an_interruption_does_not_forget_what_was_found_out(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves
+) -> None:
+    """What another attempt has changed; and which hosts have nothing to undo."""
+    reports: list[Callable[[], object]] = []
+    monkeypatch.setattr(engine, "heed_interruptions", lambda report, _say: reports.append(report))
+
+    def changed_first(host: Host, _channel: Any, _asked: Asked) -> Ended:
+        _changed_by(waves, host.name)
+        answering(monkeypatch, waves.fleet.answers)
+        return Ended(ChangeOutcome.REFUSED, ("main.cf was changed since the plan was made",))
+
+    monkeypatch.setattr(applying, "carry_out", changed_first)
+    waves.bad = {"b"}
+    rollout = waves.run(is_first=False)
+    reports[-1]()
+    assert outcomes(rollout) == {"a": "changed", "b": "changed", "c": "not begun", "d": "not begun"}
+    _Undo(monkeypatch, without="cd")
+    monkeypatch.setattr(engine, "leave_if_interrupted", _leave)
+    with pytest.raises(KeyboardInterrupt):
+        rollout.take_back(only_wave=False)
+    reports[-1]()
+    assert {name: one.undone for name, one in rollout.reports().items()} == {
+        "a": False,
+        "b": False,
+        "c": None,
+        "d": None,
+    }
+
+
+def _leave() -> None:
+    raise KeyboardInterrupt
