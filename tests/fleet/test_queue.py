@@ -145,8 +145,14 @@ def _hung_in_the_change(zones: Zones) -> None:
         _wait_for_the_change(zones)
         # What it has started goes on, and nobody hears of either.
         worker.process.send_signal(signal.SIGSTOP)
+        connections = _connections(zones.canary)
         wait_for(lambda: zones.of_tokyo() is not worker, "no other worker takes the slice")
         worker.process.send_signal(signal.SIGCONT)
+        wait_for(lambda: _connections(zones.canary) > connections, "the other worker does not come")
+
+
+def _connections(host: LabHost) -> int:
+    return len(host.run("pgrep -f '^sshd.*: root'", check=False).stdout.split())
 
 
 def _database_stopped_in_the_change(zones: Zones) -> None:
