@@ -6,7 +6,6 @@ import re
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,6 +26,7 @@ from smtp_auth.fleet.typed_times import time_since
 from smtp_auth.past.runs import past_runs, run_called
 from smtp_auth.runs.mistakes import Mistake
 from tests.terminal import CTRL_C, in_a_terminal, without_progress
+from tests.time_zone import time_zone
 from tests.unit.past import deployed
 from tests.unit.scenarios import MAIN_CF, stock, wanted, with_file
 
@@ -51,12 +51,9 @@ ID = _change().id
 
 
 @pytest.fixture(autouse=True)
-def _zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", "CET-1")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+def _zone() -> Iterator[None]:
+    with time_zone("CET-1"):
+        yield
 
 
 def _table(found: Histories) -> list[str]:

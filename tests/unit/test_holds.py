@@ -3,8 +3,7 @@
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,6 +29,7 @@ from smtp_auth.on_host.asking import ask, ask_to_remove, ask_to_undo
 from smtp_auth.on_host.channel import NoAnswer
 from smtp_auth.on_host.holding import Held
 from smtp_auth.settings import SettingsError, even_held
+from tests.time_zone import time_zone
 from tests.unit.fleets import NEW, UNREACHABLE, Answer, hosts_named, plans
 from tests.unit.on_host.test_asking import SETTINGS, Host, record_of_a_deploy
 from tests.unit.scenarios import look_lines
@@ -44,9 +44,9 @@ OVERRIDDEN = "by ann@desk as root, until 2026-12-01 09:00:00 +09:00: a new disk"
 
 
 @pytest.fixture(autouse=True)
-def tokyo(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "Asia/Tokyo")
-    time.tzset()
+def tokyo() -> Iterator[None]:
+    with time_zone("Asia/Tokyo"):
+        yield
 
 
 def held(look: Look, hold: Hold = HOLD) -> Look:

@@ -1,20 +1,17 @@
 """Times in the reader's zone."""
 
-import time
 from collections.abc import Iterator
 
 import pytest
 
 from smtp_auth.local_time import is_time, local_time
+from tests.time_zone import time_zone
 
 
 @pytest.fixture(autouse=True)
-def _zone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setenv("TZ", request.node.callspec.params.get("zone", "UTC"))
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+def _zone(request: pytest.FixtureRequest) -> Iterator[None]:
+    with time_zone(request.node.callspec.params.get("zone", "UTC")):
+        yield
 
 
 @pytest.mark.parametrize(

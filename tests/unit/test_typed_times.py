@@ -1,6 +1,5 @@
 """The times that people type, on the days when clocks are changed."""
 
-import time
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -10,16 +9,14 @@ from smtp_auth.fleet import typed_times
 from smtp_auth.fleet.typed_times import next_time
 from smtp_auth.local_time import in_utc, time_of
 from smtp_auth.runs.mistakes import Mistake
+from tests.time_zone import time_zone
 
 
 @pytest.fixture(autouse=True)
-def _zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _zone() -> Iterator[None]:
     # That of Berlin.
-    monkeypatch.setenv("TZ", "CET-1CEST,M3.5.0,M10.5.0/3")
-    time.tzset()
-    yield
-    monkeypatch.undo()
-    time.tzset()
+    with time_zone("CET-1CEST,M3.5.0,M10.5.0/3"):
+        yield
 
 
 def _next(monkeypatch: pytest.MonkeyPatch, now: str, typed: str) -> str:

@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from smtp_auth.on_host.asking import record_command
 from smtp_auth.on_host.holding import Held, parse
 from smtp_auth.on_host.packing import packed
 from smtp_auth.on_host.programs import history_program, holding_program
+from tests.time_zone import time_zone
 from tests.unit.on_host.folder_host import FIRST, SECOND, SERVICE, Host, said
 from tests.unit.on_host.test_locks import locked_by
 
@@ -342,11 +343,9 @@ def test_the_time_is_that_of_the_host() -> None:
 
 
 @pytest.fixture
-def tokyo(monkeypatch: pytest.MonkeyPatch) -> None:
-    import time
-
-    monkeypatch.setenv("TZ", "Asia/Tokyo")
-    time.tzset()
+def tokyo() -> Iterator[None]:
+    with time_zone("Asia/Tokyo"):
+        yield
 
 
 @pytest.mark.usefixtures("tokyo")

@@ -453,15 +453,21 @@ def test_a_reload_that_is_due_is_no_other_plan(monkeypatch: pytest.MonkeyPatch, 
     assert (outcomes(rollout)["a"], waves.verified[0]) == ("changed", ["a"])
 
 
-def test_a_host_that_another_attempt_changes_between_its_plan_and_its_change_is_verified(
-    monkeypatch: pytest.MonkeyPatch, waves: Waves
-) -> None:
+def _another_attempt_is_faster(monkeypatch: pytest.MonkeyPatch, waves: Waves) -> None:
+    """Let another attempt of the run change each host between its plan and its change."""
+
     def changed_first(host: Host, _channel: Any, _asked: Asked) -> Ended:
         _changed_by(waves, host.name)
         answering(monkeypatch, waves.fleet.answers)
         return Ended(ChangeOutcome.REFUSED, ("main.cf was changed since the plan was made",))
 
     monkeypatch.setattr(applying, "carry_out", changed_first)
+
+
+def test_a_host_that_another_attempt_changes_between_its_plan_and_its_change_is_verified(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves
+) -> None:
+    _another_attempt_is_faster(monkeypatch, waves)
     rollout = waves.run()
     assert (outcomes(rollout), waves.verified[0]) == (dict.fromkeys("abcd", "changed"), ["a"])
     assert rollout.reports()["a"].reasons == ()
@@ -552,13 +558,7 @@ def test_an_interruption_does_not_forget_what_was_found_out(
     """What another attempt has changed; and which hosts have nothing to undo."""
     reports: list[Callable[[], object]] = []
     monkeypatch.setattr(engine, "heed_interruptions", lambda report, _say: reports.append(report))
-
-    def changed_first(host: Host, _channel: Any, _asked: Asked) -> Ended:
-        _changed_by(waves, host.name)
-        answering(monkeypatch, waves.fleet.answers)
-        return Ended(ChangeOutcome.REFUSED, ("main.cf was changed since the plan was made",))
-
-    monkeypatch.setattr(applying, "carry_out", changed_first)
+    _another_attempt_is_faster(monkeypatch, waves)
     waves.bad = {"b"}
     rollout = waves.run(is_first=False)
     reports[-1]()
