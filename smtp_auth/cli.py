@@ -9,9 +9,7 @@ import importlib.util
 import os
 import signal
 import sys
-import termios
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +19,7 @@ from smtp_auth.fleet.options import JSON, PROMETHEUS, add_options, choice_of
 from smtp_auth.fleet.own_files import deploy_files
 from smtp_auth.rollout.options import add_layout, add_own
 from smtp_auth.rollout.queue import cli as queue
+from smtp_auth.runs.echo import mode_of_terminal, restore
 from smtp_auth.runs.signals import ending
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import shown
@@ -121,14 +120,10 @@ def _end_when_interrupted() -> None:
 
     Likewise at SIGTERM, which the first process of a container would not even notice, and at SIGHUP.
     """
-    # A prompt for a password switches off that a terminal shows what is typed.
-    was = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
+    mode = mode_of_terminal()
 
     def end(_number: int, _frame: object) -> None:
-        if was:
-            # It may be closed.
-            with suppress(termios.error):
-                termios.tcsetattr(sys.stdin, termios.TCSANOW, was)
+        restore(mode)
         os._exit(Status.INTERRUPTED)
 
     for number in ending():

@@ -19,7 +19,7 @@ report.py        the outcome of each host, at the end of the run; proved.py: wha
 trouble.py       an error on one host fails only that host; fault.py: the sentence for an unexpected one
 origin.py        who makes the changes, from where, and with which version
 terminal.py      escapes what pyinfra itself prints of hosts
-interruption.py  Ctrl-C during a run; signals.py: what else ends it
+interruption.py  Ctrl-C during a run; signals.py: what else ends it; echo.py: the terminal afterwards
 mistakes.py      what is wrong with the command line, as one sentence; status.py: the exit statuses
 startup.py       before anything else: Ctrl-C at the start; saves Python work at the start and the end
 pyinfra_internals.py   everything that reaches into pyinfra beyond its documented interface

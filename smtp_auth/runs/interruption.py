@@ -7,7 +7,6 @@ them to their hosts, which complete or restore. Both end the run with the report
 import os
 import signal
 import sys
-import termios
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from typing import Any, NoReturn
 from gevent import spawn
 from gevent.event import Event
 
+from smtp_auth.runs.echo import mode_of_terminal, restore
 from smtp_auth.runs.signals import ending
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import counted
@@ -65,8 +65,7 @@ def heed_interruptions(
     """
     _changes.report, _changes.say, _changes.stop = report, say, stop
     _changes.each_host = each_host
-    # A prompt for a password switches off that a terminal shows what is typed.
-    _changes.terminal = termios.tcgetattr(sys.stdin) if sys.stdin and sys.stdin.isatty() else None
+    _changes.terminal = mode_of_terminal()
     for number in ending():
         signal.signal(number, _interrupted)
 
@@ -153,10 +152,7 @@ def _leave_after_the_changes() -> None:
 
 def _leave() -> NoReturn:
     """End this process with the report, as it is: Python's own end waits for all that has begun."""
-    if _changes.terminal:
-        # It may be closed.
-        with suppress(termios.error):
-            termios.tcsetattr(sys.stdin, termios.TCSANOW, _changes.terminal)
+    restore(_changes.terminal)
     # Nobody may read it any more; and what was interrupted while it was written cannot be written to.
     with suppress(OSError, RuntimeError):
         _changes.report()

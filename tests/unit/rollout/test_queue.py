@@ -24,7 +24,7 @@ from smtp_auth.rollout.queue.database import Database
 from smtp_auth.rollout.queue.rows import Window
 from smtp_auth.runs.mistakes import Mistake
 from tests.postgresql import PostgreSQL, postgresql
-from tests.queues import Queue, queue_of, wait_for
+from tests.queues import Queue, Worker, queue_of, wait_for
 
 RUN = "2026-11-22T10:15:00Z-3f2a"
 
@@ -147,13 +147,19 @@ def test_a_resume_lets_a_wave_be_judged_that_nobody_has_judged(queue: Queue, tmp
     assert changes(tmp_path) == {"a1": 1, "b1": 1}
 
 
+def _at_work(queue: Queue, folder: Path) -> Worker:
+    """A worker whose host is held up in its change, until the file `hold a1` is deleted."""
+    (folder / "hold a1").touch()
+    put_in(queue, plan_of(TWO_WAVES[:1]))
+    worker = queue.worker("--zone", "tokyo")
+    begun(folder, "a1")
+    return worker
+
+
 @pytest.mark.parametrize("when", ["before", "during", "after"])
 def test_a_killed_worker_leaves_its_slice_to_another(queue: Queue, tmp_path: Path, when: str) -> None:
     held = tmp_path / "hold a1"
-    held.touch()
-    put_in(queue, plan_of(TWO_WAVES[:1]))
-    first = queue.worker("--zone", "tokyo")
-    begun(tmp_path, "a1")
+    first = _at_work(queue, tmp_path)
     (process,) = [int(file.name.split()[1]) for file in tmp_path.glob("started *")]
     if when == "before":
         # As if it had begun no change.
@@ -173,10 +179,7 @@ def test_a_killed_worker_leaves_its_slice_to_another(queue: Queue, tmp_path: Pat
 
 
 def test_a_job_that_cannot_be_given_back_does_not_keep_others(queue: Queue, tmp_path: Path) -> None:
-    (tmp_path / "hold a1").touch()
-    put_in(queue, plan_of(TWO_WAVES[:1]))
-    first = queue.worker("--zone", "tokyo")
-    begun(tmp_path, "a1")
+    first = _at_work(queue, tmp_path)
     first.kill()
     (tmp_path / "hold a1").unlink()
     # Two jobs of the dead worker: the first has somebody's lock, which a job that waits has, too.
@@ -198,20 +201,14 @@ def test_a_job_that_cannot_be_given_back_does_not_keep_others(queue: Queue, tmp_
 
 
 def test_a_killed_worker_lets_no_further_host_begin(queue: Queue, tmp_path: Path) -> None:
-    (tmp_path / "hold a1").touch()
-    put_in(queue, plan_of(TWO_WAVES[:1]))
-    worker = queue.worker("--zone", "tokyo")
-    begun(tmp_path, "a1")
+    worker = _at_work(queue, tmp_path)
     worker.kill()
     wait_for((tmp_path / "told").exists, "the process under way was not told")
     (tmp_path / "hold a1").unlink()
 
 
 def test_a_killed_worker_leaves_no_file(queue: Queue, tmp_path: Path) -> None:
-    (tmp_path / "hold a1").touch()
-    put_in(queue, plan_of(TWO_WAVES[:1]))
-    worker = queue.worker("--zone", "tokyo")
-    begun(tmp_path, "a1")
+    worker = _at_work(queue, tmp_path)
     worker.kill()
     (process,) = [file.name.split()[1] for file in tmp_path.glob("started *")]
     (tmp_path / "hold a1").unlink()
@@ -241,10 +238,7 @@ def test_the_database_stops_and_starts_while_a_slice_is_under_way(queue: Queue, 
 
 
 def test_a_worker_ends_while_the_database_is_away(queue: Queue, tmp_path: Path) -> None:
-    (tmp_path / "hold a1").touch()
-    put_in(queue, plan_of(TWO_WAVES[:1]))
-    first = queue.worker("--zone", "tokyo")
-    begun(tmp_path, "a1")
+    first = _at_work(queue, tmp_path)
     queue.server.stop()
     (tmp_path / "hold a1").unlink()
     wait_for(lambda: "does not take it" in first.said.read_text(), "it does not say so")
@@ -321,10 +315,7 @@ def _slice_jobs(queue: Queue) -> list[tuple[object, ...]]:
 def test_no_job_of_a_dead_worker_is_tried_again_while_nothing_may_begin(
     queue: Queue, tmp_path: Path, what: str
 ) -> None:
-    (tmp_path / "hold a1").touch()
-    put_in(queue, plan_of(TWO_WAVES[:1]))
-    first = queue.worker("--zone", "tokyo")
-    begun(tmp_path, "a1")
+    first = _at_work(queue, tmp_path)
     first.kill()
     assert queue(what).returncode == 0
     queue.worker("--zone", "tokyo")
@@ -427,10 +418,7 @@ def _in_seconds(number: int) -> datetime:
 
 
 def test_a_worker_that_is_ended_gives_its_slice_back(queue: Queue, tmp_path: Path) -> None:
-    (tmp_path / "hold a1").touch()
-    put_in(queue, plan_of(TWO_WAVES[:1]))
-    first = queue.worker("--zone", "tokyo")
-    begun(tmp_path, "a1")
+    first = _at_work(queue, tmp_path)
     first.process.send_signal(signal.SIGTERM)
     (tmp_path / "hold a1").unlink()
     assert first.end() == 0
@@ -601,10 +589,7 @@ def test_what_a_worker_cannot_do_stops_the_rollout(queue: Queue, tmp_path: Path)
 
 
 def test_a_database_that_refuses_to_write_for_a_while_gets_the_report(queue: Queue, tmp_path: Path) -> None:
-    (tmp_path / "hold a1").touch()
-    put_in(queue, plan_of(TWO_WAVES[:1]))
-    worker = queue.worker("--zone", "tokyo")
-    begun(tmp_path, "a1")
+    worker = _at_work(queue, tmp_path)
     queue.server.rows("ALTER TABLE smtp_auth_slices RENAME TO away")
     (tmp_path / "hold a1").unlink()
     wait_for(lambda: "does not take it: relation" in worker.said.read_text(), "it does not say so")
