@@ -130,6 +130,14 @@ def _ending_well(_server: Server, channel: Channel) -> None:
     channel.close()
 
 
+def _ending_at_once(_server: Server, channel: Channel) -> None:
+    """It says why, and reads no more: its window is smaller than the program that is sent."""
+    channel.recv(1)
+    channel.sendall(b"This account is currently not available.\n")
+    channel.send_exit_status(1)
+    channel.close()
+
+
 def _printing(words: bytes, then: Then) -> Callable[[Server, Channel], None]:
     def act(server: Server, channel: Channel) -> None:
         channel.sendall(words)
@@ -146,6 +154,7 @@ LATE: dict[str, Callable[[Server, Channel], None]] = {
     "answers nothing": _printing(b"", _waiting),
     "breaks off in its answer": _breaking_off,
     "answers that all is well": _ending_well,
+    "says why it reads no more": _ending_at_once,
     "trickles its answer": _printing(_BEGINS, _trickling(b"x")),
     "answers a line without an end": _printing(_BEGINS, _flooding(b"x" * _BLOCK)),
     "answers empty lines": _printing(_BEGINS, _flooding(b"\n" * _BLOCK)),
@@ -200,7 +209,9 @@ def _serve_one(server: Server, behaviour: str, client: socket.socket) -> None:
             client.sendall(words)
             then(server, client.sendall)
         return
-    transport = Transport(client)
+    # In bytes: what the client may send before it is read.
+    window = 1 << 10 if LATE.get(behaviour) is _ending_at_once else 1 << 21
+    transport = Transport(client, default_window_size=window)
     transport.add_server_key(server.key)
     transport.start_server(server=_Login(server, behaviour))
 

@@ -23,6 +23,7 @@ from smtp_auth.runs.sudo import Answering, new_prompt, typed_password, without_p
 Found = TypeVar("Found")
 
 pyinfra_internals.hold_dialogues()
+pyinfra_internals.allow_unread_input()
 
 # What is printed before this line is the login shell's.
 _BEGINS = "smtp-auth begins"

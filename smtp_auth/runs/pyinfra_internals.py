@@ -487,6 +487,30 @@ def hold_dialogues() -> None:
     ssh.write_stdin = write_or_hold
 
 
+def allow_unread_input() -> None:
+    """Let a command end before it has read its standard input: what it has printed says why.
+
+    pyinfra fails there, and reads nothing of it. All connectors write with `write_stdin`, which two modules
+    have. If they no longer do, a host whose login shell ends at once has lost its connection, it seems.
+    """
+
+    def allowing(write: Callable[[Any, Any], None]) -> Callable[[Any, Any], None]:
+        def write_or_stop(stdin: Any, buffer: Any) -> None:
+            try:
+                write(stdin, buffer)
+            except OSError as error:
+                channel = getattr(buffer, "channel", None)
+                if not (channel.eof_received if channel else isinstance(error, BrokenPipeError)):
+                    raise
+                # A pipe would be told the rest once more when pyinfra closes it.
+                with contextlib.suppress(OSError):
+                    buffer.close()
+
+        return write_or_stop
+
+    ssh.write_stdin, util.write_stdin = allowing(ssh.write_stdin), allowing(util.write_stdin)
+
+
 def received(channel: Channel) -> tuple[bytes, bytes]:
     """What a command has printed so far on standard output and standard error; all of it can still be read.
 

@@ -476,6 +476,23 @@ def _dialogue() -> None:
     stdin.write.assert_called_once_with(b"the rest\n")
 
 
+def _allow_unread_input() -> None:
+    """What a command has printed is read, though it ended before it read anything."""
+    from pyinfra.connectors import ssh, util
+
+    large = "x" * (1 << 20)
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (ssh, util):
+            patch.setattr(module, "write_stdin", module.write_stdin)
+        pyinfra_internals.allow_unread_input()
+        status, said = util.run_local_process("exec <&-; echo why", stdin=large)
+        assert (status, said.stdout) == (0, "why")
+        for has_ended in (True, False):
+            buffer = MagicMock(**{"channel.eof_received": has_ended, "write.side_effect": OSError("closed")})
+            with contextlib.nullcontext() if has_ended else pytest.raises(OSError, match="closed"):
+                ssh.write_stdin(large, buffer)
+
+
 def _received() -> None:
     from paramiko import Channel
 
@@ -684,6 +701,7 @@ SIDES: dict[str, Side] = {
     "command_for_sudo": Side(_command_for_sudo, without("pyinfra.connectors.util.make_unix_command")),
     "Dialogue": Side(_dialogue, without("pyinfra.connectors.ssh.write_stdin")),
     "hold_dialogues": Side(_dialogue, without("pyinfra.connectors.ssh.write_stdin")),
+    "allow_unread_input": Side(_allow_unread_input, without("pyinfra.connectors.util.write_stdin")),
     "received": Side(_received, without("paramiko.buffered_pipe.BufferedPipe._buffer_tobytes")),
     "check_host_keys_with": Side(
         _check_host_keys_with,

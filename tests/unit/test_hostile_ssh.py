@@ -51,6 +51,7 @@ SENTENCES = {
     "answers nothing": _LATE,
     "breaks off in its answer": "^the (connection was lost: |record of this host is incomplete)",
     "answers that all is well": "^the host ended the session before the command began, and said nothing",
+    "says why it reads no more": "^the account's login shell on this host is nologin",
     "trickles its answer": _LATE,
     "answers a line without an end": _FLOOD,
     "answers empty lines": _FLOOD,
