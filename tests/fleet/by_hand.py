@@ -1,5 +1,6 @@
 """Hosts as administrators leave them: the guide followed by hand, and ten years of edits."""
 
+from lab.command import wait_until
 from lab.host import LabHost
 
 GUIDE_STANZA = """submissions inet n       -       y       -       -       smtpd
@@ -96,7 +97,7 @@ def follow_the_guide(host: LabHost, extra: str = "") -> None:
     hook = host.root / "etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
     hook.write_text("#!/bin/sh\nsystemctl reload postfix\n")
     hook.chmod(0o755)
-    host.run("systemctl reload dovecot && systemctl reload postfix")
+    reload(host)
 
 
 def make_messy(host: LabHost) -> None:
@@ -109,7 +110,19 @@ def make_messy(host: LabHost) -> None:
     hook = host.root / "etc/letsencrypt/renewal-hooks/deploy/reload_services.sh"
     hook.write_text(MESSY_HOOK)
     hook.chmod(0o644)
+    reload(host)
+
+
+def reload(host: LabHost) -> None:
+    """Reload Dovecot and Postfix. systemctl(1) does not wait until Dovecot has done it: this does."""
+    before = dovecot_log(host)
     host.run("systemctl reload dovecot && systemctl reload postfix")
+    wait_until(lambda: dovecot_log(host) not in ("", before), f"Dovecot on {host.name} reloads")
+
+
+def dovecot_log(host: LabHost) -> str:
+    """The PID of Dovecot's log process: a reload starts another one, once the sockets are as configured."""
+    return host.run("pgrep -n -x -P $(cat /run/dovecot/master.pid) log", check=False).stdout
 
 
 def uncomment_listener(host: LabHost, settings: str) -> None:

@@ -52,10 +52,6 @@ def _edit(host: LabHost, path: str, change: Callable[[bytes], bytes]) -> None:
     file.write_bytes(change(file.read_bytes()))
 
 
-def _reload(host: LabHost) -> None:
-    host.run("systemctl reload dovecot && systemctl reload postfix")
-
-
 def _by_hand_with_restrictions(host: LabHost) -> None:
     by_hand.follow_the_guide(host, by_hand.RESTRICTIONS_AND_FLOOR)
 
@@ -65,7 +61,7 @@ def _foreign_bytes(host: LabHost) -> None:
     _edit(host, MAIN_CF, lambda text: text.replace(b"\n", b"\r\n") + b"# caf\xe9 \x85 \xc3\xa0\x1b[31m\r\n")
     _edit(host, MAIN_CF, lambda text: text + b"smtpd_sasl_path = a\r\nsmtpd_sasl_path = /caf\xe9\tx\r\n")
     _edit(host, MASTER_CF, lambda text: text.rstrip(b"\n"))
-    _reload(host)
+    by_hand.reload(host)
 
 
 def _services_with_addresses(host: LabHost) -> None:
@@ -77,7 +73,7 @@ def _services_with_addresses(host: LabHost) -> None:
         "127.0.0.1:smtps inet n - y - - smtpd -o smtpd_tls_wrappermode=yes -v"
     ).encode()
     _edit(host, MASTER_CF, lambda text: text + stanzas)
-    _reload(host)
+    by_hand.reload(host)
 
 
 def _by_parameters_of_their_own(host: LabHost) -> None:
@@ -95,7 +91,7 @@ def _by_parameters_of_their_own(host: LabHost) -> None:
             + b"smtpd_sasl_path =\n\tsmtpd\n"
         ),
     )
-    _reload(host)
+    by_hand.reload(host)
 
 
 def _postfix_reload_due(host: LabHost) -> None:
@@ -210,7 +206,10 @@ def test_the_preview_shows_no_secret(stock: list[LabHost], options: tuple[str, .
 
 @dataclass(frozen=True)
 class Seen:
-    """The files that a deploy writes as `path → (mode, lines)`, and how often each service reloaded."""
+    """The files that a deploy writes as `path → (mode, lines)`, and how each service was last reloaded.
+
+    + reloads: the PID of a process of the service that a reload replaces
+    """
 
     files: dict[str, tuple[str, Counter[bytes]]]
     reloads: dict[str, str]
@@ -222,10 +221,7 @@ def seen(host: LabHost) -> Seen:
         file = host.root / path
         if file.exists():
             files[f"/{path}"] = (f"{file.stat().st_mode & 0o7777:04o}", _lines(file.read_bytes()))
-    reloads = {
-        "Postfix": host.run("pgrep -x qmgr").stdout,
-        "Dovecot": host.run("journalctl -u dovecot | grep -c 'SIGHUP received'", check=False).stdout,
-    }
+    reloads = {"Postfix": host.run("pgrep -x qmgr").stdout, "Dovecot": by_hand.dovecot_log(host)}
     return Seen(files, reloads)
 
 

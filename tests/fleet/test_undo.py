@@ -54,9 +54,9 @@ def _adopted(host: LabHost) -> None:
         "smtps/inet/smtpd_client_restrictions=permit_sasl_authenticated,reject && "
         "cp -a /etc/dovecot/conf.d/10-master.conf /root/ && "
         "printf 'service auth {\n  unix_listener /var/spool/postfix/private/owners-auth {\n    mode = 0600\n"
-        "    user = postfix\n    group = postfix\n  }\n}\n' >/etc/dovecot/conf.d/90-owners.conf && "
-        "systemctl reload dovecot && systemctl reload postfix"
+        "    user = postfix\n    group = postfix\n  }\n}\n' >/etc/dovecot/conf.d/90-owners.conf"
     )
+    by_hand.reload(host)
 
 
 STATES: dict[str, Callable[[LabHost], None]] = {
