@@ -1,6 +1,7 @@
 """Files that a command writes: not half, and not where nobody asked for it."""
 
 import os
+import secrets
 import stat
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Sequence
@@ -113,7 +114,8 @@ def _mode(path: Path) -> int:
 
 def _replace(path: Path, lines: Iterable[str], mode: int | None) -> None:
     """Replace a file, or add it with these permissions. It keeps its owner and its permissions."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    # In a container, a process has the same ID each time, and one that was killed leaves its file.
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with beside.open("x") as file:
             if path.exists():

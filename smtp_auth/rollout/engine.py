@@ -243,9 +243,12 @@ class Rollout:
             def end(name: str, applied: Applied) -> None:
                 digest_asked = applying.plans[name].digest
                 if approves and applied.outcome is Outcome.REFUSED and digest_asked == self._approved(name):
-                    # Another attempt may have changed it after it was asked.
+                    # Another attempt may have changed it after it was asked, or somebody holds it since.
                     host = self._hosts[name]
-                    applying.plans[name], _ = ask_host(host, task, channels(host), rehearsing=False)
+                    plan, _ = ask_host(host, task, channels(host), rehearsing=False)
+                    applying.plans[name] = plan
+                    if plan.state is State.HELD:
+                        applied = Applied(Outcome.HELD, plan.reasons, took=applied.took)
                 found = keep(name, applied)
                 is_told = not progress.is_terminal or found.state in TROUBLE
                 lines = [*outcome_lines(name, found)] if is_told else []
@@ -291,7 +294,7 @@ class Rollout:
         if plan is None:
             return found
         if not self._has_changed_last(plan):
-            if plan.state is State.PENDING and plan.digest == self._approved(name):
+            if plan.state is State.PENDING and _known_by(plan) == _known_by(self._plan.hosts[name].found):
                 self._as_planned.add(name)
             return found
         self._changed_before.add(name)
@@ -369,10 +372,11 @@ class Rollout:
     def _is_beginning(self) -> bool:
         """Whether no earlier attempt can have come to a wave that this one has not begun.
 
-        It would have changed the first wave, but for as many failures as the plan accepts.
+        It would have changed a host of the first wave: others may have been held, or failed if the plan
+        accepts that.
         """
         first = next(iter(self._plan.waves.values()))
-        return len(first) > self._plan.most_failures and self._as_planned.issuperset(first)
+        return not self._plan.most_failures and self._as_planned.issuperset(first)
 
     def _has_nothing_to_undo(self, name: str) -> bool:
         """Whether a host has no change of this run, and nobody has said that it has one."""
@@ -404,3 +408,8 @@ class Rollout:
 
 def _texts(said: Sequence[str]) -> tuple[str, ...]:
     return tuple(map(text_of, said))
+
+
+def _known_by(plan: HostPlan) -> tuple[str, str]:
+    """What would change on a host, and what has changed last: both are others after a change and its undo."""
+    return plan.digest, plan.last_change.id if plan.last_change else ""

@@ -18,7 +18,7 @@ from smtp_auth.verify.report import NOT_MADE, Outcome, by_host, table
 class Verified:
     """What a verification has found of a host.
 
-    + failed_checks: the names of the checks that failed, or were not made
+    + failed_checks: the names of the checks that failed, or were not made, also because of a server's limits
     + reasons: why, one sentence each
     """
 
@@ -55,7 +55,7 @@ def verified(
 def _verified(outcomes: Sequence[Outcome]) -> Verified:
     if not outcomes:
         return Verified(("verification",), ("no check was made",))
-    bad = [one for one in outcomes if one.outcome in ("failed", NOT_MADE)]
+    bad = [one for one in outcomes if one.limited or one.outcome in ("failed", NOT_MADE)]
     return Verified(
         tuple(one.check for one in bad), tuple(dict.fromkeys(one.reason or one.outcome for one in bad))
     )

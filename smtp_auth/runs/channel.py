@@ -272,11 +272,12 @@ def connect_again(host: Host, reason: str) -> None:
 def disconnect(host: Host) -> None:
     """End the connection to a host, whose answers are known: it raises nothing.
 
-    By itself, pyinfra leaves a connection over SSH open until the run ends.
+    By itself, pyinfra leaves a connection over SSH open until the run ends. A host that was given up may be
+    connected to again later, as to take back its change.
     """
     with suppress(Exception):
         host.disconnect()
-    wire_of(host).close()
+    wire_of(host).open_again()
 
 
 def connect(host: Host) -> None:

@@ -7,6 +7,7 @@ them to their hosts, which complete or restore. Both end the run with the report
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -21,6 +22,10 @@ from smtp_auth.runs.signals import ending
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import counted
 
+# In seconds. systemd sends SIGTERM to all of a service or a session, and SIGHUP behind it to a session
+# (systemd.kill(5), SendSIGHUP=). GNU parallel, or a worker, passes on a signal of its own.
+_TOGETHER = 2.0
+
 _COMPLETES = "completes its change or restores everything"
 
 
@@ -29,6 +34,7 @@ class _Changes:
     """How many changes are under way, and how often the run was interrupted.
 
     + report, say, stop, each_host: those of `heed_interruptions`
+    + number, at: the last signal, and when it came
     + terminal: how the terminal was at first, if there is one
     + is_busy, is_late: whether something is written that an interruption waits for, and whether one does
     """
@@ -40,6 +46,8 @@ class _Changes:
     stop: Callable[[], None] | None = None
     each_host: str = _COMPLETES
     terminal: list[Any] | None = None
+    number: int = 0
+    at: float = 0.0
     is_busy: bool = False
     is_late: bool = False
     none: Event = field(default_factory=Event)
@@ -117,7 +125,12 @@ def undivided() -> Iterator[None]:
             _interrupt()
 
 
-def _interrupted(_number: int, _frame: FrameType | None) -> None:
+def _interrupted(number: int, _frame: FrameType | None) -> None:
+    before, _changes.number = _changes.number, number
+    passed, _changes.at = time.monotonic() - _changes.at, time.monotonic()
+    if before not in (0, number) and passed < _TOGETHER:
+        # The same interruption, passed on.
+        return
     if _changes.is_busy:
         _changes.is_late = True
     else:

@@ -20,6 +20,7 @@ from tests.fleet.faults import UNIT, Faults
 from tests.fleet.test_in_the_middle import DPKG, HELD, locked
 from tests.fleet.test_undo import files, live
 from tests.terminal import CTRL_C, Terminal, in_a_terminal
+from tests.unit.scenarios import PATHS
 
 pytestmark = pytest.mark.lab
 
@@ -282,6 +283,24 @@ def test_a_change_whose_connection_is_lost_is_taken_back_once_it_is_made(
     told = _of_each(out, "outcome", "undone", "reasons")
     assert told[first.name][:2] == ("not reached", True), told
     assert told[second.name][:2] == ("not begun", None)
+
+
+@pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
+def test_a_host_that_hangs_in_its_verification_is_taken_back(
+    lab: Lab, stock: list[LabHost], tmp_path: Path, order: slice
+) -> None:
+    """It is given up there, and answers again afterwards."""
+    first, _ = stock[order]
+    # Only once: the first program that is started over SSH after the change.
+    is_its_turn = f'[ -e {HELD} ] && [ -e {PATHS["dropin"]} ] && [ "$SSH_CONNECTION" ]'
+    script = f'{is_its_turn} && rm {HELD} && exec sleep 120\nexec /usr/bin/perl "$@"'
+    first.run(f"touch {HELD}\n{shim('perl', script)}")
+    before, out = files(first), tmp_path / "out.json"
+    options = ("--first", first.name, "--waves", "1,100%", "--undo-all", "--yes", "--json", str(out))
+    done = smtp_auth("rollout", stock, *options, data={**data_of(lab), "host_seconds": 8})
+    assert _of_each(out, "outcome", "verified", "undone")[first.name] == ("changed", False, True), done.output
+    assert "within 8 seconds" in done.output, done.output
+    assert files(first) == before
 
 
 def _following(host: LabHost, known: set[str]) -> set[str]:

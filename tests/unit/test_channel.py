@@ -46,6 +46,15 @@ def test_a_host_that_is_disconnected_holds_no_connection() -> None:
     assert not host.connected
 
 
+def test_a_host_that_was_given_up_is_asked_again_once_it_is_disconnected() -> None:
+    host = this_machine()
+    for command in ("seq 1000", "echo works"):
+        with pytest.raises(NoAnswer, match="the host printed more than the 10000 bytes"):
+            channel_to(host)("sh -s", command, LIMITS)
+    disconnect(host)
+    assert channel_to(host)("sh -s", "echo works", LIMITS).lines == ("works",)
+
+
 def test_a_command_runs_as_the_hosts_data_says() -> None:
     answer = channel_to(this_machine(_env={"KEY": "value"}))("sh -s", 'echo "$KEY"', LIMITS)
     assert answer.lines == ("value",)

@@ -298,6 +298,28 @@ def test_a_second_interruption_leaves_them_to_their_hosts(
     assert "1 host: " in terminal.shown
 
 
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        (signal.SIGTERM, signal.SIGHUP),
+        (signal.SIGTERM, signal.SIGINT),
+        (signal.SIGINT, signal.SIGTERM),
+    ],
+    ids=["the end of a session", "a service with a worker", "Ctrl-C below GNU parallel"],
+)
+def test_what_is_passed_on_is_one_interruption(
+    waiting: list[str | Path], tmp_path: Path, numbers: tuple[signal.Signals, ...]
+) -> None:
+    with in_a_terminal([*waiting, "-y"], ROOT) as terminal:
+        _appears(tmp_path / "begun")
+        for number in numbers:
+            terminal.process.send_signal(number)
+        terminal.wait_for("Interrupt again to quit")
+        (tmp_path / "go on").touch()
+        assert terminal.status() == 130, terminal.shown
+    assert (tmp_path / "done").exists(), terminal.shown
+
+
 @NUMBERS
 def test_an_interruption_ends_a_run_that_changes_nothing_yet(
     waiting: list[str | Path], tmp_path: Path, number: signal.Signals

@@ -103,7 +103,7 @@ def _worker_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--check-at",
         metavar="CRON",
-        help="check then what would change on the inventory's hosts, as plan --check: '30 4 * * *'",
+        help="check then, in UTC, what would change on the inventory's hosts, as plan --check: '30 4 * * *'",
     )
     for name, settings in OPTIONS.items():
         if name not in _OF_A_SLICE:

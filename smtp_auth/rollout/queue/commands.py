@@ -10,7 +10,7 @@ from smtp_auth.local_time import in_utc, local_time
 from smtp_auth.rollout import plan_file
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.queue import status
-from smtp_auth.rollout.queue.database import Database, Unreached, sentence_of
+from smtp_auth.rollout.queue.database import Database, Failed, Unreached, sentence_of
 from smtp_auth.rollout.queue.rows import LONGEST_ZONE, Window, put_in, refuse_zones, set_state, zone_of
 from smtp_auth.rollout.queue.status_json import json_lines
 from smtp_auth.rollout.queue.status_text import lines
@@ -24,12 +24,15 @@ from smtp_auth.shown import counted, shown, shown_name
 
 
 def reached(work: Callable[[Database], int], database: str) -> int:
-    """What a command returns that works in the database; 1, and why, if that is not reached."""
+    """What a command returns that works in the database; 1, and why, if that is not reached, or refuses."""
     try:
         return work(Database(database))
     except Unreached as error:
-        show_beside([Line(f"the database is not reached: {sentence_of(error)}", under=4)])
-        return Status.TROUBLE
+        why = f"the database is not reached: {sentence_of(error)}"
+    except Failed as error:
+        why = f"the database refuses it: {sentence_of(error)}"
+    show_beside([Line(why, under=4)])
+    return Status.TROUBLE
 
 
 def setup(database: Database) -> int:
@@ -95,8 +98,8 @@ def worker(database: Database, wishes: Wishes) -> int:
         raise Mistake(f"--zone {shown(wishes.zone)}: give a zone's name, of at most {LONGEST_ZONE} bytes")
     if wishes.check_at is not None and not croniter.is_valid(wishes.check_at):
         raise Mistake(
-            f"--check-at {shown(wishes.check_at)}: give minute, hour, day, month and day of the week, as in "
-            "a crontab: '30 4 * * *'"
+            f"--check-at {shown(wishes.check_at)}: give minute, hour, day, month and day of the week in "
+            "UTC, as in a crontab: '30 4 * * *'"
         )
     database.require_tables()
     return work(database, wishes)

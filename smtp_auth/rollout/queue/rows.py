@@ -321,26 +321,32 @@ def store(database: Database, claimed: Claimed, found: Report | None, said: str,
     Returns whether it has to be carried out again now.
     """
     with database.transaction() as connection:
-        stored = rows(
-            connection,
+        connection.execute(
             """
-            UPDATE smtp_auth_slices AS slice
+            UPDATE smtp_auth_slices
             SET state = CASE WHEN %(done)s THEN 'done'
                     WHEN without_report + %(lost)s >= %(most)s THEN 'lost' ELSE 'waiting' END,
                 without_report = without_report + %(lost)s,
-                report = coalesce(%(report)s, slice.report), said = %(said)s, ended = now()
-            FROM smtp_auth_rollouts AS rollout
-            WHERE rollout.run = slice.run AND slice.claim = %(claim)s AND slice.state = 'under way'
-            RETURNING slice.state = 'waiting' AND rollout.state = 'running' AS again
+                report = coalesce(%(report)s, report), said = %(said)s, ended = now()
+            WHERE claim = %(claim)s AND state = 'under way'
             """,
-            done=is_done,
-            lost=int(bool(said)),
-            most=_MOST_TRIES,
-            report="\n".join(report.lines(_without_reasons(found))) if found else None,
-            said=said,
+            {
+                "done": is_done,
+                "lost": int(bool(said)),
+                "most": _MOST_TRIES,
+                "report": "\n".join(report.lines(_without_reasons(found))) if found else None,
+                "said": said,
+                "claim": claimed.claim,
+            },
+        )
+        # It may be there already: an earlier call has lost its connection before it was told so.
+        left = rows(
+            connection,
+            "SELECT FROM smtp_auth_slices AS slice JOIN smtp_auth_rollouts AS rollout USING (run) "
+            "WHERE claim = %(claim)s AND slice.state = 'waiting' AND rollout.state = 'running'",
             claim=claimed.claim,
         )
-    return bool(stored) and bool(stored[0]["again"])
+    return bool(left)
 
 
 def _without_reasons(found: Report) -> Report:

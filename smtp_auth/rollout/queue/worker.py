@@ -50,7 +50,7 @@ class Wishes:
     + zone: its queue
     + choice: its own options of every command: the inventory and the like
     + max_age: its `--max-age`
-    + check_at: when it checks what would change, as cron says it; `None`: never
+    + check_at: when it checks what would change, as cron says it, in UTC; `None`: never
     """
 
     zone: str

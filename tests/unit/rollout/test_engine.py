@@ -380,15 +380,52 @@ def test_an_earlier_attempt_may_have_come_further(
     assert sorted(undo.asked) == ["a", "b", "c", "d"]
 
 
+@pytest.mark.parametrize("first", ["1", "2"])
 def test_failures_that_the_plan_accepts_do_not_show_that_no_earlier_attempt_has_come_further(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
-    waves = Waves(monkeypatch, dict.fromkeys("abcd", NEW), Layout("1,2,100%", (), "1"))
+    """Of two hosts in the first wave, one may have failed, and the other may have been held."""
+    waves = Waves(monkeypatch, dict.fromkeys("abcd", NEW), Layout(f"{first},3,100%", (), "1"))
     waves.fleet.ends |= {"a": FAILED, "b": FAILED}
     rollout = waves.run(is_first=False)
     undo = _Undo(monkeypatch, without="abcd")
     rollout.take_back(only_wave=False)
     assert sorted(undo.asked) == ["a", "b", "c", "d"]
+
+
+def test_a_change_that_was_taken_back_shows_that_an_earlier_attempt_may_have_come_further(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves
+) -> None:
+    """Its undo may not have reached a host of a later wave."""
+    last = LastChange(UNDONE_BY, "admin", "2026-11-22T11:15:00Z")
+    waves.fleet.answers["a"] = replace(NEW, last_change=last)
+    answering(monkeypatch, waves.fleet.answers)
+    waves.fleet.ends["a"] = FAILED
+    rollout = waves.run(is_first=False)
+    undo = _Undo(monkeypatch, without="abcd")
+    rollout.take_back(only_wave=False)
+    assert sorted(undo.asked) == ["a", "b", "c", "d"]
+
+
+def test_a_host_that_is_held_between_its_plan_and_its_change_is_no_failure(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves
+) -> None:
+    hold = Hold("admin", "2026-11-22T10:15:00Z", "a migration", "")
+
+    def held_first(host: Host, _channel: Any, _asked: Asked) -> Ended:
+        waves.fleet.answers[host.name] = replace(NEW, hold=hold)
+        answering(monkeypatch, waves.fleet.answers)
+        return Ended(ChangeOutcome.REFUSED, ("it is held",))
+
+    change = applying.carry_out
+    monkeypatch.setattr(
+        applying,
+        "carry_out",
+        lambda host, *words: (held_first if host.name == "b" else change)(host, *words),
+    )
+    rollout = waves.run()
+    assert outcomes(rollout) == {"a": "changed", "b": "held", "c": "changed", "d": "changed"}
+    assert not rollout.has_failed
 
 
 def test_a_host_that_was_refused_is_taken_back_if_its_last_change_is_of_this_run(

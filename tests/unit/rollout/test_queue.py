@@ -21,7 +21,7 @@ from smtp_auth.rollout import plan_file
 from smtp_auth.rollout.plan_file import PlannedHost, RolloutPlan
 from smtp_auth.rollout.queue import rows
 from smtp_auth.rollout.queue.database import Database
-from smtp_auth.rollout.queue.rows import Window
+from smtp_auth.rollout.queue.rows import Key, Window
 from smtp_auth.runs.mistakes import Mistake
 from tests.postgresql import PostgreSQL, postgresql
 from tests.queues import Queue, Worker, queue_of, wait_for
@@ -596,6 +596,26 @@ def test_a_database_that_refuses_to_write_for_a_while_gets_the_report(queue: Que
     queue.server.rows("ALTER TABLE away RENAME TO smtp_auth_slices")
     queue.wait_until("done")
     assert len([*tmp_path.glob("started *")]) == 1
+
+
+def test_what_the_database_forbids_is_one_sentence(queue: Queue) -> None:
+    queue.server.rows("CREATE ROLE stranger LOGIN")
+    queue.server.rows("GRANT USAGE ON SCHEMA public TO stranger")
+    for command in ("setup", "status", "worker"):
+        done = queue(command, "--database", queue.server.conninfo.replace("user=queue", "user=stranger"))
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "the database refuses it: permission denied for table smtp_auth_queue\n"
+
+
+def test_a_slice_that_was_stored_before_its_connection_was_lost_is_carried_out_again(queue: Queue) -> None:
+    plan = plan_of([{"a1": "tokyo"}])
+    put_in(queue, plan)
+    database = Database(queue.server.conninfo)
+    claimed = rows.claim(database, Key(RUN, 1, "tokyo", 1), "worker", "a token")
+    assert claimed
+    # The worker was not told of the first one.
+    assert [rows.store(database, claimed, None, "no report", is_done=False) for _ in range(2)] == [True, True]
+    assert queue.server.rows("SELECT state, without_report FROM smtp_auth_slices") == [("waiting", 1)]
 
 
 def test_a_process_that_is_interrupted_while_it_starts_is_not_lost(queue: Queue, tmp_path: Path) -> None:
