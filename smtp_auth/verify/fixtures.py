@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from smtp_auth.on_host.channel import NoAnswer
 from smtp_auth.shown import shown
 from smtp_auth.verify import (
     addresses,
@@ -45,6 +46,8 @@ def _fixture(observe: Observer) -> Callable[..., Any]:
                 f"the conversation with the mail server broke off: {error}. Its log says more: journalctl -u "
             )
             return pytest.fail(escaped(f"{why}'postfix*' on the host"), pytrace=False)
+        except NoAnswer as error:
+            return pytest.fail(escaped(str(error)), pytrace=False)
         except Exception as error:
             return pytest.fail(escaped(f"{type(error).__name__}: {error}"), pytrace=False)
 
