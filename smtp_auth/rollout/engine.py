@@ -245,10 +245,7 @@ class Rollout:
                 if approves and applied.outcome is Outcome.REFUSED and digest_asked == self._approved(name):
                     # Another attempt may have changed it after it was asked, or somebody holds it since.
                     host = self._hosts[name]
-                    plan, _ = ask_host(host, task, channels(host), rehearsing=False)
-                    applying.plans[name] = plan
-                    if plan.state is State.HELD:
-                        applied = Applied(Outcome.HELD, plan.reasons, took=applied.took)
+                    applying.plans[name], _ = ask_host(host, task, channels(host), rehearsing=False)
                 found = keep(name, applied)
                 is_told = not progress.is_terminal or found.state in TROUBLE
                 lines = [*outcome_lines(name, found)] if is_told else []
@@ -293,6 +290,8 @@ class Rollout:
         """What became of a host, whichever attempt of this run has done it."""
         if plan is None:
             return found
+        if plan.state is State.HELD:
+            return replace(found, outcome=Outcome.HELD, said=plan.reasons)
         if not self._has_changed_last(plan):
             if plan.state is State.PENDING and _known_by(plan) == _known_by(self._plan.hosts[name].found):
                 self._as_planned.add(name)

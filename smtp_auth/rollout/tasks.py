@@ -17,16 +17,17 @@ from smtp_auth.past.undo import is_undone
 from smtp_auth.plan.as_json import digest
 from smtp_auth.plan.step import Step
 from smtp_auth.rollout.plan_file import RolloutPlan
+from smtp_auth.runs.carrying_out import attentive
 
 
 def deploy_of(plan: RolloutPlan, steps: Sequence[Step]) -> Task:
     """A deploy that waits for an earlier attempt of the same run, or its undo."""
 
-    def ask_patiently(name: str, ask: Asking, channel: Channel, rehearsing: bool) -> Asked:
+    def ask_patiently(host: Host, ask: Asking, channel: Channel, rehearsing: bool) -> Asked:
         asked = ask(channel, rehearsing)
-        if asked.hold or asked.refusals or digest(asked.plan) == plan.hosts[name].found.digest:
+        if asked.hold or asked.refusals or digest(asked.plan) == plan.hosts[host.name].found.digest:
             return asked
-        follow(channel, plan.run)
+        _wait_for(plan.run, host, channel)
         return ask(channel, rehearsing)
 
     return _after_the_undo(plan, deploy(steps), ("look", "earlier attempt", "second look"), ask_patiently)
@@ -38,14 +39,14 @@ def undo_of(plan: RolloutPlan, steps: Sequence[Step], without_it: Callable[[str]
     + without_it: is called with the name of a host that has no change of this run
     """
 
-    def ask_patiently(name: str, ask: Asking, channel: Channel, rehearsing: bool) -> Asked:
-        follow(channel, plan.run)
+    def ask_patiently(host: Host, ask: Asking, channel: Channel, rehearsing: bool) -> Asked:
+        _wait_for(plan.run, host, channel)
         try:
             return ask(channel, rehearsing)
         except NothingOnRecord as reason:
             is_live = any(change.id == plan.run for change in reason.record.live)
             if not is_live or is_undone(reason.record, plan.run):
-                without_it(name)
+                without_it(host.name)
             raise
 
     task = undo(steps, plan.run, only_last=True)
@@ -56,12 +57,12 @@ def _after_the_undo(
     plan: RolloutPlan,
     task: Task,
     commands: tuple[str, ...],
-    ask_patiently: Callable[[str, Asking, Channel, bool], Asked],
+    ask_patiently: Callable[[Host, Asking, Channel, bool], Asked],
 ) -> Task:
     """A task that first waits until an earlier attempt has taken its change back, if it does.
 
     + commands: what each further command is
-    + ask_patiently: asks a host, by its name, with the task's own asking
+    + ask_patiently: asks a host with the task's own asking
     """
     by = plan.taken_back_by
 
@@ -70,9 +71,14 @@ def _after_the_undo(
 
         def ask_afterwards(channel: Channel, rehearsing: bool) -> Asked:
             if by:
-                follow(channel, by)
-            return ask_patiently(host.name, ask, channel, rehearsing)
+                _wait_for(by, host, channel)
+            return ask_patiently(host, ask, channel, rehearsing)
 
         return ask_afterwards
 
     return replace(task, asking=asking, commands=(*(["undo"] if by else []), *commands))
+
+
+def _wait_for(run: str, host: Host, channel: Channel) -> None:
+    """Wait until what a run has begun on a host is over, if anything. The host is silent meanwhile."""
+    follow(attentive(host, channel), run)

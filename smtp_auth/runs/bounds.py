@@ -392,11 +392,14 @@ class Reading:
 
     def __init__(self, wire: Wire, octets: int) -> None:
         self._wire, self._octets, self._size = wire, octets, 0
+        self._is_over = False
 
     def lines(self, pieces: Iterable[bytes]) -> Iterator[str]:
         """The lines of a stream that arrives in pieces. If there is too much, the host is over its bounds."""
         begun = bytearray()
         for piece in pieces:
+            if self._is_over:
+                return
             size = len(piece) + A_LINE * piece.count(b"\n")
             self._size += size
             self._wire.unread += size
@@ -417,7 +420,7 @@ class Reading:
     def stop(self) -> None:
         """Count it no more. A process on this machine may go on to print: that is not read."""
         self._wire.unread -= self._size
-        self._octets = 0
+        self._is_over = True
 
 
 _reading: ContextVar[Reading | None] = ContextVar("reading", default=None)

@@ -13,7 +13,7 @@ from smtp_auth.on_host.asking import Asked
 from smtp_auth.on_host.changing import ChangeOutcome, Ended, change, prove
 from smtp_auth.on_host.channel import Answer, Channel, Limits, NoAnswer
 from smtp_auth.runs.bounds import wire_of
-from smtp_auth.runs.channel import connect_again
+from smtp_auth.runs.channel import connect, connect_again
 from smtp_auth.runs.fault import fault
 from smtp_auth.runs.host_settings import seconds_of
 from smtp_auth.runs.origin import origin_of_this_run
@@ -24,6 +24,22 @@ from smtp_auth.settings import Settings
 _SILENCE = 30
 
 
+def attentive(host: Host, channel: Channel) -> Channel:
+    """A channel that fails soon if the host has vanished, or if its sshd does not respond any more.
+
+    A change prints nothing until it is over, so that its answer says nothing about this. Nor does who waits
+    for it.
+    """
+
+    def run(command: str, stdin: str, limits: Limits) -> Answer:
+        connect(host)
+        notice_silence(host, _SILENCE)
+        wire_of(host).ask_for_signs_of_life(min(_SILENCE, seconds_of(host)) / 3)
+        return channel(command, stdin, limits)
+
+    return run
+
+
 def carry_out(host: Host, channel: Channel, asked: Asked) -> Ended:
     """Carry out a host's plan, whole or not at all. It may be called inside `change_under_way`.
 
@@ -31,7 +47,7 @@ def carry_out(host: Host, channel: Channel, asked: Asked) -> Ended:
     """
     try:
         ended = change(
-            _attentive(host, channel),
+            attentive(host, channel),
             lambda: connect_again(host, "to read the outcome of the change"),
             origin_of_this_run(),
             asked.plan,
@@ -62,17 +78,3 @@ def _without_own_name(ended: Ended, settings: Settings) -> Ended:
     """What was proved, without the name of the host itself, so that it is the same on other hosts."""
     name = rf"(?<![\w.-]){re.escape(settings.mail_hostname)}(?![\w.-])"
     return replace(ended, proved=tuple(re.sub(name, "its own name", text) for text in ended.proved))
-
-
-def _attentive(host: Host, channel: Channel) -> Channel:
-    """A channel that fails soon if the host has vanished, or if its sshd does not respond any more.
-
-    A change prints nothing until it is over, so that its answer says nothing about this.
-    """
-
-    def run(command: str, stdin: str, limits: Limits) -> Answer:
-        notice_silence(host, _SILENCE)
-        wire_of(host).ask_for_signs_of_life(min(_SILENCE, seconds_of(host)) / 3)
-        return channel(command, stdin, limits)
-
-    return run

@@ -34,7 +34,7 @@ class _Changes:
     """How many changes are under way, and how often the run was interrupted.
 
     + report, say, stop, each_host: those of `heed_interruptions`
-    + number, at: the last signal, and when it came
+    + number, at: the last signal that counted, and when it came
     + terminal: how the terminal was at first, if there is one
     + is_busy, is_late: whether something is written that an interruption waits for, and whether one does
     """
@@ -126,11 +126,11 @@ def undivided() -> Iterator[None]:
 
 
 def _interrupted(number: int, _frame: FrameType | None) -> None:
-    before, _changes.number = _changes.number, number
-    passed, _changes.at = time.monotonic() - _changes.at, time.monotonic()
-    if before not in (0, number) and passed < _TOGETHER:
+    now = time.monotonic()
+    if _changes.number not in (0, number) and now - _changes.at < _TOGETHER:
         # The same interruption, passed on.
         return
+    _changes.number, _changes.at = number, now
     if _changes.is_busy:
         _changes.is_late = True
     else:

@@ -48,7 +48,7 @@ SENTENCE = (
     r"no connection was made within 3 seconds|it sent more than 262144 bytes before|it closed the connection"
     r"|SSH error \(Indecipherable|the host gave no complete answer within 3 seconds"
     r"|the host printed more than the 16777216 bytes|the connection was lost: |is incomplete: the host gave"
-    r"|the host ended the session before"
+    r"|the host ended the session before|the account's login shell on this host is nologin"
 )
 
 

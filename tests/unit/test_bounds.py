@@ -54,6 +54,17 @@ def test_answers_at_the_same_time_count_together() -> None:
     assert wire.is_over.is_set()
 
 
+def test_what_comes_once_an_answer_was_given_up_is_not_read() -> None:
+    """A process on this machine may go on to print, while the next command of the same host is answered."""
+    wire = Wire()
+    given_up = Reading(wire, 1000)
+    lines = given_up.lines(iter([b"early\n", b"late\n"]))
+    assert next(lines) == "early"
+    given_up.stop()
+    assert [*lines] == []
+    assert (wire.is_over.is_set(), wire.unread) == (False, 0)
+
+
 def test_a_wire_ends_when_more_arrives_than_is_asked_for() -> None:
     wire = Wire()
     # What an operation of pyinfra's own reads.

@@ -123,21 +123,27 @@ class Slicing:
         """Wait for the end of a process; interrupt it once nothing new shall begin. Returns its status."""
         end = asyncio.create_task(process.wait())
         stop = asyncio.create_task(self._stopping.wait())
-        while not end.done() and not stop.done():
-            await asyncio.wait((end, stop), timeout=_PAUSE, return_when=asyncio.FIRST_COMPLETED)
-            # Whatever is wrong with the database or this machine, the process goes on.
-            with suppress(Exception):
-                if not await asyncio.to_thread(rows.may_go_on, self._database, claimed):
-                    break
+        over = asyncio.create_task(self._may_not_go_on(claimed))
+        await asyncio.wait((end, stop, over), return_when=asyncio.FIRST_COMPLETED)
+        # At once: who ends a service tells the process, too, and this is part of that.
+        interrupt(process)
         stop.cancel()
-        if not end.done():
-            interrupt(process)
+        over.cancel()
         while not end.done():
             await asyncio.wait((end,), timeout=_PAUSE)
             # The changes under way are this worker's until they are over.
             with suppress(Exception):
                 await asyncio.to_thread(rows.may_go_on, self._database, claimed)
         return end.result()
+
+    async def _may_not_go_on(self, claimed: Claimed) -> None:
+        """Say now and then that this worker is at work, until no further host may begin."""
+        may = True
+        while may:
+            await asyncio.sleep(_PAUSE)
+            # Whatever is wrong with the database or this machine, the process goes on.
+            with suppress(Exception):
+                may = await asyncio.to_thread(rows.may_go_on, self._database, claimed)
 
     async def _kept(
         self, work: Callable[_Given, _Found], *given: _Given.args, **named: _Given.kwargs

@@ -411,6 +411,8 @@ def test_a_host_that_is_held_between_its_plan_and_its_change_is_no_failure(
     monkeypatch: pytest.MonkeyPatch, waves: Waves
 ) -> None:
     hold = Hold("admin", "2026-11-22T10:15:00Z", "a migration", "")
+    reports: list[Callable[[], object]] = []
+    monkeypatch.setattr(engine, "heed_interruptions", lambda report, _say: reports.append(report))
 
     def held_first(host: Host, _channel: Any, _asked: Asked) -> Ended:
         waves.fleet.answers[host.name] = replace(NEW, hold=hold)
@@ -426,6 +428,10 @@ def test_a_host_that_is_held_between_its_plan_and_its_change_is_no_failure(
     rollout = waves.run()
     assert outcomes(rollout) == {"a": "changed", "b": "held", "c": "changed", "d": "changed"}
     assert not rollout.has_failed
+    # An interruption would not make another of it.
+    for report in reports:
+        report()
+    assert outcomes(rollout)["b"] == "held"
 
 
 def test_a_host_that_was_refused_is_taken_back_if_its_last_change_is_of_this_run(

@@ -1,15 +1,18 @@
 """The queue with a real PostgreSQL, and with a stand-in for the process that carries out a slice."""
 
+import asyncio
 import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import LiteralString
+from unittest.mock import MagicMock
 
 import psycopg
 import pytest
@@ -22,6 +25,7 @@ from smtp_auth.rollout.plan_file import PlannedHost, RolloutPlan
 from smtp_auth.rollout.queue import rows
 from smtp_auth.rollout.queue.database import Database
 from smtp_auth.rollout.queue.rows import Key, Window
+from smtp_auth.rollout.queue.slicing import Slicing
 from smtp_auth.runs.mistakes import Mistake
 from tests.postgresql import PostgreSQL, postgresql
 from tests.queues import Queue, Worker, queue_of, wait_for
@@ -425,6 +429,32 @@ def test_a_worker_that_is_ended_gives_its_slice_back(queue: Queue, tmp_path: Pat
     queue.worker("--zone", "tokyo")
     queue.wait_until("done")
     assert changes(tmp_path) == {"a1": 1}
+
+
+def test_a_process_is_interrupted_at_once_although_the_database_does_not_answer(
+    queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """systemd has told it, too: what comes seconds later would be a second interruption."""
+    asked, answers = threading.Event(), threading.Event()
+
+    def may_go_on(*_: object) -> bool:
+        asked.set()
+        return answers.wait(60)
+
+    async def ended() -> None:
+        process = MagicMock(returncode=None, wait=asyncio.Event().wait)
+        process.send_signal.side_effect = lambda _number: answers.set()
+        stopping = asyncio.Event()
+        slicing = Slicing(Database(queue.server.conninfo), "worker", (), stopping, lambda _text: None)
+        waiting = asyncio.create_task(slicing._ended(process, MagicMock()))
+        await asyncio.to_thread(asked.wait)
+        stopping.set()
+        assert await asyncio.to_thread(answers.wait, 30)
+        waiting.cancel()
+
+    monkeypatch.setattr(rows, "may_go_on", may_go_on)
+    monkeypatch.setattr("smtp_auth.rollout.queue.slicing._PAUSE", 0.01)
+    asyncio.run(ended())
 
 
 def test_a_slice_without_a_report_stops_the_rollout(queue: Queue, tmp_path: Path) -> None:
