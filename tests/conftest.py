@@ -80,7 +80,7 @@ SAMPLED = {
     "tests/fleet/test_rollout.py::test_a_canary_that_does_not_verify_stops_it": Sampled(
         3, "on the lab's four hosts: a minute; or on twelve of a lab of its own: a minute and a half"
     ),
-    "tests/fleet/test_rollout.py::test_a_change_whose_connection_is_lost_is_taken_back_once_it_is_made": Sampled(
+    "tests/fleet/test_rollout.py::test_a_change_whose_connection_is_lost_is_taken_back": Sampled(
         2, "a host that is silent for as long as one may be: twenty seconds"
     ),
     "tests/fleet/test_rollout.py::test_a_host_that_hangs_in_its_verification_is_taken_back": Sampled(

@@ -258,7 +258,7 @@ def test_what_another_attempt_has_changed_is_taken_back(lab: Lab, tmp_path: Path
 
 
 @pytest.mark.parametrize("order", ORDERS.values(), ids=ORDERS)
-def test_a_change_whose_connection_is_lost_is_taken_back_once_it_is_made(
+def test_a_change_whose_connection_is_lost_is_taken_back(
     lab: Lab, stock: list[LabHost], tmp_path: Path, order: slice
 ) -> None:
     first, second = stock[order]
