@@ -290,15 +290,15 @@ class Rollout:
         """What became of a host, whichever attempt of this run has done it."""
         if plan is None:
             return found
+        has_it = self._has_changed_last(plan)
+        if has_it:
+            self._changed_before.add(name)
+        elif plan.state is State.PENDING and _known_by(plan) == _known_by(self._plan.hosts[name].found):
+            self._as_planned.add(name)
         if plan.state is State.HELD:
             return replace(found, outcome=Outcome.HELD, said=plan.reasons)
-        if not self._has_changed_last(plan):
-            if plan.state is State.PENDING and _known_by(plan) == _known_by(self._plan.hosts[name].found):
-                self._as_planned.add(name)
-            return found
-        self._changed_before.add(name)
         is_done = plan.state is State.CONVERGED and found.outcome in (Outcome.UNCHANGED, Outcome.REFUSED)
-        return replace(found, outcome=Outcome.CHANGED, said=()) if is_done else found
+        return replace(found, outcome=Outcome.CHANGED, said=()) if has_it and is_done else found
 
     def tell(self, event: str, **values: object) -> None:
         """Tell of an event of this run."""
