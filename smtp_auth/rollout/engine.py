@@ -18,10 +18,10 @@ from smtp_auth.fleet.plan_command import Manner
 from smtp_auth.fleet.planning import TROUBLE, HostPlan, State, Task, ask_host
 from smtp_auth.fleet.progress import Progress
 from smtp_auth.fleet.text import took_line
-from smtp_auth.plan.as_json import digest, text_of
-from smtp_auth.plan.plan import Plan
+from smtp_auth.plan.as_json import text_of
 from smtp_auth.plan.step import Step
 from smtp_auth.rollout.events import Events
+from smtp_auth.rollout.making import OF_NO_CHANGE, changes_files
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.report import HostReport, are_all_held, planned_report
 from smtp_auth.rollout.tasks import deploy_of, undo_of
@@ -42,8 +42,6 @@ _WORTH_SAYING = 90
 
 _MAY_HAVE_CHANGED = (Outcome.CHANGED, Outcome.NOT_REACHED, Outcome.NOT_AWAITED)
 
-_OF_NO_CHANGE = digest(Plan())
-
 _NOT_IN_THE_INVENTORY = "the plan has this host, and the inventory has not: use the inventory of the plan"
 
 
@@ -57,6 +55,11 @@ class Bounds:
 
     not_after: datetime | None = None
     pauses: Callable[[int, int], None] | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether no wave begins any more."""
+        return bool(self.not_after and datetime.now().astimezone() > self.not_after)
 
 
 class Rollout:
@@ -157,11 +160,11 @@ class Rollout:
         Raises `Declined` if somebody does not want to go on.
         """
         for number, names in self._left.items():
-            if bounds.not_after and datetime.now().astimezone() > bounds.not_after:
+            if self.results and bounds.pauses and not bounds.is_over:
+                bounds.pauses(number, len(names))
+            if bounds.is_over:
                 self.stopped = f"it is later than --not-after allows: wave {number} does not begin"
                 return
-            if self.results and bounds.pauses:
-                bounds.pauses(number, len(names))
             self._carry_out(number, names)
             self._saves()
             if self._knows_nothing(number):
@@ -281,7 +284,7 @@ class Rollout:
 
     def _is_of_this_run(self, found: HostPlan) -> bool:
         """Whether an earlier attempt of this run has done a host already. A reload may be due since."""
-        return found.digest == _OF_NO_CHANGE and self._has_changed_last(found)
+        return found.digest == OF_NO_CHANGE and self._has_changed_last(found)
 
     def _has_changed_last(self, found: HostPlan) -> bool:
         return found.last_change is not None and found.last_change.id == self._plan.run
@@ -385,20 +388,17 @@ class Rollout:
     def _is_changed(self, name: str) -> bool:
         """Whether a host has this run's change, or may have it, as far as this attempt knows."""
         planned = self._plan.hosts[name]
-        return self._has_lines(name) and (
+        return changes_files(planned.found) and (
             planned.is_done or name in self._changed_before or self._outcome(name) in _MAY_HAVE_CHANGED
         )
 
-    def _has_lines(self, name: str) -> bool:
-        """Whether files of a host change. Of others, services are reloaded or proved: nobody undoes that."""
-        return self._plan.hosts[name].found.digest not in ("", _OF_NO_CHANGE)
-
     def _may_be_changed(self, name: str, begun: int) -> bool:
         """Whether a host has to be asked. + begun: the last wave that any attempt may have begun"""
-        if self._is_first or not self._has_lines(name) or name not in self._hosts:
+        planned = self._plan.hosts[name]
+        if self._is_first or not changes_files(planned.found) or name not in self._hosts:
             return self._is_changed(name)
         # An earlier attempt may have changed it, although this one has not asked it.
-        return (self._plan.hosts[name].wave or 0) <= begun
+        return (planned.wave or 0) <= begun
 
     def _outcome(self, name: str) -> Outcome | None:
         found = self.results.get(name)

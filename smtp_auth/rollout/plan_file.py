@@ -110,14 +110,18 @@ class RolloutPlan:
             hosts={name: replace(one, is_done=name in done) for name, one in self.hosts.items()},
         )
 
-    def refuse_old(self, most_seconds: float, option: str, file: str) -> None:
+    def refuse_old(self, most_seconds: float, option: str, file: str, begins: datetime | None = None) -> None:
         """Raise `Mistake` if the hosts were asked longer ago than that.
 
         + option, file: with which the plan was given
+        + begins: when it is carried out; `None`: now
         """
-        age = (datetime.now(UTC) - datetime.fromisoformat(self.made)).total_seconds()
+        made = datetime.fromisoformat(self.made)
+        age = (datetime.now(UTC) - made).total_seconds()
         if age < -_CLOCKS_DIFFER:
             why = "which is in the future by this machine's clock: set the clock"
+        elif begins and age <= most_seconds < (begins - made).total_seconds():
+            why = "which is longer before --at than --max-age allows: give a longer one, to the workers, too"
         elif age > most_seconds:
             why = "which is longer ago than --max-age allows: make a new plan with smtp-auth plan --out"
         else:
@@ -250,8 +254,9 @@ def _host_in(one: Mapping[str, Any], plans: list[dict[str, Any]]) -> PlannedHost
     texts += [text for block in found.blocks for text in (block.path, *block.lines)]
     texts += [found.digest, *([one["zone"]] if one["zone"] is not None else [])]
     texts += [last.id, last.began, *last.edited] if last else []
+    texts += asdict(found.hold).values() if found.hold else []
     wave = one["wave"]
-    is_wave = wave is None or (type(wave) is int and wave > 0)
+    is_wave = wave is None or (type(wave) is int and 0 < wave < 2**31)
     if not (is_wave and _are(str, texts) and type(one["done"]) is bool):
         raise TypeError
     return PlannedHost(found, wave, one["zone"], one["done"])

@@ -12,7 +12,7 @@ from smtp_auth.plan.step import Step
 from smtp_auth.rollout import plan_file, report
 from smtp_auth.rollout.engine import OTHER_PLAN, Bounds, Rollout
 from smtp_auth.rollout.events import Events
-from smtp_auth.rollout.making import canaries, has_work, made
+from smtp_auth.rollout.making import canaries, made
 from smtp_auth.rollout.plan_file import PlannedHost, RolloutPlan
 from smtp_auth.rollout.report import HostReport
 from smtp_auth.rollout.text import end_lines, wave_lines
@@ -88,11 +88,10 @@ class _Work:
         found = {
             name: self._plan.hosts[name].found for name in self._names if not self._plan.hosts[name].is_done
         }
-        shown_here = {name: one for name, one in found.items() if one.blocks or not has_work(one)}
         here = [host for host in self._chosen.hosts if host.name in found]
         what = f"{self._wishes.part} of run" if self._wishes.part else "run"
         lines = [
-            *plan_lines(shown_here, is_whole=True),
+            *plan_lines(found, is_whole=True),
             *port_25_lines(here, found),
             *self._missing(),
             *wave_lines(self._plan, self._names),
@@ -105,7 +104,8 @@ class _Work:
     def _missing(self) -> list[Line]:
         """The hosts that the inventory has not."""
         here = {host.name for host in self._chosen.hosts}
-        missing = [name for name in self._names if self._plan.hosts[name].wave and name not in here]
+        to_do = (name for name in self._names if not self._plan.hosts[name].is_done)
+        missing = [name for name in to_do if self._plan.hosts[name].wave and name not in here]
         if not missing:
             return []
         names = ", ".join(map(shown_name, missing))

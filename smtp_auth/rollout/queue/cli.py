@@ -114,8 +114,11 @@ def _worker(database: "Database", arguments: argparse.Namespace) -> int:
     from smtp_auth.fleet.typed_times import seconds_in
     from smtp_auth.rollout.queue.commands import worker
     from smtp_auth.rollout.queue.worker import Wishes
+    from smtp_auth.runs.inventory_check import check_options
 
     seconds_in("--max-age", arguments.max_age)
+    # Otherwise, each slice that this worker takes would end with it, and the rollout with the third one.
+    check_options(arguments.inventory, arguments.data, arguments.group_data, arguments.parallel)
     wishes = Wishes(arguments.zone, _choice_words(arguments), arguments.max_age, arguments.check_at)
     return worker(database, wishes)
 
@@ -127,7 +130,7 @@ def _choice_words(arguments: argparse.Namespace) -> list[str]:
         given = getattr(arguments, name.removeprefix("--").replace("-", "_"), None)
         if given is True:
             words.append(name)
-        elif given:
+        elif given is not None and given is not False:
             values = given if isinstance(given, list) else [given]
             # A value may begin like an option.
             words += [f"{name}={value}" for value in values]

@@ -60,7 +60,7 @@ def rollout(database: Database, file: str, most_seconds: float, window: Window, 
         )
     plan = plan_file.read("--plan", file)
     option = f"--plan {shown(file)}"
-    plan.refuse_old(most_seconds, "--plan", file)
+    plan.refuse_old(most_seconds, "--plan", file, window.begins)
     if not plan.waves:
         raise Mistake(f"{option}: no host would change: there is nothing to carry out")
     refuse_zones(option, plan)

@@ -229,6 +229,22 @@ def test_a_canary_that_is_held_by_now_proves_nothing(monkeypatch: pytest.MonkeyP
     assert (outcomes(rollout)["b"], rollout.stopped) == ("held", "")
 
 
+def test_no_wave_begins_that_was_agreed_to_too_late(monkeypatch: pytest.MonkeyPatch, waves: Waves) -> None:
+    asked = list[int]()
+
+    def agree(number: int, _count: int) -> None:
+        asked.append(number)
+        monkeypatch.setattr(Bounds, "is_over", True)
+
+    monkeypatch.setattr(Bounds, "is_over", False)
+    rollout = waves.run(Bounds(datetime.now().astimezone(), agree))
+    assert (asked, outcomes(rollout)["b"]) == ([2], "not begun")
+    assert rollout.stopped == "it is later than --not-after allows: wave 2 does not begin"
+    # Nobody is asked in vain.
+    waves.run(Bounds(datetime.now().astimezone(), agree))
+    assert asked == [2]
+
+
 def test_what_is_done_is_left_alone(waves: Waves) -> None:
     rollout = waves.run(plan=waves.plan.after({"a", "b"}))
     assert waves.verified == [["c", "d"]]
@@ -584,7 +600,7 @@ def test_a_refused_reload_is_no_change(monkeypatch: pytest.MonkeyPatch, waves: W
 
 
 def test_what_is_only_reloaded_is_not_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    waves = Waves(monkeypatch, {"a": DONE, "b": NEW, "c": NEW}, Layout("1,100%", (), "0"))
+    waves = Waves(monkeypatch, {"a": DONE}, Layout("1,100%", (), "0"))
     _reload_is_due(waves, "a")
     waves = Waves(monkeypatch, waves.fleet.answers, Layout("1,100%", (), "0"))
     waves.bad = {"a"}

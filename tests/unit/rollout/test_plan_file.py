@@ -62,7 +62,9 @@ _PLANS = st.builds(
     st.integers(0),
     st.dictionaries(
         _TEXT,
-        st.builds(PlannedHost, _found(), st.none() | st.integers(1), st.none() | _TEXT, st.booleans()),
+        st.builds(
+            PlannedHost, _found(), st.none() | st.integers(1, 2**31 - 1), st.none() | _TEXT, st.booleans()
+        ),
         max_size=4,
     ),
 )
@@ -177,6 +179,13 @@ def test_a_plan_gets_old(seconds: int, said: str) -> None:
         plan.refuse_old(3600, "--plan", "plan")
 
 
+def test_a_plan_must_not_be_old_when_it_begins() -> None:
+    plan = replace(plan_of([]), made=in_utc(datetime.now(UTC)))
+    plan.refuse_old(3600, "--plan", "plan", datetime.now(UTC) + timedelta(minutes=30))
+    with pytest.raises(Mistake, match="longer before --at than --max-age allows"):
+        plan.refuse_old(3600, "--plan", "plan", datetime.now(UTC) + timedelta(hours=2))
+
+
 def _with_checksum(found: dict[str, Any]) -> str:
     """A plan with a right checksum, whatever is in it: whoever may write the file may write that, too."""
     del found["checksum"]
@@ -207,7 +216,17 @@ def test_a_value_that_is_never_written_is_refused(key: str, value: object) -> No
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("wave", "1"), ("wave", 0), ("wave", True), ("zone", 3), ("done", 1), ("digest", 5), ("reasons", [7])],
+    [
+        ("wave", "1"),
+        ("wave", 0),
+        ("wave", True),
+        ("wave", 1 << 31),
+        ("zone", 3),
+        ("done", 1),
+        ("digest", 5),
+        ("reasons", [7]),
+        ("hold", {"who": "admin", "when": -1, "why": "a migration", "until": None}),
+    ],
 )
 def test_a_value_of_a_host_that_is_never_written_is_refused(key: str, value: object) -> None:
     found = json.loads(text_of(plan_of([(1, None)])))

@@ -713,6 +713,9 @@ def test_a_queue_is_set_up_once(queue: Queue) -> None:
         (("--check-at", "at night"), "--check-at at night: give minute, hour, day"),
         (("--max-age", "soon"), "--max-age soon: give minutes"),
         (("--limit", "a1"), "--limit is no option"),
+        (("--parallel", "0"), "--parallel 0: give a number of hosts"),
+        (("--inventory", "tokio.py"), "the inventory tokio.py does not exist"),
+        (("--data", "zone"), "KEY=VALUE"),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else None,
 )
