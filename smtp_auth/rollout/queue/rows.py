@@ -318,7 +318,7 @@ def store(database: Database, claimed: Claimed, found: Report | None, said: str,
     + said: if not, how the process ended, for people
     + is_done: whether it need not be carried out again
 
-    Returns whether it has to be carried out again now.
+    Returns whether its job is still needed.
     """
     with database.transaction() as connection:
         connection.execute(
@@ -339,14 +339,9 @@ def store(database: Database, claimed: Claimed, found: Report | None, said: str,
                 "claim": claimed.claim,
             },
         )
-        # It may be there already: an earlier call has lost its connection before it was told so.
-        left = rows(
-            connection,
-            "SELECT FROM smtp_auth_slices AS slice JOIN smtp_auth_rollouts AS rollout USING (run) "
-            "WHERE claim = %(claim)s AND slice.state = 'waiting' AND rollout.state = 'running'",
-            claim=claimed.claim,
-        )
-    return bool(left)
+        # An earlier call may have stored it, and lost its connection before it was told so. And who has taken
+        # the slice over has the same job: it must not be deleted before the slice has come to its end.
+        return _states(connection, claimed.key) in (("running", "waiting"), ("running", "under way"))
 
 
 def _without_reasons(found: Report) -> Report:

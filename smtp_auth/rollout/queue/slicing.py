@@ -28,7 +28,10 @@ _Found = TypeVar("_Found")
 
 
 class Unfinished(Exception):
-    """The slice has to be carried out again: this worker ends, or its process has ended without a report."""
+    """The slice has to be carried out again: this worker ends, or its process has ended without a report.
+
+    Or another worker has taken it over, and may end before the slice does.
+    """
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ class Slicing:
         return _Ended(found, said, found is not None and status in (0, Status.TROUBLE))
 
     async def _stored(self, claimed: Claimed, ended: _Ended) -> bool:
-        """Store how a slice has ended. Returns whether it has to be carried out again now."""
+        """Store how a slice has ended. Returns whether its job is still needed."""
         try:
             return await self._kept(
                 rows.store, self._database, claimed, ended.found, ended.said, is_done=ended.is_done

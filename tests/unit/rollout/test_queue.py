@@ -204,6 +204,24 @@ def test_a_job_that_cannot_be_given_back_does_not_keep_others(queue: Queue, tmp_
     assert changes(tmp_path) == {"a1": 1}
 
 
+def test_a_worker_that_comes_back_leaves_the_job_of_its_successor(queue: Queue, tmp_path: Path) -> None:
+    first = _at_work(queue, tmp_path)
+    (process,) = [int(file.name.split()[1]) for file in tmp_path.glob("started *")]
+    os.kill(first.process.pid, signal.SIGSTOP)
+    second = queue.worker("--zone", "tokyo")
+    wait_for(lambda: len([*tmp_path.glob("started *")]) == 2, "nobody takes the slice over")
+    os.kill(first.process.pid, signal.SIGCONT)
+    os.kill(process, signal.SIGKILL)
+    wait_for(lambda: "has ended" in first.said.read_text(), "the first process does not end")
+    assert first.end() == 0
+    second.kill()
+    (tmp_path / "hold a1").unlink()
+    wait_for(lambda: changes(tmp_path), "the change does not end")
+    queue.worker("--zone", "tokyo")
+    queue.wait_until("done")
+    assert changes(tmp_path) == {"a1": 1}
+
+
 def test_a_killed_worker_lets_no_further_host_begin(queue: Queue, tmp_path: Path) -> None:
     worker = _at_work(queue, tmp_path)
     worker.kill()
