@@ -114,10 +114,10 @@ SAMPLED = {
         3, "deploys and undos each, on two hosts: fifteen seconds"
     ),
     "tests/fleet/test_verify_breakages.py::test_a_breakage_is_noticed_by_its_checks_and_no_others": Sampled(
-        4, "sixteen verifications of four broken hosts: fifteen seconds each", "breakage"
+        6, "sixteen verifications of four broken hosts: fifteen seconds each", "breakage"
     ),
     "tests/fleet/test_verify_breakages.py::test_what_is_skipped_takes_nothing_else_with_it": Sampled(
-        4, "it judges the same verifications", "breakage"
+        6, "it judges the same verifications", "breakage"
     ),
     "tests/fleet/test_verify_healthy.py::test_a_healthy_host_is_not_blamed": Sampled(
         4, "four states each, deployed to and verified: half a minute"
