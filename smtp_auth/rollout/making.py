@@ -82,7 +82,8 @@ def made(
     # One that is only reloaded or proved shows nothing of the change, so others are the first.
     working.sort(key=lambda name: not changes_files(found[name]))
     changing = [name for name in working if changes_files(found[name])]
-    canaries_here = [name for name in first if name in {*(changing or working)}]
+    may_be_first = {*(changing or working)}
+    canaries_here = [name for name in first if name in may_be_first]
     if changing and not canaries_here:
         _refuse_absent(first, found)
     domains = {

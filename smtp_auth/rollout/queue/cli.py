@@ -117,7 +117,7 @@ def _worker(database: "Database", arguments: argparse.Namespace) -> int:
     from smtp_auth.runs.inventory_check import check_options
 
     seconds_in("--max-age", arguments.max_age)
-    # Otherwise, each slice that this worker takes would end with it, and the rollout with the third one.
+    # Otherwise, each try of a slice would end with it, and after three of them the rollout.
     check_options(arguments.inventory, arguments.data, arguments.group_data, arguments.parallel)
     wishes = Wishes(arguments.zone, _choice_words(arguments), arguments.max_age, arguments.check_at)
     return worker(database, wishes)

@@ -396,6 +396,14 @@ def test_an_earlier_attempt_may_have_come_further(
     assert sorted(undo.asked) == ["a", "b", "c", "d"]
 
 
+def _asked_for_their_undo(monkeypatch: pytest.MonkeyPatch, waves: Waves) -> list[str]:
+    """The hosts that are asked once a further attempt has stopped. None of them has a change."""
+    rollout = waves.run(is_first=False)
+    undo = _Undo(monkeypatch, without="abcd")
+    rollout.take_back(only_wave=False)
+    return sorted(undo.asked)
+
+
 @pytest.mark.parametrize("first", ["1", "2"])
 def test_failures_that_the_plan_accepts_do_not_show_that_no_earlier_attempt_has_come_further(
     monkeypatch: pytest.MonkeyPatch, first: str
@@ -403,10 +411,7 @@ def test_failures_that_the_plan_accepts_do_not_show_that_no_earlier_attempt_has_
     """Of two hosts in the first wave, one may have failed, and the other may have been held."""
     waves = Waves(monkeypatch, dict.fromkeys("abcd", NEW), Layout(f"{first},3,100%", (), "1"))
     waves.fleet.ends |= {"a": FAILED, "b": FAILED}
-    rollout = waves.run(is_first=False)
-    undo = _Undo(monkeypatch, without="abcd")
-    rollout.take_back(only_wave=False)
-    assert sorted(undo.asked) == ["a", "b", "c", "d"]
+    assert _asked_for_their_undo(monkeypatch, waves) == ["a", "b", "c", "d"]
 
 
 def test_a_change_that_was_taken_back_shows_that_an_earlier_attempt_may_have_come_further(
@@ -417,10 +422,7 @@ def test_a_change_that_was_taken_back_shows_that_an_earlier_attempt_may_have_com
     waves.fleet.answers["a"] = replace(NEW, last_change=last)
     answering(monkeypatch, waves.fleet.answers)
     waves.fleet.ends["a"] = FAILED
-    rollout = waves.run(is_first=False)
-    undo = _Undo(monkeypatch, without="abcd")
-    rollout.take_back(only_wave=False)
-    assert sorted(undo.asked) == ["a", "b", "c", "d"]
+    assert _asked_for_their_undo(monkeypatch, waves) == ["a", "b", "c", "d"]
 
 
 def test_a_host_that_is_held_between_its_plan_and_its_change_is_no_failure(
