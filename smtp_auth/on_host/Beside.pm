@@ -16,13 +16,13 @@ package SmtpAuth::Beside;
 #   kept PATH                   the path of the earlier version, if it exists; else undef. Dies if nobody can tell
 #   was_none KEPT               whether KEPT says that there was no file
 #   digest_in KEPT              the digest of the version that was to be proved
-#   leftovers_in DIRECTORY      the paths of all such files in a directory. Dies if it cannot be read
+#   leftovers_in DIRECTORY      the paths of all such files in a directory. Dies if nobody can tell
 
 use strict;
 use warnings;
 use Exporter qw(import);
 use Fcntl qw(S_ISREG);
-use SmtpAuth::Files qw(directory_of names_in name_of);
+use SmtpAuth::Files qw(directory_of names_in name_of status_of);
 
 our @EXPORT_OK = qw(staged place_for place_for_none kept was_none digest_in leftovers_in);
 
@@ -47,10 +47,10 @@ sub kept {
 
 sub _is_ours {
     my ($beside, $path) = @_;
-    my ($mode, $owner) = (lstat $beside)[2, 4];
+    my ($mode, $owner) = (status_of($beside))[2, 4];
     return 0 if !defined $owner || !S_ISREG($mode);
     return 1 if $owner == $>;
-    my $its = (lstat $path)[4];
+    my $its = (status_of($path))[4];
     return defined $its && $owner == $its;
 }
 

@@ -10,7 +10,9 @@ package SmtpAuth::Files;
 #                        be read
 #   name_of_handle HANDLE  a path of an opened file, for the programs that this one starts. Nobody can replace what it leads to
 #   names_in PATH        the names in a directory, sorted; none if it does not exist. Dies if it cannot be read
+#   status_of PATH       what lstat(2) says of a path; nothing if it does not exist. Dies if nobody can tell
 #   is_there PATH        whether a path exists, be it a dangling link. Dies if nobody can tell
+#   is_link PATH         whether a path is a symbolic link. Dies if nobody can tell
 #   files_below PATH     the files in a directory and below it: their paths relative to PATH, with a slash at the start. Dies if
 #                        a directory cannot be read
 #   directory_of PATH    the path without its last part
@@ -24,10 +26,10 @@ package SmtpAuth::Files;
 use strict;
 use warnings;
 use Exporter qw(import);
-use Fcntl qw(O_NONBLOCK O_RDONLY);
+use Fcntl qw(O_NONBLOCK O_RDONLY S_ISLNK);
 
-our @EXPORT_OK = qw(content_of entries files_below read_file opened name_of_handle names_in is_there directory_of name_of
-    identity_of is_same permissions user_name group_name);
+our @EXPORT_OK = qw(content_of entries files_below read_file opened name_of_handle names_in status_of is_there is_link
+    directory_of name_of identity_of is_same permissions user_name group_name);
 
 # Whoever may write to a directory may put a pipe there, or a file without an end.
 my $MOST_BYTES = 64 * 1024 * 1024;
@@ -82,12 +84,19 @@ sub names_in {
     return @names;
 }
 
+sub status_of {
+    my ($path) = @_;
+    my @status = lstat $path;
+    return @status ? @status : _unless_absent($path);
+}
+
 sub is_there {
     my ($path) = @_;
-    return 1 if lstat $path;
-    _unless_absent($path);
-    return 0;
+    my @status = status_of($path);
+    return @status > 0;
 }
+
+sub is_link { my ($path) = @_; return S_ISLNK((status_of($path))[2] // 0) }
 
 # Returns nothing if the error of the last call says that there is no such path; else dies.
 sub _unless_absent {

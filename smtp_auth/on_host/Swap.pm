@@ -19,7 +19,7 @@ package SmtpAuth::Swap;
 use strict;
 use warnings;
 use SmtpAuth::Beside qw(digest_in kept place_for place_for_none staged was_none);
-use SmtpAuth::Files qw(directory_of is_same is_there read_file);
+use SmtpAuth::Files qw(directory_of is_link is_same is_there read_file);
 use SmtpAuth::Programs qw(digests_of);
 use SmtpAuth::Writing qw(age create make_directories sync_directory);
 
@@ -61,7 +61,7 @@ sub compare {
         my $path = $instructions->path_of($key);
         $self->{found}{$key} = read_file($path);
         die "nothing was changed, because $path was changed since the plan was made: run again to plan with its new version\n"
-            if -l $path || ($digest{$path} // q{}) ne $instructions->of_file($key, 'seen');
+            if is_link($path) || ($digest{$path} // q{}) ne $instructions->of_file($key, 'seen');
     }
     return;
 }
@@ -125,7 +125,7 @@ sub swap {
     my ($self, $key) = @_;
     my $path = $self->{instructions}->path_of($key);
     die "$path was changed since the plan was made: run again to plan with its new version\n"
-        if -l $path || !_is_equal(scalar read_file($path), $self->{found}{$key});
+        if is_link($path) || !_is_equal(scalar read_file($path), $self->{found}{$key});
     # Not earlier: a second name changes the file's ctime, and a look compares the ctime to see whether a reload is due.
     $self->_keep($key, $path);
     if ($self->{instructions}->is_deleted($key)) { unlink $path or die "cannot delete $path: $!\n" }
