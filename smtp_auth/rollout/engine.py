@@ -103,9 +103,10 @@ class Rollout:
         self.stopped = ""
         self.taken_back_by = ""
         self._failed: set[str] = set()
-        # The hosts that were as the plan has them at their turn; that an earlier attempt has changed; and
-        # that are without a change of this run, as an undo has found.
+        # The hosts that were as the plan has them at their turn; that could not even be asked; that an
+        # earlier attempt has changed; and that are without a change of this run, as an undo has found.
         self._as_planned: set[str] = set()
+        self._not_asked: set[str] = set()
         self._changed_before: set[str] = set()
         self._without_it: set[str] = set()
         self._left = self._waves()
@@ -298,6 +299,8 @@ class Rollout:
             self._changed_before.add(name)
         elif plan.state is State.PENDING and _known_by(plan) == _known_by(self._plan.hosts[name].found):
             self._as_planned.add(name)
+        elif plan.state is State.UNREACHABLE:
+            self._not_asked.add(name)
         if plan.state is State.HELD:
             return replace(found, outcome=Outcome.HELD, said=plan.reasons)
         is_done = plan.state is State.CONVERGED and found.outcome in (Outcome.UNCHANGED, Outcome.REFUSED)
@@ -388,9 +391,9 @@ class Rollout:
     def _is_changed(self, name: str) -> bool:
         """Whether a host has this run's change, or may have it, as far as this attempt knows."""
         planned = self._plan.hosts[name]
-        return changes_files(planned.found) and (
-            planned.is_done or name in self._changed_before or self._outcome(name) in _MAY_HAVE_CHANGED
-        )
+        if not changes_files(planned.found) or (self._is_first and name in self._not_asked):
+            return False
+        return planned.is_done or name in self._changed_before or self._outcome(name) in _MAY_HAVE_CHANGED
 
     def _may_be_changed(self, name: str, begun: int) -> bool:
         """Whether a host has to be asked. + begun: the last wave that any attempt may have begun"""

@@ -26,7 +26,7 @@ from smtp_auth.shown import counted, shown
 
 VERSION = 1
 
-# Seconds at the end of the rollout: to read the rest and end; to end once a signal asks for it.
+# Seconds at the end of the rollout: to read the rest and end; to end after each signal.
 _TO_READ, _TO_END = 5.0, 1.0
 
 _PAUSE = 0.02
@@ -68,14 +68,18 @@ class _Program:
                 self._status = 0
         return self._status
 
-    def end(self) -> None:
-        """End it, and what it has started in its session."""
-        os.killpg(self._pid, signal.SIGTERM)
-        last = time.monotonic() + _TO_END
-        while self.status is None:
-            if time.monotonic() > last:
-                os.killpg(self._pid, signal.SIGKILL)
-            _sleep(_PAUSE)
+    def end(self) -> bool:
+        """End it, and what it has started in its session. Returns whether it has ended."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            # With sudo, it may be another user's.
+            with suppress(PermissionError):
+                os.killpg(self._pid, number)
+            last = time.monotonic() + _TO_END
+            while self.status is None and time.monotonic() < last:
+                _sleep(_PAUSE)
+            if self.status is not None:
+                return True
+        return False
 
 
 def words_of(command: str) -> list[str]:
@@ -147,14 +151,15 @@ class Events:
             if not self._waiting:
                 self._close_write_end()
             _sleep(_PAUSE)
-        said = []
+        said, has_ended = [], True
         if program.status is None:
-            program.end()
-            said = [f"was ended, because it was still at work {_TO_READ:.0f} seconds after the rollout"]
+            has_ended = program.end()
+            late = f"still at work {_TO_READ:.0f} seconds after the rollout"
+            said = [f"was ended, because it was {late}" if has_ended else f"is {late}, and cannot be ended"]
         elif program.status and not self._is_told:
             said = [_ended(program)]
         self._close_write_end()
-        if unread := self._unread():
+        if has_ended and (unread := self._unread()):
             said.insert(0, f"has not read {counted(unread, 'event')}")
         _close(self._read_end)
         if said:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
+from smtp_auth import accepted_values
 from smtp_auth.facts.decode import in_bytes
 from smtp_auth.facts.hold import Hold
 from smtp_auth.facts.look import LastChange
@@ -23,6 +24,7 @@ from smtp_auth.plan.text import Block
 from smtp_auth.rollout import reading
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.runs.origin import is_run_id
+from smtp_auth.shown import shown
 
 VERSION = 1
 
@@ -169,21 +171,24 @@ def plan_in(text: str) -> RolloutPlan:
     none = "this is no plan of smtp-auth plan --out"
     try:
         found = json.loads(text)
-        if not isinstance(found, dict) or "checksum" not in found:
-            raise ValueError(none)
-        if found.get("version") != VERSION:
-            raise ValueError(f"a plan of version {found.get('version')}, and this program reads {VERSION}")
-        if found.pop("checksum") != _digest(found):
-            raise ValueError("its checksum is wrong: it was cut off, or edited: make a new plan")
+    except (ValueError, RecursionError):
+        raise ValueError(none) from None
+    if not isinstance(found, dict) or "checksum" not in found:
+        raise ValueError(none)
+    if found.get("version") != VERSION:
+        raise ValueError(f"a plan of version {found.get('version')}, and this program reads {VERSION}")
+    if found.pop("checksum") != _digest(found):
+        raise ValueError("its checksum is wrong: it was cut off, or edited: make a new plan")
+    try:
         return _plan_in(found)
-    except (json.JSONDecodeError, RecursionError, KeyError, IndexError, TypeError, AttributeError):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         raise ValueError(none) from None
 
 
 def _plan_in(found: Mapping[str, Any]) -> RolloutPlan:
     """A plan whose checksum is right. Whoever may write that may write anything, so all is checked.
 
-    Raises `TypeError` for what `lines` does not write.
+    Raises `TypeError`, `ValueError` or another error for what `lines` does not write.
     """
     runs = [found["run"], *([found["taken_back_by"]] if found["taken_back_by"] is not None else [])]
     texts = [found["made"], found["controller"], found["commit"], found["waves"]]
@@ -252,13 +257,18 @@ def _host_in(one: Mapping[str, Any], plans: list[dict[str, Any]]) -> PlannedHost
     )
     texts = [*one["reasons"], *one["warnings"], one["hold_warning"], *one["same_machine"], found.proof_due]
     texts += [text for block in found.blocks for text in (block.path, *block.lines)]
-    texts += [found.digest, *([one["zone"]] if one["zone"] is not None else [])]
+    texts += [found.digest]
     texts += [last.id, last.began, *last.edited] if last else []
     texts += asdict(found.hold).values() if found.hold else []
     wave = one["wave"]
     is_wave = wave is None or (type(wave) is int and 0 < wave < 2**31)
     if not (is_wave and _are(str, texts) and type(one["done"]) is bool):
         raise TypeError
+    if one["zone"] is not None:
+        accepted_values.zone(one["zone"])
+    # A terminal shows them as they are.
+    if any(shown(text) != text for block in found.blocks for text in (block.path, *block.lines)):
+        raise ValueError
     return PlannedHost(found, wave, one["zone"], one["done"])
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from types import NoneType
 from typing import Any
 
+from smtp_auth.facts.decode import in_bytes
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.outcomes import OF_NO_PLAN
 from smtp_auth.fleet.planning import State
@@ -164,10 +165,13 @@ _OF_HOST = {
 def _host_in(one: dict[str, Any]) -> HostReport:
     _check(one, _OF_HOST)
     State(one["state"])
+    Outcome(one["outcome"])
     texts = {key: tuple(one[key]) for key in ("failed_checks", "reasons")}
     for text in (*texts["failed_checks"], *texts["reasons"]):
         if not isinstance(text, str):
             raise TypeError
+        # Half a character has no bytes.
+        in_bytes(text)
     return HostReport(**{**one, **texts})
 
 

@@ -120,8 +120,10 @@ class _Work:
         try:
             question.needs_somebody("--yes")
             question.ask(f"{question.what}. {question.asks}: ")
-        except (Mistake, Declined):
-            self._write_json()
+        except (Mistake, Declined) as error:
+            # Of a slice that a mistake keeps from beginning, an earlier attempt's report stays.
+            if self._wishes.part is None or isinstance(error, Declined):
+                self._write_json()
             raise
 
     def _pending(self) -> list[PlannedHost]:

@@ -25,7 +25,7 @@ def deploy_of(plan: RolloutPlan, steps: Sequence[Step]) -> Task:
 
     def ask_patiently(host: Host, ask: Asking, channel: Channel, rehearsing: bool) -> Asked:
         asked = ask(channel, rehearsing)
-        if asked.hold or asked.refusals or digest(asked.plan) == plan.hosts[host.name].found.digest:
+        if asked.hold or digest(asked.plan) == plan.hosts[host.name].found.digest:
             return asked
         _wait_for(plan.run, host, channel)
         return ask(channel, rehearsing)

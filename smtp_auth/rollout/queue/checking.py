@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from smtp_auth.rollout.queue.database import Database
 from smtp_auth.rollout.queue.process import how_ended, interrupt, path_of, started
 from smtp_auth.rollout.queue.rows import keep_check
+from smtp_auth.rollout.queue.slicing import Unfinished
 
 
 async def check(
@@ -17,7 +18,7 @@ async def check(
 
     + worker: its name; + choice: its options of every command; + stopping: ends the check
 
-    Returns why it has failed, for people; empty if it has not.
+    Returns why it has failed, for people; empty if it has not. Raises `Unfinished` if it was ended.
     """
     states: dict[str, str] = {}
     said = ""
@@ -26,7 +27,7 @@ async def check(
     except (OSError, ValueError) as error:
         said = (error.strerror if isinstance(error, OSError) else None) or str(error)
     if stopping.is_set():
-        return ""
+        raise Unfinished
     await asyncio.to_thread(keep_check, database, zone, worker, states, said)
     return said
 

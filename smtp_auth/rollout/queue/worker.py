@@ -26,6 +26,10 @@ from smtp_auth.runs.origin import origin_of_this_run
 from smtp_auth.runs.signals import ending
 from smtp_auth.shown import shown_words
 
+# Of which jobs of a dead worker another one makes, and how that is said.
+_CHECK = "smtp_auth.check"
+_AGAIN_OF = {CARRY_OUT: "its slice is carried out", _CHECK: "its check is made"}
+
 # A worker whose heartbeat is older than this is dead, in seconds; how often it beats; and how often the jobs
 # of dead workers are looked for, as cron says it, with seconds at the end.
 _DEAD = 30.0
@@ -110,12 +114,13 @@ class _Worker:
         async def retry_stalled(timestamp: int) -> None:
             await self._retry_stalled()
 
-        if self._wishes.check_at:
+        @app.task(name=_CHECK, queue=zone, queueing_lock=f"{_CHECK} {zone}", retry=_Again())
+        async def check_hosts(timestamp: int) -> None:
+            await self._check()
 
-            @app.periodic(cron=self._wishes.check_at, periodic_id=zone)
-            @app.task(name="smtp_auth.check", queue=zone, queueing_lock=f"smtp_auth.check {zone}")
-            async def check_hosts(timestamp: int) -> None:
-                await self._check()
+        # Who asks for a check need not be the one that makes it.
+        if self._wishes.check_at:
+            app.periodic(cron=self._wishes.check_at, periodic_id=zone)(check_hosts)
 
         return app
 
@@ -135,6 +140,8 @@ class _Worker:
         zone, choice = self._wishes.zone, self._wishes.choice
         try:
             said = await check(self._database, zone, self._name, choice, self._stopping)
+        except Unfinished:
+            raise
         except Exception as error:
             self._say(f"the check of the hosts is not kept: {type(error).__name__}: {error}")
             raise
@@ -146,8 +153,8 @@ class _Worker:
         manager = self._app.job_manager
         for job in await manager.get_stalled_jobs(queue=self._wishes.zone, seconds_since_heartbeat=_DEAD):
             # Arguments that are no object fail before our function is called, and leave the job as it is.
-            if job.task_name == CARRY_OUT and isinstance(job.task_kwargs, dict):
-                self._say("a worker was not heard of: its slice is carried out again")
+            if job.task_name in _AGAIN_OF and isinstance(job.task_kwargs, dict):
+                self._say(f"a worker was not heard of: {_AGAIN_OF[job.task_name]} again")
                 # Ours have no lock, but somebody's may: another job with it waits, and does the same.
                 with suppress(UniqueViolation):
                     await manager.retry_job(job, retry_at=datetime.now(UTC) + timedelta(seconds=_AGAIN))
@@ -208,7 +215,7 @@ class _Worker:
 
 
 class _Again(procrastinate.BaseRetryStrategy):
-    """When a slice is tried again that was not carried out to its end."""
+    """When a slice or a check is tried again that was not carried out to its end."""
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> procrastinate.RetryDecision | None:
         is_unfinished = isinstance(exception, Busy | Unfinished)

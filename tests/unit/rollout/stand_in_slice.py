@@ -6,7 +6,7 @@ As the real one: it changes no host that its run has changed, and SIGINT lets no
 `told` says that it was interrupted. While `die` exists, it ends without a report; while `starts` exists, it
 starts, as Python does before it knows of signals.
 
-For `smtp-auth plan --check`, it is pending on one host, and one is as wanted.
+For `smtp-auth plan --check`, it is pending on one host, and one is as wanted; `hold check` holds it up.
 """
 
 import json
@@ -38,7 +38,10 @@ def main() -> int:
     signal.signal(signal.SIGINT, interrupted)
     arguments = _parser().parse_args(sys.argv[1:])
     if sys.argv[1] == "plan":
-        if (folder / "die").exists():
+        (folder / "checking").touch()
+        while (folder / "hold check").exists() and not _interrupted:
+            time.sleep(0.02)
+        if _interrupted or (folder / "die").exists():
             return 2
         hosts_json = {"a1": {"state": "converged"}, "a2": {"state": "pending"}}
         Path(arguments.json).write_text(json.dumps({"version": 1, "hosts": hosts_json}))

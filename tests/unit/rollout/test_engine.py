@@ -196,6 +196,35 @@ def test_an_attempt_that_finishes_meanwhile_is_waited_for(
     assert outcomes(waves.run())["a"] == "changed"
 
 
+def test_an_attempt_that_finishes_meanwhile_is_waited_for_though_the_host_would_be_refused(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves
+) -> None:
+    """Its files may be in place in part."""
+    waves.fleet.answers["a"] = replace(NEW, postfix_reloaded=None)
+    answering(monkeypatch, waves.fleet.answers)
+
+    def finish(_channel: Any, _run: str) -> None:
+        waves.fleet.answers["a"] = NEW
+        answering(monkeypatch, waves.fleet.answers)
+
+    monkeypatch.setattr(tasks, "follow", finish)
+    assert outcomes(waves.run())["a"] == "changed"
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_host_that_was_not_reached_before_its_change_need_not_be_taken_back(
+    monkeypatch: pytest.MonkeyPatch, waves: Waves, is_first: bool
+) -> None:
+    waves.fleet.answers["a"] = NoAnswer("it is down")
+    answering(monkeypatch, waves.fleet.answers)
+    rollout = waves.run(is_first=is_first)
+    assert (rollout.has_failed, rollout.has_changed) == (True, not is_first)
+    undo = _Undo(monkeypatch)
+    rollout.take_back(only_wave=True)
+    assert undo.asked == ([] if is_first else ["a"])
+    assert rollout.reports()["a"].undone is (None if is_first else False)
+
+
 def test_an_undo_of_an_earlier_attempt_is_waited_for(monkeypatch: pytest.MonkeyPatch, waves: Waves) -> None:
     """Its controller may have died: the host takes the change back by itself."""
     waves.fleet.answers["a"] = replace(

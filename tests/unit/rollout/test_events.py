@@ -3,8 +3,10 @@
 import json
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -99,6 +101,28 @@ time.sleep(1000)
         while not file.exists():
             pass
     assert not is_alive(int(file.read_text()))
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_program_that_may_not_be_ended_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with sudo, which makes it another user's."""
+    end = os.killpg
+    may_not = MagicMock(side_effect=PermissionError)
+    monkeypatch.setattr(os, "killpg", may_not)
+    said: list[str] = []
+    found = Events("sleep 1000", lambda lines: said.extend(line.text for line in lines)).__enter__()
+    assert found._program
+    program = found._program._pid
+    try:
+        found.tell("host_changed")
+        found.close()
+        assert said == [
+            "--on-event sleep 1000 is still at work 0 seconds after the rollout, and cannot be ended"
+        ]
+        assert [call.args for call in may_not.call_args_list] == [(program, 15), (program, 9)]
+    finally:
+        end(program, signal.SIGKILL)
+        os.waitpid(program, 0)
 
 
 def is_alive(pid: int) -> bool:

@@ -20,12 +20,15 @@ from smtp_auth.local_time import in_utc
 from smtp_auth.plan.text import Block
 from smtp_auth.rollout.plan_file import PlannedHost, RolloutPlan, lines, plan_in, read
 from smtp_auth.runs.mistakes import Mistake
+from smtp_auth.shown import shown
 from tests.unit.rollout.plans import RUN, plan_of
 
 _TEXT = st.text()
 # What hosts say.
 _SAID = _TEXT.map(in_bytes)
-_BLOCKS = st.lists(st.builds(Block, _SAID, st.lists(_SAID).map(tuple)), max_size=2).map(tuple)
+_LINE = _TEXT.map(shown)
+_BLOCKS = st.lists(st.builds(Block, _LINE, st.lists(_LINE).map(tuple)), max_size=2).map(tuple)
+_ZONES = st.sampled_from(["tokyo", "dc-2", "A.b_c"])
 _HOLDS = st.builds(Hold, _TEXT, _TEXT, _TEXT, _TEXT)
 _CHANGES = st.builds(LastChange, _TEXT, _SAID, _TEXT, st.lists(_TEXT, max_size=2).map(tuple))
 
@@ -63,7 +66,7 @@ _PLANS = st.builds(
     st.dictionaries(
         _TEXT,
         st.builds(
-            PlannedHost, _found(), st.none() | st.integers(1, 2**31 - 1), st.none() | _TEXT, st.booleans()
+            PlannedHost, _found(), st.none() | st.integers(1, 2**31 - 1), st.none() | _ZONES, st.booleans()
         ),
         max_size=4,
     ),
@@ -222,6 +225,12 @@ def test_a_value_that_is_never_written_is_refused(key: str, value: object) -> No
         ("wave", True),
         ("wave", 1 << 31),
         ("zone", 3),
+        ("zone", "\ud900"),
+        ("zone", "to\0kyo"),
+        ("zone", "-e"),
+        ("state", "well"),
+        ("plan", 7),
+        ("reasons", ["half a character: \ud900"]),
         ("done", 1),
         ("digest", 5),
         ("reasons", [7]),
@@ -233,3 +242,14 @@ def test_a_value_of_a_host_that_is_never_written_is_refused(key: str, value: obj
     found["hosts"] = {name: {**one, key: value} for name, one in found["hosts"].items()}
     with pytest.raises(ValueError, match="this is no plan"):
         plan_in(_with_checksum(found))
+
+
+@pytest.mark.parametrize(
+    ("path", "line"), [("/etc/\x1b[2J", "+a"), ("/etc/a", "+a\x1b[1A"), ("/etc/a", "+a\n")]
+)
+def test_a_line_on_which_a_terminal_acts_is_refused(path: str, line: str) -> None:
+    plan = plan_of([(1, None)])
+    name, one = next(iter(plan.hosts.items()))
+    found = replace(one.found, digest="0123", blocks=(Block(path, (line,)),))
+    with pytest.raises(ValueError, match="this is no plan"):
+        plan_in(text_of(replace(plan, hosts={name: replace(one, found=found)})))

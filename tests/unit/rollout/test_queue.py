@@ -537,6 +537,23 @@ def test_the_last_check_of_a_zone_is_kept(queue: Queue) -> None:
     assert shown.stdout.endswith(": 1 converged, 1 pending\n    pending: a2\n")
 
 
+@pytest.mark.parametrize("how", ["ended", "killed"])
+def test_a_check_is_made_by_whichever_worker(queue: Queue, tmp_path: Path, how: str) -> None:
+    hold = tmp_path / "hold check"
+    hold.touch()
+    asks = queue.worker("--zone", "tokyo", "--check-at", "* * * * * */1")
+    wait_for((tmp_path / "checking").exists, "nothing is checked")
+    if how == "ended":
+        assert asks.end() == 0
+    else:
+        asks.kill()
+    hold.unlink()
+    assert not queue.server.rows("SELECT zone FROM smtp_auth_checks")
+    queue.worker("--zone", "tokyo")
+    wait_for(lambda: queue.server.rows("SELECT zone FROM smtp_auth_checks"), "the check is lost")
+    wait_for(lambda: not _waiting(queue), f"a check is left: {queue.said()}")
+
+
 def test_a_check_that_fails_is_shown(queue: Queue, tmp_path: Path) -> None:
     (tmp_path / "die").touch()
     worker = queue.worker("--zone", "tokyo", "--check-at", "* * * * * */1")

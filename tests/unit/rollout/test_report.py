@@ -12,6 +12,7 @@ from smtp_auth.fleet.planning import State
 from smtp_auth.rollout.report import HostReport, Report, lines, read, report_in
 from smtp_auth.rollout.slices import Slice
 from smtp_auth.runs.mistakes import Mistake
+from smtp_auth.runs.outcome import Outcome
 from tests.unit.rollout.plans import plan_of, report_of
 
 _TEXT = st.text()
@@ -22,7 +23,7 @@ _HOSTS = st.builds(
     st.none() | st.integers(1),
     st.none() | _TEXT,
     st.sampled_from([one.value for one in State]),
-    _TEXT,
+    st.sampled_from([one.value for one in Outcome]),
     _PERHAPS,
     _TEXTS,
     _PERHAPS,
@@ -98,7 +99,6 @@ def test_a_host_with_a_wrong_value_is_refused(key: str, value: object) -> None:
     may_be: dict[str, list[object]] = {
         "wave": [None, 1],
         "zone": [None, "word"],
-        "outcome": ["word"],
         "verified": [None, True],
         "undone": [None, True],
     }
@@ -106,6 +106,21 @@ def test_a_host_with_a_wrong_value_is_refused(key: str, value: object) -> None:
     if json.dumps(value) in map(json.dumps, may_be.get(key, [])):
         report_in(json.dumps(found))
         return
+    with pytest.raises(ValueError, match=NONE):
+        report_in(json.dumps(found))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("outcome", "\x1b[2J changed"),
+        ("reasons", ["half a character: \ud900"]),
+        ("failed_checks", ["\udfff"]),
+    ],
+)
+def test_a_host_with_a_text_that_is_never_written_is_refused(key: str, value: object) -> None:
+    found = json_of(report_of(plan_of([(1, "tokyo")]), Slice(1)))
+    found["hosts"]["host0"][key] = value
     with pytest.raises(ValueError, match=NONE):
         report_in(json.dumps(found))
 

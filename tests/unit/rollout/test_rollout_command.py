@@ -1,7 +1,9 @@
 """What a rollout says of its plan, before it begins."""
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from pyinfra.api import Host
@@ -10,10 +12,13 @@ from operations import STEPS
 from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.plan_command import Manner
 from smtp_auth.fleet.planning import HostPlan, State
+from smtp_auth.fleet.written import Target
 from smtp_auth.rollout import rollout_command
 from smtp_auth.rollout.making import OF_NO_CHANGE, Layout
 from smtp_auth.rollout.plan_file import PlannedHost, RolloutPlan
+from smtp_auth.rollout.slices import Slice
 from smtp_auth.rollout.wishes import Wishes
+from smtp_auth.runs.mistakes import Mistake
 from tests.unit.fleets import NEW
 from tests.unit.rollout.test_engine import Waves
 
@@ -45,6 +50,21 @@ def test_a_host_that_is_done_need_not_be_there(
     warning = "not in the inventory, so it will be refused: a"
     assert warning in told(waves.plan, waves.fleet.hosts[1:])
     assert warning not in told(waves.plan.after({"a"}), waves.fleet.hosts[1:])
+
+
+@pytest.mark.parametrize("part", [None, Slice(1)])
+def test_a_slice_that_a_mistake_keeps_from_beginning_leaves_the_report_of_an_earlier_one(
+    waves: Waves, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: Slice | None
+) -> None:
+    file = tmp_path / "report.json"
+    file.write_text("that of an earlier attempt")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    wishes = Wishes(
+        LAYOUT, waves.plan, part, "", False, None, None, Target("--json", str(file)), None, asks=True
+    )
+    with pytest.raises(Mistake):
+        rollout_command.rollout(Chosen(waves.fleet.hosts, 8), STEPS, Manner(), wishes)
+    assert (file.read_text() == "that of an earlier attempt") is (part is not None)
 
 
 def test_what_is_only_proved_is_shown(
