@@ -8,7 +8,6 @@ from smtp_auth.fleet.showing import show_to_people
 from smtp_auth.fleet.written import Target, refuse_inputs
 from smtp_auth.rollout import plan_file, report
 from smtp_auth.rollout.judging import WrongSlices, merged, why_stopped
-from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.text import end_lines
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import shown
@@ -22,8 +21,8 @@ def merge(plan: str, wave: int, earlier: str | None, files: Sequence[str], targe
     + files: the reports of all slices of the wave
     + target: gets the merged report; if it is standard output, nothing else is written there
 
-    Returns the exit status: 0 to go on, 1 to stop. Raises `Mistake` if a file is wrong, or if a slice is
-    missing, double, or of something else.
+    Returns the exit status: 0 to go on, or after the last wave, if no host has failed; else 1. Raises
+    `Mistake` if a file is wrong, or if a slice is missing, double, or of something else.
     """
     inputs = [("--plan", plan), *([("--earlier", earlier)] if earlier is not None else [])]
     refuse_inputs([target], [*inputs, *(("", file) for file in files)])
@@ -34,13 +33,14 @@ def merge(plan: str, wave: int, earlier: str | None, files: Sequence[str], targe
         raise WrongSlices(f"{shown(twice[0])}: this file is given twice: give the report of each slice once")
     found = merged(approved, wave, before, {shown(file): report.read("", file) for file in files})
     stopped = why_stopped(approved, found)
-    show_to_people([*end_lines(found.hosts, stopped), *_next_line(approved, wave, stopped)], target)
+    later = next((one for one in approved.waves if one > wave), None)
+    show_to_people([*end_lines(found.hosts, stopped), *_next_line(wave, later, stopped)], target)
     is_written = target is None or target.write(report.lines(found))
-    return 0 if is_written and not stopped else Status.TROUBLE
+    # As of a run without slices.
+    is_well = later is not None or not found.failures
+    return 0 if is_written and is_well and not stopped else Status.TROUBLE
 
 
-def _next_line(plan: RolloutPlan, wave: int, stopped: str) -> Iterator[Line]:
-    if stopped:
-        return
-    later = [one for one in plan.waves if one > wave]
-    yield Line(f"wave {later[0]} may begin" if later else f"wave {wave} was the last one", under=4)
+def _next_line(wave: int, later: int | None, stopped: str) -> Iterator[Line]:
+    if not stopped:
+        yield Line(f"wave {wave} was the last one" if later is None else f"wave {later} may begin", under=4)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.runs.mistakes import Mistake
-from smtp_auth.shown import shown
+from smtp_auth.shown import shown, shown_name
 
 _SHARD = re.compile(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", re.ASCII)
 
@@ -45,7 +45,9 @@ class Slice:
 
 
 def slice_of(plan: RolloutPlan, wave: int, zone: str | None, shard: str | None) -> Slice:
-    """The slice that options describe. Raises `Mistake` if the plan has no such wave or zone.
+    """The slice that options describe.
+
+    Raises `Mistake` if the plan has no such wave or zone, or if zones do not have all of its hosts.
 
     + shard: such as `3/8`; `None`: all of it
     """
@@ -53,6 +55,8 @@ def slice_of(plan: RolloutPlan, wave: int, zone: str | None, shard: str | None) 
     zones = sorted({one.zone for one in plan.hosts.values() if one.zone is not None})
     if zone is not None and zone not in zones:
         raise Mistake(f"--zone {shown(zone)}: no host of the plan is in it: the zones are {_listed(zones)}")
+    if zone is not None:
+        refuse_mixed_zones(f"--zone {zone}", plan)
     shard = "1/1" if shard is None else shard
     found = _SHARD.fullmatch(shard)
     if not found or int(found[1]) > int(found[2]):
@@ -64,6 +68,17 @@ def refuse_absent_wave(plan: RolloutPlan, wave: int) -> None:
     """Raise `Mistake` if the plan has no such wave."""
     if wave not in plan.waves:
         raise Mistake(f"--wave {wave}: the plan has no such wave: its waves are {_listed(plan.waves)}")
+
+
+def refuse_mixed_zones(option: str, plan: RolloutPlan) -> None:
+    """Raise `Mistake` if a host is in no zone, and others are in one. + option: what needs zones"""
+    zones = {name: one.zone for name, one in plan.hosts.items() if one.wave is not None}
+    without = [name for name, zone in zones.items() if zone is None]
+    if without and len(without) < len(zones):
+        raise Mistake(
+            f"{option}: {shown_name(without[0])} has no zone, and others have one: give the data key zone to "
+            "all of the hosts that would change, or to none"
+        )
 
 
 def _listed(ones: Iterable[object]) -> str:

@@ -37,7 +37,8 @@ class Slices:
         part = ["--wave", str(wave), "--shard", f"{{}}/{len(_SHARDS)}"]
         reports = ["--json", str(self._folder / f"{wave}-{{}}.json")]
         return [
-            *("parallel", "--jobs", "2", "--joblog", str(self._log(wave)), *options),
+            *("parallel", "--jobs", "2", "--termseq", "TERM,600000,KILL,25"),
+            *("--joblog", str(self._log(wave)), *options),
             *(*self._words, *part, *reports, ":::", *map(str, _SHARDS)),
         ]
 

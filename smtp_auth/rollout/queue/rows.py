@@ -12,7 +12,7 @@ from smtp_auth.rollout import plan_file, report
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.queue.database import Connection, Database, one, rows
 from smtp_auth.rollout.report import Report
-from smtp_auth.rollout.slices import Slice
+from smtp_auth.rollout.slices import Slice, refuse_mixed_zones
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.runs.origin import is_run_id
 from smtp_auth.shown import shown_name
@@ -97,14 +97,9 @@ def zone_of(plan: RolloutPlan, name: str) -> str:
 
 def refuse_zones(option: str, plan: RolloutPlan) -> None:
     """Raise `Mistake` if the plan's zones cannot be queues. + option: that of the plan, with its file"""
-    zones = {name: one.zone for name, one in plan.hosts.items() if one.wave is not None}
-    without = [name for name, zone in zones.items() if zone is None]
-    if without and len(without) < len(zones):
-        raise Mistake(
-            f"{option}: {shown_name(without[0])} has no zone, and others have one: a queue is a zone, so "
-            "give the data key zone to all of the hosts that would change, or to none"
-        )
-    long = next((zone for zone in zones.values() if zone and len(zone.encode()) > LONGEST_ZONE), None)
+    refuse_mixed_zones(option, plan)
+    zones = (one.zone for one in plan.hosts.values() if one.wave is not None)
+    long = next((zone for zone in zones if zone and len(zone.encode()) > LONGEST_ZONE), None)
     if long:
         raise Mistake(
             f"{option}: the zone {shown_name(long)} is longer than {LONGEST_ZONE} bytes, which no queue's "

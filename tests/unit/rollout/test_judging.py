@@ -17,7 +17,7 @@ from tests.unit.rollout.plans import RUN, done, plan_of, plans, report_of
 
 # Three waves; of the second, two slices of one zone and one of the other.
 PLAN = plan_of(
-    [(1, "tokyo"), (2, "tokyo"), (2, "osaka"), (2, "tokyo"), (2, "tokyo"), (3, None), (None, None)]
+    [(1, "tokyo"), (2, "tokyo"), (2, "osaka"), (2, "tokyo"), (2, "tokyo"), (3, "osaka"), (None, None)]
 )
 SLICES = [Slice(2, "tokyo", 1, 2), Slice(2, "tokyo", 2, 2), Slice(2, "osaka")]
 FIRST = merged(PLAN, 1, None, {"first": report_of(PLAN, Slice(1))})

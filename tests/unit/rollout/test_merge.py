@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,13 @@ class Files:
 
     def __init__(self, folder: Path, plan: RolloutPlan) -> None:
         self.folder, self.plan = folder, str(folder / "plan.json")
+        self._of = plan
         Path(self.plan).write_text("\n".join(plan_file.lines(plan)))
 
     def report(self, part: Slice, **others: Any) -> str:
         """The report of a slice. + others: what is different of its hosts"""
         file = self.folder / f"{part}.json".replace("/", "-")
-        file.write_text("\n".join(report.lines(report_of(PLAN, part, **others))))
+        file.write_text("\n".join(report.lines(report_of(self._of, part, **others))))
         return str(file)
 
     def merge(self, wave: int, *parts: str, earlier: str | None = None) -> tuple[int, str]:
@@ -67,6 +69,19 @@ def test_a_wave_that_failed_stops_it_and_its_report_is_written(
     assert "stopped: 1 host failed or did not verify, and the plan accepts none: host0\n" in printed
     assert "may begin" not in printed
     assert report.read("", first).failures == 1
+
+
+@pytest.mark.parametrize("wave", [1, 2])
+def test_after_the_last_wave_a_failure_that_the_plan_accepts_is_one(tmp_path: Path, wave: int) -> None:
+    files = Files(tmp_path, replace(PLAN, most_failures=1))
+    failed = {"state": "refused", "outcome": "refused", "verified": None}
+    status, first = files.merge(1, files.report(Slice(1), **(failed if wave == 1 else {})))
+    assert status == 0
+    parts = [
+        files.report(Slice(2, None, 1, 2), **(failed if wave == 2 else {})),
+        files.report(Slice(2, None, 2, 2)),
+    ]
+    assert files.merge(2, *parts, earlier=first)[0] == 1
 
 
 def test_json_on_standard_output_is_alone_there(files: Files, capsys: pytest.CaptureFixture[str]) -> None:

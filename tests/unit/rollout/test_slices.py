@@ -29,7 +29,13 @@ def test_each_host_of_a_wave_is_in_exactly_one_shard(plan: RolloutPlan, shards: 
 @given(plans(), st.integers(1, 4))
 def test_a_zone_has_its_own_shards(plan: RolloutPlan, shards: int) -> None:
     for wave, names in plan.waves.items():
-        for zone in {one.zone for one in plan.hosts.values()} - {None}:
+        zones = {one.zone for one in plan.hosts.values()}
+        in_waves = {plan.hosts[name].zone for ones in plan.waves.values() for name in ones}
+        for zone in zones - {None}:
+            if None in in_waves and len(in_waves) > 1:
+                with pytest.raises(Mistake, match="has no zone, and others have one"):
+                    slice_of(plan, wave, zone, None)
+                continue
             parts = [slice_of(plan, wave, zone, f"{shard}/{shards}") for shard in range(1, shards + 1)]
             found = [name for part in parts for name in part.names(plan)]
             assert sorted(found) == sorted(name for name in names if plan.hosts[name].zone == zone)
