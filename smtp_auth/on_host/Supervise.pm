@@ -49,14 +49,20 @@ sub main {
 }
 
 # The exit status of the change; `started` if systemd-run could not wait for it; or `unfinished`, if an earlier attempt of the same
-# run has not finished: its controller may have died. Dies with a sentence if the change did not begin.
+# run has not finished this very change: its controller may have died. Dies with a sentence if the change did not begin.
 sub _start {
     my ($id, $record, $program) = @_;
     # Without its last line, the program is incomplete.
     $program =~ /\ncomplete\t1\n*\z/x or die "the change arrived incomplete\n";
     _remove_remains();
     my $folder = _folder($id);
-    my $in_use = _create($folder) or return 'unfinished';
+    my $in_use = _create($folder);
+    if (!$in_use) {
+        # Two names of a machine have the same run, too.
+        my $there = content_of("$folder/change.pl");
+        return 'unfinished' if defined $there && _files_in($there) eq _files_in($program);
+        die _at_work() // "cannot create $folder: it exists", "\n";
+    }
     eval { _fill($folder, $program); _forget_last($id, $record); 1 } or _die_without($folder, $@);
     # systemd-run needs D-Bus to wait; some hosts do not have it.
     my $waits = -S "$RUN/dbus/system_bus_socket";
@@ -69,6 +75,9 @@ sub _start {
     _remove($folder);
     die _at_work() // 'systemd-run cannot run the change on this host', "\n";
 }
+
+# The instructions for files. Another attempt may have another controller, for example.
+sub _files_in { my ($program) = @_; return join "\n", $program =~ /^(file[.].*)$/gxm }
 
 sub _folder { my ($id) = @_; return "$RUN/smtp-auth-$id" }
 

@@ -17,7 +17,7 @@ from smtp_auth.shown import some_names
 _IDENTITY = "the same /etc/machine-id and SSH host keys"
 
 # How the data keys begin that decide nothing of what is written.
-_DECIDE_NOTHING = ("verify_", "even_held")
+_DECIDE_NOTHING = ("verify_", "even_held", "host_seconds", "zone")
 
 _DELETE = "delete all names of this machine but one from the inventory"
 

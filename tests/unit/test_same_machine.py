@@ -69,6 +69,8 @@ def test_a_name_with_nothing_to_do_is_not_refused() -> None:
         {"verify_lifetime_left": 0.2},
         {"verify_addresses": "ssh"},
         {"even_held": True},
+        {"host_seconds": 60},
+        {"zone": "tokyo"},
         {"mail_domain": "EXAMPLE.jp"},
     ],
 )

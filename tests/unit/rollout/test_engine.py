@@ -55,6 +55,7 @@ class Waves:
         self.plan: RolloutPlan = made(found, hosts, layout, ())
         monkeypatch.setattr(engine, "Channels", lambda _say: self.fleet.channel_to)
         monkeypatch.setattr(engine, "heed_interruptions", lambda *_: None)
+        monkeypatch.setattr(engine, "continue_run", lambda _run: None)
         monkeypatch.setattr(engine, "verified", self._verified)
         monkeypatch.setattr(tasks, "follow", lambda _channel, _run: None)
 

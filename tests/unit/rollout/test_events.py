@@ -13,6 +13,7 @@ import pytest
 from smtp_auth.rollout import events
 from smtp_auth.rollout.events import Events
 from smtp_auth.runs.mistakes import Mistake
+from tests.queues import wait_for
 
 # More than a pipe takes.
 MANY = 2000
@@ -68,8 +69,7 @@ def test_a_program_that_ends_is_said_at_once_and_what_it_has_not_read_at_the_end
     said: list[str] = []
     with Events("sh -c 'exit 3'", lambda lines: said.extend(line.text for line in lines)) as found:
         assert found._program
-        while found._program.status is None:
-            pass
+        wait_for(lambda: found._program is None or found._program.status is not None, "it does not end")
         found.tell("host_changed")
         found.tell("host_changed")
         assert said == ["--on-event sh -c 'exit 3' has ended with status 3: the rollout goes on without it"]
@@ -98,9 +98,9 @@ if child:
 time.sleep(1000)
 """
     with Events(python(program, file), lambda _lines: None):
-        while not file.exists():
-            pass
-    assert not is_alive(int(file.read_text()))
+        wait_for(file.exists, "it does not start another one")
+    child = int(file.read_text())
+    wait_for(lambda: not is_alive(child), "what it has started is alive")
 
 
 @pytest.mark.usefixtures("impatient")
