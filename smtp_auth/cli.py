@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smtp_auth import __version__
-from smtp_auth.fleet.options import JSON, PROMETHEUS, add_options, choice_of
+from smtp_auth.fleet.options import JSON, PROMETHEUS, add_command, add_options, choice_of
 from smtp_auth.fleet.own_files import deploy_files
 from smtp_auth.rollout.options import add_layout, add_own
 from smtp_auth.rollout.queue import cli as queue
@@ -153,10 +153,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for command in COMMANDS:
-        meaning = command.meaning
-        options = commands.add_parser(
-            command.name, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."
-        )
+        options = add_command(commands, command.name, command.meaning)
         options.set_defaults(run=command.run, end=options.exit, asks_hosts=command.asks_hosts)
         if command.asks_hosts:
             add_options(options)

@@ -8,13 +8,26 @@ nothing.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from tests.tried import commit
+
+if TYPE_CHECKING:
+    from tests.postgresql import PostgreSQL
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator["PostgreSQL"]:
+    """A PostgreSQL for the tests of a module."""
+    # libpq is where the lab's requirements are installed.
+    from tests.postgresql import postgresql
+
+    with postgresql() as found:
+        yield found
 
 
 @dataclass(frozen=True)

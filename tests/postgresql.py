@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+
+from tests.processes import WITH_THE_TESTS, wait_for
 
 # Debian's user, which its package makes.
 _USER = "postgres"
@@ -29,14 +32,14 @@ class PostgreSQL:
         if os.geteuid() == 0:
             shutil.chown(folder, _USER, _USER)
             self._as_user = ["setpriv", f"--reuid={_USER}", f"--regid={_USER}", "--clear-groups"]
-        self._run(
-            "initdb",
-            "--encoding=UTF8",
-            "--auth=trust",
-            "--username=queue",
-            "--no-sync",
-            "--no-instructions",
-            "--no-locale",
+        options = ["--encoding=UTF8", "--auth=trust", "--username=queue", "--no-sync", "--no-locale"]
+        subprocess.run(
+            [*self._as_user, *self._program("initdb"), *options],
+            cwd="/",
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            timeout=60,
         )
 
     @property
@@ -46,12 +49,30 @@ class PostgreSQL:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        options = f"-k {self._folder} -c listen_addresses= -c fsync=off"
-        self._run("pg_ctl", "start", "--wait", "--log", str(self._folder / "log"), "--options", options)
+        options = ["-k", str(self._folder), "-c", "listen_addresses=", "-c", "fsync=off"]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [*self._as_user, *WITH_THE_TESTS, *self._program("postgres"), *options],
+                cwd="/",
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # A terminal's Ctrl-C is for the tests, which stop it.
+                start_new_session=True,
+            )
+        wait_for(self._answers, f"PostgreSQL answers: {(self._folder / 'log').read_text()}")
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.conninfo).close()
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def stop(self) -> None:
         """Stop it, as a failure of its machine would: no client is waited for."""
-        self._run("pg_ctl", "stop", "--wait", "--mode=immediate")
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(timeout=60)
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """The rows of an answer."""
@@ -59,16 +80,8 @@ class PostgreSQL:
             found = connection.execute(query.encode())
             return found.fetchall() if found.description else []
 
-    def _run(self, program: str, *words: str) -> None:
-        # A server that is started keeps the standard output of who has started it.
-        subprocess.run(
-            [*self._as_user, str(self._programs / program), "--pgdata", str(self._folder / "data"), *words],
-            cwd="/",
-            check=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            timeout=60,
-        )
+    def _program(self, name: str) -> list[str]:
+        return [str(self._programs / name), "-D", str(self._folder / "data")]
 
 
 @contextmanager
@@ -76,10 +89,9 @@ def postgresql() -> Iterator[PostgreSQL]:
     """A server that runs inside the `with`. Afterwards, nothing of it is left."""
     # pytest's own folders may be entered by nobody else, and the path of a socket has a limit.
     with tempfile.TemporaryDirectory(prefix="pg-") as folder:
-        server = PostgreSQL(Path(folder))
-        server.start()
+        found = PostgreSQL(Path(folder))
         try:
-            yield server
+            found.start()
+            yield found
         finally:
-            if (Path(folder) / "data/postmaster.pid").exists():
-                server.stop()
+            found.stop()

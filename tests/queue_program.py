@@ -12,7 +12,6 @@ from typing import Any
 
 from smtp_auth import cli
 from smtp_auth.rollout.queue import process, rows, slicing, worker
-from tests.unit.rollout import stand_in_slice
 
 rows.STALE = 3
 rows.MOST_HOSTS = 1
@@ -20,7 +19,7 @@ slicing._PAUSE = 0.2
 worker._DEAD, worker._BEAT, worker._LOOKS, worker._AGAIN, worker._PAUSE = 3.0, 1.0, "* * * * * */1", 1, 0.2
 worker._PATIENCE = 1.0
 if "STAND_IN" in os.environ:
-    process.PROGRAM = (sys.executable, stand_in_slice.__file__)
+    process.PROGRAM = (sys.executable, "-m", "tests.unit.rollout.stand_in_slice")
 
 
 _temporary_file = tempfile.TemporaryFile

@@ -4,8 +4,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,18 +12,15 @@ from typing import Any
 from smtp_auth.rollout.queue.database import Database
 from smtp_auth.rollout.queue.tables import set_up
 from tests.postgresql import PostgreSQL
+from tests.processes import PATIENCE, WITH_THE_TESTS, wait_for
 
 ROOT = Path(__file__).resolve().parents[1]
 
-_PATIENCE = 60
 
-
-def wait_for(what: Callable[[], object], why: str) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + _PATIENCE
-    while not what():
-        assert time.monotonic() < deadline, why
-        time.sleep(0.05)
+_AGAIN = (
+    "INSERT INTO procrastinate_jobs (queue_name, task_name, args) SELECT queue_name, task_name, args "
+    "FROM procrastinate_jobs WHERE task_name = 'smtp_auth.carry_out' AND queue_name = 'tokyo' LIMIT 1"
+)
 
 
 class Queue:
@@ -44,16 +40,14 @@ class Queue:
         }
         self.workers: list[Worker] = []
 
-    def __call__(
-        self, what: str, *words: str, before: Sequence[str] = ()
-    ) -> subprocess.CompletedProcess[str]:
+    def __call__(self, what: str, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `smtp-auth queue WHAT` to its end."""
         return subprocess.run(
-            self._words(what, words, before),
+            self._words(what, words),
             **self._surroundings,
             capture_output=True,
             text=True,
-            timeout=_PATIENCE,
+            timeout=PATIENCE,
         )
 
     def worker(self, *words: str, before: Sequence[str] = ()) -> "Worker":
@@ -61,7 +55,7 @@ class Queue:
         said = self._folder / f"worker {len(self.workers)}"
         with said.open("w") as file:
             process = subprocess.Popen(
-                self._words("worker", words, before),
+                [*WITH_THE_TESTS, *before, *self._words("worker", words)],
                 **self._surroundings,
                 stdout=file,
                 stderr=file,
@@ -81,13 +75,17 @@ class Queue:
         wait_for(lambda: self.state() in (*states, "stopped"), f"not {states}: {self.said()}")
         assert self.state() in states, (self("status").stdout, self.said())
 
+    def copy_a_job(self) -> None:
+        """Put a job of zone tokyo in once more."""
+        self.server.rows(_AGAIN)
+
     def said(self) -> str:
         """What all workers have said."""
         return "\n".join(f"{one.said.name}:\n{one.said.read_text()}" for one in self.workers)
 
-    def _words(self, what: str, words: Sequence[str], before: Sequence[str]) -> list[str]:
+    def _words(self, what: str, words: Sequence[str]) -> list[str]:
         database = ("--database", self.server.conninfo)
-        return [*before, sys.executable, "-m", "tests.queue_program", "queue", what, *database, *words]
+        return [sys.executable, "-m", "tests.queue_program", "queue", what, *database, *words]
 
 
 class Worker:
@@ -105,7 +103,7 @@ class Worker:
         """End it as its administrator does. Returns its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=_PATIENCE)
+        return self.process.wait(timeout=PATIENCE)
 
 
 @contextmanager
@@ -120,3 +118,6 @@ def queue_of(server: PostgreSQL, folder: Path, environment: Mapping[str, str]) -
     finally:
         for one in found.workers:
             one.kill()
+        # What a stand-in for a slice waits for.
+        for file in folder.glob("hold *"):
+            file.unlink()

@@ -11,12 +11,13 @@ from smtp_auth.facts.hold import Hold, hold_line
 from smtp_auth.fleet import as_json
 from smtp_auth.fleet.channels import Channels
 from smtp_auth.fleet.chosen import Chosen
-from smtp_auth.fleet.console import Line, Style, show_beside, show_results
+from smtp_auth.fleet.console import Line, Style
 from smtp_auth.fleet.names import in_order
 from smtp_auth.fleet.outcomes import OF_NO_PLAN
 from smtp_auth.fleet.plan_command import Manner
 from smtp_auth.fleet.planning import HostPlan, Took, answer_of
 from smtp_auth.fleet.progress import Progress
+from smtp_auth.fleet.showing import show_to_people
 from smtp_auth.fleet.text import MARGIN, took_line, words_line
 from smtp_auth.fleet.written import Target
 from smtp_auth.local_time import local_time
@@ -97,11 +98,7 @@ def _tell(chosen: Chosen, manner: Manner, target: Target | None, word: str, aski
     found = {host.name: _NOT_BEGUN for host in chosen.hosts}
 
     def report() -> int:
-        lines = [*_lines(found)]
-        if target and target.is_standard_output:
-            show_beside(lines)
-        else:
-            show_results(lines)
+        show_to_people(_lines(found), target)
         is_written = target is None or target.write(as_json.lines(found, _entry))
         return 0 if is_written and all(one.is_well for one in found.values()) else Status.TROUBLE
 

@@ -36,6 +36,13 @@ class Choice:
     hosts: tuple[str, ...] = ()
 
 
+def add_command(
+    commands: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, meaning: str
+) -> argparse.ArgumentParser:
+    """Add a command. + meaning: in a few words, in small letters. Returns its parser"""
+    return commands.add_parser(name, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}.")
+
+
 def _several(metavar: str, meaning: str) -> dict[str, Any]:
     return {"action": "append", "default": [], "metavar": metavar, "help": meaning}
 

@@ -61,7 +61,7 @@ sub _start {
         # Two names of a machine have the same run, too.
         my $there = content_of("$folder/change.pl");
         return 'unfinished' if defined $there && _files_in($there) eq _files_in($program);
-        die _at_work() // "cannot create $folder: it exists", "\n";
+        die _at_work() // 'another deploy has just ended on this host; nothing was changed: run again', "\n";
     }
     eval { _fill($folder, $program); _forget_last($id, $record); 1 } or _die_without($folder, $@);
     # systemd-run needs D-Bus to wait; some hosts do not have it.

@@ -50,10 +50,15 @@ def add_own(parser: argparse.ArgumentParser) -> None:
         "--max-age", metavar="AGE", help="with a plan: refuse it if it is older: 90m, 12h or 7d (1d)"
     )
     back = parser.add_mutually_exclusive_group()
-    back.add_argument(
-        "--undo-wave", action="store_true", help="if it stops: take back what the last wave has changed"
-    )
-    back.add_argument("--undo-all", action="store_true", help="if it stops: take back the whole run")
+    for undoes, what in (("wave", "what the last wave has changed"), ("all", "the whole run")):
+        back.add_argument(
+            f"--undo-{undoes}",
+            action="store_const",
+            const=undoes,
+            default="",
+            dest="undoes",
+            help=f"if it stops: take back {what}",
+        )
     parser.add_argument("--pause", action="store_true", help="ask before each further wave")
     parser.add_argument(
         "--not-after",

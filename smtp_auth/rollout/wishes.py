@@ -82,12 +82,11 @@ def wishes_of(options: argparse.Namespace) -> Wishes:
         plan.refuse_old(age, option, file)
         if options.wave is not None:
             part = slice_of(plan, options.wave, options.zone, options.shard)
-    undoes = "wave" if options.undo_wave else "all" if options.undo_all else ""
     return Wishes(
         layout_of(options),
         plan,
         part,
-        undoes,
+        options.undoes,
         options.pause,
         not_after,
         remaining,
@@ -116,11 +115,10 @@ def _check_together(options: argparse.Namespace, option: str, file: str | None) 
             if getattr(options, name) is not None:
                 raise Mistake(f"--{name} is for a part of a wave: give --wave NUMBER, too")
         return
-    undoes = "--undo-wave" if options.undo_wave else "--undo-all" if options.undo_all else ""
-    if undoes:
+    if options.undoes:
         raise Mistake(
-            f"{undoes}: --wave {options.wave} is done by several processes, of which each knows its own "
-            "hosts: take the run back with smtp-auth undo --to RUN"
+            f"--undo-{options.undoes}: --wave {options.wave} is done by several processes, of which each "
+            "knows its own hosts: take the run back with smtp-auth undo --to RUN"
         )
     for name in ("remaining", "resume", "pause"):
         if getattr(options, name):

@@ -3,6 +3,9 @@
 from lab.command import wait_until
 from lab.host import LabHost
 
+# Postfix then offers AUTH without TLS, too.
+EDIT = "postconf -e smtpd_tls_auth_only=no && systemctl reload postfix"
+
 GUIDE_STANZA = """submissions inet n       -       y       -       -       smtpd
   -o syslog_name=postfix/submissions
   -o smtpd_forbid_unauth_pipelining=no

@@ -8,6 +8,7 @@ import pytest
 
 from lab.host import LabHost
 from lab.lab import Lab
+from tests.fleet.by_hand import EDIT
 from tests.fleet.commands import Done, smtp_auth
 from tests.fleet.conftest import FLEET
 from tests.fleet.deploying import TAKE_PORT_465, side_by_side, tree
@@ -42,7 +43,7 @@ def test_the_status_says_what_text_and_json_say(lab: Lab, tmp_path: Path) -> Non
     done = smtp_auth("apply", [converged, edited, held], "--yes")
     assert done.status == 0, done.output + done.progress
     side_by_side(
-        lambda host: host.run("postconf -e smtpd_tls_auth_only=no && systemctl reload postfix"),
+        lambda host: host.run(EDIT),
         [edited, held],
     )
     converged.run("echo '# a note of the owner' >>/etc/postfix/main.cf && systemctl reload postfix")

@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from lab import Lab, LabHost
 from lab.command import wait_until
+from tests.fleet.by_hand import EDIT
 from tests.fleet.commands import Done, command_line, smtp_auth
 from tests.fleet.conftest import FLEET, ORDERS, Several
 from tests.fleet.deploying import LEFTOVERS, ROOT, TAKE_PORT_465, data_of, shim, side_by_side, tree
@@ -32,7 +34,14 @@ _OF_RENEWAL = "something renews the certificates"
 # How long an answer may take, in seconds, where that is waited for.
 SECONDS = 12
 
-EDIT = "postconf -e smtpd_tls_auth_only=no && systemctl reload postfix"
+
+def _do(
+    hosts: Sequence[LabHost], data: Mapping[str, Any], command: str, *options: str | Path, status: int
+) -> Done:
+    """Run a command, which must end with this exit status."""
+    done = smtp_auth(command, hosts, *map(str, options), data=data)
+    assert done.status == status, (done.output, done.progress)
+    return done
 
 
 @dataclass(frozen=True)
@@ -68,9 +77,7 @@ class Fleet:
 
     def do(self, command: str, *options: str | Path, status: int = 0) -> Done:
         """Run a command, which must end with this exit status."""
-        done = smtp_auth(command, self.all, *map(str, options), data=self.data)
-        assert done.status == status, (done.output, done.progress)
-        return done
+        return _do(self.all, self.data, command, *options, status=status)
 
     def prepare(self) -> None:
         """Bring the hosts into their states."""
@@ -168,11 +175,7 @@ def test_it_stops_at_the_second_failure_if_one_is_accepted(
     before = side_by_side(files, hosts)
     plan, left, out = (tmp_path / name for name in ("plan.json", "left.json", "out.json"))
 
-    def do(command: str, *options: str | Path, status: int) -> Done:
-        done = smtp_auth(command, hosts, *map(str, options), data=data_of(lab))
-        assert done.status == status, (done.output, done.progress)
-        return done
-
+    do = partial(_do, hosts, data_of(lab))
     # The last two would be all hosts of their domain.
     shown = do("plan", "--out", plan, "--waves", "1,2,100%", "--max-failures", "1", status=0).output
     assert [one["wave"] for one in _report(plan)["hosts"].values()] == [1, 2, 3, 4]
@@ -229,10 +232,7 @@ def test_what_another_attempt_has_changed_is_taken_back(lab: Lab, tmp_path: Path
     before = side_by_side(files, hosts)
     plan, out = (tmp_path / name for name in ("plan.json", "out.json"))
 
-    def do(command: str, *options: str | Path, status: int) -> None:
-        done = smtp_auth(command, hosts, *map(str, options), data=data_of(lab))
-        assert done.status == status, (done.output, done.progress)
-
+    do = partial(_do, hosts, data_of(lab))
     first, second = hosts[0], hosts[2]
     canaries = ("--first", first.name, "--first", second.name)
     do("plan", "--out", plan, "--waves", "2,100%", *canaries, status=0)

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from lab.host import LabHost
+from tests.fleet.by_hand import EDIT
 from tests.fleet.commands import smtp_auth
 from tests.fleet.deploying import TAKE_PORT_465, deploy, succeed
 
@@ -30,7 +31,7 @@ def test_each_host_is_told_about_in_the_same_lines(stock: list[LabHost]) -> None
     _compare(stock, "edited since: /etc/postfix/main.cf")
     everywhere("systemctl restart dovecot")
     _compare(stock, "a deploy proves once that Dovecot and Postfix work")
-    everywhere("postconf -e smtpd_tls_auth_only=no && systemctl reload postfix")
+    everywhere(EDIT)
     _compare(stock, "-smtpd_tls_auth_only = no")
     assert smtp_auth("hold", stock[:1], "*", "--reason", "a new disk").status == 0
     _compare(stock, "until somebody releases it: a new disk")

@@ -14,6 +14,7 @@ from lab.command import wait_until
 from lab.host import LabHost
 from tests.fleet import by_hand
 from tests.fleet.authority import Authority
+from tests.fleet.by_hand import EDIT
 from tests.fleet.deploying import LEFTOVERS, ROOT, Run, deploy, inventory_of, side_by_side, succeed, tree
 from tests.fleet.test_preview import WRITTEN
 
@@ -102,7 +103,7 @@ def test_undo_to_goes_back_over_several_with_edits_of_others_in_between(stock: l
 def test_an_edit_where_something_would_come_back_refuses_that_host_alone(stock: list[LabHost]) -> None:
     succeed(deploy(stock))
     edited, other = stock
-    edited.run("postconf -e smtpd_tls_auth_only=no && systemctl reload postfix")
+    edited.run(EDIT)
     before = files(edited)
     done = program(stock, UNDO)
     assert done.status == 1

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from smtp_auth.cli import COMMANDS, main
-from tests.queues import wait_for
+from tests.processes import wait_for
 from tests.terminal import in_a_terminal
 
 SMTP_AUTH = Path(sys.executable).parent / "smtp-auth"
@@ -110,5 +110,6 @@ def test_a_terminal_that_is_closed_before_any_host_is_known_is_an_interruption(t
     words: list[str | Path] = [SMTP_AUTH, "plan", "--inventory", "inventory.py"]
     with in_a_terminal(words, tmp_path) as terminal:
         wait_for((tmp_path / "begun").exists, "the inventory is not read")
-        os.dup2(os.open(os.devnull, os.O_RDWR), terminal.descriptor)
+        with Path(os.devnull).open("r+b") as nothing:
+            os.dup2(nothing.fileno(), terminal.descriptor)
         assert terminal.process.wait(60) == 130

@@ -5,12 +5,12 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.processes import wait_for
 from tests.terminal import CTRL_C, CTRL_D, Terminal, in_a_terminal
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -207,13 +207,6 @@ def waiting(tmp_path: Path) -> list[str | Path]:
     return [PYINFRA, tmp_path / "inventory.py", tmp_path / "waiting.py"]
 
 
-def _appears(path: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 @pytest.mark.parametrize(
     ("answer", "status"), [("y\n", 0), ("YES\n", 0), ("n\n", 1), ("\n", 1), ("yess\n", 1), (CTRL_D, 1)]
 )
@@ -235,7 +228,7 @@ def test_what_is_typed_before_the_question_does_not_answer_it(
 ) -> None:
     (tmp_path / "wait").touch()
     with in_a_terminal(waiting, ROOT) as terminal:
-        _appears(tmp_path / "planning")
+        wait_for((tmp_path / "planning").exists, "nothing is planning")
         terminal.type("y\ny\n")
         # The terminal shows what is typed, so it has arrived.
         terminal.wait_for("y\ny\n")
@@ -274,7 +267,7 @@ def test_an_interruption_waits_for_the_changes_under_way(
     waiting: list[str | Path], tmp_path: Path, number: signal.Signals
 ) -> None:
     with in_a_terminal([*waiting, "-y"], ROOT) as terminal:
-        _appears(tmp_path / "begun")
+        wait_for((tmp_path / "begun").exists, "nothing is begun")
         _interrupt(terminal, number)
         terminal.wait_for("waiting for 1 change under way; no other begins")
         assert terminal.process.poll() is None
@@ -289,7 +282,7 @@ def test_a_second_interruption_leaves_them_to_their_hosts(
     waiting: list[str | Path], tmp_path: Path, number: signal.Signals
 ) -> None:
     with in_a_terminal([*waiting, "-y"], ROOT) as terminal:
-        _appears(tmp_path / "begun")
+        wait_for((tmp_path / "begun").exists, "nothing is begun")
         _interrupt(terminal, number)
         terminal.wait_for("Interrupt again to quit")
         _interrupt(terminal, number)
@@ -311,7 +304,7 @@ def test_what_is_passed_on_is_one_interruption(
     waiting: list[str | Path], tmp_path: Path, numbers: tuple[signal.Signals, ...]
 ) -> None:
     with in_a_terminal([*waiting, "-y"], ROOT) as terminal:
-        _appears(tmp_path / "begun")
+        wait_for((tmp_path / "begun").exists, "nothing is begun")
         for number in numbers:
             terminal.process.send_signal(number)
         terminal.wait_for("Interrupt again to quit")
@@ -326,7 +319,7 @@ def test_an_interruption_ends_a_run_that_changes_nothing_yet(
 ) -> None:
     (tmp_path / "wait").touch()
     with in_a_terminal(waiting, ROOT) as planning:
-        _appears(tmp_path / "planning")
+        wait_for((tmp_path / "planning").exists, "nothing is planning")
         _interrupt(planning, number)
         assert planning.status() == 130, planning.shown
     (tmp_path / "wait").unlink()

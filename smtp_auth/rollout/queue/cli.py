@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from smtp_auth.fleet.options import JSON, OPTIONS
+from smtp_auth.fleet.options import JSON, OPTIONS, add_command
 from smtp_auth.rollout.options import MAX_AGE
 
 if TYPE_CHECKING:
@@ -17,10 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add what can be asked of a queue, each with its own options."""
     whats = parser.add_subparsers(required=True, metavar="WHAT")
     for command in QUEUE_COMMANDS:
-        meaning = command.meaning
-        options = whats.add_parser(
-            command.name, help=meaning, description=f"{meaning[0].upper()}{meaning[1:]}."
-        )
+        options = add_command(whats, command.name, command.meaning)
         options.set_defaults(run_queue=command.run, end=options.exit)
         options.add_argument(
             "--database",

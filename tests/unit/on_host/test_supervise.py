@@ -1,4 +1,4 @@
-"""A change that starts while one of the same run is under way on its host: another attempt, or another name."""
+"""A change that starts while one of its run is under way on the host: by another attempt, or another name."""
 
 import fcntl
 import os
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from smtp_auth.on_host.packing import packed
-from tests.queues import wait_for
+from tests.processes import wait_for
 
 RUN = "2026-11-22T10:15:00Z-3f2a"
 

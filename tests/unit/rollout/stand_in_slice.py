@@ -1,4 +1,4 @@
-"""A stand-in for `smtp-auth rollout` with a slice: `python stand_in_slice.py WORDS…`.
+"""A stand-in for `smtp-auth rollout` with a slice: `python -m tests.unit.rollout.stand_in_slice WORDS…`.
 
 Its hosts are files in the folder of `STAND_IN`: `changed HOST` has the runs that have changed a host, one a
 line. While the file `hold HOST` exists, the change of a host goes on; a host called `bad…` does not verify.
@@ -13,13 +13,13 @@ import json
 import os
 import signal
 import sys
-import time
 from pathlib import Path
 
 from smtp_auth.cli import _parser
 from smtp_auth.rollout import plan_file, report
 from smtp_auth.rollout.report import HostReport, Report
 from smtp_auth.rollout.slices import slice_of
+from tests.processes import wait_for
 
 _interrupted: list[bool] = []
 
@@ -32,15 +32,14 @@ def main() -> int:
         (folder / "told").touch()
 
     (folder / "starting").touch()
-    while (folder / "starts").exists():
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        time.sleep(0.02)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    wait_for(lambda: not (folder / "starts").exists(), "it does not only start any more")
     signal.signal(signal.SIGINT, interrupted)
     arguments = _parser().parse_args(sys.argv[1:])
     if sys.argv[1] == "plan":
         (folder / "checking").touch()
-        while (folder / "hold check").exists() and not _interrupted:
-            time.sleep(0.02)
+        hold = folder / "hold check"
+        wait_for(lambda: _interrupted or not hold.exists(), "the check is not held up any more")
         if _interrupted or (folder / "die").exists():
             return 2
         hosts_json = {"a1": {"state": "converged"}, "a2": {"state": "pending"}}
@@ -68,8 +67,8 @@ def _host(folder: Path, run: str, name: str, wave: int, zone: str | None) -> Hos
     changed = folder / f"changed {name}"
     if not (changed.exists() and run in changed.read_text().splitlines()):
         (folder / f"begun {name}").touch()
-        while (folder / f"hold {name}").exists():
-            time.sleep(0.02)
+        hold = folder / f"hold {name}"
+        wait_for(lambda: not hold.exists(), f"{name} is not held up any more")
         with changed.open("a") as file:
             file.write(f"{run}\n")
     is_well = not name.startswith("bad")

@@ -13,7 +13,7 @@ import pytest
 from smtp_auth.rollout import events
 from smtp_auth.rollout.events import Events
 from smtp_auth.runs.mistakes import Mistake
-from tests.queues import wait_for
+from tests.processes import wait_for
 
 # More than a pipe takes.
 MANY = 2000

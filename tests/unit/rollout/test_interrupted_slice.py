@@ -12,7 +12,8 @@ import pytest
 
 from smtp_auth.local_time import in_utc
 from smtp_auth.rollout import plan_file, report
-from tests.queues import ROOT, wait_for
+from tests.processes import WITH_THE_TESTS, wait_for
+from tests.queues import ROOT
 from tests.unit.rollout.plans import plan_of
 
 INVENTORY = (
@@ -53,7 +54,15 @@ def test_a_slice_that_is_interrupted_before_its_wave_writes_its_report(
     (tmp_path / "inventory.py").write_text(INVENTORY)
     words = ["rollout", "--plan", str(file), "--wave", "1", "--yes", "--json", str(output)]
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *words, "--inventory", str(tmp_path / "inventory.py")],
+        [
+            *WITH_THE_TESTS,
+            sys.executable,
+            "-c",
+            PROGRAM,
+            *words,
+            "--inventory",
+            str(tmp_path / "inventory.py"),
+        ],
         cwd=ROOT,
         env={**os.environ, "BEGINS": str(begins)},
         stdin=subprocess.DEVNULL,

@@ -27,16 +27,11 @@ from smtp_auth.rollout.queue.database import Database
 from smtp_auth.rollout.queue.rows import Key, Window
 from smtp_auth.rollout.queue.slicing import Slicing
 from smtp_auth.runs.mistakes import Mistake
-from tests.postgresql import PostgreSQL, postgresql
-from tests.queues import Queue, Worker, queue_of, wait_for
+from tests.postgresql import PostgreSQL
+from tests.processes import wait_for
+from tests.queues import Queue, Worker, queue_of
 
 RUN = "2026-11-22T10:15:00Z-3f2a"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgreSQL]:
-    with postgresql() as found:
-        yield found
 
 
 @pytest.fixture
@@ -276,12 +271,8 @@ def test_a_worker_ends_while_the_database_is_away(queue: Queue, tmp_path: Path) 
 def test_the_same_slice_twice_is_carried_out_once(queue: Queue, tmp_path: Path) -> None:
     (tmp_path / "hold a1").touch()
     put_in(queue, plan_of(TWO_WAVES[:1]))
-    again = (
-        "INSERT INTO procrastinate_jobs (queue_name, task_name, args) SELECT queue_name, task_name, args "
-        "FROM procrastinate_jobs WHERE task_name = 'smtp_auth.carry_out' LIMIT 1"
-    )
     for _ in range(3):
-        queue.server.rows(again)
+        queue.copy_a_job()
     for _ in range(2):
         queue.worker("--zone", "tokyo")
     begun(tmp_path, "a1")
@@ -365,10 +356,7 @@ def test_what_was_stopped_can_be_put_in_again(queue: Queue, tmp_path: Path) -> N
 def test_no_job_begins_before_the_time_that_counts(queue: Queue, tmp_path: Path) -> None:
     put_in(queue, plan_of([{"a1": "tokyo"}]), _in_seconds(3600))
     # Jobs of other times: of an earlier attempt, or somebody else's.
-    queue.server.rows(
-        "INSERT INTO procrastinate_jobs (queue_name, task_name, args) SELECT queue_name, task_name, args "
-        "FROM procrastinate_jobs"
-    )
+    queue.copy_a_job()
     queue.worker("--zone", "tokyo")
     wait_for(lambda: len(_slice_jobs(queue)) == 1, "the early job is not taken")
     assert _states(queue) == ["waiting"]

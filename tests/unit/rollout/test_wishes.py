@@ -20,7 +20,7 @@ def a_plan(folder: Path, hours: float = 0) -> str:
     """A file with a plan of two waves. + hours: how old it is"""
     made = in_utc(datetime.now(UTC) - timedelta(hours=hours))
     found = HostPlan(State.PENDING, digest="1")
-    hosts = {"a": PlannedHost(found, 1, "tokyo"), "b": PlannedHost(found, 2, None)}
+    hosts = {"a": PlannedHost(found, 1, "tokyo"), "b": PlannedHost(found, 2, "tokyo")}
     plan = RolloutPlan("2026-11-22T10:15:00Z-3f2a", made, "x@y", "z", "1,100%", 0, hosts)
     file = folder / "plan.json"
     file.write_text("\n".join(plan_file.lines(plan)))
