@@ -6,7 +6,7 @@ package SmtpAuth::Supervise;
 #   main PARTS, WHAT, ID, RECORD   RECORD is the directory of the record. WHAT is
 #     start     starts the program of the change, which follows `__END__` with its instructions. It is in /run/smtp-auth-ID
 #               until the change has finished. This folder is in use as long as a process has locked it, or the unit runs
-#     follow    waits until the change has finished, for at most ten minutes
+#     follow    waits until the change has finished, or systemd has stopped it and what restores the files
 #   Both print the answer of the change at the end (SmtpAuth::Transaction). There are two more outcomes: refused, if it did not
 #   begin, and unknown. Returns the exit status: 0 if the change is live.
 
@@ -27,9 +27,9 @@ my $UNIT = 'smtp-auth-change';
 my $LONGEST = 1800;
 my $LONGEST_PUTTING_BACK = 600;
 
-# How often the outcome is looked for, and the seconds in between.
-my $TIMES = 6000;
+# The seconds between two looks for the outcome, and how often it is looked for.
 my $PAUSE = 0.1;
+my $TIMES = ($LONGEST + $LONGEST_PUTTING_BACK) / $PAUSE;
 
 my $TRIES = 3;
 
