@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psycopg
 
+from lab.command import LabError
 from tests.processes import WITH_THE_TESTS, wait_for
 
 # Debian's user, which its package makes.
@@ -25,6 +26,7 @@ class PostgreSQL:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
         assert found, "PostgreSQL is missing: make lab-requirements installs it"
         self._programs = found[-1].parent
@@ -47,6 +49,11 @@ class PostgreSQL:
         """What `--database` takes."""
         return f"host={self._folder} user=queue dbname=postgres"
 
+    @property
+    def socket(self) -> Path:
+        """Where it answers."""
+        return self._folder / ".s.PGSQL.5432"
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         options = ["-k", str(self._folder), "-c", "listen_addresses=", "-c", "fsync=off"]
@@ -60,7 +67,10 @@ class PostgreSQL:
                 # A terminal's Ctrl-C is for the tests, which stop it.
                 start_new_session=True,
             )
-        wait_for(self._answers, f"PostgreSQL answers: {(self._folder / 'log').read_text()}")
+        try:
+            wait_for(self._answers, "PostgreSQL answers")
+        except LabError as error:
+            raise LabError(f"{error}: {(self._folder / 'log').read_text()}") from None
 
     def _answers(self) -> bool:
         try:
@@ -71,8 +81,9 @@ class PostgreSQL:
 
     def stop(self) -> None:
         """Stop it, as a failure of its machine would: no client is waited for."""
-        self._process.send_signal(signal.SIGQUIT)
-        self._process.wait(timeout=60)
+        if self._process:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(timeout=60)
 
     def rows(self, query: str) -> list[tuple[object, ...]]:
         """The rows of an answer."""

@@ -7,20 +7,31 @@ import errno
 import os
 import sys
 import tempfile
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from smtp_auth import cli
-from smtp_auth.rollout.queue import process, rows, slicing, worker
+from smtp_auth.rollout.queue import keeping, process, rows, slicing, worker
 
 rows.STALE = 3
 rows.MOST_HOSTS = 1
-slicing._PAUSE = 0.2
+slicing._PAUSE = keeping._PAUSE = 0.2
 worker._DEAD, worker._BEAT, worker._LOOKS, worker._AGAIN, worker._PAUSE = 3.0, 1.0, "* * * * * */1", 1, 0.2
 worker._PATIENCE = 1.0
 if "STAND_IN" in os.environ:
     process.PROGRAM = (sys.executable, "-m", "tests.unit.rollout.stand_in_slice")
 
+
+class _Clock(datetime):
+    """A clock that is fast by the seconds of `CLOCK`, or slow."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) + timedelta(seconds=float(os.environ.get("CLOCK", "0")))
+
+
+worker.datetime = _Clock  # type: ignore[misc]
 
 _temporary_file = tempfile.TemporaryFile
 

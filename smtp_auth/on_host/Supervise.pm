@@ -33,6 +33,9 @@ my $TIMES = ($LONGEST + $LONGEST_PUTTING_BACK) / $PAUSE;
 
 my $TRIES = 3;
 
+# Seconds for another start to fill its folder.
+my $FILLING = 3;
+
 my $FOR_ITS_OWNER = oct '700';
 
 sub main {
@@ -56,13 +59,7 @@ sub _start {
     $program =~ /\ncomplete\t1\n*\z/x or die "the change arrived incomplete\n";
     _remove_remains();
     my $folder = _folder($id);
-    my $in_use = _create($folder);
-    if (!$in_use) {
-        # Two names of a machine have the same run, too.
-        my $there = content_of("$folder/change.pl");
-        return 'unfinished' if defined $there && _files_in($there) eq _files_in($program);
-        die _at_work() // 'another deploy has just ended on this host; nothing was changed: run again', "\n";
-    }
+    my $in_use = _create_alone($folder, $program) or return 'unfinished';
     eval { _fill($folder, $program); _forget_last($id, $record); 1 } or _die_without($folder, $@);
     # systemd-run needs D-Bus to wait; some hosts do not have it.
     my $waits = -S "$RUN/dbus/system_bus_socket";
@@ -74,6 +71,23 @@ sub _start {
     return 1 if !-e "$folder/change.pl" || -e "$folder/began";
     _remove($folder);
     die _at_work() // 'systemd-run cannot run the change on this host', "\n";
+}
+
+# As `_create`. Dies with a sentence if another change is in the folder: two names of a machine have the same run, too.
+sub _create_alone {
+    my ($folder, $program) = @_;
+    for (1 .. $FILLING / $PAUSE) {
+        my $in_use = _create($folder);
+        return $in_use if $in_use;
+        # Until it is complete, another start is filling the folder, or a change that has ended deletes it.
+        my $there = content_of("$folder/change.pl") // q{};
+        if ($there =~ /^complete\t1$/xm) {
+            return if _files_in($there) eq _files_in($program);
+            last;
+        }
+        select undef, undef, undef, $PAUSE;
+    }
+    die _at_work() // 'another deploy has just ended on this host; nothing was changed: run again', "\n";
 }
 
 # The instructions for files. Another attempt may have another controller, for example.

@@ -78,6 +78,15 @@ class _Program:
             while self.status is None and time.monotonic() < last:
                 _sleep(_PAUSE)
             if self.status is not None:
+                return not self._has_left_others()
+        return False
+
+    def _has_left_others(self) -> bool:
+        """Whether it has started something that is another user's, and goes on."""
+        with suppress(ProcessLookupError):
+            try:
+                os.killpg(self._pid, 0)
+            except PermissionError:
                 return True
         return False
 

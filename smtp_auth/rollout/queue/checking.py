@@ -6,17 +6,23 @@ import tempfile
 from collections.abc import Sequence
 
 from smtp_auth.rollout.queue.database import Database
+from smtp_auth.rollout.queue.keeping import Keeping, Unfinished
 from smtp_auth.rollout.queue.process import how_ended, interrupt, path_of, started
 from smtp_auth.rollout.queue.rows import keep_check
-from smtp_auth.rollout.queue.slicing import Unfinished
 
 
 async def check(
-    database: Database, zone: str, worker: str, choice: Sequence[str], stopping: asyncio.Event
+    database: Database,
+    zone: str,
+    worker: str,
+    choice: Sequence[str],
+    stopping: asyncio.Event,
+    kept: Keeping,
 ) -> str:
     """Ask all hosts of the worker's inventory, and keep the state of each, or why that has failed.
 
     + worker: its name; + choice: its options of every command; + stopping: ends the check
+    + kept: works in the database
 
     Returns why it has failed, for people; empty if it has not. Raises `Unfinished` if it was ended.
     """
@@ -28,7 +34,7 @@ async def check(
         said = (error.strerror if isinstance(error, OSError) else None) or str(error)
     if stopping.is_set():
         raise Unfinished
-    await asyncio.to_thread(keep_check, database, zone, worker, states, said)
+    await kept(keep_check, database, zone, worker, states, said)
     return said
 
 

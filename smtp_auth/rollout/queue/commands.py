@@ -96,13 +96,24 @@ def worker(database: Database, wishes: Wishes) -> int:
     """Carry out the slices of a zone until a signal. Raises `Mistake` if it cannot begin."""
     if not wishes.zone or len(wishes.zone.encode()) > LONGEST_ZONE:
         raise Mistake(f"--zone {shown(wishes.zone)}: give a zone's name, of at most {LONGEST_ZONE} bytes")
-    if wishes.check_at is not None and not croniter.is_valid(wishes.check_at):
+    if wishes.check_at is not None and not _comes(wishes.check_at):
         raise Mistake(
             f"--check-at {shown(wishes.check_at)}: give minute, hour, day, month and day of the week in "
             "UTC, as in a crontab: '30 4 * * *'"
         )
     database.require_tables()
     return work(database, wishes)
+
+
+def _comes(cron: str) -> bool:
+    """Whether there is such a time again and again: the 31st of April never is."""
+    try:
+        time = croniter(cron)
+        time.get_prev()
+        time.get_next()
+    except ValueError:
+        return False
+    return True
 
 
 def show_status(database: Database, run: str | None, target: Target | None) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from smtp_auth.runs.mistakes import Mistake
@@ -75,6 +76,12 @@ class Database:
         """A connection, in a transaction that is committed at the end of the `with`."""
         with psycopg.connect(self.conninfo, row_factory=dict_row) as connection:
             yield connection
+
+    def now(self) -> datetime:
+        """The time by its clock."""
+        with self.transaction() as connection:
+            found: datetime = one(connection, "SELECT now() AS now")["now"]
+        return found
 
     def require_tables(self) -> None:
         """Raise `Mistake` if `set_up` has not made the tables that this version uses."""

@@ -8,30 +8,21 @@ from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import IO, ParamSpec, TypeVar
+from typing import IO
 
 from smtp_auth.rollout import plan_file, report
 from smtp_auth.rollout.queue import rows
-from smtp_auth.rollout.queue.database import Database, Failed, sentence_of
+from smtp_auth.rollout.queue.database import Database
+from smtp_auth.rollout.queue.keeping import Keeping, Unfinished
 from smtp_auth.rollout.queue.next_wave import go_on
 from smtp_auth.rollout.queue.process import how_ended, interrupt, path_of, started
 from smtp_auth.rollout.queue.rows import Claimed, Key
 from smtp_auth.rollout.report import Report
 from smtp_auth.runs.status import Status
 
-# How often a worker says that it is at work, and asks whether it may go on; and how often it tries to reach
-# the database, in seconds. Each is a connection of its own, so it is seldom.
+# How often a worker says that it is at work, and asks whether it may go on, in seconds. Each is a connection
+# of its own, so it is seldom.
 _PAUSE = 3.0
-
-_Given = ParamSpec("_Given")
-_Found = TypeVar("_Found")
-
-
-class Unfinished(Exception):
-    """The slice has to be carried out again: this worker ends, or its process has ended without a report.
-
-    Or another worker has taken it over, and may end before the slice does.
-    """
 
 
 @dataclass(frozen=True)
@@ -66,7 +57,7 @@ class Slicing:
     ) -> None:
         self._database, self._worker, self._words = database, worker, words
         self._stopping, self._say = stopping, say
-        self._is_reached = True
+        self._kept = Keeping(stopping, say)
 
     async def carry_out(self, key: Key) -> None:
         """Carry out a slice, unless somebody else does or did. Raises `Busy`, `Unfinished`."""
@@ -147,26 +138,6 @@ class Slicing:
             # Whatever is wrong with the database or this machine, the process goes on.
             with suppress(Exception):
                 may = await asyncio.to_thread(rows.may_go_on, self._database, claimed)
-
-    async def _kept(
-        self, work: Callable[_Given, _Found], *given: _Given.args, **named: _Given.kwargs
-    ) -> _Found:
-        """What work in the database returns, once that takes it. Raises `Unfinished` if this worker ends."""
-        while True:
-            try:
-                found = await asyncio.to_thread(work, *given, **named)
-            except Failed as error:
-                if self._stopping.is_set():
-                    # Nobody waits for a worker that is to end.
-                    raise Unfinished from error
-                # A database that answers may refuse it for a while, too, as after a failover.
-                if self._is_reached:
-                    self._say(f"the database does not take it: {sentence_of(error)}; it is tried again")
-                self._is_reached = False
-                await asyncio.sleep(_PAUSE)
-            else:
-                self._is_reached = True
-                return found
 
 
 def _words(claimed: Claimed, plan: str, output: str) -> list[str]:

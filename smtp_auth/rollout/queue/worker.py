@@ -7,21 +7,23 @@ task that is defined here; its arguments are checked, and none of them becomes a
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import procrastinate
 from procrastinate.exceptions import UniqueViolation
 from procrastinate.jobs import Job, Status
+from procrastinate.manager import QUEUEING_LOCK_CONSTRAINT
 
 from smtp_auth.fleet.console import Line, show_beside
 from smtp_auth.rollout.queue.checking import check
-from smtp_auth.rollout.queue.database import Database, Unreached, sentence_of
+from smtp_auth.rollout.queue.database import Database, Failed, Unreached, sentence_of
+from smtp_auth.rollout.queue.keeping import Keeping, Unfinished
 from smtp_auth.rollout.queue.rows import CARRY_OUT, Busy, Key
-from smtp_auth.rollout.queue.slicing import Slicing, Unfinished
+from smtp_auth.rollout.queue.slicing import Slicing
 from smtp_auth.runs.origin import origin_of_this_run
 from smtp_auth.runs.signals import ending
 from smtp_auth.shown import shown_words
@@ -81,7 +83,10 @@ class _Worker:
         self._name = f"{origin_of_this_run().controller}, process {os.getpid()}"
         self._stopping = asyncio.Event()
         self._is_reached = True
+        # By how much the database's clock, which says when a job is due, is ahead of this one.
+        self._ahead = timedelta()
         words = [*wishes.choice, "--max-age", wishes.max_age]
+        self._kept = Keeping(self._stopping, self._say)
         self._slicing = Slicing(database, self._name, words, self._stopping, self._say)
         self._app = self._tasks()
 
@@ -93,14 +98,16 @@ class _Worker:
     def _tasks(self) -> procrastinate.App:
         zone = self._wishes.zone
         app = procrastinate.App(
-            connector=procrastinate.PsycopgConnector(
-                conninfo=self._database.conninfo, min_size=1, max_size=4, timeout=_PATIENCE
-            )
+            connector=_Connector(conninfo=self._database.conninfo, min_size=1, max_size=4, timeout=_PATIENCE),
+            # A check whose time nobody was there for is made up for within a day.
+            periodic_defaults={"max_delay": 86_400},
         )
         # procrastinate's own, which deletes jobs.
         app.tasks.clear()
 
-        @app.task(name=CARRY_OUT, queue=zone, retry=_Again())
+        again = _Again(self._soon)
+
+        @app.task(name=CARRY_OUT, queue=zone, retry=again)
         async def carry_out(**values: Any) -> None:
             await self._carry_out(values)
 
@@ -114,7 +121,7 @@ class _Worker:
         async def retry_stalled(timestamp: int) -> None:
             await self._retry_stalled()
 
-        @app.task(name=_CHECK, queue=zone, queueing_lock=f"{_CHECK} {zone}", retry=_Again())
+        @app.task(name=_CHECK, queue=zone, queueing_lock=f"{_CHECK} {zone}", retry=again)
         async def check_hosts(timestamp: int) -> None:
             await self._check()
 
@@ -139,7 +146,7 @@ class _Worker:
     async def _check(self) -> None:
         zone, choice = self._wishes.zone, self._wishes.choice
         try:
-            said = await check(self._database, zone, self._name, choice, self._stopping)
+            said = await check(self._database, zone, self._name, choice, self._stopping, self._kept)
         except Unfinished:
             raise
         except Exception as error:
@@ -157,9 +164,13 @@ class _Worker:
                 self._say(f"a worker was not heard of: {_AGAIN_OF[job.task_name]} again")
                 # Ours have no lock, but somebody's may: another job with it waits, and does the same.
                 with suppress(UniqueViolation):
-                    await manager.retry_job(job, retry_at=datetime.now(UTC) + timedelta(seconds=_AGAIN))
+                    await manager.retry_job(job, retry_at=self._soon())
                     continue
             await manager.finish_job(job, status=Status.FAILED, delete_job=True)
+
+    def _soon(self) -> datetime:
+        """When a job is tried again, by the database's clock."""
+        return datetime.now(UTC) + self._ahead + timedelta(seconds=_AGAIN)
 
     # -- its life ---------------------------------------------------------------------------------
 
@@ -173,11 +184,16 @@ class _Worker:
         self._say(f"worker of zone {self._wishes.zone}: {self._name}")
         while not self._stopping.is_set():
             try:
+                # At first, because procrastinate waits half a minute for a database that is away.
+                self._ahead = await asyncio.to_thread(self._database.now) - datetime.now(UTC)
                 async with self._app.open_async():
                     self._note_reached()
                     await self._take_jobs()
             except Unreached as error:
                 self._note_unreached(error)
+                # What was not opened is taken for open, next time.
+                with suppress(*Failed):
+                    await self._app.close_async()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _PAUSE)
         self._say("the worker has ended")
@@ -214,9 +230,39 @@ class _Worker:
         self._is_reached = True
 
 
+class _Connector(procrastinate.PsycopgConnector):
+    """That of procrastinate, with a PostgreSQL that speaks any language.
+
+    procrastinate reads from an English message which job waits already (`lc_messages`).
+    """
+
+    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
+        with _in_any_language():
+            await super().execute_query_async(query, **arguments)
+
+    async def execute_query_one_async(self, query: LiteralString, **arguments: Any) -> dict[str, Any]:
+        with _in_any_language():
+            found: dict[str, Any] = await super().execute_query_one_async(query, **arguments)
+            return found
+
+
+@contextmanager
+def _in_any_language() -> Iterator[None]:
+    try:
+        yield
+    except AssertionError as error:
+        raise UniqueViolation(constraint_name=QUEUEING_LOCK_CONSTRAINT, queueing_lock=None) from error
+
+
 class _Again(procrastinate.BaseRetryStrategy):
-    """When a slice or a check is tried again that was not carried out to its end."""
+    """When a slice or a check is tried again that was not carried out to its end.
+
+    + soon: says when, by the database's clock
+    """
+
+    def __init__(self, soon: Callable[[], datetime]) -> None:
+        self._soon = soon
 
     def get_retry_decision(self, *, exception: BaseException, job: Job) -> procrastinate.RetryDecision | None:
         is_unfinished = isinstance(exception, Busy | Unfinished)
-        return procrastinate.RetryDecision(retry_in={"seconds": _AGAIN}) if is_unfinished else None
+        return procrastinate.RetryDecision(retry_at=self._soon()) if is_unfinished else None

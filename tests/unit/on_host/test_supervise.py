@@ -19,11 +19,12 @@ RUN = "2026-11-22T10:15:00Z-3f2a"
 class UnderWay:
     """A folder that stands for /run, with a change of the run under way.
 
-    + waits: is there once somebody waits for it
+    + looks: is there once somebody looks at its folder again; + waits: once somebody waits for it
     """
 
     def __init__(self, folder: Path) -> None:
-        self._run, self._record, self.waits = folder / "run", folder / "record", folder / "waits"
+        self._run, self._record = folder / "run", folder / "record"
+        self.looks, self.waits = folder / "looks", folder / "waits"
         self.change = self._run / f"smtp-auth-{RUN}"
         self.change.mkdir(parents=True)
         self._record.mkdir()
@@ -33,9 +34,10 @@ class UnderWay:
     def start(self, file: str) -> subprocess.Popen[str]:
         """Start a change. + file: what its file gets"""
         program = packed("SmtpAuth::Supervise").replace("$RUN = '/run'", f"$RUN = '{self._run}'")
-        before, pause, after = program.rpartition("select undef")
+        *before, looks, waits = program.split("select undef")
+        marked = [f"open my $mark, '>', '{file}';\nselect undef" for file in (self.looks, self.waits)]
         with tempfile.TemporaryFile("w+") as sent:
-            sent.write(f"{before}open my $mark, '>', '{self.waits}';\n{pause}{after}")
+            sent.write(f"{'select undef'.join(before)}{marked[0]}{looks}{marked[1]}{waits}")
             sent.write(f"__END__\n{_change(file, 'bob@lap')}")
             sent.seek(0)
             return subprocess.Popen(
@@ -70,6 +72,17 @@ def test_the_same_change_is_waited_for(under_way: UnderWay) -> None:
     under_way.end()
     assert started.communicate(timeout=60)[0] == "proved\t465: TLSv1.3\noutcome\tlive\n"
     assert started.returncode == 0
+
+
+def test_a_start_that_has_not_filled_its_folder_yet_is_waited_for(under_way: UnderWay) -> None:
+    (under_way.change / "change.pl").write_text("file.main_cf.con")
+    started = under_way.start("a")
+    # The first pause.
+    wait_for(under_way.looks.exists, "it does not look again")
+    (under_way.change / "change.pl").write_text(_change("a", "ann@desk"))
+    wait_for(under_way.waits.exists, "it does not wait")
+    under_way.end()
+    assert started.communicate(timeout=60)[0].endswith("outcome\tlive\n")
 
 
 def test_another_change_is_refused(under_way: UnderWay) -> None:

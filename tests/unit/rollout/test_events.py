@@ -125,6 +125,22 @@ def test_a_program_that_may_not_be_ended_is_said(monkeypatch: pytest.MonkeyPatch
         os.waitpid(program, 0)
 
 
+def test_what_it_has_started_as_another_user_is_said(
+    monkeypatch: pytest.MonkeyPatch, impatient: None
+) -> None:
+    end = os.killpg
+
+    def killpg(group: int, number: int) -> None:
+        if number == 0:
+            raise PermissionError
+        end(group, number)
+
+    monkeypatch.setattr(os, "killpg", killpg)
+    assert Told().run("sleep 1000", 0) == [
+        "--on-event sleep 1000 is still at work 0 seconds after the rollout, and cannot be ended"
+    ]
+
+
 def is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "Z"

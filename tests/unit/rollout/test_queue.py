@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,8 +13,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import LiteralString
-from unittest.mock import MagicMock
+from unittest.mock import AsyncMock, MagicMock
 
+import procrastinate
 import psycopg
 import pytest
 
@@ -26,6 +28,7 @@ from smtp_auth.rollout.queue import rows
 from smtp_auth.rollout.queue.database import Database
 from smtp_auth.rollout.queue.rows import Key, Window
 from smtp_auth.rollout.queue.slicing import Slicing
+from smtp_auth.rollout.queue.worker import _Connector
 from smtp_auth.runs.mistakes import Mistake
 from tests.postgresql import PostgreSQL
 from tests.processes import wait_for
@@ -252,6 +255,47 @@ def test_the_database_stops_and_starts_while_a_slice_is_under_way(queue: Queue, 
     queue.wait_until("done")
     assert changes(tmp_path) == dict.fromkeys(ALL, 1)
     assert [worker.end() for worker in workers] == [0, 0, 0]
+
+
+def test_a_worker_says_once_that_the_database_is_away(queue: Queue) -> None:
+    worker = queue.worker("--zone", "tokyo")
+    wait_for(lambda: queue.server.rows("SELECT 1 FROM procrastinate_workers"), "the worker does not begin")
+    queue.server.stop()
+    with socket.socket(socket.AF_UNIX) as nobody:
+        nobody.settimeout(60)
+        queue.server.socket.unlink(missing_ok=True)
+        nobody.bind(str(queue.server.socket))
+        queue.server.socket.chmod(0o777)
+        nobody.listen()
+        wait_for(lambda: "is not reached" in worker.said.read_text(), "it does not say so")
+        for _ in range(5):
+            nobody.accept()[0].close()
+    queue.server.socket.unlink()
+    queue.server.start()
+    wait_for(lambda: "is reached again" in worker.said.read_text(), "it does not say so")
+    assert worker.said.read_text().count("is not reached") == 1
+    assert worker.end() == 0
+    assert worker.said.read_text().count("is reached again") == 1
+
+
+def test_a_worker_whose_clock_is_slow_does_not_try_a_job_without_rest(queue: Queue, tmp_path: Path) -> None:
+    _at_work(queue, tmp_path)
+    queue.copy_a_job()
+    queue.worker("--zone", "tokyo", before=["env", "CLOCK=-3600"])
+    later = "SELECT 1 FROM procrastinate_jobs WHERE status = 'todo' AND attempts > 0 AND scheduled_at > now()"
+    wait_for(lambda: queue.server.rows(later), "it is tried again at once")
+    (tmp_path / "hold a1").unlink()
+    queue.wait_until("done")
+
+
+def test_which_job_waits_already_is_known_in_any_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostgreSQL says it as a sentence, in which procrastinate searches for an English one."""
+    german = AsyncMock(side_effect=AssertionError)
+    for name in ("execute_query_async", "execute_query_one_async"):
+        monkeypatch.setattr(procrastinate.PsycopgConnector, name, german)
+        with pytest.raises(procrastinate.exceptions.UniqueViolation) as raised:
+            asyncio.run(getattr(_Connector(), name)("SELECT"))
+        assert raised.value.constraint_name == "procrastinate_jobs_queueing_lock_idx_v1"
 
 
 def test_a_worker_ends_while_the_database_is_away(queue: Queue, tmp_path: Path) -> None:
@@ -542,6 +586,24 @@ def test_a_check_is_made_by_whichever_worker(queue: Queue, tmp_path: Path, how: 
     wait_for(lambda: not _waiting(queue), f"a check is left: {queue.said()}")
 
 
+def test_a_check_is_kept_once_the_database_takes_it(queue: Queue, tmp_path: Path) -> None:
+    queue.server.rows("ALTER TABLE smtp_auth_checks RENAME TO away")
+    queue.server.rows(
+        "INSERT INTO procrastinate_jobs (queue_name, task_name, args) "
+        """VALUES ('tokyo', 'smtp_auth.check', '{"timestamp": 0}')"""
+    )
+    worker = queue.worker("--zone", "tokyo")
+    wait_for(lambda: "does not take it: relation" in worker.said.read_text(), "it does not say so")
+    queue.server.rows("ALTER TABLE away RENAME TO smtp_auth_checks")
+    wait_for(lambda: queue.server.rows("SELECT zone FROM smtp_auth_checks"), "the check is lost")
+
+
+def test_a_check_whose_time_nobody_was_there_for_is_made_up_for(queue: Queue) -> None:
+    missed = datetime.now(UTC) - timedelta(hours=2)
+    queue.worker("--zone", "tokyo", "--check-at", f"{missed.minute} {missed.hour} * * *")
+    wait_for(lambda: queue.server.rows("SELECT zone FROM smtp_auth_checks"), "nothing is checked")
+
+
 def test_a_check_that_fails_is_shown(queue: Queue, tmp_path: Path) -> None:
     (tmp_path / "die").touch()
     worker = queue.worker("--zone", "tokyo", "--check-at", "* * * * * */1")
@@ -734,6 +796,8 @@ def test_a_queue_is_set_up_once(queue: Queue) -> None:
         (("--database", "host=/nowhere port=x y"), "--database: "),
         (("--zone", "z" * 41), "give a zone's name, of at most 40 bytes"),
         (("--check-at", "at night"), "--check-at at night: give minute, hour, day"),
+        (("--check-at", "30 4 31 4 *"), "--check-at 30 4 31 4 *: give minute, hour, day"),
+        (("--check-at", "0 0 1 1 * 0 2020"), "--check-at 0 0 1 1 * 0 2020: give minute, hour, day"),
         (("--max-age", "soon"), "--max-age soon: give minutes"),
         (("--limit", "a1"), "--limit is no option"),
         (("--parallel", "0"), "--parallel 0: give a number of hosts"),
