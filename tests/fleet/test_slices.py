@@ -6,17 +6,18 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from subprocess import DEVNULL, PIPE, Popen
 from typing import Any
 
 import pytest
 
-from lab import LabHost
+from lab import Lab, LabHost
 from lab.command import wait_until
 from tests.fleet.commands import SMTP_AUTH, command_line
 from tests.fleet.conftest import Several
-from tests.fleet.deploying import ROOT, side_by_side
+from tests.fleet.deploying import ROOT, data_of, side_by_side
 from tests.fleet.test_in_the_middle import DPKG, HELD, locked
 from tests.fleet.test_rollout import RENEWS_NO_MORE
 from tests.fleet.test_undo import live
@@ -129,3 +130,27 @@ def test_eight_slices_of_each_wave_are_one_run(several: Several, tmp_path: Path)
         assert done.returncode == 1
     assert [*_hosts(whole).items()] == [*_hosts(one).items()]
     assert [name for name, host in _hosts(one).items() if not host["verified"]] == [last.name]
+
+
+def test_a_slice_that_parallel_ends_waits_for_its_change(
+    lab: Lab, stock: list[LabHost], tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.json"
+    for host in stock:
+        with command_line("plan", [host], "--out", str(plan), data=data_of(lab)) as words:
+            subprocess.run(words, cwd=ROOT, check=True, stdout=PIPE, timeout=300)
+        folder = tmp_path / host.name
+        folder.mkdir()
+        with (
+            command_line("rollout", [host], "--plan", str(plan), "--yes", data=data_of(lab)) as words,
+            locked(host, DPKG),
+            Popen(Slices(words, folder).of(1), cwd=ROOT, stdin=DEVNULL, start_new_session=True) as jobs,
+        ):
+            begun = partial(host.run, "test -e /run/smtp-auth-2*/began", check=False)
+            wait_until(lambda: begun().returncode == 0, "the change begins", timeout=60)  # noqa: B023
+            jobs.terminate()
+            host.run(f"rm {HELD}")
+            jobs.wait(timeout=60)
+        assert {name: one["outcome"] for name, one in _hosts(folder / "1-1.json").items()} == {
+            host.name: "changed"
+        }
