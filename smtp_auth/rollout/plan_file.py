@@ -171,13 +171,15 @@ def plan_in(text: str) -> RolloutPlan:
     none = "this is no plan of smtp-auth plan --out"
     try:
         found = json.loads(text)
-    except (ValueError, RecursionError):
+        if not isinstance(found, dict):
+            raise ValueError(none)
+        checksum = found.pop("checksum")
+        is_whole = checksum == _digest(found)
+    except (ValueError, RecursionError, KeyError):
         raise ValueError(none) from None
-    if not isinstance(found, dict) or "checksum" not in found:
-        raise ValueError(none)
     if found.get("version") != VERSION:
         raise ValueError(f"a plan of version {found.get('version')}, and this program reads {VERSION}")
-    if found.pop("checksum") != _digest(found):
+    if not is_whole:
         raise ValueError("its checksum is wrong: it was cut off, or edited: make a new plan")
     try:
         return _plan_in(found)

@@ -1,5 +1,6 @@
 """The queue's database: libpq finds it, by `PGHOST`, `PGSERVICE` and the like, or by `--database`."""
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -57,6 +58,8 @@ class Database:
     """
 
     def __init__(self, given: str) -> None:
+        # psycopg reads times in this form alone. libpq then asks for it, whatever a role or a database has.
+        os.environ["PGDATESTYLE"] = "ISO"
         try:
             words = conninfo_to_dict(given)
         except psycopg.Error as error:

@@ -32,6 +32,9 @@ from smtp_auth.shown import shown_words
 _CHECK = "smtp_auth.check"
 _AGAIN_OF = {CARRY_OUT: "its slice is carried out", _CHECK: "its check is made"}
 
+# A check waits so often for a database that does not take it; slices come behind it.
+_CHECK_TRIES = 20
+
 # A worker whose heartbeat is older than this is dead, in seconds; how often it beats; and how often the jobs
 # of dead workers are looked for, as cron says it, with seconds at the end.
 _DEAD = 30.0
@@ -86,7 +89,7 @@ class _Worker:
         # By how much the database's clock, which says when a job is due, is ahead of this one.
         self._ahead = timedelta()
         words = [*wishes.choice, "--max-age", wishes.max_age]
-        self._kept = Keeping(self._stopping, self._say)
+        self._kept = Keeping(self._stopping, self._say, _CHECK_TRIES)
         self._slicing = Slicing(database, self._name, words, self._stopping, self._say)
         self._app = self._tasks()
 

@@ -253,3 +253,10 @@ def test_a_line_on_which_a_terminal_acts_is_refused(path: str, line: str) -> Non
     found = replace(one.found, digest="0123", blocks=(Block(path, (line,)),))
     with pytest.raises(ValueError, match="this is no plan"):
         plan_in(text_of(replace(plan, hosts={name: replace(one, found=found)})))
+
+
+def test_a_plan_that_is_nested_too_deep_is_refused() -> None:
+    """At some depth it can be read, but not written."""
+    for depth in range(900, 1100):
+        with pytest.raises(ValueError, match="plan"):
+            plan_in(f'{{"version": 1, "checksum": "x", "a": {"[" * depth}{"]" * depth}}}')

@@ -586,16 +586,40 @@ def test_a_check_is_made_by_whichever_worker(queue: Queue, tmp_path: Path, how: 
     wait_for(lambda: not _waiting(queue), f"a check is left: {queue.said()}")
 
 
+_CHECK_DUE = (
+    "INSERT INTO procrastinate_jobs (queue_name, task_name, args) "
+    """VALUES ('tokyo', 'smtp_auth.check', '{"timestamp": 0}')"""
+)
+
+
 def test_a_check_is_kept_once_the_database_takes_it(queue: Queue, tmp_path: Path) -> None:
     queue.server.rows("ALTER TABLE smtp_auth_checks RENAME TO away")
-    queue.server.rows(
-        "INSERT INTO procrastinate_jobs (queue_name, task_name, args) "
-        """VALUES ('tokyo', 'smtp_auth.check', '{"timestamp": 0}')"""
-    )
+    queue.server.rows(_CHECK_DUE)
     worker = queue.worker("--zone", "tokyo")
     wait_for(lambda: "does not take it: relation" in worker.said.read_text(), "it does not say so")
     queue.server.rows("ALTER TABLE away RENAME TO smtp_auth_checks")
     wait_for(lambda: queue.server.rows("SELECT zone FROM smtp_auth_checks"), "the check is lost")
+
+
+def test_a_check_that_the_database_never_takes_does_not_keep_slices(queue: Queue, tmp_path: Path) -> None:
+    queue.server.rows("DROP TABLE smtp_auth_checks")
+    queue.server.rows(_CHECK_DUE)
+    worker = queue.worker("--zone", "tokyo")
+    wait_for(lambda: "the check of the hosts is not kept" in worker.said.read_text(), "it is tried for ever")
+    put_in(queue, plan_of(TWO_WAVES[:1]))
+    wait_for(lambda: changes(tmp_path) == {"a1": 1}, "no slice is carried out")
+
+
+@pytest.mark.parametrize("where", ["environment", "role"])
+def test_times_are_read_in_any_style(queue: Queue, tmp_path: Path, where: str) -> None:
+    before = ["env", "PGDATESTYLE=German"] if where == "environment" else []
+    style = "German" if where == "role" else "ISO"
+    queue.server.rows(f"ALTER ROLE queue SET datestyle TO {style}")
+    put_in(queue, plan_of(TWO_WAVES[:1]), _in_seconds(1))
+    queue.worker("--zone", "tokyo", before=before)
+    queue.wait_until("done")
+    assert queue("status").returncode == 0
+    queue.server.rows("ALTER ROLE queue RESET datestyle")
 
 
 def test_a_check_whose_time_nobody_was_there_for_is_made_up_for(queue: Queue) -> None:
