@@ -83,11 +83,10 @@ class _Program:
 
     def _has_left_others(self) -> bool:
         """Whether it has started something that is another user's, and goes on."""
-        with suppress(ProcessLookupError):
-            try:
-                os.killpg(self._pid, 0)
-            except PermissionError:
-                return True
+        try:
+            os.killpg(self._pid, 0)
+        except OSError as error:
+            return isinstance(error, PermissionError)
         return False
 
 

@@ -198,6 +198,7 @@ def _plan_in(found: Mapping[str, Any]) -> RolloutPlan:
         raise TypeError
     if type(found["max_failures"]) is not int or found["max_failures"] < 0:
         raise TypeError
+    plans = [*map(_shared_in, found["plans"])]
     return RolloutPlan(
         found["run"],
         found["made"],
@@ -205,7 +206,7 @@ def _plan_in(found: Mapping[str, Any]) -> RolloutPlan:
         found["commit"],
         found["waves"],
         found["max_failures"],
-        {name: _host_in(one, found["plans"]) for name, one in found["hosts"].items()},
+        {name: _host_in(one, plans) for name, one in found["hosts"].items()},
         found["taken_back_by"] or "",
     )
 
@@ -238,10 +239,23 @@ def _host_as_json(one: PlannedHost, told: dict[str, int]) -> dict[str, Any]:
     }
 
 
-def _host_in(one: Mapping[str, Any], plans: list[dict[str, Any]]) -> PlannedHost:
-    plan: dict[str, Any] = {"lines": [], "proof_due": ""}
-    if one["plan"] is not None:
-        plan = plans[one["plan"]]
+# What hosts share: the lines of their plan, and the proof that is due.
+_Shared = tuple[tuple[Block, ...], str]
+
+
+def _shared_in(plan: Mapping[str, Any]) -> _Shared:
+    blocks = tuple(Block(block["path"], tuple(block["lines"])) for block in plan["lines"])
+    lines = [text for block in blocks for text in (block.path, *block.lines)]
+    if not _are(str, [*lines, plan["proof_due"]]):
+        raise TypeError
+    # A terminal shows them as they are.
+    if any(shown(text) != text for text in lines):
+        raise ValueError
+    return blocks, plan["proof_due"]
+
+
+def _host_in(one: Mapping[str, Any], plans: list[_Shared]) -> PlannedHost:
+    blocks, proof_due = ((), "") if one["plan"] is None else plans[one["plan"]]
     last, hold = one["last_change"], one["hold"]
     if last:
         last = LastChange(last["id"], in_bytes(last["who"]), last["began"], tuple(last["edited"]))
@@ -250,16 +264,14 @@ def _host_in(one: Mapping[str, Any], plans: list[dict[str, Any]]) -> PlannedHost
         tuple(map(in_bytes, one["reasons"])),
         tuple(map(in_bytes, one["warnings"])),
         hold_warning=one["hold_warning"],
-        blocks=tuple(Block(block["path"], tuple(block["lines"])) for block in plan["lines"]),
-        proof_due=plan["proof_due"],
+        blocks=blocks,
+        proof_due=proof_due,
         last_change=last,
         digest=one["digest"] or "",
         names=tuple(one["same_machine"]),
         hold=Hold(**{key: value or "" for key, value in hold.items()}) if hold else None,
     )
-    texts = [*one["reasons"], *one["warnings"], one["hold_warning"], *one["same_machine"], found.proof_due]
-    texts += [text for block in found.blocks for text in (block.path, *block.lines)]
-    texts += [found.digest]
+    texts = [*one["reasons"], *one["warnings"], one["hold_warning"], *one["same_machine"], found.digest]
     texts += [last.id, last.began, *last.edited] if last else []
     texts += asdict(found.hold).values() if found.hold else []
     wave = one["wave"]
@@ -268,9 +280,6 @@ def _host_in(one: Mapping[str, Any], plans: list[dict[str, Any]]) -> PlannedHost
         raise TypeError
     if one["zone"] is not None:
         accepted_values.zone(one["zone"])
-    # A terminal shows them as they are.
-    if any(shown(text) != text for block in found.blocks for text in (block.path, *block.lines)):
-        raise ValueError
     return PlannedHost(found, wave, one["zone"], one["done"])
 
 

@@ -23,6 +23,9 @@ DPKG, CERTBOT = "/var/lib/dpkg/lock-frontend", "/var/lib/letsencrypt/.certbot.lo
 # While this file exists on a host, a lock is held there.
 HELD = "/run/held"
 
+# While the other program holds its lock, a change has begun, and has not changed anything.
+CHANGE_BEGUN = "test -e /run/smtp-auth-2*/began"
+
 
 @pytest.fixture
 def benches(lab: Lab, stock: list[LabHost]) -> list[Bench]:
@@ -150,7 +153,7 @@ while os.path.exists("{HELD}"):
 def test_a_change_waits_until_others_have_finished(stock: list[LabHost], path: str) -> None:
     with locked(stock[0], path), locked(stock[1], path), started(stock) as process:
         for host in stock:
-            waits = f"test -e /run/smtp-auth-2*/began && systemctl is-active {UNIT}"
+            waits = f"{CHANGE_BEGUN} && systemctl is-active {UNIT}"
             wait_until(
                 lambda: host.run(waits, check=False).returncode == 0,  # noqa: B023
                 f"the change on {host.name}",

@@ -16,16 +16,13 @@ from lab.zones import zones
 from tests.fleet.commands import smtp_auth
 from tests.fleet.conftest import FLEET, ORDERS
 from tests.fleet.deploying import LEFTOVERS, data_of, inventory_of, side_by_side
-from tests.fleet.test_in_the_middle import DPKG, HELD, locked
+from tests.fleet.test_in_the_middle import CHANGE_BEGUN, DPKG, HELD, locked
 from tests.fleet.test_undo import live
 from tests.postgresql import PostgreSQL
 from tests.processes import wait_for
 from tests.queues import Queue, Worker, queue_of
 
 pytestmark = pytest.mark.lab
-
-# While the other program holds its lock, a change has begun, and has not changed anything.
-_CHANGE_BEGUN = "test -e /run/smtp-auth-2*/began"
 
 
 @dataclass(frozen=True)
@@ -120,7 +117,7 @@ def _killed_in_the_change(zones: Zones) -> None:
 
 
 def _wait_for_the_change(zones: Zones) -> None:
-    wait_for(lambda: zones.canary.run(_CHANGE_BEGUN, check=False).returncode == 0, "no change begins")
+    wait_for(lambda: zones.canary.run(CHANGE_BEGUN, check=False).returncode == 0, "no change begins")
 
 
 def _killed_after_the_change(zones: Zones) -> None:

@@ -18,7 +18,7 @@ from lab.command import wait_until
 from tests.fleet.commands import SMTP_AUTH, command_line
 from tests.fleet.conftest import Several
 from tests.fleet.deploying import ROOT, data_of, side_by_side
-from tests.fleet.test_in_the_middle import DPKG, HELD, locked
+from tests.fleet.test_in_the_middle import CHANGE_BEGUN, DPKG, HELD, locked
 from tests.fleet.test_rollout import RENEWS_NO_MORE
 from tests.fleet.test_undo import live
 
@@ -147,7 +147,7 @@ def test_a_slice_that_parallel_ends_waits_for_its_change(
             locked(host, DPKG),
             Popen(Slices(words, folder).of(1), cwd=ROOT, stdin=DEVNULL, start_new_session=True) as jobs,
         ):
-            begun = partial(host.run, "test -e /run/smtp-auth-2*/began", check=False)
+            begun = partial(host.run, CHANGE_BEGUN, check=False)
             wait_until(lambda: begun().returncode == 0, "the change begins", timeout=60)  # noqa: B023
             jobs.terminate()
             host.run(f"rm {HELD}")

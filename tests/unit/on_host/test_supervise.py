@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from smtp_auth.on_host.packing import packed
-from tests.processes import wait_for
+from tests.processes import WITH_THE_TESTS, wait_for
 
 RUN = "2026-11-22T10:15:00Z-3f2a"
 
@@ -41,7 +41,7 @@ class UnderWay:
             sent.write(f"__END__\n{_change(file, 'bob@lap')}")
             sent.seek(0)
             return subprocess.Popen(
-                ["perl", "-x", "-", "start", RUN, str(self._record)],
+                [*WITH_THE_TESTS, "perl", "-x", "-", "start", RUN, str(self._record)],
                 stdin=sent,
                 stdout=subprocess.PIPE,
                 text=True,
