@@ -55,7 +55,9 @@ class PostgreSQL:
         return self._folder / ".s.PGSQL.5432"
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start it, unless it runs, and wait until it answers."""
+        if self._process and self._process.poll() is None:
+            return
         options = ["-k", str(self._folder), "-c", "listen_addresses=", "-c", "fsync=off"]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(

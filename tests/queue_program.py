@@ -1,6 +1,7 @@
 """`smtp-auth` with the queue's short times, and slices of one host: `python -m tests.queue_program WORDS…`.
 
-If `STAND_IN` is set, a stand-in carries out the slices (tests/unit/rollout/stand_in_slice.py).
+If `STAND_IN` is set, a stand-in carries out the slices (tests/unit/rollout/stand_in_slice.py). `STALE` has
+the seconds after which a worker is taken for dead.
 """
 
 import errno
@@ -14,11 +15,11 @@ from typing import Any, Self
 from smtp_auth import cli
 from smtp_auth.rollout.queue import keeping, process, rows, slicing, worker
 
-rows.STALE = 3
+rows.STALE = int(os.environ.get("STALE", "3"))
 rows.MOST_HOSTS = 1
 slicing._PAUSE = keeping._PAUSE = 0.2
-worker._DEAD, worker._BEAT, worker._LOOKS, worker._AGAIN, worker._PAUSE = 3.0, 1.0, "* * * * * */1", 1, 0.2
-worker._PATIENCE = 1.0
+worker._DEAD, worker._BEAT, worker._PATIENCE = float(rows.STALE), 1.0, 1.0
+worker._LOOKS, worker._AGAIN, worker._PAUSE = "* * * * * */1", 1, 0.2
 if "STAND_IN" in os.environ:
     process.PROGRAM = (sys.executable, "-m", "tests.unit.rollout.stand_in_slice")
 

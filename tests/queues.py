@@ -70,9 +70,11 @@ class Queue:
         found = self.server.rows("SELECT state FROM smtp_auth_rollouts")
         return found[0][0] if found else None
 
-    def wait_until(self, *states: str) -> None:
-        """Wait until the only rollout is in one of these states."""
-        wait_for(lambda: self.state() in (*states, "stopped"), f"not {states}: {self.said()}")
+    def wait_until(self, *states: str, timeout: float = PATIENCE) -> None:
+        """Wait until the only rollout is in one of these states. + timeout: in seconds"""
+        wait_for(
+            lambda: self.state() in (*states, "stopped"), f"not {states}: {self.said()}", timeout=timeout
+        )
         assert self.state() in states, (self("status").stdout, self.said())
 
     def copy_a_job(self) -> None:
@@ -109,6 +111,9 @@ class Worker:
 @contextmanager
 def queue_of(server: PostgreSQL, folder: Path, environment: Mapping[str, str]) -> Iterator[Queue]:
     """An empty queue; its workers are ended with the `with`."""
+    # A test that has failed may have left it otherwise.
+    server.start()
+    server.rows("ALTER ROLE queue RESET datestyle")
     server.rows("DROP SCHEMA public CASCADE")
     server.rows("CREATE SCHEMA public")
     found = Queue(server, folder, environment)

@@ -22,6 +22,7 @@ from smtp_auth.fleet.console import Line, Style
 from smtp_auth.local_time import in_utc
 from smtp_auth.runs.interruption import undivided
 from smtp_auth.runs.mistakes import Mistake
+from smtp_auth.runs.status import how_ended
 from smtp_auth.shown import counted, shown
 
 VERSION = 1
@@ -58,11 +59,12 @@ class _Program:
 
     @property
     def status(self) -> int | None:
-        """With which status it has ended, or by which signal. `None`: it runs."""
+        """With which status it has ended; that of a signal is negative. `None`: it runs."""
         if self._status is None:
             try:
                 found = os.waitid(os.P_PID, self._pid, os.WEXITED | os.WNOHANG)
-                self._status = found and found.si_status
+                if found:
+                    self._status = found.si_status * (1 if found.si_code == os.CLD_EXITED else -1)
             except ChildProcessError:
                 # gevent asks for all children if something else in this process waits for one.
                 self._status = 0
@@ -126,6 +128,7 @@ class Events:
         # What is not in the pipe yet. The first line may be there in part.
         self._waiting: deque[bytes] = deque()
         self._is_told = False
+        self._last: float | None = None
 
     def __enter__(self) -> "Events":
         """Start the program. Raises `Mistake` if that is not possible."""
@@ -149,16 +152,25 @@ class Events:
                 self._say_of_it(f"{_ended(self._program)}: the rollout goes on without it")
 
     def close(self) -> None:
-        """Give the program some seconds to read the rest and to end, then end it. Can be called twice."""
-        program, self._program = self._program, None
+        """Give the program some seconds to read the rest and to end, then end it. Can be called twice.
+
+        An interruption may do so while the first call waits, which then does not go on.
+        """
+        program = self._program
         if program is None:
             return
-        last = time.monotonic() + _TO_READ
-        while program.status is None and time.monotonic() < last:
-            self._write()
-            if not self._waiting:
-                self._close_write_end()
+        self._last = self._last or time.monotonic() + _TO_READ
+        while program.status is None and time.monotonic() < self._last:
+            with undivided():
+                self._write()
+                if not self._waiting:
+                    self._close_write_end()
             _sleep(_PAUSE)
+        with undivided():
+            self._program = None
+            self._end(program)
+
+    def _end(self, program: _Program) -> None:
         said, has_ended = [], True
         if program.status is None:
             has_ended = program.end()
@@ -208,4 +220,4 @@ class Events:
 
 
 def _ended(program: _Program) -> str:
-    return f"has ended with status {program.status}" if program.status else "has ended"
+    return f"has ended with {how_ended(program.status)}" if program.status else "has ended"

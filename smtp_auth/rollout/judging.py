@@ -53,7 +53,7 @@ def merged(plan: RolloutPlan, wave: int, earlier: Report | None, reports: Mappin
 
 def why_stopped(plan: RolloutPlan, report: Report) -> str:
     """Why no further wave may begin, as a sentence; empty if one may. + report: a merged one"""
-    failed = [name for name, one in report.hosts.items() if one.wave is not None and one.has_failed]
+    failed = [name for name, one in report.hosts.items() if one.has_failed]
     if len(failed) > plan.most_failures:
         return f"{too_many(len(failed), plan.most_failures)}: {_named(failed)}"
     if report.wave != max(plan.waves) and are_all_held(report.hosts.values()):
@@ -66,6 +66,15 @@ def why_stopped(plan: RolloutPlan, report: Report) -> str:
     if left:
         return f"{counted(len(left), 'host')} not changed and verified: {_named(left)}"
     return ""
+
+
+def not_as_wanted(report: Report) -> str:
+    """Which hosts are not as wanted after the last wave, as a sentence; empty if there is none.
+
+    Some had no wave, because no plan of them was possible. + report: a merged one
+    """
+    names = [name for name, one in report.hosts.items() if not one.is_done]
+    return f"{counted(len(names), 'host')} not as wanted: {_named(names)}" if names else ""
 
 
 def _refuse_foreign_earlier(plan: RolloutPlan, wave: int, earlier: Report | None) -> None:

@@ -7,7 +7,7 @@ from smtp_auth.fleet.console import Line
 from smtp_auth.fleet.showing import show_to_people
 from smtp_auth.fleet.written import Target, refuse_inputs
 from smtp_auth.rollout import plan_file, report
-from smtp_auth.rollout.judging import WrongSlices, merged, why_stopped
+from smtp_auth.rollout.judging import WrongSlices, merged, not_as_wanted, why_stopped
 from smtp_auth.rollout.text import end_lines
 from smtp_auth.runs.status import Status
 from smtp_auth.shown import shown
@@ -21,8 +21,8 @@ def merge(plan: str, wave: int, earlier: str | None, files: Sequence[str], targe
     + files: the reports of all slices of the wave
     + target: gets the merged report; if it is standard output, nothing else is written there
 
-    Returns the exit status: 0 to go on, or after the last wave, if no host has failed; else 1. Raises
-    `Mistake` if a file is wrong, or if a slice is missing, double, or of something else.
+    Returns the exit status: 0 to go on, or after the last wave, if every host of the plan is as wanted; else
+    1. Raises `Mistake` if a file is wrong, or if a slice is missing, double, or of something else.
     """
     inputs = [("--plan", plan), *([("--earlier", earlier)] if earlier is not None else [])]
     refuse_inputs([target], [*inputs, *(("", file) for file in files)])
@@ -36,9 +36,9 @@ def merge(plan: str, wave: int, earlier: str | None, files: Sequence[str], targe
     later = next((one for one in approved.waves if one > wave), None)
     show_to_people([*end_lines(found.hosts, stopped), *_next_line(wave, later, stopped)], target)
     is_written = target is None or target.write(report.lines(found))
-    # As of a run without slices.
-    is_well = later is not None or not found.failures
-    return 0 if is_written and is_well and not stopped else Status.TROUBLE
+    # As of a run without slices: its end also tells of the hosts that had no wave.
+    is_well = not stopped and (later is not None or not not_as_wanted(found))
+    return 0 if is_written and is_well else Status.TROUBLE
 
 
 def _next_line(wave: int, later: int | None, stopped: str) -> Iterator[Line]:

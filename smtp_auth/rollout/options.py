@@ -57,7 +57,7 @@ def add_own(parser: argparse.ArgumentParser) -> None:
             const=undoes,
             default="",
             dest="undoes",
-            help=f"if it stops: take back {what}",
+            help=f"if failures stop it: take back {what}",
         )
     parser.add_argument("--pause", action="store_true", help="ask before each further wave")
     parser.add_argument(

@@ -50,6 +50,11 @@ class PlannedHost:
     zone: str | None
     is_done: bool = False
 
+    @property
+    def is_pending(self) -> bool:
+        """Whether it would change. Others of a wave are at most reloaded or proved."""
+        return self.found.state is State.PENDING and not self.is_done
+
 
 @dataclass(frozen=True)
 class RolloutPlan:
@@ -81,6 +86,15 @@ class RolloutPlan:
             if one.wave is not None:
                 found.setdefault(one.wave, []).append(name)
         return dict(sorted(found.items()))
+
+    @property
+    def left(self) -> dict[int, list[str]]:
+        """The waves without the hosts that are done; one without others is left out."""
+        found = {
+            wave: [name for name in names if not self.hosts[name].is_done]
+            for wave, names in self.waves.items()
+        }
+        return {wave: names for wave, names in found.items() if names}
 
     @cached_property
     def identity(self) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from smtp_auth.fleet.chosen import Chosen
 from smtp_auth.fleet.console import EMPTY, Line, Style, show_beside
 from smtp_auth.fleet.plan_command import Manner, asked, port_25_lines
-from smtp_auth.fleet.planning import State, deploy
+from smtp_auth.fleet.planning import deploy
 from smtp_auth.fleet.showing import show_to_people
 from smtp_auth.fleet.text import counts_line, plan_lines
 from smtp_auth.plan.step import Step
@@ -50,6 +50,7 @@ class _Work:
         self._chosen, self._wishes, self._plan = chosen, wishes, plan
         self._names = [*plan.hosts] if wishes.part is None else wishes.part.names(plan)
         self._events = Events(wishes.on_event, show_beside)
+        self._is_reported = False
         hosts = {host.name: host for host in chosen.hosts}
         self._rollout = Rollout(
             plan,
@@ -128,8 +129,8 @@ class _Work:
 
     def _pending(self) -> list[PlannedHost]:
         """The hosts that would change."""
-        hosts = [self._plan.hosts[name] for name in self._names]
-        return [one for one in hosts if one.found.state is State.PENDING and not one.is_done]
+        hosts = (self._plan.hosts[name] for name in self._names)
+        return [one for one in hosts if one.is_pending]
 
     def _ask_to_go_on(self, number: int, count: int) -> None:
         question = f"Wave {number} has {counted(count, 'host')}. Go on with it? Only 'yes' does: "
@@ -150,6 +151,10 @@ class _Work:
 
     def _report(self) -> int:
         """Say what became of each host. Returns the exit status."""
+        if self._is_reported:
+            # Interrupted while it waits for the program of --on-event: nothing else was left to do.
+            self._events.close()
+            return Status.INTERRUPTED
         found = self._rollout.reports()
         is_well = all(one.is_done for one in found.values())
         status = 0 if is_well else Status.TROUBLE
@@ -160,7 +165,9 @@ class _Work:
                 show_to_people(lines, self._wishes.target)
         finally:
             are_written = [self._save(), self._write_json()]
-            self._rollout.tell("run_ended", stopped=self._rollout.stopped, failures=failures)
+            with undivided():
+                self._rollout.tell("run_ended", stopped=self._rollout.stopped, failures=failures)
+                self._is_reported = True
             # An interrupted run does not leave the `with`.
             self._events.close()
         return status if all(are_written) else Status.TROUBLE

@@ -18,8 +18,8 @@ _NAMED = 5
 
 def wave_lines(plan: RolloutPlan, names: Sequence[str]) -> Iterator[Line]:
     """The waves, and after how many failures it stops. + names: the hosts that are done here"""
-    here = {name for name in names if plan.hosts[name].wave is not None and not plan.hosts[name].is_done}
-    waves = {number: [name for name in ones if name in here] for number, ones in plan.waves.items()}
+    left, here = plan.left, {*names}
+    waves = {number: [name for name in ones if name in here] for number, ones in left.items()}
     for number, ones in waves.items():
         if ones:
             named = ", ".join(map(shown_name, ones[:_NAMED]))
@@ -27,11 +27,13 @@ def wave_lines(plan: RolloutPlan, names: Sequence[str]) -> Iterator[Line]:
             text = f"wave {number}, {counted(len(ones), 'host')}: {named}{more}"
             yield Line(text, Style.TITLE, under=len(MARGIN))
     if any(waves.values()):
-        yield Line(f"Each wave is verified before the next. {_when_it_stops(plan.most_failures, len(here))}")
+        stops = _when_it_stops(plan.most_failures, sum(map(len, left.values())))
+        yield Line(f"Each wave is verified before the next. {stops}")
         yield EMPTY
 
 
 def _when_it_stops(most: int, count: int) -> str:
+    # Of a slice, too, all hosts count: failures of other slices stop the run.
     if most >= count:
         return "Failures do not stop it."
     return (

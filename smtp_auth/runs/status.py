@@ -13,3 +13,8 @@ class Status(IntEnum):
     PENDING = 3
     # With which a shell reports a program that Ctrl-C has stopped.
     INTERRUPTED = 130
+
+
+def how_ended(status: int) -> str:
+    """How a process has ended, for people. + status: as in `subprocess`: that of a signal is negative"""
+    return f"status {status}" if status >= 0 else f"signal {-status}"

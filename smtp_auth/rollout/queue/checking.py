@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from smtp_auth.rollout.queue.database import Database
 from smtp_auth.rollout.queue.keeping import Keeping, Unfinished
-from smtp_auth.rollout.queue.process import how_ended, interrupt, path_of, started
+from smtp_auth.rollout.queue.process import interrupt, path_of, started
 from smtp_auth.rollout.queue.rows import keep_check
+from smtp_auth.runs.status import how_ended
 
 
 async def check(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 
 from croniter import croniter
 
+from smtp_auth import accepted_values
 from smtp_auth.fleet.console import EMPTY, Line, Style, show_beside, show_results
 from smtp_auth.fleet.written import Target
 from smtp_auth.local_time import in_utc, local_time
@@ -61,13 +62,14 @@ def rollout(database: Database, file: str, most_seconds: float, window: Window, 
     plan = plan_file.read("--plan", file)
     option = f"--plan {shown(file)}"
     plan.refuse_old(most_seconds, "--plan", file, window.begins)
-    if not plan.waves:
+    if not plan.left:
         raise Mistake(f"{option}: no host would change: there is nothing to carry out")
     refuse_zones(option, plan)
     database.require_tables()
     show_results(_plan_lines(plan))
-    if asks:
-        question = question_about(sum(map(len, plan.waves.values())), ("yes",))
+    pending = sum(one.is_pending for one in plan.hosts.values())
+    if asks and pending:
+        question = question_about(pending, ("yes",))
         question.needs_somebody("--yes")
         question.ask(f"{question.asks}: ")
     put_in(database, plan, origin_of_this_run().controller, window)
@@ -83,7 +85,7 @@ def _plan_lines(plan: RolloutPlan) -> Iterator[Line]:
         Style.TITLE,
         under=4,
     )
-    for wave, names in plan.waves.items():
+    for wave, names in plan.left.items():
         zones = {zone_of(plan, name): 0 for name in names}
         for name in names:
             zones[zone_of(plan, name)] += 1
@@ -94,7 +96,11 @@ def _plan_lines(plan: RolloutPlan) -> Iterator[Line]:
 
 def worker(database: Database, wishes: Wishes) -> int:
     """Carry out the slices of a zone until a signal. Raises `Mistake` if it cannot begin."""
-    if not wishes.zone or len(wishes.zone.encode()) > LONGEST_ZONE:
+    try:
+        accepted_values.zone(wishes.zone)
+    except ValueError as error:
+        raise Mistake(f"--zone {shown(wishes.zone)}: {error}") from None
+    if len(wishes.zone) > LONGEST_ZONE:
         raise Mistake(f"--zone {shown(wishes.zone)}: give a zone's name, of at most {LONGEST_ZONE} bytes")
     if wishes.check_at is not None and not _comes(wishes.check_at):
         raise Mistake(

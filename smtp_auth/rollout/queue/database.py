@@ -62,8 +62,12 @@ class Database:
         os.environ["PGDATESTYLE"] = "ISO"
         try:
             words = conninfo_to_dict(given)
-        except psycopg.Error as error:
-            raise Mistake(f"--database: {shown_words(str(error).strip())}") from None
+        except (psycopg.Error, UnicodeError):
+            # libpq's message quotes it, and with it a password.
+            raise Mistake(
+                "--database is neither a URI of PostgreSQL nor words of libpq's: give it as in "
+                "'host=db.example.jp dbname=mail'"
+            ) from None
         secret = next((word for word in ("password", "sslpassword") if words.get(word)), None)
         if secret:
             raise Mistake(

@@ -5,7 +5,7 @@ transaction, so that a worker that dies leaves both or neither, and who retries 
 """
 
 from smtp_auth.rollout import report
-from smtp_auth.rollout.judging import WrongSlices, merged, why_stopped
+from smtp_auth.rollout.judging import WrongSlices, merged, not_as_wanted, why_stopped
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.queue.database import Connection, Database, rows
 from smtp_auth.rollout.queue.rows import (
@@ -48,13 +48,14 @@ def _go_on(database: Database, run: str, wave: int) -> None:
             str(slice_named(one["wave"], one["zone"], one["shard"], one["shards"])): one for one in slices
         }
         lost = next((name for name, one in named.items() if one["state"] == "lost"), None)
+        left = ""
         if lost:
-            why = f"{lost}: {named[lost]['said']}"
+            stopped = f"{lost}: {named[lost]['said']}"
         else:
             reports = {name: one["report"] for name, one in named.items()}
-            why = _judged(connection, plan, wave, reports)
+            stopped, left = _judged(connection, plan, wave, reports)
         later = [number for number in plan.waves if number > wave]
-        if not why and later:
+        if not stopped and later:
             connection.execute(
                 "UPDATE smtp_auth_rollouts SET wave = %(wave)s WHERE run = %(run)s",
                 {"run": run, "wave": later[0]},
@@ -63,12 +64,15 @@ def _go_on(database: Database, run: str, wave: int) -> None:
             return
         connection.execute(
             "UPDATE smtp_auth_rollouts SET state = %(state)s, why = %(why)s WHERE run = %(run)s",
-            {"run": run, "state": "stopped" if why else "done", "why": why},
+            {"run": run, "state": "stopped" if stopped else "done", "why": stopped or left},
         )
 
 
-def _judged(connection: Connection, plan: RolloutPlan, wave: int, reports: dict[str, str]) -> str:
-    """Why the next wave may not begin; empty if it may. The wave's report is kept."""
+def _judged(connection: Connection, plan: RolloutPlan, wave: int, reports: dict[str, str]) -> tuple[str, str]:
+    """Why the next wave may not begin, and which hosts are not as wanted; empty if it may, and if all are.
+
+    The wave's report is kept.
+    """
     try:
         found = merged(
             plan,
@@ -77,12 +81,12 @@ def _judged(connection: Connection, plan: RolloutPlan, wave: int, reports: dict[
             {name: report.report_in(text) for name, text in reports.items()},
         )
     except (WrongSlices, ValueError) as error:
-        return str(error)
+        return str(error), ""
     connection.execute(
         "INSERT INTO smtp_auth_waves VALUES (%(run)s, %(wave)s, %(report)s)",
         {"run": plan.run, "wave": wave, "report": "\n".join(report.lines(found))},
     )
-    return why_stopped(plan, found)
+    return why_stopped(plan, found), not_as_wanted(found)
 
 
 def _earlier(connection: Connection, run: str, wave: int) -> Report | None:

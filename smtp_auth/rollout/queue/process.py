@@ -53,11 +53,6 @@ def interrupt(process: Process) -> None:
         process.send_signal(signal.SIGINT)
 
 
-def how_ended(status: int) -> str:
-    """How a process has ended, for people."""
-    return f"status {status}" if status >= 0 else f"signal {-status}"
-
-
 def _as_child_of(worker: int) -> Callable[[], None]:
     # Only system calls and what is loaded already: the worker has threads, and a fork copies this one alone.
     def prepare() -> None:

@@ -23,6 +23,9 @@ CARRY_OUT = "smtp_auth.carry_out"
 # The queue of hosts without a zone.
 NO_ZONE = "default"
 
+# The states of a rollout that has come to its end.
+OVER = ("stopped", "done")
+
 # How many hosts a slice has at most; those of a zone are shared out evenly.
 MOST_HOSTS = 250
 
@@ -117,8 +120,8 @@ def put_in(database: Database, plan: RolloutPlan, who: str, window: Window) -> N
     stored = plan.without_lines()
     with database.transaction() as connection:
         connection.execute(
-            "DELETE FROM smtp_auth_rollouts WHERE run = %(run)s AND state IN ('stopped', 'done')",
-            {"run": plan.run},
+            "DELETE FROM smtp_auth_rollouts WHERE run = %(run)s AND state = ANY(%(over)s)",
+            {"run": plan.run, "over": list(OVER)},
         )
         _take_out_jobs(connection, plan.run)
         put = rows(

@@ -15,10 +15,10 @@ from smtp_auth.rollout.queue import rows
 from smtp_auth.rollout.queue.database import Database
 from smtp_auth.rollout.queue.keeping import Keeping, Unfinished
 from smtp_auth.rollout.queue.next_wave import go_on
-from smtp_auth.rollout.queue.process import how_ended, interrupt, path_of, started
+from smtp_auth.rollout.queue.process import interrupt, path_of, started
 from smtp_auth.rollout.queue.rows import Claimed, Key
 from smtp_auth.rollout.report import Report
-from smtp_auth.runs.status import Status
+from smtp_auth.runs.status import Status, how_ended
 
 # How often a worker says that it is at work, and asks whether it may go on, in seconds. Each is a connection
 # of its own, so it is seldom.

@@ -9,11 +9,10 @@ from smtp_auth.fleet.planning import TROUBLE
 from smtp_auth.local_time import in_utc
 from smtp_auth.rollout import report
 from smtp_auth.rollout.queue.database import Database, rows
+from smtp_auth.rollout.queue.rows import OVER
 from smtp_auth.rollout.report import HostReport
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.shown import shown, shown_name
-
-OVER = ("stopped", "done")
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,9 @@ class SliceStatus:
 class RolloutStatus:
     """What is known of a rollout.
 
-    + state: `running`, `paused`, `stopped`, `done`; + why: it has stopped, or has paused by itself
+    + state: `running`, `paused`, `stopped`, `done`
+    + why: it has stopped, or has paused by itself; or which hosts are not as wanted though it is done
+    + is_late: whether none of its slices may begin any more, because of `not_after`
     """
 
     run: str
@@ -58,6 +59,7 @@ class RolloutStatus:
     put_in: str
     begins: str | None
     not_after: str | None
+    is_late: bool
     slices: Sequence[SliceStatus]
 
     @property
@@ -70,11 +72,16 @@ class RolloutStatus:
         """Whether somebody has to look at it."""
         return (
             self.state == "stopped"
-            # It has paused by itself.
             or bool(self.why)
             or bool(self.failures)
+            # It pauses only where a worker takes a slice.
+            or (self.state == "running" and self.is_late and not self._is_under_way)
             or any(part.said or part.is_damaged for part in self.slices)
         )
+
+    @property
+    def _is_under_way(self) -> bool:
+        return any(part.state == "under way" for part in self.slices)
 
 
 @dataclass(frozen=True)
@@ -99,7 +106,11 @@ def rollouts(database: Database, given: str | None) -> list[RolloutStatus]:
     + given: the run's ID, or its beginning or end. Raises `Mistake` if there is no such one, or several
     """
     with database.transaction() as connection:
-        found = rows(connection, "SELECT * FROM smtp_auth_rollouts ORDER BY put_in, run")
+        found = rows(
+            connection,
+            "SELECT *, coalesce(not_after <= now(), false) AS is_late FROM smtp_auth_rollouts "
+            "ORDER BY put_in, run",
+        )
         if given is not None:
             found = [_named(given, found)]
         else:
@@ -158,6 +169,7 @@ def _rollout(row: dict[str, Any], slices: Iterable[dict[str, Any]]) -> RolloutSt
         in_utc(row["put_in"]),
         _utc(row["begins"]),
         _utc(row["not_after"]),
+        row["is_late"],
         [_slice(one) for one in slices],
     )
 

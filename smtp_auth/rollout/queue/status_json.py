@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import Any
 
 from smtp_auth.fleet import as_json
@@ -19,7 +19,7 @@ def json_lines(found: Sequence[RolloutStatus], checked: Sequence[CheckStatus]) -
 
 
 def _without(one: RolloutStatus | CheckStatus, key: str) -> dict[str, Any]:
-    return {field.name: asdict(one)[field.name] for field in fields(one) if field.name != key}
+    return {name: value for name, value in asdict(one).items() if name != key}
 
 
 def _members(found: Mapping[str, Any]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from smtp_auth.fleet.console import Line, show_beside
 from smtp_auth.rollout.queue.checking import check
 from smtp_auth.rollout.queue.database import Database, Failed, Unreached, sentence_of
 from smtp_auth.rollout.queue.keeping import Keeping, Unfinished
-from smtp_auth.rollout.queue.rows import CARRY_OUT, Busy, Key
+from smtp_auth.rollout.queue.rows import CARRY_OUT, STALE, Busy, Key
 from smtp_auth.rollout.queue.slicing import Slicing
 from smtp_auth.runs.origin import origin_of_this_run
 from smtp_auth.runs.signals import ending
@@ -35,9 +35,9 @@ _AGAIN_OF = {CARRY_OUT: "its slice is carried out", _CHECK: "its check is made"}
 # A check waits so often for a database that does not take it; slices come behind it.
 _CHECK_TRIES = 20
 
-# A worker whose heartbeat is older than this is dead, in seconds; how often it beats; and how often the jobs
-# of dead workers are looked for, as cron says it, with seconds at the end.
-_DEAD = 30.0
+# After so many seconds without a heartbeat, a worker is dead, and its slice may be another's; how often it
+# beats, in seconds; and how often jobs of dead workers are looked for, as cron says it, with seconds last.
+_DEAD = float(STALE)
 _BEAT = 10.0
 _LOOKS = "* * * * * */10"
 

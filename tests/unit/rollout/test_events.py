@@ -41,7 +41,6 @@ def python(program: str, *arguments: object) -> str:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "_TO_READ", 0.1)
-    monkeypatch.setattr(events, "_TO_END", 0.1)
 
 
 def test_a_program_reads_every_event_in_order(tmp_path: Path) -> None:
@@ -170,6 +169,31 @@ def test_it_can_be_closed_before_the_end_and_tells_nothing_more() -> None:
         found.close()
         found.tell("host_changed")
     assert told.said == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_an_interruption_while_it_is_waited_for_leaves_no_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Told()
+    found = Events("sleep 1000", lambda lines: told.said.extend(line.text for line in lines)).__enter__()
+    sleep, program = events._sleep, found._program
+
+    def interrupted(_seconds: float) -> None:
+        monkeypatch.setattr(events, "_sleep", sleep)
+        # As the handler of the signal does, behind which nothing goes on.
+        found.close()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(events, "_sleep", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        found.close()
+    assert program
+    assert program.status == -signal.SIGTERM
+    assert len(told.said) == 1
+
+
+def test_a_program_that_a_signal_has_ended_is_said() -> None:
+    command = python("import os, sys; sys.stdin.read(); os.kill(os.getpid(), 9)")
+    assert [line.rpartition(" has ")[2] for line in Told().run(command, 1)] == ["ended with signal 9"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smtp_auth.rollout.judging import WrongSlices, merged, why_stopped
@@ -27,7 +27,6 @@ def reports(plan: RolloutPlan = PLAN) -> dict[str, Report]:
     return {f"{number}.json": report_of(plan, one) for number, one in enumerate(SLICES)}
 
 
-@settings(deadline=None)
 @given(plans(), st.data())
 def test_waves_in_slices_are_one_run(plan: RolloutPlan, data: st.DataObject) -> None:
     earlier = None
@@ -46,7 +45,6 @@ def test_waves_in_slices_are_one_run(plan: RolloutPlan, data: st.DataObject) -> 
         assert [*earlier.hosts.items()] == [*whole.items()]
 
 
-@settings(deadline=None)
 @given(plans(), st.data())
 def test_a_wave_without_one_of_its_slices_is_none(plan: RolloutPlan, data: st.DataObject) -> None:
     for wave in [*plan.waves][:1]:

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from smtp_auth.fleet.planning import HostPlan, State
 from smtp_auth.fleet.written import Target
 from smtp_auth.rollout import plan_file, report
 from smtp_auth.rollout.judging import WrongSlices
 from smtp_auth.rollout.merge_command import merge
-from smtp_auth.rollout.plan_file import RolloutPlan
+from smtp_auth.rollout.plan_file import PlannedHost, RolloutPlan
 from smtp_auth.rollout.slices import Slice
 from tests.unit.rollout.plans import plan_of, report_of
 
@@ -82,6 +83,14 @@ def test_after_the_last_wave_a_failure_that_the_plan_accepts_is_one(tmp_path: Pa
         files.report(Slice(2, None, 2, 2)),
     ]
     assert files.merge(2, *parts, earlier=first)[0] == 1
+
+
+def test_after_the_last_wave_a_host_that_had_none_counts(tmp_path: Path) -> None:
+    lost = PlannedHost(HostPlan(State.UNREACHABLE), None, None)
+    files = Files(tmp_path, replace(PLAN, hosts={**PLAN.hosts, "lost": lost}))
+    status, first = files.merge(1, files.report(Slice(1)))
+    assert status == 0
+    assert files.merge(2, files.report(Slice(2)), earlier=first)[0] == 1
 
 
 def test_json_on_standard_output_is_alone_there(files: Files, capsys: pytest.CaptureFixture[str]) -> None:

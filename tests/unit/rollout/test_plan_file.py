@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smtp_auth.facts.decode import in_bytes
@@ -85,7 +85,6 @@ def content(text: str) -> object:
         return None
 
 
-@settings(deadline=None)
 @given(_PLANS)
 def test_what_is_written_is_read(plan: RolloutPlan) -> None:
     assert plan_in(text_of(plan)) == plan
@@ -93,7 +92,6 @@ def test_what_is_written_is_read(plan: RolloutPlan) -> None:
     assert [*plan_in(text_of(plan)).hosts] == [*plan.hosts]
 
 
-@settings(deadline=None)
 @given(_PLANS)
 def test_the_identity_is_that_of_what_is_done(plan: RolloutPlan) -> None:
     assert plan_in(text_of(plan)).identity == plan.identity
@@ -130,7 +128,6 @@ def test_equal_plans_are_in_the_file_once() -> None:
     assert text.count("+a = c") == 1
 
 
-@settings(deadline=None)
 @given(_PLANS, st.data())
 def test_a_file_that_was_cut_off_or_edited_is_refused(plan: RolloutPlan, data: st.DataObject) -> None:
     text = text_of(plan)

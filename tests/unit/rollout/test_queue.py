@@ -64,6 +64,9 @@ def plan_of(waves: Sequence[Mapping[str, str | None]], most_failures: int = 0) -
 TWO_WAVES = ({"a1": "tokyo"}, {"a2": "tokyo", "b2": "osaka", "a3": "tokyo"})
 ALL = ("a1", "a2", "a3", "b2")
 
+# Words before a worker that nobody takes for dead, however busy the machine is.
+PATIENT = ("env", "STALE=600")
+
 
 def put_in(queue: Queue, plan: RolloutPlan, begins: datetime | None = None) -> None:
     rows.put_in(Database(queue.server.conninfo), plan, "ann@desk", Window(begins))
@@ -115,6 +118,27 @@ def test_a_failure_stops_the_next_wave(queue: Queue, tmp_path: Path) -> None:
     # What a report says of a host may quote its files.
     assert "mynetworks" not in str(queue.server.rows("SELECT report FROM smtp_auth_slices"))
     assert "mynetworks" not in str(queue.server.rows("SELECT report FROM smtp_auth_waves"))
+
+
+def test_hosts_that_had_no_wave_are_told_at_the_end(queue: Queue) -> None:
+    plan = plan_of([{"a1": None}])
+    lost = PlannedHost(HostPlan(State.UNREACHABLE), None, None)
+    put_in(queue, replace(plan, hosts={**plan.hosts, "b1": lost}))
+    queue.worker()
+    queue.wait_until("done")
+    shown = queue("status")
+    assert shown.returncode == 1
+    assert f"{RUN}: done, wave 1: 1 host not as wanted: b1\n" in shown.stdout
+
+
+def test_hosts_that_are_done_are_not_carried_out_again(queue: Queue, tmp_path: Path) -> None:
+    plan = plan_of(TWO_WAVES)
+    shown = given(queue, tmp_path, plan.after({"a1", "a2"})).stdout
+    assert "    wave 2: 2 hosts: osaka 1, tokyo 1\n" in shown
+    assert "wave 1" not in shown
+    again = given(queue, tmp_path, plan.after(ALL))
+    assert again.returncode == 2
+    assert "there is nothing to carry out" in again.stderr
 
 
 def test_a_next_wave_that_the_database_refuses_for_a_while_begins(queue: Queue, tmp_path: Path) -> None:
@@ -220,20 +244,32 @@ def test_a_worker_that_comes_back_leaves_the_job_of_its_successor(queue: Queue, 
     assert changes(tmp_path) == {"a1": 1}
 
 
-def test_a_killed_worker_lets_no_further_host_begin(queue: Queue, tmp_path: Path) -> None:
-    worker = _at_work(queue, tmp_path)
+def test_a_killed_worker_lets_no_further_host_begin(
+    queue: Queue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows, "MOST_HOSTS", 2)
+    (tmp_path / "hold a1").touch()
+    put_in(queue, plan_of([{"a1": "tokyo", "a2": "tokyo"}]))
+    worker = queue.worker("--zone", "tokyo")
+    begun(tmp_path, "a1")
     worker.kill()
     wait_for((tmp_path / "told").exists, "the process under way was not told")
     (tmp_path / "hold a1").unlink()
+    _wait_for_the_end_of_its_process(tmp_path)
+    assert changes(tmp_path) == {"a1": 1}
+
+
+def _wait_for_the_end_of_its_process(folder: Path) -> None:
+    (process,) = [file.name.split()[1] for file in folder.glob("started *")]
+    # It is there as long as a process is no zombie.
+    wait_for(lambda: not Path("/proc", process, "cwd").exists(), "the process does not end")
 
 
 def test_a_killed_worker_leaves_no_file(queue: Queue, tmp_path: Path) -> None:
     worker = _at_work(queue, tmp_path)
     worker.kill()
-    (process,) = [file.name.split()[1] for file in tmp_path.glob("started *")]
     (tmp_path / "hold a1").unlink()
-    # It is there as long as a process is no zombie.
-    wait_for(lambda: not Path("/proc", process, "cwd").exists(), "the process does not end")
+    _wait_for_the_end_of_its_process(tmp_path)
     # What is left are the files of the stand-in, in what is the worker's TMPDIR, too.
     words = {file.name.split()[0] for file in tmp_path.iterdir()}
     assert words == {"begun", "changed", "started", "starting", "told", "worker"}
@@ -318,7 +354,7 @@ def test_the_same_slice_twice_is_carried_out_once(queue: Queue, tmp_path: Path) 
     for _ in range(3):
         queue.copy_a_job()
     for _ in range(2):
-        queue.worker("--zone", "tokyo")
+        queue.worker("--zone", "tokyo", before=PATIENT)
     begun(tmp_path, "a1")
     wait_for(lambda: "retry" in _events(queue), "the other worker does not see that it is busy")
     (tmp_path / "hold a1").unlink()
@@ -337,6 +373,7 @@ def test_a_pause_lets_no_further_host_begin_and_a_resume_goes_on(queue: Queue, t
     queue.worker()
     begun(tmp_path, "a1")
     assert queue("pause").returncode == 0
+    wait_for((tmp_path / "told").exists, "the process under way was not told")
     (tmp_path / "hold a1").unlink()
     wait_for(lambda: _states(queue) == ["waiting"], "the slice does not end")
     assert changes(tmp_path) == {"a1": 1}
@@ -377,7 +414,8 @@ def test_no_job_of_a_dead_worker_is_tried_again_while_nothing_may_begin(
     assert queue(what).returncode == 0
     queue.worker("--zone", "tokyo")
     wait_for(lambda: not _slice_jobs(queue), "a job is left")
-    assert f", process {first.process.pid}, not heard of for " in " ".join(queue("status").stdout.split())
+    lost = f", process {first.process.pid}, not heard of for "
+    wait_for(lambda: lost in " ".join(queue("status").stdout.split()), "the status does not say so")
     (tmp_path / "hold a1").unlink()
     if what == "pause":
         assert queue("resume").returncode == 0
@@ -435,15 +473,24 @@ def test_no_wave_begins_after_the_window(queue: Queue, tmp_path: Path) -> None:
     assert changes(tmp_path) == {"a1": 1, "a2": 1}
 
 
+def test_a_window_that_is_over_while_nobody_works_is_shown(queue: Queue) -> None:
+    put_in(queue, plan_of(TWO_WAVES[:1]))
+    assert queue("status").returncode == 0
+    queue.server.rows("UPDATE smtp_auth_rollouts SET not_after = now()")
+    status = queue("status")
+    assert status.returncode == 1
+    assert "begins nothing any more, because it is after 20" in " ".join(status.stdout.split())
+
+
 def test_a_slice_that_comes_after_the_window_pauses_it_once_the_others_have_ended(
     queue: Queue, tmp_path: Path
 ) -> None:
     (tmp_path / "hold a1").touch()
     put_in(queue, plan_of([{"a1": "tokyo", "b1": "osaka"}]))
-    queue.worker("--zone", "tokyo")
+    queue.worker("--zone", "tokyo", before=PATIENT)
     begun(tmp_path, "a1")
     queue.server.rows("UPDATE smtp_auth_rollouts SET not_after = now()")
-    queue.worker("--zone", "osaka")
+    queue.worker("--zone", "osaka", before=PATIENT)
     wait_for(lambda: "retry" in _events(queue), "the late slice does not wait")
     assert queue.state() == "running"
     (tmp_path / "hold a1").unlink()
@@ -474,8 +521,10 @@ def _in_seconds(number: int) -> datetime:
 def test_a_worker_that_is_ended_gives_its_slice_back(queue: Queue, tmp_path: Path) -> None:
     first = _at_work(queue, tmp_path)
     first.process.send_signal(signal.SIGTERM)
+    wait_for((tmp_path / "told").exists, "the process under way was not told")
     (tmp_path / "hold a1").unlink()
     assert first.end() == 0
+    assert _states(queue) == ["waiting"]
     queue.worker("--zone", "tokyo")
     queue.wait_until("done")
     assert changes(tmp_path) == {"a1": 1}
@@ -537,6 +586,9 @@ def test_a_stolen_queue_runs_nothing_else(
     queue: Queue, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     record_property("cases", len(STOLEN))
+    # The hosts of whose slices nobody may begin by such a job.
+    put_in(queue, plan_of(TWO_WAVES[1:]), _in_seconds(3600))
+    queue.server.rows("UPDATE smtp_auth_rollouts SET begins = now()")
     for task, arguments in STOLEN:
         queue.server.rows(
             "INSERT INTO procrastinate_jobs (queue_name, task_name, args) "
@@ -544,18 +596,26 @@ def test_a_stolen_queue_runs_nothing_else(
         )
     worker = queue.worker("--zone", "tokyo")
     wait_for(lambda: not _waiting(queue), f"not all are refused: {queue.said()}")
+    # One whose arguments are no object is deleted soon.
+    ended = "SELECT status FROM procrastinate_jobs WHERE status <> 'todo' AND jsonb_typeof(args) = 'object'"
+    theirs = f"{ended} AND task_name <> 'smtp_auth.retry_stalled'"
+    assert queue.server.rows(theirs) == [("failed",)] * (len(STOLEN) - 1)
+    said = " ".join(worker.said.read_text().split())
+    for why in ("wave and shard must be numbers", "the run is no ID of a run", "the job is of another zone"):
+        assert f"a job of the queue was not carried out: ValueError: {why}" in said
+    assert _states(queue) == ["waiting"] * 3
     # The worker still does the next job.
-    put_in(queue, plan_of(TWO_WAVES[:1]))
-    queue.wait_until("done")
-    assert len([*tmp_path.glob("started *")]) == 1
+    queue.server.rows("UPDATE procrastinate_jobs SET scheduled_at = now() WHERE scheduled_at IS NOT NULL")
+    wait_for(lambda: changes(tmp_path) == {"a2": 1, "a3": 1}, "no slice is carried out")
     assert "\x1b" not in worker.said.read_text()
 
 
 def _waiting(queue: Queue) -> object:
-    """How many jobs wait for a worker, but for its own periodic ones. Those that fail may be deleted soon."""
+    """How many jobs may begin, but for the worker's own periodic ones. Those that fail may be gone soon."""
     ((found,),) = queue.server.rows(
         "SELECT count(*) FROM procrastinate_jobs "
-        "WHERE status = 'todo' AND task_name <> 'smtp_auth.retry_stalled'"
+        "WHERE status = 'todo' AND task_name <> 'smtp_auth.retry_stalled' "
+        "AND coalesce(scheduled_at <= now(), true)"
     )
     return found
 
@@ -619,7 +679,6 @@ def test_times_are_read_in_any_style(queue: Queue, tmp_path: Path, where: str) -
     queue.worker("--zone", "tokyo", before=before)
     queue.wait_until("done")
     assert queue("status").returncode == 0
-    queue.server.rows("ALTER ROLE queue RESET datestyle")
 
 
 def test_a_check_whose_time_nobody_was_there_for_is_made_up_for(queue: Queue) -> None:
@@ -817,7 +876,12 @@ def test_a_queue_is_set_up_once(queue: Queue) -> None:
     [
         (("--database", "host=db password=hunter2"), "--database has a password, which everybody"),
         (("--database", "postgresql://queue:hunter2@db/x"), "--database has a password, which everybody"),
-        (("--database", "host=/nowhere port=x y"), "--database: "),
+        (("--database", "host=/nowhere port=x y"), "--database is neither a URI of PostgreSQL nor words"),
+        (("--database", "host=db\udcff"), "--database is neither a URI of PostgreSQL nor words"),
+        (("--database", "postgresql://queue:hunter2@[::1/x"), "--database is neither"),
+        (("--database", "host=db password=hunter2 hunter2"), "--database is neither"),
+        (("--zone", "tokyo 2"), "--zone tokyo 2: give a short name of letters"),
+        (("--zone", "\udcff"), "give a short name of letters"),
         (("--zone", "z" * 41), "give a zone's name, of at most 40 bytes"),
         (("--check-at", "at night"), "--check-at at night: give minute, hour, day"),
         (("--check-at", "30 4 31 4 *"), "--check-at 30 4 31 4 *: give minute, hour, day"),

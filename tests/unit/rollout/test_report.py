@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smtp_auth.fleet.planning import State
@@ -47,7 +47,6 @@ def json_of(report: Report) -> Any:
     return json.loads("".join(lines(report)))
 
 
-@settings(deadline=None)
 @given(_REPORTS)
 def test_what_is_written_is_read(report: Report) -> None:
     found = report_in("\n".join(lines(report)))

@@ -3,7 +3,7 @@
 from collections import Counter
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smtp_auth.rollout.plan_file import RolloutPlan
@@ -14,7 +14,6 @@ from tests.unit.rollout.plans import plan_of, plans
 PLAN = plan_of([(1, "tokyo"), (2, "osaka"), (2, "tokyo"), (2, None), (None, "kyoto")])
 
 
-@settings(deadline=None)
 @given(plans(), st.integers(1, 30))
 def test_each_host_of_a_wave_is_in_exactly_one_shard(plan: RolloutPlan, shards: int) -> None:
     for wave, names in plan.waves.items():
@@ -25,7 +24,6 @@ def test_each_host_of_a_wave_is_in_exactly_one_shard(plan: RolloutPlan, shards: 
         assert max(map(len, found)) - min(map(len, found)) <= 1
 
 
-@settings(deadline=None)
 @given(plans(), st.integers(1, 4))
 def test_a_zone_has_its_own_shards(plan: RolloutPlan, shards: int) -> None:
     for wave, names in plan.waves.items():

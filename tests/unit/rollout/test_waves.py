@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smtp_auth.rollout.waves import DEFAULT, check_waves, most_failures, waves
@@ -69,7 +69,6 @@ def test_a_host_of_the_domain_that_is_not_changed_serves_it_meanwhile() -> None:
     assert waves(["a", "b"], "100%", [], domains) == [["a", "b"]]
 
 
-@settings(deadline=None)
 @given(st.lists(_NAMES, unique=True), _STEPS, st.lists(_NAMES), _DOMAINS)
 def test_every_host_is_in_one_wave_and_no_domain_in_one_alone(
     names: list[str], steps: list[str], first: list[str], domains: Mapping[str, list[str]]
@@ -82,7 +81,6 @@ def test_every_host_is_in_one_wave_and_no_domain_in_one_alone(
         assert len(hosts) == 1 or not any(hosts <= {*wave} for wave in found)
 
 
-@settings(deadline=None)
 @given(st.lists(_NAMES, unique=True), _STEPS, st.lists(_NAMES))
 def test_canaries_first_and_the_others_in_their_order(
     names: list[str], steps: list[str], first: list[str]
