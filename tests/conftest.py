@@ -13,11 +13,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from tests.tried import commit
 
 if TYPE_CHECKING:
     from tests.postgresql import PostgreSQL
+
+
+# A busy machine may stop for longer than Hypothesis lets an example take.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="module")

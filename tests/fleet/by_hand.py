@@ -128,6 +128,12 @@ def dovecot_log(host: LabHost) -> str:
     return host.run("pgrep -n -x -P $(cat /run/dovecot/master.pid) log", check=False).stdout
 
 
+def reloads_of_postfix(host: LabHost) -> int:
+    """How often Postfix was reloaded, as far as the host's journal goes back."""
+    log = host.run("journalctl --sync; journalctl --output=cat -t postfix/master", check=False).stdout
+    return log.count("reload -- version")
+
+
 def uncomment_listener(host: LabHost, settings: str) -> None:
     """Uncomment Dovecot's stock block, with these settings in it; no reload."""
     master = host.root / "etc/dovecot/conf.d/10-master.conf"

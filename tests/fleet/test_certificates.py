@@ -14,6 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from lab.host import LabHost
 from lab.lab import Lab
+from tests.fleet.by_hand import reloads_of_postfix
 from tests.fleet.conftest import RELEASES
 from tests.fleet.deploying import Run, deploy, fingerprint, succeed
 from tests.fleet.tls import SMTP, SUBMISSIONS, on_disk, served
@@ -148,9 +149,9 @@ def test_renewals_are_served_when_certbot_ends(several: list[LabHost]) -> None:
 
 def test_a_renewal_of_what_postfix_does_not_serve_leaves_it_alone(several: list[LabHost]) -> None:
     def renew(host: LabHost) -> None:
-        before = host.run("pgrep -x qmgr").stdout
+        before = reloads_of_postfix(host)
         _certbot(host, f"renew --force-renewal --cert-name {unserved(host)}")
-        assert host.run("pgrep -x qmgr").stdout == before
+        assert reloads_of_postfix(host) == before
 
     side_by_side(several, renew)
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from lab.command import wait_until
 from lab.host import LabHost
+from tests.fleet.by_hand import reloads_of_postfix
 from tests.fleet.deploying import Run, deploy, fingerprint, side_by_side, succeed
 from tests.fleet.hook import HOOK, run_until_postfix_is_reloaded
 from tests.fleet.tls import SMTP, SUBMISSIONS, on_disk, served
@@ -58,11 +59,13 @@ def _renewals_are_served(host: LabHost) -> None:
     lineages = {host.name: host.domain, OTHER: OTHER}
     everything = "certbot renew --force-renewal --no-random-sleep-on-renew --non-interactive"
     # The second renewal is only of what no data key names, so Postfix is not reloaded.
-    for words in ("", f" --cert-name {OTHER}"):
+    for words, reloads in (("", 1), (f" --cert-name {OTHER}", 0)):
+        before = reloads_of_postfix(host)
         host.run(everything + words, timeout=180)
         for port in PORTS:
             for name, lineage in lineages.items():
                 assert served(host, port, name) == on_disk(host, lineage), (host.name, port, name, words)
+        assert reloads_of_postfix(host) == before + reloads
     assert host.run("stat -c '%a %U' /etc/postfix/sni.db /etc/postfix/sni465.db").stdout == "600 root\n" * 2
     log = (host.root / "var/log/letsencrypt/letsencrypt.log").read_text()
     assert "PRIVATE KEY" not in log

@@ -134,7 +134,7 @@ def test_a_host_that_hangs_in_the_middle_of_a_change_is_left_to_itself(stock: li
     with ExitStack() as stack:
         for host in stock:
             stack.enter_context(locked(host, DPKG))
-        process = stack.enter_context(started(stock, data={"host_seconds": SECONDS}))
+        process = stack.enter_context(started(stock, per_host={hangs.name: {"host_seconds": SECONDS}}))
         for host in stock:
             wait_until(
                 lambda: host.run(f"systemctl is-active {UNIT}", check=False).returncode == 0,  # noqa: B023

@@ -77,7 +77,6 @@ def cases(version: str, tally: Tally) -> list[Written]:
         phases=[Phase.generate],
         derandomize=True,
         database=None,
-        deadline=None,
         suppress_health_check=list(HealthCheck),
     )
     @given(main_cf(), master_cf(), passing(tally))

@@ -37,8 +37,9 @@ def effective(host: LabHost) -> str:
 
 def live(host: LabHost) -> list[str]:
     """The IDs of the changes that went live, by the host's own numbers, the oldest first."""
+    # One that is just being recorded has a name that begins with a dot, and may be incomplete.
     folder = host.root / "var/lib/smtp-auth/changes"
-    manifests = [json.loads(path.read_text()) for path in folder.glob("*/manifest.json")]
+    manifests = [json.loads(path.read_text()) for path in folder.glob("[!.]*/manifest.json")]
     manifests.sort(key=lambda manifest: int(manifest["number"]))
     return [manifest["id"] for manifest in manifests if manifest["outcome"] == "live"]
 

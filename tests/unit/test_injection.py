@@ -26,7 +26,7 @@ LOOKS = {version: stock(version) for version in RELEASES}
 
 
 def lenient(examples: int) -> settings:
-    return settings(max_examples=examples, deadline=None, suppress_health_check=list(HealthCheck))
+    return settings(max_examples=examples, suppress_health_check=list(HealthCheck))
 
 
 @lenient(180)

@@ -343,7 +343,7 @@ ANYTHING = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.dictionaries(st.sampled_from([*DEFAULTS, "other"]) | TEXT, ANYTHING, max_size=6))
 def test_whatever_the_data_is_the_answer_is_settings_or_problems(data: dict[str, Any]) -> None:
     problems: list[Problem] = []

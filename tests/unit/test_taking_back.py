@@ -1,7 +1,7 @@
 """An earlier change of a text is taken back out of it; what others have edited since stays."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from smtp_auth.past.taking_back import taken_back
@@ -57,21 +57,18 @@ LINES = st.lists(
 ).flatmap(lambda lines: st.sampled_from([lines, [*lines[:-1], *(line[:-1] for line in lines[-1:])]]))
 
 
-@settings(deadline=None)
 @given(LINES, LINES)
 def test_a_change_is_taken_back_whole_where_nobody_edited(before: list[str], written: list[str]) -> None:
     found = taken_back("".join(before), "".join(written), "".join(written))
     assert (found.content, found.edited) == ("".join(before), ())
 
 
-@settings(deadline=None)
 @given(LINES, LINES)
 def test_nothing_is_taken_back_of_no_change(written: list[str], present: list[str]) -> None:
     found = taken_back("".join(written), "".join(written), "".join(present))
     assert (found.content, found.edited) == ("".join(present), ())
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_others_edits_are_what_they_were(data: st.DataObject) -> None:
     """Each line is changed by us, by others or by nobody: those of others stay, and ours are as before."""
