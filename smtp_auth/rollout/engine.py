@@ -182,10 +182,8 @@ class Rollout:
 
     def _waves(self) -> dict[int, list[str]]:
         """What is left of each wave before anything is done."""
-        here = {name for name in self._names if not self._plan.hosts[name].is_done}
-        left = {
-            number: [name for name in names if name in here] for number, names in self._plan.waves.items()
-        }
+        here = {*self._names}
+        left = {number: [name for name in names if name in here] for number, names in self._plan.left.items()}
         return {number: names for number, names in left.items() if names}
 
     def _carry_out(self, number: int, names: Sequence[str]) -> None:

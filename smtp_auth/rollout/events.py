@@ -128,6 +128,7 @@ class Events:
         # What is not in the pipe yet. The first line may be there in part.
         self._waiting: deque[bytes] = deque()
         self._is_told = False
+        # Until when the program is waited for, once it is told nothing more.
         self._last: float | None = None
 
     def __enter__(self) -> "Events":
@@ -141,7 +142,7 @@ class Events:
 
     def tell(self, event: str, **values: object) -> None:
         """Tell an event, without waiting for anything. + values: what the line has besides"""
-        if self._program is None:
+        if self._program is None or self._last is not None:
             return
         line = {"version": VERSION, "event": event, "time": in_utc(datetime.now(UTC)), **values}
         with undivided():

@@ -25,7 +25,7 @@ class Wishes:
     + layout: of the plan that is made
     + plan: the one to carry out, if there is one
     + part: the only part of it that is carried out, if so
-    + undoes: what is taken back if it stops: `wave`, `all` or nothing
+    + undoes: what is taken back if failures stop it: `wave`, `all` or nothing
     + pauses: whether somebody is asked before each further wave
     + not_after: when no wave begins any more
     + remaining: gets what is left

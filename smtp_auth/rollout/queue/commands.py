@@ -85,12 +85,14 @@ def _plan_lines(plan: RolloutPlan) -> Iterator[Line]:
         Style.TITLE,
         under=4,
     )
-    for wave, names in plan.left.items():
+    for wave in plan.waves:
+        names = plan.left.get(wave, [])
         zones = {zone_of(plan, name): 0 for name in names}
         for name in names:
             zones[zone_of(plan, name)] += 1
         said = ", ".join(f"{shown_name(zone)} {count}" for zone, count in zones.items())
-        yield Line(f"    wave {wave}: {counted(len(names), 'host')}: {said}", under=8)
+        what = f"{counted(len(names), 'host')}: {said}" if names else "done"
+        yield Line(f"    wave {wave}: {what}", under=8)
     yield EMPTY
 
 
@@ -123,7 +125,7 @@ def _comes(cron: str) -> bool:
 
 
 def show_status(database: Database, run: str | None, target: Target | None) -> int:
-    """Show what the queue knows. Returns 1 if something of it has failed or was stopped.
+    """Show what the queue knows. Returns 1 if somebody has to look at it.
 
     + run: of which rollout; `None`: of all that are not over, or else of the last one
     + target: gets it as JSON, if that is wanted

@@ -9,6 +9,7 @@ from smtp_auth.rollout.judging import WrongSlices, merged, not_as_wanted, why_st
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.queue.database import Connection, Database, rows
 from smtp_auth.rollout.queue.rows import (
+    LEFT,
     begin_wave,
     plan_in_row,
     slice_named,
@@ -41,7 +42,7 @@ def _go_on(database: Database, run: str, wave: int) -> None:
             run=run,
             wave=wave,
         )
-        if not found or not slices or any(one["state"] in ("waiting", "under way") for one in slices):
+        if not found or not slices or any(one["state"] in LEFT for one in slices):
             return
         plan = plan_in_row(found[0]["plan"], run, wave)
         named = {

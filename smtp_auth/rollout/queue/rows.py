@@ -26,6 +26,9 @@ NO_ZONE = "default"
 # The states of a rollout that has come to its end.
 OVER = ("stopped", "done")
 
+# The states of a slice that has not come to its end.
+LEFT = ("waiting", "under way")
+
 # How many hosts a slice has at most; those of a zone are shared out evenly.
 MOST_HOSTS = 250
 
@@ -249,10 +252,11 @@ def _pause_late(connection: Connection, key: Key) -> None:
     slices = rows(
         connection,
         "SELECT state, seen < now() - make_interval(secs => %(stale)s) AS is_stale FROM smtp_auth_slices "
-        "WHERE run = %(run)s AND wave = %(wave)s AND state IN ('waiting', 'under way')",
+        "WHERE run = %(run)s AND wave = %(wave)s AND state = ANY(%(left)s)",
         run=key.run,
         wave=key.wave,
         stale=STALE,
+        left=list(LEFT),
     )
     if any(one["state"] == "under way" and not one["is_stale"] for one in slices):
         raise Busy
@@ -378,10 +382,11 @@ def _keys_of_jobs(connection: Connection, run: str, wave: int) -> list[Key]:
     """Of which slices of a wave jobs have to be there, so that it comes to its end."""
     slices = rows(
         connection,
-        "SELECT run, wave, zone, shard, state IN ('waiting', 'under way') AS is_left FROM smtp_auth_slices "
+        "SELECT run, wave, zone, shard, state = ANY(%(left)s) AS is_left FROM smtp_auth_slices "
         "WHERE run = %(run)s AND wave = %(wave)s ORDER BY zone, shard",
         run=run,
         wave=wave,
+        left=list(LEFT),
     )
     left = [one for one in slices if one["is_left"]]
     # Whoever gets the job of a slice that is over judges the wave, if nobody has.

@@ -9,7 +9,7 @@ from smtp_auth.fleet.planning import TROUBLE
 from smtp_auth.local_time import in_utc
 from smtp_auth.rollout import report
 from smtp_auth.rollout.queue.database import Database, rows
-from smtp_auth.rollout.queue.rows import OVER
+from smtp_auth.rollout.queue.rows import LEFT, OVER, STALE
 from smtp_auth.rollout.report import HostReport
 from smtp_auth.runs.mistakes import Mistake
 from smtp_auth.shown import shown, shown_name
@@ -40,6 +40,11 @@ class SliceStatus:
     said: str
     hosts: Mapping[str, HostReport]
     is_damaged: bool
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a worker has it, and was heard of."""
+        return self.state == "under way" and self.seen is not None and self.seen <= STALE
 
 
 @dataclass(frozen=True)
@@ -75,13 +80,15 @@ class RolloutStatus:
             or bool(self.why)
             or bool(self.failures)
             # It pauses only where a worker takes a slice.
-            or (self.state == "running" and self.is_late and not self._is_under_way)
+            or (self.state == "running" and self.is_late and self._waits)
             or any(part.said or part.is_damaged for part in self.slices)
         )
 
     @property
-    def _is_under_way(self) -> bool:
-        return any(part.state == "under way" for part in self.slices)
+    def _waits(self) -> bool:
+        """Whether slices are left of its wave, and no worker is at one of them."""
+        left = [part for part in self.slices if part.wave == self.wave and part.state in LEFT]
+        return bool(left) and not any(part.is_at_work for part in left)
 
 
 @dataclass(frozen=True)
@@ -108,8 +115,9 @@ def rollouts(database: Database, given: str | None) -> list[RolloutStatus]:
     with database.transaction() as connection:
         found = rows(
             connection,
-            "SELECT *, coalesce(not_after <= now(), false) AS is_late FROM smtp_auth_rollouts "
-            "ORDER BY put_in, run",
+            "SELECT *, state <> ALL(%(over)s) AND coalesce(not_after <= now(), false) AS is_late "
+            "FROM smtp_auth_rollouts ORDER BY put_in, run",
+            over=list(OVER),
         )
         if given is not None:
             found = [_named(given, found)]

@@ -50,17 +50,13 @@ def _rollout_lines(one: RolloutStatus) -> Iterator[Line]:
 
 
 def _slice_line(part: SliceStatus) -> str:
-    worker = f" by {part.worker}, {_heard(part.seen)}" if part.state == "under way" else ""
+    heard = f"heard {part.seen} s ago" if part.is_at_work else f"not heard of for {part.seen} s"
+    worker = f" by {part.worker}, {heard}" if part.state == "under way" else ""
     said = f": {part.said}" if part.said else ""
     named = rows.slice_named(part.wave, part.zone, part.shard, part.shards)
     what = f"{named}, {counted(part.number, 'host')}"
     damaged = ": its report is damaged" if part.is_damaged else ""
     return f"{what}: {part.state}{worker}{_counts(part)}{said}{damaged}"
-
-
-def _heard(seconds: int | None) -> str:
-    is_lost = seconds is not None and seconds > rows.STALE
-    return f"not heard of for {seconds} s" if is_lost else f"heard {seconds} s ago"
 
 
 def _counts(part: SliceStatus) -> str:

@@ -180,6 +180,7 @@ def test_an_interruption_while_it_is_waited_for_leaves_no_program(monkeypatch: p
     def interrupted(_seconds: float) -> None:
         monkeypatch.setattr(events, "_sleep", sleep)
         # As the handler of the signal does, behind which nothing goes on.
+        found.tell("run_ended")
         found.close()
         raise KeyboardInterrupt
 

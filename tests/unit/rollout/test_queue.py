@@ -131,11 +131,10 @@ def test_hosts_that_had_no_wave_are_told_at_the_end(queue: Queue) -> None:
     assert f"{RUN}: done, wave 1: 1 host not as wanted: b1\n" in shown.stdout
 
 
-def test_hosts_that_are_done_are_not_carried_out_again(queue: Queue, tmp_path: Path) -> None:
+def test_hosts_that_are_done_are_not_counted_again(queue: Queue, tmp_path: Path) -> None:
     plan = plan_of(TWO_WAVES)
     shown = given(queue, tmp_path, plan.after({"a1", "a2"})).stdout
-    assert "    wave 2: 2 hosts: osaka 1, tokyo 1\n" in shown
-    assert "wave 1" not in shown
+    assert "    wave 1: done\n    wave 2: 2 hosts: osaka 1, tokyo 1\n" in shown
     again = given(queue, tmp_path, plan.after(ALL))
     assert again.returncode == 2
     assert "there is nothing to carry out" in again.stderr
@@ -473,13 +472,27 @@ def test_no_wave_begins_after_the_window(queue: Queue, tmp_path: Path) -> None:
     assert changes(tmp_path) == {"a1": 1, "a2": 1}
 
 
-def test_a_window_that_is_over_while_nobody_works_is_shown(queue: Queue) -> None:
+@pytest.mark.parametrize(
+    ("part", "whole", "status", "is_said"),
+    [
+        ("state = 'waiting'", "running", 1, True),
+        ("state = 'under way', seen = now() - make_interval(secs => 31)", "running", 1, True),
+        ("state = 'under way', seen = now()", "running", 0, True),
+        ("state = 'done'", "running", 0, True),
+        ("state = 'done'", "done", 0, False),
+    ],
+)
+def test_a_window_that_is_over_while_nobody_works_is_shown(
+    queue: Queue, part: str, whole: str, status: int, is_said: bool
+) -> None:
     put_in(queue, plan_of(TWO_WAVES[:1]))
-    assert queue("status").returncode == 0
     queue.server.rows("UPDATE smtp_auth_rollouts SET not_after = now()")
-    status = queue("status")
-    assert status.returncode == 1
-    assert "begins nothing any more, because it is after 20" in " ".join(status.stdout.split())
+    queue.server.rows(f"UPDATE smtp_auth_slices SET {part}")
+    queue.server.rows(f"UPDATE smtp_auth_rollouts SET state = '{whole}'")
+    found = queue("status")
+    assert found.returncode == status
+    said = "begins nothing any more, because it is after 20"
+    assert (said in " ".join(found.stdout.split())) is is_said
 
 
 def test_a_slice_that_comes_after_the_window_pauses_it_once_the_others_have_ended(
@@ -595,11 +608,11 @@ def test_a_stolen_queue_runs_nothing_else(
             f"VALUES ('tokyo', '{task}', '{json.dumps(arguments)}')"
         )
     worker = queue.worker("--zone", "tokyo")
-    wait_for(lambda: not _waiting(queue), f"not all are refused: {queue.said()}")
     # One whose arguments are no object is deleted soon.
     ended = "SELECT status FROM procrastinate_jobs WHERE status <> 'todo' AND jsonb_typeof(args) = 'object'"
     theirs = f"{ended} AND task_name <> 'smtp_auth.retry_stalled'"
-    assert queue.server.rows(theirs) == [("failed",)] * (len(STOLEN) - 1)
+    refused = [("failed",)] * (len(STOLEN) - 1)
+    wait_for(lambda: queue.server.rows(theirs) == refused, f"not all are refused: {queue.said()}")
     said = " ".join(worker.said.read_text().split())
     for why in ("wave and shard must be numbers", "the run is no ID of a run", "the job is of another zone"):
         assert f"a job of the queue was not carried out: ValueError: {why}" in said
@@ -611,11 +624,10 @@ def test_a_stolen_queue_runs_nothing_else(
 
 
 def _waiting(queue: Queue) -> object:
-    """How many jobs may begin, but for the worker's own periodic ones. Those that fail may be gone soon."""
+    """How many jobs wait for a worker, but for its own periodic ones."""
     ((found,),) = queue.server.rows(
         "SELECT count(*) FROM procrastinate_jobs "
-        "WHERE status = 'todo' AND task_name <> 'smtp_auth.retry_stalled' "
-        "AND coalesce(scheduled_at <= now(), true)"
+        "WHERE status = 'todo' AND task_name <> 'smtp_auth.retry_stalled'"
     )
     return found
 

@@ -14,6 +14,7 @@ from smtp_auth.fleet.plan_command import Manner
 from smtp_auth.fleet.planning import HostPlan, State
 from smtp_auth.fleet.written import Target
 from smtp_auth.rollout import rollout_command
+from smtp_auth.rollout.events import Events
 from smtp_auth.rollout.making import OF_NO_CHANGE, Layout
 from smtp_auth.rollout.plan_file import PlannedHost, RolloutPlan
 from smtp_auth.rollout.slices import Slice
@@ -65,6 +66,25 @@ def test_a_slice_that_a_mistake_keeps_from_beginning_leaves_the_report_of_an_ear
     with pytest.raises(Mistake):
         rollout_command.rollout(Chosen(waves.fleet.hosts, 8), STEPS, Manner(), wishes)
     assert (file.read_text() == "that of an earlier attempt") is (part is not None)
+
+
+def test_an_interruption_while_the_program_of_events_ends_reports_nothing_again(
+    waves: Waves, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    reports: list[Callable[[], object]] = []
+    monkeypatch.setattr(rollout_command, "heed_interruptions", lambda report, _say: reports.append(report))
+    close = Events.close
+
+    def interrupted(found: Events) -> None:
+        monkeypatch.setattr(Events, "close", close)
+        reports[0]()
+
+    monkeypatch.setattr(Events, "close", interrupted)
+    told = tmp_path / "told"
+    wishes = Wishes(LAYOUT, waves.plan, None, "", False, None, None, None, f"tee {told}", asks=False)
+    rollout_command.rollout(Chosen(waves.fleet.hosts, 8), STEPS, Manner(), wishes)
+    assert capfd.readouterr().out.count("\n2 hosts: 2 changed and verified\n") == 1
+    assert told.read_text().count("run_ended") == 1
 
 
 def test_what_is_only_proved_is_shown(
