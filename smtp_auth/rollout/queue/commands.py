@@ -85,8 +85,9 @@ def _plan_lines(plan: RolloutPlan) -> Iterator[Line]:
         Style.TITLE,
         under=4,
     )
+    left = plan.left
     for wave in plan.waves:
-        names = plan.left.get(wave, [])
+        names = left.get(wave, [])
         zones = {zone_of(plan, name): 0 for name in names}
         for name in names:
             zones[zone_of(plan, name)] += 1
