@@ -283,7 +283,8 @@ def words_line(words: Iterable[str]) -> Line:
     """How many hosts have which outcome. + words: the outcome of each host"""
     found = Counter(words)
     counts = ", ".join(f"{count} {word}" for word, count in sorted(found.items()))
-    return Line(f"{counted(found.total(), 'host')}: {counts}", Style.TITLE, under=len(MARGIN))
+    number = counted(found.total(), "host")
+    return Line(f"{number}: {counts}" if counts else number, Style.TITLE, under=len(MARGIN))
 
 
 def took_line(name: str, took: Took) -> Line:

@@ -85,7 +85,9 @@ def _refuse_foreign_earlier(plan: RolloutPlan, wave: int, earlier: Report | None
             raise WrongSlices(f"the earlier report: wave {wave} is the plan's first: leave it out")
         return
     if not earlier:
-        raise WrongSlices(f"wave {wave}: the merged report of wave {before[-1]} is missing: give it, too")
+        raise WrongSlices(
+            f"wave {wave}: the merged report of wave {before[-1]} is missing: give it with --earlier"
+        )
     _refuse_other_plan(plan, "the earlier report", earlier)
     if not earlier.is_merged or earlier.wave != before[-1]:
         raise WrongSlices(

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pyinfra.api import Host
 
-from smtp_auth.fleet.console import Line
+from smtp_auth.fleet.console import EMPTY, Line
 from smtp_auth.fleet.plan_command import Output
 from smtp_auth.fleet.planning import HostPlan
 from smtp_auth.fleet.written import Target
@@ -14,6 +14,7 @@ from smtp_auth.rollout.making import canaries, made
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.text import wave_lines
 from smtp_auth.rollout.wishes import layout_of
+from smtp_auth.shown import command
 
 
 class Out:
@@ -24,6 +25,7 @@ class Out:
     """
 
     def __init__(self, file: str, options: argparse.Namespace) -> None:
+        self._file = file
         self.target, self._layout = Target("--out", file, plan_file.MODE), layout_of(options)
         self._made: RolloutPlan | None = None
 
@@ -39,6 +41,10 @@ class Out:
             return plan_file.lines(plan(found))
 
         def told(found: Mapping[str, HostPlan]) -> Iterator[Line]:
-            return wave_lines(plan(found), [*found])
+            yield from wave_lines(plan(found), [*found])
+            if plan(found).waves:
+                words = command("smtp-auth", "rollout", "--plan", self._file)
+                yield Line(f"to carry it out: {words}", under=4)
+                yield EMPTY
 
         return Output(self.target, lines, told)

@@ -182,7 +182,7 @@ class _Work:
         elif self._wishes.remaining:
             file = self._wishes.remaining.option.partition(" ")[2]
             words = command("smtp-auth", "rollout", "--resume", file, "--remaining", file)
-            yield Line(f"to go on: {words}", under=4)
+            yield Line(f"to go on, with your other options: {words}", under=4)
         if self._rollout.has_changed:
             yield Line(f"to take this run back: smtp-auth undo --to {self._plan.run}", under=4)
 

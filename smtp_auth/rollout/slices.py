@@ -54,7 +54,8 @@ def slice_of(plan: RolloutPlan, wave: int, zone: str | None, shard: str | None) 
     refuse_absent_wave(plan, wave)
     zones = sorted({one.zone for one in plan.hosts.values() if one.zone is not None})
     if zone is not None and zone not in zones:
-        raise Mistake(f"--zone {shown(zone)}: no host of the plan is in it: the zones are {_listed(zones)}")
+        which = f"is in it: the zones are {_listed(zones)}" if zones else "has a zone: leave the option out"
+        raise Mistake(f"--zone {shown(zone)}: no host of the plan {which}")
     if zone is not None:
         refuse_mixed_zones(f"--zone {zone}", plan)
     shard = "1/1" if shard is None else shard

@@ -12,7 +12,7 @@ from smtp_auth.rollout import plan_file
 from smtp_auth.rollout.plan_file import RolloutPlan
 from smtp_auth.rollout.queue import status
 from smtp_auth.rollout.queue.database import Database, Failed, Unreached, sentence_of
-from smtp_auth.rollout.queue.rows import LONGEST_ZONE, Window, put_in, refuse_zones, set_state, zone_of
+from smtp_auth.rollout.queue.rows import LONGEST_ZONE, OVER, Window, put_in, refuse_zones, set_state, zone_of
 from smtp_auth.rollout.queue.status_json import json_lines
 from smtp_auth.rollout.queue.status_text import lines
 from smtp_auth.rollout.queue.tables import set_up
@@ -166,6 +166,9 @@ def _set(
     except ValueError as error:
         raise Mistake(f"{shown(run)}: its rows are damaged: {error}: put its plan in again") from None
     if is_now != state:
-        raise Mistake(f"{shown(run)} is {is_now}: only one that is {' or '.join(of)} can become {state}")
+        way_out = ": put its plan in again" if is_now in OVER else ""
+        raise Mistake(
+            f"{shown(run)} is {is_now}: only one that is {' or '.join(of)} can become {state}{way_out}"
+        )
     show_results([Line(f"{shown(run)} is {state}: {then}.", under=4)])
     return 0

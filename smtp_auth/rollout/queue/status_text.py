@@ -50,8 +50,9 @@ def _rollout_lines(one: RolloutStatus) -> Iterator[Line]:
 
 
 def _slice_line(part: SliceStatus) -> str:
-    heard = f"heard {part.seen} s ago" if part.is_at_work else f"not heard of for {part.seen} s"
-    worker = f" by {part.worker}, {heard}" if part.state == "under way" else ""
+    worker = f" by {part.worker}" if part.worker else ""
+    if part.state == "under way":
+        worker += f", heard {part.seen} s ago" if part.is_at_work else f", not heard of for {part.seen} s"
     said = f": {part.said}" if part.said else ""
     named = rows.slice_named(part.wave, part.zone, part.shard, part.shards)
     what = f"{named}, {counted(part.number, 'host')}"
@@ -62,4 +63,4 @@ def _slice_line(part: SliceStatus) -> str:
 def _counts(part: SliceStatus) -> str:
     done = sum(one.is_done for one in part.hosts.values())
     failed = sum(one.has_failed for one in part.hosts.values())
-    return f", {done} done, {failed} failed" if part.hosts else ""
+    return f", {done} as wanted, {failed} failed" if part.hosts else ""

@@ -121,7 +121,7 @@ def test_other_slices_than_those_of_the_wave_are_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("wave", "earlier", "sentence"),
     [
-        (2, None, "wave 2: the merged report of wave 1 is missing: give it, too"),
+        (2, None, "wave 2: the merged report of wave 1 is missing: give it with --earlier"),
         (1, FIRST, "the earlier report: wave 1 is the plan's first: leave it out"),
         (
             2,

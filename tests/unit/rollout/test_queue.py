@@ -115,6 +115,8 @@ def test_a_failure_stops_the_next_wave(queue: Queue, tmp_path: Path) -> None:
     (found,) = json.loads(shown.stdout)["rollouts"].values()
     assert "bad1" in found["why"]
     assert found["slices"][0]["hosts"]["bad1"]["failed_checks"] == ["relay"]
+    told = " ".join(queue("status").stdout.split())
+    assert f"wave 1, 1 host: done by {found['slices'][0]['worker']}, 0 as wanted, 1 failed" in told
     # What a report says of a host may quote its files.
     assert "mynetworks" not in str(queue.server.rows("SELECT report FROM smtp_auth_slices"))
     assert "mynetworks" not in str(queue.server.rows("SELECT report FROM smtp_auth_waves"))
@@ -428,7 +430,10 @@ def test_what_was_stopped_can_be_put_in_again(queue: Queue, tmp_path: Path) -> N
     assert queue("stop").returncode == 0
     assert _slice_jobs(queue) == []
     worker = queue.worker()
-    assert queue("resume").returncode == 2
+    assert "no rollout is under way" in queue("resume").stderr
+    resumed = queue("resume", RUN)
+    assert resumed.returncode == 2
+    assert "only one that is paused can become running: put its plan in again" in resumed.stderr
     put_in(queue, plan)
     queue.wait_until("done")
     assert worker.end() == 0

@@ -64,6 +64,11 @@ def test_another_slice_is_refused(wave: int, zone: str | None, shard: str | None
     assert str(raised.value).startswith(sentence)
 
 
+def test_a_zone_of_a_plan_without_zones_is_refused() -> None:
+    with pytest.raises(Mistake, match="--zone nara: no host of the plan has a zone: leave the option out"):
+        slice_of(plan_of([(1, None)]), 1, "nara", None)
+
+
 @pytest.mark.parametrize("shard", ["0/8", "9/8", "3", "/8", "a/b", "1/2/3", "-1/8", "1/0", ""])
 def test_another_shard_is_refused(shard: str) -> None:
     """An empty one, too: a variable that is not set would otherwise mean the whole wave."""

@@ -40,3 +40,7 @@ def test_after_how_many_failures_it_stops_is_told_of_a_slice_too(most: int, sent
     plan = replace(plan_of([(1, None)] * 4), most_failures=most)
     told = [line.text for line in wave_lines(plan, ["host0"])]
     assert told == ["wave 1, 1 host: host0", f"Each wave is verified before the next. {sentence}", ""]
+
+
+def test_a_slice_without_hosts_has_no_counts() -> None:
+    assert [line.text for line in end_lines({}, "")] == ["0 hosts"]
