@@ -50,7 +50,8 @@ def _rollout_lines(one: RolloutStatus) -> Iterator[Line]:
 
 
 def _slice_line(part: SliceStatus) -> str:
-    worker = f" by {part.worker}" if part.worker else ""
+    # One that was given back is nobody's.
+    worker = f" by {part.worker}" if part.state != "waiting" else ""
     if part.state == "under way":
         worker += f", heard {part.seen} s ago" if part.is_at_work else f", not heard of for {part.seen} s"
     said = f": {part.said}" if part.said else ""

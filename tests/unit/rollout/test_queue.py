@@ -543,6 +543,7 @@ def test_a_worker_that_is_ended_gives_its_slice_back(queue: Queue, tmp_path: Pat
     (tmp_path / "hold a1").unlink()
     assert first.end() == 0
     assert _states(queue) == ["waiting"]
+    assert "wave 1, zone tokyo, 1 host: waiting, 1 as wanted" in queue("status").stdout
     queue.worker("--zone", "tokyo")
     queue.wait_until("done")
     assert changes(tmp_path) == {"a1": 1}
@@ -765,7 +766,9 @@ def test_a_damaged_report_is_shown_and_stops_it(queue: Queue, tmp_path: Path) ->
     _set_text(queue, "UPDATE smtp_auth_slices SET report = %s WHERE report IS NOT NULL", '{"run": 1}')
     shown = queue("status")
     assert (shown.returncode, shown.stderr) == (1, "")
-    assert "zone tokyo, 1 host: done: its report is damaged" in shown.stdout
+    told = " ".join(shown.stdout.split())
+    assert "zone tokyo, 1 host: done by " in told
+    assert ": its report is damaged" in told
     queue.worker("--zone", "osaka")
     queue.wait_until("stopped")
 
