@@ -1,5 +1,6 @@
 """`smtp-auth queue setup`, `rollout`, `worker`, `status`, `pause`, `resume` and `stop`."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from croniter import croniter
@@ -88,9 +89,7 @@ def _plan_lines(plan: RolloutPlan) -> Iterator[Line]:
     left = plan.left
     for wave in plan.waves:
         names = left.get(wave, [])
-        zones = {zone_of(plan, name): 0 for name in names}
-        for name in names:
-            zones[zone_of(plan, name)] += 1
+        zones = Counter(zone_of(plan, name) for name in names)
         said = ", ".join(f"{shown_name(zone)} {count}" for zone, count in zones.items())
         what = f"{counted(len(names), 'host')}: {said}" if names else "done"
         yield Line(f"    wave {wave}: {what}", under=8)

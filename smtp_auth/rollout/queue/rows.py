@@ -1,5 +1,6 @@
 """Rollouts and slices as rows. Each function is one transaction, or part of one that it is given."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -149,11 +150,7 @@ def put_in(database: Database, plan: RolloutPlan, who: str, window: Window) -> N
 
 def begin_wave(connection: Connection, plan: RolloutPlan, wave: int, begins: datetime | None = None) -> None:
     """Put in the slices of a wave, and their jobs."""
-    of_zones: dict[str, int] = {}
-    for name in plan.waves[wave]:
-        zone = zone_of(plan, name)
-        of_zones[zone] = of_zones.get(zone, 0) + 1
-    for zone, count in of_zones.items():
+    for zone, count in Counter(zone_of(plan, name) for name in plan.waves[wave]).items():
         shards = -(-count // MOST_HOSTS)
         for shard in range(1, shards + 1):
             key = Key(plan.run, wave, zone, shard)

@@ -38,8 +38,8 @@ def _rollout_lines(one: RolloutStatus) -> Iterator[Line]:
     style = Style.TROUBLE if one.state == "stopped" else Style.TITLE
     yield Line(shown_words(f"{one.run}: {one.state}, wave {one.wave}{why}"), style, under=4)
     when = f", begins {local_time(one.begins)}" if one.begins else ""
-    late = f"{' any more, because it is' if one.is_late else ''} after"
-    when += f", begins nothing{late} {local_time(one.not_after)}" if one.not_after else ""
+    after = "any more, because it is after" if one.is_late else "after"
+    when += f", begins nothing {after} {local_time(one.not_after)}" if one.not_after else ""
     yield Line(shown_words(f"    put in {local_time(one.put_in)} by {one.put_in_by}{when}"), under=8)
     for part in one.slices:
         yield Line(shown_words(f"    {_slice_line(part)}"), under=8)
