@@ -385,15 +385,35 @@ class LabHost:
         ) as process:
             try:
                 out, err = process.communicate(stdin, timeout=timeout)
-            except BaseException as error:
-                os.killpg(process.pid, signal.SIGKILL)
-                if isinstance(error, subprocess.TimeoutExpired):
-                    raise LabError(f"{self.name}: not finished within {timeout:g} s: {command}") from None
-                raise
+            except subprocess.TimeoutExpired:
+                late = f"{self.name}: not finished within {timeout:g} s: {command}"
+                # Asked while the command still waits.
+                raise LabError(f"{late}\n{self._doing()}") from None
+            finally:
+                if process.returncode is None:
+                    os.killpg(process.pid, signal.SIGKILL)
         done = subprocess.CompletedProcess(command, process.returncode, out, err)
         if check and done.returncode != 0:
             raise LabError(f"{self.name}: {failure([command], done)}")
         return done
+
+    def _doing(self) -> str:
+        """What the host waits for: systemd's jobs, and the processes."""
+        asked = "systemctl list-jobs --no-pager; ps -e --forest -o pid,etimes,stat,wchan:20,args"
+        try:
+            return subprocess.run(
+                [*self.enter(), "/bin/sh", "-c", asked],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                errors="replace",
+                timeout=10,
+                check=False,
+                env=environment(),
+            ).stdout
+        except subprocess.TimeoutExpired:
+            return "and it does not say what it does"
 
     # -- certificates -----------------------------------------------------------------------------
 
@@ -488,6 +508,8 @@ class LabHost:
             + "systemctl reset-failed postfix postfix@- dovecot dovecot.socket 2>/dev/null\n"
             # The timer, too: systemd stops it if its unit files are restored.
             "systemctl start postfix ssh dovecot certbot.timer",
+            # systemd itself gives up a start after 90 seconds, and says why.
+            timeout=100,
         )
         self.wait_ready()
 
