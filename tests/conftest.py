@@ -88,10 +88,10 @@ SAMPLED = {
         16, "seventy boots each, two minutes; of the one that is taken, a sixth of the moments"
     ),
     "tests/fleet/test_preview.py::test_the_deploy_does_what_the_preview_showed": Sampled(
-        2, "two states each, on four hosts: fourteen seconds"
+        4, "two states each, on four hosts: fourteen seconds"
     ),
     "tests/fleet/test_proof_from_outside.py::test_a_host_is_asked_beforehand": Sampled(
-        2, "two states each, on four hosts: seven seconds"
+        4, "two states each, on four hosts: seven seconds"
     ),
     "tests/fleet/test_proof_from_outside.py::test_a_host_near_it_is_asked_beforehand": Sampled(
         6, "two states each, on four hosts: eight seconds"
@@ -118,7 +118,7 @@ SAMPLED = {
         4, "on the lab's four hosts: three quarters of a minute; or on twelve: two minutes"
     ),
     "tests/fleet/test_services_beside.py::test_a_host_with_services_beside_port_465": Sampled(
-        3, "two states each, on four hosts: ten seconds"
+        6, "two states each, on four hosts: ten seconds"
     ),
     "tests/fleet/test_transaction.py::test_a_failure_is_never_an_exit_status_of_0": Sampled(
         3, "deploys that fail, on two hosts each: ten seconds"
@@ -133,19 +133,19 @@ SAMPLED = {
         3, "deploys and undos each, on two hosts: fifteen seconds"
     ),
     "tests/fleet/test_verify_breakages.py::test_a_breakage_is_noticed_by_its_checks_and_no_others": Sampled(
-        6, "sixteen verifications of four broken hosts: fifteen seconds each", "breakage"
+        9, "sixteen verifications of four broken hosts: fifteen seconds each", "breakage"
     ),
     "tests/fleet/test_verify_breakages.py::test_what_is_skipped_takes_nothing_else_with_it": Sampled(
-        6, "it judges the same verifications", "breakage"
+        9, "it judges the same verifications", "breakage"
     ),
     "tests/fleet/test_verify_healthy.py::test_a_healthy_host_is_not_blamed": Sampled(
-        4, "four states each, deployed to and verified: half a minute"
+        6, "four states each, deployed to and verified: half a minute"
     ),
     "tests/fleet/test_wild_hosts.py::test_a_host_in_the_wild": Sampled(
-        5, "two states each, on four hosts: eight seconds, and one that takes a minute"
+        8, "two states each, on four hosts: eight seconds, and one that takes a minute"
     ),
     "tests/fleet/test_wild_hosts.py::test_postfix_is_reloaded_after_a_renewal": Sampled(
-        2, "a hook each, on two hosts: six seconds"
+        4, "a hook each, on two hosts: six seconds"
     ),
     "tests/fleet/test_what_logins_may_do.py::test_a_login_may_do_what_it_could": Sampled(
         15, "two drawn configurations each, on four hosts: six to nine seconds"
