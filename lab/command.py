@@ -94,7 +94,7 @@ def failure(words: Sequence[str], done: subprocess.CompletedProcess[str]) -> str
     return f"exit status {done.returncode} from {' '.join(words)}: {said}"
 
 
-def wait_until(condition: Callable[[], object], what: str, timeout: float = 30) -> None:
+def wait_until(condition: Callable[[], object], what: str, timeout: float = 120) -> None:
     """Poll until the condition holds; after `timeout` seconds raise a `LabError` that names `what`."""
     deadline = time.monotonic() + timeout
     pause = 0.005

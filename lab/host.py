@@ -363,7 +363,7 @@ class LabHost:
         command: str,
         stdin: str | None = None,
         check: bool = True,
-        timeout: float = 60,
+        timeout: float = 180,
     ) -> subprocess.CompletedProcess[str]:
         """Run a shell command inside the host, as a root login would.
 
@@ -408,7 +408,7 @@ class LabHost:
                 stderr=subprocess.STDOUT,
                 text=True,
                 errors="replace",
-                timeout=10,
+                timeout=60,
                 check=False,
                 env=environment(),
             ).stdout
@@ -429,12 +429,12 @@ class LabHost:
         words = ["certbot", "certonly", "--standalone", "--non-interactive", "--agree-tos"]
         words += ["--register-unsafely-without-email", "--cert-name", cert_name or self.domain]
         words += [word for name in covered for word in ("-d", name)]
-        self.run(shlex.join(words), timeout=120)
+        self.run(shlex.join(words))
 
     def renew(self) -> None:
         """Renew all lineages now, as certbot's timer would shortly before they expire."""
         # Without a terminal, certbot waits minutes before it asks the authority.
-        self.run("certbot renew --force-renewal --no-random-sleep-on-renew", timeout=180)
+        self.run("certbot renew --force-renewal --no-random-sleep-on-renew")
 
     # -- states -----------------------------------------------------------------------------------
 
@@ -508,8 +508,6 @@ class LabHost:
             + "systemctl reset-failed postfix postfix@- dovecot dovecot.socket 2>/dev/null\n"
             # The timer, too: systemd stops it if its unit files are restored.
             "systemctl start postfix ssh dovecot certbot.timer",
-            # systemd itself gives up a start after 90 seconds, and says why.
-            timeout=100,
         )
         self.wait_ready()
 

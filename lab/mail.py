@@ -14,7 +14,7 @@ from lab.host import LabHost
 SUBMISSIONS = 465
 SMTP = 25
 
-_TIMEOUT = 30.0
+_TIMEOUT = 180.0
 
 
 class _Submissions(smtplib.SMTP_SSL):
@@ -72,7 +72,7 @@ def send(host: LabHost, ca: Path, subject: str) -> None:
 
 def delivered(host: LabHost, subject: str) -> str:
     """Wait until the message is in the mailbox; returns its headers. Raises `LabError` if it is not."""
-    wait_until(lambda: bool(_messages(host, subject)), f"{subject!r} in {host.name}'s mailbox", timeout=30)
+    wait_until(lambda: bool(_messages(host, subject)), f"{subject!r} in {host.name}'s mailbox")
     return _messages(host, subject)[0]
 
 

@@ -236,7 +236,7 @@ def main(seconds: float, pause: float) -> None:
 
 
 @contextmanager
-def hostile_server(seconds: float = 120, pause: float = 0.5) -> Iterator[dict[str, int]]:
+def hostile_server(seconds: float = 1200, pause: float = 0.5) -> Iterator[dict[str, int]]:
     """The server as a process of its own: the port of each behaviour."""
     command = [sys.executable, "-m", "tests.hostile_ssh", str(seconds), str(pause)]
     with Popen(command, stdout=PIPE, stderr=DEVNULL, text=True) as process:

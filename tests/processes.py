@@ -5,7 +5,7 @@ from functools import partial
 from lab.command import wait_until
 
 # In seconds.
-PATIENCE = 60
+PATIENCE = 300
 
 wait_for = partial(wait_until, timeout=PATIENCE)
 

@@ -19,7 +19,7 @@ from pyte import ByteStream, HistoryScreen
 from pyte.screens import Char
 
 # Far more than anything here takes.
-_SECONDS = 60
+_SECONDS = 300
 
 CTRL_C, CTRL_D = "\x03", "\x04"
 

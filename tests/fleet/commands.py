@@ -12,7 +12,7 @@ from typing import Any
 from lab.host import LabHost
 from tests.fleet.deploying import ROOT, inventory_of
 
-_TIMEOUT = 300
+_TIMEOUT = 900
 
 SMTP_AUTH = str(Path(sys.executable).parent / "smtp-auth")
 

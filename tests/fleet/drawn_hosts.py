@@ -84,4 +84,4 @@ def wait_for_others(host: LabHost, running: set[str]) -> None:
         now = smtpds(host)
         return bool(now) and not running & now
 
-    wait_until(replaced, f"Postfix reloaded on {host.name}", timeout=30)
+    wait_until(replaced, f"Postfix reloaded on {host.name}")

@@ -183,7 +183,7 @@ class Faults:
             capture_output=True,
             text=True,
             check=False,
-            timeout=120,
+            timeout=300,
             env=environment(),
             start_new_session=True,
         )
@@ -209,7 +209,7 @@ class Faults:
         wait_until(
             self.is_paused,
             f"the pause on {self.host.name}",
-            timeout=60,
+            timeout=300,
         )
         return int(paused.read_text().split()[0])
 
@@ -226,7 +226,7 @@ class Faults:
             return not go.exists() and paused.exists() and paused.read_text().endswith("\n")
 
         while True:
-            wait_until(lambda: is_over() or is_paused(), f"the next pause on {self.host.name}", timeout=120)
+            wait_until(lambda: is_over() or is_paused(), f"the next pause on {self.host.name}", timeout=300)
             if is_over():
                 return
             yield paused.read_text().split()[1]
@@ -249,5 +249,5 @@ class Faults:
         wait_until(
             lambda: self.host.run("pgrep -f '^sshd.*: root'", check=False).returncode != 0,
             f"the end of the connections to {self.host.name}",
-            timeout=120,
+            timeout=300,
         )

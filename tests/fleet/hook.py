@@ -17,5 +17,4 @@ def run_until_postfix_is_reloaded(host: LabHost) -> None:
     wait_until(
         lambda: host.run("pgrep -x qmgr", check=False).stdout not in ("", before),
         f"Postfix reloaded on {host.name}",
-        timeout=20,
     )

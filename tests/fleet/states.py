@@ -188,7 +188,7 @@ def _client_of(port: int, host: LabHost, lab: Lab, inside_tls: bool) -> Iterator
         with mail.submissions(host, lab.ca) as client:
             yield client
         return
-    with smtplib.SMTP(host.address, port, timeout=30) as client:
+    with smtplib.SMTP(host.address, port, timeout=180) as client:
         if inside_tls:
             # Any certificate will do: it is not what is looked at.
             client.starttls(context=ssl._create_unverified_context())

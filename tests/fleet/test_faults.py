@@ -319,7 +319,7 @@ def _gone(how: str, where: str, number: int, bench: Bench) -> None:
         faults.wait_paused()
         if how == "controller":
             process.kill()
-            process.communicate(timeout=120)
+            process.communicate(timeout=300)
             faults.go_on()
         else:
             faults.cut_connection()
@@ -332,7 +332,7 @@ def _gone(how: str, where: str, number: int, bench: Bench) -> None:
                 # The deploy connects again and reads the outcome.
                 assert run.status == 0, run.output
                 assert bench.files() == bench.after
-    faults.wait_over(60)
+    faults.wait_over(300)
 
 
 def _reload_fails(number: int, action: str, bench: Bench) -> None:

@@ -87,7 +87,6 @@ def _a_failed_rebuild_leaves_the_index(host: LabHost) -> None:
     wait_until(
         lambda: host.run("pgrep -x qmgr", check=False).stdout not in ("", before),
         f"Postfix reloaded on {host.name}",
-        timeout=20,
     )
 
 

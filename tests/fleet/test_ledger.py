@@ -66,7 +66,7 @@ def test_a_service_by_which_an_owner_replaced_ours_stays_and_serves(stock: list[
     [theirs] = submissions_services(OWNERS_465)
     for host in stock:
         assert options_on_465(host) == {"smtps": theirs.effective_options}
-        with smtplib.SMTP_SSL(host.address, timeout=30, context=UNVERIFIED) as client:
+        with smtplib.SMTP_SSL(host.address, timeout=180, context=UNVERIFIED) as client:
             client.ehlo()
             assert client.has_extn("auth")
         lines = done.lines_of(host)
@@ -152,7 +152,7 @@ def test_what_a_service_on_587_needs_stays_and_an_undo_is_refused(stock: list[La
         assert any(
             "587/inet stays, because its owner has set it up or changed it since" in line for line in lines
         )
-        with smtplib.SMTP(host.address, 587, timeout=30) as client:
+        with smtplib.SMTP(host.address, 587, timeout=180) as client:
             client.starttls(context=UNVERIFIED)
             client.ehlo()
             assert client.has_extn("auth")

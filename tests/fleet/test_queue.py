@@ -122,7 +122,7 @@ def _wait_for_the_change(zones: Zones) -> None:
 
 def _killed_after_the_change(zones: Zones) -> None:
     worker = zones.of_tokyo()
-    wait_for(lambda: live(zones.canary), "no change is made", timeout=300)
+    wait_for(lambda: live(zones.canary), "no change is made")
     worker.kill()
 
 
@@ -183,7 +183,7 @@ def test_every_host_is_changed_once(two_zones: Zones, disturb: Callable[[Zones],
         for _ in range(2):
             two_zones.worker(zone)
     disturb(two_zones)
-    two_zones.queue.wait_until("done", timeout=300)
+    two_zones.queue.wait_until("done")
     assert two_zones.queue("status").returncode == 0
     assert [live(host) for host in two_zones.all] == [[run]] * 4
     assert [host.run(LEFTOVERS).stdout for host in two_zones.all] == [""] * 4

@@ -45,7 +45,7 @@ class Slices:
 
     def run(self, wave: int, *options: str) -> int:
         """Carry out a wave. Returns how many slices failed."""
-        return subprocess.run(self.of(wave, *options), cwd=ROOT, stdin=DEVNULL, timeout=300).returncode
+        return subprocess.run(self.of(wave, *options), cwd=ROOT, stdin=DEVNULL, timeout=900).returncode
 
     def statuses(self, wave: int) -> dict[str, int]:
         """With which status each slice ended last, by its command."""
@@ -62,7 +62,7 @@ class Slices:
 
 
 def _merge(*words: str | Path) -> int:
-    return subprocess.run([SMTP_AUTH, "merge", *words], cwd=ROOT, stdout=PIPE, timeout=60).returncode
+    return subprocess.run([SMTP_AUTH, "merge", *words], cwd=ROOT, stdout=PIPE, timeout=900).returncode
 
 
 def _hosts(file: Path) -> dict[str, Any]:
@@ -88,7 +88,7 @@ def test_eight_slices_of_each_wave_are_one_run(several: Several, tmp_path: Path)
     plan, one, merged, whole = (tmp_path / name for name in names)
     options = ("--out", str(plan), "--waves", "100%", "--max-failures", "1")
     with command_line("plan", several.hosts, *options, data=several.data) as words:
-        subprocess.run(words, cwd=ROOT, check=True, stdout=PIPE, timeout=300)
+        subprocess.run(words, cwd=ROOT, check=True, stdout=PIPE, timeout=900)
     waves = Counter(host["wave"] for host in _hosts(plan).values())
     # Not all hosts of a domain at once.
     assert [*waves] == [1, 2]
@@ -99,7 +99,7 @@ def test_eight_slices_of_each_wave_are_one_run(several: Several, tmp_path: Path)
             locked(first, DPKG),
             Popen(slices.of(1), cwd=ROOT, stdin=DEVNULL, start_new_session=True) as jobs,
         ):
-            wait_until(lambda: len(slices.statuses(1)) > 1, "two slices that are done", timeout=60)
+            wait_until(lambda: len(slices.statuses(1)) > 1, "two slices that are done", timeout=300)
             _kill(jobs.pid)
             first.run(f"rm {HELD}")
         # Its first slice was under way.
@@ -127,7 +127,7 @@ def test_eight_slices_of_each_wave_are_one_run(several: Several, tmp_path: Path)
 
         side_by_side(LabHost.reset, several.hosts)
         last.run(RENEWS_NO_MORE)
-        done = subprocess.run([*words, "--json", one], cwd=ROOT, stdin=DEVNULL, stdout=PIPE, timeout=300)
+        done = subprocess.run([*words, "--json", one], cwd=ROOT, stdin=DEVNULL, stdout=PIPE, timeout=900)
         assert done.returncode == 1
     assert [*_hosts(whole).items()] == [*_hosts(one).items()]
     assert [name for name, host in _hosts(one).items() if not host["verified"]] == [last.name]
@@ -139,7 +139,7 @@ def test_a_slice_that_parallel_ends_waits_for_its_change(
     plan = tmp_path / "plan.json"
     for host in stock:
         with command_line("plan", [host], "--out", str(plan), data=data_of(lab)) as words:
-            subprocess.run(words, cwd=ROOT, check=True, stdout=PIPE, timeout=300)
+            subprocess.run(words, cwd=ROOT, check=True, stdout=PIPE, timeout=900)
         folder = tmp_path / host.name
         folder.mkdir()
         with (
@@ -148,10 +148,10 @@ def test_a_slice_that_parallel_ends_waits_for_its_change(
             Popen(Slices(words, folder).of(1), cwd=ROOT, stdin=DEVNULL, start_new_session=True) as jobs,
         ):
             begun = partial(host.run, CHANGE_BEGUN, check=False)
-            wait_until(lambda: begun().returncode == 0, "the change begins", timeout=60)  # noqa: B023
+            wait_until(lambda: begun().returncode == 0, "the change begins", timeout=300)  # noqa: B023
             jobs.terminate()
             host.run(f"rm {HELD}")
-            jobs.wait(timeout=60)
+            jobs.wait(timeout=300)
         assert {name: one["outcome"] for name, one in _hosts(folder / "1-1.json").items()} == {
             host.name: "changed"
         }

@@ -208,7 +208,7 @@ def test_etckeeper_has_the_edits_of_others_and_ours_apart(stock: list[LabHost]) 
         (host.root / "etc/etckeeper/commit.d/99push").write_text("#!/bin/sh\nexec sleep 1000\n")
     succeed(deploy(stock))
     for host in stock:
-        wait_until(partial(_has_commits, host, 3), "the commit of the change", timeout=30)
+        wait_until(partial(_has_commits, host, 3), "the commit of the change")
         ours, others, _ = log(host)
         assert ours.startswith("smtp-auth: SMTP TLS; Certificate rotation; ")
         assert live(host)[0] in ours

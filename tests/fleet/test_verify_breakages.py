@@ -767,7 +767,7 @@ def test_a_dead_resolver_is_told_with_its_cause(fleet: list[LabHost], lab: Lab, 
             "echo nameserver 127.0.0.9 | tee /etc/resolv.conf /var/spool/postfix/etc/resolv.conf && "
             "systemctl restart postfix"
         )
-    data = {host.name: {"verify_ca_file": str(lab.ca)} for host in hosts}
+    data = {host.name: {"verify_ca_file": str(lab.ca), "verify_seconds": 5} for host in hosts}
     found = verify(tmp_path, hosts, data, "-k", "greets_in_time")
     for host in hosts:
         host.run("systemctl stop mute")

@@ -80,7 +80,7 @@ def _last_run_with_another_in_its_middle(fleet: Fleet) -> None:
             waited_for.discard(line.partition(": changed")[0])
         _done(fleet, "apply", fleet.newer, "--yes")
         fleet.plain[0].run(f"rm {HELD}")
-        output, progress = process.communicate(timeout=300)
+        output, progress = process.communicate(timeout=900)
         assert process.returncode == 0, (output, progress)
 
 

@@ -19,11 +19,11 @@ def served(host: LabHost, port: int, name: str | None) -> str:
     context.verify_mode = ssl.CERT_NONE
     if port == SUBMISSIONS:
         with (
-            socket.create_connection((host.address, port), 30) as connection,
+            socket.create_connection((host.address, port), 180) as connection,
             context.wrap_socket(connection, server_hostname=name) as tls,
         ):
             return _pem(tls)
-    with smtplib.SMTP(host.address, port, timeout=30) as client:
+    with smtplib.SMTP(host.address, port, timeout=180) as client:
         # smtplib sends this as SNI; Python sends no SNI for an address.
         client._host = name or host.address  # type: ignore[attr-defined]
         client.starttls(context=context)

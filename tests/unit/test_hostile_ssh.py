@@ -85,7 +85,11 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
                 "PORT", str(ports["says nothing"])
             )
         )
-        ways = [(_name(way), {"ssh_config_file": str(config), "host_seconds": SECONDS}) for way in WAYS]
+        impatient = {"host_seconds": SECONDS}
+        ways = [
+            (_name(way), {"ssh_config_file": str(config), **(impatient if said == _SLOW else {})})
+            for way, (_, said) in WAYS.items()
+        ]
         others = [*ways, ("no-number", {"host_seconds": "many"}), "@local"]
         hang = {name: port for name, port in ports.items() if SENTENCES[name] in (_SLOW, _LATE)}
         rest = {name: port for name, port in ports.items() if name not in hang}

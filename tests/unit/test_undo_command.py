@@ -23,7 +23,7 @@ from tests.unit.fleets import hosts_named
 from tests.unit.past_fleets import FIRST, SECOND, THIRD, host_called, stand_ins
 
 FLEET = ("done1", "last1", "last2", "newer1", "stock1")
-_SECONDS = 20
+_SECONDS = 300
 
 
 class Hosts:

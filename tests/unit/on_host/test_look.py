@@ -303,7 +303,7 @@ class Host:
             "$ETC = '/etc'": f"$ETC = '{self.folder}/etc'",
             "(25, 465)": f"({self.held}, {self.others})",
             '"$DEFAULT/cli.ini"': f"'{self.options}'",
-            "$PATIENCE = 10;": "$PATIENCE = 1;",
+            "$PATIENCE = 10;": "$PATIENCE = 3;",
         }
         for fixed, here in redirected.items():
             assert fixed in text

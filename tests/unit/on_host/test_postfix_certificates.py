@@ -8,10 +8,10 @@ from smtp_auth.on_host.packing import packed
 from tests.unit.issuing import issued
 
 
-def _expired(path: Path, **environment: str) -> str:
+def _expired(path: Path, *, patience: int = 10, **environment: str) -> str:
     functions = packed("SmtpAuth::Postfix::Certificates").rpartition("exit ")[0]
     assert "$PATIENCE = 10;" in functions
-    impatient = functions.replace("$PATIENCE = 10;", "$PATIENCE = 1;")
+    impatient = functions.replace("$PATIENCE = 10;", f"$PATIENCE = {patience};")
     program = impatient + 'print SmtpAuth::Postfix::Certificates::expired(@ARGV) // "good"'
     words = ("perl", "-e", program, str(path))
     done = subprocess.run(
@@ -37,4 +37,4 @@ def test_a_file_that_openssl_reads_for_ever_holds_up_no_change(tmp_path: Path) -
     openssl = tmp_path / "openssl"
     openssl.write_text("#!/bin/sh\nexec sleep 30\n")
     openssl.chmod(0o755)
-    assert "cannot be read" in _expired(path, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    assert "cannot be read" in _expired(path, patience=1, PATH=f"{tmp_path}:{os.environ['PATH']}")

@@ -318,7 +318,7 @@ def test_a_worker_says_once_that_the_database_is_away(queue: Queue) -> None:
 def test_a_worker_whose_clock_is_slow_does_not_try_a_job_without_rest(queue: Queue, tmp_path: Path) -> None:
     _at_work(queue, tmp_path)
     queue.copy_a_job()
-    queue.worker("--zone", "tokyo", before=["env", "CLOCK=-3600"])
+    queue.worker("--zone", "tokyo", before=["env", "CLOCK=-3600", "STALE=600"])
     later = "SELECT 1 FROM procrastinate_jobs WHERE status = 'todo' AND attempts > 0 AND scheduled_at > now()"
     wait_for(lambda: queue.server.rows(later), "it is tried again at once")
     (tmp_path / "hold a1").unlink()
@@ -482,7 +482,7 @@ def test_no_wave_begins_after_the_window(queue: Queue, tmp_path: Path) -> None:
     [
         ("state = 'waiting'", "running", 1, True),
         ("state = 'under way', seen = now() - make_interval(secs => 31)", "running", 1, True),
-        ("state = 'under way', seen = now()", "running", 0, True),
+        ("state = 'under way', seen = now() + make_interval(secs => 600)", "running", 0, True),
         ("state = 'done'", "running", 0, True),
         ("state = 'done'", "done", 0, False),
     ],
