@@ -124,19 +124,19 @@ SAMPLED = {
         3, "deploys that fail, on two hosts each: ten seconds"
     ),
     "tests/fleet/test_undo.py::test_removal_gives_back_what_was_there": Sampled(
-        3, "deploys and a removal each, on two hosts: fifteen seconds"
+        6, "deploys and a removal each, on two hosts: fifteen seconds"
     ),
     "tests/fleet/test_undo.py::test_removal_leaves_what_others_have_edited_since": Sampled(
-        3, "deploys and a removal each, on two hosts: fifteen seconds"
+        6, "deploys and a removal each, on two hosts: fifteen seconds"
     ),
     "tests/fleet/test_undo.py::test_undo_and_its_undo_give_back_every_byte": Sampled(
-        3, "deploys and undos each, on two hosts: fifteen seconds"
+        6, "deploys and undos each, on two hosts: fifteen seconds"
     ),
     "tests/fleet/test_verify_breakages.py::test_a_breakage_is_noticed_by_its_checks_and_no_others": Sampled(
-        9, "sixteen verifications of four broken hosts: fifteen seconds each", "breakage"
+        12, "sixteen verifications of four broken hosts: fifteen seconds each", "breakage"
     ),
     "tests/fleet/test_verify_breakages.py::test_what_is_skipped_takes_nothing_else_with_it": Sampled(
-        9, "it judges the same verifications", "breakage"
+        12, "it judges the same verifications", "breakage"
     ),
     "tests/fleet/test_verify_healthy.py::test_a_healthy_host_is_not_blamed": Sampled(
         6, "four states each, deployed to and verified: half a minute"
@@ -151,10 +151,10 @@ SAMPLED = {
         15, "two drawn configurations each, on four hosts: six to nine seconds"
     ),
     "tests/unit/on_host/test_change.py::test_a_host_boots_after_the_power_has_failed_at_any_effect": Sampled(
-        4, "a boot for each of seventy effects: fifteen seconds"
+        8, "a boot for each of seventy effects: fifteen seconds"
     ),
     "tests/unit/on_host/test_change.py::test_the_power_fails_at_any_effect": Sampled(
-        8, "two changes for each of seventy effects: fifteen seconds"
+        16, "two changes for each of seventy effects: fifteen seconds"
     ),
     "tests/unit/test_in_a_terminal.py::test_only_yes_changes_a_host": Sampled(
         4, "a run of smtp-auth each: a second"
