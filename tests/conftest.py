@@ -55,7 +55,7 @@ SAMPLED = {
     ),
     "tests/fleet/test_faults.py::test_a_fault_at_any_point_is_survived": Sampled(
         4,
-        "a hundred faults a starting state and release: three minutes; of the one that is taken, a half",
+        "a hundred faults a starting state and release: three minutes; of the one that is taken, a quarter",
     ),
     "tests/fleet/test_histories.py::test_postfix_reads_what_it_would_have_read_without_us": Sampled(
         5, "a dozen seconds each: deploys, undos and removals one after another"
@@ -80,6 +80,9 @@ SAMPLED = {
     ),
     "tests/fleet/test_odd_access.py::test_it_is_served": Sampled(
         8, "two ways, on four hosts: deploys and verifications, half a minute"
+    ),
+    "tests/fleet/test_one_host_alone.py::test_an_error_in_this_program_fails_one_host_alone": Sampled(
+        2, "an error at five places each: twenty seconds", "error"
     ),
     "tests/fleet/test_own_pace.py::test_the_others_are_done_while_it_hangs": Sampled(
         2, "two phases each, on two hosts: a dozen seconds"
@@ -116,6 +119,12 @@ SAMPLED = {
     ),
     "tests/fleet/test_slices.py::test_eight_slices_of_each_wave_are_one_run": Sampled(
         4, "on the lab's four hosts: three quarters of a minute; or on twelve: two minutes"
+    ),
+    "tests/fleet/test_put_back.py::test_what_does_not_serve_is_put_back": Sampled(
+        2, "two faults on each of four hosts: ten seconds", "state"
+    ),
+    "tests/fleet/test_rehearsal.py::test_the_preview_says_what_the_host_would_refuse": Sampled(
+        2, "two states each, on four hosts: seven seconds"
     ),
     "tests/fleet/test_services_beside.py::test_a_host_with_services_beside_port_465": Sampled(
         6, "two states each, on four hosts: ten seconds"
@@ -155,6 +164,9 @@ SAMPLED = {
     ),
     "tests/unit/on_host/test_change.py::test_the_power_fails_at_any_effect": Sampled(
         16, "two changes for each of seventy effects: fifteen seconds"
+    ),
+    "tests/unit/test_histories.py::test_a_removal_leaves_what_the_owner_would_have_without_us": Sampled(
+        2, "a hundred drawn histories each: six seconds"
     ),
     "tests/unit/test_in_a_terminal.py::test_only_yes_changes_a_host": Sampled(
         4, "a run of smtp-auth each: a second"

@@ -30,7 +30,7 @@ from tests.fleet.faults import FAIL, KILL, PAUSE, Faults
 from tests.fleet.planning import plan_at
 
 # `make test` has the faults of one starting state, and one in so many of these.
-SAMPLED = 2
+SAMPLED = 4
 
 pytestmark = pytest.mark.lab
 
