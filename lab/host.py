@@ -401,18 +401,8 @@ class LabHost:
         """What the host waits for: systemd's jobs, and the processes."""
         asked = "systemctl list-jobs --no-pager; ps -e --forest -o pid,etimes,stat,wchan:20,args"
         try:
-            return subprocess.run(
-                [*self.enter(), "/bin/sh", "-c", asked],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                errors="replace",
-                timeout=60,
-                check=False,
-                env=environment(),
-            ).stdout
-        except subprocess.TimeoutExpired:
+            return run(*self.enter(), "/bin/sh", "-c", asked, check=False, timeout=60).stdout
+        except LabError:
             return "and it does not say what it does"
 
     # -- certificates -----------------------------------------------------------------------------
