@@ -17,6 +17,7 @@ from lab.command import SYSTEM_PATH, environment, wait_until
 from lab.host import LabHost
 from smtp_auth.on_host.instructions import RECORD
 from smtp_auth.on_host.packing import PERL
+from tests.processes import PATIENCE, wait_for
 
 # Restoring a saved state of a host does not change this folder: `Faults` removes it.
 _FOLDER = "/var/cache/faults"
@@ -183,12 +184,12 @@ class Faults:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=PATIENCE,
             env=environment(),
             start_new_session=True,
         )
 
-    def wait_over(self, seconds: float) -> None:
+    def wait_over(self, seconds: float = PATIENCE) -> None:
         """Wait until the change has finished, and also the process that restores the files."""
         # Its folder is created before its unit starts, and deleted before the unit stops.
         over = f"! ls -d /run/smtp-auth-2* && [ $(systemctl is-active {UNIT}) = inactive ]"
@@ -206,10 +207,9 @@ class Faults:
     def wait_paused(self) -> int:
         """Wait until something is paused; returns its process ID on the host."""
         paused = self._folder / "paused"
-        wait_until(
+        wait_for(
             self.is_paused,
             f"the pause on {self.host.name}",
-            timeout=300,
         )
         return int(paused.read_text().split()[0])
 
@@ -226,7 +226,7 @@ class Faults:
             return not go.exists() and paused.exists() and paused.read_text().endswith("\n")
 
         while True:
-            wait_until(lambda: is_over() or is_paused(), f"the next pause on {self.host.name}", timeout=300)
+            wait_for(lambda: is_over() or is_paused(), f"the next pause on {self.host.name}")
             if is_over():
                 return
             yield paused.read_text().split()[1]
@@ -246,8 +246,7 @@ class Faults:
 
     def wait_no_sessions(self) -> None:
         """Wait until all processes of SSH connections have exited."""
-        wait_until(
+        wait_for(
             lambda: self.host.run("pgrep -f '^sshd.*: root'", check=False).returncode != 0,
             f"the end of the connections to {self.host.name}",
-            timeout=300,
         )

@@ -332,7 +332,7 @@ def _gone(how: str, where: str, number: int, bench: Bench) -> None:
                 # The deploy connects again and reads the outcome.
                 assert run.status == 0, run.output
                 assert bench.files() == bench.after
-    faults.wait_over(300)
+    faults.wait_over()
 
 
 def _reload_fails(number: int, action: str, bench: Bench) -> None:

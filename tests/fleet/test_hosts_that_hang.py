@@ -26,6 +26,7 @@ from tests.fleet.test_in_the_middle import DPKG, locked
 from tests.hostile_ssh import BEHAVIOURS, hostile_server
 from tests.hostile_ssh import inventory_of as inventory_of_hostile
 from tests.memory import measured, peak
+from tests.processes import wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -141,10 +142,9 @@ def test_a_host_that_hangs_in_the_middle_of_a_change_is_left_to_itself(stock: li
             started(stock, per_host={hangs.name: {"host_seconds": _BEFORE_IT_HANGS}})
         )
         for host in stock:
-            wait_until(
+            wait_for(
                 lambda: host.run(f"systemctl is-active {UNIT}", check=False).returncode == 0,  # noqa: B023
                 f"the change on {host.name}",
-                timeout=300,
             )
         with hung(hangs):
             until = time.monotonic() + 2.5 * _BEFORE_IT_HANGS
@@ -156,10 +156,9 @@ def test_a_host_that_hangs_in_the_middle_of_a_change_is_left_to_itself(stock: li
     assert GOES_ON in run.report
     assert "2 hosts: 1 changed, 1 not reached" in run.report
     live = f"grep -qx 'outcome.live' {RECORD}/last"
-    wait_until(
+    wait_for(
         lambda: hangs.run(live, check=False).returncode == 0,
         f"the end of the change on {hangs.name}",
-        timeout=300,
     )
 
 

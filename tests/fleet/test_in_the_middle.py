@@ -15,6 +15,7 @@ from tests.fleet.deploying import LEFTOVERS, deploy, ended, side_by_side, starte
 from tests.fleet.faults import PAUSE, UNIT, Faults
 from tests.fleet.test_faults import STARTS, Bench
 from tests.fleet.tls import SUBMISSIONS, on_disk, served
+from tests.processes import wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -157,10 +158,9 @@ def test_a_change_waits_until_others_have_finished(stock: list[LabHost], path: s
     with locked(stock[0], path), locked(stock[1], path), started(stock) as process:
         for host in stock:
             waits = f"{CHANGE_BEGUN} && systemctl is-active {UNIT}"
-            wait_until(
+            wait_for(
                 lambda: host.run(waits, check=False).returncode == 0,  # noqa: B023
                 f"the change on {host.name}",
-                timeout=300,
             )
             assert not (host.root / RECORD.lstrip("/")).exists()
         for host in stock:

@@ -21,6 +21,7 @@ from tests.fleet.deploying import LEFTOVERS, ROOT, TAKE_PORT_465, data_of, shim,
 from tests.fleet.faults import UNIT, Faults
 from tests.fleet.test_in_the_middle import DPKG, HELD, locked
 from tests.fleet.test_undo import files, live
+from tests.processes import wait_for
 from tests.terminal import CTRL_C, Terminal, in_a_terminal
 from tests.unit.scenarios import PATHS
 
@@ -272,7 +273,7 @@ def test_a_change_whose_connection_is_lost_is_taken_back(
         in_a_terminal(words, ROOT) as terminal,
     ):
         terminal.wait_for("2 hosts: 2 pending")
-        wait_until(lambda: terminal.read() and is_changing(), f"the change of {first.name}", timeout=300)
+        wait_for(lambda: terminal.read() and is_changing(), f"the change of {first.name}")
         faults.cut_connection()
         # The rollout connects once more, to wait for the change.
         following = _following(first, set())
@@ -320,9 +321,7 @@ def _following(host: LabHost, known: set[str]) -> set[str]:
     def found() -> set[str]:
         return {*host.run("pgrep -f '^perl.* follow '", check=False).stdout.split()}
 
-    wait_until(
-        lambda: bool(found() - known), f"somebody who waits for the change of {host.name}", timeout=300
-    )
+    wait_for(lambda: bool(found() - known), f"somebody who waits for the change of {host.name}")
     return found()
 
 
@@ -422,13 +421,13 @@ def test_an_interruption_leaves_every_host_whole(
         if phase.after:
             terminal.wait_for(phase.after)
             is_held_up = stack.enter_context(phase.holds_up(first))
-        wait_until(lambda: terminal.read() and is_held_up(), f"the phase on {first.name}", timeout=300)
+        wait_for(lambda: terminal.read() and is_held_up(), f"the phase on {first.name}")
         if "--undo-all" in phase.options:
             # Else it is not known whether the other host is asked before the interruption.
-            wait_until(lambda: len(live(second)) == 2, f"the undo on {second.name}", timeout=300)
+            wait_for(lambda: len(live(second)) == 2, f"the undo on {second.name}")
         _interrupt(terminal, how, first if phase.holds_up is _locked else None)
 
-    side_by_side(lambda host: Faults(host).wait_over(300), stock)
+    side_by_side(lambda host: Faults(host).wait_over(), stock)
     for host, files_before, is_changed in zip(stock, before, (phase.is_changed, False), strict=True):
         assert (files(host) != files_before) is is_changed, terminal.shown
         assert host.run(LEFTOVERS).stdout == ""

@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from lab import Lab, LabHost
-from lab.command import wait_until
 from tests.fleet.commands import SMTP_AUTH, command_line
 from tests.fleet.conftest import Several
 from tests.fleet.deploying import ROOT, data_of, side_by_side
 from tests.fleet.test_in_the_middle import CHANGE_BEGUN, DPKG, HELD, locked
 from tests.fleet.test_rollout import RENEWS_NO_MORE
 from tests.fleet.test_undo import live
+from tests.processes import wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -99,7 +99,7 @@ def test_eight_slices_of_each_wave_are_one_run(several: Several, tmp_path: Path)
             locked(first, DPKG),
             Popen(slices.of(1), cwd=ROOT, stdin=DEVNULL, start_new_session=True) as jobs,
         ):
-            wait_until(lambda: len(slices.statuses(1)) > 1, "two slices that are done", timeout=300)
+            wait_for(lambda: len(slices.statuses(1)) > 1, "two slices that are done")
             _kill(jobs.pid)
             first.run(f"rm {HELD}")
         # Its first slice was under way.
@@ -148,7 +148,7 @@ def test_a_slice_that_parallel_ends_waits_for_its_change(
             Popen(Slices(words, folder).of(1), cwd=ROOT, stdin=DEVNULL, start_new_session=True) as jobs,
         ):
             begun = partial(host.run, CHANGE_BEGUN, check=False)
-            wait_until(lambda: begun().returncode == 0, "the change begins", timeout=300)  # noqa: B023
+            wait_for(lambda: begun().returncode == 0, "the change begins")  # noqa: B023
             jobs.terminate()
             host.run(f"rm {HELD}")
             jobs.wait(timeout=300)

@@ -115,7 +115,7 @@ def test_nobody_without_rights_holds_up_a_change_or_is_believed(hosts: list[LabH
                 faults.arm_effect(2, "kill", "link")
             run = deploy(hosts, data=new)
             for host in hosts:
-                Faults(host).wait_over(300)
+                Faults(host).wait_over()
         assert run.status == 1, run.output
         for host in hosts:
             assert "The old configuration is restored and works." in "\n".join(run.lines_of(host)), run.output

@@ -74,7 +74,7 @@ def test_a_host_that_falls_silent_is_not_waited_for_for_ever(lab: Lab, stock: li
         run = ended(process)
         assert run.status == 1
         assert f"{host.name} not reached: the connection was lost" in run.report, run.output
-        faults.wait_over(300)
+        faults.wait_over()
     _logs_in(lab, healthy)
     _logs_in(lab, host)
     assert "2 hosts: 2 unchanged" in succeed(deploy(stock)).report
@@ -190,7 +190,7 @@ def test_an_interrupted_run_is_no_success(stock: list[LabHost]) -> None:
             Faults(host).go_on()
         run = ended(process)
         for host in stock:
-            Faults(host).wait_over(300)
+            Faults(host).wait_over()
     assert run.status == 130, run.output
     # It has waited for the changes that had begun.
     assert "2 hosts: 2 changed" in run.report, run.output

@@ -101,7 +101,7 @@ def test_a_second_ctrl_c_leaves_them_to_their_hosts(lab: Lab) -> None:
         run = Run(terminal.status(), terminal.shown)
         for host in begun:
             Faults(host).go_on()
-            Faults(host).wait_over(300)
+            Faults(host).wait_over()
     assert run.status == 130, run.output
     assert "4 hosts: 2 not begun, 2 not waited for" in run.report, run.output
     assert "2 hosts: 2 unchanged" in succeed(deploy(begun)).report

@@ -9,13 +9,14 @@ from pathlib import Path
 import pytest
 
 from lab.claim import Claims
-from lab.command import run, wait_until
+from lab.command import run
 from lab.fixtures import ROOT
 from lab.fleet import HostSpec
 from lab.lab import Lab
 from lab.names import Names
 from lab.process import Cgroup
 from lab.state import number_of, read
+from tests.processes import wait_for
 
 pytestmark = pytest.mark.lab
 
@@ -89,7 +90,7 @@ def killed(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[tuple[Pat
     moment: Callable[[Path], bool] = request.param
     process = subprocess.Popen([sys.executable, "-c", UP, str(tmp_path)], cwd=ROOT)
     try:
-        wait_until(lambda: moment(tmp_path) or process.poll() is not None, "the moment", 300)
+        wait_for(lambda: moment(tmp_path) or process.poll() is not None, "the moment")
         process.send_signal(signal.SIGKILL)
         process.wait()
         yield tmp_path, Claims().of(tmp_path)[0]
@@ -171,12 +172,12 @@ def test_a_watched_lab_ends_with_its_program(
         [sys.executable, "-c", WATCHED_UP, str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE
     )
     try:
-        wait_until(lambda: moment(tmp_path) or process.poll() is not None, "the moment", 300)
+        wait_for(lambda: moment(tmp_path) or process.poll() is not None, "the moment")
         lab = number_of(tmp_path)
         assert lab is not None
         process.send_signal(number)
         process.wait()
-        wait_until(lambda: traces(lab, tmp_path) == [], "the end of all that belongs to the lab", 300)
+        wait_for(lambda: traces(lab, tmp_path) == [], "the end of all that belongs to the lab")
         assert Claims().of(tmp_path) == []
     finally:
         process.kill()
@@ -201,7 +202,7 @@ def test_down_ends_the_disk_of_a_killed_program(tmp_path: Path) -> None:
         assert sum("-present" in trace for trace in traces(lab, tmp_path)) == 1
         Lab(tmp_path).down()
         # The kernel ends a loop device shortly after the last process that saw its file system.
-        wait_until(lambda: traces(lab, tmp_path) == [], "the end of all that belongs to the lab", 300)
+        wait_for(lambda: traces(lab, tmp_path) == [], "the end of all that belongs to the lab")
     finally:
         process.kill()
         process.communicate()

@@ -123,7 +123,7 @@ def _left(folder: Path, hosts: Sequence[LabHost], columns: int) -> Terminal:
         terminal.type(CTRL_C)
         assert terminal.status() == 130, terminal.shown
         Faults(hosts[0]).go_on()
-        Faults(hosts[0]).wait_over(300)
+        Faults(hosts[0]).wait_over()
         return terminal
 
 
